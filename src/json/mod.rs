@@ -1,0 +1,162 @@
+//! Reads JSON the way this vendor needs it: tolerant of bad text, strict about structure, borrowing from the page.
+//!
+//! serde_json refuses a whole page for one lone surrogate and rounds numbers on the way through its `Value`. Here a page
+//! is cut into the bytes of its items without looking inside them ([`members`], [`elements`]), and each item is parsed
+//! alone ([`text`], [`parse`]), so that one bad item never takes its neighbours along (I3). What PostgreSQL cannot hold
+//! becomes U+FFFD and is reported, never refused. Error values say where and what, and never quote the data (I8).
+
+mod digest;
+mod parse;
+mod scan;
+
+use std::borrow::Cow;
+
+pub use digest::{Paths, digest};
+pub use parse::{DEPTH_MAX, Parsed, parse, text};
+pub use scan::{elements, members};
+
+/// A JSON value that borrows its texts from the item's bytes where it can.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number as it was written, so that nothing is rounded before its meaning is known.
+    Number(Cow<'a, str>),
+    /// A string, unescaped.
+    Text(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Json<'a>>),
+    /// An object: sorted by key, each key once. Of a repeated key the last one counts.
+    Object(Vec<Member<'a>>),
+}
+
+/// A key of an object with its value.
+pub type Member<'a> = (Cow<'a, str>, Json<'a>);
+
+/// Bytes that are no JSON: where and why, never what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct Malformed {
+    /// Offset in the bytes given.
+    pub at: usize,
+    /// What is wrong there.
+    pub what: &'static str,
+}
+
+impl<'a> Json<'a> {
+    /// The member of that name; `None` when this is no object or has none.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        let index = members.binary_search_by(|(name, _)| name.as_ref().cmp(key)).ok()?;
+        members.get(index).map(|(_, value)| value)
+    }
+
+    /// The text, when this is one.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The JSON type, for notes that must not show the value.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::Text(_) => "string",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+
+    /// Appends this value as JSON text, members in key order.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => out.push_str(number),
+            Self::Text(text) => write_text(text, out),
+            Self::Array(elements) => {
+                out.push('[');
+                for (index, element) in elements.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    element.write(out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => {
+                out.push('{');
+                for (index, (key, value)) in members.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    write_text(key, out);
+                    out.push(':');
+                    value.write(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    /// Calls `visit` with the path of every text or key that holds U+FFFD.
+    ///
+    /// Array positions are left out of paths, and a path is cut at a key that itself is damaged.
+    pub fn damaged_paths(&self, visit: &mut impl FnMut(&str)) {
+        self.walk_damaged(&mut String::new(), visit);
+    }
+
+    fn walk_damaged(&self, path: &mut String, visit: &mut impl FnMut(&str)) {
+        match self {
+            Self::Text(text) if text.contains('\u{fffd}') => visit(path),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
+            Self::Array(elements) => {
+                let length = path.len();
+                path.push_str("[]");
+                elements.iter().for_each(|element| element.walk_damaged(path, visit));
+                path.truncate(length);
+            }
+            Self::Object(members) => {
+                for (key, value) in members {
+                    if key.contains('\u{fffd}') {
+                        visit(path);
+                        continue;
+                    }
+                    let length = path.len();
+                    if length > 0 {
+                        path.push('.');
+                    }
+                    path.push_str(key);
+                    value.walk_damaged(path, visit);
+                    path.truncate(length);
+                }
+            }
+        }
+    }
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for char in text.chars() {
+        match char {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control < ' ' => {
+                out.push_str("\\u00");
+                for shift in [4, 0] {
+                    let digit = (u32::from(control) >> shift) & 15;
+                    out.push(char::from_digit(digit, 16).unwrap_or('0'));
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}

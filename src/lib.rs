@@ -1,0 +1,4 @@
+//! Keeps a PostgreSQL warehouse equal to what the ARGOS Identity API knows.
+
+pub mod domain;
+pub mod json;
