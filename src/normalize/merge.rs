@@ -1,0 +1,166 @@
+//! One record out of its last list item and its last detail item (I5).
+//!
+//! A detail is complete: where it is newer it is the record, and what it leaves out is null. A list item may be sparse:
+//! where it is newer, every leaf it carries wins, and what only the detail carries stays; null in a list waits for the
+//! next detail. Of an array that both carry, the newer one says which elements there are, and each is merged with the
+//! one of the same natural key, else of the same position.
+
+use super::catalogue::natural_key;
+use crate::{
+    domain::ReadNumber,
+    json::{Json, Member},
+};
+
+/// The merged item, and which of the two was asked later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merged<'a> {
+    /// The record.
+    pub value: Json<'a>,
+    /// Whether the detail alone speaks: it is there and newer than the list item.
+    pub detail_rules: bool,
+}
+
+/// Merges what is there of the two; `None` when nothing is.
+pub fn merge<'a>(
+    list: Option<(Json<'a>, ReadNumber)>,
+    detail: Option<(Json<'a>, ReadNumber)>,
+) -> Option<Merged<'a>> {
+    let rules = |detail_rules| move |value| Merged { value, detail_rules };
+    match (list, detail) {
+        (None, None) => None,
+        (Some((list, _)), None) => Some(list).map(rules(false)),
+        (None, Some((detail, _))) => Some(detail).map(rules(true)),
+        (Some((_, asked)), Some((detail, answered))) if answered > asked => {
+            Some(detail).map(rules(true))
+        }
+        (Some((list, _)), Some((detail, _))) => Some(overlay(list, detail)).map(rules(false)),
+    }
+}
+
+/// Lays a newer list item over an older detail item.
+pub fn overlay<'a>(list: Json<'a>, detail: Json<'a>) -> Json<'a> {
+    lay(list, detail, &mut String::new())
+}
+
+fn lay<'a>(list: Json<'a>, detail: Json<'a>, path: &mut String) -> Json<'a> {
+    match (list, detail) {
+        (Json::Null, detail) => detail,
+        (Json::Object(list), Json::Object(detail)) => Json::Object(lay_members(list, detail, path)),
+        (Json::Array(list), Json::Array(detail)) => Json::Array(lay_elements(list, detail, path)),
+        (list, _) => list,
+    }
+}
+
+/// Both sides are sorted by key, and so is the result.
+fn lay_members<'a>(
+    list: Vec<Member<'a>>,
+    detail: Vec<Member<'a>>,
+    path: &mut String,
+) -> Vec<Member<'a>> {
+    let mut merged = Vec::with_capacity(detail.len().max(list.len()));
+    let mut older = detail.into_iter().peekable();
+    for (key, value) in list {
+        while let Some(only_detail) = older.next_if(|(name, _)| *name < key) {
+            merged.push(only_detail);
+        }
+        let value = match older.next_if(|(name, _)| *name == key) {
+            None => value,
+            Some((_, below)) => {
+                let length = path.len();
+                if length > 0 {
+                    path.push('.');
+                }
+                path.push_str(&key);
+                let value = lay(value, below, path);
+                path.truncate(length);
+                value
+            }
+        };
+        merged.push((key, value));
+    }
+    merged.extend(older);
+    merged
+}
+
+fn lay_elements<'a>(
+    list: Vec<Json<'a>>,
+    detail: Vec<Json<'a>>,
+    path: &mut String,
+) -> Vec<Json<'a>> {
+    let name = natural_key(path);
+    let mut older: Vec<Option<Json<'a>>> = detail.into_iter().map(Some).collect();
+    list.into_iter()
+        .enumerate()
+        .map(|(position, element)| {
+            let key = name.and_then(|name| element.get(name)).cloned();
+            let twin = match (name, &key) {
+                (Some(name), Some(key)) => older.iter_mut().find(|candidate| {
+                    candidate.as_ref().and_then(|candidate| candidate.get(name)) == Some(key)
+                }),
+                _ => older.get_mut(position),
+            };
+            match twin.and_then(Option::take) {
+                Some(twin) if matches!(element, Json::Object(_)) => lay(element, twin, path),
+                _ => element,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+
+    fn merged(list: &str, detail: &str, list_number: i64, detail_number: i64) -> String {
+        let list = parse(list).unwrap().value;
+        let detail = parse(detail).unwrap().value;
+        let merged =
+            merge(Some((list, ReadNumber(list_number))), Some((detail, ReadNumber(detail_number))));
+        let mut text = String::new();
+        merged.unwrap().value.write(&mut text);
+        text
+    }
+
+    #[test]
+    fn a_newer_list_item_wins_leaf_by_leaf_and_erases_nothing() {
+        assert_eq!(
+            merged(
+                r#"{"kyc":{"result":"approved"},"memo":null,"new":1}"#,
+                r#"{"kyc":{"result":"pending","retry":[]},"memo":{"text":"x"},"ocr":{"a":"b"}}"#,
+                2,
+                1
+            ),
+            r#"{"kyc":{"result":"approved","retry":[]},"memo":{"text":"x"},"new":1,"ocr":{"a":"b"}}"#
+        );
+    }
+
+    #[test]
+    fn a_newer_detail_is_the_record() {
+        let detail = r#"{"kyc":{"result":"pending"},"memo":null}"#;
+        assert_eq!(merged(r#"{"kyc":{"result":"approved"},"extra":1}"#, detail, 1, 2), detail);
+    }
+
+    #[test]
+    fn elements_are_matched_by_their_natural_key() {
+        assert_eq!(
+            merged(
+                r#"{"kyc":{"attempts":[{"attemptCnt":2,"s":9},{"attemptCnt":3,"s":8}]}}"#,
+                r#"{"kyc":{"attempts":[{"attemptCnt":1,"v":"a"},{"attemptCnt":2,"s":1,"v":"b"}]}}"#,
+                2,
+                1
+            ),
+            r#"{"kyc":{"attempts":[{"attemptCnt":2,"s":9,"v":"b"},{"attemptCnt":3,"s":8}]}}"#
+        );
+    }
+
+    #[test]
+    fn other_elements_are_matched_by_position_and_an_empty_array_is_a_value() {
+        assert_eq!(
+            merged(r#"{"l":[{"a":1}]}"#, r#"{"l":[{"b":2},{"b":3}]}"#, 2, 1),
+            r#"{"l":[{"a":1,"b":2}]}"#
+        );
+        assert_eq!(merged(r#"{"l":[]}"#, r#"{"l":["x"]}"#, 2, 1), r#"{"l":[]}"#);
+        assert_eq!(merged(r#"{"l":["y"]}"#, r#"{"l":["x","z"]}"#, 2, 1), r#"{"l":["y"]}"#);
+    }
+}

@@ -1,0 +1,232 @@
+//! Pure: an item, or a list item and a detail item merged, to typed rows.
+//!
+//! Knows no clock, no I/O, no SQL. Nothing a vendor sends makes it fail: what cannot be read becomes null and a
+//! [`Note`]; only an item without a usable id is refused ([`Refusal`]) and goes to quarantine whole.
+
+pub mod catalogue;
+mod faceauth;
+mod merge;
+mod policy;
+mod submission;
+mod value;
+mod walk;
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+pub use merge::{Merged, merge, overlay};
+pub use value::Cell;
+
+use crate::{
+    domain::{ProjectName, Stream},
+    json::{Json, Malformed},
+};
+
+/// Rises whenever the same item would give other rows; a record written by an older one is refilled from raw.
+pub const VERSION: i16 = 1;
+
+/// Longest id that is stored, in bytes (contract U17).
+pub const ID_BYTES_MAX: usize = 255;
+
+/// What normalizing needs to know besides the item.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The key of pseudonyms; without one they are null.
+    pub pseudonym_key: Option<SecretString>,
+    /// The project that face authentications refer to.
+    pub parent: Option<ProjectName>,
+}
+
+/// A row of a data table, without project, record id and ordinal.
+pub type Row<'a> = Vec<Cell<'a>>;
+
+/// All that becomes of one record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalized<'a> {
+    /// The rows for each table of [`catalogue::tables`], in that order; an `ordinal` is the position, from 1.
+    pub rows: Vec<Vec<Row<'a>>>,
+    /// When the record was created; `None` when missing or unreadable.
+    pub created_at: Option<DateTime<Utc>>,
+    /// Whether the vendor has marked the record as deleted (I7).
+    pub deletion: Option<Deletion>,
+    /// Deviations from the catalogue, each once.
+    pub notes: Vec<Note>,
+}
+
+/// The vendor's own mark of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// When, where the vendor says so.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// A deviation: where, and what was found there; never the value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// Members separated by dots, array positions left out.
+    pub path: String,
+    /// What was found.
+    pub found: Found,
+    /// The JSON type that stood there.
+    pub json_type: &'static str,
+}
+
+/// What can deviate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    /// A field that is not in the catalogue.
+    UnknownField,
+    /// Another JSON type than the column wants.
+    WrongType,
+    /// A text that is no time or date.
+    NoTime,
+    /// A number without a value.
+    NoNumber,
+    /// A text that PostgreSQL cannot hold; U+FFFD stands for what was replaced.
+    DamagedText,
+}
+
+impl Found {
+    /// The word used in tables and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownField => "unknown field",
+            Self::WrongType => "wrong type",
+            Self::NoTime => "no time",
+            Self::NoNumber => "no number",
+            Self::DamagedText => "damaged text",
+        }
+    }
+
+    /// Whether the stored row lacks something of the item because of it.
+    pub fn is_repair(self) -> bool {
+        match self {
+            Self::UnknownField => false,
+            Self::WrongType | Self::NoTime | Self::NoNumber | Self::DamagedText => true,
+        }
+    }
+}
+
+/// Why no row can be written for an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes are no JSON object.
+    #[error("not readable: {0}")]
+    Unreadable(Malformed),
+    /// Something else than an object stands where an item should.
+    #[error("not an object")]
+    NoObject,
+    /// The id is missing, empty or no text.
+    #[error("no id")]
+    NoId,
+    /// The id is longer than [`ID_BYTES_MAX`].
+    #[error("the id is longer than {ID_BYTES_MAX} bytes")]
+    LongId,
+    /// The id holds what PostgreSQL cannot store, so that two ids might become one.
+    #[error("the id holds characters that cannot be stored")]
+    DamagedId,
+}
+
+impl Refusal {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::NoObject => "no object",
+            Self::NoId => "no id",
+            Self::LongId => "long id",
+            Self::DamagedId => "damaged id",
+        }
+    }
+}
+
+/// The id of an item.
+pub fn record_id<'a>(stream: Stream, item: &'a Json<'_>) -> Result<&'a str, Refusal> {
+    let Json::Object(_) = item else { return Err(Refusal::NoObject) };
+    let Some(Json::Text(id) | Json::Number(id)) = item.get(catalogue::id_column(stream)) else {
+        return Err(Refusal::NoId);
+    };
+    match id.as_ref() {
+        "" => Err(Refusal::NoId),
+        long if long.len() > ID_BYTES_MAX => Err(Refusal::LongId),
+        damaged if damaged.contains('\u{fffd}') => Err(Refusal::DamagedId),
+        id => Ok(id),
+    }
+}
+
+/// When an item says its record was created; `None` when missing or unreadable.
+pub fn created_at(stream: Stream, item: &Json<'_>) -> Option<DateTime<Utc>> {
+    let name = match stream {
+        Stream::Submission => "created_at",
+        Stream::Faceauth => "create_time",
+    };
+    item.get(name).and_then(Json::as_text).and_then(|text| value::parse_time(text.trim()))
+}
+
+/// Turns a merged item into rows.
+///
+/// `damaged` says whether a text was changed while parsing, so that the places are looked up.
+pub fn normalize<'a>(
+    stream: Stream,
+    context: &Context,
+    item: &'a Merged<'_>,
+    damaged: bool,
+) -> Normalized<'a> {
+    let mut normalized = walk::walk(stream, &item.value);
+    match stream {
+        Stream::Submission => submission::derive(context, item, &mut normalized),
+        Stream::Faceauth => faceauth::derive(context, &item.value, &mut normalized),
+    }
+    if damaged {
+        item.value.damaged_paths(&mut |path| {
+            let path = walk::cut_at_open_map(stream, path).to_owned();
+            normalized.notes.push(Note { path, found: Found::DamagedText, json_type: "string" });
+        });
+    }
+    normalized.notes.sort_unstable();
+    normalized.notes.dedup();
+    normalized
+}
+
+impl<'a> Normalized<'a> {
+    /// Puts rows into the named table.
+    fn put(&mut self, stream: Stream, name: &str, rows: Vec<Row<'a>>) {
+        let index = catalogue::tables(stream).iter().position(|table| table.name == name);
+        if let Some(place) = index.and_then(|index| self.rows.get_mut(index)) {
+            *place = rows;
+        }
+    }
+
+    /// Sets a column of the first row of the table named like the stream.
+    pub fn set(&mut self, stream: Stream, column: &str, cell: Cell<'a>) {
+        let mut tables = catalogue::tables(stream).iter().zip(&mut self.rows);
+        let found = tables.find(|(table, _)| table.name == stream.as_str());
+        if let Some((table, rows)) = found
+            && let (Some(position), Some(row)) = (table.position(column), rows.first_mut())
+            && let Some(place) = row.get_mut(position)
+        {
+            *place = cell;
+        }
+    }
+}
+
+/// HMAC-SHA256 of a value in hex; null without a key or a value, never an unkeyed hash.
+fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
+    let text = value.filter(|value| !matches!(value, Json::Null)).map(value::text_of);
+    let (Some(key), Some(text)) = (&context.pseudonym_key, text) else { return Cell::Null };
+    match Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) {
+        Ok(mut mac) if !text.is_empty() => {
+            mac.update(text.as_bytes());
+            Cell::Text(Cow::Owned(hex(mac.finalize().into_bytes())))
+        }
+        Ok(_) | Err(_) => Cell::Null,
+    }
+}
+
+fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+}

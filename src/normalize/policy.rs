@@ -1,0 +1,41 @@
+//! Policies: the sets of settings that records were judged by, one row for each distinct set.
+
+use std::borrow::Cow;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Cell, Row,
+    catalogue::{self, Key},
+    hex, value,
+};
+use crate::{domain::Stream, json::Json};
+
+/// The key and the row of a policy; `None` when there is no set. `hidden` names the member that belongs to neither.
+pub(super) fn policy<'a>(
+    stream: Stream,
+    set: Option<&'a Json<'_>>,
+    hidden: Option<&str>,
+) -> Option<(String, Row<'a>)> {
+    let set @ Json::Object(members) = set? else { return None };
+    let table = catalogue::tables(stream).iter().find(|table| table.key == Key::Set)?;
+    let shown = members.iter().filter(|(key, _)| Some(key.as_ref()) != hidden).cloned().collect();
+    let id = policy_id(&Json::Object(shown));
+    let cells = table.columns.iter().map(|column| {
+        let key = column.path.rsplit('.').next().unwrap_or_default();
+        match set.get(key) {
+            _ if column.path.is_empty() => Cell::Text(Cow::Owned(id.clone())),
+            Some(value) => value::read(column.kind, value).unwrap_or(Cell::Null),
+            None => Cell::Null,
+        }
+    });
+    let row = cells.collect();
+    Some((id, row))
+}
+
+/// The first 16 bytes of SHA-256 over the set in canonical form, in hex.
+fn policy_id(set: &Json<'_>) -> String {
+    let mut canonical = String::new();
+    set.write(&mut canonical);
+    hex(Sha256::digest(canonical.as_bytes()).iter().copied().take(16))
+}

@@ -1,0 +1,312 @@
+//! Reads one value as the type its column wants, as tolerantly as contract section 13 asks.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Utc};
+
+use super::catalogue::Type;
+use crate::json::Json;
+
+/// The value of one column in one row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing: absent, null, or unreadable and noted.
+    Null,
+    /// For [`Type::Bool`].
+    Bool(bool),
+    /// For [`Type::Integer`].
+    Integer(i64),
+    /// For [`Type::Double`]; always finite.
+    Double(f64),
+    /// For [`Type::Text`] and [`Type::Word`].
+    Text(Cow<'a, str>),
+    /// For [`Type::Texts`].
+    Texts(Vec<Cow<'a, str>>),
+    /// For [`Type::At`].
+    At(DateTime<Utc>),
+    /// For [`Type::Date`].
+    Date(NaiveDate),
+    /// For [`Type::Json`], as JSON text.
+    Json(String),
+}
+
+/// Why a value could not be read as its column wants. The column is null then, and the raw item keeps the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Another JSON type.
+    WrongType,
+    /// A text that is no date or time in a form of contract section 8.
+    NoTime,
+    /// A number that has no value here, such as 1e999.
+    NoNumber,
+}
+
+/// Reads a value as a cell of that type.
+pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unreadable> {
+    if matches!(value, Json::Null) {
+        return Ok(Cell::Null);
+    }
+    match kind {
+        Type::Text => scalar(value).map(Cell::Text),
+        Type::Word => scalar(value).map(|word| Cell::Text(lower(word))),
+        Type::Texts => Ok(Cell::Texts(texts(value))),
+        Type::Double => double(value),
+        Type::Integer => integer(value),
+        Type::Bool => bool(value),
+        Type::At => time(value, |text| parse_time(text).map(Cell::At)),
+        Type::Date => time(value, |text| parse_date(text).map(Cell::Date)),
+        Type::Json => {
+            let mut text = String::new();
+            value.write(&mut text);
+            Ok(Cell::Json(text))
+        }
+    }
+}
+
+/// One text or many (quirk Q6): elements that are no scalars are kept as JSON text, null ones are left out.
+pub(super) fn texts<'a>(value: &'a Json<'_>) -> Vec<Cow<'a, str>> {
+    match value {
+        Json::Null => Vec::new(),
+        Json::Array(elements) => {
+            elements.iter().filter(|element| !matches!(element, Json::Null)).map(text_of).collect()
+        }
+        other => vec![text_of(other)],
+    }
+}
+
+/// A scalar as its text, anything else as JSON text.
+pub(super) fn text_of<'a>(value: &'a Json<'_>) -> Cow<'a, str> {
+    scalar(value).unwrap_or_else(|_| {
+        let mut text = String::new();
+        value.write(&mut text);
+        Cow::Owned(text)
+    })
+}
+
+fn scalar<'a>(value: &'a Json<'_>) -> Result<Cow<'a, str>, Unreadable> {
+    match value {
+        Json::Text(text) | Json::Number(text) => Ok(Cow::Borrowed(text.as_ref())),
+        Json::Bool(true) => Ok(Cow::Borrowed("true")),
+        Json::Bool(false) => Ok(Cow::Borrowed("false")),
+        Json::Null | Json::Array(_) | Json::Object(_) => Err(Unreadable::WrongType),
+    }
+}
+
+fn lower(word: Cow<'_, str>) -> Cow<'_, str> {
+    if word.chars().any(char::is_uppercase) { Cow::Owned(word.to_lowercase()) } else { word }
+}
+
+/// The text of a number; a text may hold one too (quirk Q8), and an empty text none.
+fn number_text<'a>(value: &'a Json<'_>) -> Result<Option<&'a str>, Unreadable> {
+    match value {
+        Json::Number(text) => Ok(Some(text.as_ref())),
+        Json::Text(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => Err(Unreadable::WrongType),
+    }
+}
+
+fn double<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
+    let Some(text) = number_text(value)? else { return Ok(Cell::Null) };
+    // `f64` also reads words such as `inf`; a number begins with a digit.
+    if !text.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(Unreadable::WrongType);
+    }
+    let number: f64 = text.parse().map_err(|_not_a_number| Unreadable::WrongType)?;
+    if number.is_finite() { Ok(Cell::Double(number)) } else { Err(Unreadable::NoNumber) }
+}
+
+fn integer<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
+    let Some(text) = number_text(value)? else { return Ok(Cell::Null) };
+    // `1.0` is a whole number too.
+    let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+    match whole.map_or(text, |(whole, _)| whole).parse() {
+        Ok(number) => Ok(Cell::Integer(number)),
+        Err(_) if matches!(value, Json::Number(_)) => Err(Unreadable::NoNumber),
+        Err(_) => Err(Unreadable::WrongType),
+    }
+}
+
+fn bool<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
+    match value {
+        Json::Bool(bool) => Ok(Cell::Bool(*bool)),
+        Json::Text(text) if text.is_empty() => Ok(Cell::Null),
+        Json::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Cell::Bool(true)),
+        Json::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Cell::Bool(false)),
+        Json::Null | Json::Text(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            Err(Unreadable::WrongType)
+        }
+    }
+}
+
+fn time<'a>(
+    value: &Json<'_>,
+    parse: impl FnOnce(&str) -> Option<Cell<'a>>,
+) -> Result<Cell<'a>, Unreadable> {
+    let Json::Text(text) = value else { return Err(Unreadable::WrongType) };
+    let text = text.trim();
+    if text.is_empty() { Ok(Cell::Null) } else { parse(text).ok_or(Unreadable::NoTime) }
+}
+
+/// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a space instead of `T`;
+/// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC. Years 1 to 9999.
+pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let date = date_of(text.get(..10)?)?;
+    let rest = text.get(10..)?;
+    if rest.is_empty() {
+        return Some(date.and_hms_opt(0, 0, 0)?.and_utc());
+    }
+    let separator = rest.as_bytes().get(2 + 1).copied()?;
+    if !matches!((rest.as_bytes().first()?, separator), (b'T' | b't' | b' ', b':') | (b'-', b'-')) {
+        return None;
+    }
+    let hour = two(rest, 1)?;
+    let minute = two(rest, 4)?;
+    let (second, tail) = match rest.as_bytes().get(6) {
+        Some(byte) if *byte == separator => (two(rest, 7)?, rest.get(9..)?),
+        _ if separator == b':' => (0, rest.get(6..)?),
+        _ => return None,
+    };
+    let (fraction, zone) =
+        match tail.strip_prefix(if separator == b':' { ['.', ','] } else { ['-', '.'] }) {
+            Some(tail) => {
+                let end = tail.find(|char: char| !char.is_ascii_digit()).unwrap_or(tail.len());
+                (tail.get(..end)?, tail.get(end..)?)
+            }
+            None => ("", tail),
+        };
+    // A leap second counts as the second before it.
+    let time = date.and_hms_nano_opt(hour, minute, second.min(59), nanoseconds(fraction)?)?;
+    Some(at_zone(time, zone)?.with_timezone(&Utc))
+}
+
+/// A calendar date: `YYYY-MM-DD`, or the date of a date-time.
+fn parse_date(text: &str) -> Option<NaiveDate> {
+    if text.len() == 10 { date_of(text) } else { parse_time(text).map(|time| time.date_naive()) }
+}
+
+fn date_of(text: &str) -> Option<NaiveDate> {
+    let digits = |from: usize, to: usize| -> Option<u32> {
+        let part = text.get(from..to)?;
+        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+    };
+    if text.as_bytes().get(4) != Some(&b'-') || text.as_bytes().get(7) != Some(&b'-') {
+        return None;
+    }
+    let year = i32::try_from(digits(0, 4)?).ok()?;
+    NaiveDate::from_ymd_opt(year, digits(5, 7)?, digits(8, 10)?).filter(|_| year > 0)
+}
+
+fn two(text: &str, from: usize) -> Option<u32> {
+    let part = text.get(from..from + 2)?;
+    part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+}
+
+/// A decimal fraction of a second; digits after the ninth are dropped.
+fn nanoseconds(fraction: &str) -> Option<u32> {
+    let digits = fraction.get(..fraction.len().min(9))?;
+    format!("{digits:0<9}").parse().ok()
+}
+
+fn at_zone(time: NaiveDateTime, zone: &str) -> Option<DateTime<FixedOffset>> {
+    let zone = zone.trim_start_matches(' ').trim_start_matches('-');
+    let hours_minutes = |text: &str| -> Option<u32> {
+        let text = text.replace(':', "");
+        let minutes = if text.len() > 2 { two(&text, 2)? } else { 0 };
+        (text.len() == 2 || text.len() == 4).then(|| Some(two(&text, 0)? * 60 + minutes))?
+    };
+    let seconds = match zone {
+        "" | "Z" | "z" | "UTC" | "GMT" => 0,
+        east if east.starts_with('+') => i32::try_from(hours_minutes(east.get(1..)?)?).ok()? * 60,
+        west => -i32::try_from(hours_minutes(west)?).ok()? * 60,
+    };
+    time.and_local_timezone(FixedOffset::east_opt(seconds)?).single()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::parse;
+
+    fn cell(kind: Type, json: &str) -> Result<String, Unreadable> {
+        read(kind, &parse(json).unwrap().value).map(|cell| format!("{cell:?}"))
+    }
+
+    #[test]
+    fn every_form_of_a_time_is_read() {
+        for (text, want) in [
+            ("2025-10-02T02:15:17.554Z", "2025-10-02T02:15:17.554Z"),
+            ("2025-10-02T02:15:17Z", "2025-10-02T02:15:17Z"),
+            ("2025-10-02T02:15:17", "2025-10-02T02:15:17Z"),
+            ("2025-10-02T02:15Z", "2025-10-02T02:15:00Z"),
+            ("2025-10-02 02:15:17", "2025-10-02T02:15:17Z"),
+            ("2025-10-02T11:15:17.5+09:00", "2025-10-02T02:15:17.500Z"),
+            ("2025-10-01T21:15:17-0500", "2025-10-02T02:15:17Z"),
+            ("2025-10-02-02-15-17-554", "2025-10-02T02:15:17.554Z"),
+            ("2025-10-02-02-15-17", "2025-10-02T02:15:17Z"),
+            ("2025-10-02-02-15-17-UTC", "2025-10-02T02:15:17Z"),
+            ("2025-10-02", "2025-10-02T00:00:00Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ] {
+            let want = DateTime::parse_from_rfc3339(want).unwrap();
+            assert_eq!(parse_time(text).map(DateTime::fixed_offset), Some(want), "{text}");
+        }
+        for bad in [
+            "",
+            "YYYY-MM-DD-HH-MM-SS-ZZZ",
+            "2025-13-01T00:00:00Z",
+            "2025-10-02T25:00:00Z",
+            "1759371317",
+            "2025-10-02T02:15:17+9",
+            "2025/10/02",
+            "0000-01-01",
+            "2025-10-02T02:15:17 KST",
+            "é025-10-02",
+        ] {
+            assert_eq!(parse_time(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_may_be_texts() {
+        assert_eq!(cell(Type::Double, "\"85.5\"").unwrap(), "Double(85.5)");
+        assert_eq!(cell(Type::Double, "1").unwrap(), "Double(1.0)");
+        assert_eq!(cell(Type::Double, "\"\"").unwrap(), "Null");
+        assert_eq!(cell(Type::Double, "1e999"), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Double, "\"inf\""), Err(Unreadable::WrongType));
+        assert_eq!(cell(Type::Double, "\"NaN\""), Err(Unreadable::WrongType));
+        assert_eq!(cell(Type::Integer, "2.0").unwrap(), "Integer(2)");
+        assert_eq!(cell(Type::Integer, "99999999999999999999"), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Bool, "\"True\"").unwrap(), "Bool(true)");
+        assert_eq!(cell(Type::Bool, "{}"), Err(Unreadable::WrongType));
+    }
+
+    #[test]
+    fn one_text_is_an_array_of_one() {
+        assert_eq!(cell(Type::Texts, "\"a\"").unwrap(), r#"Texts(["a"])"#);
+        assert_eq!(cell(Type::Texts, "[]").unwrap(), "Texts([])");
+        assert_eq!(
+            cell(Type::Texts, r#"["a",null,{"b":1}]"#).unwrap(),
+            r#"Texts(["a", "{\"b\":1}"])"#
+        );
+        assert_eq!(cell(Type::Word, "\"Red Flag\"").unwrap(), r#"Text("red flag")"#);
+        assert_eq!(cell(Type::Text, "17").unwrap(), r#"Text("17")"#);
+        assert_eq!(cell(Type::Date, "\"1990-02-30\""), Err(Unreadable::NoTime));
+        assert_eq!(cell(Type::Date, "\"1990-02-28\"").unwrap(), "Date(1990-02-28)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}") {
+            let _ = parse_time(&text);
+            let _ = parse_date(&text);
+        }
+
+        #[test]
+        fn no_date_like_text_panics(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[T -][0-9:.+Z-]{0,20}") {
+            let _ = parse_time(&text);
+            let _ = parse_date(&text);
+        }
+    }
+}

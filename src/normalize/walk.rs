@@ -1,0 +1,231 @@
+//! Walks an item once along the catalogue: fills the cells, and finds what the catalogue does not know.
+
+use std::sync::LazyLock;
+
+use super::{
+    Cell, Found, Normalized, Note, Row,
+    catalogue::{self, Key, Source, Table, Type},
+    value::{self, Unreadable},
+};
+use crate::{
+    domain::Stream,
+    json::{Json, Member},
+};
+
+/// Rows without a single value are left out of these tables.
+fn may_be_left_out(table: &Table, stream: Stream) -> bool {
+    table.key == Key::Record && table.name != stream.as_str()
+}
+
+/// Normalizes all that the catalogue alone describes.
+pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
+    let tables = catalogue::tables(stream);
+    let rows = tables.iter().map(|table| match table.source {
+        Source::Item => vec![empty_row(table)],
+        Source::Elements(_) | Source::Derived => Vec::new(),
+    });
+    let mut walk = Walk { tables, rows: rows.collect(), notes: Vec::new(), path: String::new() };
+    walk.visit(tree(stream), item);
+    for (table, rows) in tables.iter().zip(&mut walk.rows) {
+        if may_be_left_out(table, stream) {
+            rows.retain(|row| row.iter().any(|cell| *cell != Cell::Null));
+        }
+    }
+    Normalized {
+        rows: walk.rows,
+        created_at: super::created_at(stream, item),
+        deletion: None,
+        notes: walk.notes,
+    }
+}
+
+/// The part of a path that may be shown: below an open map even the keys may be about a person.
+pub(super) fn cut_at_open_map(stream: Stream, path: &str) -> &str {
+    let mut node = tree(stream);
+    let mut end = 0;
+    for key in path.split('.') {
+        let name = key.trim_end_matches("[]");
+        match node.at(name) {
+            Some(below) => node = below,
+            // An unknown field: its own name may be shown, nothing below it.
+            None if node.below.is_empty() => break,
+            None => return path.get(..end + usize::from(end > 0) + key.len()).unwrap_or(path),
+        }
+        end += usize::from(end > 0) + key.len();
+    }
+    path.get(..end).unwrap_or(path)
+}
+
+fn empty_row<'a>(table: &Table) -> Row<'a> {
+    vec![Cell::Null; table.columns.len()]
+}
+
+/// A place in an item, with what is stored of it.
+#[derive(Debug, Default)]
+struct Node {
+    /// Table, column and type that the value at this place fills.
+    cells: Vec<(usize, usize, Type)>,
+    /// Tables that get a row for each element of the array at this place.
+    elements: Vec<usize>,
+    /// Known members, sorted; empty where the catalogue looks no deeper.
+    below: Vec<(&'static str, Node)>,
+}
+
+impl Node {
+    fn at(&self, key: &str) -> Option<&Self> {
+        let index = self.below.binary_search_by(|(name, _)| (*name).cmp(key)).ok()?;
+        self.below.get(index).map(|(_, node)| node)
+    }
+
+    fn insert(&mut self, path: &'static str) -> &mut Self {
+        let (key, rest) = path.split_once('.').map_or((path, ""), |(key, rest)| (key, rest));
+        let index = match self.below.binary_search_by(|(name, _)| (*name).cmp(key)) {
+            Ok(index) => index,
+            Err(index) => {
+                self.below.insert(index, (key, Self::default()));
+                index
+            }
+        };
+        #[expect(clippy::indexing_slicing, reason = "found or inserted just above")]
+        let node = &mut self.below[index].1;
+        if rest.is_empty() { node } else { node.insert(rest) }
+    }
+}
+
+/// The catalogue of a stream as a tree, made once.
+fn tree(stream: Stream) -> &'static Node {
+    static SUBMISSION: LazyLock<Node> = LazyLock::new(|| grow(Stream::Submission));
+    static FACEAUTH: LazyLock<Node> = LazyLock::new(|| grow(Stream::Faceauth));
+    match stream {
+        Stream::Submission => &SUBMISSION,
+        Stream::Faceauth => &FACEAUTH,
+    }
+}
+
+fn grow(stream: Stream) -> Node {
+    let mut root = Node::default();
+    for (table_index, table) in catalogue::tables(stream).iter().enumerate() {
+        if let Source::Elements(path) = table.source {
+            root.insert(path).elements.push(table_index);
+        }
+        for (column_index, column) in table.columns.iter().enumerate() {
+            for path in column.path.split('|').filter(|path| !path.is_empty()) {
+                let node = root.insert(path);
+                if table.source != Source::Derived && !is_decided_elsewhere(stream, path) {
+                    node.cells.push((table_index, column_index, column.kind));
+                }
+            }
+        }
+    }
+    for (path, _, _) in catalogue::other_paths(stream) {
+        root.insert(path);
+    }
+    root
+}
+
+/// `delete_time` counts only together with `delete_check`.
+fn is_decided_elsewhere(stream: Stream, path: &str) -> bool {
+    stream == Stream::Faceauth && path == "delete_time"
+}
+
+struct Walk<'a> {
+    tables: &'static [Table],
+    rows: Vec<Vec<Row<'a>>>,
+    notes: Vec<Note>,
+    path: String,
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, node: &Node, value: &'a Json<'_>) {
+        for (table, column, kind) in &node.cells {
+            match value::read(*kind, value) {
+                Ok(cell) => self.fill(*table, *column, cell),
+                Err(Unreadable::WrongType) => self.note(Found::WrongType, value),
+                Err(Unreadable::NoTime) => self.note(Found::NoTime, value),
+                Err(Unreadable::NoNumber) => self.note(Found::NoNumber, value),
+            }
+        }
+        if !node.elements.is_empty() {
+            self.visit_elements(node, value);
+        } else if !node.below.is_empty() {
+            match value {
+                Json::Object(members) => self.visit_members(node, members),
+                Json::Null => {}
+                // Where one object was expected and several came, the last one counts.
+                Json::Array(several) => {
+                    if let Some(Json::Object(members)) = several.last() {
+                        self.visit_members(node, members);
+                    }
+                    if !several.is_empty() {
+                        self.note(Found::WrongType, value);
+                    }
+                }
+                Json::Bool(_) | Json::Number(_) | Json::Text(_) => {
+                    self.note(Found::WrongType, value);
+                }
+            }
+        }
+    }
+
+    /// An absent value leaves a cell as it is, so the first spelling that carries one fills it.
+    fn fill(&mut self, table: usize, column: usize, cell: Cell<'a>) {
+        let row = self.rows.get_mut(table).and_then(|rows| rows.last_mut());
+        if let Some(place) = row.and_then(|row| row.get_mut(column))
+            && *place == Cell::Null
+        {
+            *place = cell;
+        }
+    }
+
+    fn visit_elements(&mut self, node: &Node, value: &'a Json<'_>) {
+        match value {
+            Json::Null => {}
+            Json::Array(elements) => {
+                elements.iter().for_each(|element| self.visit_element(node, element));
+            }
+            // A lone object counts as one element (quirk Q7); an empty one as none.
+            Json::Object(members) if members.is_empty() => {}
+            Json::Object(_) => self.visit_element(node, value),
+            Json::Bool(_) | Json::Number(_) | Json::Text(_) => self.note(Found::WrongType, value),
+        }
+    }
+
+    fn visit_element(&mut self, node: &Node, element: &'a Json<'_>) {
+        for table in &node.elements {
+            if let (Some(rows), Some(table)) = (self.rows.get_mut(*table), self.tables.get(*table))
+            {
+                rows.push(empty_row(table));
+            }
+        }
+        match element {
+            Json::Object(members) => self.visit_members(node, members),
+            _ => self.note(Found::WrongType, element),
+        }
+    }
+
+    fn visit_members(&mut self, node: &Node, members: &'a [Member<'_>]) {
+        for (key, value) in members {
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(key);
+            match node.at(key) {
+                Some(below) => self.visit(below, value),
+                None => self.note(Found::UnknownField, value),
+            }
+            self.path.truncate(length);
+        }
+    }
+
+    fn note(&mut self, found: Found, value: &Json<'_>) {
+        /// A name longer than this is no name of a field.
+        const PATH_BYTES_MAX: usize = 200;
+        let mut end = self.path.len().min(PATH_BYTES_MAX);
+        while !self.path.is_char_boundary(end) {
+            end -= 1;
+        }
+        let path = self.path.get(..end).unwrap_or_default().to_owned();
+        self.notes.push(Note { path, found, json_type: value.type_name() });
+    }
+}
