@@ -3,3 +3,4 @@
 pub mod domain;
 pub mod json;
 pub mod normalize;
+pub mod warehouse;

@@ -22,8 +22,8 @@ pub use merge::{Merged, merge, overlay};
 pub use value::Cell;
 
 use crate::{
-    domain::{ProjectName, Stream},
-    json::{Json, Malformed},
+    domain::{Digest, ProjectName, Stream},
+    json::{self, Json, Malformed, Paths},
 };
 
 /// Rises whenever the same item would give other rows; a record written by an older one is refilled from raw.
@@ -156,6 +156,28 @@ pub fn record_id<'a>(stream: Stream, item: &'a Json<'_>) -> Result<&'a str, Refu
         damaged if damaged.contains('\u{fffd}') => Err(Refusal::DamagedId),
         id => Ok(id),
     }
+}
+
+/// What has to be known of an item before anything else is done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// The record's id.
+    pub id: String,
+    /// The digest of the item.
+    pub digest: Digest,
+    /// When it says its record was created.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// Looks at an item's bytes without normalizing it.
+pub fn glance(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<Glance, Refusal> {
+    let text = json::text(bytes);
+    let item = json::parse(&text).map_err(Refusal::Unreadable)?.value;
+    Ok(Glance {
+        id: record_id(stream, &item)?.to_owned(),
+        digest: json::digest(&item, volatile),
+        created_at: created_at(stream, &item),
+    })
 }
 
 /// When an item says its record was created; `None` when missing or unreadable.

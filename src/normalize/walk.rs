@@ -221,6 +221,11 @@ impl<'a> Walk<'a> {
     fn note(&mut self, found: Found, value: &Json<'_>) {
         /// A name longer than this is no name of a field.
         const PATH_BYTES_MAX: usize = 200;
+        /// An item with more deviations than this is told by the first of them.
+        const NOTES_MAX: usize = 200;
+        if self.notes.len() >= NOTES_MAX {
+            return;
+        }
         let mut end = self.path.len().min(PATH_BYTES_MAX);
         while !self.path.is_char_boundary(end) {
             end -= 1;

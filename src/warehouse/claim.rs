@@ -1,0 +1,107 @@
+//! Claims: the right to read and write a window, with a fencing number and an end (I6).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Warehouse, WarehouseError};
+use crate::domain::{ProjectName, Stream, Window};
+
+/// How long a claim holds without a page being stored.
+pub(super) const LEASE_SECONDS: f64 = 300.0;
+
+/// The right to write a window, until somebody else takes it over.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub(super) claim_id: i64,
+    pub(super) fence: i64,
+    /// The project whose window this is.
+    pub project: ProjectName,
+    /// The stream that is read.
+    pub stream: Stream,
+    /// The days that are claimed.
+    pub window: Window,
+}
+
+impl Warehouse {
+    /// Claims a window; `None` while somebody else holds a day of it.
+    pub async fn claim(
+        &self,
+        project: &ProjectName,
+        stream: Stream,
+        window: Window,
+        holder: &str,
+    ) -> Result<Option<Claim>, WarehouseError> {
+        let doing = "claiming a window";
+        let mut transaction = self.begin(doing).await?;
+        // Claims of one project are made one after the other.
+        sqlx::query!(
+            "select from argos_sync.project where project = $1 for update",
+            project.as_str()
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let claimed = sqlx::query!(
+            "with gone as (
+                delete from argos_sync.claim
+                where project = $1 and stream = $2 and until_at <= argos_sync.clock())
+             insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
+             select $1, $2, $3, $4, nextval('argos_sync.fence'), $5, argos_sync.clock() + make_interval(secs => $6)
+             where not exists (
+                select from argos_sync.claim
+                where project = $1 and stream = $2 and until_at > argos_sync.clock()
+                  and window_from < $4 and $3 < window_to)
+             returning claim_id, fence",
+            project.as_str(),
+            stream.as_str(),
+            window.from(),
+            window.to(),
+            holder,
+            LEASE_SECONDS,
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(claimed.map(|row| Claim {
+            claim_id: row.claim_id,
+            fence: row.fence,
+            project: project.clone(),
+            stream,
+            window,
+        }))
+    }
+
+    /// Gives a claim back.
+    pub async fn release(&self, claim: &Claim) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "delete from argos_sync.claim where claim_id = $1 and fence = $2",
+            claim.claim_id,
+            claim.fence
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("releasing a window"))
+    }
+}
+
+/// Compares the fencing number and renews the claim; first in every transaction that writes under it.
+///
+/// Returns the time of this transaction by the one clock.
+pub(super) async fn hold(
+    connection: &mut PgConnection,
+    claim: &Claim,
+) -> Result<DateTime<Utc>, WarehouseError> {
+    let now = sqlx::query_scalar!(
+        r#"update argos_sync.claim set until_at = argos_sync.clock() + make_interval(secs => $3)
+           where claim_id = $1 and fence = $2 returning argos_sync.clock() as "now!""#,
+        claim.claim_id,
+        claim.fence,
+        LEASE_SECONDS,
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(WarehouseError::database("renewing a claim"))?;
+    now.ok_or(WarehouseError::FenceLost)
+}

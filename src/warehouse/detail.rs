@@ -1,0 +1,150 @@
+//! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
+
+use super::{
+    Scope, Tally, Warehouse, WarehouseError,
+    claim::LEASE_SECONDS,
+    run::{self, RunId},
+    store::{self, Observation, Origin},
+};
+
+/// A record whose single call this process may make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueDetail {
+    /// The record's id.
+    pub id: String,
+    fence: i64,
+}
+
+/// What came of a single call.
+#[derive(Debug)]
+pub enum DetailAnswer {
+    /// An item, already looked at.
+    Found(Observation),
+    /// The vendor knows no such record. That alone proves no deletion (I7).
+    NotFound,
+    /// No answer; the call stays due, later.
+    Failed,
+}
+
+/// After each failure a call waits twice as long, at most so many seconds.
+const WAIT_SECONDS_MAX: f64 = 6.0 * 3600.0;
+
+impl Warehouse {
+    /// Claims due single calls, the oldest first.
+    pub async fn claim_details(
+        &self,
+        scope: &Scope,
+        count_max: i64,
+    ) -> Result<Vec<DueDetail>, WarehouseError> {
+        let rows = sqlx::query!(
+            "update argos_sync.detail_due as held
+             set fence = nextval('argos_sync.fence'), until_at = argos_sync.clock() + make_interval(secs => $4)
+             from (select id from argos_sync.detail_due
+                   where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
+                   order by due_at, id limit $3 for update skip locked) as free
+             where held.project = $1 and held.stream = $2 and held.id = free.id
+             returning held.id, held.fence",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            count_max,
+            LEASE_SECONDS,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("claiming single calls"))?;
+        Ok(rows.into_iter().map(|row| DueDetail { id: row.id, fence: row.fence }).collect())
+    }
+
+    /// How many single calls are due, those that wait for another try included.
+    pub async fn details_due(&self, scope: &Scope) -> Result<i64, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"select count(*) as "count!" from argos_sync.detail_due where project = $1 and stream = $2"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("counting what is due"))
+    }
+
+    /// Stores the answers of single calls, and takes what was answered from what is due; or does nothing.
+    ///
+    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody else asks for it.
+    pub async fn commit_details(
+        &self,
+        scope: &Scope,
+        run: RunId,
+        answers: Vec<(DueDetail, DetailAnswer)>,
+    ) -> Result<Tally, WarehouseError> {
+        let calls = i64::try_from(answers.len()).unwrap_or(i64::MAX);
+        let mut transaction = self.begin("storing single calls").await?;
+        let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
+        let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
+        let answered: Vec<bool> =
+            answers.iter().map(|(_, answer)| !matches!(answer, DetailAnswer::Failed)).collect();
+        let held = sqlx::query!(
+            r#"with given as (
+                select * from unnest($3::text[], $4::bigint[], $5::boolean[]) as given (id, fence, answered)),
+             done as (
+                delete from argos_sync.detail_due as held using given
+                where held.project = $1 and held.stream = $2 and held.id = given.id
+                  and held.fence = given.fence and given.answered
+                returning held.id),
+             failed as (
+                update argos_sync.detail_due as held
+                set failures = held.failures + 1, until_at = '-infinity',
+                    due_at = argos_sync.clock() + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                from given
+                where held.project = $1 and held.stream = $2 and held.id = given.id
+                  and held.fence = given.fence and not given.answered)
+             select id as "id!", argos_sync.clock() as "now!" from done"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            &ids as &[&str],
+            &fences,
+            &answered,
+            WAIT_SECONDS_MAX,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database("taking single calls from what is due"))?;
+        let mut tally = Tally::default();
+        if let Some(now) = held.first().map(|row| row.now) {
+            let ours: std::collections::HashSet<&str> =
+                held.iter().map(|row| row.id.as_str()).collect();
+            let observations: Vec<Observation> = answers
+                .into_iter()
+                .filter(|(due, _)| ours.contains(due.id.as_str()))
+                .filter_map(|(_, answer)| match answer {
+                    DetailAnswer::Found(observation) => Some(observation),
+                    DetailAnswer::NotFound | DetailAnswer::Failed => None,
+                })
+                .collect();
+            tally =
+                store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
+        }
+        run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
+        transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;
+        Ok(tally)
+    }
+
+    /// Stores items that were asked for by name, through the same path as all others.
+    pub async fn commit_fetched(
+        &self,
+        scope: &Scope,
+        run: RunId,
+        observations: &[Observation],
+    ) -> Result<Tally, WarehouseError> {
+        let mut transaction = self.begin("storing what was fetched").await?;
+        let now = super::now(&mut transaction).await?;
+        let tally =
+            store::store(&mut transaction, scope, Origin::Detail, observations, now).await?;
+        let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
+        run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
+        transaction
+            .commit()
+            .await
+            .map_err(WarehouseError::database("committing what was fetched"))?;
+        Ok(tally)
+    }
+}

@@ -1,0 +1,129 @@
+//! What can go wrong in the warehouse, and what to do then.
+
+/// A failure of the warehouse. Never holds PostgreSQL's own text, which quotes the data (I8).
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// The database could not be reached, or the connection broke.
+    #[error("{doing}: no connection to PostgreSQL ({kind})")]
+    Connection {
+        /// What was being done.
+        doing: &'static str,
+        /// The kind of failure, in a word or two.
+        kind: String,
+    },
+    /// PostgreSQL refused a statement.
+    #[error("{doing}: PostgreSQL answered SQLSTATE {sqlstate}{}", constraint.as_ref().map(|name| format!(" (constraint `{name}`)")).unwrap_or_default())]
+    Refused {
+        /// What was being done.
+        doing: &'static str,
+        /// PostgreSQL's code of the failure.
+        sqlstate: String,
+        /// The constraint that was violated.
+        constraint: Option<String>,
+    },
+    /// Another process holds the claim by now; nothing was written.
+    #[error("another process has taken over this work")]
+    FenceLost,
+    /// The checkpoint is not where this page begins; nothing was written.
+    #[error("the checkpoint has moved: page {page} cannot follow it")]
+    CheckpointMoved {
+        /// The page that was to be stored.
+        page: u32,
+    },
+    /// The schema was made by a newer release.
+    #[error("the schema is newer than this program")]
+    NewerSchema,
+    /// The schema lacks migrations.
+    #[error("the schema is not up to date")]
+    OlderSchema,
+    /// A stored body cannot be read back.
+    #[error("a stored item cannot be read back ({0})")]
+    CorruptRaw(&'static str),
+    /// What the database gave back does not fit the program.
+    #[error("{doing}: PostgreSQL answered in another shape than expected")]
+    Shape {
+        /// What was being done.
+        doing: &'static str,
+    },
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The same transaction may succeed in a moment.
+    Retry,
+    /// The work belongs to somebody else now; leave it.
+    GiveUp,
+    /// Nothing helps but a person.
+    CallPerson,
+}
+
+impl WarehouseError {
+    /// Wraps a failure of sqlx, keeping what names the fault and dropping what may quote a person.
+    pub(super) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |error| match &error {
+            sqlx::Error::Database(fault) => Self::Refused {
+                doing,
+                sqlstate: fault.code().map_or_else(|| "unknown".to_owned(), Into::into),
+                constraint: fault.constraint().map(Into::into),
+            },
+            sqlx::Error::Io(fault) => Self::Connection { doing, kind: fault.kind().to_string() },
+            sqlx::Error::Tls(_) => Self::Connection { doing, kind: "TLS failure".to_owned() },
+            sqlx::Error::PoolTimedOut => {
+                Self::Connection { doing, kind: "no free connection in time".to_owned() }
+            }
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
+                Self::Connection { doing, kind: "connection closed".to_owned() }
+            }
+            _ => Self::Shape { doing },
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Connection { .. } => Remedy::Retry,
+            Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
+                // Serialization failure, deadlock, lock not available.
+                "40001" | "40P01" | "55P03" => Remedy::Retry,
+                state => match state.get(..2) {
+                    // Connection exceptions, no resources (disk full too), operator intervention, system errors.
+                    Some("08" | "53" | "57" | "58" | "25") => Remedy::Retry,
+                    _ => Remedy::CallPerson,
+                },
+            },
+            Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
+            Self::NewerSchema | Self::OlderSchema | Self::CorruptRaw(_) | Self::Shape { .. } => {
+                Remedy::CallPerson
+            }
+        }
+    }
+
+    /// The next step, as a sentence for the operator.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Connection { .. } => {
+                "check `database.url` and whether PostgreSQL runs; argos-sync goes on by itself once it answers"
+            }
+            Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
+                "42501" => {
+                    "grant the role of `database.url` the rights on the schemas argos, argos_pii, argos_raw and argos_sync"
+                }
+                "28000" | "28P01" => "check the user and password in `database.url`",
+                "3D000" => "create the database named in `database.url`",
+                "42P01" | "3F000" | "42703" => "run `argos-sync migrate`",
+                "53100" => "free disk space on the database server; argos-sync goes on by itself",
+                _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
+            },
+            Self::FenceLost | Self::CheckpointMoved { .. } => {
+                "nothing to do: the other process goes on with it"
+            }
+            Self::NewerSchema => "run the newer release of argos-sync that made the schema",
+            Self::OlderSchema => "run `argos-sync migrate`",
+            Self::CorruptRaw(_) => {
+                "restore argos_raw from a backup, or backfill the record's day with --restart"
+            }
+            Self::Shape { .. } => "run `argos-sync check`; if it finds nothing, report a bug",
+        }
+    }
+}

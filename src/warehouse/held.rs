@@ -1,0 +1,346 @@
+//! What is known of a record before an item of it arrives: `argos_sync.record`, the raw bodies, and what is due.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{
+    Scope, WarehouseError, body,
+    store::{Observation, Origin, first_day},
+};
+use crate::{
+    domain::{Call, Day, Digest, ReadNumber, Stream},
+    normalize::{self, Glance, catalogue},
+};
+
+/// What is stored of a record.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// Digest and read number of the last list item.
+    pub(super) list: Option<(Digest, ReadNumber)>,
+    /// Digest and read number of the last detail item.
+    pub(super) detail: Option<(Digest, ReadNumber)>,
+    pub(super) contested: bool,
+    pub(super) window_day: Day,
+    pub(super) deleted_at: Option<DateTime<Utc>>,
+    /// The body of the item of the other call, as kept; only there once the record is locked.
+    pub(super) other_body: Option<Vec<u8>>,
+    pub(super) encoding: String,
+}
+
+/// The row of a record as it looks in the database.
+struct HeldRow {
+    id: String,
+    list_digest: Option<Vec<u8>>,
+    list_no: Option<i64>,
+    detail_digest: Option<Vec<u8>>,
+    detail_no: Option<i64>,
+    contested: bool,
+    window_day: Day,
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+impl HeldRow {
+    fn read(self) -> (String, Held) {
+        let pair = |digest: Option<Vec<u8>>, number: Option<i64>| {
+            Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
+        };
+        let held = Held {
+            list: pair(self.list_digest, self.list_no),
+            detail: pair(self.detail_digest, self.detail_no),
+            contested: self.contested,
+            window_day: self.window_day,
+            deleted_at: self.deleted_at,
+            other_body: None,
+            encoding: String::new(),
+        };
+        (self.id, held)
+    }
+}
+
+/// Reads what is stored of these records, without locking anything.
+pub(super) async fn look_up(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, Held>, WarehouseError> {
+    let rows = sqlx::query_as!(
+        HeldRow,
+        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day, deleted_at
+         from argos_sync.record where project = $1 and stream = $2 and id = any($3)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("comparing digests"))?;
+    Ok(rows.into_iter().map(HeldRow::read).collect())
+}
+
+/// Locks these records in key order and reads all that merging needs.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+    call: Call,
+) -> Result<HashMap<String, Held>, WarehouseError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query_as!(
+        HeldRow,
+        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day, deleted_at
+         from argos_sync.record where project = $1 and stream = $2 and id = any($3)
+         order by id for update",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("locking records"))?;
+    let mut held: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
+    let other = match call {
+        Call::List => "detail_body",
+        Call::Detail => "list_body",
+    };
+    let sql = format!(
+        "select {id}, encoding, {other} from {table} where project = $1 and {id} = any($2)",
+        id = catalogue::id_column(scope.stream),
+        table = raw_table(scope.stream),
+    );
+    let bodies: Vec<(String, String, Option<Vec<u8>>)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("reading raw items"))?;
+    for (id, encoding, other_body) in bodies {
+        if let Some(held) = held.get_mut(&id) {
+            held.encoding = encoding;
+            held.other_body = other_body;
+        }
+    }
+    Ok(held)
+}
+
+/// Inserts records nobody has seen yet; returns the ids that are ours now.
+///
+/// A record that another writer inserts at the same moment is waited for, and not returned.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    fresh: &[(&Observation, &Glance)],
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<String>, WarehouseError> {
+    if fresh.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let ids: Vec<&str> = fresh.iter().map(|(_, glance)| glance.id.as_str()).collect();
+    let digests: Vec<&[u8]> = fresh.iter().map(|(_, glance)| &glance.digest.0[..]).collect();
+    let numbers: Vec<i64> = fresh.iter().map(|(observation, _)| observation.read.0).collect();
+    let days: Vec<Day> = fresh
+        .iter()
+        .map(|(_, glance)| glance.created_at.map_or(first_day(origin, now), |at| at.date_naive()))
+        .collect();
+    let undated: Vec<bool> = fresh.iter().map(|(_, glance)| glance.created_at.is_none()).collect();
+    let is_list = origin.call() == Call::List;
+    let rows = sqlx::query_scalar!(
+        "insert into argos_sync.record
+            (project, stream, id, list_digest, list_no, detail_digest, detail_no, normalizer_version, window_day, undated)
+         select $1, $2, given.id,
+            case when $3 then digest end, case when $3 then number end,
+            case when not $3 then digest end, case when not $3 then number end,
+            $4, day, undated
+         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::date[], $9::boolean[])
+            as given (id, digest, number, day, undated)
+         order by given.id
+         on conflict (project, stream, id) do nothing
+         returning id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        is_list,
+        normalize::VERSION,
+        &ids as &[&str],
+        &digests as &[&[u8]],
+        &numbers,
+        &days,
+        &undated,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("inserting records"))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// What becomes of a record's row once one more item was merged.
+pub(super) struct Update {
+    pub(super) id: String,
+    pub(super) digest: Digest,
+    pub(super) read: ReadNumber,
+    pub(super) contested: bool,
+    pub(super) window_day: Day,
+    pub(super) undated: bool,
+    pub(super) deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Writes what was observed of these records; rows that say so already are left alone.
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    updates: &[Update],
+) -> Result<(), WarehouseError> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = updates.iter().map(|update| update.id.as_str()).collect();
+    let digests: Vec<&[u8]> = updates.iter().map(|update| &update.digest.0[..]).collect();
+    let numbers: Vec<i64> = updates.iter().map(|update| update.read.0).collect();
+    let contested: Vec<bool> = updates.iter().map(|update| update.contested).collect();
+    let days: Vec<Day> = updates.iter().map(|update| update.window_day).collect();
+    let undated: Vec<bool> = updates.iter().map(|update| update.undated).collect();
+    let deleted: Vec<Option<DateTime<Utc>>> =
+        updates.iter().map(|update| update.deleted_at).collect();
+    sqlx::query!(
+        "update argos_sync.record as held set
+            list_digest = case when $3 then digest else held.list_digest end,
+            list_no = case when $3 then number else held.list_no end,
+            detail_digest = case when $3 then held.detail_digest else digest end,
+            detail_no = case when $3 then held.detail_no else number end,
+            contested = given.contested, normalizer_version = $4,
+            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at
+         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[])
+            as given (id, digest, number, contested, day, undated, deleted_at)
+         where held.project = $1 and held.stream = $2 and held.id = given.id
+            and (case when $3 then held.list_no else held.detail_no end, held.contested, held.deleted_at,
+                 held.normalizer_version, held.window_day, held.undated)
+                is distinct from (given.number, given.contested, given.deleted_at, $4, given.day, given.undated)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        call == Call::List,
+        normalize::VERSION,
+        &ids as &[&str],
+        &digests as &[&[u8]],
+        &numbers,
+        &contested,
+        &days,
+        &undated,
+        &deleted as &[Option<DateTime<Utc>>],
+    )
+    .execute(connection)
+    .await
+    .map_err(WarehouseError::database("updating records"))?;
+    Ok(())
+}
+
+/// Moves `changed_at` of records of which any row was written.
+pub(super) async fn touch(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &BTreeSet<String>,
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let done = match scope.stream {
+        Stream::Submission => {
+            sqlx::query!(
+                "update argos.submission set changed_at = $3
+                 where project = $1 and submission_id = any($2) and changed_at <> $3",
+                scope.project.as_str(),
+                &ids as &[&str],
+                now,
+            )
+            .execute(connection)
+            .await
+        }
+        Stream::Faceauth => {
+            sqlx::query!(
+                "update argos.faceauth set changed_at = $3
+                 where project = $1 and auth_id = any($2) and changed_at <> $3",
+                scope.project.as_str(),
+                &ids as &[&str],
+                now,
+            )
+            .execute(connection)
+            .await
+        }
+    };
+    done.map(drop).map_err(WarehouseError::database("moving changed_at"))
+}
+
+/// Keeps the bodies of these records' last items.
+pub(super) async fn keep_bodies(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    bodies: &[(&str, Vec<u8>)],
+) -> Result<(), WarehouseError> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    let column = match call {
+        Call::List => "list_body",
+        Call::Detail => "detail_body",
+    };
+    let sql = format!(
+        "insert into {table} (project, {id}, encoding, {column})
+         select $1, given.id, $2, given.body from unnest($3::text[], $4::bytea[]) as given (id, body)
+         order by given.id
+         on conflict (project, {id}) do update set encoding = excluded.encoding, {column} = excluded.{column}",
+        table = raw_table(scope.stream),
+        id = catalogue::id_column(scope.stream),
+    );
+    let ids: Vec<&str> = bodies.iter().map(|(id, _)| *id).collect();
+    let packed: Vec<&[u8]> = bodies.iter().map(|(_, body)| body.as_slice()).collect();
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(body::ZSTD)
+        .bind(ids)
+        .bind(packed)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("keeping raw items"))
+}
+
+/// Makes single calls due. One that a worker is already making does not count: it may have been asked too early.
+pub(super) async fn mark_due(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into argos_sync.detail_due (project, stream, id, due_at)
+         select $1, $2, given.id, $4 from unnest($3::text[]) as given (id)
+         order by given.id
+         on conflict (project, stream, id) do update
+         set due_at = excluded.due_at, fence = 0, until_at = '-infinity', failures = 0",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting what is due"))
+}
+
+/// The table of a stream's raw bodies.
+pub(super) fn raw_table(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Submission => "argos_raw.submission",
+        Stream::Faceauth => "argos_raw.faceauth",
+    }
+}

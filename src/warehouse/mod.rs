@@ -1,0 +1,169 @@
+//! The only room that knows SQL.
+//!
+//! A page or a batch of single calls is one transaction (I1): rows, what is due, the checkpoint and the counters. It
+//! begins by comparing a fencing number (I6), and every statement takes arrays, in the order of the keys. The room does
+//! not know that HTTP exists, nor why a record changed.
+
+mod backfill;
+mod body;
+mod claim;
+mod detail;
+mod error;
+mod held;
+mod migrate;
+mod notes;
+mod page;
+mod pass;
+mod project;
+mod quarantine;
+mod report;
+mod run;
+mod store;
+mod tables;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    ConnectOptions as _, PgConnection, PgPool, PgTransaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use backfill::Backfill;
+pub use body::RawStorage;
+pub use claim::Claim;
+pub use detail::{DetailAnswer, DueDetail};
+pub use error::{Remedy, WarehouseError};
+pub use migrate::{MIGRATOR, SchemaState};
+pub use page::{PageStored, PageToStore};
+pub use pass::{Checkpoint, GivenUp, Pass, Proof};
+pub use project::ProjectState;
+pub use report::{DataTable, ProjectReport, RawBody, RunReport};
+pub use run::{Outcome, RunId, Tally};
+pub use store::Observation;
+#[doc(hidden)]
+pub use tables::all_statements;
+
+use crate::{
+    domain::{ProjectName, ReadNumber, Stream},
+    json::Paths,
+    normalize::Context,
+};
+
+/// When a record gets a single call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailMode {
+    /// When its list digest is new or changed.
+    Changed,
+    /// Every time a list shows it.
+    Always,
+    /// Only where a list item alone cannot tell.
+    Never,
+}
+
+impl DetailMode {
+    pub(super) fn wants_changed(self) -> bool {
+        match self {
+            Self::Changed | Self::Always => true,
+            Self::Never => false,
+        }
+    }
+
+    pub(super) fn wants_every_sight(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Changed | Self::Never => false,
+        }
+    }
+}
+
+/// Whose items are stored, and how.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The first part of every key.
+    pub project: ProjectName,
+    /// The stream the items belong to.
+    pub stream: Stream,
+    /// What normalizing needs to know.
+    pub context: Context,
+    /// Paths that digests leave out.
+    pub volatile: Paths,
+    /// How bodies are kept.
+    pub raw: RawStorage,
+    /// When a record gets a single call.
+    pub detail: DetailMode,
+}
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `postgres://user:password@host:port/database`.
+    pub url: SecretString,
+    /// Most connections at a time.
+    pub connections_max: u32,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// Prepared statements kept for each connection; 0 works behind any pooler.
+    pub statement_cache: usize,
+}
+
+/// The warehouse: a handle that is cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    pool: PgPool,
+}
+
+impl Warehouse {
+    /// Prepares connections; the first is made when it is needed.
+    pub fn new(settings: &Settings) -> Result<Self, WarehouseError> {
+        let options: PgConnectOptions = settings
+            .url
+            .expose_secret()
+            .parse()
+            .map_err(WarehouseError::database("reading `database.url`"))?;
+        // sqlx would log statements; the program logs what it does itself.
+        let options = options
+            .application_name("argos-sync")
+            .statement_cache_capacity(settings.statement_cache)
+            .options([("timezone", "UTC")])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections_max)
+            .acquire_timeout(settings.connect_timeout)
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
+    pub async fn draw_read_number(&self) -> Result<ReadNumber, WarehouseError> {
+        sqlx::query_scalar!(r#"select nextval('argos_sync.read_number') as "number!""#)
+            .fetch_one(&self.pool)
+            .await
+            .map(ReadNumber)
+            .map_err(WarehouseError::database("drawing a read number"))
+    }
+
+    /// The time by the one clock.
+    pub async fn now(&self) -> Result<DateTime<Utc>, WarehouseError> {
+        let mut connection =
+            self.pool.acquire().await.map_err(WarehouseError::database("asking for the time"))?;
+        now(&mut connection).await
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn begin(&self, doing: &'static str) -> Result<PgTransaction<'static>, WarehouseError> {
+        self.pool.begin().await.map_err(WarehouseError::database(doing))
+    }
+}
+
+async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, WarehouseError> {
+    sqlx::query_scalar!(r#"select argos_sync.clock() as "now!""#)
+        .fetch_one(connection)
+        .await
+        .map_err(WarehouseError::database("asking for the time"))
+}

@@ -1,0 +1,108 @@
+//! Keeps what deviated: repairs by record, drift by path. Never a value.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Scope, WarehouseError, tables::Stored};
+use crate::normalize::Note;
+
+/// Replaces the notes of these records, and adds kinds of deviation that were never seen.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    records: &[Stored<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let known: Vec<&str> =
+        records.iter().filter(|record| !record.is_new).map(|record| record.id).collect();
+    if !known.is_empty() {
+        sqlx::query!(
+            "delete from argos_sync.repair where project = $1 and stream = $2 and id = any($3)",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            &known as &[&str],
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(WarehouseError::database("clearing repairs"))?;
+    }
+    let notes: BTreeSet<&Note> =
+        records.iter().flat_map(|record| &record.normalized.notes).collect();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    keep_repairs(connection, scope, records, now).await?;
+    keep_drift(connection, scope, &notes, now).await
+}
+
+async fn keep_repairs(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    records: &[Stored<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let repairs: Vec<(&str, &Note)> = records
+        .iter()
+        .flat_map(|record| record.normalized.notes.iter().map(|note| (record.id, note)))
+        .filter(|(_, note)| note.found.is_repair())
+        .collect();
+    if repairs.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = repairs.iter().map(|(id, _)| *id).collect();
+    let paths: Vec<&str> = repairs.iter().map(|(_, note)| note.path.as_str()).collect();
+    let found: Vec<&str> = repairs.iter().map(|(_, note)| note.found.as_str()).collect();
+    let types: Vec<&str> = repairs.iter().map(|(_, note)| note.json_type).collect();
+    sqlx::query!(
+        "insert into argos_sync.repair (project, stream, id, path, found, json_type, noted_at)
+         select $1, $2, given.*, $7
+         from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as given (id, path, found, json_type)
+         order by given.id, given.path
+         on conflict do nothing",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &paths as &[&str],
+        &found as &[&str],
+        &types as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting repairs"))
+}
+
+async fn keep_drift(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    notes: &BTreeSet<&Note>,
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let paths: Vec<&str> = notes.iter().map(|note| note.path.as_str()).collect();
+    let found: Vec<&str> = notes.iter().map(|note| note.found.as_str()).collect();
+    let types: Vec<&str> = notes.iter().map(|note| note.json_type).collect();
+    sqlx::query!(
+        "insert into argos_sync.schema_drift as held (project, stream, path, found, json_type, first_seen_at)
+         select $1, $2, given.*, $6
+         from unnest($3::text[], $4::text[], $5::text[]) as given (path, found, json_type)
+         where not exists (
+            select from argos_sync.schema_drift as known
+            where known.project = $1 and known.stream = $2
+              and (known.path, known.found, known.json_type) = (given.path, given.found, given.json_type))
+         order by given.path, given.found, given.json_type
+         on conflict do nothing",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &paths as &[&str],
+        &found as &[&str],
+        &types as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting drift"))
+}

@@ -1,0 +1,97 @@
+//! One page, one transaction: its rows, what is due, the checkpoint and the counters, or nothing (I1).
+
+use chrono::NaiveDate;
+
+use super::{
+    Scope, Tally, Warehouse, WarehouseError, claim,
+    claim::Claim,
+    pass::{self, Pass, Proof},
+    run::{self, RunId},
+    store::{self, Observation, Origin},
+};
+use crate::domain::{Cursor, Trail};
+
+/// A page that is ready to be written.
+#[derive(Debug)]
+pub struct PageToStore {
+    /// Its number in the walk, from 1.
+    pub number: u32,
+    /// Its items, already looked at.
+    pub observations: Vec<Observation>,
+    /// Where the walk goes on; `None`: this was the last page.
+    pub next: Option<(Cursor, Trail)>,
+}
+
+/// What storing a page came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageStored {
+    /// How many items became what.
+    pub tally: Tally,
+    /// What the walk has proven, if it has come to its end.
+    pub proof: Option<Proof>,
+}
+
+impl Warehouse {
+    /// Writes one page and where the walk goes on, or nothing.
+    ///
+    /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was lost, changes nothing.
+    pub async fn commit_page(
+        &self,
+        scope: &Scope,
+        claim: &Claim,
+        pass: &Pass,
+        run: RunId,
+        page: &PageToStore,
+    ) -> Result<PageStored, WarehouseError> {
+        let mut transaction = self.begin("storing a page").await?;
+        let now = claim::hold(&mut transaction, claim).await?;
+        let origin = Origin::List { window: claim.window, pass_id: pass.pass_id };
+        let (asked, inside) =
+            (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
+        let received = i64::try_from(page.observations.len()).unwrap_or(i64::MAX);
+        let next = page.next.as_ref().map(|(cursor, trail)| (cursor, trail));
+        let arrived = Tally { received, ..Tally::default() };
+        pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, inside)
+            .await?;
+        if count_days(page, |day| asked.contains(day)) > 0 {
+            super::project::prove_filter(&mut transaction, &scope.project).await?;
+        }
+        let tally = store::store(&mut transaction, scope, origin, &page.observations, now).await?;
+        run::count(&mut transaction, run, scope, &tally, run::Source::Page).await?;
+        let proof = match page.next {
+            Some(_) => None,
+            None => Some(pass::conclude(&mut transaction, claim, pass.pass_id).await?),
+        };
+        transaction.commit().await.map_err(WarehouseError::database("committing a page"))?;
+        Ok(PageStored { tally, proof })
+    }
+
+    /// Whether a page was stored after all, when the answer to its commit was lost.
+    pub async fn page_is_stored(
+        &self,
+        claim: &Claim,
+        pass: &Pass,
+        page: &PageToStore,
+    ) -> Result<Option<PageStored>, WarehouseError> {
+        let row = sqlx::query!(
+            "select state from argos_sync.pass where pass_id = $1 and fence = $2 and page = $3",
+            pass.pass_id,
+            claim.fence,
+            i32::try_from(page.number).unwrap_or(i32::MAX),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("asking for a checkpoint"))?;
+        Ok(row
+            .map(|row| PageStored { tally: Tally::default(), proof: Proof::of_state(&row.state) }))
+    }
+}
+
+/// How many items of a page were created on such a day.
+fn count_days(page: &PageToStore, such: impl Fn(NaiveDate) -> bool) -> i64 {
+    let days = page
+        .observations
+        .iter()
+        .filter_map(|observation| Some(observation.glance.as_ref().ok()?.created_at?.date_naive()));
+    i64::try_from(days.filter(|day| such(*day)).count()).unwrap_or(i64::MAX)
+}

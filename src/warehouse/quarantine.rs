@@ -1,0 +1,84 @@
+//! Where an item goes that could not be stored in its tables: whole, and with the reason.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+use super::{
+    Scope, WarehouseError,
+    body::{self, Compressor},
+    store::{Observation, Origin},
+};
+use crate::normalize::Refusal;
+
+/// Keeps refused items. The same bytes are kept once; read again they write nothing.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    refused: &[(&Observation, &Refusal)],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let by_digest: BTreeMap<[u8; 16], (&Observation, &Refusal)> = refused
+        .iter()
+        .map(|(observation, refusal)| (digest(&observation.body), (*observation, *refusal)))
+        .collect();
+    let digests: Vec<&[u8]> = by_digest.keys().map(|digest| &digest[..]).collect();
+    let reasons: Vec<&str> = by_digest.values().map(|(_, refusal)| refusal.as_str()).collect();
+    let sizes: Vec<i32> = by_digest
+        .values()
+        .map(|(observation, _)| i32::try_from(observation.body.len()).unwrap_or(i32::MAX))
+        .collect();
+    let (call, pass_id) = match origin {
+        Origin::List { pass_id, .. } => ("list", Some(pass_id)),
+        Origin::Detail => ("detail", None),
+    };
+    let mut compressor = Compressor::new()?;
+    let bodies: Vec<Vec<u8>> = by_digest
+        .values()
+        .map(|(observation, _)| compressor.compress(&observation.body))
+        .collect::<Result<_, _>>()?;
+    sqlx::query!(
+        "with fresh as (
+            insert into argos_sync.quarantine
+                (project, stream, digest, call, reason, bytes, first_seen_at, pass_id)
+            select $1, $2, given.digest, $3, given.reason, given.bytes, $4, $5
+            from unnest($6::bytea[], $7::text[], $8::int[]) as given (digest, reason, bytes)
+            where not exists (
+                select from argos_sync.quarantine as known
+                where known.project = $1 and known.stream = $2 and known.digest = given.digest)
+            order by given.digest
+            on conflict do nothing
+            returning digest)
+         insert into argos_raw.quarantine (project, stream, digest, encoding, body)
+         select $1, $2, given.digest, $9, given.body
+         from unnest($6::bytea[], $10::bytea[]) as given (digest, body)
+         join fresh on fresh.digest = given.digest
+         on conflict do nothing",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        call,
+        now,
+        pass_id,
+        &digests as &[&[u8]],
+        &reasons as &[&str],
+        &sizes,
+        body::ZSTD,
+        &bodies as &[Vec<u8>],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("keeping what cannot be stored"))
+}
+
+fn digest(body: &[u8]) -> [u8; 16] {
+    let mut digest = [0; 16];
+    digest.iter_mut().zip(Sha256::digest(body)).for_each(|(to, from)| *to = from);
+    digest
+}

@@ -1,0 +1,163 @@
+//! What `status`, `raw` and `demo` show.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::AssertSqlSafe;
+
+use super::{Scope, Warehouse, WarehouseError, body, held::raw_table};
+use crate::{
+    domain::{Call, Stream},
+    normalize::catalogue::{self, Table},
+};
+
+/// Where a project stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectReport {
+    /// The project's name.
+    pub project: String,
+    /// Its stream.
+    pub stream: String,
+    /// Records known, deleted ones included.
+    pub records: i64,
+    /// Records the vendor has deleted.
+    pub deleted: i64,
+    /// The first and the last day that is covered.
+    pub covered_from: Option<NaiveDate>,
+    /// The last day that is covered.
+    pub covered_to: Option<NaiveDate>,
+    /// How many days are covered.
+    pub covered_days: i64,
+    /// The oldest time as of which a covered day is known.
+    pub oldest_as_of: Option<DateTime<Utc>>,
+    /// The newest time as of which a covered day is known.
+    pub newest_as_of: Option<DateTime<Utc>>,
+    /// Single calls that are due.
+    pub details_due: i64,
+    /// Items in quarantine.
+    pub quarantined: i64,
+    /// Windows that are being read or wait to be taken up.
+    pub passes_open: i64,
+    /// Windows that came back empty without proving anything.
+    pub empty_unproven: i64,
+    /// Since when the vendor refuses the key.
+    pub blocked_at: Option<DateTime<Utc>>,
+    /// The vendor's answer.
+    pub blocked_reason: Option<String>,
+    /// What last went wrong in a window that is still open.
+    pub last_error: Option<String>,
+}
+
+/// A run of the program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// The run's number.
+    pub run_id: i64,
+    /// The command.
+    pub command: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended; `None`: it runs, or was killed.
+    pub outcome: Option<String>,
+    /// Items received.
+    pub received: i64,
+    /// Records that were new.
+    pub inserted: i64,
+    /// Records that had changed.
+    pub updated: i64,
+    /// Records that were the same.
+    pub unchanged: i64,
+    /// Items without a row.
+    pub quarantined: i64,
+    /// Items that others stand for.
+    pub duplicate: i64,
+}
+
+/// A data table with its rows counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataTable {
+    /// Schema and name.
+    pub name: String,
+    /// How many rows it holds.
+    pub rows: i64,
+}
+
+/// A body as the vendor sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawBody {
+    /// Which call brought it.
+    pub call: Call,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Warehouse {
+    /// Where every project stands that was ever synced.
+    pub async fn project_reports(&self) -> Result<Vec<ProjectReport>, WarehouseError> {
+        sqlx::query_file_as!(ProjectReport, "src/warehouse/sql/project_report.sql")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(WarehouseError::database("reading the projects' standing"))
+    }
+
+    /// The last runs, the newest first.
+    pub async fn run_reports(&self, count_max: i64) -> Result<Vec<RunReport>, WarehouseError> {
+        sqlx::query_as!(
+            RunReport,
+            r#"select run.run_id, run.command, run.started_at, run.ended_at, run.outcome,
+                coalesce(sum(received), 0)::bigint as "received!",
+                coalesce(sum(inserted), 0)::bigint as "inserted!",
+                coalesce(sum(updated), 0)::bigint as "updated!",
+                coalesce(sum(unchanged), 0)::bigint as "unchanged!",
+                coalesce(sum(quarantined), 0)::bigint as "quarantined!",
+                coalesce(sum(duplicate), 0)::bigint as "duplicate!"
+             from argos_sync.run left join argos_sync.run_stream using (run_id)
+             group by run.run_id order by run.run_id desc limit $1"#,
+            count_max
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading the last runs"))
+    }
+
+    /// Counts the rows of every data table.
+    pub async fn table_counts(&self) -> Result<Vec<DataTable>, WarehouseError> {
+        let tables = Stream::ALL.into_iter().flat_map(catalogue::tables).map(Table::qualified);
+        let mut counts = Vec::new();
+        for name in tables {
+            let sql = format!("select count(*) from {name}");
+            let rows = sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&self.pool)
+                .await
+                .map_err(WarehouseError::database("counting rows"))?;
+            counts.push(DataTable { name, rows });
+        }
+        Ok(counts)
+    }
+
+    /// The last items of a record as the vendor sent them.
+    pub async fn raw_bodies(
+        &self,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<Vec<RawBody>, WarehouseError> {
+        let sql = format!(
+            "select encoding, list_body, detail_body from {} where project = $1 and {} = $2",
+            raw_table(scope.stream),
+            catalogue::id_column(scope.stream),
+        );
+        let row: Option<(String, Option<Vec<u8>>, Option<Vec<u8>>)> =
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(scope.project.as_str())
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(WarehouseError::database("reading raw items"))?;
+        let Some((encoding, list, detail)) = row else { return Ok(Vec::new()) };
+        [(Call::List, list), (Call::Detail, detail)]
+            .into_iter()
+            .filter_map(|(call, packed)| Some((call, packed?)))
+            .map(|(call, packed)| Ok(RawBody { call, bytes: body::inflate(&encoding, &packed)? }))
+            .collect()
+    }
+}

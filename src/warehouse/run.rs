@@ -1,0 +1,165 @@
+//! Runs of the program, and what they counted (I3).
+
+use sqlx::PgConnection;
+
+use super::{Scope, Warehouse, WarehouseError};
+
+/// Names a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(pub i64);
+
+/// How many items became what: `received` is the sum of the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Items that arrived.
+    pub received: i64,
+    /// Records that were not known.
+    pub inserted: i64,
+    /// Records whose item had changed.
+    pub updated: i64,
+    /// Records whose item was the same.
+    pub unchanged: i64,
+    /// Items for which no row could be written.
+    pub quarantined: i64,
+    /// Items that another element of the answer, or another window's pass, stands for.
+    pub duplicate: i64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.quarantined += other.quarantined;
+        self.duplicate += other.duplicate;
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything asked for was read.
+    Complete,
+    /// Everything was read, and there is provably nothing.
+    CompleteEmpty,
+    /// Nothing came, and nothing proves that there is nothing.
+    EmptyUnproven,
+    /// A part could not be read.
+    Partial,
+    /// The vendor refuses a key.
+    Blocked,
+    /// Stopped from outside.
+    Interrupted,
+    /// A fault of ours or of the database.
+    Failed,
+}
+
+impl Outcome {
+    /// The word used in tables and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::CompleteEmpty => "complete_empty",
+            Self::EmptyUnproven => "empty_unproven",
+            Self::Partial => "partial",
+            Self::Blocked => "blocked",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What brought the items that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A page of a list.
+    Page,
+    /// So many single calls.
+    Details(i64),
+}
+
+impl Warehouse {
+    /// Notes that a run begins.
+    pub async fn begin_run(&self, command: &str) -> Result<RunId, WarehouseError> {
+        sqlx::query_scalar!(
+            "insert into argos_sync.run (command, version, started_at)
+             values ($1, $2, argos_sync.clock()) returning run_id",
+            command,
+            env!("CARGO_PKG_VERSION"),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map(RunId)
+        .map_err(WarehouseError::database("noting the run"))
+    }
+
+    /// Notes how a run ended.
+    pub async fn end_run(&self, run: RunId, outcome: Outcome) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1",
+            run.0,
+            outcome.as_str(),
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("noting the end of the run"))
+    }
+
+    /// What a run counted for a project.
+    pub async fn run_tally(&self, run: RunId, scope: &Scope) -> Result<Tally, WarehouseError> {
+        let tally = sqlx::query_as!(
+            Tally,
+            "select received, inserted, updated, unchanged, quarantined, duplicate
+             from argos_sync.run_stream where run_id = $1 and project = $2 and stream = $3",
+            run.0,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading the run's counters"))?;
+        Ok(tally.unwrap_or_default())
+    }
+}
+
+/// Adds to the counters of the run, in the transaction that stores what is counted.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    run: RunId,
+    scope: &Scope,
+    tally: &Tally,
+    source: Source,
+) -> Result<(), WarehouseError> {
+    let (pages, details) = match source {
+        Source::Page => (1, 0),
+        Source::Details(calls) => (0, calls),
+    };
+    sqlx::query!(
+        "insert into argos_sync.run_stream as held
+            (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         on conflict (run_id, project, stream) do update set
+            pages = held.pages + excluded.pages, details = held.details + excluded.details,
+            received = held.received + excluded.received, inserted = held.inserted + excluded.inserted,
+            updated = held.updated + excluded.updated, unchanged = held.unchanged + excluded.unchanged,
+            quarantined = held.quarantined + excluded.quarantined,
+            duplicate = held.duplicate + excluded.duplicate",
+        run.0,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        pages,
+        details,
+        tally.received,
+        tally.inserted,
+        tally.updated,
+        tally.unchanged,
+        tally.quarantined,
+        tally.duplicate,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("counting"))
+}

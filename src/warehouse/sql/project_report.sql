@@ -1,0 +1,45 @@
+-- Where every project stands: one row for each that was ever synced.
+select
+    project.project,
+    case project.kind when 'idcheck' then 'submission' else 'faceauth' end as "stream!",
+    coalesce(known.records, 0) as "records!",
+    coalesce(known.deleted, 0) as "deleted!",
+    covered.covered_from,
+    covered.covered_to,
+    coalesce(covered.covered_days, 0) as "covered_days!",
+    covered.oldest_as_of,
+    covered.newest_as_of,
+    coalesce(due.details_due, 0) as "details_due!",
+    coalesce(kept.quarantined, 0) as "quarantined!",
+    coalesce(walked.passes_open, 0) as "passes_open!",
+    coalesce(walked.empty_unproven, 0) as "empty_unproven!",
+    project.blocked_at,
+    project.blocked_reason,
+    walked.last_error
+from argos_sync.project
+left join lateral (
+    select count(*) as records, count(deleted_at) as deleted
+    from argos_sync.record where record.project = project.project
+) as known on true
+left join lateral (
+    select min(day) as covered_from, max(day) as covered_to, count(*) as covered_days,
+        min(as_of) as oldest_as_of, max(as_of) as newest_as_of
+    from argos_sync.coverage where coverage.project = project.project
+) as covered on true
+left join lateral (
+    select count(*) as details_due from argos_sync.detail_due where detail_due.project = project.project
+) as due on true
+left join lateral (
+    select count(*) as quarantined from argos_sync.quarantine where quarantine.project = project.project
+) as kept on true
+left join lateral (
+    select count(*) filter (where state = 'open') as passes_open,
+        -- Only windows that no later pass has covered.
+        count(*) filter (where state = 'empty_unproven' and not exists (
+            select from argos_sync.coverage
+            where coverage.project = pass.project and coverage.stream = pass.stream
+                and coverage.day = pass.window_from)) as empty_unproven,
+        (array_agg(last_error order by pass_id desc) filter (where state = 'open' and last_error is not null))[1] as last_error
+    from argos_sync.pass where pass.project = project.project
+) as walked on true
+order by project.project
