@@ -97,7 +97,12 @@ impl Caller {
             let attempt = self.attempt(request, fitting.size(), style, &redaction);
             match attempt.run().await {
                 Ok(envelope) => {
-                    self.remember(request, &envelope, &fitting, style);
+                    if request.is_page() {
+                        fitting.came(envelope.items.len());
+                    }
+                    if style != first_style {
+                        self.remember_style(style);
+                    }
                     return Ok(Reply { read, envelope });
                 }
                 Err(Failure::Final(error)) => return Err(error),
@@ -178,8 +183,8 @@ impl Caller {
                 Next::SmallerNow if wait.is_none() => return Ok(None),
                 Next::SmallerNow | Next::SmallerLater | Next::Same => {}
             }
-        } else if let Fault::TooLarge { limit } = fault {
-            return Err(ClientError::RecordTooLarge { limit });
+        } else if let Some(error) = too_large_record(&fault) {
+            return Err(error);
         }
         let delay = tries.delay(wait, now);
         if wait.is_some() || is_overload(&fault) {
@@ -198,17 +203,9 @@ impl Caller {
         Ok(Some(delay))
     }
 
-    fn remember(
-        &self,
-        request: &Request<'_>,
-        envelope: &Envelope,
-        fitting: &Fitting<'_>,
-        style: DateStyle,
-    ) {
-        if request.is_page() {
-            fitting.came(envelope.items.len());
-            *self.date_style.lock().unwrap_or_else(PoisonError::into_inner) = style;
-        }
+    /// Keeps the other date style once it was understood.
+    fn remember_style(&self, style: DateStyle) {
+        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner) = style;
     }
 
     fn date_style(&self) -> DateStyle {
@@ -285,6 +282,21 @@ fn strain(fault: &Fault) -> Strain {
         Fault::Connect(_) | Fault::CutShort(_) | Fault::Status { .. } | Fault::Unreadable(_) => {
             Strain::None
         }
+    }
+}
+
+/// The end of a call for one record whose answer is too large: there is nothing smaller to ask for.
+fn too_large_record(fault: &Fault) -> Option<ClientError> {
+    match fault {
+        Fault::TooLarge { limit } => Some(ClientError::RecordTooLarge { limit: *limit }),
+        Fault::Status { status: status @ 413, refusal } => {
+            Some(ClientError::Refused { status: *status, refusal: refusal.clone() })
+        }
+        Fault::Connect(_)
+        | Fault::TimedOut
+        | Fault::CutShort(_)
+        | Fault::Status { .. }
+        | Fault::Unreadable(_) => None,
     }
 }
 

@@ -62,11 +62,11 @@ impl From<Malformed> for NoEnvelope {
 
 /// Takes an answer apart. A call for one id may bring none or one item, never more.
 pub(super) fn read(stream: Stream, call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
-    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
-    if text.first() == Some(&b'<') {
+    let body = &body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii());
+    if body.first() == Some(&b'<') {
         return Err(Unreadable::Html.into());
     }
-    let is_object = text.first() == Some(&b'{');
+    let is_object = body.first() == Some(&b'{');
     if is_object {
         refuse_encrypted(body)?;
     }
@@ -106,7 +106,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
     let mut strangers = false;
     let mut has_record = false;
     for element in elements {
-        if element.trim_ascii_start().first() != Some(&b'{') && !element.starts_with(b"\xef") {
+        if element.first() != Some(&b'{') {
             strangers = true;
             envelope.items.push(element.clone());
             continue;
@@ -235,7 +235,7 @@ mod tests {
         for (body, expected) in [
             (wrapped, with_project),
             (r#"[{"auth_id":"1"},{"auth_id":"2"}]"#, envelope(&both, None)),
-            ("\u{feff}{\"auth_id\":\"1\"}", envelope(&["\u{feff}{\"auth_id\":\"1\"}"], None)),
+            ("\u{feff} {\"auth_id\":\"1\"}\n", envelope(&both[..1], None)),
             (r#"{"data":[{"auth_id":"1"}]}"#, envelope(&both[..1], None)),
             (r#"[{"auth_id":"1"},{"x":1},null]"#, envelope(&[both[0], r#"{"x":1}"#, "null"], None)),
             ("[]", envelope(&[], None)),
@@ -304,11 +304,11 @@ mod tests {
         let whole = r#"{"Items":[{"a":1}],"nextpageKey":{"id":"x","created_at":"d"}}"#;
         let wrapped = r#"[{"data":[{"auth_id":"1"}]}]"#;
         for length in 0..whole.len() {
-            let error = list(Stream::Submission, &whole[..length]).unwrap_err();
+            let error = list(Stream::Submission, whole.get(..length).unwrap()).unwrap_err();
             assert!(matches!(error, NoEnvelope::Unreadable(Unreadable::NotJson(_))), "{length}");
         }
         for length in 0..wrapped.len() {
-            assert!(list(Stream::Faceauth, &wrapped[..length]).is_err(), "{length}");
+            assert!(list(Stream::Faceauth, wrapped.get(..length).unwrap()).is_err(), "{length}");
         }
         for body in ["OK", "null", r#"{"Items":[]} trailing"#] {
             let error = list(Stream::Submission, body).unwrap_err();

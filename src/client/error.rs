@@ -22,7 +22,7 @@ pub enum ClientError {
         not_before: Duration,
     },
     /// No attempt within the time for retries brought a usable answer.
-    #[error("{fault}, {attempts} attempts in {}", seconds(*.elapsed))]
+    #[error("{fault} (attempt {attempts}, after {})", seconds(*.elapsed))]
     Unavailable {
         /// What the last attempt met.
         fault: Fault,
@@ -139,9 +139,10 @@ impl ClientError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Gate(GateClosed { not_before: None, .. }) => Remedy::Stop,
-            Self::Gate(GateClosed { not_before, .. }) => Remedy::Later { not_before: *not_before },
+            Self::Gate(GateClosed { not_before, .. }) | Self::Unavailable { not_before, .. } => {
+                Remedy::Later { not_before: *not_before }
+            }
             Self::Paused { not_before } => Remedy::Later { not_before: Some(*not_before) },
-            Self::Unavailable { not_before, .. } => Remedy::Later { not_before: *not_before },
             Self::Refused { .. } | Self::RecordTooLarge { .. } | Self::NoSuchSearch => {
                 Remedy::FailPass
             }
@@ -198,7 +199,8 @@ impl Fault {
     fn advice(&self) -> &'static str {
         match self {
             Self::Connect(_) => {
-                "check name resolution, firewall and proxy between this machine and the API host"
+                "check name resolution, firewall, proxy and trusted certificates between this \
+                 machine and the API host"
             }
             Self::TimedOut => {
                 "check the network and the vendor's status; raise `call_timeout` if answers are \

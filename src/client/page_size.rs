@@ -211,7 +211,9 @@ mod tests {
     fn an_outage_leaves_no_trace() {
         let (sizes, now) = (PageSize::new(2000), Instant::now());
         let mut call = sizes.fit(now);
-        (0..8).for_each(|_| drop(call.failed(QUICK, now)));
+        for _ in 0..8 {
+            call.failed(QUICK, now);
+        }
         assert_eq!(call.size(), 125);
         assert_eq!(next_size(&sizes, now), 2000);
     }
@@ -221,7 +223,9 @@ mod tests {
         let (sizes, now) = (PageSize::new(2000), Instant::now());
         for _ in 0..2 {
             let mut call = sizes.fit(now);
-            (0..2).for_each(|_| drop(call.failed(SLOW, now)));
+            for _ in 0..2 {
+                call.failed(SLOW, now);
+            }
         }
         assert_eq!(next_size(&sizes, now), 500);
         sizes.fit(now).came(10);

@@ -30,7 +30,7 @@ mod tests {
     #[track_caller]
     fn check(headers: &[(reqwest::header::HeaderName, &str)], expected: Option<u64>) {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
-        let found = retry_after(&HeaderMap::from_iter(headers));
+        let found = retry_after(&headers.collect());
         assert_eq!(found, expected.map(Duration::from_secs));
     }
 

@@ -42,8 +42,9 @@ impl Scripted {
                 kept.lock().unwrap().push(head);
                 match script.pop_front().unwrap_or_else(|| status("499 Script Over", "", "")) {
                     Step::Send(bytes) => {
-                        connection.write_all(&bytes).await.ok();
-                        connection.shutdown().await.ok();
+                        // A client that has seen enough hangs up early.
+                        let _ = connection.write_all(&bytes).await;
+                        let _ = connection.shutdown().await;
                     }
                     Step::Hang => hanging.push(connection),
                 }

@@ -28,6 +28,7 @@ async fn any_other_refusal_is_no_absence() {
         ("400 Bad Request", r#"{"errorCode":"invalid_parameter"}"#),
         ("400 Bad Request", ""),
         ("404 Not Found", r#"{"message":"Not Found"}"#),
+        ("413 Request Entity Too Large", ""),
     ] {
         let (_server, client) = submissions([status(line, "", body)]).await;
         let error = client.detail("x").await.unwrap_err();
