@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Response, StatusCode, Url, header::HeaderMap, redirect};
+use reqwest::{Response, Url, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     redaction::Redaction,
     retry_after::retry_after,
     settings::{Settings, SettingsError},
-    vendor_error::{Denial, Refusal},
+    vendor_error::{Meaning, Refusal},
 };
 use crate::domain::{Call, Stream};
 
@@ -35,6 +35,8 @@ pub(super) enum Failure {
         status: u16,
         /// What the vendor said.
         refusal: Refusal,
+        /// What that is about.
+        meaning: Meaning,
     },
     /// No attempt will do better.
     Final(ClientError),
@@ -90,7 +92,7 @@ impl Attempt<'_> {
         let wait = retry_after(response.headers());
         if !status.is_success() {
             let body = self.refusal_body(response).await;
-            return Err(judge(status, Refusal::read(&body, self.redaction), wait));
+            return Err(self.judge(status.as_u16(), Refusal::read(&body), wait));
         }
         let body = self.body(response).await?;
         envelope::read(self.stream, self.call, &body).map_err(|problem| match problem {
@@ -128,6 +130,24 @@ impl Attempt<'_> {
         body
     }
 
+    /// What a status that is no success means (design section 6).
+    fn judge(&self, status: u16, refusal: Refusal, wait: Option<Duration>) -> Failure {
+        let meaning = refusal.meaning(status);
+        let refusal = refusal.cleaned(self.redaction);
+        if matches!(status, 408 | 413 | 429 | 500..=599) {
+            return Failure::Passing { fault: Fault::Status { status, refusal }, wait };
+        }
+        match meaning {
+            Meaning::Denied(denial) => {
+                Failure::Final(ClientError::Denied { denial, status, refusal })
+            }
+            Meaning::Encrypted => Failure::Final(ClientError::Encrypted),
+            Meaning::DateStyle | Meaning::UnknownId | Meaning::Request => {
+                Failure::Refused { status, refusal, meaning }
+            }
+        }
+    }
+
     fn broken(&self, error: reqwest::Error) -> Failure {
         let error = error.without_url();
         let causes = || self.redaction.clean(&causes(&error));
@@ -139,26 +159,6 @@ impl Attempt<'_> {
             Fault::CutShort(causes())
         };
         Failure::Passing { fault, wait: None }
-    }
-}
-
-/// What a status that is no success means (design section 6).
-fn judge(status: StatusCode, refusal: Refusal, wait: Option<Duration>) -> Failure {
-    let code = status.as_u16();
-    let denied =
-        |denial, refusal| Failure::Final(ClientError::Denied { denial, status: code, refusal });
-    match code {
-        408 | 413 | 429 | 500..=599 => {
-            Failure::Passing { fault: Fault::Status { status: code, refusal }, wait }
-        }
-        403 if refusal.is_about_the_address() => denied(Denial::AddressRefused, refusal),
-        401 | 403 => denied(Denial::KeyRefused, refusal),
-        400 if refusal.wants_encryption() => Failure::Final(ClientError::Encrypted),
-        400 => match refusal.denial() {
-            Some(denial) => denied(denial, refusal),
-            None => Failure::Refused { status: code, refusal },
-        },
-        _ => Failure::Refused { status: code, refusal },
     }
 }
 

@@ -26,6 +26,7 @@ use super::{
     redaction::Redaction,
     request::{DateStyle, Request, endpoint},
     settings::{Settings, SettingsError},
+    vendor_error::Meaning,
 };
 use crate::domain::{Call, ReadNumber, Stream};
 
@@ -106,19 +107,19 @@ impl Caller {
                     return Ok(Reply { read, envelope });
                 }
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Refused { refusal, .. })
-                    if refusal.names_a_date() && style == first_style =>
-                {
-                    style = style.other();
-                }
-                Err(Failure::Refused { refusal, .. })
-                    if !request.is_page() && refusal.knows_no_such_id() =>
-                {
-                    return Ok(Reply { read, envelope: Envelope::default() });
-                }
-                Err(Failure::Refused { status, refusal }) => {
-                    return Err(ClientError::Refused { status, refusal });
-                }
+                Err(Failure::Refused { status, refusal, meaning }) => match meaning {
+                    Meaning::DateStyle if style == first_style => style = style.other(),
+                    Meaning::UnknownId if !request.is_page() => {
+                        return Ok(Reply { read, envelope: Envelope::default() });
+                    }
+                    Meaning::DateStyle
+                    | Meaning::UnknownId
+                    | Meaning::Request
+                    | Meaning::Denied(_)
+                    | Meaning::Encrypted => {
+                        return Err(ClientError::Refused { status, refusal });
+                    }
+                },
                 Err(Failure::Passing { fault, wait }) => {
                     if let Some(delay) =
                         self.after(request, &mut fitting, &mut tries, fault, wait)?

@@ -25,56 +25,77 @@ pub enum Denial {
     NoSuchProject,
 }
 
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The key or its project, and not the request.
+    Denied(Denial),
+    /// The project wants encrypted requests (contract section 10).
+    Encrypted,
+    /// How the days of a window are written (contract U4).
+    DateStyle,
+    /// The vendor knows no record with the id asked for.
+    UnknownId,
+    /// The request, in some other way.
+    Request,
+}
+
 impl Refusal {
     /// Reads the body of an answer; what is no JSON object has neither code nor message.
-    pub(super) fn read(body: &[u8], redaction: &Redaction<'_>) -> Self {
+    ///
+    /// Not yet fit to be shown: see [`Refusal::cleaned`].
+    pub(super) fn read(body: &[u8]) -> Self {
         let text = json::text(body);
         let Ok(body) = json::parse(&text) else { return Self::default() };
-        let pick = |names: &[&str]| {
-            let found = names.iter().find_map(|name| shown(member(&body.value, name)?));
-            found.map(|text| redaction.clean(&text))
-        };
+        let pick = |names: &[&str]| names.iter().find_map(|name| shown(member(&body.value, name)?));
         let code = pick(&["errorCode", "code", "error"]);
         let message = pick(&["message", "errorMessage"]).or_else(|| {
             let Json::Array(errors) = member(&body.value, "errors")? else { return None };
-            shown(member(errors.first()?, "message")?).map(|text| redaction.clean(&text))
+            shown(member(errors.first()?, "message")?)
         });
         Self { code, message }
     }
 
-    /// Whether the vendor did not understand how the days of a window are written (contract U4).
-    pub(super) fn names_a_date(&self) -> bool {
+    /// The same without secrets and without whom the call asked about.
+    ///
+    /// Comes after [`Refusal::meaning`]: an id may look like a part of a code.
+    pub(super) fn cleaned(self, redaction: &Redaction<'_>) -> Self {
+        let clean = |text: String| redaction.clean(&text);
+        Self { code: self.code.map(clean), message: self.message.map(clean) }
+    }
+
+    /// What this is about, when it came with that status.
+    ///
+    /// An unknown id is recognised narrowly: it counts as an absence, which is evidence for a deletion (I7), and no
+    /// other refusal must pass for one.
+    pub(super) fn meaning(&self, status: u16) -> Meaning {
+        match status {
+            403 if self.mentions("explicit deny") => Meaning::Denied(Denial::AddressRefused),
+            401 | 403 => Meaning::Denied(Denial::KeyRefused),
+            400 if self.mentions("decryption is failed") => Meaning::Encrypted,
+            400 if self.knows_no_project() => Meaning::Denied(Denial::NoSuchProject),
+            400 if self.names_a_date() => Meaning::DateStyle,
+            400 if self.knows_no_such_id() => Meaning::UnknownId,
+            _ => Meaning::Request,
+        }
+    }
+
+    fn knows_no_project(&self) -> bool {
+        self.says("invalid_project", "project not found")
+            || self.mentions("project is not found")
+            || self.mentions("not exist project")
+    }
+
+    fn names_a_date(&self) -> bool {
         let names = ["start_date", "end_date", "startdate", "enddate"];
         self.says("invalid_format", "invalid format")
             && names.iter().any(|name| self.mentions(name))
     }
 
-    /// Whether the vendor says that it knows no record with the id asked for.
-    ///
-    /// Kept narrow: any other refusal must not look like an absence, which is evidence for a deletion (I7).
-    pub(super) fn knows_no_such_id(&self) -> bool {
-        self.denial().is_none()
-            && (self.says("NOT_FOUND", "cannot find submission")
-                || self.says("invalid_submission", "not exist submission")
-                || self.says("submission_not_found", "invalid submission id"))
-    }
-
-    /// Whether the project wants encrypted requests (contract section 10).
-    pub(super) fn wants_encryption(&self) -> bool {
-        self.mentions("decryption is failed")
-    }
-
-    /// Whether the refusal is about the project behind the key, and not about the request.
-    pub(super) fn denial(&self) -> Option<Denial> {
-        let no_project = self.says("invalid_project", "project not found")
-            || self.mentions("project is not found")
-            || self.mentions("not exist project");
-        no_project.then_some(Denial::NoSuchProject)
-    }
-
-    /// Whether a status 403 is about the caller's address.
-    pub(super) fn is_about_the_address(&self) -> bool {
-        self.mentions("explicit deny")
+    fn knows_no_such_id(&self) -> bool {
+        self.says("NOT_FOUND", "cannot find submission")
+            || self.says("invalid_submission", "not exist submission")
+            || self.says("submission_not_found", "invalid submission id")
     }
 
     fn says(&self, code: &str, text: &str) -> bool {
@@ -120,7 +141,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Refusal {
-        Refusal::read(body.as_bytes(), &Redaction::new(["ada@example.com"]))
+        Refusal::read(body.as_bytes())
     }
 
     #[test]
@@ -148,7 +169,6 @@ mod tests {
             (r#"{"errors":[{"message":"first"},{"message":"second"}]}"#, "`first`"),
             (r#"{"error":400,"message":""}"#, "`400`"),
             ("\u{feff}{\"message\":\"with a mark\"}", "`with a mark`"),
-            (r#"{"message":"no ADA@example.com"}"#, "`no ‹…›`"),
             ("<html>Bad Gateway</html>", "no reason given"),
             ("[]", "no reason given"),
             ("", "no reason given"),
@@ -160,30 +180,42 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_of_the_window_changes_the_date_style() {
-        for (message, expected) in [
-            ("invalid format: start_date", true),
-            ("invalid format: endDate", true),
-            ("invalid format: nextpage_date", false),
-            ("invalid format: count", false),
-            ("invalid parameter: start_date", false),
-        ] {
-            assert_eq!(read(&format!(r#"{{"message":"{message}"}}"#)).names_a_date(), expected);
-        }
+    fn what_is_shown_names_nobody() {
+        let refusal = read(r#"{"code":"x y","message":"no ADA@example.com"}"#);
+        let cleaned = refusal.cleaned(&Redaction::new(["ada@example.com", "x"]));
+        assert_eq!(cleaned.to_string(), "`‹…› y`: no ‹…›");
     }
 
     #[test]
-    fn only_an_unknown_id_looks_like_an_absence() {
-        for (body, expected) in [
-            (r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, true),
-            (r#"{"message":"not Exist Submission ID"}"#, true),
-            (r#"{"errorCode":"NOT_FOUND","message":"faceAuth_project not found"}"#, false),
-            (r#"{"errorCode":"invalid_project"}"#, false),
-            (r#"{"errorCode":"invalid_parameter","message":"invalid parameter: x"}"#, false),
-            (r#"{"message":"Not Found"}"#, false),
-            ("", false),
+    fn each_refusal_has_its_meaning() {
+        let address =
+            r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#;
+        for (status, body, meaning) in [
+            (400, r#"{"message":"invalid format: start_date"}"#, Meaning::DateStyle),
+            (400, r#"{"code":"invalid_format","message":"endDate"}"#, Meaning::DateStyle),
+            (400, r#"{"message":"invalid format: nextpage_date"}"#, Meaning::Request),
+            (400, r#"{"message":"invalid format: count"}"#, Meaning::Request),
+            (400, r#"{"message":"invalid parameter: start_date"}"#, Meaning::Request),
+            (400, r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, Meaning::UnknownId),
+            (400, r#"{"message":"not Exist Submission ID"}"#, Meaning::UnknownId),
+            (400, r#"{"message":"Not Found"}"#, Meaning::Request),
+            (404, r#"{"errorCode":"NOT_FOUND"}"#, Meaning::Request),
+            (400, "", Meaning::Request),
+            (
+                400,
+                r#"{"errorCode":"NOT_FOUND","message":"faceAuth_project not found"}"#,
+                Meaning::Denied(Denial::NoSuchProject),
+            ),
+            (400, r#"{"errorCode":"invalid_project"}"#, Meaning::Denied(Denial::NoSuchProject)),
+            (
+                400,
+                r#"{"errorCode":"Decryption is Failed. Please check the api-key."}"#,
+                Meaning::Encrypted,
+            ),
+            (403, r#"{"message":"Forbidden"}"#, Meaning::Denied(Denial::KeyRefused)),
+            (403, address, Meaning::Denied(Denial::AddressRefused)),
         ] {
-            assert_eq!(read(body).knows_no_such_id(), expected, "{body}");
+            assert_eq!(read(body).meaning(status), meaning, "{status} {body}");
         }
     }
 }

@@ -18,7 +18,7 @@ async fn an_unknown_id_is_no_error() {
     let script = [ok(r#"{"Items":[]}"#), status("400 Bad Request", "", refusal)];
     let (_server, client) = submissions(script).await;
     for _ in 0..2 {
-        assert!(client.detail("x").await.unwrap().item.is_none());
+        assert!(client.detail("found").await.unwrap().item.is_none());
     }
 }
 
@@ -65,4 +65,15 @@ async fn face_authentications_are_not_found_by_person() {
     let client = client_with(settings(&server), domain::Stream::Faceauth);
     let error = client.find(Find::Userid("u")).await.unwrap_err();
     assert_eq!((error, server.asked().len()), (ClientError::NoSuchSearch, 0));
+}
+
+#[tokio::test]
+async fn calls_and_walks_can_move_to_another_thread() {
+    let (server, client) = submissions([ok(&page(1, None)), ok(&page(1, None))]).await;
+    let work = async move {
+        client.detail("x").await.unwrap();
+        walk(&client).await.unwrap();
+    };
+    tokio::spawn(work).await.unwrap();
+    assert_eq!(server.asked().len(), 2);
 }
