@@ -1,0 +1,174 @@
+//! One HTTP exchange: sends, reads the answer within its limits, and says what it is worth.
+
+use std::{error::Error, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Response, Url, header::HeaderMap, redirect};
+use secrecy::ExposeSecret;
+
+use super::{
+    envelope::{self, Envelope, NoEnvelope},
+    error::{ClientError, Fault},
+    redaction::Redaction,
+    retry_after::retry_after,
+    settings::{Settings, SettingsError},
+    vendor_error::{Meaning, Refusal},
+};
+use crate::domain::{Call, Stream};
+
+/// How much of an answer that is no success is read; the vendor's reasons are short.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
+
+/// What an attempt brought that is no envelope.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Another attempt may do better.
+    Passing {
+        /// What happened.
+        fault: Fault,
+        /// How long the vendor wants to be left alone.
+        wait: Option<Duration>,
+    },
+    /// The vendor said no to this request.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the vendor said.
+        refusal: Refusal,
+        /// What that is about.
+        meaning: Meaning,
+    },
+    /// No attempt will do better.
+    Final(ClientError),
+}
+
+/// Sets up connections, so that nothing but this room's own loop ever repeats a request.
+pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
+    let mut headers = HeaderMap::new();
+    let mut key = reqwest::header::HeaderValue::from_str(settings.api_key.expose_secret())
+        .map_err(|_invalid| SettingsError::UnusableKey)?;
+    key.set_sensitive(true);
+    headers.insert("x-api-key", key);
+    let mut builder = reqwest::Client::builder()
+        .default_headers(headers)
+        .user_agent(concat!("argos-sync/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.call_timeout)
+        // A redirect would carry the key to another host.
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .https_only(!settings.is_plain());
+    if settings.is_plain() {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| SettingsError::NoClient(causes(&error.without_url())))
+}
+
+/// Sends one request and reads its answer.
+pub(super) struct Attempt<'a> {
+    /// The connections of this key.
+    pub(super) http: &'a reqwest::Client,
+    /// Where to.
+    pub(super) endpoint: Url,
+    /// What is asked.
+    pub(super) parameters: Vec<(&'static str, String)>,
+    /// The shape of the answer.
+    pub(super) stream: Stream,
+    /// Whether one record is asked for, or a page.
+    pub(super) call: Call,
+    /// The cap on the answer.
+    pub(super) answer_bytes_max: usize,
+    /// What no error may repeat.
+    pub(super) redaction: &'a Redaction<'a>,
+}
+
+impl Attempt<'_> {
+    /// Makes the exchange and judges it.
+    pub(super) async fn run(self) -> Result<Envelope, Failure> {
+        let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
+        let response = request.send().await.map_err(|error| self.broken(error))?;
+        let status = response.status();
+        let wait = retry_after(response.headers());
+        if !status.is_success() {
+            let body = self.refusal_body(response).await;
+            return Err(self.judge(status.as_u16(), Refusal::read(&body), wait));
+        }
+        let body = self.body(response).await?;
+        envelope::read(self.stream, self.call, &body).map_err(|problem| match problem {
+            NoEnvelope::Encrypted => Failure::Final(ClientError::Encrypted),
+            NoEnvelope::Unreadable(unreadable) => {
+                Failure::Passing { fault: Fault::Unreadable(unreadable), wait }
+            }
+        })
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+        let limit = self.answer_bytes_max;
+        let too_large = || Failure::Passing { fault: Fault::TooLarge { limit }, wait: None };
+        let announced = response.content_length().unwrap_or(0);
+        let announced = usize::try_from(announced).ok().filter(|length| *length <= limit);
+        let mut body = BytesMut::with_capacity(announced.ok_or_else(too_large)?);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
+            if body.len().saturating_add(chunk.len()) > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// The reason may be lost on the way; the status alone decides enough.
+    async fn refusal_body(&self, mut response: Response) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > REFUSAL_BYTES_MAX {
+                break;
+            }
+        }
+        body
+    }
+
+    /// What a status that is no success means (design section 6).
+    fn judge(&self, status: u16, refusal: Refusal, wait: Option<Duration>) -> Failure {
+        let meaning = refusal.meaning(status);
+        let refusal = refusal.cleaned(self.redaction);
+        if matches!(status, 408 | 413 | 429 | 500..=599) {
+            return Failure::Passing { fault: Fault::Status { status, refusal }, wait };
+        }
+        match meaning {
+            Meaning::Denied(denial) => {
+                Failure::Final(ClientError::Denied { denial, status, refusal })
+            }
+            Meaning::Encrypted => Failure::Final(ClientError::Encrypted),
+            Meaning::DateStyle | Meaning::UnknownId | Meaning::Request => {
+                Failure::Refused { status, refusal, meaning }
+            }
+        }
+    }
+
+    fn broken(&self, error: reqwest::Error) -> Failure {
+        let error = error.without_url();
+        let causes = || self.redaction.clean(&causes(&error));
+        let fault = if error.is_connect() {
+            Fault::Connect(causes())
+        } else if error.is_timeout() {
+            Fault::TimedOut
+        } else {
+            Fault::CutShort(causes())
+        };
+        Failure::Passing { fault, wait: None }
+    }
+}
+
+/// The chain of causes in one line, without the outermost text, which only says what was tried.
+fn causes(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        causes.push(next.to_string());
+        cause = next.source();
+    }
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
+}

@@ -1,0 +1,307 @@
+//! One call: waits for its turn, asks, and asks again while that may help.
+//!
+//! The only loop in the program that repeats a request. Its budget is time and not a count of attempts, from the first
+//! fault on; each attempt passes the gate, so repeated ones count like any other.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use governor::{
+    DefaultDirectRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    attempt::{Attempt, Failure, http_client},
+    envelope::Envelope,
+    error::{ClientError, Fault},
+    gate::Gate,
+    page_size::{Fitting, Next, PageSize, Strain},
+    pause::Pause,
+    redaction::Redaction,
+    request::{DateStyle, Request, endpoint},
+    settings::{Settings, SettingsError},
+    vendor_error::Meaning,
+};
+use crate::domain::{Call, ReadNumber, Stream};
+
+/// Everything that belongs to one API key, shared by its workers.
+pub(super) struct Caller {
+    settings: Settings,
+    stream: Stream,
+    http: reqwest::Client,
+    limiter: DefaultDirectRateLimiter,
+    clock: DefaultClock,
+    pause: Pause,
+    page_size: PageSize,
+    /// The style the vendor last understood.
+    date_style: Mutex<DateStyle>,
+}
+
+/// The answer of a call.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// Drawn just before the attempt that answered.
+    pub(super) read: ReadNumber,
+    /// What it brought.
+    pub(super) envelope: Envelope,
+}
+
+impl Caller {
+    /// Prepares a project's API; nothing is sent yet.
+    pub(super) fn new(settings: Settings, stream: Stream) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self {
+            http: http_client(&settings)?,
+            limiter: RateLimiter::direct(Quota::per_second(settings.calls_per_second)),
+            clock: DefaultClock::default(),
+            pause: Pause::default(),
+            page_size: PageSize::new(settings.page_size.get()),
+            date_style: Mutex::default(),
+            settings,
+            stream,
+        })
+    }
+
+    /// Which stream the key opens.
+    pub(super) fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// How the API is asked.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks until there is an answer, a final no, or no time left.
+    pub(super) async fn call(
+        &self,
+        gate: &dyn Gate,
+        request: &Request<'_>,
+    ) -> Result<Reply, ClientError> {
+        let redaction = Redaction::new(
+            request.names_somebody().into_iter().chain([self.settings.api_key.expose_secret()]),
+        );
+        let first_style = self.date_style();
+        let mut style = first_style;
+        let mut fitting = self.page_size.fit(Instant::now());
+        let mut tries = Tries::new(&self.settings);
+        loop {
+            self.wait_for_turn(&tries).await?;
+            let read = gate.admit().await.map_err(ClientError::Gate)?;
+            tries.attempts = tries.attempts.saturating_add(1);
+            let attempt = self.attempt(request, fitting.size(), style, &redaction);
+            match attempt.run().await {
+                Ok(envelope) => {
+                    if request.is_page() {
+                        fitting.came(envelope.items.len());
+                    }
+                    if style != first_style {
+                        self.remember_style(style);
+                    }
+                    return Ok(Reply { read, envelope });
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Refused { status, refusal, meaning }) => match meaning {
+                    Meaning::DateStyle if style == first_style => style = style.other(),
+                    Meaning::UnknownId if !request.is_page() => {
+                        return Ok(Reply { read, envelope: Envelope::default() });
+                    }
+                    Meaning::DateStyle
+                    | Meaning::UnknownId
+                    | Meaning::Request
+                    | Meaning::Denied(_)
+                    | Meaning::Encrypted => {
+                        return Err(ClientError::Refused { status, refusal });
+                    }
+                },
+                Err(Failure::Passing { fault, wait }) => {
+                    if let Some(delay) =
+                        self.after(request, &mut fitting, &mut tries, fault, wait)?
+                    {
+                        sleep(delay).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        request: &Request<'_>,
+        page_size: u32,
+        style: DateStyle,
+        redaction: &'a Redaction<'a>,
+    ) -> Attempt<'a> {
+        Attempt {
+            http: &self.http,
+            endpoint: self.settings.endpoint(endpoint(self.stream)),
+            parameters: request.parameters(self.stream, page_size, style),
+            stream: self.stream,
+            call: if request.is_page() { Call::List } else { Call::Detail },
+            answer_bytes_max: self.settings.answer_bytes_max,
+            redaction,
+        }
+    }
+
+    /// Waits until neither the vendor's pause nor our own limit holds this attempt back.
+    async fn wait_for_turn(&self, tries: &Tries) -> Result<(), ClientError> {
+        loop {
+            let now = Instant::now();
+            let pause = self.pause.left(now);
+            if !pause.is_zero() {
+                if pause > tries.time_left(now) {
+                    return Err(tries.paused(pause, now));
+                }
+                sleep(pause).await;
+                continue;
+            }
+            match self.limiter.check() {
+                Ok(()) => return Ok(()),
+                Err(not_until) => sleep(not_until.wait_time_from(self.clock.now())).await,
+            }
+        }
+    }
+
+    /// Decides what follows a fault: a delay, an attempt at once (`None`), or the end of the call.
+    fn after(
+        &self,
+        request: &Request<'_>,
+        fitting: &mut Fitting<'_>,
+        tries: &mut Tries,
+        fault: Fault,
+        wait: Option<Duration>,
+    ) -> Result<Option<Duration>, ClientError> {
+        let now = Instant::now();
+        if request.is_page() {
+            match fitting.failed(strain(&fault), now) {
+                Next::NothingSmaller => return Err(ClientError::PageOfOne { fault }),
+                Next::SmallerNow if wait.is_none() => return Ok(None),
+                Next::SmallerNow | Next::SmallerLater | Next::Same => {}
+            }
+        } else if let Some(error) = too_large_record(&fault) {
+            return Err(error);
+        }
+        let delay = tries.delay(wait, now);
+        if wait.is_some() || is_overload(&fault) {
+            self.pause.until(now + delay);
+        }
+        tracing::debug!(
+            attempt = tries.attempts,
+            delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            error = %fault,
+            "a call to the API failed"
+        );
+        if delay > tries.time_left(now) {
+            return Err(tries.unavailable(fault, wait, now));
+        }
+        tries.last_fault = Some(fault);
+        Ok(Some(delay))
+    }
+
+    /// Keeps the other date style once it was understood.
+    fn remember_style(&self, style: DateStyle) {
+        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner) = style;
+    }
+
+    fn date_style(&self) -> DateStyle {
+        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The attempts of one call and the time they may take.
+struct Tries {
+    attempts: u32,
+    started: Instant,
+    retry_time: Duration,
+    /// Set by the first fault: a slow first attempt must not use up the time for a second.
+    deadline: Option<Instant>,
+    last_fault: Option<Fault>,
+    /// The delays without jitter, and the same with it added; see [`Tries::delay`].
+    plain: ExponentialBackoff,
+    jittered: ExponentialBackoff,
+}
+
+impl Tries {
+    fn new(settings: &Settings) -> Self {
+        let plain = ExponentialBuilder::new()
+            .with_min_delay(settings.retry_delay_min)
+            .with_max_delay(settings.retry_delay_max)
+            .without_max_times();
+        Self {
+            attempts: 0,
+            started: Instant::now(),
+            retry_time: settings.retry_time,
+            deadline: None,
+            last_fault: None,
+            plain: plain.build(),
+            jittered: plain.with_jitter().build(),
+        }
+    }
+
+    /// The delay after a fault, never shorter than the vendor asked for. Starts the clock on the first one.
+    ///
+    /// backon adds its jitter on top of the whole delay. What it added is a draw between zero and that delay: full
+    /// jitter, which spreads many workers best.
+    fn delay(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
+        self.deadline.get_or_insert(now + self.retry_time);
+        let plain = self.plain.next().unwrap_or_default();
+        let jittered = self.jittered.next().unwrap_or_default();
+        jittered.saturating_sub(plain).max(wait.unwrap_or_default())
+    }
+
+    fn time_left(&self, now: Instant) -> Duration {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        left.unwrap_or(self.retry_time)
+    }
+
+    /// Ends the call because the pause that everyone keeps outlasts it.
+    fn paused(&self, not_before: Duration, now: Instant) -> ClientError {
+        match &self.last_fault {
+            None => ClientError::Paused { not_before },
+            Some(fault) => self.unavailable(fault.clone(), Some(not_before), now),
+        }
+    }
+
+    fn unavailable(&self, fault: Fault, wait: Option<Duration>, now: Instant) -> ClientError {
+        let elapsed = now.saturating_duration_since(self.started);
+        ClientError::Unavailable { fault, attempts: self.attempts, elapsed, not_before: wait }
+    }
+}
+
+/// What a fault says about the size of the page.
+fn strain(fault: &Fault) -> Strain {
+    match fault {
+        Fault::TooLarge { .. } | Fault::Status { status: 413, .. } => Strain::Certain,
+        Fault::TimedOut => Strain::Suspected { slow: true },
+        Fault::Status { status: 502 | 504, .. } => Strain::Suspected { slow: false },
+        Fault::Connect(_) | Fault::CutShort(_) | Fault::Status { .. } | Fault::Unreadable(_) => {
+            Strain::None
+        }
+    }
+}
+
+/// The end of a call for one record whose answer is too large: there is nothing smaller to ask for.
+fn too_large_record(fault: &Fault) -> Option<ClientError> {
+    match fault {
+        Fault::TooLarge { limit } => Some(ClientError::RecordTooLarge { limit: *limit }),
+        Fault::Status { status: status @ 413, refusal } => {
+            Some(ClientError::Refused { status: *status, refusal: refusal.clone() })
+        }
+        Fault::Connect(_)
+        | Fault::TimedOut
+        | Fault::CutShort(_)
+        | Fault::Status { .. }
+        | Fault::Unreadable(_) => None,
+    }
+}
+
+/// Whether the vendor says that it is asked too much, so that everyone should slow down.
+fn is_overload(fault: &Fault) -> bool {
+    matches!(fault, Fault::Status { status: 429 | 503, .. })
+}

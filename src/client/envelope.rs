@@ -1,0 +1,334 @@
+//! The vendor's answer shapes: items, next-page key and project, out of whatever is wrapped around them.
+//!
+//! Submissions come as `{Items, nextpageKey}` (contract section 3.2). Face authentications come as an array of wrappers
+//! `{faceAuth_projectId, data, nextPage_key}`, as a flat array of records, or as one of these alone (sections 6.2, 6.3).
+//! Items are not looked into. Whatever fits none of the shapes is refused: an answer that is only half understood must
+//! not end a walk (I2) or pass for a record's absence (I7).
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::{
+    domain::{Call, Cursor, Stream},
+    json::{self, Json, Malformed},
+};
+
+/// An answer without its wrapping.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    /// The items as the vendor wrote them, without a copy.
+    pub(super) items: Vec<Bytes>,
+    /// Where the list goes on; absent on the last page.
+    pub(super) next: Option<Cursor>,
+    /// `faceAuth_projectId`, of the first wrapper that has one.
+    pub(super) vendor_project: Option<String>,
+}
+
+/// Why an answer with status 200 cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// A web page, of a proxy or a login, stands where JSON should.
+    #[error("the answer is a web page and no JSON")]
+    Html,
+    /// No JSON, or JSON that ends early.
+    #[error("the answer is no JSON: {0}")]
+    NotJson(Malformed),
+    /// JSON, but none of the known answers.
+    #[error("the answer has an unknown shape: {0}")]
+    WrongShape(&'static str),
+}
+
+/// Why there is no envelope.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoEnvelope {
+    /// The project encrypts (contract section 10); asking again does not help.
+    Encrypted,
+    /// Another answer may be better.
+    Unreadable(Unreadable),
+}
+
+impl From<Unreadable> for NoEnvelope {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(unreadable)
+    }
+}
+
+impl From<Malformed> for NoEnvelope {
+    fn from(malformed: Malformed) -> Self {
+        Self::Unreadable(Unreadable::NotJson(malformed))
+    }
+}
+
+/// Takes an answer apart. A call for one id may bring none or one item, never more.
+pub(super) fn read(stream: Stream, call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
+    let body = &body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii());
+    if body.first() == Some(&b'<') {
+        return Err(Unreadable::Html.into());
+    }
+    let is_object = body.first() == Some(&b'{');
+    if is_object {
+        refuse_encrypted(body)?;
+    }
+    let envelope = match (stream, is_object) {
+        (Stream::Submission, true) => submissions(call, body)?,
+        (Stream::Submission, false) => {
+            json::elements(body)?;
+            return Err(wrong("an array where an object with `Items` belongs"));
+        }
+        (Stream::Faceauth, true) => face_authentications(call, std::slice::from_ref(body))?,
+        (Stream::Faceauth, false) => face_authentications(call, &slices(body)?)?,
+    };
+    match call {
+        Call::Detail if envelope.items.len() > 1 => Err(wrong("several records for one id")),
+        Call::Detail | Call::List => Ok(envelope),
+    }
+}
+
+fn submissions(call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
+    let members = json::members(body)?;
+    let member = |name| present(body, &members, name);
+    let items = match (member("Items"), call) {
+        (Some(items), _) if items.first() == Some(&b'[') => slices(&items)?,
+        (Some(_), _) => return Err(wrong("`Items` is no array")),
+        (None, Call::Detail) if members.iter().all(|(name, _)| member(name).is_none()) => {
+            Vec::new()
+        }
+        (None, _) => return Err(wrong("no `Items`")),
+    };
+    let next = member("nextpageKey").map(|key| cursor(&key, "id", "created_at")).transpose()?;
+    Ok(Envelope { items, next, vendor_project: None })
+}
+
+/// Wrappers and bare records may stand side by side.
+fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEnvelope> {
+    let mut envelope = Envelope::default();
+    let mut strangers = false;
+    let mut has_record = false;
+    for element in elements {
+        if element.first() != Some(&b'{') {
+            strangers = true;
+            envelope.items.push(element.clone());
+            continue;
+        }
+        let members = json::members(element)?;
+        let member = |name| present(element, &members, name);
+        let project = member("faceAuth_projectId");
+        match member("data") {
+            Some(data) if data.first() == Some(&b'[') => envelope.items.extend(slices(&data)?),
+            Some(data) if data.first() == Some(&b'"') => return Err(NoEnvelope::Encrypted),
+            None if project.is_some() && call == Call::Detail => {}
+            None if project.is_none() => {
+                let is_record = member("auth_id").is_some();
+                has_record |= is_record;
+                strangers |= !is_record;
+                envelope.items.push(element.clone());
+            }
+            Some(_) | None => return Err(wrong("a wrapper whose `data` is no array")),
+        }
+        if let Some(key) = member("nextPage_key") {
+            let next = cursor(&key, "authId", "createTime")?;
+            if envelope.next.as_ref().is_some_and(|other| *other != next) {
+                return Err(wrong("two different next-page keys"));
+            }
+            envelope.next = Some(next);
+        }
+        if envelope.vendor_project.is_none() {
+            envelope.vendor_project = project.as_deref().and_then(scalar);
+        }
+    }
+    // A damaged record among good ones is an item like any other; alone it may be an error in disguise.
+    if strangers && !has_record {
+        return Err(wrong("elements that are neither wrappers nor records"));
+    }
+    Ok(envelope)
+}
+
+fn refuse_encrypted(body: &Bytes) -> Result<(), NoEnvelope> {
+    let members = json::members(body)?;
+    let is_encrypted = present(body, &members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
+    let has_text = present(body, &members, "data").is_some_and(|data| data.first() == Some(&b'"'));
+    if is_encrypted || has_text { Err(NoEnvelope::Encrypted) } else { Ok(()) }
+}
+
+/// The next-page key, both parts or nothing.
+fn cursor(key: &Bytes, id: &str, date: &str) -> Result<Cursor, NoEnvelope> {
+    let members = if key.first() == Some(&b'{') { json::members(key)? } else { Vec::new() };
+    let part = |name| present(key, &members, name).as_deref().and_then(scalar);
+    match (part(id), part(date)) {
+        (Some(id), Some(date)) => Ok(Cursor { id, date }),
+        _ => Err(wrong("a next-page key without both of its parts")),
+    }
+}
+
+/// A text or a number as text; nothing for what is empty or could not be sent back as it came.
+fn scalar(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let parsed = json::parse(text).ok().filter(|parsed| !parsed.damaged)?;
+    match parsed.value {
+        Json::Text(text) if !text.is_empty() => Some(text.into_owned()),
+        Json::Number(number) => Some(number.into_owned()),
+        Json::Text(_) | Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+/// The value of a member; the last one counts, and `null` is as good as absent (contract U16).
+fn present(object: &Bytes, members: &[(String, Range<usize>)], name: &str) -> Option<Bytes> {
+    let (_, range) = members.iter().rev().find(|(found, _)| found == name)?;
+    Some(object.slice(range.clone())).filter(|value| &**value != b"null")
+}
+
+fn slices(array: &Bytes) -> Result<Vec<Bytes>, Malformed> {
+    Ok(json::elements(array)?.into_iter().map(|range| array.slice(range)).collect())
+}
+
+fn wrong(what: &'static str) -> NoEnvelope {
+    Unreadable::WrongShape(what).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(stream: Stream, body: &str) -> Result<Envelope, NoEnvelope> {
+        read(stream, Call::List, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    fn detail(stream: Stream, body: &str) -> Result<Envelope, NoEnvelope> {
+        read(stream, Call::Detail, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    fn envelope(items: &[&'static str], next: Option<(&str, &str)>) -> Envelope {
+        Envelope {
+            items: items.iter().map(|item| Bytes::from_static(item.as_bytes())).collect(),
+            next: next.map(|(id, date)| Cursor { id: id.into(), date: date.into() }),
+            vendor_project: None,
+        }
+    }
+
+    #[test]
+    fn submissions_come_in_an_object() {
+        for (body, expected) in [
+            (r#"{"Items":[]}"#, envelope(&[], None)),
+            (
+                "\u{feff} {\"Items\" : [ {\"a\":1} , null ]}",
+                envelope(&[r#"{"a":1}"#, "null"], None),
+            ),
+            (r#"{"Items":[{}],"nextpageKey":null}"#, envelope(&["{}"], None)),
+            (
+                r#"{"nextpageKey":{"id":"x\u0041","created_at":1735689600.10},"Items":[]}"#,
+                envelope(&[], Some(("xA", "1735689600.10"))),
+            ),
+        ] {
+            assert_eq!(list(Stream::Submission, body), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn face_authentications_come_in_every_shape() {
+        let wrapped = r#"[{"faceAuth_projectId":"p1","data":[{"auth_id":"1"}]},
+            {"faceAuth_projectId":"p2","data":[{"auth_id":"2"}],
+             "nextPage_key":{"authId":"2","createTime":"2025-10-02T02:15:17.554Z"}}]"#;
+        let both = [r#"{"auth_id":"1"}"#, r#"{"auth_id":"2"}"#];
+        let next = Some(("2", "2025-10-02T02:15:17.554Z"));
+        let with_project = Envelope { vendor_project: Some("p1".into()), ..envelope(&both, next) };
+        for (body, expected) in [
+            (wrapped, with_project),
+            (r#"[{"auth_id":"1"},{"auth_id":"2"}]"#, envelope(&both, None)),
+            ("\u{feff} {\"auth_id\":\"1\"}\n", envelope(&both[..1], None)),
+            (r#"{"data":[{"auth_id":"1"}]}"#, envelope(&both[..1], None)),
+            (r#"[{"auth_id":"1"},{"x":1},null]"#, envelope(&[both[0], r#"{"x":1}"#, "null"], None)),
+            ("[]", envelope(&[], None)),
+            (r#"[{"data":[]}]"#, envelope(&[], None)),
+        ] {
+            assert_eq!(list(Stream::Faceauth, body), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_is_an_empty_answer() {
+        for body in [r#"{"Items":[]}"#, "{}", r#"{"Items":null}"#] {
+            assert_eq!(detail(Stream::Submission, body), Ok(Envelope::default()), "{body}");
+        }
+        for body in ["[]", r#"[{"data":[]}]"#] {
+            assert_eq!(detail(Stream::Faceauth, body), Ok(Envelope::default()), "{body}");
+        }
+        let no_data = detail(Stream::Faceauth, r#"[{"faceAuth_projectId":"p"}]"#);
+        assert!(no_data.is_ok_and(|envelope| envelope.items.is_empty()));
+    }
+
+    #[test]
+    fn half_understood_answers_are_refused() {
+        let key = |key: &str| format!(r#"{{"Items":[],"nextpageKey":{key}}}"#);
+        let submission = [
+            "{}".to_owned(),
+            "[]".into(),
+            r#"{"items":[]}"#.into(),
+            r#"{"Items":{}}"#.into(),
+            r#"{"Items":null}"#.into(),
+            r#"{"message":"busy"}"#.into(),
+            key("{}"),
+            key(r#"{"id":"x"}"#),
+            key(r#"{"id":"x","created_at":""}"#),
+            key(r#"{"id":"x","created_at":null}"#),
+            key(r#"{"id":"\ud800","created_at":"d"}"#),
+            key(r#""x""#),
+            key("[]"),
+        ];
+        for body in &submission {
+            let error = list(Stream::Submission, body).unwrap_err();
+            let is_wrong = matches!(error, NoEnvelope::Unreadable(Unreadable::WrongShape(_)));
+            assert!(is_wrong, "{body}: {error:?}");
+        }
+        for body in [
+            r#"[{"faceAuth_projectId":"p"}]"#,
+            r#"[{"message":"busy"}]"#,
+            r#"{"message":"busy"}"#,
+            r#"[{"data":{}}]"#,
+            "[1]",
+            r#"[{"data":[],"nextPage_key":{"authId":"x"}}]"#,
+            r#"[{"data":[],"nextPage_key":{"authId":"x","createTime":"1"}},
+                {"data":[],"nextPage_key":{"authId":"y","createTime":"1"}}]"#,
+        ] {
+            let error = list(Stream::Faceauth, body).unwrap_err();
+            let is_wrong = matches!(error, NoEnvelope::Unreadable(Unreadable::WrongShape(_)));
+            assert!(is_wrong, "{body}: {error:?}");
+        }
+        for body in [r#"{"message":"busy"}"#, r#"{"Items":[{},{}]}"#, r#"{"submission_id":"x"}"#] {
+            assert!(detail(Stream::Submission, body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn garbage_and_bodies_cut_short_are_no_json() {
+        let whole = r#"{"Items":[{"a":1}],"nextpageKey":{"id":"x","created_at":"d"}}"#;
+        let wrapped = r#"[{"data":[{"auth_id":"1"}]}]"#;
+        for length in 0..whole.len() {
+            let error = list(Stream::Submission, whole.get(..length).unwrap()).unwrap_err();
+            assert!(matches!(error, NoEnvelope::Unreadable(Unreadable::NotJson(_))), "{length}");
+        }
+        for length in 0..wrapped.len() {
+            assert!(list(Stream::Faceauth, wrapped.get(..length).unwrap()).is_err(), "{length}");
+        }
+        for body in ["OK", "null", r#"{"Items":[]} trailing"#] {
+            let error = list(Stream::Submission, body).unwrap_err();
+            assert!(matches!(error, NoEnvelope::Unreadable(Unreadable::NotJson(_))), "{body}");
+        }
+        let html = list(Stream::Submission, "\n<!doctype html><p>Sign in</p>");
+        assert_eq!(html, Err(Unreadable::Html.into()));
+    }
+
+    #[test]
+    fn encrypted_answers_are_recognised() {
+        for body in [
+            r#"{"data":"AAqikbbTbrPx8yYWAZsutA==","isEncrypted":true}"#,
+            r#"{"data":"AAqikbbTbrPx8yYWAZsutA=="}"#,
+            r#"{"isEncrypted":true,"Items":[]}"#,
+        ] {
+            assert_eq!(list(Stream::Submission, body), Err(NoEnvelope::Encrypted), "{body}");
+            assert_eq!(list(Stream::Faceauth, body), Err(NoEnvelope::Encrypted), "{body}");
+        }
+        let wrapped = list(Stream::Faceauth, r#"[{"data":"AAqi"}]"#);
+        assert_eq!(wrapped, Err(NoEnvelope::Encrypted));
+    }
+}

@@ -1,0 +1,249 @@
+//! What can go wrong with a call, and what to do about it: one classification for the whole program.
+
+use std::time::Duration;
+
+use super::{
+    envelope::Unreadable,
+    gate::GateClosed,
+    vendor_error::{Denial, Refusal},
+};
+use crate::domain::CursorCycle;
+
+/// Why a call or a walk brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The gate let no attempt through.
+    #[error("no call is let through: {0}")]
+    Gate(GateClosed),
+    /// The vendor asked everyone with this key to wait, longer than one call may.
+    #[error("the vendor asked for a pause of another {}", seconds(*.not_before))]
+    Paused {
+        /// The rest of the pause.
+        not_before: Duration,
+    },
+    /// No attempt within the time for retries brought a usable answer.
+    #[error("{fault} (attempt {attempts}, after {})", seconds(*.elapsed))]
+    Unavailable {
+        /// What the last attempt met.
+        fault: Fault,
+        /// HTTP attempts made.
+        attempts: u32,
+        /// From the first attempt to the last fault.
+        elapsed: Duration,
+        /// How long the vendor asked to be left alone, if it did; at most an hour.
+        not_before: Option<Duration>,
+    },
+    /// The vendor understood and said no, and would again.
+    #[error("the vendor refused the request with status {status}: {refusal}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the vendor said.
+        refusal: Refusal,
+    },
+    /// The key opens nothing.
+    #[error("the vendor refused the API key with status {status}: {refusal}")]
+    Denied {
+        /// Which of the known reasons.
+        denial: Denial,
+        /// The HTTP status.
+        status: u16,
+        /// What the vendor said.
+        refusal: Refusal,
+    },
+    /// The project encrypts its answers (contract section 10).
+    #[error("this project uses Secure Data Transmission, which is not supported yet")]
+    Encrypted,
+    /// The vendor's next-page keys run in a circle.
+    #[error(transparent)]
+    CursorCycle(#[from] CursorCycle),
+    /// A resumed walk found nothing behind its cursor, which may as well be unknown to the vendor by now.
+    #[error("the resumed walk found neither an item nor a next page behind its cursor")]
+    ResumeProvedNothing,
+    /// The walk is longer than any window should be.
+    #[error("the window has more than {limit} pages")]
+    TooManyPages {
+        /// The cap.
+        limit: u32,
+    },
+    /// Even a page of one item fails.
+    #[error("even a page of one item fails: {fault}")]
+    PageOfOne {
+        /// What the last attempt met.
+        fault: Fault,
+    },
+    /// The answer to a single call is over the cap.
+    #[error("the record is larger than the {limit} bytes an answer may have")]
+    RecordTooLarge {
+        /// The cap.
+        limit: usize,
+    },
+    /// Face authentications are not listed by person.
+    #[error("face authentications cannot be searched by user id or e-mail")]
+    NoSuchSearch,
+}
+
+/// What one attempt met that another may not meet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection came to stand.
+    #[error("no connection to the API ({0})")]
+    Connect(String),
+    /// No complete answer within the time for one attempt.
+    #[error("no complete answer in time")]
+    TimedOut,
+    /// The connection ended before the answer did.
+    #[error("the answer was cut short ({0})")]
+    CutShort(String),
+    /// A status that speaks of the server's state and not of the request.
+    #[error("the vendor answered with status {status}: {refusal}")]
+    Status {
+        /// 408, 413, 429 or 5xx.
+        status: u16,
+        /// What the vendor said.
+        refusal: Refusal,
+    },
+    /// Success, but not in a form that can be trusted.
+    #[error("{0}")]
+    Unreadable(#[from] Unreadable),
+    /// Larger than an answer may be.
+    #[error("the answer is larger than the {limit} bytes allowed")]
+    TooLarge {
+        /// The cap.
+        limit: usize,
+    },
+}
+
+/// What to do after a [`ClientError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Fail the pass, keep its checkpoint, try at the next tick, but not before that time has passed.
+    Later {
+        /// Applies to the whole project.
+        not_before: Option<Duration>,
+    },
+    /// Fail the pass: this request would be refused again. Other windows go on.
+    FailPass,
+    /// Drop the cursor and walk the window from its start.
+    RestartWindow,
+    /// Walk smaller windows.
+    SplitWindow,
+    /// Ask nothing more for this project until someone has looked at it; look again slowly.
+    BlockProject,
+    /// Stop working: the program is ending.
+    Stop,
+}
+
+impl ClientError {
+    /// The one classification from what happened to what to do.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Gate(GateClosed { not_before: None, .. }) => Remedy::Stop,
+            Self::Gate(GateClosed { not_before, .. }) | Self::Unavailable { not_before, .. } => {
+                Remedy::Later { not_before: *not_before }
+            }
+            Self::Paused { not_before } => Remedy::Later { not_before: Some(*not_before) },
+            Self::Refused { .. } | Self::RecordTooLarge { .. } | Self::NoSuchSearch => {
+                Remedy::FailPass
+            }
+            Self::Denied { .. } | Self::Encrypted => Remedy::BlockProject,
+            Self::CursorCycle(_) | Self::ResumeProvedNothing => Remedy::RestartWindow,
+            Self::TooManyPages { .. } | Self::PageOfOne { .. } => Remedy::SplitWindow,
+        }
+    }
+
+    /// What the operator should look at next, as one sentence.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Gate(GateClosed { not_before: None, .. }) => {
+                "nothing to do: the work goes on after the next start"
+            }
+            Self::Gate(_) => {
+                "work goes on by itself; raise the daily budget if this happens every day"
+            }
+            Self::Paused { .. } => {
+                "work goes on by itself after the pause; lower `calls_per_second` if it comes often"
+            }
+            Self::Unavailable { fault, .. } => fault.advice(),
+            Self::Refused { status: 300..=399, .. } => {
+                "the API has moved: set `base_url` to its new address; redirects are not followed, \
+                 because they could carry the API key to another host"
+            }
+            Self::Refused { status: 404 | 405, .. } => {
+                "check that `base_url` ends with the API version, such as `/v3`"
+            }
+            Self::Refused { .. } => {
+                "the vendor does not accept this request: look its code up in the vendor's \
+                 reference, and report it here if the request is at fault"
+            }
+            Self::Denied { denial, .. } => denial.advice(),
+            Self::Encrypted => {
+                "switch Secure Data Transmission off for this project in the vendor's dashboard, \
+                 or leave the project out of the configuration"
+            }
+            Self::CursorCycle(_) | Self::ResumeProvedNothing => {
+                "the window is read again from its start; tell the vendor if it keeps happening"
+            }
+            Self::TooManyPages { .. } => "the window is read in smaller parts",
+            Self::PageOfOne { .. } => {
+                "the window is read in smaller parts; tell the vendor which days fail if a single \
+                 day still does"
+            }
+            Self::RecordTooLarge { .. } => "raise `answer_bytes_max` if such records are expected",
+            Self::NoSuchSearch => "use the id of the face authentication",
+        }
+    }
+}
+
+impl Fault {
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => {
+                "check name resolution, firewall, proxy and trusted certificates between this \
+                 machine and the API host"
+            }
+            Self::TimedOut => {
+                "check the network and the vendor's status; raise `call_timeout` if answers are \
+                 known to be slow"
+            }
+            Self::CutShort(_) => {
+                "check proxies on the way to the API; the call is tried again by itself"
+            }
+            Self::Status { status: 429, .. } => {
+                "lower `calls_per_second`, or ask the vendor for a higher limit"
+            }
+            Self::Status { .. } => {
+                "the vendor's servers are in trouble: check the vendor's status; the call is tried \
+                 again by itself"
+            }
+            Self::Unreadable(_) => {
+                "check that `base_url` leads to the API and not to a login page or proxy; if it \
+                 does, the vendor has changed its answers and this program must follow"
+            }
+            Self::TooLarge { .. } => "raise `answer_bytes_max` or lower `page_size`",
+        }
+    }
+}
+
+impl Denial {
+    fn advice(self) -> &'static str {
+        match self {
+            Self::KeyRefused => {
+                "check that this project's API key is complete and still valid, that it belongs to \
+                 this `kind` of project, and that `base_url` ends with the API version"
+            }
+            Self::AddressRefused => {
+                "the API key is known, but this machine's outgoing IP address is not on the \
+                 project's API allowlist: add it in the vendor's dashboard"
+            }
+            Self::NoSuchProject => {
+                "no project belongs to this API key: a face authentication project needs its own \
+                 key, not the one of its ID Check project"
+            }
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}

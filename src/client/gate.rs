@@ -1,0 +1,31 @@
+//! Who lets a call through.
+
+use std::{fmt, time::Duration};
+
+use futures_util::future::BoxFuture;
+
+use crate::domain::ReadNumber;
+
+/// Asked once before every HTTP attempt.
+///
+/// Draws the read number, so that whoever asked later also has the higher number (I6), and takes one call out of the
+/// budget. An attempt that is admitted is sent at once.
+pub trait Gate: Send + Sync {
+    /// Waits for permission to make one HTTP attempt.
+    fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>>;
+}
+
+/// No further attempt is let through for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateClosed {
+    /// Why, for the operator: lower case, without data.
+    pub reason: String,
+    /// When the gate may open again; `None` when the program is stopping.
+    pub not_before: Option<Duration>,
+}
+
+impl fmt::Display for GateClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}

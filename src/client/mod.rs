@@ -1,0 +1,134 @@
+//! The only room that knows HTTP: a window goes in, pages of items come out as bytes.
+//!
+//! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that a database exists or
+//! what an item means. What the room promises:
+//!
+//! - Every HTTP attempt passes the [`Gate`] first, the limit of calls per second before that, and the hour the vendor may
+//!   have asked everyone with this key to wait for.
+//! - A walk ends only where the vendor's next-page key is absent. Every answer on the way was decoded whole (I2).
+//! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
+//!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
+//! - No error, and no `Debug` text, holds the API key, a URL, the id or e-mail asked for, or bytes of an answer (I8).
+//!
+//! One call runs through `call` (turns, attempts, delays), `attempt` (one HTTP exchange and its verdict), `request` (the
+//! parameters) and `envelope` (the vendor's shapes); `pages` strings calls together into a walk.
+
+mod attempt;
+mod call;
+mod envelope;
+mod error;
+mod gate;
+mod page_size;
+mod pages;
+mod pause;
+mod redaction;
+mod request;
+mod retry_after;
+#[cfg(test)]
+mod scripted;
+mod settings;
+mod vendor_error;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+
+use self::{
+    call::Caller,
+    request::{Listing, Request},
+};
+pub use self::{
+    envelope::Unreadable,
+    error::{ClientError, Fault, Remedy},
+    gate::{Gate, GateClosed},
+    pages::{Page, Resume},
+    request::Find,
+    settings::{Settings, SettingsError},
+    vendor_error::{Denial, Refusal},
+};
+use crate::domain::{self, ReadNumber, Window};
+
+/// Most pages that one search for a person may bring; more means that the vendor ignored the filter.
+const FIND_PAGES_MAX: u32 = 50;
+
+/// The API of one project, behind its key.
+///
+/// Clones share everything that belongs to the key: connections, the limit of calls per second, the time everyone waits
+/// for, the page size that works, the date style that is understood.
+#[derive(Clone)]
+pub struct Client {
+    caller: Arc<Caller>,
+    gate: Arc<dyn Gate>,
+}
+
+/// What the call for one id brought.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Drawn just before the attempt that answered.
+    pub read: ReadNumber,
+    /// The item as the vendor sent it; `None` when the vendor knows no such id (contract U14, U26).
+    pub item: Option<Bytes>,
+}
+
+impl Client {
+    /// Prepares the API of a project with that stream; nothing is sent yet.
+    pub fn new(
+        settings: Settings,
+        stream: domain::Stream,
+        gate: Arc<dyn Gate>,
+    ) -> Result<Self, SettingsError> {
+        Ok(Self { caller: Arc::new(Caller::new(settings, stream)?), gate })
+    }
+
+    /// The same project behind another gate, so that each lane can have its own.
+    #[must_use]
+    pub fn through(&self, gate: Arc<dyn Gate>) -> Self {
+        Self { caller: Arc::clone(&self.caller), gate }
+    }
+
+    /// Walks the days asked for, page by page, from the start or from where an earlier walk stood.
+    ///
+    /// Asks for exactly these days: the caller has widened them (contract U3). The stream ends after the page without a
+    /// cursor, or with its first error.
+    pub fn pages(
+        &self,
+        asked: Window,
+        resume: Option<Resume>,
+    ) -> impl Stream<Item = Result<Page, ClientError>> + Send + '_ {
+        pages::walk(self, Listing::Window(asked), resume)
+    }
+
+    /// Walks the whole list without any date filter, like [`Client::pages`].
+    pub fn all_pages(
+        &self,
+        resume: Option<Resume>,
+    ) -> impl Stream<Item = Result<Page, ClientError>> + Send + '_ {
+        pages::walk(self, Listing::Everything, resume)
+    }
+
+    /// Asks for one record by its id; the answer is complete where list items may be sparse (contract section 3.4).
+    pub async fn detail(&self, id: &str) -> Result<Answer, ClientError> {
+        let reply = self.caller.call(&*self.gate, &Request::Detail { id }).await?;
+        Ok(Answer { read: reply.read, item: reply.envelope.items.into_iter().next() })
+    }
+
+    /// Lists the submissions of one person, all pages. Face authentications offer no such search.
+    pub async fn find(&self, by: Find<'_>) -> Result<Vec<Page>, ClientError> {
+        match self.caller.stream() {
+            domain::Stream::Submission => {
+                pages::walk(self, Listing::Found(by), None).try_collect().await
+            }
+            domain::Stream::Faceauth => Err(ClientError::NoSuchSearch),
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("stream", &self.caller.stream()).finish_non_exhaustive()
+    }
+}

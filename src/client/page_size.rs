@@ -1,0 +1,249 @@
+//! How many items to ask for: as many as the API delivers.
+//!
+//! A status 413 or an answer over our own cap says plainly that a page was too large: that size is left alone for a day.
+//! A time-out, 502 or 504 says it only perhaps, since a vendor in trouble sounds the same. There the call tries smaller
+//! pages at once, but the size is remembered only when half of it brought a full page and the whole then failed again:
+//! otherwise each short outage would make a day of small pages.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How long a size that failed is left alone.
+const MEMORY: Duration = Duration::from_hours(24);
+
+/// Failures in a row that make a page look too large, where one may be chance.
+const SUSPICIOUS_IN_A_ROW: u32 = 2;
+
+/// The page size of one key, shared by its workers.
+#[derive(Debug)]
+pub(super) struct PageSize {
+    /// What the settings ask for.
+    wanted: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What the next call asks for.
+    size: u32,
+    /// The size of the last page that came full.
+    proven: Option<u32>,
+    /// The smallest size known to fail, and until when that counts.
+    failing: Option<(u32, Instant)>,
+}
+
+/// What a failed attempt says about the size of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strain {
+    /// Nothing.
+    None,
+    /// Perhaps too large: time-out, 502, 504.
+    Suspected {
+        /// Whether the attempt used up its time, so that a call sees few of them.
+        slow: bool,
+    },
+    /// Too large: 413, or over our own cap.
+    Certain,
+}
+
+/// What to do after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The same again, after the usual delay.
+    Same,
+    /// A smaller page after the usual delay, since the vendor may be in trouble.
+    SmallerLater,
+    /// A smaller page now.
+    SmallerNow,
+    /// A page of one failed: there is nothing smaller.
+    NothingSmaller,
+}
+
+/// The page size of one call, from attempt to attempt.
+#[derive(Debug)]
+pub(super) struct Fitting<'a> {
+    shared: &'a PageSize,
+    size: u32,
+    suspicious: u32,
+}
+
+impl PageSize {
+    /// Starts with what the settings ask for.
+    pub(super) fn new(wanted: u32) -> Self {
+        Self { wanted, state: Mutex::new(State { size: wanted, proven: None, failing: None }) }
+    }
+
+    /// Begins a call.
+    pub(super) fn fit(&self, now: Instant) -> Fitting<'_> {
+        let size = self.with(|state| {
+            if state.failing.is_some_and(|(_, until)| until <= now) {
+                state.failing = None;
+                state.size = state.size.saturating_mul(2).min(self.wanted);
+            }
+            state.size
+        });
+        Fitting { shared: self, size, suspicious: 0 }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn remember_failing(&mut self, size: u32, now: Instant) {
+        let smallest = self.failing.map_or(size, |(before, _)| before.min(size));
+        self.failing = Some((smallest, now + MEMORY));
+        self.size = self.size.min(half(smallest));
+    }
+}
+
+impl Fitting<'_> {
+    /// How many items to ask for.
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// A page came with that many items.
+    ///
+    /// A page that is not even half full says nothing about larger ones.
+    pub(super) fn came(&self, items: usize) {
+        let is_full = items.saturating_mul(2) > usize::try_from(self.size).unwrap_or(usize::MAX);
+        if !is_full {
+            return;
+        }
+        self.shared.with(|state| {
+            state.proven = Some(self.size);
+            let larger = self.size.saturating_mul(2).min(self.shared.wanted);
+            let is_open = state.failing.is_none_or(|(failing, _)| larger < failing);
+            state.size = if is_open { larger } else { self.size.min(state.size) };
+        });
+    }
+
+    /// An attempt failed in a way that says this about the size.
+    pub(super) fn failed(&mut self, strain: Strain, now: Instant) -> Next {
+        let (next, slow) = match strain {
+            Strain::None => {
+                self.suspicious = 0;
+                return Next::Same;
+            }
+            Strain::Suspected { slow } => {
+                self.suspicious += 1;
+                if self.suspicious < SUSPICIOUS_IN_A_ROW {
+                    return Next::Same;
+                }
+                (Next::SmallerLater, slow)
+            }
+            Strain::Certain => (Next::SmallerNow, false),
+        };
+        let failed = self.size;
+        self.suspicious = 0;
+        self.size = half(failed);
+        self.shared.with(|state| {
+            let is_certain = strain == Strain::Certain || state.proven == Some(self.size);
+            if is_certain && failed > 1 {
+                state.remember_failing(failed, now);
+            } else if slow {
+                // A call has time for few slow failures, so the next one goes on from here.
+                state.size = state.size.min(self.size);
+            }
+        });
+        if failed > 1 { next } else { Next::NothingSmaller }
+    }
+}
+
+fn half(size: u32) -> u32 {
+    (size / 2).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Strain = Strain::Suspected { slow: false };
+    const SLOW: Strain = Strain::Suspected { slow: true };
+
+    fn next_size(sizes: &PageSize, now: Instant) -> u32 {
+        sizes.fit(now).size()
+    }
+
+    #[test]
+    fn a_certain_failure_is_remembered_for_a_day() {
+        let (sizes, now) = (PageSize::new(2000), Instant::now());
+        let mut call = sizes.fit(now);
+        assert_eq!(call.failed(Strain::Certain, now), Next::SmallerNow);
+        assert_eq!(call.size(), 1000);
+        call.came(1000);
+        assert_eq!(next_size(&sizes, now + MEMORY - Duration::from_secs(1)), 1000);
+        assert_eq!(next_size(&sizes, now + MEMORY), 2000);
+    }
+
+    #[test]
+    fn the_second_suspicion_in_a_row_halves() {
+        let (sizes, now) = (PageSize::new(2000), Instant::now());
+        let mut call = sizes.fit(now);
+        assert_eq!(call.failed(QUICK, now), Next::Same);
+        assert_eq!(call.failed(Strain::None, now), Next::Same);
+        assert_eq!(call.failed(QUICK, now), Next::Same);
+        assert_eq!(call.failed(QUICK, now), Next::SmallerLater);
+        assert_eq!(call.size(), 1000);
+    }
+
+    #[test]
+    fn a_suspicion_is_remembered_once_it_comes_true() {
+        let (sizes, now) = (PageSize::new(2000), Instant::now());
+        for expected in [2000, 1000] {
+            let mut call = sizes.fit(now);
+            while call.size() == 2000 {
+                call.failed(QUICK, now);
+            }
+            call.came(1000);
+            assert_eq!(next_size(&sizes, now), expected);
+        }
+        assert_eq!(next_size(&sizes, now + MEMORY), 2000);
+    }
+
+    #[test]
+    fn an_outage_leaves_no_trace() {
+        let (sizes, now) = (PageSize::new(2000), Instant::now());
+        let mut call = sizes.fit(now);
+        for _ in 0..8 {
+            call.failed(QUICK, now);
+        }
+        assert_eq!(call.size(), 125);
+        assert_eq!(next_size(&sizes, now), 2000);
+    }
+
+    #[test]
+    fn slow_failures_are_carried_on_and_grown_out_of() {
+        let (sizes, now) = (PageSize::new(2000), Instant::now());
+        for _ in 0..2 {
+            let mut call = sizes.fit(now);
+            for _ in 0..2 {
+                call.failed(SLOW, now);
+            }
+        }
+        assert_eq!(next_size(&sizes, now), 500);
+        sizes.fit(now).came(10);
+        assert_eq!(next_size(&sizes, now), 500);
+        for grown in [1000, 2000, 2000] {
+            let call = sizes.fit(now);
+            call.came(call.size() as usize);
+            assert_eq!(next_size(&sizes, now), grown);
+        }
+    }
+
+    #[test]
+    fn there_is_nothing_below_one() {
+        let (sizes, now) = (PageSize::new(3), Instant::now());
+        let mut call = sizes.fit(now);
+        assert_eq!(call.failed(Strain::Certain, now), Next::SmallerNow);
+        assert_eq!(call.size(), 1);
+        assert_eq!(call.failed(Strain::Certain, now), Next::NothingSmaller);
+        assert_eq!(call.size(), 1);
+    }
+}

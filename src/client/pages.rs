@@ -1,0 +1,106 @@
+//! A walk over a list, from its first page to the one without a cursor, as a stream of pages.
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+
+use super::{
+    Client, ClientError, FIND_PAGES_MAX,
+    request::{Listing, Request},
+};
+use crate::domain::{Cursor, ReadNumber, Trail};
+
+/// One page of a walk.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its place in the walk, from 1; a resumed walk counts on.
+    pub number: u32,
+    /// Drawn just before the attempt that answered.
+    pub read: ReadNumber,
+    /// The items as the vendor sent them, each a slice of the answer.
+    pub items: Vec<Bytes>,
+    /// Where the walk goes on; `None` on the last page.
+    pub next: Option<Cursor>,
+    /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles after a restart.
+    pub trail: Trail,
+    /// The vendor's own id of the project, where it tells it (`faceAuth_projectId`).
+    pub vendor_project: Option<String>,
+}
+
+/// Where an earlier walk stood.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// What the last committed page said about where to go on.
+    pub cursor: Cursor,
+    /// The number of that page.
+    pub page: u32,
+    /// The trail of that page.
+    pub trail: Trail,
+}
+
+/// The state of a walk between two pages.
+enum Walk {
+    /// Nothing was asked yet.
+    Start,
+    /// An earlier walk stood here; nothing was asked in this one.
+    Resumed(Resume),
+    /// A page pointed here.
+    At(Resume),
+    /// The last page was read.
+    Drained,
+}
+
+/// Walks the list.
+pub(super) fn walk<'a>(
+    client: &'a Client,
+    listing: Listing<'a>,
+    resume: Option<Resume>,
+) -> impl Stream<Item = Result<Page, ClientError>> + Send + 'a {
+    let start = resume.map_or(Walk::Start, Walk::Resumed);
+    stream::try_unfold(start, move |walk| async move {
+        let (behind, is_resumed) = match walk {
+            Walk::Drained => return Ok(None),
+            Walk::Start => (None, false),
+            Walk::Resumed(place) => (Some(place), true),
+            Walk::At(place) => (Some(place), false),
+        };
+        let page = read_page(client, listing, behind).await?;
+        // The vendor may have forgotten the cursor, and an end it shows then is none (I2).
+        if is_resumed && page.items.is_empty() && page.next.is_none() {
+            return Err(ClientError::ResumeProvedNothing);
+        }
+        let walk = page.next.clone().map_or(Walk::Drained, |cursor| {
+            Walk::At(Resume { cursor, page: page.number, trail: page.trail })
+        });
+        Ok(Some((page, walk)))
+    })
+}
+
+async fn read_page(
+    client: &Client,
+    listing: Listing<'_>,
+    behind: Option<Resume>,
+) -> Result<Page, ClientError> {
+    let pages_before = behind.as_ref().map_or(0, |place| place.page);
+    let limit = match listing {
+        Listing::Window(_) | Listing::Everything => client.caller.settings().pages_max,
+        Listing::Found(_) => FIND_PAGES_MAX,
+    };
+    if pages_before >= limit {
+        return Err(ClientError::TooManyPages { limit });
+    }
+    let request = Request::Page { listing, cursor: behind.as_ref().map(|place| &place.cursor) };
+    let reply = client.caller.call(&*client.gate, &request).await?;
+    let number = pages_before.saturating_add(1);
+    let mut trail = behind.map(|place| place.trail).unwrap_or_default();
+    if let Some(next) = &reply.envelope.next {
+        trail.follow(next, number)?;
+    }
+    Ok(Page {
+        number,
+        read: reply.read,
+        items: reply.envelope.items,
+        next: reply.envelope.next,
+        trail,
+        vendor_project: reply.envelope.vendor_project,
+    })
+}

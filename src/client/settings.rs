@@ -1,0 +1,178 @@
+//! Where the API is, and how hard it may be asked.
+
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Largest page the vendor's pages name (contract section 3.1).
+const PAGE_SIZE_MAX: u32 = 2000;
+
+/// What a [`Client`](super::Client) needs to know about its project.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The API with its version, such as `https://rest-api.argosidentity.com/v3`.
+    pub base_url: Url,
+    /// The project's key, sent as `x-api-key`.
+    pub api_key: SecretString,
+    /// Longest time for a connection to stand.
+    pub connect_timeout: Duration,
+    /// Longest time for one attempt, from sending to the last byte of the answer.
+    pub call_timeout: Duration,
+    /// How long one call is asked again, from its first fault.
+    pub retry_time: Duration,
+    /// The first delay is drawn between zero and this; the range doubles with each attempt.
+    pub retry_delay_min: Duration,
+    /// The range of delays stops growing here.
+    pub retry_delay_max: Duration,
+    /// Calls a second, over all workers of this key in this process.
+    pub calls_per_second: NonZeroU32,
+    /// Items asked for with one list call; halved while the API cannot deliver that many.
+    pub page_size: NonZeroU32,
+    /// Largest answer that is read, in bytes after decompression.
+    pub answer_bytes_max: usize,
+    /// Most pages of one walk; beyond it the window is split.
+    pub pages_max: u32,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Plain HTTP would send the key and identity documents in the clear.
+    #[error(
+        "`base_url` must start with https:// (plain http is for this machine's own addresses only)"
+    )]
+    NotHttps,
+    /// The key belongs into its own setting, and a query would be lost.
+    #[error("`base_url` must hold a host and a path only: no user, password, query or fragment")]
+    NotABase,
+    /// Empty, or with characters that no header can carry.
+    #[error("the API key is empty or holds characters that cannot be sent")]
+    UnusableKey,
+    /// Outside what the vendor documents.
+    #[error("`page_size` must be between 1 and {PAGE_SIZE_MAX}")]
+    PageSize,
+    /// Nothing could ever be read.
+    #[error("`{0}` must not be zero")]
+    Zero(&'static str),
+    /// TLS could not be set up: no trusted certificates on this machine, for example.
+    #[error("no HTTPS client can be made here: {0}")]
+    NoClient(String),
+}
+
+impl Settings {
+    /// The settings for that API and key, with defaults that stay far below the vendor's limits (contract U18, U19).
+    pub fn new(base_url: Url, api_key: SecretString) -> Self {
+        Self {
+            base_url,
+            api_key,
+            connect_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_mins(1),
+            retry_time: Duration::from_mins(2),
+            retry_delay_min: Duration::from_millis(500),
+            retry_delay_max: Duration::from_secs(30),
+            calls_per_second: NonZeroU32::MIN.saturating_add(4),
+            page_size: NonZeroU32::MIN.saturating_add(PAGE_SIZE_MAX - 1),
+            answer_bytes_max: 32 << 20,
+            pages_max: 100_000,
+        }
+    }
+
+    /// Says what is wrong with the settings, if anything.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let url = &self.base_url;
+        if url.scheme() != "https" && !self.is_plain() {
+            return Err(SettingsError::NotHttps);
+        }
+        let extras = url.query().is_some() || url.fragment().is_some();
+        if extras || !url.username().is_empty() || url.password().is_some() {
+            return Err(SettingsError::NotABase);
+        }
+        let key = self.api_key.expose_secret();
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SettingsError::UnusableKey);
+        }
+        if self.page_size.get() > PAGE_SIZE_MAX {
+            return Err(SettingsError::PageSize);
+        }
+        for (name, is_zero) in [
+            ("connect_timeout", self.connect_timeout.is_zero()),
+            ("call_timeout", self.call_timeout.is_zero()),
+            ("answer_bytes_max", self.answer_bytes_max == 0),
+            ("pages_max", self.pages_max == 0),
+        ] {
+            if is_zero {
+                return Err(SettingsError::Zero(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the API runs unencrypted on this machine, as the simulator does.
+    pub(super) fn is_plain(&self) -> bool {
+        let host = self.base_url.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        self.base_url.scheme() == "http" && (is_loopback || host == "localhost")
+    }
+
+    /// The address of an endpoint below the base.
+    pub(super) fn endpoint(&self, name: &str) -> Url {
+        let mut url = self.base_url.clone();
+        url.set_path(&format!("{}/{name}", url.path().trim_end_matches('/')));
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(base_url: &str) -> Settings {
+        Settings::new(base_url.parse().unwrap(), "key".into())
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for good in [
+            "https://rest-api.argosidentity.com/v3",
+            "http://127.0.0.1:8080/v3",
+            "http://[::1]/v3",
+            "http://localhost:1/",
+        ] {
+            assert!(settings(good).check().is_ok(), "{good}");
+        }
+        for bad in [
+            "http://rest-api.argosidentity.com/v3",
+            "http://127.0.0.1.example.com/v3",
+            "http://10.0.0.1/v3",
+            "ftp://127.0.0.1/v3",
+        ] {
+            assert!(matches!(settings(bad).check(), Err(SettingsError::NotHttps)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_holds_no_secret_and_no_query() {
+        for bad in ["https://u:p@example.com/v3", "https://example.com/v3?x=1"] {
+            assert!(matches!(settings(bad).check(), Err(SettingsError::NotABase)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_the_base_is_kept() {
+        for base in ["https://example.com/v3", "https://example.com/v3/"] {
+            let url = settings(base).endpoint("submission");
+            assert_eq!(url.as_str(), "https://example.com/v3/submission");
+        }
+    }
+
+    #[test]
+    fn an_unusable_key_is_refused_without_showing_it() {
+        for key in ["", "with space", "with\nline", "schlüssel"] {
+            let settings = Settings::new("https://example.com".parse().unwrap(), key.into());
+            let error = settings.check().unwrap_err();
+            assert!(key.is_empty() || !format!("{error} {error:?} {settings:?}").contains(key));
+        }
+    }
+}

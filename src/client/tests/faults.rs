@@ -1,0 +1,214 @@
+//! Faults: what is asked again, what makes pages smaller, what ends a call.
+
+use std::time::Instant;
+
+use super::*;
+use crate::client::scripted::{answer, ok, status};
+
+const BUSY: &str = "503 Service Unavailable";
+
+/// The script's faults are followed by a page of one item, which must be what comes out.
+#[track_caller]
+fn assert_recovered(result: Result<Vec<Page>, ClientError>) {
+    assert_eq!(result.unwrap()[0].items, [r#"{"a":1}"#]);
+}
+
+#[tokio::test]
+async fn what_may_pass_is_asked_again() {
+    let cut_short = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"Items\":[".to_vec();
+    let faults: [(&str, Step); 10] = [
+        ("a dropped connection", Step::Send(Vec::new())),
+        ("half a head", Step::Send(b"HTTP/1.1 200".to_vec())),
+        ("a body cut short", Step::Send(cut_short)),
+        ("JSON cut short", ok(r#"{"Items":["#)),
+        ("a web page", ok("<html><body>Sign in</body></html>")),
+        ("another shape", ok(r#"{"items":[]}"#)),
+        ("an empty body", ok("")),
+        ("408", status("408 Request Timeout", "", "")),
+        ("429", status("429 Too Many Requests", "", r#"{"message":"Limit Exceeded"}"#)),
+        ("500", status("500 Internal Server Error", "", "")),
+    ];
+    for (name, fault) in faults {
+        let (server, client) = submissions([fault, status(BUSY, "", ""), ok(&page(1, None))]).await;
+        let pages = walk(&client).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(pages[0].read, ReadNumber(3), "{name}: each attempt draws its number");
+        assert_eq!(server.asked().len(), 3, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_for_retries_ends() {
+    let script = (0..100_000).map(|_| status(BUSY, "", r#"{"message":"soon"}"#));
+    let server = Scripted::start(script).await;
+    let settings = Settings { retry_time: Duration::from_millis(300), ..settings(&server) };
+    let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
+    let ClientError::Unavailable { attempts, elapsed, not_before, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(*attempts > 2 && *elapsed < Duration::from_secs(5) && not_before.is_none());
+    assert_eq!(error.remedy(), Remedy::Later { not_before: None });
+    let text = error.to_string();
+    assert!(text.starts_with("the vendor answered with status 503: `soon` (attempt "), "{text}");
+}
+
+#[tokio::test]
+async fn no_connection_is_a_fault_that_may_pass() {
+    let server = Scripted::start([]).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = Settings {
+        base_url: format!("http://{free}/v3").parse().unwrap(),
+        retry_time: Duration::from_millis(20),
+        ..settings(&server)
+    };
+    let client = client_with(settings, domain::Stream::Submission);
+    let error = walk_error(&client).await;
+    assert!(matches!(error, ClientError::Unavailable { fault: Fault::Connect(_), .. }), "{error}");
+}
+
+#[tokio::test]
+async fn retry_after_is_kept_by_all_workers() {
+    let script = [
+        status("429 Too Many Requests", "Retry-After: 1\r\n", ""),
+        ok(&page(1, None)),
+        ok(&page(1, None)),
+    ];
+    let (server, client) = submissions(script).await;
+    let started = Instant::now();
+    let other = client.through(Arc::new(Open::default()));
+    let later = async {
+        while server.asked().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        walk(&other).await.unwrap();
+        started.elapsed()
+    };
+    let (first, later) = futures_util::future::join(walk(&client), later).await;
+    assert_recovered(first);
+    assert!(started.elapsed() >= Duration::from_secs(1) && later >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_long_retry_after_ends_the_call_and_holds_the_next_back() {
+    let date =
+        "Date: Sun, 06 Nov 1994 08:00:00 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:10:00 GMT\r\n";
+    for (headers, seconds) in [("Retry-After: 86400\r\n", 3600), (date, 600)] {
+        let (server, client) = submissions([status(BUSY, headers, "")]).await;
+        let asked = Some(Duration::from_secs(seconds));
+        assert_eq!(walk_error(&client).await.remedy(), Remedy::Later { not_before: asked });
+        let second = walk_error(&client).await;
+        let ClientError::Paused { not_before } = second else { panic!("{second}") };
+        assert!(not_before > Duration::from_secs(seconds - 60));
+        assert_eq!(server.asked().len(), 1, "nobody asks during the pause");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_too_large_is_halved_and_stays_so() {
+    let refused = || status("413 Request Entity Too Large", "", "");
+    let script = [refused(), refused(), ok(&page(1, Some("a"))), ok(&page(1, None))];
+    let (server, client) = submissions(script).await;
+    walk(&client).await.unwrap();
+    assert_eq!(counts(&server), [2000, 1000, 500, 500]);
+}
+
+#[tokio::test]
+async fn an_answer_over_the_cap_halves_the_page() {
+    let server = Scripted::start([ok(&page(200, None)), ok(&page(1, None))]).await;
+    let settings = Settings { answer_bytes_max: 1000, ..settings(&server) };
+    assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
+    assert_eq!(counts(&server), [2000, 1000]);
+}
+
+#[tokio::test]
+async fn the_cap_counts_inflated_bytes_that_were_not_announced() {
+    let chunked = |body: &str| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+        Step::Send(format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes())
+    };
+    let server = Scripted::start([chunked(&page(200, None)), chunked(&page(1, None))]).await;
+    let settings = Settings { answer_bytes_max: 1000, ..settings(&server) };
+    assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
+    assert_eq!(counts(&server), [2000, 1000]);
+}
+
+#[tokio::test]
+async fn the_second_gateway_fault_in_a_row_halves_the_page() {
+    let script = [
+        status("504 Gateway Timeout", "", ""),
+        status("502 Bad Gateway", "", ""),
+        ok(&page(1, None)),
+    ];
+    let (server, client) = submissions(script).await;
+    assert_recovered(walk(&client).await);
+    assert_eq!(counts(&server), [2000, 2000, 1000]);
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_and_asked_for_less() {
+    let server = Scripted::start([Step::Hang, Step::Hang, ok(&page(1, None))]).await;
+    let settings = Settings { call_timeout: Duration::from_millis(400), ..settings(&server) };
+    assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
+    assert_eq!(counts(&server), [2000, 2000, 1000]);
+}
+
+#[tokio::test]
+async fn when_a_page_of_one_fails_the_window_is_split() {
+    let server = Scripted::start((0..2).map(|_| status("413 Too Large", "", ""))).await;
+    let settings = Settings { page_size: NonZeroU32::new(2).unwrap(), ..settings(&server) };
+    let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
+    assert!(matches!(error, ClientError::PageOfOne { .. }), "{error}");
+    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert_eq!(counts(&server), [2, 1]);
+}
+
+#[tokio::test]
+async fn the_other_date_style_is_tried_and_remembered() {
+    let refusal = r#"{"errorCode":"invalid_format","message":"invalid format: start_date"}"#;
+    let refused = || status("400 Bad Request", "", refusal);
+    let script = [refused(), ok(&page(1, None)), ok(&page(1, None)), refused(), refused()];
+    let (server, client) = submissions(script).await;
+    walk(&client).await.unwrap();
+    walk(&client).await.unwrap();
+    let error = walk_error(&client).await;
+    assert!(matches!(error, ClientError::Refused { status: 400, .. }), "{error}");
+    let is_dashed: Vec<_> =
+        server.asked().iter().map(|query| query.contains("start_date=2025-01-01&")).collect();
+    assert_eq!(is_dashed, [true, false, false, false, true]);
+}
+
+#[tokio::test]
+async fn compressed_answers_are_read() {
+    // {"Items":[{"a":"zipped"}]}
+    const ZIPPED: [u8; 46] = [
+        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab, 0x56, 0xf2, 0x2c, 0x49,
+        0xcd, 0x2d, 0x56, 0xb2, 0x8a, 0xae, 0x56, 0x4a, 0x54, 0xb2, 0x52, 0xaa, 0xca, 0x2c, 0x28,
+        0x48, 0x4d, 0x51, 0xaa, 0x8d, 0xad, 0x05, 0x00, 0xbd, 0xf5, 0x3f, 0x81, 0x1a, 0x00, 0x00,
+        0x00,
+    ];
+    let gzip = "Content-Encoding: gzip\r\n";
+    let script = [answer("200 OK", gzip, &ZIPPED[..30]), answer("200 OK", gzip, &ZIPPED)];
+    let (server, client) = submissions(script).await;
+    assert_eq!(walk(&client).await.unwrap()[0].items, [r#"{"a":"zipped"}"#]);
+    assert_eq!(server.asked().len(), 2, "a compressed answer cut short is asked again");
+}
+
+#[tokio::test]
+async fn a_closed_gate_lets_nothing_through() {
+    struct Closed(Option<Duration>);
+    impl Gate for Closed {
+        fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>> {
+            let closed =
+                GateClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
+            Box::pin(async { Err(closed) })
+        }
+    }
+    let (server, client) = submissions([]).await;
+    let hour = Some(Duration::from_hours(1));
+    for (not_before, remedy) in [(None, Remedy::Stop), (hour, Remedy::Later { not_before: hour })] {
+        let error = walk_error(&client.through(Arc::new(Closed(not_before)))).await;
+        assert_eq!(error.remedy(), remedy);
+        assert_eq!(error.to_string(), "no call is let through: the day's calls are used up");
+    }
+    assert!(server.asked().is_empty());
+}

@@ -1,0 +1,100 @@
+//! Behaviour of the room from outside, over real connections to a scripted server.
+
+mod faults;
+mod privacy;
+mod single;
+mod walks;
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture};
+
+use super::{
+    scripted::{Scripted, Step},
+    *,
+};
+use crate::domain::Day;
+
+const KEY: &str = "sekret-key-0123456789";
+
+/// Lets everything through and counts.
+#[derive(Default)]
+struct Open(AtomicI64);
+
+impl Gate for Open {
+    fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>> {
+        Box::pin(async { Ok(ReadNumber(self.0.fetch_add(1, Ordering::SeqCst) + 1)) })
+    }
+}
+
+fn settings(server: &Scripted) -> Settings {
+    Settings {
+        calls_per_second: NonZeroU32::new(10_000).unwrap(),
+        retry_delay_min: Duration::from_millis(1),
+        retry_delay_max: Duration::from_millis(5),
+        retry_time: Duration::from_secs(10),
+        ..Settings::new(server.base_url.parse().unwrap(), KEY.into())
+    }
+}
+
+fn client_with(settings: Settings, stream: domain::Stream) -> Client {
+    Client::new(settings, stream, Arc::new(Open::default())).unwrap()
+}
+
+async fn submissions(script: impl IntoIterator<Item = Step>) -> (Scripted, Client) {
+    let server = Scripted::start(script).await;
+    let client = client_with(settings(&server), domain::Stream::Submission);
+    (server, client)
+}
+
+fn asked_window() -> Window {
+    let day = |day| Day::from_ymd_opt(2025, 1, day).unwrap();
+    Window::new(day(1), day(9)).unwrap()
+}
+
+async fn walk(client: &Client) -> Result<Vec<Page>, ClientError> {
+    client.pages(asked_window(), None).try_collect().await
+}
+
+async fn walk_error(client: &Client) -> ClientError {
+    walk(client).await.unwrap_err()
+}
+
+/// The pages up to the error, and the error.
+async fn walk_until_error(client: &Client) -> (usize, ClientError) {
+    let mut pages = std::pin::pin!(client.pages(asked_window(), None));
+    let mut count = 0;
+    loop {
+        match pages.next().await.unwrap() {
+            Ok(_) => count += 1,
+            Err(error) => {
+                assert!(pages.next().await.is_none(), "an error ends the walk");
+                return (count, error);
+            }
+        }
+    }
+}
+
+/// A page of submissions: that many items, and the cursor if there is one.
+fn page(items: usize, cursor: Option<&str>) -> String {
+    let items = vec![r#"{"a":1}"#; items].join(",");
+    let next = cursor.map(|id| {
+        format!(r#","nextpageKey":{{"id":"{id}","created_at":"2025-01-02T03:04:05+00:00"}}"#)
+    });
+    format!(r#"{{"Items":[{items}]{}}}"#, next.unwrap_or_default())
+}
+
+fn counts(server: &Scripted) -> Vec<u32> {
+    let count = |query: String| {
+        let (_, rest) = query.split_once("count=").unwrap();
+        rest.split('&').next().unwrap().parse().unwrap()
+    };
+    server.asked().into_iter().map(count).collect()
+}

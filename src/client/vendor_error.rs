@@ -1,0 +1,221 @@
+//! The bodies of answers that are no success: many shapes, one code and one message (contract section 9.1).
+
+use std::fmt;
+
+use super::redaction::Redaction;
+use crate::json::{self, Json};
+
+/// What the vendor said when it did not answer, cleaned of secrets and of whom the call asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The vendor's code, which may be a whole sentence.
+    pub code: Option<String>,
+    /// The vendor's message.
+    pub message: Option<String>,
+}
+
+/// Why a key opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The key is missing, wrong, or of another API.
+    KeyRefused,
+    /// The key is good, but this machine's address is not on the project's allowlist.
+    AddressRefused,
+    /// No project belongs to the key; for face authentications this comes as status 400 (contract section 9.7).
+    NoSuchProject,
+}
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The key or its project, and not the request.
+    Denied(Denial),
+    /// The project wants encrypted requests (contract section 10).
+    Encrypted,
+    /// How the days of a window are written (contract U4).
+    DateStyle,
+    /// The vendor knows no record with the id asked for.
+    UnknownId,
+    /// The request, in some other way.
+    Request,
+}
+
+impl Refusal {
+    /// Reads the body of an answer; what is no JSON object has neither code nor message.
+    ///
+    /// Not yet fit to be shown: see [`Refusal::cleaned`].
+    pub(super) fn read(body: &[u8]) -> Self {
+        let text = json::text(body);
+        let Ok(body) = json::parse(&text) else { return Self::default() };
+        let pick = |names: &[&str]| names.iter().find_map(|name| shown(member(&body.value, name)?));
+        let code = pick(&["errorCode", "code", "error"]);
+        let message = pick(&["message", "errorMessage"]).or_else(|| {
+            let Json::Array(errors) = member(&body.value, "errors")? else { return None };
+            shown(member(errors.first()?, "message")?)
+        });
+        Self { code, message }
+    }
+
+    /// The same without secrets and without whom the call asked about.
+    ///
+    /// Comes after [`Refusal::meaning`]: an id may look like a part of a code.
+    pub(super) fn cleaned(self, redaction: &Redaction<'_>) -> Self {
+        let clean = |text: String| redaction.clean(&text);
+        Self { code: self.code.map(clean), message: self.message.map(clean) }
+    }
+
+    /// What this is about, when it came with that status.
+    ///
+    /// An unknown id is recognised narrowly: it counts as an absence, which is evidence for a deletion (I7), and no
+    /// other refusal must pass for one.
+    pub(super) fn meaning(&self, status: u16) -> Meaning {
+        match status {
+            403 if self.mentions("explicit deny") => Meaning::Denied(Denial::AddressRefused),
+            401 | 403 => Meaning::Denied(Denial::KeyRefused),
+            400 if self.mentions("decryption is failed") => Meaning::Encrypted,
+            400 if self.knows_no_project() => Meaning::Denied(Denial::NoSuchProject),
+            400 if self.names_a_date() => Meaning::DateStyle,
+            400 if self.knows_no_such_id() => Meaning::UnknownId,
+            _ => Meaning::Request,
+        }
+    }
+
+    fn knows_no_project(&self) -> bool {
+        self.says("invalid_project", "project not found")
+            || self.mentions("project is not found")
+            || self.mentions("not exist project")
+    }
+
+    fn names_a_date(&self) -> bool {
+        let names = ["start_date", "end_date", "startdate", "enddate"];
+        self.says("invalid_format", "invalid format")
+            && names.iter().any(|name| self.mentions(name))
+    }
+
+    fn knows_no_such_id(&self) -> bool {
+        self.says("NOT_FOUND", "cannot find submission")
+            || self.says("invalid_submission", "not exist submission")
+            || self.says("submission_not_found", "invalid submission id")
+    }
+
+    fn says(&self, code: &str, text: &str) -> bool {
+        let is_code = self.code.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(code));
+        is_code || self.mentions(text)
+    }
+
+    /// Looks in both, since a code may be a sentence.
+    fn mentions(&self, text: &str) -> bool {
+        [&self.code, &self.message]
+            .into_iter()
+            .flatten()
+            .any(|found| found.to_ascii_lowercase().contains(text))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.code, &self.message) {
+            (Some(code), Some(message)) => write!(f, "`{code}`: {message}"),
+            (Some(text), None) | (None, Some(text)) => write!(f, "`{text}`"),
+            (None, None) => f.write_str("no reason given"),
+        }
+    }
+}
+
+/// Gateways write `Message` where applications write `message`.
+fn member<'j>(value: &'j Json<'_>, name: &str) -> Option<&'j Json<'j>> {
+    let Json::Object(members) = value else { return None };
+    members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+fn shown(value: &Json<'_>) -> Option<String> {
+    match value {
+        Json::Text(text) if !text.trim().is_empty() => Some(text.to_string()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Text(_) | Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Refusal {
+        Refusal::read(body.as_bytes())
+    }
+
+    #[test]
+    fn every_shape_gives_its_code_and_message() {
+        let cases = [
+            (
+                r#"{"traceId":"1-2","errorCode":"NOT_FOUND","message":"faceAuth_project not found"}"#,
+                "`NOT_FOUND`: faceAuth_project not found",
+            ),
+            (r#"{"errorCode":"required key is missing"}"#, "`required key is missing`"),
+            (
+                r#"{"message":"not Exist Submission ID","statusCode":400}"#,
+                "`not Exist Submission ID`",
+            ),
+            (
+                r#"{"errorCode":"EXPIRED","errorMessage":"token expired"}"#,
+                "`EXPIRED`: token expired",
+            ),
+            (
+                r#"{"code":"invalid_format","message":"invalid format: end_date"}"#,
+                "`invalid_format`: invalid format: end_date",
+            ),
+            (r#"{"message":"Forbidden"}"#, "`Forbidden`"),
+            (r#"{"Message":"User is not authorized"}"#, "`User is not authorized`"),
+            (r#"{"errors":[{"message":"first"},{"message":"second"}]}"#, "`first`"),
+            (r#"{"error":400,"message":""}"#, "`400`"),
+            ("\u{feff}{\"message\":\"with a mark\"}", "`with a mark`"),
+            ("<html>Bad Gateway</html>", "no reason given"),
+            ("[]", "no reason given"),
+            ("", "no reason given"),
+            (r#"{"message":"cut sh"#, "no reason given"),
+        ];
+        for (body, shown) in cases {
+            assert_eq!(read(body).to_string(), shown, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_names_nobody() {
+        let refusal = read(r#"{"code":"x y","message":"no ADA@example.com"}"#);
+        let cleaned = refusal.cleaned(&Redaction::new(["ada@example.com", "x"]));
+        assert_eq!(cleaned.to_string(), "`‹…› y`: no ‹…›");
+    }
+
+    #[test]
+    fn each_refusal_has_its_meaning() {
+        let address =
+            r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#;
+        for (status, body, meaning) in [
+            (400, r#"{"message":"invalid format: start_date"}"#, Meaning::DateStyle),
+            (400, r#"{"code":"invalid_format","message":"endDate"}"#, Meaning::DateStyle),
+            (400, r#"{"message":"invalid format: nextpage_date"}"#, Meaning::Request),
+            (400, r#"{"message":"invalid format: count"}"#, Meaning::Request),
+            (400, r#"{"message":"invalid parameter: start_date"}"#, Meaning::Request),
+            (400, r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, Meaning::UnknownId),
+            (400, r#"{"message":"not Exist Submission ID"}"#, Meaning::UnknownId),
+            (400, r#"{"message":"Not Found"}"#, Meaning::Request),
+            (404, r#"{"errorCode":"NOT_FOUND"}"#, Meaning::Request),
+            (400, "", Meaning::Request),
+            (
+                400,
+                r#"{"errorCode":"NOT_FOUND","message":"faceAuth_project not found"}"#,
+                Meaning::Denied(Denial::NoSuchProject),
+            ),
+            (400, r#"{"errorCode":"invalid_project"}"#, Meaning::Denied(Denial::NoSuchProject)),
+            (
+                400,
+                r#"{"errorCode":"Decryption is Failed. Please check the api-key."}"#,
+                Meaning::Encrypted,
+            ),
+            (403, r#"{"message":"Forbidden"}"#, Meaning::Denied(Denial::KeyRefused)),
+            (403, address, Meaning::Denied(Denial::AddressRefused)),
+        ] {
+            assert_eq!(read(body).meaning(status), meaning, "{status} {body}");
+        }
+    }
+}
