@@ -7,6 +7,7 @@
 mod backfill;
 mod body;
 mod claim;
+mod coverage;
 mod detail;
 mod error;
 mod held;

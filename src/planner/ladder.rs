@@ -1,0 +1,115 @@
+//! What to do with a window that fails: wait, begin again, cut it in two, give up for now.
+
+use std::time::Duration;
+
+use crate::domain::Window;
+
+/// Failures at one cursor after which the cursor is dropped.
+const FAILURES_AT_CURSOR_MAX: i32 = 2;
+
+/// Restarts after which a window is cut in two.
+const RESTARTS_MAX: i32 = 3;
+
+/// What kind of failure a walk met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It may pass by itself; `not_before` is the vendor's own wish.
+    Passing {
+        /// The vendor wants no call before that time has passed.
+        not_before: Option<Duration>,
+    },
+    /// The cursor leads nowhere.
+    Cursor,
+    /// The answer is too large, or the walk too long, for this window.
+    TooLarge,
+    /// The vendor refuses this request, and would again.
+    Permanent,
+}
+
+/// The next step with a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Keep the checkpoint and go on from it later.
+    Wait {
+        /// Not before that time has passed.
+        not_before: Option<Duration>,
+    },
+    /// Drop the checkpoint and walk from the first page at once.
+    Restart,
+    /// Drop the checkpoint, and leave the window for a later run.
+    RestartLater,
+    /// Walk both halves instead.
+    Halve(Window, Window),
+    /// A single day that fails whatever is tried: shown, and left for a later run.
+    Block,
+    /// Keep the window as it is, and leave it for a later run.
+    GiveUp,
+}
+
+/// Decides the next step from the failure and what was tried already.
+///
+/// `failures` counts those at the present checkpoint, this one included, `restarts` how often the window began again.
+/// Waiting out an outage never costs the window its size: only failures behind a cursor drop it.
+pub fn next_step(
+    window: Window,
+    trouble: Trouble,
+    has_cursor: bool,
+    failures: i32,
+    restarts: i32,
+) -> Step {
+    let smaller = || window.halves().map_or(Step::Block, |(first, second)| Step::Halve(first, second));
+    match trouble {
+        Trouble::Passing { not_before } => match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
+            false => Step::Wait { not_before },
+            true if restarts >= RESTARTS_MAX => smaller(),
+            true => Step::Restart,
+        },
+        Trouble::Cursor if restarts >= RESTARTS_MAX => smaller(),
+        Trouble::Cursor if restarts == 0 => Step::Restart,
+        Trouble::Cursor => Step::RestartLater,
+        Trouble::TooLarge => smaller(),
+        Trouble::Permanent => Step::GiveUp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Day;
+
+    fn window(days: i64) -> Window {
+        let from = Day::from_ymd_opt(2025, 1, 1).unwrap();
+        Window::new(from, from + chrono::Duration::days(days)).unwrap()
+    }
+
+    const PASSING: Trouble = Trouble::Passing { not_before: None };
+
+    #[test]
+    fn an_outage_before_the_first_page_is_waited_out() {
+        let wait = Step::Wait { not_before: None };
+        assert_eq!(next_step(window(30), PASSING, false, 50, 0), wait);
+        assert_eq!(next_step(window(30), PASSING, true, 1, 0), wait);
+    }
+
+    #[test]
+    fn a_cursor_that_fails_twice_is_dropped_and_a_window_that_began_three_times_is_cut() {
+        assert_eq!(next_step(window(30), PASSING, true, 2, 0), Step::Restart);
+        let (first, second) = window(30).halves().unwrap();
+        assert_eq!(next_step(window(30), PASSING, true, 2, 3), Step::Halve(first, second));
+        assert_eq!(next_step(window(1), PASSING, true, 2, 3), Step::Block);
+    }
+
+    #[test]
+    fn a_circle_is_walked_twice_and_then_left_for_later() {
+        assert_eq!(next_step(window(30), Trouble::Cursor, true, 1, 0), Step::Restart);
+        assert_eq!(next_step(window(30), Trouble::Cursor, true, 1, 1), Step::RestartLater);
+        assert!(matches!(next_step(window(30), Trouble::Cursor, true, 1, 3), Step::Halve(..)));
+    }
+
+    #[test]
+    fn what_is_too_large_is_cut_at_once() {
+        assert!(matches!(next_step(window(2), Trouble::TooLarge, false, 1, 0), Step::Halve(..)));
+        assert_eq!(next_step(window(1), Trouble::TooLarge, false, 1, 0), Step::Block);
+        assert_eq!(next_step(window(9), Trouble::Permanent, false, 1, 0), Step::GiveUp);
+    }
+}
