@@ -164,6 +164,7 @@ create table argos_sync.detail_due (
     failures integer not null default 0,
     -- Held by a worker until then.
     fence bigint not null default 0,
+    holder text,
     until_at timestamptz not null default '-infinity',
     primary key (project, stream, id)
 );

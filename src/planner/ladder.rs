@@ -57,7 +57,8 @@ pub fn next_step(
     failures: i32,
     restarts: i32,
 ) -> Step {
-    let smaller = || window.halves().map_or(Step::Block, |(first, second)| Step::Halve(first, second));
+    let smaller =
+        || window.halves().map_or(Step::Block, |(first, second)| Step::Halve(first, second));
     match trouble {
         Trouble::Passing { not_before } => match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
             false => Step::Wait { not_before },

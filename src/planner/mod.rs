@@ -118,7 +118,10 @@ mod tests {
         let now = day(10).and_hms_opt(12, 0, 0).unwrap().and_utc();
         let at = |number, hour, minute| day(number).and_hms_opt(hour, minute, 0).unwrap().and_utc();
         let covered: Vec<_> = (0..9)
-            .map(|number| Covered { day: day(number), as_of: at(number + 1, 1, u32::from(number != 4)) })
+            .map(|number| Covered {
+                day: day(number),
+                as_of: at(number + 1, 1, u32::from(number != 4)),
+            })
             .collect();
         let tasks = due(&settings(), &covered, now);
         assert_eq!(tasks[1..], [Task { lane: Lane::Backfill, window: window(4, 5) }]);

@@ -72,6 +72,31 @@ impl Warehouse {
         }))
     }
 
+    /// Who holds claims of any kind, this process included.
+    pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"select holder as "holder!" from argos_sync.claim
+               union select holder from argos_sync.detail_due where holder is not null and until_at > argos_sync.clock()"#
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading claims"))
+    }
+
+    /// Frees all that a holder held who is known to be gone.
+    pub async fn free(&self, holder: &str) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "with windows as (delete from argos_sync.claim where holder = $1)
+             update argos_sync.detail_due set until_at = '-infinity', fence = 0, holder = null
+             where holder = $1",
+            holder
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("freeing claims"))
+    }
+
     /// Gives a claim back.
     pub async fn release(&self, claim: &Claim) -> Result<(), WarehouseError> {
         sqlx::query!(

@@ -24,6 +24,8 @@ pub enum DetailAnswer {
     NotFound,
     /// No answer; the call stays due, later.
     Failed,
+    /// The call was not made after all; it stays due.
+    NotAsked,
 }
 
 /// After each failure a call waits twice as long, at most so many seconds.
@@ -34,11 +36,13 @@ impl Warehouse {
     pub async fn claim_details(
         &self,
         scope: &Scope,
+        holder: &str,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
         let rows = sqlx::query!(
             "update argos_sync.detail_due as held
-             set fence = nextval('argos_sync.fence'), until_at = argos_sync.clock() + make_interval(secs => $4)
+             set fence = nextval('argos_sync.fence'), holder = $5,
+                until_at = argos_sync.clock() + make_interval(secs => $4)
              from (select id from argos_sync.detail_due
                    where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
                    order by due_at, id limit $3 for update skip locked) as free
@@ -48,6 +52,7 @@ impl Warehouse {
             scope.stream.as_str(),
             count_max,
             LEASE_SECONDS,
+            holder,
         )
         .fetch_all(&self.pool)
         .await
@@ -74,26 +79,34 @@ impl Warehouse {
         &self,
         scope: &Scope,
         run: RunId,
-        answers: Vec<(DueDetail, DetailAnswer)>,
+        answers: &[(DueDetail, DetailAnswer)],
     ) -> Result<Tally, WarehouseError> {
-        let calls = i64::try_from(answers.len()).unwrap_or(i64::MAX);
         let mut transaction = self.begin("storing single calls").await?;
         let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
         let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
-        let answered: Vec<bool> =
-            answers.iter().map(|(_, answer)| !matches!(answer, DetailAnswer::Failed)).collect();
+        let (answered, failed): (Vec<bool>, Vec<bool>) = answers
+            .iter()
+            .map(|(_, answer)| match answer {
+                DetailAnswer::Found(_) | DetailAnswer::NotFound => (true, false),
+                DetailAnswer::Failed => (false, true),
+                DetailAnswer::NotAsked => (false, false),
+            })
+            .unzip();
         let held = sqlx::query!(
             r#"with given as (
-                select * from unnest($3::text[], $4::bigint[], $5::boolean[]) as given (id, fence, answered)),
+                select * from unnest($3::text[], $4::bigint[], $5::boolean[], $7::boolean[])
+                    as given (id, fence, answered, failed)),
              done as (
                 delete from argos_sync.detail_due as held using given
                 where held.project = $1 and held.stream = $2 and held.id = given.id
                   and held.fence = given.fence and given.answered
                 returning held.id),
-             failed as (
+             left_over as (
                 update argos_sync.detail_due as held
-                set failures = held.failures + 1, until_at = '-infinity',
-                    due_at = argos_sync.clock() + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                set until_at = '-infinity', failures = held.failures + given.failed::int,
+                    due_at = case when given.failed then argos_sync.clock()
+                        + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                        else held.due_at end
                 from given
                 where held.project = $1 and held.stream = $2 and held.id = given.id
                   and held.fence = given.fence and not given.answered)
@@ -104,6 +117,7 @@ impl Warehouse {
             &fences,
             &answered,
             WAIT_SECONDS_MAX,
+            &failed,
         )
         .fetch_all(&mut *transaction)
         .await
@@ -112,17 +126,18 @@ impl Warehouse {
         if let Some(now) = held.first().map(|row| row.now) {
             let ours: std::collections::HashSet<&str> =
                 held.iter().map(|row| row.id.as_str()).collect();
-            let observations: Vec<Observation> = answers
-                .into_iter()
+            let observations: Vec<&Observation> = answers
+                .iter()
                 .filter(|(due, _)| ours.contains(due.id.as_str()))
                 .filter_map(|(_, answer)| match answer {
                     DetailAnswer::Found(observation) => Some(observation),
-                    DetailAnswer::NotFound | DetailAnswer::Failed => None,
+                    DetailAnswer::NotFound | DetailAnswer::Failed | DetailAnswer::NotAsked => None,
                 })
                 .collect();
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
         }
+        let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;
         Ok(tally)
@@ -137,8 +152,8 @@ impl Warehouse {
     ) -> Result<Tally, WarehouseError> {
         let mut transaction = self.begin("storing what was fetched").await?;
         let now = super::now(&mut transaction).await?;
-        let tally =
-            store::store(&mut transaction, scope, Origin::Detail, observations, now).await?;
+        let given: Vec<&Observation> = observations.iter().collect();
+        let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction

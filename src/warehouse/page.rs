@@ -56,7 +56,8 @@ impl Warehouse {
         if count_days(page, |day| asked.contains(day)) > 0 {
             super::project::prove_filter(&mut transaction, &scope.project).await?;
         }
-        let tally = store::store(&mut transaction, scope, origin, &page.observations, now).await?;
+        let items: Vec<&Observation> = page.observations.iter().collect();
+        let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
         run::count(&mut transaction, run, scope, &tally, run::Source::Page).await?;
         let proof = match page.next {
             Some(_) => None,

@@ -90,14 +90,14 @@ pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
-    observations: &[Observation],
+    observations: &[&Observation],
     now: DateTime<Utc>,
 ) -> Result<Tally, WarehouseError> {
     let mut tally = Tally { received: count(observations.len()), ..Tally::default() };
     let latest = latest_of_each(observations);
     let refused: Vec<_> = observations
         .iter()
-        .filter_map(|observation| Some((observation, observation.glance.as_ref().err()?)))
+        .filter_map(|observation| Some((*observation, observation.glance.as_ref().err()?)))
         .collect();
     tally.quarantined = count(refused.len());
     tally.duplicate = count(observations.len() - refused.len() - latest.len());
@@ -125,8 +125,10 @@ pub(super) async fn store(
 }
 
 /// Of an id that stands twice in one answer the later element counts.
-fn latest_of_each(observations: &[Observation]) -> BTreeMap<&str, (&Observation, &Glance)> {
-    let readable = observations.iter().filter_map(|observation| {
+fn latest_of_each<'a>(
+    observations: &[&'a Observation],
+) -> BTreeMap<&'a str, (&'a Observation, &'a Glance)> {
+    let readable = observations.iter().filter_map(|&observation| {
         let glance = observation.glance.as_ref().ok()?;
         Some((glance.id.as_str(), (observation, glance)))
     });

@@ -1,0 +1,174 @@
+//! A backfill: the days somebody asked for, all of them, then their single calls.
+
+use std::collections::VecDeque;
+
+use tracing::{info, warn};
+
+use super::{
+    Project, World, detail,
+    outcome::{Ended, Failure, ProjectOutcome},
+    run::run_projects,
+    window::{self, Patience, WindowEnd},
+    writing::insist,
+};
+use crate::{
+    domain::{Lane, ProjectName, Stream, Window},
+    planner,
+    warehouse::{Proof, RunId, WarehouseError},
+};
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Backfill {
+    /// The days.
+    pub window: Window,
+    /// This stream only.
+    pub stream: Option<Stream>,
+    /// This project only.
+    pub project: Option<ProjectName>,
+    /// Begin anew where an earlier start of the same backfill stopped half-way.
+    pub restart: bool,
+}
+
+impl Backfill {
+    /// Whether a project is meant.
+    pub fn wants(&self, project: &Project) -> bool {
+        self.stream.is_none_or(|stream| stream == project.stream())
+            && self.project.as_ref().is_none_or(|name| name == project.name())
+    }
+
+    /// Reads the days of every project that is meant; the failure of one does not stop another.
+    pub async fn run(&self, world: &World) -> Result<(RunId, Ended), WarehouseError> {
+        let projects = world.projects.iter().filter(|project| self.wants(project));
+        let command = format!("backfill {}", self.window);
+        run_projects(world, &command, projects, async |project, run| {
+            self.project(world, project, run).await
+        })
+        .await
+    }
+
+    async fn project(
+        &self,
+        world: &World,
+        project: &Project,
+        run: RunId,
+    ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+        let (name, stream) = (project.name(), project.stream());
+        let opening =
+            async || world.warehouse.open_backfill(name, stream, self.window, self.restart).await;
+        let backfill = insist(world, opening).await?;
+        let days_max = world.settings.planner.window_days;
+        let windows = planner::missing(self.window, &backfill.done, days_max);
+        let tasks = windows.into_iter().map(|window| (Lane::Backfill, window)).collect();
+        let read = read_windows(world, project, run, Some(backfill.backfill_id), tasks).await?;
+        if matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty) {
+            insist(world, async || world.warehouse.end_backfill(backfill.backfill_id).await)
+                .await?;
+        }
+        finish(world, project, run, read).await
+    }
+}
+
+/// Reads windows one after the other, halves of those that are too large included.
+///
+/// A window that came back empty before the date filter was proven is read once more at the end, when it may be.
+pub(super) async fn read_windows(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    backfill_id: Option<i64>,
+    tasks: VecDeque<(Lane, Window)>,
+) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let patience = Patience::new(world.settings.patience);
+    let mut queue = tasks;
+    let mut unproven = VecDeque::new();
+    let mut worst = (ProjectOutcome::CompleteEmpty, None);
+    world.progress.add_windows(queue.len());
+    loop {
+        let Some((lane, window)) = queue.pop_front() else {
+            if !unproven.is_empty() && worst.0 >= ProjectOutcome::Complete {
+                queue = std::mem::take(&mut unproven);
+                worst.0 = worst.0.max(ProjectOutcome::Complete);
+                if retry_unproven(world, project, run, backfill_id, &mut queue, patience).await? {
+                    worst = worse(worst, unproven_note(project));
+                }
+                continue;
+            }
+            break;
+        };
+        match window::read(world, project, lane, backfill_id, window, run, patience).await? {
+            WindowEnd::Walked(Proof::EmptyUnproven) => unproven.push_back((lane, window)),
+            WindowEnd::Walked(proof) => {
+                worst = worse(worst, (ProjectOutcome::of(proof), None));
+                world.progress.window_done();
+                info!(project = %project.name(), lane = %lane, %window, "window read to its end");
+            }
+            WindowEnd::Halved(first, second) => {
+                world.progress.add_windows(1);
+                queue.push_front((lane, first));
+                queue.push_front((lane, second));
+            }
+            WindowEnd::Left(outcome, why) => worst = worse(worst, (outcome, Some(why))),
+        }
+    }
+    if !unproven.is_empty() {
+        worst = worse(worst, unproven_note(project));
+    }
+    Ok(worst)
+}
+
+/// Reads empty windows again; returns whether any is still unproven.
+async fn retry_unproven(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    backfill_id: Option<i64>,
+    queue: &mut VecDeque<(Lane, Window)>,
+    patience: Patience,
+) -> Result<bool, Failure> {
+    let mut any = false;
+    while let Some((lane, window)) = queue.pop_front() {
+        match window::read(world, project, lane, backfill_id, window, run, patience).await? {
+            WindowEnd::Walked(Proof::Complete | Proof::CompleteEmpty) => {
+                world.progress.window_done();
+            }
+            WindowEnd::Walked(Proof::EmptyUnproven)
+            | WindowEnd::Halved(..)
+            | WindowEnd::Left(..) => any = true,
+        }
+    }
+    Ok(any)
+}
+
+fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
+    let name = project.name();
+    warn!(project = %name, "nothing came, and this project's date filter has never been seen to return anything");
+    let why = "empty, unproven: nothing came, and this project's date filter has never been seen to return anything; \
+        check that the days and the key are the ones you mean";
+    (ProjectOutcome::EmptyUnproven, Some(why.to_owned()))
+}
+
+fn worse(
+    one: (ProjectOutcome, Option<String>),
+    two: (ProjectOutcome, Option<String>),
+) -> (ProjectOutcome, Option<String>) {
+    if two.0 > one.0 { two } else { one }
+}
+
+/// Makes the single calls that are due, whatever became of the lists.
+pub(super) async fn finish(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    read: (ProjectOutcome, Option<String>),
+) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let count = async || world.warehouse.details_due(&project.scope).await;
+    world.progress.add_details_due(insist(world, count).await?);
+    detail::drain(world, project, run).await?;
+    let left = insist(world, count).await?;
+    if left > 0 {
+        let why = format!("{left} single calls failed and stay due");
+        return Ok(worse(read, (ProjectOutcome::Partial, Some(why))));
+    }
+    Ok(read)
+}

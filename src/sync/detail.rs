@@ -1,0 +1,112 @@
+//! Single calls that are due: many in flight, many answers a transaction.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, stream};
+use tracing::{debug, warn};
+
+use super::{Project, World, outcome::Failure, writing::insist};
+use crate::{
+    client::{Answer, ClientError, Remedy},
+    warehouse::{DetailAnswer, DueDetail, Observation, RunId},
+};
+
+/// Single calls claimed, and stored, at a time.
+const BATCH: i64 = 100;
+
+/// Makes all single calls that are due now.
+///
+/// Ends early with the first failure that is not the record's own; what was answered until then is stored.
+pub(super) async fn drain(world: &World, project: &Project, run: RunId) -> Result<(), Failure> {
+    loop {
+        if world.stop.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
+        let claim =
+            async || world.warehouse.claim_details(&project.scope, &world.holder, BATCH).await;
+        let due = insist(world, claim).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let (answers, trouble) = ask(world, project, due).await;
+        let count = answers.len();
+        let tally = insist(world, async || {
+            world.warehouse.commit_details(&project.scope, run, &answers).await
+        })
+        .await?;
+        world.progress.add_details_done(count);
+        debug!(
+            project = %project.name(), calls = count, received = tally.received,
+            updated = tally.updated, "single calls stored"
+        );
+        if let Some(trouble) = trouble {
+            return Err(trouble);
+        }
+    }
+}
+
+/// Asks for each record; the first failure that concerns all of them keeps the rest from being asked.
+async fn ask(
+    world: &World,
+    project: &Project,
+    due: Vec<DueDetail>,
+) -> (Vec<(DueDetail, DetailAnswer)>, Option<Failure>) {
+    let mut trouble = None;
+    let mut answers: HashMap<usize, DetailAnswer> = HashMap::with_capacity(due.len());
+    {
+        let calls = due.iter().enumerate().map(|(position, due)| async move {
+            let answer = tokio::select! {
+                biased;
+                () = world.stop.cancelled() => Err(Failure::Interrupted),
+                answer = project.client.detail(&due.id) => answer.map_err(Failure::Client),
+            };
+            (position, answer)
+        });
+        let mut waiting =
+            stream::iter(calls).buffer_unordered(world.settings.detail_workers.max(1));
+        while let Some((position, answer)) = waiting.next().await {
+            match answer {
+                Ok(answer) => {
+                    answers.insert(position, answer_of(project, answer));
+                }
+                Err(failure) if is_of_the_record(&failure) => {
+                    report(project, &failure);
+                    answers.insert(position, DetailAnswer::Failed);
+                }
+                Err(failure) => {
+                    trouble = Some(failure);
+                    break;
+                }
+            }
+        }
+    }
+    let answered = due
+        .into_iter()
+        .enumerate()
+        .map(|(position, due)| (due, answers.remove(&position).unwrap_or(DetailAnswer::NotAsked)));
+    (answered.collect(), trouble)
+}
+
+fn answer_of(project: &Project, answer: Answer) -> DetailAnswer {
+    answer.item.map_or(DetailAnswer::NotFound, |item| {
+        DetailAnswer::Found(Observation::of(&project.scope, answer.read, item))
+    })
+}
+
+fn report(project: &Project, failure: &Failure) {
+    if let Failure::Client(error) = failure {
+        warn!(project = %project.name(), %error, advice = error.advice(), "a single call failed");
+    }
+}
+
+/// Whether a failure says something about this record alone.
+fn is_of_the_record(failure: &Failure) -> bool {
+    match failure {
+        Failure::Client(ClientError::Unavailable { .. }) => true,
+        Failure::Client(error) => match error.remedy() {
+            Remedy::FailPass | Remedy::SplitWindow | Remedy::RestartWindow => true,
+            Remedy::Later { .. } | Remedy::BlockProject | Remedy::Stop => false,
+        },
+        Failure::Warehouse(_) | Failure::Interrupted => false,
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads single records now, through the same path as everything else.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Project, World,
+    outcome::{Failure, ProjectOutcome},
+    run::run_projects,
+    writing::insist,
+};
+use crate::{
+    client::Find,
+    normalize,
+    warehouse::{Observation, RunId, Tally, WarehouseError},
+};
+
+/// Which records are wanted.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// The one with that id.
+    Id(String),
+    /// Those of the company's own name for the applicant.
+    Userid(String),
+    /// Those of an e-mail address.
+    Email(String),
+}
+
+/// What a fetch came to.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// How the project ended, and why if not well.
+    pub outcome: ProjectOutcome,
+    /// What went wrong.
+    pub why: Option<String>,
+    /// How many records became what.
+    pub tally: Tally,
+}
+
+/// Fetches records of one project into the warehouse.
+pub async fn fetch(
+    world: &World,
+    project: &Project,
+    wanted: &Wanted,
+) -> Result<Fetched, WarehouseError> {
+    let (run, ended) =
+        run_projects(world, "fetch", std::iter::once(project), async |project, run| {
+            store(world, project, wanted, run).await
+        })
+        .await?;
+    let tally = world.warehouse.run_tally(run, project.scope()).await?;
+    let end = ended.projects.into_iter().next();
+    let (outcome, why) =
+        end.map_or((ProjectOutcome::Complete, None), |(_, outcome, why)| (outcome, why));
+    Ok(Fetched { outcome, why, tally })
+}
+
+async fn store(
+    world: &World,
+    project: &Project,
+    wanted: &Wanted,
+    run: RunId,
+) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let ids = match wanted {
+        Wanted::Id(id) => BTreeSet::from([id.clone()]),
+        Wanted::Userid(userid) => found(project, Find::Userid(userid)).await?,
+        Wanted::Email(email) => found(project, Find::Email(email)).await?,
+    };
+    let mut observations = Vec::new();
+    for id in ids {
+        let answer = project.client.detail(&id).await?;
+        if let Some(item) = answer.item {
+            observations.push(Observation::of(&project.scope, answer.read, item));
+        }
+    }
+    let none = observations.is_empty();
+    insist(world, async || {
+        world.warehouse.commit_fetched(&project.scope, run, &observations).await
+    })
+    .await?;
+    Ok(match none {
+        true => (ProjectOutcome::CompleteEmpty, Some("the vendor knows no such record".to_owned())),
+        false => (ProjectOutcome::Complete, None),
+    })
+}
+
+/// List answers are sparse, so they only tell the ids.
+async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Failure> {
+    let pages = project.client.find(by).await?;
+    let items = pages.iter().flat_map(|page| &page.items);
+    let scope = &project.scope;
+    let glances = items.map(|item| normalize::glance(scope.stream, &scope.volatile, item));
+    Ok(glances.filter_map(|glance| Some(glance.ok()?.id)).collect())
+}

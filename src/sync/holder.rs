@@ -1,0 +1,55 @@
+//! Who holds a claim, and whether that process is still there.
+//!
+//! A claim ends by itself, but a killed process that is started again need not wait for that: on the same machine its
+//! end can be seen. A wrong guess costs a fenced writer its window and nothing else (I6).
+
+use std::fs;
+
+/// This process, told apart from every other: machine boot, process namespace, number and start.
+pub(super) fn this_process() -> String {
+    match (place(), start_of("self")) {
+        (Some(place), Some(start)) => format!("{place}/{}/{start}", std::process::id()),
+        // Without /proc no two processes can be compared; the claim then ends by its time alone.
+        _ => format!("elsewhere/{}", std::process::id()),
+    }
+}
+
+/// Whether a holder is certainly gone.
+pub(super) fn is_gone(holder: &str) -> bool {
+    let mut parts = holder.rsplitn(3, '/');
+    let (Some(start), Some(process), Some(there)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    place().is_some_and(|here| here == there) && start_of(process).is_none_or(|now| now != start)
+}
+
+/// Where a process number means something: a boot of a machine, and a namespace of processes.
+fn place() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{} {}", boot.trim(), namespace.display()))
+}
+
+/// When a process started, in ticks since the boot: the 22nd field of its `stat`.
+fn start_of(process: &str) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in brackets may hold spaces and brackets; the fields behind the last one are numbered from 3.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(22 - 3).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_there_and_another_start_of_its_number_is_not() {
+        let this = this_process();
+        assert!(!is_gone(&this));
+        let (place_and_number, _) = this.rsplit_once('/').unwrap();
+        assert!(is_gone(&format!("{place_and_number}/1")));
+        assert!(!is_gone("another machine/1/1"));
+        assert!(!is_gone("nonsense"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Knows all rooms and joins them: a window becomes pages, pages become rows, and what is due gets done.
+//!
+//! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command line.
+
+mod backfill;
+mod daemon;
+mod detail;
+mod due;
+mod fetch;
+mod gate;
+mod holder;
+mod outcome;
+mod pass;
+mod progress;
+mod run;
+mod settings;
+mod window;
+mod writing;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+pub use backfill::Backfill;
+pub use daemon::run_daemon;
+pub use due::run_due;
+pub use fetch::{Fetched, Wanted, fetch};
+pub use outcome::{Ended, ProjectOutcome};
+pub use progress::{Progress, Seen};
+pub use settings::{ProjectSettings, Settings};
+
+use crate::{
+    client::{Client, SettingsError},
+    domain::{Kind, ProjectName, Stream},
+    json::Paths,
+    normalize::{Context, catalogue},
+    warehouse::{Scope, Warehouse},
+};
+use gate::WarehouseGate;
+
+/// A project at work: its API, and how its items are stored.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// What kind of project it is.
+    pub kind: Kind,
+    client: Client,
+    scope: Scope,
+}
+
+impl Project {
+    /// Prepares a project; nothing is asked or written yet.
+    pub fn new(
+        settings: ProjectSettings,
+        warehouse: &Warehouse,
+        stop: &CancellationToken,
+    ) -> Result<Self, SettingsError> {
+        let stream = settings.kind.stream();
+        let gate = WarehouseGate::new(warehouse.clone(), stop.clone());
+        let client = Client::new(settings.client, stream, Arc::new(gate))?;
+        let parent = match &settings.kind {
+            Kind::IdCheck => None,
+            Kind::FaceAuth { parent } => Some(parent.clone()),
+        };
+        let volatile = catalogue::volatile_paths(stream).iter().copied();
+        let scope = Scope {
+            project: settings.name,
+            stream,
+            context: Context { pseudonym_key: settings.pseudonym_key, parent },
+            volatile: Paths::new(
+                volatile.chain(settings.volatile_paths.iter().map(String::as_str)),
+            ),
+            raw: settings.raw,
+            detail: settings.detail,
+        };
+        Ok(Self { kind: settings.kind, client, scope })
+    }
+
+    /// The project's name.
+    pub fn name(&self) -> &ProjectName {
+        &self.scope.project
+    }
+
+    /// The project's stream.
+    pub fn stream(&self) -> Stream {
+        self.scope.stream
+    }
+
+    /// How its items are stored.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The project's API.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Everything a run works with.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Where rows go.
+    pub warehouse: Warehouse,
+    /// The projects of the configuration.
+    pub projects: Vec<Project>,
+    /// How to work.
+    pub settings: Settings,
+    /// Rung when the program has to end.
+    pub stop: CancellationToken,
+    /// What a progress bar shows.
+    pub progress: Arc<Progress>,
+    /// Names this process in claims.
+    holder: String,
+}
+
+impl World {
+    /// Everything a run of this process works with.
+    pub fn new(
+        warehouse: Warehouse,
+        projects: Vec<Project>,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Self {
+        let (progress, holder) = (Arc::default(), holder::this_process());
+        Self { warehouse, projects, settings, stop, progress, holder }
+    }
+}
+
+/// Waits, but not longer than until the program has to end. Returns whether it goes on.
+async fn pause(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(time) => true,
+    }
+}

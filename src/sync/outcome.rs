@@ -1,0 +1,87 @@
+//! How work ended: for a window, for a project, for a run.
+
+use crate::{
+    client::ClientError,
+    warehouse::{Outcome, Proof, WarehouseError},
+};
+
+/// Why a window or a drain did not come to its end.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The API.
+    Client(ClientError),
+    /// The database.
+    Warehouse(WarehouseError),
+    /// The program has to end.
+    Interrupted,
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<WarehouseError> for Failure {
+    fn from(error: WarehouseError) -> Self {
+        Self::Warehouse(error)
+    }
+}
+
+/// How the work of one project ended, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProjectOutcome {
+    /// Everything was read, and there is provably nothing.
+    CompleteEmpty,
+    /// Everything was read.
+    Complete,
+    /// Nothing came, and nothing proves that there is nothing.
+    EmptyUnproven,
+    /// A part could not be read.
+    Partial,
+    /// The vendor refuses the key.
+    Blocked,
+    /// The database or the program is at fault.
+    Failed,
+    /// Stopped from outside.
+    Interrupted,
+}
+
+impl ProjectOutcome {
+    pub(super) fn of(proof: Proof) -> Self {
+        match proof {
+            Proof::Complete => Self::Complete,
+            Proof::CompleteEmpty => Self::CompleteEmpty,
+            Proof::EmptyUnproven => Self::EmptyUnproven,
+        }
+    }
+}
+
+impl From<ProjectOutcome> for Outcome {
+    fn from(outcome: ProjectOutcome) -> Self {
+        match outcome {
+            ProjectOutcome::CompleteEmpty => Self::CompleteEmpty,
+            ProjectOutcome::Complete => Self::Complete,
+            ProjectOutcome::EmptyUnproven => Self::EmptyUnproven,
+            ProjectOutcome::Partial => Self::Partial,
+            ProjectOutcome::Blocked => Self::Blocked,
+            ProjectOutcome::Failed => Self::Failed,
+            ProjectOutcome::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// How a run ended, project by project.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    /// Each project with its outcome and, where something went wrong, what and what to do.
+    pub projects: Vec<(crate::domain::ProjectName, ProjectOutcome, Option<String>)>,
+}
+
+impl Ended {
+    /// The worst outcome of all projects; without any, complete.
+    pub fn worst(&self) -> ProjectOutcome {
+        let outcomes = self.projects.iter().map(|(_, outcome, _)| *outcome);
+        outcomes.max().unwrap_or(ProjectOutcome::Complete)
+    }
+}

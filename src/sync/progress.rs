@@ -1,0 +1,61 @@
+//! Counts what a progress bar shows; written by the work, read by whoever draws.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How far a backfill is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    windows: AtomicU64,
+    windows_done: AtomicU64,
+    items: AtomicU64,
+    details_due: AtomicU64,
+    details_done: AtomicU64,
+}
+
+/// One look at a [`Progress`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Windows to read, those cut in two counted as two.
+    pub windows: u64,
+    /// Windows read.
+    pub windows_done: u64,
+    /// Items received in lists.
+    pub items: u64,
+    /// Single calls that wait.
+    pub details_due: u64,
+    /// Single calls made.
+    pub details_done: u64,
+}
+
+impl Progress {
+    /// What stands there now.
+    pub fn look(&self) -> Seen {
+        Seen {
+            windows: self.windows.load(Relaxed),
+            windows_done: self.windows_done.load(Relaxed),
+            items: self.items.load(Relaxed),
+            details_due: self.details_due.load(Relaxed),
+            details_done: self.details_done.load(Relaxed),
+        }
+    }
+
+    pub(super) fn add_windows(&self, count: usize) {
+        self.windows.fetch_add(count as u64, Relaxed);
+    }
+
+    pub(super) fn window_done(&self) {
+        self.windows_done.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn add_items(&self, count: usize) {
+        self.items.fetch_add(count as u64, Relaxed);
+    }
+
+    pub(super) fn add_details_due(&self, count: i64) {
+        self.details_due.fetch_add(u64::try_from(count).unwrap_or_default(), Relaxed);
+    }
+
+    pub(super) fn add_details_done(&self, count: usize) {
+        self.details_done.fetch_add(count as u64, Relaxed);
+    }
+}

@@ -1,0 +1,46 @@
+//! How to sync.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::{
+    client,
+    domain::{Kind, ProjectName},
+    planner,
+    warehouse::{DetailMode, RawStorage},
+};
+
+/// How every project is synced.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What is due, and how windows are cut.
+    pub planner: planner::Settings,
+    /// Single calls in flight for each project.
+    pub detail_workers: usize,
+    /// How long a one-shot run goes on trying what may pass by itself.
+    pub patience: Duration,
+    /// When the daemon looks for work: cron expressions with six fields, UTC.
+    pub schedules: Vec<String>,
+    /// A blocked project is looked at again after this time, by the daemon.
+    pub blocked_retry: Duration,
+}
+
+/// How one project is synced.
+#[derive(Debug, Clone)]
+pub struct ProjectSettings {
+    /// Its name, the first part of every key.
+    pub name: ProjectName,
+    /// What its key opens.
+    pub kind: Kind,
+    /// How to reach the API.
+    pub client: client::Settings,
+    /// When a record gets a single call.
+    pub detail: DetailMode,
+    /// How bodies are kept.
+    pub raw: RawStorage,
+    /// The key of pseudonyms.
+    pub pseudonym_key: Option<SecretString>,
+    /// Paths that digests leave out, besides those known to change with every call.
+    pub volatile_paths: Vec<String>,
+}

@@ -1,0 +1,193 @@
+//! One window from claim to proof, with all that may go wrong on the way.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{
+    Project, World,
+    outcome::{Failure, ProjectOutcome},
+    pass, pause,
+    writing::insist,
+};
+use crate::{
+    client::{ClientError, Remedy},
+    domain::{Lane, Window},
+    planner::{Step, Trouble, next_step},
+    warehouse::{Claim, GivenUp, Pass, Proof, RunId, WarehouseError},
+};
+
+/// How a window ended.
+#[derive(Debug)]
+pub(super) enum WindowEnd {
+    /// It was walked to its end.
+    Walked(Proof),
+    /// It was cut: read these instead.
+    Halved(Window, Window),
+    /// Left for later: what went wrong, and what to do.
+    Left(ProjectOutcome, String),
+}
+
+/// Time to try again, shared by all windows of a project in a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    end: Instant,
+}
+
+impl Patience {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { end: Instant::now() + time }
+    }
+
+    /// Waits before another try; returns whether there will be one.
+    async fn wait(self, world: &World, failures: i32, not_before: Option<Duration>) -> bool {
+        let exponent = u32::try_from(failures.clamp(1, 8)).unwrap_or(1);
+        let delay =
+            not_before.unwrap_or_default().max(Duration::from_secs(1) * 2u32.pow(exponent - 1));
+        Instant::now() + delay < self.end && pause(&world.stop, delay).await
+    }
+}
+
+/// A claim that somebody else holds is asked for again after this time.
+const CLAIM_DELAY: Duration = Duration::from_secs(2);
+
+/// Reads a window under a claim of its own.
+pub(super) async fn read(
+    world: &World,
+    project: &Project,
+    lane: Lane,
+    backfill_id: Option<i64>,
+    window: Window,
+    run: RunId,
+    patience: Patience,
+) -> Result<WindowEnd, Failure> {
+    let claim = loop {
+        let claim = insist(world, async || {
+            world.warehouse.claim(project.name(), project.stream(), window, &world.holder).await
+        });
+        match claim.await? {
+            Some(claim) => break claim,
+            None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
+            None if Instant::now() + CLAIM_DELAY >= patience.end => {
+                let why = format!("{window}: another process is reading these days");
+                return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
+            }
+            None => {
+                info!(project = %project.name(), %window, "another process is reading these days; waiting");
+                pause(&world.stop, CLAIM_DELAY).await;
+            }
+        }
+    };
+    let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
+    // A claim that cannot be given back ends by itself.
+    if let Err(error) = world.warehouse.release(&claim).await {
+        warn!(%error, project = %project.name(), %window, "the claim was not released and ends by itself");
+    }
+    end
+}
+
+async fn read_claimed(
+    world: &World,
+    project: &Project,
+    lane: Lane,
+    backfill_id: Option<i64>,
+    claim: &Claim,
+    run: RunId,
+    patience: Patience,
+) -> Result<WindowEnd, Failure> {
+    let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
+    let mut pass = insist(world, open).await?;
+    loop {
+        let error = match pass::walk(world, project, claim, &mut pass, run).await {
+            Ok(proof) => return Ok(WindowEnd::Walked(proof)),
+            Err(Failure::Client(error)) => error,
+            Err(other) => return Err(other),
+        };
+        let trouble = match error.remedy() {
+            Remedy::Later { not_before } => Trouble::Passing { not_before },
+            Remedy::RestartWindow => Trouble::Cursor,
+            Remedy::SplitWindow => Trouble::TooLarge,
+            Remedy::FailPass => Trouble::Permanent,
+            Remedy::BlockProject => return Err(Failure::Client(error)),
+            Remedy::Stop => return Err(Failure::Interrupted),
+        };
+        note(world, project, claim, &mut pass, &error).await?;
+        let step = next_step(
+            claim.window,
+            trouble,
+            pass.checkpoint.is_some(),
+            pass.failures,
+            pass.restarts,
+        );
+        match step {
+            Step::Wait { not_before } => {
+                if !patience.wait(world, pass.failures, not_before).await {
+                    if world.stop.is_cancelled() {
+                        return Err(Failure::Interrupted);
+                    }
+                    return Ok(left(claim, &error));
+                }
+            }
+            Step::Restart => restart(world, claim, &mut pass).await?,
+            Step::RestartLater => {
+                restart(world, claim, &mut pass).await?;
+                return Ok(left(claim, &error));
+            }
+            Step::Halve(first, second) => {
+                give_up(world, claim, &pass, GivenUp::Split).await?;
+                return Ok(WindowEnd::Halved(first, second));
+            }
+            Step::Block => {
+                give_up(world, claim, &pass, GivenUp::Blocked).await?;
+                return Ok(left(claim, &error));
+            }
+            Step::GiveUp => return Ok(left(claim, &error)),
+        }
+    }
+}
+
+async fn note(
+    world: &World,
+    project: &Project,
+    claim: &Claim,
+    pass: &mut Pass,
+    error: &ClientError,
+) -> Result<(), WarehouseError> {
+    warn!(
+        project = %project.name(), window = %claim.window, %error, advice = error.advice(),
+        "the window could not be read to its end"
+    );
+    let text = error.to_string();
+    let noting = async || {
+        let mut noted = pass.clone();
+        world.warehouse.note_failure(claim, &mut noted, &text).await?;
+        Ok(noted)
+    };
+    *pass = insist(world, noting).await?;
+    Ok(())
+}
+
+async fn restart(world: &World, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
+    let restarting = async || {
+        let mut again = pass.clone();
+        world.warehouse.restart_pass(claim, &mut again).await?;
+        Ok(again)
+    };
+    *pass = insist(world, restarting).await?;
+    Ok(())
+}
+
+async fn give_up(
+    world: &World,
+    claim: &Claim,
+    pass: &Pass,
+    why: GivenUp,
+) -> Result<(), WarehouseError> {
+    insist(world, async || world.warehouse.give_up_pass(claim, pass, why).await).await
+}
+
+fn left(claim: &Claim, error: &ClientError) -> WindowEnd {
+    let why = format!("{}: {error}; {}", claim.window, error.advice());
+    WindowEnd::Left(ProjectOutcome::Partial, why)
+}

@@ -1,0 +1,42 @@
+//! Tries a transaction again while PostgreSQL is away: what was received is not let go.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{World, pause};
+use crate::warehouse::{Remedy, WarehouseError};
+
+/// Once the program has to end, PostgreSQL gets so long to take what was received.
+const FAREWELL: Duration = Duration::from_secs(7);
+const DELAY_MIN: Duration = Duration::from_millis(100);
+const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// Runs a transaction until it succeeds or fails for good.
+pub(super) async fn insist<T>(
+    world: &World,
+    mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
+) -> Result<T, WarehouseError> {
+    let mut delay = DELAY_MIN;
+    let mut farewell = None;
+    loop {
+        let error = match transaction().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        if error.remedy() != Remedy::Retry {
+            return Err(error);
+        }
+        warn!(%error, advice = error.advice(), delay_ms = delay.as_millis(), "PostgreSQL is away; trying again");
+        if pause(&world.stop, delay).await {
+            delay = (delay * 2).min(DELAY_MAX);
+            continue;
+        }
+        let end = *farewell.get_or_insert_with(|| Instant::now() + FAREWELL);
+        if Instant::now() >= end {
+            return Err(error);
+        }
+        tokio::time::sleep(DELAY_MIN).await;
+    }
+}
