@@ -20,7 +20,7 @@ use super::{
     connection::{Connection, HOST, ROLE},
     keeper::{FAILED, Order, READY, SHARED},
     locks::{self, Limit},
-    place::Place,
+    place::{Place, remove_if_there},
 };
 
 /// How long setting up and starting may take.
@@ -170,7 +170,9 @@ struct Keeper {
 impl Keeper {
     fn spawn(place: &Place, options: &Options) -> Result<Self, EmbeddedError> {
         let failed = |error| EmbeddedError::file("start", &options.program, &error);
-        let log = File::create(place.keeper_log())
+        // Anew: the old one may be root's in the directory of an ordinary user.
+        let log = remove_if_there(&place.keeper_log())
+            .and_then(|()| File::create_new(place.keeper_log()))
             .map_err(|error| EmbeddedError::file("write", place.keeper_log(), &error))?;
         let order = Order { place: place.clone(), settings: options.settings.clone() };
         let mut child = keeper_command(&options.program, place.data_dir())

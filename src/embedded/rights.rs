@@ -4,6 +4,7 @@ use std::{
     fs,
     io::ErrorKind,
     os::unix::fs::{MetadataExt as _, chown},
+    path::Path,
 };
 
 use privdrop::{
@@ -21,16 +22,16 @@ const SERVER_USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// Creates the server's directory and becomes the user who owns it, for good.
 ///
-/// Root becomes the directory's owner where an ordinary user created it, so that both can use the same server.
+/// Root becomes the owner of that or of the data directory where this is an ordinary user, so that both can use the
+/// same server.
 pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
     let home = place.home();
     create_private_dir(&home)?;
     if unistd::geteuid().is_root() {
-        let owner =
-            fs::metadata(&home).map_err(|error| EmbeddedError::file("look at", &home, &error))?;
-        let (uid, gid) = match owner.uid() {
-            0 => server_user()?,
-            uid => (uid, owner.gid()),
+        // A directory just created is root's; then the owner of the data directory is asked for.
+        let (uid, gid) = match [home.as_path(), place.data_dir()].map(owner) {
+            [Ok((0, _)), Ok((0, _))] => server_user()?,
+            [Ok((0, _)), other] | [other, _] => other?,
         };
         chown(&home, Some(uid), Some(gid))
             .map_err(|error| EmbeddedError::file("give away", &home, &error))?;
@@ -54,6 +55,12 @@ pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
         }
         Err(error) => Err(EmbeddedError::file("read", &home, &error)),
     }
+}
+
+fn owner(path: &Path) -> Result<(u32, u32), EmbeddedError> {
+    fs::metadata(path)
+        .map(|metadata| (metadata.uid(), metadata.gid()))
+        .map_err(|error| EmbeddedError::file("look at", path, &error))
 }
 
 fn server_user() -> Result<(u32, u32), EmbeddedError> {
