@@ -18,6 +18,8 @@
 
 pub mod client;
 pub mod domain;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod json;
 pub mod normalize;
 pub mod planner;

@@ -1,1 +1,12 @@
-fn main() {}
+//! The program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // First of all: a keeper may have to give up root before there is any thread.
+    #[cfg(feature = "embedded")]
+    if let Some(code) = argos_sync::embedded::keeper_main() {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

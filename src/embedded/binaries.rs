@@ -1,0 +1,160 @@
+//! Finding the PostgreSQL that is installed on the machine.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use tokio::process::Command;
+
+use super::{EmbeddedError, place::Place};
+
+/// What a directory must hold to run a server.
+const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
+
+/// Where packages put servers: directory, start of the entry's name, and what follows it.
+const USUAL_PLACES: [(&str, &str, &str); 6] = [
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/opt/homebrew/opt", "postgresql", "bin"),
+    ("/usr/local/opt", "postgresql", "bin"),
+    ("/usr/local", "pgsql", "bin"),
+    ("/opt", "postgresql", "bin"),
+];
+
+/// The PostgreSQL to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Installation {
+    /// On the machine: the directory that holds `bin`.
+    Installed(PathBuf),
+    /// None is on the machine; one of this major version, or the newest, is to be downloaded.
+    Download(Option<u32>),
+}
+
+/// Chooses the server binaries for the cluster in `place`, or for a new one where there is none.
+pub(super) async fn choose(place: &Place) -> Result<Installation, EmbeddedError> {
+    let needed = cluster_version(place)?;
+    let mut found = Vec::new();
+    for directory in candidates().await {
+        if let Some(major) = major_version(&directory).await {
+            found.push((major, directory));
+        }
+    }
+    match pick(&found, needed.as_deref()) {
+        Some(directory) => Ok(Installation::Installed(directory.to_owned())),
+        None if found.is_empty() => {
+            Ok(Installation::Download(needed.and_then(|text| text.parse().ok())))
+        }
+        None => Err(EmbeddedError::WrongVersion {
+            path: place.cluster(),
+            needed: needed.unwrap_or_default(),
+            found: found.iter().map(|(major, _)| major.to_string()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// The first installation of the needed version, of any when none is needed yet; without its `bin`.
+fn pick<'a>(found: &'a [(u32, PathBuf)], needed: Option<&str>) -> Option<&'a Path> {
+    found
+        .iter()
+        .find(|(major, _)| needed.is_none_or(|needed| needed == major.to_string()))
+        .and_then(|(_, directory)| directory.parent())
+}
+
+/// The version of the cluster; `None` when there is none yet. An incomplete one is an error, never a reason to start anew.
+fn cluster_version(place: &Place) -> Result<Option<String>, EmbeddedError> {
+    let cluster = place.cluster();
+    if !cluster.exists() {
+        return Ok(None);
+    }
+    for needed in ["PG_VERSION", "global/pg_control", "postgresql.conf"] {
+        if !cluster.join(needed).exists() {
+            return Err(EmbeddedError::Damaged { path: cluster, missing: needed.to_owned() });
+        }
+    }
+    let file = cluster.join("PG_VERSION");
+    let text =
+        fs::read_to_string(&file).map_err(|error| EmbeddedError::file("read", &file, &error))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+/// Directories that hold a server: what PATH says first, then the usual places, newest first.
+async fn candidates() -> Vec<PathBuf> {
+    let mut directories = Vec::new();
+    // PATH says where programs are; it is no configuration of ours.
+    for directory in env::var_os("PATH").iter().flat_map(env::split_paths) {
+        for program in ["initdb", "postgres"] {
+            if let Ok(resolved) = fs::canonicalize(directory.join(program)) {
+                directories.extend(resolved.parent().map(Path::to_owned));
+                directories.push(directory.clone());
+            }
+        }
+    }
+    if let Some(directory) = answer(Path::new("pg_config"), "--bindir").await {
+        directories.push(PathBuf::from(directory.trim()));
+    }
+    directories.extend(usual_directories());
+    let mut seen = Vec::new();
+    for directory in directories {
+        // The crate that starts the server looks for programs in a directory of this name.
+        if directory.ends_with("bin")
+            && PROGRAMS.iter().all(|program| directory.join(program).exists())
+            && !seen.contains(&directory)
+        {
+            seen.push(directory);
+        }
+    }
+    seen
+}
+
+fn usual_directories() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (parent, prefix, rest) in USUAL_PLACES {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if let Some(version) = name.strip_prefix(prefix) {
+                found.push((
+                    leading_number(version.trim_start_matches(['@', '-'])),
+                    entry.path().join(rest),
+                ));
+            }
+        }
+    }
+    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    found.into_iter().map(|(_, directory)| directory).collect()
+}
+
+async fn major_version(directory: &Path) -> Option<u32> {
+    // `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
+    let text = answer(&directory.join("postgres"), "--version").await?;
+    leading_number(text.split_whitespace().nth(2)?)
+}
+
+async fn answer(program: &Path, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().await.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn leading_number(text: &str) -> Option<u32> {
+    text.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_data_decides_before_the_order_of_search() {
+        let found = vec![(17, PathBuf::from("/a/17/bin")), (15, PathBuf::from("/a/15/bin"))];
+        assert_eq!(pick(&found, None), Some(Path::new("/a/17")));
+        assert_eq!(pick(&found, Some("15")), Some(Path::new("/a/15")));
+        assert_eq!(pick(&found, Some("16")), None);
+    }
+
+    #[test]
+    fn versions_are_read_from_what_servers_print() {
+        for (text, major) in [("15.18", Some(15)), ("18beta1", Some(18)), ("devel", None)] {
+            assert_eq!(leading_number(text), major, "{text}");
+        }
+    }
+}

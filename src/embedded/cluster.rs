@@ -1,0 +1,186 @@
+//! The running server: started or adopted, looked after, stopped.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    mem::ManuallyDrop,
+    net::TcpListener,
+};
+
+use postgresql_embedded::{BOOTSTRAP_SUPERUSER, PostgreSQL, Settings};
+use secrecy::ExposeSecret as _;
+use sqlx::Connection as _;
+
+use super::{
+    EmbeddedError, binaries,
+    connection::{Connection, HOST, ROLE, password},
+    initialise,
+    locks::Limit,
+    place::{Place, remove_if_there},
+    postmaster::{self, Postmaster},
+};
+
+/// How long a server may take to answer, be it that it starts, recovers from a crash or still stops.
+const ANSWER_SECONDS: u64 = 100;
+
+/// How often a start is tried: the port may be taken a moment before, or an orphan may come up first.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Size from which the server's log is begun anew at a start, in bytes.
+const LOG_SIZE_MAX: u64 = 1024 * 1024;
+
+/// The server's settings: small and safe. The log keeps what concerns the server and nothing that quotes data (I8).
+const SERVER_SETTINGS: [(&str, &str); 11] = [
+    // The crate starts every server with `-F`, which is the opposite.
+    ("fsync", "on"),
+    ("listen_addresses", HOST),
+    ("max_connections", "50"),
+    ("shared_buffers", "128MB"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+    ("password_encryption", "scram-sha-256"),
+    ("log_min_messages", "log"),
+    ("log_min_error_statement", "panic"),
+    ("log_error_verbosity", "terse"),
+    ("log_checkpoints", "off"),
+];
+
+/// A server that this process has to stop.
+pub(super) struct Cluster {
+    place: Place,
+    settings: Settings,
+    connection: Connection,
+}
+
+impl Cluster {
+    /// Brings the server up: sets the cluster up when there is none, adopts a server that runs, starts one that does not.
+    ///
+    /// `extra` settings go above the built-in ones.
+    pub(super) async fn bring_up(
+        place: &Place,
+        extra: &[(String, String)],
+    ) -> Result<Self, EmbeddedError> {
+        let password = password(place)?;
+        let installation = binaries::choose(place).await?;
+        let mut settings = initialise::ready_cluster(place, installation, &password).await?;
+        settings.configuration = configuration(place, extra);
+        // The port of last time, if it is free: people have it in their tools.
+        settings.port = Connection::last_port(place);
+        trim_log(place)?;
+        let connection = Connection { port: 0, password };
+        let mut cluster = Self { place: place.clone(), settings, connection };
+        cluster.answer().await?;
+        cluster.create_role().await?;
+        cluster.connection.write(place)?;
+        Ok(cluster)
+    }
+
+    /// Starts the server again when it is gone, on the same port, which its users know.
+    pub(super) async fn revive(&mut self) -> Result<(), EmbeddedError> {
+        if postmaster::look(&self.place.cluster())? == Postmaster::Absent {
+            self.start(self.connection.port).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the server, whoever started it. Clients that are still connected are sent away.
+    pub(super) async fn stop(self) -> Result<(), EmbeddedError> {
+        let forgotten = remove_if_there(&self.place.connection())
+            .map_err(|error| EmbeddedError::file("remove", self.place.connection(), &error));
+        if postmaster::look(&self.place.cluster())? != Postmaster::Absent {
+            let stopped = PostgreSQL::new(self.settings.clone()).stop().await;
+            if let Err(error) = stopped
+                && postmaster::look(&self.place.cluster())? != Postmaster::Absent
+            {
+                return Err(EmbeddedError::Stop { reason: error.to_string() });
+            }
+        }
+        forgotten
+    }
+
+    /// Waits until a server answers, and starts one when there is none.
+    async fn answer(&mut self) -> Result<(), EmbeddedError> {
+        let limit = Limit::in_seconds(ANSWER_SECONDS);
+        let mut attempts = 0;
+        loop {
+            match postmaster::look(&self.place.cluster())? {
+                Postmaster::Present { port: Some(port) } => {
+                    self.connection.port = port;
+                    if let Ok(connection) =
+                        self.connection.connect(BOOTSTRAP_SUPERUSER, "postgres").await
+                    {
+                        drop(connection.close().await);
+                        return Ok(());
+                    }
+                }
+                Postmaster::Present { port: None } => {}
+                Postmaster::Absent => {
+                    attempts += 1;
+                    self.settings.port = free_port(self.settings.port)?;
+                    match self.start(self.settings.port).await {
+                        Err(error) if attempts >= ATTEMPTS_MAX => return Err(error),
+                        Err(_) => self.settings.port = 0,
+                        Ok(()) => {}
+                    }
+                }
+            }
+            limit.pause("the private PostgreSQL's first answer").await?;
+        }
+    }
+
+    async fn start(&self, port: u16) -> Result<(), EmbeddedError> {
+        // The crate stops a server whose value is dropped; ours is stopped by `stop` alone.
+        let mut server =
+            ManuallyDrop::new(PostgreSQL::new(Settings { port, ..self.settings.clone() }));
+        server.start().await.map_err(|error| EmbeddedError::Start {
+            reason: error.to_string(),
+            log: self.place.server_log(),
+        })
+    }
+
+    async fn create_role(&self) -> Result<(), EmbeddedError> {
+        let failed = |error: sqlx::Error| EmbeddedError::database("create the role", &error);
+        let mut connection =
+            self.connection.connect(BOOTSTRAP_SUPERUSER, "postgres").await.map_err(failed)?;
+        let exists: bool =
+            sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+                .bind(ROLE)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(failed)?;
+        if !exists {
+            // The password is hexadecimal digits of our own making.
+            let password = self.connection.password.expose_secret();
+            let create =
+                format!("create role {ROLE} login createdb createrole password '{password}'");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+                .execute(&mut connection)
+                .await
+                .map_err(failed)?;
+        }
+        connection.close().await.map_err(failed)
+    }
+}
+
+fn configuration(place: &Place, extra: &[(String, String)]) -> HashMap<String, String> {
+    let own = SERVER_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let socket = ("unix_socket_directories".to_owned(), place.socket_dir().unwrap_or_default());
+    own.into_iter().chain([socket]).chain(extra.iter().cloned()).collect()
+}
+
+/// The wanted port when it is free, else any. Zero wants any.
+fn free_port(wanted: u16) -> Result<u16, EmbeddedError> {
+    TcpListener::bind((HOST, wanted))
+        .or_else(|_| TcpListener::bind((HOST, 0)))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| EmbeddedError::file("get a port of", HOST, &error))
+}
+
+fn trim_log(place: &Place) -> Result<(), EmbeddedError> {
+    let log = place.server_log();
+    if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > LOG_SIZE_MAX) {
+        File::create(&log).map_err(|error| EmbeddedError::file("begin anew", &log, &error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! How a command finds the running server: a connection file, and a password file for `psql`.
+
+use std::{
+    fs,
+    io::{ErrorKind, Read as _},
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use super::{
+    EmbeddedError,
+    place::{Place, write_private},
+};
+
+/// The role that owns the warehouse. No superuser, so that nothing grows to need one.
+pub(super) const ROLE: &str = "argos_sync";
+
+/// The server listens here and nowhere else.
+pub(super) const HOST: &str = "127.0.0.1";
+
+/// Length of the generated password before it is written as hexadecimal digits, in bytes.
+const PASSWORD_BYTES: usize = 24;
+
+/// Where the running server answers, and with which password.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) port: u16,
+    pub(super) password: SecretString,
+}
+
+impl Connection {
+    /// Reads the connection file; `None` while no server is ready.
+    pub(super) fn read(place: &Place) -> Result<Option<Self>, EmbeddedError> {
+        let path = place.connection();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Self::parse(&text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EmbeddedError::file("read", &path, &error)),
+        }
+    }
+
+    /// Writes the connection file and the file that lets `psql` in.
+    pub(super) fn write(&self, place: &Place) -> Result<(), EmbeddedError> {
+        let password = self.password.expose_secret();
+        write_private(&place.pgpass(), &format!("{HOST}:{}:*:{ROLE}:{password}\n", self.port))?;
+        write_private(&place.connection(), self.url("").expose_secret())
+    }
+
+    /// The port of last time; zero when there was none. The password file for `psql` stays when the server stops.
+    pub(super) fn last_port(place: &Place) -> u16 {
+        let pgpass = fs::read_to_string(place.pgpass()).unwrap_or_default();
+        pgpass.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("postgres://")?.strip_prefix(ROLE)?.strip_prefix(':')?;
+        let (password, address) = rest.split_once('@')?;
+        let port =
+            address.strip_prefix(HOST)?.strip_prefix(':')?.strip_suffix('/')?.parse().ok()?;
+        Some(Self { port, password: password.into() })
+    }
+
+    /// The address of a database as a URL. `database` needs no escaping: [`is_plain_name`].
+    pub(super) fn url(&self, database: &str) -> SecretString {
+        let password = self.password.expose_secret();
+        format!("postgres://{ROLE}:{password}@{HOST}:{}/{database}", self.port).into()
+    }
+
+    /// Connects as that role.
+    pub(super) async fn connect(&self, role: &str, database: &str) -> sqlx::Result<PgConnection> {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(HOST)
+            .port(self.port)
+            .username(role)
+            .password(self.password.expose_secret())
+            .database(database)
+            .ssl_mode(PgSslMode::Disable);
+        PgConnection::connect_with(&options).await
+    }
+
+    /// Creates the database when it is missing. The caller sees to it that nobody else does so at the same time.
+    pub(super) async fn create_database(&self, name: &str) -> Result<(), EmbeddedError> {
+        let failed = |error: sqlx::Error| EmbeddedError::database("create the database", &error);
+        if !is_plain_name(name) {
+            let (action, code) =
+                ("use a database name other than [a-z0-9_]+".to_owned(), "refused".to_owned());
+            return Err(EmbeddedError::Database { action, code });
+        }
+        let mut connection = self.connect(ROLE, "postgres").await.map_err(failed)?;
+        let exists: bool =
+            sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+                .bind(name)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(failed)?;
+        if !exists {
+            let create = sqlx::AssertSqlSafe(format!("create database {name}"));
+            sqlx::raw_sql(create).execute(&mut connection).await.map_err(failed)?;
+        }
+        connection.close().await.map_err(failed)
+    }
+}
+
+/// Whether a name can stand in SQL and in a URL as it is.
+fn is_plain_name(name: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(allowed)
+}
+
+/// Reads the server's password, and makes one up the first time.
+pub(super) fn password(place: &Place) -> Result<SecretString, EmbeddedError> {
+    let path = place.password();
+    if let Ok(text) = fs::read_to_string(&path)
+        && !text.is_empty()
+    {
+        return Ok(text.into());
+    }
+    if place.cluster().exists() {
+        return Err(EmbeddedError::Damaged { path: place.home(), missing: "password".to_owned() });
+    }
+    let mut random = [0; PASSWORD_BYTES];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .map_err(|error| EmbeddedError::file("read", "/dev/urandom", &error))?;
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    let text: String =
+        random.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    write_private(&path, &text)?;
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_file_reads_back() {
+        let written = Connection { port: 54321, password: "0f1e".to_owned().into() };
+        let read = Connection::parse(written.url("").expose_secret()).expect("our own text");
+        assert_eq!(read.port, 54321);
+        assert_eq!(read.password.expose_secret(), "0f1e");
+    }
+
+    #[test]
+    fn half_a_connection_file_is_no_connection() {
+        for text in ["", "postgres://argos_sync:0f1e", "postgres://argos_sync:0f1e@127.0.0.1:543"] {
+            assert!(Connection::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_output_hides_the_password() {
+        let connection = Connection { port: 1, password: "0f1e".to_owned().into() };
+        assert!(!format!("{connection:?}").contains("0f1e"));
+    }
+
+    #[test]
+    fn only_names_that_need_no_quotes_pass() {
+        assert!(is_plain_name("argos_sync"));
+        for name in ["", "1a", "Argos", "a b", "a\"b", "a/b", &"a".repeat(64)] {
+            assert!(!is_plain_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Setting up the cluster, once.
+
+use std::{collections::HashMap, fs, mem::ManuallyDrop, path::PathBuf, time::Duration};
+
+use postgresql_embedded::{BOOTSTRAP_SUPERUSER, Error, PostgreSQL, Settings, VersionReq};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{EmbeddedError, binaries::Installation, connection::HOST, place::Place};
+
+/// Longest run of `initdb` or `pg_ctl`.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(115);
+
+/// Who may connect: whoever has the password, over loopback or the server's own socket.
+const PG_HBA: &str = "# Written by argos-sync.\n\
+    local all all scram-sha-256\n\
+    host all all 127.0.0.1/32 scram-sha-256\n";
+
+/// Sets the cluster up where there is none, and fetches PostgreSQL where there is none of that.
+///
+/// Returns what is needed to start it, but for port and server settings.
+pub(super) async fn ready_cluster(
+    place: &Place,
+    installation: Installation,
+    password: &SecretString,
+) -> Result<Settings, EmbeddedError> {
+    remove_unfinished(place)?;
+    let mut settings = settings(place, installation, password);
+    if place.cluster().exists() {
+        settings.installation_dir = set_up(settings.clone()).await?;
+    } else {
+        // Complete or absent: `initdb` works under another name, so that a kill leaves nothing that looks like data.
+        let unfinished = place.unfinished_cluster();
+        settings.installation_dir =
+            set_up(Settings { data_dir: unfinished.clone(), ..settings.clone() }).await?;
+        let finish = || {
+            fs::write(unfinished.join("pg_hba.conf"), PG_HBA)?;
+            fs::rename(&unfinished, place.cluster())?;
+            fs::File::open(place.home())?.sync_all()
+        };
+        finish().map_err(|error| EmbeddedError::file("finish", place.cluster(), &error))?;
+    }
+    settings.trust_installation_dir = true;
+    Ok(settings)
+}
+
+/// Runs the crate's set-up and returns the directory of the installation, which a download decides.
+async fn set_up(settings: Settings) -> Result<PathBuf, EmbeddedError> {
+    // The crate stops a server whose value is dropped; this one may be an orphan in use.
+    let mut server = ManuallyDrop::new(PostgreSQL::new(settings));
+    server.setup().await.map_err(|error| match error {
+        Error::ArchiveError(error) => EmbeddedError::Download { reason: error.to_string() },
+        error => EmbeddedError::Initialise { reason: error.to_string() },
+    })?;
+    Ok(server.settings().installation_dir.clone())
+}
+
+fn settings(place: &Place, installation: Installation, password: &SecretString) -> Settings {
+    let (installation_dir, trust_installation_dir, version) = match installation {
+        Installation::Installed(directory) => (directory, true, VersionReq::STAR),
+        Installation::Download(major) => {
+            let version = major.and_then(|major| VersionReq::parse(&format!("^{major}")).ok());
+            (place.installation(), false, version.unwrap_or(VersionReq::STAR))
+        }
+    };
+    // Every field by name: the crate's own default leaves two temporary directories behind.
+    Settings {
+        releases_url: "https://github.com/theseus-rs/postgresql-binaries".to_owned(),
+        version,
+        installation_dir,
+        password_file: place.password(),
+        data_dir: place.cluster(),
+        host: HOST.to_owned(),
+        port: 0,
+        username: BOOTSTRAP_SUPERUSER.to_owned(),
+        password: password.expose_secret().to_owned(),
+        temporary: false,
+        timeout: Some(COMMAND_TIMEOUT),
+        configuration: HashMap::new(),
+        trust_installation_dir,
+        socket_dir: None,
+    }
+}
+
+/// Removes what killed set-ups left; nothing else has such a name.
+fn remove_unfinished(place: &Place) -> Result<(), EmbeddedError> {
+    let home = place.home();
+    let entries =
+        fs::read_dir(&home).map_err(|error| EmbeddedError::file("read", &home, &error))?;
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("initialising-") {
+            let path = entry.path();
+            fs::remove_dir_all(&path)
+                .map_err(|error| EmbeddedError::file("remove", &path, &error))?;
+        }
+    }
+    Ok(())
+}

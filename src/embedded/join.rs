@@ -1,0 +1,246 @@
+//! The command's side: joining the server of a data directory, and letting go of it.
+
+use std::{
+    env,
+    fs::File,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use secrecy::SecretString;
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    time::timeout_at,
+};
+
+use super::{
+    EmbeddedError, Options,
+    connection::{Connection, HOST, ROLE},
+    keeper::{FAILED, Order, READY, SHARED},
+    locks::{self, Limit},
+    place::{Place, remove_if_there},
+};
+
+/// How long setting up and starting may take.
+const START_SECONDS: u64 = 120;
+
+/// How long stopping may take: everything in memory goes to disk.
+const STOP_SECONDS: u64 = 120;
+
+/// What of its environment a command passes on. Its secrets stay out of the server's environment (I8).
+const PASSED_ON: [&str; 9] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "TMPDIR",
+];
+
+/// Use of a private PostgreSQL. Dropping it lets the server go, which stops when nobody else uses it.
+#[derive(Debug)]
+pub struct Server {
+    place: Place,
+    database: String,
+    url: SecretString,
+    port: u16,
+    /// Shared lock: the server is used.
+    users: File,
+    /// The keeper, where this command started it.
+    keeper: Option<Keeper>,
+}
+
+/// Joins the private PostgreSQL of a data directory, and sets it up and starts it where none runs.
+///
+/// Creates the database when it is missing. Takes seconds the first time, a fraction of one later.
+pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
+    let place = Place::prepare(options)?;
+    let limit = Limit::in_seconds(START_SECONDS);
+    let starting = locks::open(&place.start_lock())?;
+    limit.lock("another command that starts PostgreSQL", || starting.try_lock()).await?;
+    let users = locks::open(&place.users_lock())?;
+    limit.lock("the stop of PostgreSQL", || users.try_lock_shared()).await?;
+    let keeper_lock = locks::open(&place.keeper_lock())?;
+
+    // From here on no keeper stops the server, and nobody else starts one.
+    let (keeper, connection) = loop {
+        if locks::got(keeper_lock.try_lock())? {
+            keeper_lock
+                .unlock()
+                .map_err(|error| EmbeddedError::file("unlock", place.keeper_lock(), &error))?;
+            let mut keeper = Keeper::spawn(&place, options)?;
+            match keeper.ready(limit).await {
+                Ok(()) => {
+                    if let Some(connection) = Connection::read(&place)? {
+                        break (Some(keeper), connection);
+                    }
+                }
+                // The keeper of a command that was killed meanwhile came first.
+                Err(EmbeddedError::KeeperBusy) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // Another command's keeper: it runs the server, or is about to, or is just ending.
+        if let Some(connection) = Connection::read(&place)?
+            && connection.connect(ROLE, "postgres").await.is_ok()
+        {
+            break (None, connection);
+        }
+        limit.pause("the start of PostgreSQL by another command").await?;
+    };
+    connection.create_database(&options.database).await?;
+    let url = connection.url(&options.database);
+    Ok(Server {
+        place,
+        database: options.database.clone(),
+        url,
+        port: connection.port,
+        users,
+        keeper,
+    })
+}
+
+impl Server {
+    /// The address of the database, with its password.
+    pub fn url(&self) -> &SecretString {
+        &self.url
+    }
+
+    /// Tells the operator's way in: a command line without the password in it.
+    pub fn how_to_connect(&self) -> String {
+        let (pgpass, port, database) = (self.place.pgpass(), self.port, &self.database);
+        // The path has no quotes: `Place::prepare` refuses them.
+        format!("PGPASSFILE='{}' psql -h {HOST} -p {port} -U {ROLE} {database}", pgpass.display())
+    }
+
+    /// Lets the server go. Returns when it is stopped, or when somebody else uses it.
+    pub async fn stop(self) -> Result<(), EmbeddedError> {
+        let limit = Limit::in_seconds(STOP_SECONDS);
+        let Self { place, users, keeper, .. } = self;
+        users
+            .unlock()
+            .map_err(|error| EmbeddedError::file("unlock", place.users_lock(), &error))?;
+        match keeper {
+            Some(keeper) => keeper.end(limit).await,
+            None => wait_for_the_keeper(&place, &users, limit).await,
+        }
+    }
+}
+
+/// Waits until another command's keeper has ended, unless somebody uses the server.
+async fn wait_for_the_keeper(
+    place: &Place,
+    users: &File,
+    limit: Limit,
+) -> Result<(), EmbeddedError> {
+    let keeper_lock = locks::open(&place.keeper_lock())?;
+    loop {
+        if locks::got(keeper_lock.try_lock_shared())? {
+            return Ok(());
+        }
+        // Alone: nobody uses it, the keeper is about to stop it. Not even shared: the keeper stops it.
+        let alone = locks::got(users.try_lock())?;
+        if !alone && locks::got(users.try_lock_shared())? {
+            return Ok(());
+        }
+        if alone {
+            users
+                .unlock()
+                .map_err(|error| EmbeddedError::file("unlock", place.users_lock(), &error))?;
+        }
+        limit.pause("the stop of PostgreSQL").await?;
+    }
+}
+
+/// The keeper process, as its command sees it.
+#[derive(Debug)]
+struct Keeper {
+    child: Child,
+    /// Closed when this command ends, however it does: that is what the keeper waits for.
+    lifeline: Option<ChildStdin>,
+    words: UnboundedReceiver<String>,
+    place: Place,
+}
+
+impl Keeper {
+    fn spawn(place: &Place, options: &Options) -> Result<Self, EmbeddedError> {
+        let failed = |error| EmbeddedError::file("start", &options.program, &error);
+        // Anew: the old one may be root's in the directory of an ordinary user.
+        let log = remove_if_there(&place.keeper_log())
+            .and_then(|()| File::create_new(place.keeper_log()))
+            .map_err(|error| EmbeddedError::file("write", place.keeper_log(), &error))?;
+        let order = Order { place: place.clone(), settings: options.settings.clone() };
+        let mut child = keeper_command(&options.program, place.data_dir())
+            .args(order.arguments())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Not ours: whoever reads our standard error to its end must not wait for the server's.
+            .stderr(log)
+            .spawn()
+            .map_err(failed)?;
+        let lifeline = child.stdin.take();
+        let Some(stdout) = child.stdout.take() else {
+            return Err(EmbeddedError::KeeperEnded { log: place.keeper_log() });
+        };
+        // A thread, so that a `Server` is bound to no runtime.
+        let (sender, words) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for word in BufReader::new(stdout).lines().map_while(Result::ok) {
+                drop(sender.send(word));
+            }
+        });
+        Ok(Self { child, lifeline, words, place: place.clone() })
+    }
+
+    async fn ready(&mut self, limit: Limit) -> Result<(), EmbeddedError> {
+        match self.word(limit, "the start of PostgreSQL").await? {
+            Some(word) if word.starts_with(READY) => Ok(()),
+            Some(word) => Err(self.failure(&word)),
+            None => Err(EmbeddedError::KeeperEnded { log: self.place.keeper_log() }),
+        }
+    }
+
+    /// Closes the lifeline and waits until the keeper ends or says that others use the server.
+    async fn end(mut self, limit: Limit) -> Result<(), EmbeddedError> {
+        self.lifeline = None;
+        match self.word(limit, "the stop of PostgreSQL").await? {
+            Some(word) if word == SHARED => Ok(()),
+            Some(word) => Err(self.failure(&word)),
+            // Its standard output is closed: it ends this moment.
+            None => match self.child.wait() {
+                Ok(status) if status.success() => Ok(()),
+                Ok(_) | Err(_) => Err(EmbeddedError::KeeperEnded { log: self.place.keeper_log() }),
+            },
+        }
+    }
+
+    async fn word(&mut self, limit: Limit, awaited: &str) -> Result<Option<String>, EmbeddedError> {
+        timeout_at(limit.at(), self.words.recv()).await.map_err(|_elapsed| limit.passed(awaited))
+    }
+
+    fn failure(&self, word: &str) -> EmbeddedError {
+        let told = word.strip_prefix(FAILED).and_then(|json| serde_json::from_str(json).ok());
+        told.unwrap_or_else(|| EmbeddedError::KeeperEnded { log: self.place.keeper_log() })
+    }
+}
+
+/// The program as keeper: in a process group of its own, where Ctrl-C does not reach it, and with little environment.
+fn keeper_command(program: &Path, data_dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .process_group(0)
+        .current_dir("/")
+        .env_clear()
+        .envs(PASSED_ON.iter().filter_map(|name| Some((name, env::var_os(name)?))))
+        // `initdb` takes the locale from here, and messages are to be the same everywhere.
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .env("HOME", data_dir)
+        .env("PGCTLTIMEOUT", START_SECONDS.to_string());
+    command
+}

@@ -1,0 +1,195 @@
+//! The keeper: the process that has the private PostgreSQL to itself, from its start to its stop.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{EmbeddedError, cluster::Cluster, locks, place::Place, rights};
+
+/// The hidden command under which a program is its own keeper.
+pub(super) const COMMAND: &str = "__keep-postgres";
+
+/// Word before the connection file: the server is ready.
+pub(super) const READY: &str = "ready ";
+
+/// Word before an [`EmbeddedError`] as JSON: the keeper ends.
+pub(super) const FAILED: &str = "failed ";
+
+/// The command has ended, but others use the server.
+pub(super) const SHARED: &str = "shared";
+
+/// How often the keeper looks whether the server still runs.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Runs the keeper if this process was started as one; `None` otherwise.
+///
+/// The first thing in `main`: it must find neither threads nor a runtime, because it may give up root.
+pub fn keeper_main() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != COMMAND {
+        return None;
+    }
+    Some(match keep(&Order::read(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{FAILED}{}", serde_json::to_string(&error).unwrap_or_default()));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// What a command asks of its keeper.
+pub(super) struct Order {
+    pub(super) place: Place,
+    pub(super) settings: Vec<(String, String)>,
+}
+
+impl Order {
+    /// The order as arguments of the hidden command.
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let settings =
+            self.settings.iter().map(|(name, value)| OsString::from(format!("{name}={value}")));
+        [OsString::from(COMMAND), self.place.data_dir().into()]
+            .into_iter()
+            .chain(settings)
+            .collect()
+    }
+
+    fn read(mut arguments: impl Iterator<Item = OsString>) -> Self {
+        let data_dir = arguments.next().unwrap_or_default();
+        let setting = |text: OsString| {
+            let (name, value) = text.to_str()?.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        Self {
+            place: Place::prepared(data_dir.into()),
+            settings: arguments.filter_map(setting).collect(),
+        }
+    }
+}
+
+fn keep(order: &Order) -> Result<(), EmbeddedError> {
+    let place = &order.place;
+    // Opened while this process may be root; held until it ends.
+    let alone = locks::open(&place.keeper_lock())?;
+    let users = locks::open(&place.users_lock())?;
+    if !locks::got(alone.try_lock())? {
+        return Err(EmbeddedError::KeeperBusy);
+    }
+    rights::give_up_root(place)?;
+    let served = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| EmbeddedError::file("start the runtime of", COMMAND, &error))?
+        .block_on(serve(order, &Arc::new(users)));
+    if place.ephemeral_marker().exists() {
+        let data_dir = place.data_dir();
+        fs::remove_dir_all(data_dir)
+            .map_err(|error| EmbeddedError::file("remove", data_dir, &error))?;
+    }
+    served
+}
+
+async fn serve(order: &Order, users: &Arc<File>) -> Result<(), EmbeddedError> {
+    let mut signals = StopSignals::listen()?;
+    let mut command_ended = in_a_thread(|| io::copy(&mut io::stdin(), &mut io::sink()));
+    let mut cluster = Cluster::bring_up(&order.place, &order.settings).await?;
+    say(&format!("{READY}{}", order.place.connection().display()));
+
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reviving = true;
+    loop {
+        tokio::select! {
+            _ = &mut command_ended => break,
+            () = signals.received() => {
+                // Whoever signals us signals the server too, as systemd does: it is not to come back.
+                reviving = false;
+                break;
+            }
+            _ = look.tick() => revive(&mut cluster).await,
+        }
+    }
+
+    // Everybody who uses the server shares this lock. With it in hand nobody does, and nobody can begin to.
+    if !locks::got(users.try_lock())? {
+        say(SHARED);
+        let waiting = Arc::clone(users);
+        let mut unused = in_a_thread(move || locks::wait_exclusively(&waiting));
+        loop {
+            tokio::select! {
+                locked = &mut unused => {
+                    locked
+                        .unwrap_or_else(|_| Err(io::Error::other("the waiting thread is gone")))
+                        .map_err(|error| EmbeddedError::file("lock", order.place.users_lock(), &error))?;
+                    break;
+                }
+                () = signals.received() => reviving = false,
+                _ = look.tick(), if reviving => revive(&mut cluster).await,
+            }
+        }
+    }
+    cluster.stop().await
+}
+
+async fn revive(cluster: &mut Cluster) {
+    if let Err(error) = cluster.revive().await {
+        // Into the keeper's log. The next look tries again.
+        drop(writeln!(io::stderr(), "the server is gone and does not come back: {error}"));
+    }
+}
+
+/// Says a word to the command, if it still listens.
+fn say(word: &str) {
+    let mut stdout = io::stdout();
+    drop(writeln!(stdout, "{word}").and_then(|()| stdout.flush()));
+}
+
+/// Runs something that blocks until who knows when. The thread is left alone when the process ends.
+fn in_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> oneshot::Receiver<T> {
+    let (done, receiver) = oneshot::channel();
+    std::thread::spawn(move || drop(done.send(work())));
+    receiver
+}
+
+/// The signals that ask a process to end.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, EmbeddedError> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| EmbeddedError::file("listen for the signals of", COMMAND, &error))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What lies where in the data directory.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use super::{EmbeddedError, Options};
+
+/// Longest path that surely fits a Unix socket's address, with the name of the socket file left off, in bytes.
+const SOCKET_DIR_LENGTH_MAX: usize = 80;
+
+/// The data directory, as the private server divides it.
+///
+/// Locks, marker and keeper's log belong to the user of the command; everything in `home` to the user of the server.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    data_dir: PathBuf,
+}
+
+impl Place {
+    /// Creates the data directory when it is missing.
+    pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
+        let data_dir = std::path::absolute(&options.data_dir)
+            .map_err(|error| EmbeddedError::file("resolve", &options.data_dir, &error))?;
+        let place = Self { data_dir };
+        if place.data_dir.to_string_lossy().contains(['"', '\'', '$', '`', '\\', '\n', '\u{fffd}'])
+        {
+            return Err(EmbeddedError::UnusablePath { path: place.data_dir });
+        }
+        if options.ephemeral {
+            place.claim_ephemeral()?;
+        }
+        fs::create_dir_all(&place.data_dir)
+            .map_err(|error| EmbeddedError::file("create", &place.data_dir, &error))?;
+        Ok(place)
+    }
+
+    /// Names a data directory that a command has prepared.
+    pub(super) fn prepared(data_dir: PathBuf) -> Self {
+        Self { data_dir }
+    }
+
+    /// Creates a directory that may be removed again, or joins one that was created so.
+    fn claim_ephemeral(&self) -> Result<(), EmbeddedError> {
+        let claimed = match fs::create_dir(&self.data_dir) {
+            Ok(()) => File::create_new(self.ephemeral_marker()).map(drop),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !self.ephemeral_marker().exists() {
+                    return Err(EmbeddedError::NotOurs { path: self.data_dir.clone() });
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        claimed.map_err(|error| EmbeddedError::file("create", &self.data_dir, &error))
+    }
+
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub(super) fn start_lock(&self) -> PathBuf {
+        self.data_dir.join("postgres-start.lock")
+    }
+
+    pub(super) fn users_lock(&self) -> PathBuf {
+        self.data_dir.join("postgres-users.lock")
+    }
+
+    pub(super) fn keeper_lock(&self) -> PathBuf {
+        self.data_dir.join("postgres-keeper.lock")
+    }
+
+    pub(super) fn keeper_log(&self) -> PathBuf {
+        self.data_dir.join("postgres-keeper.log")
+    }
+
+    /// Says that the data directory may be removed: whoever created it for that purpose put this file there.
+    pub(super) fn ephemeral_marker(&self) -> PathBuf {
+        self.data_dir.join("postgres-ephemeral")
+    }
+
+    /// The server's own directory, closed to everybody but its user.
+    pub(super) fn home(&self) -> PathBuf {
+        self.data_dir.join("postgres")
+    }
+
+    /// The cluster. It exists only complete: it is set up under another name and renamed.
+    pub(super) fn cluster(&self) -> PathBuf {
+        self.home().join("data")
+    }
+
+    /// Where `initdb` works; what a killed one left there is ours to remove.
+    pub(super) fn unfinished_cluster(&self) -> PathBuf {
+        self.home().join(format!("initialising-{}", std::process::id()))
+    }
+
+    pub(super) fn server_log(&self) -> PathBuf {
+        self.cluster().join("start.log")
+    }
+
+    pub(super) fn password(&self) -> PathBuf {
+        self.home().join("password")
+    }
+
+    pub(super) fn connection(&self) -> PathBuf {
+        self.home().join("connection")
+    }
+
+    pub(super) fn pgpass(&self) -> PathBuf {
+        self.home().join("pgpass")
+    }
+
+    /// Where a downloaded PostgreSQL is kept.
+    pub(super) fn installation(&self) -> PathBuf {
+        self.home().join("installation")
+    }
+
+    /// The directory for the server's Unix socket, where the path is short and plain enough for one.
+    pub(super) fn socket_dir(&self) -> Option<String> {
+        let home = self.home().into_os_string().into_string().ok()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+        (home.len() <= SOCKET_DIR_LENGTH_MAX && home.bytes().all(plain)).then_some(home)
+    }
+}
+
+/// Creates a directory that only its owner may enter; one that exists stays as it is.
+pub(super) fn create_private_dir(path: &Path) -> Result<(), EmbeddedError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| EmbeddedError::file("create", path, &error))
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(super) fn write_private(path: &Path, text: &str) -> Result<(), EmbeddedError> {
+    let unfinished = path.with_extension("new");
+    let write = || {
+        remove_if_there(&unfinished)?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    };
+    write().map_err(|error| EmbeddedError::file("write", path, &error))
+}
+
+/// Removes a file; that there is none is no error.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,182 @@
+//! A PostgreSQL database for each test.
+//!
+//! `ARGOS_SYNC_TEST_DATABASE_URL` names a server whose role may create databases. Without it, each test process starts a
+//! private server of its own, which goes with the process, however that ends.
+
+use std::{
+    path::Path,
+    str::FromStr as _,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sqlx::{
+    Connection as _, PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::{Mutex, OnceCell};
+
+/// Most connections of one test's pool: many tests share a server.
+const POOL_SIZE_MAX: u32 = 5;
+
+/// The server all tests of this process share. Bound to no runtime: every test has its own.
+static SERVER: OnceCell<TestServer> = OnceCell::const_new();
+
+/// Only one copy of a template can be made at a time.
+static COPYING: Mutex<()> = Mutex::const_new(());
+
+/// A database of a test's own, with all migrations applied.
+#[derive(Debug)]
+pub(crate) struct Database {
+    /// Its address, for the program under test.
+    pub(crate) url: String,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+/// Creates a database for one test.
+pub(crate) async fn fresh() -> Database {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(TestServer::find).await;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("argos_sync_test_{}_{number}", std::process::id());
+    let _copying = COPYING.lock().await;
+    let template = server.template.as_ref().map(|template| format!(" template {template}"));
+    server.admin(&format!("create database {name}{}", template.unwrap_or_default())).await;
+    let database = Database { url: with_database(&server.url, &name), name };
+    if server.template.is_none() {
+        migrate(&database.url).await;
+    }
+    database
+}
+
+impl Database {
+    /// Connects to the database.
+    pub(crate) async fn pool(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(POOL_SIZE_MAX)
+            .connect(&self.url)
+            .await
+            .expect("the test database answers")
+    }
+
+    /// Drops the database, and sends away who is still connected. Only servers that outlive the tests need it.
+    pub(crate) async fn close(self) {
+        let server = SERVER.get_or_init(TestServer::find).await;
+        server.admin(&format!("drop database if exists {} with (force)", self.name)).await;
+    }
+}
+
+struct TestServer {
+    /// Address of a database to give orders in.
+    url: String,
+    /// A migrated database to copy. A server that outlives us has none: who would drop it?
+    template: Option<String>,
+    /// Never dropped; when this process ends, so does the server.
+    #[cfg(feature = "embedded")]
+    _private: Option<argos_sync::embedded::Server>,
+}
+
+impl TestServer {
+    async fn find() -> Self {
+        match std::env::var_os("ARGOS_SYNC_TEST_DATABASE_URL") {
+            Some(url) => Self {
+                url: url.into_string().expect("the address is UTF-8"),
+                template: None,
+                #[cfg(feature = "embedded")]
+                _private: None,
+            },
+            None => Self::start().await,
+        }
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    async fn start() -> Self {
+        panic!("set ARGOS_SYNC_TEST_DATABASE_URL, or test with the feature `embedded`")
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn start() -> Self {
+        use secrecy::ExposeSecret as _;
+        // Only its name: the directory is the server's to create and to remove.
+        let data_dir = tempfile::tempdir().expect("a temporary directory").path().to_owned();
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let server = argos_sync::embedded::start(&argos_sync::embedded::Options {
+            program: env!("CARGO_BIN_EXE_argos-sync").into(),
+            settings: vec![
+                setting("fsync", "off"),
+                setting("synchronous_commit", "off"),
+                setting("full_page_writes", "off"),
+                setting("max_connections", "100"),
+            ],
+            ephemeral: true,
+            ..argos_sync::embedded::Options::new(data_dir).expect("options")
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {}", error.advice()));
+        let url = server.url().expose_secret().to_owned();
+        let template = "argos_sync_template".to_owned();
+        let test_server = Self { url, template: Some(template.clone()), _private: Some(server) };
+        test_server.admin(&format!("create database {template}")).await;
+        migrate(&with_database(&test_server.url, &template)).await;
+        test_server
+    }
+
+    async fn admin(&self, statement: &str) {
+        let mut connection =
+            PgConnection::connect(&self.url).await.expect("the test server answers");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await
+            .expect(statement);
+        connection.close().await.expect("the connection closes");
+    }
+}
+
+async fn migrate(url: &str) {
+    let options = PgConnectOptions::from_str(url).expect("an address");
+    let mut connection = PgConnection::connect_with(&options).await.expect("the database answers");
+    // To become the program's own migrator as soon as it has one.
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    if migrations.exists() {
+        let migrator = Migrator::new(migrations).await.expect("migrations");
+        migrator.run(&mut connection).await.expect("the migrations apply");
+    }
+    connection.close().await.expect("the connection closes");
+}
+
+/// The same address, for another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (address, query) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, rest) = address.split_once("://").expect("an address is a URL");
+    let server = rest.split('/').next().unwrap_or_default();
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    format!("{scheme}://{server}/{name}{query}")
+}
+
+#[test]
+fn an_address_keeps_its_server_and_its_parameters() {
+    for (url, expected) in [
+        ("postgres://a:b@h:1/old", "postgres://a:b@h:1/new"),
+        ("postgres://a:b@h:1", "postgres://a:b@h:1/new"),
+        ("postgres://a:b@h:1/old?sslmode=disable", "postgres://a:b@h:1/new?sslmode=disable"),
+        ("postgres:///old?host=/run/p", "postgres:///new?host=/run/p"),
+    ] {
+        assert_eq!(with_database(url, "new"), expected);
+    }
+}
+
+#[tokio::test]
+async fn each_test_has_a_database_of_its_own() {
+    let (one, other) = tokio::join!(fresh(), fresh());
+    let (pool, other_pool) = (one.pool().await, other.pool().await);
+    sqlx::raw_sql("create table mine ()").execute(&pool).await.expect("a table");
+    let seen: bool =
+        sqlx::query_scalar("select exists (select from pg_class where relname = 'mine')")
+            .fetch_one(&other_pool)
+            .await
+            .expect("an answer");
+    assert!(!seen);
+    one.close().await;
+    other.close().await;
+}

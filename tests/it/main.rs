@@ -1,0 +1,11 @@
+//! Tests of the whole program, in one binary so that it links once.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the functions around the tests are tests too"
+)]
+
+mod database;
+#[cfg(feature = "embedded")]
+mod embedded;
