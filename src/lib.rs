@@ -12,16 +12,22 @@
 //! - [`warehouse`]: the only room that knows SQL; a page is one transaction.
 //! - [`sync`]: knows them all: walks windows, drains single calls, rings bells.
 //! - [`config`]: files, environment and secrets become checked settings.
+//! - [`telemetry`]: where log lines go.
 //! - [`cli`]: commands, what they print, and how the process ends.
 //!
 //! Beside them, each behind a cargo feature: `embedded`, a private PostgreSQL, and `simulator`, the vendor as a program.
 
+pub mod cli;
 pub mod client;
+pub mod config;
 pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod json;
 pub mod normalize;
 pub mod planner;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod sync;
+pub mod telemetry;
 pub mod warehouse;

@@ -1,0 +1,127 @@
+//! The configuration as it is written: one struct for each section of `config/default.toml`.
+
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// All sections.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) database: Database,
+    pub(super) sync: Sync,
+    pub(super) client: Client,
+    pub(super) raw: Raw,
+    pub(super) privacy: Privacy,
+    pub(super) log: Log,
+    #[serde(default)]
+    pub(super) project: BTreeMap<String, Project>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Database {
+    pub(super) url: Option<SecretString>,
+    pub(super) url_file: Option<PathBuf>,
+    pub(super) url_credential: Option<String>,
+    pub(super) connections_max: NonZeroU32,
+    pub(super) connect_timeout_seconds: u32,
+    pub(super) statement_cache: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sync {
+    pub(super) since: Option<chrono::NaiveDate>,
+    pub(super) schedules: Vec<String>,
+    pub(super) window_days: NonZeroU32,
+    pub(super) settle_minutes: u32,
+    pub(super) detail: Detail,
+    pub(super) detail_workers: NonZeroU32,
+    pub(super) patience_minutes: u32,
+    pub(super) blocked_retry_minutes: u32,
+    pub(super) volatile_paths: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Detail {
+    Changed,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Client {
+    pub(super) connect_timeout_seconds: u32,
+    pub(super) call_timeout_seconds: u32,
+    pub(super) retry_time_seconds: u32,
+    pub(super) retry_delay_min_milliseconds: u32,
+    pub(super) retry_delay_max_seconds: u32,
+    pub(super) calls_per_second: NonZeroU32,
+    pub(super) page_size: NonZeroU32,
+    pub(super) answer_bytes_max: usize,
+    pub(super) pages_max: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) storage: Storage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Storage {
+    Zstd,
+    None,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Privacy {
+    pub(super) pseudonym_key: Option<SecretString>,
+    pub(super) pseudonym_key_file: Option<PathBuf>,
+    pub(super) pseudonym_key_credential: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: LogFormat,
+    pub(super) filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Project {
+    pub(super) kind: Kind,
+    pub(super) parent: Option<String>,
+    pub(super) base_url: String,
+    pub(super) api_key: Option<SecretString>,
+    pub(super) api_key_file: Option<PathBuf>,
+    pub(super) api_key_credential: Option<String>,
+    pub(super) calls_per_second: Option<NonZeroU32>,
+    pub(super) page_size: Option<NonZeroU32>,
+    pub(super) detail: Option<Detail>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    IdCheck,
+    FaceAuth,
+}

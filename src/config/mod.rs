@@ -1,0 +1,282 @@
+//! Files, environment and secrets become checked settings.
+//!
+//! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of how they work. It is
+//! the only one that reads the environment.
+
+mod file;
+mod secret;
+
+use std::{
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use config::{ConfigError as SourceError, Environment, FileFormat};
+use secrecy::SecretString;
+
+pub use file::LogFormat;
+
+use crate::{
+    client, planner,
+    domain::{Kind, ProjectName},
+    sync,
+    warehouse::{self, DetailMode, RawStorage},
+};
+
+/// The defaults, and the reference of all keys.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Everything the program was told; checked, so that nobody checks again.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the embedded PostgreSQL keeps its data.
+    pub data_dir: PathBuf,
+    /// The warehouse; its address is missing where the embedded PostgreSQL is meant.
+    pub database: Database,
+    /// How to sync.
+    pub sync: sync::Settings,
+    /// The projects, by name.
+    pub projects: Vec<sync::ProjectSettings>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: String,
+}
+
+/// How to reach the warehouse.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// The address; `None`: embedded.
+    pub url: Option<SecretString>,
+    connections_max: u32,
+    connect_timeout: Duration,
+    statement_cache: usize,
+}
+
+impl Database {
+    /// The settings for the warehouse at this address.
+    pub fn at(&self, url: SecretString) -> warehouse::Settings {
+        warehouse::Settings {
+            url,
+            connections_max: self.connections_max,
+            connect_timeout: self.connect_timeout,
+            statement_cache: self.statement_cache,
+        }
+    }
+}
+
+/// Why the configuration cannot be used: every problem that was found.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration cannot be used:{}", problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+pub struct ConfigError {
+    /// One sentence each; no values of secrets.
+    pub problems: Vec<String>,
+}
+
+impl Config {
+    /// Reads defaults, the file and the environment, and checks everything.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut sources = config::Config::builder()
+            .add_source(config::File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(path) = path {
+            sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
+        }
+        // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
+        let environment =
+            Environment::with_prefix("ARGOS_SYNC").prefix_separator("__").separator("__");
+        let file: file::File = sources
+            .add_source(environment)
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| ConfigError { problems: vec![sentence(&error)] })?;
+        check(file)
+    }
+}
+
+/// The problem without the value that was found: it may be a secret at the wrong place.
+fn sentence(error: &SourceError) -> String {
+    match error {
+        SourceError::Type { expected, key, origin, .. } => {
+            let key = key.as_deref().unwrap_or("a value");
+            let origin = origin.as_deref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+            format!("`{key}`{origin} must be {expected}")
+        }
+        SourceError::At { error, key, .. } => match key {
+            Some(key) => format!("`{key}`: {}", sentence(error)),
+            None => sentence(error),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn check(file: file::File) -> Result<Config, ConfigError> {
+    let mut problems = Vec::new();
+    let credentials_dir = variable("CREDENTIALS_DIRECTORY");
+    let mut read = |places: secret::Places<'_>| {
+        places.read().unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        })
+    };
+    let url = read(secret::Places {
+        key: "database.url",
+        given: file.database.url.clone(),
+        file: file.database.url_file.as_ref(),
+        credential: file.database.url_credential.as_ref(),
+        credentials_dir: credentials_dir.as_deref(),
+    });
+    let pseudonym_key = read(secret::Places {
+        key: "privacy.pseudonym_key",
+        given: file.privacy.pseudonym_key.clone(),
+        file: file.privacy.pseudonym_key_file.as_ref(),
+        credential: file.privacy.pseudonym_key_credential.as_ref(),
+        credentials_dir: credentials_dir.as_deref(),
+    });
+    let mut projects = Vec::new();
+    for (name, project) in &file.project {
+        let api_key = read(secret::Places {
+            key: &format!("project.{name}.api_key"),
+            given: project.api_key.clone(),
+            file: project.api_key_file.as_ref(),
+            credential: project.api_key_credential.as_ref(),
+            credentials_dir: credentials_dir.as_deref(),
+        });
+        projects.push((name, project, api_key));
+    }
+    let mut checked = Vec::new();
+    for (name, project, api_key) in projects {
+        match check_project(&file, name, project, api_key, pseudonym_key.clone()) {
+            Ok(settings) => checked.push(settings),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let data_dir = file.data_dir.clone().or_else(default_data_dir).unwrap_or_else(|| {
+        problems.push("`data_dir` is needed: there is neither a state directory nor a home".to_owned());
+        PathBuf::new()
+    });
+    if !problems.is_empty() {
+        return Err(ConfigError { problems });
+    }
+    Ok(Config {
+        data_dir,
+        database: Database {
+            url,
+            connections_max: file.database.connections_max.get(),
+            connect_timeout: seconds(file.database.connect_timeout_seconds),
+            statement_cache: file.database.statement_cache,
+        },
+        sync: sync_settings(&file.sync),
+        projects: checked,
+        log_format: file.log.format,
+        log_filter: file.log.filter,
+    })
+}
+
+fn sync_settings(sync: &file::Sync) -> sync::Settings {
+    sync::Settings {
+        planner: planner::Settings {
+            since: sync.since,
+            settle: chrono::Duration::minutes(i64::from(sync.settle_minutes)),
+            window_days: sync.window_days.get(),
+        },
+        detail_workers: usize::try_from(sync.detail_workers.get()).unwrap_or(1),
+        patience: seconds(sync.patience_minutes) * 60,
+        schedules: sync.schedules.clone(),
+        blocked_retry: seconds(sync.blocked_retry_minutes) * 60,
+    }
+}
+
+fn check_project(
+    file: &file::File,
+    name: &str,
+    project: &file::Project,
+    api_key: Option<SecretString>,
+    pseudonym_key: Option<SecretString>,
+) -> Result<sync::ProjectSettings, String> {
+    let at = |problem: &dyn std::fmt::Display| format!("`project.{name}`: {problem}");
+    let kind = match (project.kind, &project.parent) {
+        (file::Kind::IdCheck, None) => Kind::IdCheck,
+        (file::Kind::IdCheck, Some(_)) => {
+            return Err(at(&"`parent` belongs to projects of kind \"faceauth\""));
+        }
+        (file::Kind::FaceAuth, None) => {
+            return Err(at(&"a project of kind \"faceauth\" needs `parent`, the project of its submissions"));
+        }
+        (file::Kind::FaceAuth, Some(parent)) => {
+            if file.project.get(parent).is_none_or(|parent| parent.kind != file::Kind::IdCheck) {
+                return Err(at(&format!("`parent`: there is no [project.{parent}] of kind \"idcheck\"")));
+            }
+            Kind::FaceAuth { parent: parent.parse().map_err(|error| at(&error))? }
+        }
+    };
+    let api_key = api_key
+        .ok_or_else(|| at(&"`api_key` is missing (or `api_key_file`, or `api_key_credential`)"))?;
+    let base_url = project.base_url.parse().map_err(|error| at(&format!("`base_url`: {error}")))?;
+    let detail = match project.detail.unwrap_or(file.sync.detail) {
+        file::Detail::Changed => DetailMode::Changed,
+        file::Detail::Always => DetailMode::Always,
+        file::Detail::Never => DetailMode::Never,
+    };
+    let raw = match file.raw.storage {
+        file::Storage::Zstd => RawStorage::Zstd,
+        file::Storage::None if detail == DetailMode::Changed => {
+            return Err(at(&"`raw.storage = \"none\"` goes only with `detail = \"always\"` or \"never\""));
+        }
+        file::Storage::None => RawStorage::None,
+    };
+    // Lists of face authentications are complete (contract section 6.4): no single calls.
+    let detail = match kind {
+        Kind::IdCheck => detail,
+        Kind::FaceAuth { .. } => DetailMode::Never,
+    };
+    let mut client = client_settings(&file.client, client::Settings::new(base_url, api_key));
+    client.calls_per_second = project.calls_per_second.unwrap_or(client.calls_per_second);
+    client.page_size = project.page_size.unwrap_or(client.page_size);
+    client.check().map_err(|error| at(&error))?;
+    Ok(sync::ProjectSettings {
+        name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
+        kind,
+        client,
+        detail,
+        raw,
+        pseudonym_key,
+        volatile_paths: file.sync.volatile_paths.clone(),
+    })
+}
+
+fn client_settings(file: &file::Client, settings: client::Settings) -> client::Settings {
+    client::Settings {
+        connect_timeout: seconds(file.connect_timeout_seconds),
+        call_timeout: seconds(file.call_timeout_seconds),
+        retry_time: seconds(file.retry_time_seconds),
+        retry_delay_min: Duration::from_millis(u64::from(file.retry_delay_min_milliseconds)),
+        retry_delay_max: seconds(file.retry_delay_max_seconds),
+        calls_per_second: file.calls_per_second,
+        page_size: file.page_size,
+        answer_bytes_max: file.answer_bytes_max,
+        pages_max: file.pages_max,
+        ..settings
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count))
+}
+
+/// Where state belongs when nobody says where.
+fn default_data_dir() -> Option<PathBuf> {
+    // systemd separates several directories by colons; the first is meant.
+    let state = variable("STATE_DIRECTORY");
+    let state = state.and_then(|dirs| Some(PathBuf::from(dirs.to_str()?.split(':').next()?)));
+    let is_root = || std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    state
+        .or_else(|| is_root().then(|| PathBuf::from("/var/lib/argos-sync")))
+        .or_else(|| variable("XDG_STATE_HOME").map(|dir| dir.join("argos-sync")))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state/argos-sync")))
+}
+
+/// A variable of the environment that holds a path; empty counts as not set.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}

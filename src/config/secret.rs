@@ -1,0 +1,49 @@
+//! Secrets: given, in a file, or as a credential of the service manager.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+/// The three places where a secret may stand.
+pub(super) struct Places<'a> {
+    /// The key in the configuration, for messages.
+    pub(super) key: &'a str,
+    pub(super) given: Option<SecretString>,
+    pub(super) file: Option<&'a PathBuf>,
+    pub(super) credential: Option<&'a String>,
+    pub(super) credentials_dir: Option<&'a Path>,
+}
+
+impl Places<'_> {
+    /// Reads the secret; `None` when it stands nowhere. Says what is wrong without saying the secret.
+    pub(super) fn read(self) -> Result<Option<SecretString>, String> {
+        let key = self.key;
+        let credential = match (self.credential, self.credentials_dir) {
+            (None, _) => None,
+            (Some(name), _) if name.contains('/') => {
+                return Err(format!("`{key}_credential` must be a name, not a path"));
+            }
+            (Some(name), Some(dir)) => Some(dir.join(name)),
+            (Some(_), None) => {
+                return Err(format!(
+                    "`{key}_credential` needs $CREDENTIALS_DIRECTORY, which systemd sets with LoadCredential="
+                ));
+            }
+        };
+        match (self.given, self.file, credential) {
+            (None, None, None) => Ok(None),
+            (Some(secret), None, None) => Ok(Some(secret)),
+            (None, Some(path), None) => from_file(key, path).map(Some),
+            (None, None, Some(path)) => from_file(key, &path).map(Some),
+            _ => Err(format!("give only one of `{key}`, `{key}_file` and `{key}_credential`")),
+        }
+    }
+}
+
+/// A line break at the end belongs to the file, not to the secret.
+fn from_file(key: &str, path: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("`{key}`: cannot read {}: {}", path.display(), error.kind()))?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() { Err(format!("`{key}`: {} is empty", path.display())) } else { Ok(text.into()) }
+}

@@ -1,0 +1,32 @@
+//! Sets logging up. Log lines name projects, windows and counts; never a person, a key or an address with a query.
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::config::LogFormat;
+
+/// Why the filter cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`log.filter` is no filter: {0}")]
+pub struct InvalidFilter(String);
+
+/// Sends log lines to the writer from now on.
+pub fn init(
+    format: LogFormat,
+    filter: &str,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> Result<(), InvalidFilter> {
+    let filter =
+        EnvFilter::builder().parse(filter).map_err(|error| InvalidFilter(error.to_string()))?;
+    // These tell of every connection and statement; below warn they would print what the program keeps to itself.
+    let filter = ["hyper", "reqwest", "sqlx", "rustls", "h2", "tokio_cron_scheduler"]
+        .into_iter()
+        .filter_map(|noisy| format!("{noisy}=warn").parse().ok())
+        .fold(filter, EnvFilter::add_directive);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // A second set-up in one process, as in tests, changes nothing.
+    let _already_set = match format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
