@@ -2,3 +2,5 @@
 
 pub mod domain;
 pub mod json;
+#[cfg(feature = "simulator")]
+pub mod simulator;
