@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How one project answers. The default is a friendly vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named in JSON")]
 pub struct Knobs {
     /// Page size of submission lists without `count`; face authentications have 2,000 (U10).
     pub default_count: u32,

@@ -56,7 +56,6 @@ pub(super) fn checks(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
 }
 
 fn project_options(w: &mut Writer, seed: u64, set: u32) {
-    let mut draw = Draw::new(seed, set, Purpose::Options);
     const SWITCHES: [&str; 8] = [
         "option_aml",
         "option_addressData",
@@ -67,6 +66,7 @@ fn project_options(w: &mut Writer, seed: u64, set: u32) {
         "option_documentNumber",
         "option_ai_only",
     ];
+    let mut draw = Draw::new(seed, set, Purpose::Options);
     for switch in SWITCHES {
         w.key(switch).bool(draw.permille(500));
     }

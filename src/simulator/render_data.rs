@@ -97,9 +97,9 @@ pub(super) fn data(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, mini
         Pipeline::Document => document(&mut fields, &mut draw, day),
     }
     if style.full {
-        let parts = [draw.below(223) + 1, draw.below(256), draw.below(256), draw.below(256)];
-        let [a, b, c, d] = parts;
-        fields.text("ip_address", &format!("{a}.{b}.{c}.{d}"));
+        let mut part = || draw.below(255) + 1;
+        let address_parts = [part(), part(), part(), part()].map(|part| part.to_string());
+        fields.text("ip_address", &address_parts.join("."));
         if draw.permille(400) {
             fields.text("address_input", &address);
             fields.text("address_globalCode", "8Q98GX2C+4R");

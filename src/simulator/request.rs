@@ -175,15 +175,19 @@ pub(super) fn missing(knobs: &Knobs, name: &str) -> Answer {
 
 /// The beginning of a filter's day or moment, and how long it lasts.
 fn moment(text: &str, knobs: &Knobs, stream: Stream) -> Option<(i64, i64)> {
-    let format = match (stream, knobs.date_format, text.len()) {
-        (Stream::Submission, DateFormat::Dash | DateFormat::Both, 10) => "%Y-%m-%d",
-        (Stream::Submission, DateFormat::Compact | DateFormat::Both, 8) => "%Y%m%d",
-        (Stream::Faceauth, _, 10) => "%Y-%m-%d",
-        (Stream::Faceauth, _, _) => {
+    let (dash, compact) = match (stream, knobs.date_format) {
+        (Stream::Faceauth, _) | (Stream::Submission, DateFormat::Dash) => (true, false),
+        (Stream::Submission, DateFormat::Compact) => (false, true),
+        (Stream::Submission, DateFormat::Both) => (true, true),
+    };
+    let format = match text.len() {
+        10 if dash => "%Y-%m-%d",
+        8 if compact => "%Y%m%d",
+        _ if stream == Stream::Faceauth => {
             let at = DateTime::parse_from_rfc3339(text).ok()?;
             return Some((at.timestamp_millis(), 1));
         }
-        (Stream::Submission, _, _) => return None,
+        _ => return None,
     };
     let start_ms = day_start_ms(Day::parse_from_str(text, format).ok()?);
     let ahead_ms = match knobs.filter_zone {
@@ -195,12 +199,10 @@ fn moment(text: &str, knobs: &Knobs, stream: Stream) -> Option<(i64, i64)> {
 
 /// A date-time in either form the vendor writes.
 fn time_ms(text: &str) -> Option<i64> {
-    match DateTime::parse_from_rfc3339(text) {
-        Ok(at) => Some(at.timestamp_millis()),
-        Err(_) => {
-            let (seconds, ms) = text.rsplit_once('-')?;
-            let at = NaiveDateTime::parse_from_str(seconds, "%Y-%m-%d-%H-%M-%S").ok()?;
-            Some(at.and_utc().timestamp_millis() + ms.parse::<i64>().ok()?)
-        }
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.timestamp_millis());
     }
+    let (seconds, ms) = text.rsplit_once('-')?;
+    let at = NaiveDateTime::parse_from_str(seconds, "%Y-%m-%d-%H-%M-%S").ok()?;
+    Some(at.and_utc().timestamp_millis() + ms.parse::<i64>().ok()?)
 }

@@ -22,6 +22,7 @@ pub(super) enum Pipeline {
 
 /// One submission, as far as more than one part of the item needs it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(super) struct Submission<'a> {
     pub(super) seed: u64,
     pub(super) number: u32,
@@ -173,9 +174,9 @@ impl<'a> Submission<'a> {
         if let Some(edit) = self.edit("userid") {
             return Some(edit.to_owned());
         }
-        let has_one =
-            Draw::new(self.seed, self.person_number, Purpose::SharedPerson).next() % 4 > 0;
-        has_one.then(|| ["user-", &user_ids(self.seed).id(self.person_number)].concat())
+        let drawn = Draw::new(self.seed, self.person_number, Purpose::SharedPerson).next();
+        (!drawn.is_multiple_of(4))
+            .then(|| ["user-", &user_ids(self.seed).id(self.person_number)].concat())
     }
 
     /// The e-mail address.

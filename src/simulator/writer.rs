@@ -71,7 +71,9 @@ impl Writer {
     pub(super) fn pieces(&mut self, pieces: &[&str]) {
         self.separate();
         self.out.push(b'"');
-        pieces.iter().for_each(|piece| self.escaped(piece));
+        for piece in pieces {
+            self.escaped(piece);
+        }
         self.out.push(b'"');
     }
 
