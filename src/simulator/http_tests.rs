@@ -305,3 +305,31 @@ async fn other_processes_turn_knobs_and_change_records() {
     assert_eq!(status["calls"], 4);
     assert_eq!(status["projects"][0]["knobs"]["order"], "ascending");
 }
+
+#[tokio::test]
+async fn a_loop_of_cursors_never_ends() {
+    let server = Server::start().await;
+    for (cursor_loop, repeats_after) in [(CursorLoop::Aa, 1), (CursorLoop::Aba, 2)] {
+        server.knobs("main", |knobs| knobs.cursor_loop = cursor_loop);
+        let (mut ids, mut path) = (Vec::new(), "submission?count=10".to_owned());
+        for _ in 0..4 {
+            let (_, body) = server.get("main", &path).await;
+            let key = &body["nextpageKey"];
+            let (id, date) = (key["id"].as_str().unwrap(), key["created_at"].as_str().unwrap());
+            path = format!("submission?count=10&nextpage_id={id}&nextpage_date={date}");
+            ids.push(id.to_owned());
+        }
+        assert_eq!(ids[repeats_after], ids[0]);
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), repeats_after);
+    }
+}
+
+#[tokio::test]
+async fn the_server_stops_when_told() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let world = World::new(Vec::new());
+    let server = tokio::spawn(serve(listener, world, async move { stopped.await.unwrap_or(()) }));
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+}

@@ -315,3 +315,26 @@ fn speed() {
     let single = began.elapsed();
     println!("100,000 list items, {bytes} bytes: {list:?}; 20,000 single calls: {single:?}");
 }
+
+#[test]
+fn knobs_turn_the_shape_of_items() {
+    let world = world(2000);
+    let turn = |knobs| world.set_knobs("main", knobs).unwrap();
+    let has = |test: &dyn Fn(&Value) -> bool| details(&world).iter().any(test);
+    let hidden = |item: &Value| item["projection"]["projectionName"] == "hide_images";
+    assert!(has(&|item| hidden(item) && item.get("image").is_none()));
+    assert!(!has(&|item| item["kyc"]["comment"].is_string()));
+
+    turn(Knobs { hidden_fields: HiddenFields::Null, comments_as_text: true, ..Knobs::default() });
+    assert!(!has(&|item| hidden(item) && item.get("image") != Some(&Value::Null)));
+    assert!(has(&|item| item["kyc"]["commentCode"] == "other"));
+
+    for (deleted_label, path) in [
+        (DeletedLabel::Memo, "/memo/text"),
+        (DeletedLabel::Name, "/data/name"),
+        (DeletedLabel::Email, "/email"),
+    ] {
+        turn(Knobs { deleted_label, deleted_permille: 1000, ..Knobs::default() });
+        assert!(!has(&|item| item.pointer(path) != Some(&Value::from("Deleted Submission"))));
+    }
+}
