@@ -41,6 +41,13 @@ struct KnobsOrder {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct KeysOrder {
+    project: String,
+    keys: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ChangeOrder {
     project: String,
     /// The record to change.
@@ -84,6 +91,14 @@ pub(super) async fn knobs(State(world): State<World>, body: Bytes) -> Response {
             Some(key) => world.set_knobs(&key, knobs)?,
             None => world.set_all_knobs(&knobs),
         }
+        Ok(None)
+    })
+}
+
+/// `PUT /sim/keys`
+pub(super) async fn keys(State(world): State<World>, body: Bytes) -> Response {
+    carry_out(&body, |KeysOrder { project, keys }| {
+        world.set_accepted_keys(&project, keys)?;
         Ok(None)
     })
 }

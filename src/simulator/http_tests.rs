@@ -333,3 +333,15 @@ async fn the_server_stops_when_told() {
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_rotated_key_opens_the_same_project() {
+    let server = Server::start().await;
+    let count = |body: &Value| body["Items"].as_array().map(Vec::len);
+    server.world.set_accepted_keys("main", vec!["main".to_owned(), "new".to_owned()]).unwrap();
+    assert_eq!(count(&server.get("main", "submission").await.1), Some(50));
+    server.world.set_accepted_keys("main", vec!["new".to_owned()]).unwrap();
+    assert_eq!(server.get("main", "submission").await.0, 403);
+    assert_eq!(count(&server.get("new", "submission").await.1), Some(50));
+    assert_eq!(server.world.submission_ids("main").count(), 1000);
+}

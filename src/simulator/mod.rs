@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `GET /sim/status` | |
 //! | `PUT /sim/knobs` | `{"project": "<key>", "knobs": {..}}`; without `project` all; knobs left out are the default's |
+//! | `PUT /sim/keys` | `{"project": "<key>", "keys": ["<new>"]}`: the project keeps its name, these keys open it |
 //! | `PUT /sim/faults` | `{"seed": 1, "server_error": 0.1, "retry_after_seconds": 2}` as in [`Faults`] |
 //! | `POST /sim/change` | `{"project": "<key>", "id": "<id>", "change": {"decide": {"result": "approved"}}}` |
 //! | | `"change"` may be `"flag_aml"`, `"clear_aml"`, `"detail"`, `"delete"`, `"vanish"`, `"return"`, `{"memo": "text"}`, `{"edit": {"full_name": "text"}}`, `{"delete_faceauth": {"keep_result": true}}` |

@@ -26,7 +26,10 @@ const NO_CALL: u64 = 0;
 /// One project while it is simulated.
 #[derive(Debug)]
 pub(super) struct LiveProject {
+    /// Names the project, whatever keys open it.
     pub(super) key: String,
+    /// The keys that open it now.
+    accepted: RwLock<Vec<String>>,
     pub(super) stream: Stream,
     population: Population,
     timeline: Timeline,
@@ -41,6 +44,7 @@ impl LiveProject {
     pub(super) fn new(key: String, stream: Stream, population: Population) -> Self {
         let (timeline, ids) = (population.timeline(stream), population.ids(stream));
         Self {
+            accepted: RwLock::new(vec![key.clone()]),
             key,
             stream,
             population,
@@ -58,6 +62,15 @@ impl LiveProject {
 
     pub(super) fn set_knobs(&self, knobs: Knobs) {
         *self.knobs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(knobs);
+    }
+
+    pub(super) fn opens_with(&self, key: &str) -> bool {
+        let accepted = self.accepted.read().unwrap_or_else(PoisonError::into_inner);
+        accepted.iter().any(|known| known == key)
+    }
+
+    pub(super) fn set_accepted_keys(&self, keys: Vec<String>) {
+        *self.accepted.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     fn with_records<T>(&self, read: impl FnOnce(Records<'_>) -> T) -> T {

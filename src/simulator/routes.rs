@@ -21,6 +21,7 @@ pub(super) fn router(world: World) -> axum::Router {
     axum::Router::new()
         .route("/sim/status", get(control::status))
         .route("/sim/knobs", put(control::knobs))
+        .route("/sim/keys", put(control::keys))
         .route("/sim/faults", put(control::faults))
         .route("/sim/change", post(control::change))
         .fallback(vendor)
@@ -40,7 +41,8 @@ async fn vendor(
     let kind = if method == Method::GET { kind(uri.path(), &pairs) } else { CallKind::Other };
     let call = world.count_call(kind);
     let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
-    let latency_ms = key.and_then(|key| world.project(key)).map_or(0, |one| one.knobs().latency_ms);
+    let latency_ms =
+        key.and_then(|key| world.opened_by(key)).map_or(0, |one| one.knobs().latency_ms);
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
@@ -85,7 +87,7 @@ fn answer(
     call: u64,
 ) -> Answer {
     let project =
-        |stream| key.and_then(|key| world.project(key)).filter(|one| one.stream == stream);
+        |stream| key.and_then(|key| world.opened_by(key)).filter(|one| one.stream == stream);
     let answer = match kind {
         CallKind::SubmissionSingle | CallKind::SubmissionsOfPerson | CallKind::SubmissionList => {
             match project(Stream::Submission) {

@@ -99,6 +99,18 @@ impl World {
         self.0.projects.iter().for_each(|project| project.set_knobs(knobs.clone()));
     }
 
+    /// Rotates the keys of a project: from the next call on these open it, and no other.
+    ///
+    /// The project keeps the name it began with, its first key (U30).
+    pub fn set_accepted_keys(
+        &self,
+        project_key: &str,
+        keys: Vec<String>,
+    ) -> Result<(), ChangeError> {
+        self.known(project_key)?.set_accepted_keys(keys);
+        Ok(())
+    }
+
     /// What goes wrong on the way, of all projects.
     pub fn faults(&self) -> Faults {
         self.0.faults.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -176,6 +188,11 @@ impl World {
 
     pub(super) fn project(&self, key: &str) -> Option<&Arc<LiveProject>> {
         self.0.projects.iter().find(|project| project.key == key)
+    }
+
+    /// The project that a caller's key opens.
+    pub(super) fn opened_by(&self, key: &str) -> Option<&Arc<LiveProject>> {
+        self.0.projects.iter().find(|project| project.opens_with(key))
     }
 
     pub(super) fn projects(&self) -> &[Arc<LiveProject>] {
