@@ -8,5 +8,5 @@ fn main() -> ExitCode {
     if let Some(code) = argos_sync::embedded::keeper_main() {
         return code;
     }
-    ExitCode::SUCCESS
+    argos_sync::cli::main()
 }

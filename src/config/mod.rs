@@ -18,9 +18,9 @@ use secrecy::SecretString;
 pub use file::LogFormat;
 
 use crate::{
-    client, planner,
+    client,
     domain::{Kind, ProjectName},
-    sync,
+    planner, sync,
     warehouse::{self, DetailMode, RawStorage},
 };
 
@@ -77,21 +77,34 @@ pub struct ConfigError {
 impl Config {
     /// Reads defaults, the file and the environment, and checks everything.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut sources = config::Config::builder()
-            .add_source(config::File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(path) = path {
-            sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
-        }
         // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
         let environment =
             Environment::with_prefix("ARGOS_SYNC").prefix_separator("__").separator("__");
-        let file: file::File = sources
-            .add_source(environment)
-            .build()
-            .and_then(config::Config::try_deserialize)
-            .map_err(|error| ConfigError { problems: vec![sentence(&error)] })?;
-        check(file)
+        let mut sources = defaults();
+        if let Some(path) = path {
+            sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
+        }
+        read(sources.add_source(environment))
     }
+
+    /// Reads defaults and the given text, and checks everything.
+    pub fn of_text(text: &str) -> Result<Self, ConfigError> {
+        read(defaults().add_source(config::File::from_str(text, FileFormat::Toml)))
+    }
+}
+
+type Sources = config::ConfigBuilder<config::builder::DefaultState>;
+
+fn defaults() -> Sources {
+    config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml))
+}
+
+fn read(sources: Sources) -> Result<Config, ConfigError> {
+    let file: file::File = sources
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| ConfigError { problems: vec![sentence(&error)] })?;
+    check(file)
 }
 
 /// The problem without the value that was found: it may be a secret at the wrong place.
@@ -99,7 +112,8 @@ fn sentence(error: &SourceError) -> String {
     match error {
         SourceError::Type { expected, key, origin, .. } => {
             let key = key.as_deref().unwrap_or("a value");
-            let origin = origin.as_deref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+            let origin =
+                origin.as_deref().map(|origin| format!(" in {origin}")).unwrap_or_default();
             format!("`{key}`{origin} must be {expected}")
         }
         SourceError::At { error, key, .. } => match key {
@@ -152,7 +166,8 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         }
     }
     let data_dir = file.data_dir.clone().or_else(default_data_dir).unwrap_or_else(|| {
-        problems.push("`data_dir` is needed: there is neither a state directory nor a home".to_owned());
+        problems
+            .push("`data_dir` is needed: there is neither a state directory nor a home".to_owned());
         PathBuf::new()
     });
     if !problems.is_empty() {
@@ -201,11 +216,15 @@ fn check_project(
             return Err(at(&"`parent` belongs to projects of kind \"faceauth\""));
         }
         (file::Kind::FaceAuth, None) => {
-            return Err(at(&"a project of kind \"faceauth\" needs `parent`, the project of its submissions"));
+            return Err(at(
+                &"a project of kind \"faceauth\" needs `parent`, the project of its submissions",
+            ));
         }
         (file::Kind::FaceAuth, Some(parent)) => {
             if file.project.get(parent).is_none_or(|parent| parent.kind != file::Kind::IdCheck) {
-                return Err(at(&format!("`parent`: there is no [project.{parent}] of kind \"idcheck\"")));
+                return Err(at(&format!(
+                    "`parent`: there is no [project.{parent}] of kind \"idcheck\""
+                )));
             }
             Kind::FaceAuth { parent: parent.parse().map_err(|error| at(&error))? }
         }
@@ -221,7 +240,9 @@ fn check_project(
     let raw = match file.raw.storage {
         file::Storage::Zstd => RawStorage::Zstd,
         file::Storage::None if detail == DetailMode::Changed => {
-            return Err(at(&"`raw.storage = \"none\"` goes only with `detail = \"always\"` or \"never\""));
+            return Err(at(
+                &"`raw.storage = \"none\"` goes only with `detail = \"always\"` or \"never\"",
+            ));
         }
         file::Storage::None => RawStorage::None,
     };

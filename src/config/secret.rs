@@ -45,5 +45,9 @@ fn from_file(key: &str, path: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("`{key}`: cannot read {}: {}", path.display(), error.kind()))?;
     let text = text.trim_end_matches(['\n', '\r']);
-    if text.is_empty() { Err(format!("`{key}`: {} is empty", path.display())) } else { Ok(text.into()) }
+    if text.is_empty() {
+        Err(format!("`{key}`: {} is empty", path.display()))
+    } else {
+        Ok(text.into())
+    }
 }

@@ -1,7 +1,7 @@
 //! What `status`, `raw` and `demo` show.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
 
 use super::{Scope, Warehouse, WarehouseError, body, held::raw_table};
 use crate::{
@@ -133,6 +133,27 @@ impl Warehouse {
             counts.push(DataTable { name, rows });
         }
         Ok(counts)
+    }
+
+    /// Answers a question whose columns are all texts: their names, and the rows.
+    pub async fn ask(
+        &self,
+        sql: &'static str,
+    ) -> Result<(Vec<String>, Vec<Vec<String>>), WarehouseError> {
+        let doing = "answering a question";
+        let rows = sqlx::query(sql)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+        let head =
+            rows.first().map(|row| row.columns().iter().map(|c| c.name().to_owned()).collect());
+        let cells = |row: &PgRow| {
+            (0..row.len())
+                .map(|column| Ok(row.try_get::<Option<String>, _>(column)?.unwrap_or_default()))
+                .collect::<Result<Vec<_>, sqlx::Error>>()
+        };
+        let rows: Result<Vec<_>, _> = rows.iter().map(cells).collect();
+        Ok((head.unwrap_or_default(), rows.map_err(WarehouseError::database(doing))?))
     }
 
     /// The last items of a record as the vendor sent them.

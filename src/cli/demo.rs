@@ -1,0 +1,172 @@
+//! `demo`: simulator, embedded PostgreSQL and a backfill together, and what comes of them.
+
+use std::{net::Ipv4Addr, path::PathBuf};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    exit::{ExitStatus, Failed},
+    open::{self, Opened},
+    print, progress_bar, run, signal,
+};
+use crate::{
+    config::{Config, LogFormat},
+    domain::Window,
+    simulator::{self, SimulateOptions},
+    sync::{Backfill, ProjectOutcome},
+    telemetry,
+};
+
+/// How to demonstrate.
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoOptions {
+    /// Leave simulator and PostgreSQL running until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+    /// Where PostgreSQL keeps its data [default: a directory that goes with the demo].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// People to simulate.
+    #[arg(long, default_value_t = 3000)]
+    submissions: u32,
+}
+
+/// What an analyst would ask first.
+const QUESTIONS: [(&str, &str); 3] = [
+    (
+        "How many are approved, by day? (the last seven days)",
+        "select created_at::date::text as day, count(*)::text as decided,
+            count(*) filter (where kyc_result = 'approved')::text as approved,
+            round(100.0 * count(*) filter (where kyc_result = 'approved') / count(*), 1)::text || '%' as rate
+         from argos.submission
+         where kyc_result in ('approved', 'rejected') and deleted_at is null
+         group by created_at::date order by created_at::date desc limit 7",
+    ),
+    (
+        "Why are people rejected?",
+        "select coalesce(comment_code, '(text only)') as reason, count(*)::text as submissions
+         from argos.kyc_reject_reason group by comment_code order by count(*) desc, comment_code limit 5",
+    ),
+    (
+        "Who of the approved has an open AML red flag? (the riskiest five)",
+        "select submission.submission_id, submission.aml_risk_level as risk, count(*)::text as matches,
+            round(max(score)::numeric, 1)::text as best_score
+         from argos.submission join argos.aml_match using (project, submission_id)
+         where submission.aml_status = 'red flag' and submission.deleted_at is null
+         group by submission.submission_id, submission.aml_risk_level
+         order by array_position(array['high', 'medium', 'low'], submission.aml_risk_level), max(score) desc
+         limit 5",
+    ),
+];
+
+/// Demonstrates; ends with 0 only if everything was read.
+pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<ExitStatus, Failed> {
+    telemetry::init(LogFormat::Text, log.unwrap_or("warn"), print::Talk)?;
+    let stop = signal::listen()?;
+    let fault =
+        |error: std::io::Error| Failed::new(ExitStatus::Fault, format!("no simulator: {error}"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(fault)?;
+    let url = format!("http://{}/v3", listener.local_addr().map_err(fault)?);
+    let simulated = simulated(options.submissions);
+    let world = simulated.world();
+    let ended = CancellationToken::new();
+    let server = tokio::spawn(simulator::serve(listener, world, ended.clone().cancelled_owned()));
+    print::data(&format!("The vendor is simulated at {url}: {} people.\n", options.submissions));
+
+    let dir = match &options.data_dir {
+        Some(dir) => dir.clone(),
+        None => std::env::temp_dir().join(format!("argos-sync-demo-{}", std::process::id())),
+    };
+    let config = config(&url, &simulated, &dir)?;
+    let result = show(&config, &simulated, options, &stop).await;
+    if options.data_dir.is_none() {
+        // The directory was made for this demo alone.
+        let _gone_already = std::fs::remove_dir_all(&dir);
+    }
+    ended.cancel();
+    if !stop.is_cancelled() {
+        let _served_until_now = server.await;
+    }
+    result
+}
+
+fn simulated(submissions: u32) -> SimulateOptions {
+    #[derive(clap::Parser)]
+    struct Defaults {
+        #[command(flatten)]
+        options: SimulateOptions,
+    }
+    let defaults: Defaults = clap::Parser::parse_from(["simulate"]);
+    SimulateOptions { submissions, faceauths: submissions / 2, ..defaults.options }
+}
+
+/// The configuration a user would write for the simulator.
+fn config(url: &str, simulated: &SimulateOptions, dir: &std::path::Path) -> Result<Config, Failed> {
+    let text = format!(
+        "data_dir = {dir:?}\n[client]\ncalls_per_second = 1000\n\
+         [project.main]\nkind = \"idcheck\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n\
+         [project.face]\nkind = \"faceauth\"\nparent = \"main\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n",
+        simulated.key, simulated.faceauth_key,
+    );
+    Ok(Config::of_text(&text)?)
+}
+
+async fn show(
+    config: &Config,
+    simulated: &SimulateOptions,
+    options: &DemoOptions,
+    stop: &CancellationToken,
+) -> Result<ExitStatus, Failed> {
+    let opened = open::migrated(config).await?;
+    let result = show_open(config, simulated, options, &opened, stop).await;
+    opened.close().await?;
+    result
+}
+
+async fn show_open(
+    config: &Config,
+    simulated: &SimulateOptions,
+    options: &DemoOptions,
+    opened: &Opened,
+    stop: &CancellationToken,
+) -> Result<ExitStatus, Failed> {
+    let world = open::world(config, &opened.warehouse, stop)?;
+    let today = opened.warehouse.now().await?.date_naive();
+    let from = simulated.from.or_else(|| today.checked_sub_days(chrono::Days::new(366)));
+    let window = Window::new(from.unwrap_or(today), Window::day(today).to())
+        .map_err(|error| Failed::new(ExitStatus::Fault, error.to_string()))?;
+    print::data(
+        "PostgreSQL runs. Reading everything, with a single call for every submission ...\n\n",
+    );
+    let backfill = Backfill { window, stream: None, project: None, restart: false };
+    let start = tokio::time::Instant::now();
+    let ended = progress_bar::watch(&world.progress, backfill.run(&world)).await;
+    let seconds = start.elapsed().as_secs_f64();
+    let outcome = ended.as_ref().map(|(_, ended)| ended.worst());
+    let is_complete = matches!(outcome, Ok(ProjectOutcome::Complete));
+    let status = run::conclude(&world, ended).await?;
+    if !is_complete {
+        return Ok(status);
+    }
+    print::data(&format!("\nRead in {seconds:.1} s. What the warehouse holds now:\n\n"));
+    let counts = opened.warehouse.table_counts().await?;
+    let rows: Vec<_> =
+        counts.into_iter().map(|table| vec![table.name, table.rows.to_string()]).collect();
+    print::data(&print::table(&["table", "rows"], &rows));
+    for (question, sql) in QUESTIONS {
+        let (head, rows) = opened.warehouse.ask(sql).await?;
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        print::data(&format!("\n{question}\n\n{}", print::table(&head, &rows)));
+    }
+    let connect = opened.how_to_connect().unwrap_or_default();
+    if options.keep {
+        print::data(&format!("\nLook around until Ctrl-C:\n\n  {connect}\n"));
+        stop.cancelled().await;
+    } else {
+        print::data(
+            "\nTo look around yourself: `argos-sync demo --keep` leaves both running and prints a psql line.\n",
+        );
+    }
+    Ok(status)
+}

@@ -1,0 +1,157 @@
+//! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports and starts work.
+
+mod check;
+#[cfg(all(feature = "simulator", feature = "embedded"))]
+mod demo;
+mod exit;
+mod fetch;
+mod open;
+mod print;
+mod progress_bar;
+mod raw;
+mod run;
+mod signal;
+#[cfg(feature = "simulator")]
+mod simulate;
+mod status;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use exit::{ExitStatus, Failed};
+
+use crate::{config::Config, domain, telemetry};
+
+/// Keeps a PostgreSQL warehouse equal to what the ARGOS Identity API knows.
+#[derive(Debug, Parser)]
+#[command(name = "argos-sync", version, after_help = EXIT_CODES)]
+struct Cli {
+    /// Configuration file (TOML); see config/default.toml for every key.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What is logged, instead of log.filter: error, warn, info, debug, trace.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status); 2 usage; \
+    65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sync: as a daemon, once, or a backfill.
+    Run(run::RunOptions),
+    /// Show how fresh and how complete the warehouse is.
+    Status(status::StatusOptions),
+    /// Check configuration, database and keys.
+    Check,
+    /// Read single records now, into the warehouse.
+    Fetch(fetch::FetchOptions),
+    /// Print the last items of a record as the vendor sent them. They are personal data.
+    Raw(raw::RawOptions),
+    /// Bring the schema up to date.
+    Migrate,
+    /// Simulator, PostgreSQL and a backfill together, and what comes of them.
+    #[cfg(all(feature = "simulator", feature = "embedded"))]
+    Demo(demo::DemoOptions),
+    /// Serve the vendor's API with generated people, on this machine only.
+    #[cfg(feature = "simulator")]
+    Simulate(crate::simulator::SimulateOptions),
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A stream on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Stream {
+    /// ID Check submissions.
+    Submission,
+    /// Face authentications.
+    Faceauth,
+}
+
+impl From<Stream> for domain::Stream {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Submission => Self::Submission,
+            Stream::Faceauth => Self::Faceauth,
+        }
+    }
+}
+
+/// Parses the arguments, does what they ask for, and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::talk(&format!("argos-sync: no threads to work with: {error}"));
+            return ExitStatus::Fault.into();
+        }
+    };
+    let status = runtime.block_on(dispatch(cli)).unwrap_or_else(|failed| {
+        print::talk(&format!("argos-sync: {failed}"));
+        failed.status
+    });
+    // What still runs is a request in flight or a second signal's task; nothing that has to end well.
+    runtime.shutdown_background();
+    status.into()
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
+    match cli.command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "argos-sync", &mut script);
+            print::data(&String::from_utf8_lossy(&script));
+            Ok(ExitStatus::Done)
+        }
+        #[cfg(feature = "simulator")]
+        Command::Simulate(options) => simulate::simulate(&options).await,
+        #[cfg(all(feature = "simulator", feature = "embedded"))]
+        Command::Demo(options) => demo::demo(&options, cli.log.as_deref()).await,
+        Command::Run(options) => run::run(&configured(cli.config, cli.log)?, &options).await,
+        Command::Status(options) => {
+            status::status(&configured(cli.config, cli.log)?, &options).await
+        }
+        Command::Check => check::check(&configured(cli.config, cli.log)?).await,
+        Command::Fetch(options) => fetch::fetch(&configured(cli.config, cli.log)?, &options).await,
+        Command::Raw(options) => raw::raw(&configured(cli.config, cli.log)?, &options).await,
+        Command::Migrate => migrate(&configured(cli.config, cli.log)?).await,
+    }
+}
+
+/// Reads the configuration and starts logging as it says.
+fn configured(path: Option<PathBuf>, log: Option<String>) -> Result<Config, Failed> {
+    let mut config = Config::load(path.as_deref())?;
+    if let Some(filter) = log {
+        config.log_filter = filter;
+    }
+    telemetry::init(config.log_format, &config.log_filter, print::Talk)?;
+    Ok(config)
+}
+
+async fn migrate(config: &Config) -> Result<ExitStatus, Failed> {
+    let opened = open::database(config).await?;
+    let result = opened.warehouse.migrate().await;
+    opened.close().await?;
+    result?;
+    print::data("the schema is up to date\n");
+    Ok(ExitStatus::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

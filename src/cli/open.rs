@@ -1,0 +1,120 @@
+//! Opens the warehouse: the configured one, or the embedded PostgreSQL.
+
+use super::exit::{ExitStatus, Failed};
+use crate::{
+    config::Config,
+    sync::{Project, World},
+    warehouse::{SchemaState, Warehouse},
+};
+use tokio_util::sync::CancellationToken;
+
+/// An open warehouse, and the server that was started for it.
+pub(super) struct Opened {
+    pub(super) warehouse: Warehouse,
+    #[cfg(feature = "embedded")]
+    server: Option<crate::embedded::Server>,
+}
+
+impl Opened {
+    /// How to look at the warehouse with psql, where argos-sync runs it itself.
+    #[cfg(feature = "embedded")]
+    pub(super) fn how_to_connect(&self) -> Option<String> {
+        self.server.as_ref().map(crate::embedded::Server::how_to_connect)
+    }
+
+    /// Closes connections, and lets the embedded server go.
+    pub(super) async fn close(self) -> Result<(), Failed> {
+        self.warehouse.close().await;
+        #[cfg(feature = "embedded")]
+        if let Some(server) = self.server {
+            server.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the database, whatever its schema.
+pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
+    if let Some(url) = &config.database.url {
+        return Ok(Opened {
+            warehouse: Warehouse::new(&config.database.at(url.clone()))?,
+            #[cfg(feature = "embedded")]
+            server: None,
+        });
+    }
+    #[cfg(feature = "embedded")]
+    {
+        let options = crate::embedded::Options::new(config.data_dir.clone())?;
+        let server = crate::embedded::start(&options).await?;
+        tracing::info!(connect = server.how_to_connect(), "the embedded PostgreSQL runs");
+        let warehouse = Warehouse::new(&config.database.at(server.url().clone()))?;
+        Ok(Opened { warehouse, server: Some(server) })
+    }
+    #[cfg(not(feature = "embedded"))]
+    Err(Failed::new(
+        ExitStatus::Config,
+        "`database.url` is missing, and this program was built without the embedded PostgreSQL",
+    ))
+}
+
+/// Opens the warehouse and brings its schema up to date.
+pub(super) async fn migrated(config: &Config) -> Result<Opened, Failed> {
+    let opened = database(config).await?;
+    let ready = match opened.warehouse.schema_state().await {
+        Ok(SchemaState::Current) => Ok(()),
+        Ok(_) => opened.warehouse.migrate().await,
+        Err(error) => Err(error),
+    };
+    match ready {
+        Ok(()) => Ok(opened),
+        Err(error) => {
+            opened.close().await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Everything a run works with.
+pub(super) fn world(
+    config: &Config,
+    warehouse: &Warehouse,
+    stop: &CancellationToken,
+) -> Result<World, Failed> {
+    if config.projects.is_empty() {
+        return Err(Failed::new(
+            ExitStatus::Config,
+            "no project is configured: add a [project.NAME] section with kind, base_url and api_key_file",
+        ));
+    }
+    let projects = config
+        .projects
+        .iter()
+        .map(|settings| Project::new(settings.clone(), warehouse, stop))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(World::new(warehouse.clone(), projects, config.sync.clone(), stop.clone()))
+}
+
+/// The project of that name, or the only one that fits.
+pub(super) fn project<'w>(
+    world: &'w World,
+    name: Option<&str>,
+    stream: crate::domain::Stream,
+) -> Result<&'w Project, Failed> {
+    let mut fitting = world.projects.iter().filter(|project| {
+        project.stream() == stream && name.is_none_or(|name| name == project.name().as_str())
+    });
+    match (fitting.next(), fitting.next()) {
+        (Some(project), None) => Ok(project),
+        (None, _) => Err(Failed::new(
+            ExitStatus::Usage,
+            format!(
+                "no configured project {}has the stream {stream}",
+                name.map(|name| format!("`{name}` ")).unwrap_or_default()
+            ),
+        )),
+        (Some(_), Some(_)) => Err(Failed::new(
+            ExitStatus::Usage,
+            format!("several projects have the stream {stream}: name one with --project"),
+        )),
+    }
+}

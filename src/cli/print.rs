@@ -1,0 +1,95 @@
+//! The only door for output: data to stdout, talk to stderr. A progress bar steps aside for both.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    sync::OnceLock,
+};
+
+use indicatif::MultiProgress;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Prints data. A reader that has gone away is no fault of ours.
+pub(super) fn data(text: &str) {
+    write(text.as_bytes());
+}
+
+/// Prints bytes as they are, and ends the line.
+pub(super) fn bytes(bytes: &[u8]) {
+    write(bytes);
+    write(b"\n");
+}
+
+fn write(bytes: &[u8]) {
+    bars().suspend(|| {
+        let mut stdout = io::stdout().lock();
+        let _reader_gone = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    });
+}
+
+/// Prints a line for people.
+pub(super) fn talk(line: &str) {
+    bars().suspend(|| {
+        let _reader_gone = writeln!(io::stderr().lock(), "{line}");
+    });
+}
+
+/// The progress bars on the screen.
+pub(super) fn bars() -> &'static MultiProgress {
+    static BARS: OnceLock<MultiProgress> = OnceLock::new();
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// Whether somebody watches.
+pub(super) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Talk;
+
+impl MakeWriter<'_> for Talk {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self::Writer {
+        Self
+    }
+}
+
+impl Write for Talk {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        bars().suspend(|| io::stderr().lock().write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+/// Lays rows out in columns: texts to the left, numbers to the right.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        let title = head.get(column).map_or(0, |title| title.chars().count());
+        cells.max().unwrap_or(0).max(title)
+    };
+    let is_number = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column)).peekable();
+        cells.peek().is_some()
+            && cells
+                .all(|cell| cell.chars().all(|char| char.is_ascii_digit() || ".,%".contains(char)))
+    };
+    let line = |cells: &[&str]| {
+        let padded = cells.iter().enumerate().map(|(column, cell)| {
+            let width = width(column);
+            if is_number(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(head);
+    for row in rows {
+        text += &line(&row.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    text
+}

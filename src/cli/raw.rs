@@ -1,0 +1,47 @@
+//! `raw`: the last items of a record, byte for byte.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Stream,
+    exit::{ExitStatus, Failed},
+    open, print,
+};
+use crate::{config::Config, domain::Call};
+
+/// Which record.
+#[derive(Debug, clap::Args)]
+pub(super) struct RawOptions {
+    /// The stream.
+    stream: Stream,
+    /// The record's id.
+    id: String,
+    /// The project, where several have the stream.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Prints one line for the list item and one for the detail item, where there is one.
+pub(super) async fn raw(config: &Config, options: &RawOptions) -> Result<ExitStatus, Failed> {
+    let opened = open::migrated(config).await?;
+    let bodies = async {
+        let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
+        let project = open::project(&world, options.project.as_deref(), options.stream.into())?;
+        Ok::<_, Failed>(opened.warehouse.raw_bodies(project.scope(), &options.id).await?)
+    };
+    let bodies = bodies.await;
+    opened.close().await?;
+    let bodies = bodies?;
+    if bodies.is_empty() {
+        return Err(Failed::new(ExitStatus::Wrong, "no raw item of that record is stored"));
+    }
+    for body in bodies {
+        let call = match body.call {
+            Call::List => "list",
+            Call::Detail => "detail",
+        };
+        print::talk(&format!("{call}:"));
+        print::bytes(&body.bytes);
+    }
+    Ok(ExitStatus::Done)
+}

@@ -1,0 +1,197 @@
+//! `run`: the daemon, what is due now, or a backfill.
+
+use tracing::{info, warn};
+
+use super::{
+    Stream,
+    exit::{ExitStatus, Failed},
+    open::{self, Opened},
+    print, progress_bar, signal,
+};
+use crate::{
+    config::Config,
+    domain::{Day, ProjectName, Window},
+    sync::{Backfill, Ended, ProjectOutcome, World, run_daemon, run_due},
+    warehouse::{RunId, Tally, WarehouseError},
+};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunOptions {
+    /// Do what is due now, then end.
+    #[arg(long, conflicts_with = "backfill")]
+    once: bool,
+    /// Read these days (both included), then end; an unfinished backfill of the same days is taken up.
+    #[arg(long, value_name = "FROM..TO", value_parser = days)]
+    backfill: Option<Window>,
+    /// Backfill this stream only.
+    #[arg(long, requires = "backfill")]
+    stream: Option<Stream>,
+    /// Sync this project only.
+    #[arg(long, value_name = "NAME")]
+    project: Option<ProjectName>,
+    /// Begin an unfinished backfill anew.
+    #[arg(long, requires = "backfill")]
+    restart: bool,
+}
+
+/// Reads `2024-01-01..2024-12-31`, both days included.
+fn days(text: &str) -> Result<Window, String> {
+    let day = |text: &str| {
+        text.parse::<Day>().map_err(|_| format!("`{text}` is no day such as 2024-12-31"))
+    };
+    let (from, last) =
+        text.split_once("..").ok_or("write both days, such as 2024-01-01..2024-12-31")?;
+    let (from, last) = (day(from)?, day(last)?);
+    Window::new(from, Window::day(last).to())
+        .map_err(|_| "the last day is before the first".to_owned())
+}
+
+/// Runs.
+pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitStatus, Failed> {
+    let stop = signal::listen()?;
+    let mut config = config.clone();
+    if let Some(name) = &options.project {
+        config.projects.retain(|project| project.name == *name);
+        if config.projects.is_empty() {
+            return Err(Failed::new(ExitStatus::Usage, format!("there is no [project.{name}]")));
+        }
+    }
+    let is_daemon = !options.once && options.backfill.is_none();
+    if config.sync.planner.since.is_none() && options.backfill.is_none() {
+        return Err(Failed::new(
+            ExitStatus::Config,
+            "`sync.since` is missing: say how far back the warehouse reaches, such as since = \"2024-01-01\"",
+        ));
+    }
+    let opened = if is_daemon {
+        open_patiently(&config, &stop).await?
+    } else {
+        Some(open::migrated(&config).await?)
+    };
+    let Some(opened) = opened else { return Ok(ExitStatus::Done) };
+    let result = work(&config, options, &opened, &stop).await;
+    opened.close().await?;
+    result
+}
+
+/// Waits for PostgreSQL as long as it takes (I11); `None` when the program has to end first.
+async fn open_patiently(
+    config: &Config,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Result<Option<Opened>, Failed> {
+    loop {
+        match open::migrated(config).await {
+            Err(failed) if failed.status == ExitStatus::Interrupted => {
+                warn!("waiting for PostgreSQL: {failed}");
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(None),
+                    () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
+                }
+            }
+            opened => return opened.map(Some),
+        }
+    }
+}
+
+async fn work(
+    config: &Config,
+    options: &RunOptions,
+    opened: &Opened,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Result<ExitStatus, Failed> {
+    let world = open::world(config, &opened.warehouse, stop)?;
+    let ended = match options.backfill {
+        Some(window) => {
+            let backfill = Backfill {
+                window,
+                stream: options.stream.map(Into::into),
+                project: options.project.clone(),
+                restart: options.restart,
+            };
+            if !world.projects.iter().any(|project| backfill.wants(project)) {
+                return Err(Failed::new(
+                    ExitStatus::Usage,
+                    "no configured project has that stream",
+                ));
+            }
+            progress_bar::watch(&world.progress, backfill.run(&world)).await
+        }
+        None if options.once => run_due(&world, world.projects.iter()).await,
+        None => {
+            info!(projects = world.projects.len(), "the daemon runs");
+            return run_daemon(&world).await.map(|()| ExitStatus::Done).map_err(|error| {
+                Failed::new(ExitStatus::Config, format!("`sync.schedules`: {error}"))
+            });
+        }
+    };
+    conclude(&world, ended).await
+}
+
+/// Prints how each project ended, and turns the worst of it into the exit code.
+pub(super) async fn conclude(
+    world: &World,
+    ended: Result<(RunId, Ended), WarehouseError>,
+) -> Result<ExitStatus, Failed> {
+    let (run, ended) = ended?;
+    let mut rows = Vec::new();
+    for (name, outcome, why) in &ended.projects {
+        let tally = match world.projects.iter().find(|project| project.name() == name) {
+            Some(project) => world.warehouse.run_tally(run, project.scope()).await?,
+            None => Tally::default(),
+        };
+        let counts = [
+            tally.received,
+            tally.inserted,
+            tally.updated,
+            tally.unchanged,
+            tally.quarantined,
+            tally.duplicate,
+        ];
+        let mut row = vec![name.to_string(), words(*outcome).to_owned()];
+        row.extend(counts.iter().map(i64::to_string));
+        rows.push(row);
+        if let Some(why) = why {
+            print::talk(&format!("{name}: {why}"));
+        }
+    }
+    let head = [
+        "project",
+        "outcome",
+        "received",
+        "inserted",
+        "updated",
+        "unchanged",
+        "quarantined",
+        "duplicate",
+    ];
+    print::data(&print::table(&head, &rows));
+    Ok(ended.worst().into())
+}
+
+/// An outcome in words.
+pub(super) fn words(outcome: ProjectOutcome) -> &'static str {
+    match outcome {
+        ProjectOutcome::Complete => "complete",
+        ProjectOutcome::CompleteEmpty => "complete and empty",
+        ProjectOutcome::EmptyUnproven => "empty, unproven",
+        ProjectOutcome::Partial => "partial",
+        ProjectOutcome::Blocked => "blocked",
+        ProjectOutcome::Failed => "failed",
+        ProjectOutcome::Interrupted => "interrupted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_days_are_included() {
+        assert_eq!(days("2024-01-01..2024-12-31").unwrap().len_days(), 366);
+        assert_eq!(days("2024-01-01..2024-01-01").unwrap().len_days(), 1);
+        for bad in ["2024-01-01", "2024-01-02..2024-01-01", "2024-02-30..2024-03-01", "a..b", ""] {
+            assert!(days(bad).is_err(), "{bad}");
+        }
+    }
+}

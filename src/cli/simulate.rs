@@ -1,0 +1,23 @@
+//! `simulate`: serves the vendor's API on this machine.
+
+use std::net::Ipv4Addr;
+
+use tokio::net::TcpListener;
+
+use super::{
+    exit::{ExitStatus, Failed},
+    print, signal,
+};
+use crate::simulator::{self, SimulateOptions};
+
+/// Serves until a signal comes; the first line on stdout is the address.
+pub(super) async fn simulate(options: &SimulateOptions) -> Result<ExitStatus, Failed> {
+    let fault =
+        |error: std::io::Error| Failed::new(ExitStatus::Fault, format!("cannot serve: {error}"));
+    let stop = signal::listen()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(fault)?;
+    let address = listener.local_addr().map_err(fault)?;
+    print::data(&format!("http://{address}/v3\n"));
+    simulator::serve(listener, options.world(), stop.cancelled_owned()).await.map_err(fault)?;
+    Ok(ExitStatus::Done)
+}

@@ -1,0 +1,222 @@
+//! `status`: how fresh and how complete the warehouse is.
+
+use serde::Serialize;
+
+use super::{
+    exit::{ExitStatus, Failed},
+    open, print,
+};
+use crate::{
+    config::Config,
+    warehouse::{ProjectReport, RunReport, SchemaState},
+};
+
+/// How to show it.
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusOptions {
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The last runs that are shown.
+const RUNS: i64 = 5;
+
+/// Shows where every project stands. Wrong is: a blocked project, or a window that proved nothing.
+pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
+    let opened = open::database(config).await?;
+    let reports = async {
+        if opened.warehouse.schema_state().await? == SchemaState::Missing {
+            return Ok(None);
+        }
+        let projects = opened.warehouse.project_reports().await?;
+        Ok(Some((projects, opened.warehouse.run_reports(RUNS).await?)))
+    };
+    let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
+    opened.close().await?;
+    let Some((projects, runs)) = reports? else {
+        return Err(Failed::new(
+            ExitStatus::Wrong,
+            "the database holds no warehouse yet: `argos-sync migrate`, or any run, makes one",
+        ));
+    };
+    if options.json {
+        print::data(&as_json(&projects, &runs)?);
+    } else {
+        print::data(&as_text(&projects, &runs));
+    }
+    let wrong =
+        projects.iter().any(|project| project.blocked_at.is_some() || project.empty_unproven > 0);
+    Ok(if wrong { ExitStatus::Wrong } else { ExitStatus::Done })
+}
+
+fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
+    if projects.is_empty() {
+        return "no project was synced yet\n".to_owned();
+    }
+    let day = |day: Option<chrono::NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
+    let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
+        time.map_or("-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
+    };
+    let rows: Vec<_> = projects
+        .iter()
+        .map(|project| {
+            vec![
+                project.project.clone(),
+                project.stream.clone(),
+                project.records.to_string(),
+                day(project.covered_from),
+                day(project.covered_to),
+                project.covered_days.to_string(),
+                time(project.newest_as_of),
+                project.details_due.to_string(),
+                project.quarantined.to_string(),
+                project.passes_open.to_string(),
+            ]
+        })
+        .collect();
+    let head = [
+        "project",
+        "stream",
+        "records",
+        "covered from",
+        "to",
+        "days",
+        "newest as of (UTC)",
+        "details due",
+        "quarantined",
+        "open passes",
+    ];
+    let mut text = print::table(&head, &rows);
+    for project in projects {
+        let name = &project.project;
+        if let Some(reason) = &project.blocked_reason {
+            text += &format!("\n{name} is blocked since {}: {reason}\n", time(project.blocked_at));
+        }
+        if project.empty_unproven > 0 {
+            text += &format!(
+                "\n{name}: {} windows came back empty, unproven\n",
+                project.empty_unproven
+            );
+        }
+        if let Some(error) = &project.last_error {
+            text += &format!("\n{name}: an open pass last failed with: {error}\n");
+        }
+    }
+    let rows: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            vec![
+                run.run_id.to_string(),
+                run.command.clone(),
+                time(Some(run.started_at)),
+                run.outcome.clone().unwrap_or_else(|| "running or killed".to_owned()),
+                run.received.to_string(),
+                run.inserted.to_string(),
+                run.updated.to_string(),
+                run.unchanged.to_string(),
+                run.quarantined.to_string(),
+                run.duplicate.to_string(),
+            ]
+        })
+        .collect();
+    let head = [
+        "run",
+        "command",
+        "started (UTC)",
+        "outcome",
+        "received",
+        "inserted",
+        "updated",
+        "unchanged",
+        "quarantined",
+        "duplicate",
+    ];
+    text + "\n" + &print::table(&head, &rows)
+}
+
+/// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    projects: Vec<ProjectJson<'a>>,
+    runs: Vec<RunJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProjectJson<'a> {
+    project: &'a str,
+    stream: &'a str,
+    records: i64,
+    deleted: i64,
+    covered_from: Option<chrono::NaiveDate>,
+    covered_to: Option<chrono::NaiveDate>,
+    covered_days: i64,
+    oldest_as_of: Option<chrono::DateTime<chrono::Utc>>,
+    newest_as_of: Option<chrono::DateTime<chrono::Utc>>,
+    details_due: i64,
+    quarantined: i64,
+    open_passes: i64,
+    empty_unproven_windows: i64,
+    blocked_at: Option<chrono::DateTime<chrono::Utc>>,
+    blocked_reason: Option<&'a str>,
+    last_error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RunJson<'a> {
+    run: i64,
+    command: &'a str,
+    started_at: chrono::DateTime<chrono::Utc>,
+    ended_at: Option<chrono::DateTime<chrono::Utc>>,
+    outcome: Option<&'a str>,
+    received: i64,
+    inserted: i64,
+    updated: i64,
+    unchanged: i64,
+    quarantined: i64,
+    duplicate: i64,
+}
+
+fn as_json(projects: &[ProjectReport], runs: &[RunReport]) -> Result<String, Failed> {
+    let projects = projects
+        .iter()
+        .map(|project| ProjectJson {
+            project: &project.project,
+            stream: &project.stream,
+            records: project.records,
+            deleted: project.deleted,
+            covered_from: project.covered_from,
+            covered_to: project.covered_to,
+            covered_days: project.covered_days,
+            oldest_as_of: project.oldest_as_of,
+            newest_as_of: project.newest_as_of,
+            details_due: project.details_due,
+            quarantined: project.quarantined,
+            open_passes: project.passes_open,
+            empty_unproven_windows: project.empty_unproven,
+            blocked_at: project.blocked_at,
+            blocked_reason: project.blocked_reason.as_deref(),
+            last_error: project.last_error.as_deref(),
+        })
+        .collect();
+    let runs = runs
+        .iter()
+        .map(|run| RunJson {
+            run: run.run_id,
+            command: &run.command,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            outcome: run.outcome.as_deref(),
+            received: run.received,
+            inserted: run.inserted,
+            updated: run.updated,
+            unchanged: run.unchanged,
+            quarantined: run.quarantined,
+            duplicate: run.duplicate,
+        })
+        .collect();
+    let mut text = serde_json::to_string_pretty(&StatusJson { projects, runs })
+        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,75 @@
+//! What goes back to a caller: status, body, and the two families of errors (contract section 9).
+
+use axum::http::StatusCode;
+
+use super::knobs::{ErrorShape, Knobs};
+use super::writer::Writer;
+
+/// An answer before it becomes HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// 200 with this body.
+    pub(super) fn ok(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    /// An error of the gateway in front of the application.
+    pub(super) fn gateway(status: StatusCode, message: &str) -> Self {
+        Self { status, body: object(&[("message", message)]) }
+    }
+
+    /// An error of the application: always 400.
+    pub(super) fn refused(knobs: &Knobs, code: &str, message: &str) -> Self {
+        let body = match knobs.error_shape {
+            ErrorShape::CodeAndMessage => object(&[("errorCode", code), ("message", message)]),
+            ErrorShape::CodeOnly => object(&[("errorCode", code)]),
+            ErrorShape::ErrorMessage => object(&[("errorCode", code), ("errorMessage", message)]),
+            ErrorShape::MessageAndStatus => {
+                let mut w = Writer::default();
+                w.object(|w| {
+                    w.pair("message", message);
+                    w.key("statusCode").number(400_u32);
+                });
+                w.into_bytes()
+            }
+        };
+        Self { status: StatusCode::BAD_REQUEST, body }
+    }
+
+    /// What a face authentication call with a key of no add-on project brings.
+    pub(super) fn no_faceauth_project(call: u64) -> Self {
+        let trace = format!("0199cb93-bdf1-77ef-8cd4-{call:012x}");
+        let message = "faceAuth_project not found";
+        let members =
+            [("traceId", trace.as_str()), ("errorCode", "NOT_FOUND"), ("message", message)];
+        Self { status: StatusCode::BAD_REQUEST, body: object(&members) }
+    }
+
+    /// A wrong or missing key.
+    pub(super) fn forbidden() -> Self {
+        Self::gateway(StatusCode::FORBIDDEN, "Forbidden")
+    }
+
+    /// What the gateway says of itself with this status.
+    pub(super) fn gateway_fault(status: StatusCode) -> Self {
+        let message = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+            StatusCode::TOO_MANY_REQUESTS => "Too Many Requests",
+            StatusCode::BAD_GATEWAY => "Bad Gateway",
+            StatusCode::GATEWAY_TIMEOUT => "Endpoint request timed out",
+            _ => "Internal Server Error",
+        };
+        Self::gateway(status, message)
+    }
+}
+
+fn object(members: &[(&str, &str)]) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.object(|w| members.iter().for_each(|(key, text)| w.pair(key, text)));
+    w.into_bytes()
+}

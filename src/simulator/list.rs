@@ -1,0 +1,234 @@
+//! Cuts lists into pages, with every oddity of paging that the knobs ask for.
+
+use std::ops::Range;
+
+use super::draw::mix;
+use super::knobs::{CursorLoop, Knobs, Order};
+use super::overlay::Records;
+use super::population::BEFORE;
+use super::walk::{Place, Walk, is_ahead, sort};
+
+/// What one list call asks for.
+#[derive(Debug, Clone)]
+pub(super) struct ListCall {
+    /// Milliseconds since 1970.
+    pub(super) window: Option<Range<i64>>,
+    pub(super) cursor: Option<Place>,
+    /// At least 1.
+    pub(super) count: u32,
+    /// Only these records: those of a user or an e-mail address.
+    pub(super) among: Option<Vec<u32>>,
+}
+
+/// The rows of one page and the cursor behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) rows: Vec<u32>,
+    /// The number whose id is the cursor; its moment is that of the record it names.
+    pub(super) next: Option<u32>,
+}
+
+/// The page; `turn` counts the list pages of the project.
+pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u64) -> Page {
+    if knobs.dated_lists_are_empty && call.window.is_some() {
+        return Page { rows: Vec::new(), next: None };
+    }
+    let mut page = straight(records, knobs, call);
+    let resumes_before = call.cursor.is_some_and(|place| place.included);
+    let every = u64::from(knobs.empty_page_every);
+    if every > 0 && turn % every == every - 1 && !resumes_before {
+        // The cursor of an empty page must differ from the one it was asked with, and lose nothing.
+        if let Some(first) = page.rows.first() {
+            return Page { rows: Vec::new(), next: Some(first | BEFORE) };
+        }
+    }
+    repeat_rows(records, knobs, call, &mut page);
+    if knobs.order == Order::ShuffledPages {
+        page.rows.sort_unstable_by_key(|number| mix(u64::from(*number) + 1));
+    }
+    lead_back(records, knobs, call, &mut page);
+    page
+}
+
+/// The page of a vendor without oddities.
+fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> Page {
+    let window = call.window.clone().unwrap_or(i64::MIN..i64::MAX);
+    let count = usize::try_from(call.count).unwrap_or(usize::MAX);
+    let order = knobs.order;
+    let mut rows: Vec<u32> = match &call.among {
+        None => Walk::new(records, order, window, call.cursor).take(count + 1).collect(),
+        Some(numbers) => {
+            let inside = |number: &u32| {
+                records.is_shown(*number)
+                    && records.created_at_ms(*number).is_some_and(|at| window.contains(&at))
+                    && call.cursor.is_none_or(|place| is_ahead(records, order, *number, place))
+            };
+            let mut rows: Vec<_> = numbers.iter().copied().filter(inside).collect();
+            sort(records, order, &mut rows);
+            rows.truncate(count + 1);
+            rows
+        }
+    };
+    let more = rows.len() > count;
+    rows.truncate(count);
+    Page { next: rows.last().copied().filter(|_| more), rows }
+}
+
+/// Puts rows of the page before in front.
+fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut Page) {
+    let (Some(place), None, true) = (call.cursor, &call.among, knobs.repeated_rows > 0) else {
+        return;
+    };
+    let window = call.window.clone().unwrap_or(i64::MIN..i64::MAX);
+    let count = usize::try_from(knobs.repeated_rows).unwrap_or(0);
+    let mut rows: Vec<_> = Walk::back(records, knobs.order, window, place).take(count).collect();
+    rows.reverse();
+    rows.append(&mut page.rows);
+    page.rows = rows;
+}
+
+/// Makes the cursor one that was there before.
+fn lead_back(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut Page) {
+    let Some(place) = call.cursor else { return };
+    match knobs.cursor_loop {
+        CursorLoop::None => {}
+        CursorLoop::Aa => page.next = Some(place.number),
+        CursorLoop::Aba => {
+            let first = straight(records, knobs, &ListCall { cursor: None, ..call.clone() }).next;
+            if first != Some(place.number) {
+                page.next = first;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::change::Addition;
+    use super::super::overlay::{Overlay, place};
+    use super::super::population::Population;
+    use super::*;
+    use crate::domain::{Day, Stream};
+
+    fn population(submissions: u32) -> Population {
+        let from = Day::from_ymd_opt(2024, 1, 1).unwrap();
+        Population { seed: 5, submissions, faceauths: 0, from, to: from + chrono::Days::new(2) }
+    }
+
+    /// Walks a list to its end; `between` happens after every page.
+    fn walked(
+        population: &Population,
+        overlay: &mut Overlay,
+        knobs: &Knobs,
+        count: u32,
+        mut between: impl FnMut(&mut Overlay, u64),
+    ) -> BTreeMap<u32, u32> {
+        let timeline = population.timeline(Stream::Submission);
+        let mut call = ListCall { window: None, cursor: None, count, among: None };
+        let mut seen = BTreeMap::new();
+        for turn in 0..10_000 {
+            let records = Records { timeline, overlay };
+            let page = page(records, knobs, &call, turn);
+            for number in page.rows {
+                *seen.entry(number).or_insert(0) += 1;
+            }
+            let Some(next) = page.next else { return seen };
+            let (number, included) = place(next);
+            let at_ms = records.created_at_ms(number).unwrap();
+            call.cursor = Some(Place { at_ms, number, included });
+            between(overlay, turn);
+        }
+        panic!("the walk does not end")
+    }
+
+    fn orders() -> impl Strategy<Value = Order> {
+        prop_oneof![
+            Just(Order::Ascending),
+            Just(Order::Descending),
+            Just(Order::ShuffledTies),
+            Just(Order::ShuffledPages),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_walk_sees_every_record_once(
+            order in orders(),
+            count in 1u32..60,
+            size in 0u32..400,
+            empty_page_every in 0u32..4,
+            ties in proptest::collection::vec(0u32..400, 0..30),
+        ) {
+            let population = population(size);
+            let timeline = population.timeline(Stream::Submission);
+            let mut overlay = Overlay::default();
+            for tie in &ties {
+                let created_at_ms = Some(timeline.created_at_ms(*tie));
+                overlay.add(&Addition { created_at_ms, result: None }, 0);
+            }
+            let knobs = Knobs { order, empty_page_every, ..Knobs::default() };
+            let seen = walked(&population, &mut overlay, &knobs, count, |_, _| {});
+            prop_assert_eq!(seen.len(), usize::try_from(size).unwrap() + ties.len());
+            prop_assert!(seen.values().all(|times| *times == 1));
+        }
+
+        #[test]
+        fn records_that_come_and_go_do_not_disturb_the_others(order in orders(), count in 1u32..40) {
+            let population = population(300);
+            let start_ms = population.timeline(Stream::Submission).created_at_ms(150);
+            let knobs = Knobs { order, ..Knobs::default() };
+            let mut overlay = Overlay::default();
+            let seen = walked(&population, &mut overlay, &knobs, count, |overlay, turn| {
+                let number = u32::try_from(turn * 7 % 300).unwrap();
+                overlay.alter(number).vanished = true;
+                // More than one a page, for ever, would never let the walk arrive.
+                if turn < 50 {
+                    overlay.add(&Addition { created_at_ms: Some(start_ms), result: None }, 0);
+                }
+            });
+            prop_assert!(seen.values().all(|times| *times == 1));
+            let stayed = (0..300).filter(|number| overlay.altered(*number).is_none());
+            for number in stayed {
+                prop_assert!(seen.contains_key(&number), "{number}");
+            }
+        }
+
+        #[test]
+        fn repeated_rows_repeat_and_lose_nothing(order in orders(), count in 1u32..60) {
+            let knobs = Knobs { order, repeated_rows: 3, ..Knobs::default() };
+            let seen = walked(&population(200), &mut Overlay::default(), &knobs, count, |_, _| {});
+            prop_assert_eq!(seen.len(), 200);
+            prop_assert!(seen.values().any(|times| *times > 1));
+        }
+    }
+
+    #[test]
+    fn loops_lead_back() {
+        let population = population(100);
+        let overlay = Overlay::default();
+        let records =
+            Records { timeline: population.timeline(Stream::Submission), overlay: &overlay };
+        for (cursor_loop, expected) in
+            [(CursorLoop::Aa, [0, 0, 0, 0]), (CursorLoop::Aba, [0, 1, 0, 1])]
+        {
+            let knobs = Knobs { cursor_loop, ..Knobs::default() };
+            let mut call = ListCall { window: None, cursor: None, count: 10, among: None };
+            let mut names = Vec::new();
+            let mut cursors = Vec::new();
+            for turn in 0..4 {
+                let number = page(records, &knobs, &call, turn).next.unwrap();
+                let at_ms = records.created_at_ms(number).unwrap();
+                call.cursor = Some(Place { at_ms, number, included: false });
+                if !names.contains(&number) {
+                    names.push(number);
+                }
+                cursors.push(names.iter().position(|name| *name == number).unwrap());
+            }
+            assert_eq!(cursors, expected);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the simulator takes from the command line.
+
+use chrono::Days;
+
+use super::clock;
+use super::faults::Faults;
+use super::knobs::{DateFormat, FilterZone, Knobs, Order, TimeFormat};
+use super::population::Population;
+use super::world::{SimulatedProject, World};
+use crate::domain::{Day, Stream};
+
+/// How to simulate the vendor.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SimulateOptions {
+    /// Port on the loopback address; 0 picks a free one.
+    #[arg(long, default_value_t = 8641)]
+    pub port: u16,
+    /// Decides every generated value.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Number of submissions.
+    #[arg(long, default_value_t = 10_000)]
+    pub submissions: u32,
+    /// Number of face authentications.
+    #[arg(long, default_value_t = 5_000)]
+    pub faceauths: u32,
+    /// First day with records [default: a year before --to].
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<Day>,
+    /// Day after the last one with records [default: today].
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<Day>,
+    /// API key of the ID Check project.
+    #[arg(long, default_value = "simulated-idcheck-key", value_name = "KEY")]
+    pub key: String,
+    /// API key of the face authentication project.
+    #[arg(long, default_value = "simulated-faceauth-key", value_name = "KEY")]
+    pub faceauth_key: String,
+    /// Order of lists.
+    #[arg(long, value_enum, default_value = "descending")]
+    pub order: Order,
+    /// Dates the filter takes.
+    #[arg(long, value_enum, default_value = "dash")]
+    pub date_format: DateFormat,
+    /// How date-times of submissions are written.
+    #[arg(long, value_enum, default_value = "iso")]
+    pub time_format: TimeFormat,
+    /// Where the days of the date filter begin.
+    #[arg(long, value_enum, default_value = "utc")]
+    pub filter_zone: FilterZone,
+    /// The end day of a filter is left out.
+    #[arg(long)]
+    pub end_exclusive: bool,
+    /// List items carry every field.
+    #[arg(long)]
+    pub full_list_items: bool,
+    /// Largest page size.
+    #[arg(long, default_value_t = 2000)]
+    pub max_count: u32,
+    /// Every nth list page is empty and has a cursor; 0 is never.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub empty_page_every: u32,
+    /// Milliseconds that every answer waits.
+    #[arg(long, default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Share of the calls that go wrong, between 0 and 1.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    pub fault_share: f64,
+}
+
+impl SimulateOptions {
+    /// The world these options describe.
+    pub fn world(&self) -> World {
+        let to = self.to.unwrap_or_else(|| clock::now().date_naive());
+        let population = Population {
+            seed: self.seed,
+            submissions: self.submissions,
+            faceauths: self.faceauths,
+            from: self.from.unwrap_or_else(|| to.checked_sub_days(Days::new(365)).unwrap_or(to)),
+            to,
+        };
+        let keys = [(&self.key, Stream::Submission), (&self.faceauth_key, Stream::Faceauth)];
+        let projects = keys.map(|(key, stream)| SimulatedProject {
+            key: key.clone(),
+            stream,
+            population: population.clone(),
+        });
+        let world = World::new(projects.into());
+        world.set_all_knobs(&Knobs {
+            order: self.order,
+            date_format: self.date_format,
+            time_format: self.time_format,
+            filter_zone: self.filter_zone,
+            end_exclusive: self.end_exclusive,
+            full_list_items: self.full_list_items,
+            max_count: self.max_count,
+            empty_page_every: self.empty_page_every,
+            latency_ms: self.latency_ms,
+            ..Knobs::default()
+        });
+        world.set_faults(Faults::evenly(self.seed, self.fault_share));
+        world
+    }
+}

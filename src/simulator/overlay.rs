@@ -1,0 +1,152 @@
+//! What was changed while the simulator runs: only changed records cost memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::change::{Addition, Change, KycResult};
+use super::population::{ADDED, BEFORE, Timeline};
+
+/// The changes of one project.
+#[derive(Debug, Default)]
+pub(super) struct Overlay {
+    /// Added records by number less [`ADDED`].
+    added: Vec<(i64, Option<KycResult>)>,
+    added_by_time: BTreeSet<(i64, u32)>,
+    altered: HashMap<u32, Altered>,
+}
+
+/// What became of one record, as far as it is not what was generated.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Altered {
+    /// State, codes, when.
+    pub(super) decided: Option<(KycResult, Vec<String>, i64)>,
+    /// Whether AML monitoring flags it.
+    pub(super) aml_flagged: Option<bool>,
+    pub(super) edits: BTreeMap<String, String>,
+    /// Text, when.
+    pub(super) memo: Option<(String, i64)>,
+    /// How often something moved that only the single call shows.
+    pub(super) detail_revision: u32,
+    pub(super) updated_at_ms: Option<i64>,
+    /// Since when it is deleted.
+    pub(super) deleted_at_ms: Option<i64>,
+    /// Whether a deleted face authentication lost policy, result and codes.
+    pub(super) result_lost: bool,
+    pub(super) vanished: bool,
+    /// Served in place of the item, byte for byte.
+    pub(super) raw: Option<Vec<u8>>,
+}
+
+impl Altered {
+    pub(super) fn apply(&mut self, change: Change, now_ms: i64) {
+        match change {
+            Change::Decide { result, codes } => {
+                self.decided = Some((result, codes, now_ms));
+                self.updated_at_ms = Some(now_ms);
+            }
+            Change::FlagAml => self.aml_flagged = Some(true),
+            Change::ClearAml => self.aml_flagged = Some(false),
+            Change::Edit(fields) => {
+                self.edits.extend(fields);
+                self.updated_at_ms = Some(now_ms);
+            }
+            Change::Memo(text) => self.memo = Some((text, now_ms)),
+            Change::Detail => self.detail_revision += 1,
+            Change::Delete => self.deleted_at_ms = Some(now_ms),
+            Change::DeleteFaceauth { keep_result } => {
+                self.deleted_at_ms = Some(now_ms);
+                self.result_lost = !keep_result;
+            }
+            Change::Vanish => self.vanished = true,
+            Change::Return => self.vanished = false,
+        }
+    }
+}
+
+impl Overlay {
+    /// Adds a record and tells its number.
+    pub(super) fn add(&mut self, addition: &Addition, now_ms: i64) -> u32 {
+        let at_ms = addition.created_at_ms.unwrap_or(now_ms);
+        let number = ADDED + u32::try_from(self.added.len()).unwrap_or(0);
+        self.added.push((at_ms, addition.result));
+        self.added_by_time.insert((at_ms, number));
+        number
+    }
+
+    pub(super) fn altered(&self, number: u32) -> Option<&Altered> {
+        if self.altered.is_empty() { None } else { self.altered.get(&number) }
+    }
+
+    pub(super) fn alter(&mut self, number: u32) -> &mut Altered {
+        self.altered.entry(number).or_default()
+    }
+
+    /// The records whose texts were edited.
+    pub(super) fn edited(&self) -> impl Iterator<Item = u32> {
+        self.altered
+            .iter()
+            .filter(|(_, altered)| !altered.edits.is_empty())
+            .map(|(number, _)| *number)
+    }
+
+    /// The numbers of the added records.
+    pub(super) fn added_numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        ADDED..ADDED + u32::try_from(self.added.len()).unwrap_or(0)
+    }
+
+    fn added_record(&self, number: u32) -> Option<&(i64, Option<KycResult>)> {
+        self.added.get(usize::try_from(number.checked_sub(ADDED)?).ok()?)
+    }
+}
+
+/// The records of one project as they are now: generated, added and changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Records<'a> {
+    pub(super) timeline: Timeline,
+    pub(super) overlay: &'a Overlay,
+}
+
+impl Records<'_> {
+    /// When the record was made; `None` when there never was one of that number.
+    pub(super) fn created_at_ms(&self, number: u32) -> Option<i64> {
+        if number >= ADDED {
+            self.overlay.added_record(number).map(|(at_ms, _)| *at_ms)
+        } else {
+            (number < self.timeline.count).then(|| self.timeline.created_at_ms(number))
+        }
+    }
+
+    /// Whether the vendor still shows the record.
+    pub(super) fn is_shown(&self, number: u32) -> bool {
+        let exists = if number >= ADDED {
+            self.overlay.added_record(number).is_some()
+        } else {
+            number < self.timeline.count
+        };
+        exists && !self.overlay.altered(number).is_some_and(|altered| altered.vanished)
+    }
+
+    /// The state an added submission was added with.
+    pub(super) fn added_result(&self, number: u32) -> Option<KycResult> {
+        self.overlay.added_record(number).and_then(|(_, result)| *result)
+    }
+
+    /// The first moment at or after this one at which an added record was made.
+    pub(super) fn added_at_or_after(&self, at_ms: i64) -> Option<i64> {
+        self.overlay.added_by_time.range((at_ms, 0)..).next().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// The last moment before this one at which an added record was made.
+    pub(super) fn added_before(&self, at_ms: i64) -> Option<i64> {
+        self.overlay.added_by_time.range(..(at_ms, 0)).next_back().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// The records added with this moment as theirs.
+    pub(super) fn added_at(&self, at_ms: i64) -> impl Iterator<Item = u32> {
+        self.overlay.added_by_time.range((at_ms, 0)..=(at_ms, u32::MAX)).map(|(_, number)| *number)
+    }
+}
+
+/// The record a cursor names, and whether the walk goes on with it or after it.
+pub(super) fn place(number: u32) -> (u32, bool) {
+    (number & !BEFORE, number & BEFORE != 0)
+}

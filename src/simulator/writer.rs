@@ -1,0 +1,267 @@
+//! Appends JSON text to one byte buffer.
+//!
+//! The simulator must never be what a measurement measures, so items are written byte by byte into the body they are
+//! sent in, without a tree in between. Commas come from the byte before: after `{`, `[` and `:` there is none.
+
+use super::knobs::TimeFormat;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A growing JSON text.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    out: Vec<u8>,
+}
+
+impl Writer {
+    /// An empty text with room for `capacity` bytes.
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self { out: Vec::with_capacity(capacity) }
+    }
+
+    /// The text written so far.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Starts a member; its value must follow. The key is written as it is.
+    pub(super) fn key(&mut self, key: &str) -> &mut Self {
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self
+    }
+
+    /// Writes a member with a text.
+    pub(super) fn pair(&mut self, key: &str, text: &str) {
+        self.key(key).text(text);
+    }
+
+    /// Writes an object; `inner` writes its members.
+    pub(super) fn object(&mut self, inner: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.out.push(b'{');
+        inner(self);
+        self.out.push(b'}');
+    }
+
+    /// Writes an array; `inner` writes its elements.
+    pub(super) fn array(&mut self, inner: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.out.push(b'[');
+        inner(self);
+        self.out.push(b']');
+    }
+
+    /// Writes an array of texts.
+    pub(super) fn texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
+        self.array(|w| texts.into_iter().for_each(|text| w.text(text)));
+    }
+
+    /// Writes a text, escaped where JSON wants it.
+    pub(super) fn text(&mut self, text: &str) {
+        self.separate();
+        self.out.push(b'"');
+        self.escaped(text);
+        self.out.push(b'"');
+    }
+
+    /// Writes a text made of pieces, escaped where JSON wants it.
+    pub(super) fn pieces(&mut self, pieces: &[&str]) {
+        self.separate();
+        self.out.push(b'"');
+        for piece in pieces {
+            self.escaped(piece);
+        }
+        self.out.push(b'"');
+    }
+
+    /// Writes bytes as they are, with a comma before where one is due.
+    pub(super) fn verbatim(&mut self, bytes: &[u8]) {
+        self.separate();
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Writes `true` or `false`.
+    pub(super) fn bool(&mut self, value: bool) {
+        self.verbatim(if value { b"true" } else { b"false" });
+    }
+
+    /// Writes `null`.
+    pub(super) fn null(&mut self) {
+        self.verbatim(b"null");
+    }
+
+    /// Writes a whole number.
+    pub(super) fn number(&mut self, value: impl Into<u64>) {
+        self.separate();
+        self.digits(value.into());
+    }
+
+    /// Writes `units / 10^places`: as a whole number where it is one, as the vendor does (contract Q20).
+    pub(super) fn decimal(&mut self, units: u32, places: u32) {
+        self.separate();
+        let scale = 10_u32.pow(places);
+        self.digits(u64::from(units / scale));
+        let (mut rest, mut scale) = (units % scale, scale);
+        if rest > 0 {
+            self.out.push(b'.');
+        }
+        while rest > 0 {
+            scale /= 10;
+            self.digits(u64::from(rest / scale));
+            rest %= scale;
+        }
+    }
+
+    /// Writes a date-time, given in milliseconds since 1970, as a text.
+    pub(super) fn time(&mut self, format: TimeFormat, at_ms: i64) {
+        self.separate();
+        self.out.push(b'"');
+        self.bare_time(format, at_ms);
+        self.out.push(b'"');
+    }
+
+    fn bare_time(&mut self, format: TimeFormat, at_ms: i64) {
+        self.bare_day(at_ms.div_euclid(DAY_MS));
+        let ms = u64::try_from(at_ms.rem_euclid(DAY_MS)).unwrap_or(0);
+        let (first, between, last, zone): (u8, u8, u8, &[u8]) = match format {
+            TimeFormat::Iso => (b'T', b':', b'.', b"Z"),
+            TimeFormat::Dashed => (b'-', b'-', b'-', b""),
+        };
+        let clock =
+            [(first, ms / 3_600_000), (between, ms / 60_000 % 60), (between, ms / 1000 % 60)];
+        for (mark, value) in clock {
+            self.out.push(mark);
+            self.two_digits(value);
+        }
+        self.out.push(last);
+        self.digits(ms % 1000 / 100);
+        self.two_digits(ms % 100);
+        self.out.extend_from_slice(zone);
+    }
+
+    /// Writes a calendar date, given in days since 1970, as a text `YYYY-MM-DD`.
+    pub(super) fn day(&mut self, day: i64) {
+        self.separate();
+        self.out.push(b'"');
+        self.bare_day(day);
+        self.out.push(b'"');
+    }
+
+    fn bare_day(&mut self, day: i64) {
+        let (year, month, day) = civil(day);
+        self.two_digits(year / 100);
+        self.two_digits(year % 100);
+        self.out.push(b'-');
+        self.two_digits(month);
+        self.out.push(b'-');
+        self.two_digits(day);
+    }
+
+    fn separate(&mut self) {
+        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':')) {
+            self.out.push(b',');
+        }
+    }
+
+    fn two_digits(&mut self, value: u64) {
+        self.digits(value / 10 % 10);
+        self.digits(value % 10);
+    }
+
+    fn digits(&mut self, value: u64) {
+        let mut text = [b'0'; 20];
+        let (mut rest, mut length) = (value, 0);
+        for digit in text.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+            length += 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.out.extend(text.iter().skip(text.len() - length));
+    }
+
+    fn escaped(&mut self, text: &str) {
+        if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            self.out.extend_from_slice(text.as_bytes());
+            return;
+        }
+        for byte in text.bytes() {
+            match byte {
+                b'"' | b'\\' => self.out.extend_from_slice(&[b'\\', byte]),
+                0..b' ' => self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+                _ => self.out.push(byte),
+            }
+        }
+    }
+}
+
+/// Year, month and day of a day since 1970, by the era arithmetic of the Gregorian calendar.
+fn civil(day: i64) -> (u64, u64, u64) {
+    let shifted = u64::try_from(day + 719_468).unwrap_or(0);
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, SecondsFormat};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Writer)) -> String {
+        let mut writer = Writer::default();
+        write(&mut writer);
+        String::from_utf8(writer.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn commas_stand_between_members_and_elements_only() {
+        let text = written(|w| {
+            w.object(|w| {
+                w.pair("a", "{");
+                w.key("b").array(|w| {
+                    w.number(1_u32);
+                    w.object(|_| {});
+                    w.null();
+                });
+                w.key("c").bool(true);
+            });
+        });
+        assert_eq!(text, r#"{"a":"{","b":[1,{},null],"c":true}"#);
+    }
+
+    #[test]
+    fn decimals_are_whole_where_they_can_be() {
+        assert_eq!(written(|w| w.decimal(1000, 3)), "1");
+        assert_eq!(written(|w| w.decimal(97_050, 3)), "97.05");
+        assert_eq!(written(|w| w.decimal(7, 3)), "0.007");
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_those_of_the_calendar(at_ms in 0i64..4_102_444_800_000) {
+            let expected = DateTime::from_timestamp_millis(at_ms).unwrap();
+            let iso = expected.to_rfc3339_opts(SecondsFormat::Millis, true);
+            prop_assert_eq!(written(|w| w.time(TimeFormat::Iso, at_ms)), format!("\"{iso}\""));
+            let dashed = expected.format("%Y-%m-%d-%H-%M-%S-%3f");
+            prop_assert_eq!(written(|w| w.time(TimeFormat::Dashed, at_ms)), format!("\"{dashed}\""));
+        }
+
+        #[test]
+        fn any_text_comes_back(text in ".*") {
+            let json = written(|w| w.text(&text));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+    }
+}
