@@ -4,14 +4,12 @@
 //! private server of its own, which goes with the process, however that ends.
 
 use std::{
-    path::Path,
     str::FromStr as _,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use sqlx::{
     Connection as _, PgConnection, PgPool,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::{Mutex, OnceCell};
@@ -136,12 +134,7 @@ impl TestServer {
 async fn migrate(url: &str) {
     let options = PgConnectOptions::from_str(url).expect("an address");
     let mut connection = PgConnection::connect_with(&options).await.expect("the database answers");
-    // To become the program's own migrator as soon as it has one.
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    if migrations.exists() {
-        let migrator = Migrator::new(migrations).await.expect("migrations");
-        migrator.run(&mut connection).await.expect("the migrations apply");
-    }
+    argos_sync::warehouse::MIGRATOR.run(&mut connection).await.expect("the migrations apply");
     connection.close().await.expect("the connection closes");
 }
 

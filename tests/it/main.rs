@@ -9,3 +9,5 @@
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod sync;
+mod world;
