@@ -27,14 +27,21 @@ use crate::{config::Config, domain, telemetry};
 #[derive(Debug, Parser)]
 #[command(name = "argos-sync", version, after_help = EXIT_CODES)]
 struct Cli {
+    #[command(flatten)]
+    options: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Global {
     /// Configuration file (TOML); see config/default.toml for every key.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What is logged, instead of log.filter: error, warn, info, debug, trace.
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
-    #[command(subcommand)]
-    command: Command,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status); 2 usage; \
@@ -115,23 +122,21 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         #[cfg(feature = "simulator")]
         Command::Simulate(options) => simulate::simulate(&options).await,
         #[cfg(all(feature = "simulator", feature = "embedded"))]
-        Command::Demo(options) => demo::demo(&options, cli.log.as_deref()).await,
-        Command::Run(options) => run::run(&configured(cli.config, cli.log)?, &options).await,
-        Command::Status(options) => {
-            status::status(&configured(cli.config, cli.log)?, &options).await
-        }
-        Command::Check => check::check(&configured(cli.config, cli.log)?).await,
-        Command::Fetch(options) => fetch::fetch(&configured(cli.config, cli.log)?, &options).await,
-        Command::Raw(options) => raw::raw(&configured(cli.config, cli.log)?, &options).await,
-        Command::Migrate => migrate(&configured(cli.config, cli.log)?).await,
+        Command::Demo(options) => demo::demo(&options, cli.options.log.as_deref()).await,
+        Command::Run(options) => run::run(&configured(&cli.options)?, &options).await,
+        Command::Status(options) => status::status(&configured(&cli.options)?, &options).await,
+        Command::Check => check::check(&configured(&cli.options)?).await,
+        Command::Fetch(options) => fetch::fetch(&configured(&cli.options)?, &options).await,
+        Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
+        Command::Migrate => migrate(&configured(&cli.options)?).await,
     }
 }
 
 /// Reads the configuration and starts logging as it says.
-fn configured(path: Option<PathBuf>, log: Option<String>) -> Result<Config, Failed> {
-    let mut config = Config::load(path.as_deref())?;
-    if let Some(filter) = log {
-        config.log_filter = filter;
+fn configured(options: &Global) -> Result<Config, Failed> {
+    let mut config = Config::load(options.config.as_deref())?;
+    if let Some(filter) = &options.log {
+        config.log_filter.clone_from(filter);
     }
     telemetry::init(config.log_format, &config.log_filter, print::Talk)?;
     Ok(config)

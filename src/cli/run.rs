@@ -38,13 +38,13 @@ pub(super) struct RunOptions {
 /// Reads `2024-01-01..2024-12-31`, both days included.
 fn days(text: &str) -> Result<Window, String> {
     let day = |text: &str| {
-        text.parse::<Day>().map_err(|_| format!("`{text}` is no day such as 2024-12-31"))
+        text.parse::<Day>().map_err(|_no_day| format!("`{text}` is no day such as 2024-12-31"))
     };
     let (from, last) =
         text.split_once("..").ok_or("write both days, such as 2024-01-01..2024-12-31")?;
     let (from, last) = (day(from)?, day(last)?);
     Window::new(from, Window::day(last).to())
-        .map_err(|_| "the last day is before the first".to_owned())
+        .map_err(|_empty| "the last day is before the first".to_owned())
 }
 
 /// Runs.

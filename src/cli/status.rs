@@ -1,5 +1,8 @@
 //! `status`: how fresh and how complete the warehouse is.
 
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
@@ -55,9 +58,6 @@ fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
         return "no project was synced yet\n".to_owned();
     }
     let day = |day: Option<chrono::NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
-    let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
-        time.map_or("-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
-    };
     let rows: Vec<_> = projects
         .iter()
         .map(|project| {
@@ -90,19 +90,30 @@ fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
     let mut text = print::table(&head, &rows);
     for project in projects {
         let name = &project.project;
+        let mut tell = |line: std::fmt::Arguments<'_>| {
+            let _infallible = writeln!(text, "\n{name} {line}");
+        };
         if let Some(reason) = &project.blocked_reason {
-            text += &format!("\n{name} is blocked since {}: {reason}\n", time(project.blocked_at));
+            tell(format_args!("is blocked since {}: {reason}", time(project.blocked_at)));
         }
         if project.empty_unproven > 0 {
-            text += &format!(
-                "\n{name}: {} windows came back empty, unproven\n",
+            tell(format_args!(
+                "has {} windows that came back empty, unproven",
                 project.empty_unproven
-            );
+            ));
         }
         if let Some(error) = &project.last_error {
-            text += &format!("\n{name}: an open pass last failed with: {error}\n");
+            tell(format_args!("has an open pass that last failed with: {error}"));
         }
     }
+    text + "\n" + &runs_as_text(runs)
+}
+
+fn time(time: Option<DateTime<Utc>>) -> String {
+    time.map_or("-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+fn runs_as_text(runs: &[RunReport]) -> String {
     let rows: Vec<_> = runs
         .iter()
         .map(|run| {
@@ -132,7 +143,7 @@ fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
         "quarantined",
         "duplicate",
     ];
-    text + "\n" + &print::table(&head, &rows)
+    print::table(&head, &rows)
 }
 
 /// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
@@ -151,13 +162,13 @@ struct ProjectJson<'a> {
     covered_from: Option<chrono::NaiveDate>,
     covered_to: Option<chrono::NaiveDate>,
     covered_days: i64,
-    oldest_as_of: Option<chrono::DateTime<chrono::Utc>>,
-    newest_as_of: Option<chrono::DateTime<chrono::Utc>>,
+    oldest_as_of: Option<DateTime<Utc>>,
+    newest_as_of: Option<DateTime<Utc>>,
     details_due: i64,
     quarantined: i64,
     open_passes: i64,
     empty_unproven_windows: i64,
-    blocked_at: Option<chrono::DateTime<chrono::Utc>>,
+    blocked_at: Option<DateTime<Utc>>,
     blocked_reason: Option<&'a str>,
     last_error: Option<&'a str>,
 }
@@ -166,8 +177,8 @@ struct ProjectJson<'a> {
 struct RunJson<'a> {
     run: i64,
     command: &'a str,
-    started_at: chrono::DateTime<chrono::Utc>,
-    ended_at: Option<chrono::DateTime<chrono::Utc>>,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
     outcome: Option<&'a str>,
     received: i64,
     inserted: i64,

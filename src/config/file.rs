@@ -82,6 +82,7 @@ pub(super) enum Storage {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "named like the keys in the file")]
 pub(super) struct Privacy {
     pub(super) pseudonym_key: Option<SecretString>,
     pub(super) pseudonym_key_file: Option<PathBuf>,

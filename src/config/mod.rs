@@ -68,7 +68,7 @@ impl Database {
 
 /// Why the configuration cannot be used: every problem that was found.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration cannot be used:{}", problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+#[error("the configuration cannot be used:\n  {}", problems.join("\n  "))]
 pub struct ConfigError {
     /// One sentence each; no values of secrets.
     pub problems: Vec<String>,

@@ -65,7 +65,7 @@ async fn work(world: &World, blocked: &mut HashMap<ProjectName, Instant>) {
             info!(run = run.0, outcome = ?ended.worst(), "round done");
         }
         Err(fault) => {
-            error!(error = %fault, advice = fault.advice(), "the round failed; the next bell tries again")
+            error!(error = %fault, advice = fault.advice(), "the round failed; the next bell tries again");
         }
     }
 }

@@ -77,10 +77,11 @@ async fn store(
         world.warehouse.commit_fetched(&project.scope, run, &observations).await
     })
     .await?;
-    Ok(match none {
-        true => (ProjectOutcome::CompleteEmpty, Some("the vendor knows no such record".to_owned())),
-        false => (ProjectOutcome::Complete, None),
-    })
+    if none {
+        let why = "the vendor knows no such record".to_owned();
+        return Ok((ProjectOutcome::CompleteEmpty, Some(why)));
+    }
+    Ok((ProjectOutcome::Complete, None))
 }
 
 /// List answers are sparse, so they only tell the ids.

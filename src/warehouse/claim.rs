@@ -12,7 +12,7 @@ pub(super) const LEASE_SECONDS: f64 = 300.0;
 /// The right to write a window, until somebody else takes it over.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    pub(super) claim_id: i64,
+    pub(super) number: i64,
     pub(super) fence: i64,
     /// The project whose window this is.
     pub project: ProjectName,
@@ -64,7 +64,7 @@ impl Warehouse {
         .map_err(WarehouseError::database(doing))?;
         transaction.commit().await.map_err(WarehouseError::database(doing))?;
         Ok(claimed.map(|row| Claim {
-            claim_id: row.claim_id,
+            number: row.claim_id,
             fence: row.fence,
             project: project.clone(),
             stream,
@@ -101,7 +101,7 @@ impl Warehouse {
     pub async fn release(&self, claim: &Claim) -> Result<(), WarehouseError> {
         sqlx::query!(
             "delete from argos_sync.claim where claim_id = $1 and fence = $2",
-            claim.claim_id,
+            claim.number,
             claim.fence
         )
         .execute(&self.pool)
@@ -121,7 +121,7 @@ pub(super) async fn hold(
     let now = sqlx::query_scalar!(
         r#"update argos_sync.claim set until_at = argos_sync.clock() + make_interval(secs => $3)
            where claim_id = $1 and fence = $2 returning argos_sync.clock() as "now!""#,
-        claim.claim_id,
+        claim.number,
         claim.fence,
         LEASE_SECONDS,
     )

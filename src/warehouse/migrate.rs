@@ -1,5 +1,7 @@
 //! Brings the schema up to date, and writes the catalogue's comments into it.
 
+use std::fmt::Write as _;
+
 use sqlx::{AssertSqlSafe, migrate::Migrator};
 
 use super::{Warehouse, WarehouseError};
@@ -83,7 +85,7 @@ fn comments(table: &Table) -> String {
     let quote = |text: &str| text.replace('\'', "''");
     let mut sql = format!("comment on table {name} is '{}';", quote(table.comment));
     let mut add = |column: &str, text: &str| {
-        sql += &format!("comment on column {name}.{column} is '{}';", quote(text));
+        let _infallible = write!(sql, "comment on column {name}.{column} is '{}';", quote(text));
     };
     add("project", "The project's name in the configuration of argos-sync.");
     if table.key != Key::Set {

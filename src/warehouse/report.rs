@@ -91,6 +91,9 @@ pub struct RawBody {
     pub bytes: Vec<u8>,
 }
 
+/// Encoding, list body, detail body.
+type PackedRow = (String, Option<Vec<u8>>, Option<Vec<u8>>);
+
 impl Warehouse {
     /// Where every project stands that was ever synced.
     pub async fn project_reports(&self) -> Result<Vec<ProjectReport>, WarehouseError> {
@@ -167,13 +170,12 @@ impl Warehouse {
             raw_table(scope.stream),
             catalogue::id_column(scope.stream),
         );
-        let row: Option<(String, Option<Vec<u8>>, Option<Vec<u8>>)> =
-            sqlx::query_as(AssertSqlSafe(sql))
-                .bind(scope.project.as_str())
-                .bind(id)
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(WarehouseError::database("reading raw items"))?;
+        let row: Option<PackedRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(scope.project.as_str())
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(WarehouseError::database("reading raw items"))?;
         let Some((encoding, list, detail)) = row else { return Ok(Vec::new()) };
         [(Call::List, list), (Call::Detail, detail)]
             .into_iter()

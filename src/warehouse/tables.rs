@@ -42,7 +42,7 @@ pub(super) async fn write(
         let batch = Batch::gather(table, index, records);
         if !batch.rows.is_empty() {
             let arguments = batch.upsert_arguments(project)?;
-            run(connection, &statements.upsert, arguments, &mut touched).await?;
+            run(connection, statements.upsert, arguments, &mut touched).await?;
         }
         if let Some(delete) = &statements.delete
             && records.iter().any(|record| !record.is_new)
