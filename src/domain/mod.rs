@@ -13,4 +13,4 @@ pub use item::{Call, Digest, ReadNumber};
 pub use lane::Lane;
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, Kind, ProjectName, Stream};
-pub use window::{Day, InvalidWindow, Window};
+pub use window::{Covered, Day, InvalidWindow, Window};

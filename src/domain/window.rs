@@ -2,10 +2,19 @@
 
 use std::fmt;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 
 /// One UTC day.
 pub type Day = NaiveDate;
+
+/// When a day was last read completely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Covered {
+    /// The day.
+    pub day: Day,
+    /// The beginning of the walk that read it: what was created or changed later may be missing.
+    pub as_of: DateTime<Utc>,
+}
 
 /// Whole UTC days, half-open: `[from, to)`. Never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

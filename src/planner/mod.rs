@@ -6,7 +6,7 @@ pub use ladder::{Step, Trouble, next_step};
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::{Day, Lane, Window};
+use crate::domain::{Covered, Day, Lane, Window};
 
 /// A window somebody should read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,15 +15,6 @@ pub struct Task {
     pub lane: Lane,
     /// Which days.
     pub window: Window,
-}
-
-/// When a day was last read completely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Covered {
-    /// The day.
-    pub day: Day,
-    /// The beginning of the walk that read it.
-    pub as_of: DateTime<Utc>,
 }
 
 /// What planning needs to know besides coverage.

@@ -12,6 +12,7 @@ use super::{
     writing::insist,
 };
 use crate::{
+    client::Remedy,
     domain::{Lane, ProjectName, Stream, Window},
     planner,
     warehouse::{Proof, RunId, WarehouseError},
@@ -79,7 +80,7 @@ pub(super) async fn read_windows(
     backfill_id: Option<i64>,
     tasks: VecDeque<(Lane, Window)>,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
-    let patience = Patience::new(world.settings.patience);
+    let patience = Patience::of(world);
     let mut queue = tasks;
     let mut unproven = VecDeque::new();
     let mut worst = (ProjectOutcome::CompleteEmpty, None);
@@ -155,20 +156,37 @@ fn worse(
     if two.0 > one.0 { two } else { one }
 }
 
-/// Makes the single calls that are due, whatever became of the lists.
+/// Makes the single calls that are due, whatever became of the lists; goes on with those that failed while patient.
 pub(super) async fn finish(
     world: &World,
     project: &Project,
     run: RunId,
     read: (ProjectOutcome, Option<String>),
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let patience = Patience::of(world);
     let count = async || world.warehouse.details_due(&project.scope).await;
     world.progress.add_details_due(insist(world, count).await?);
-    detail::drain(world, project, run).await?;
-    let left = insist(world, count).await?;
-    if left > 0 {
-        let why = format!("{left} single calls failed and stay due");
-        return Ok(worse(read, (ProjectOutcome::Partial, Some(why))));
+    let mut rounds = 0;
+    loop {
+        let not_before = match detail::drain(world, project, run).await {
+            Ok(()) => None,
+            Err(Failure::Client(error)) => match error.remedy() {
+                Remedy::Later { not_before } => not_before,
+                _ => return Err(Failure::Client(error)),
+            },
+            Err(failure) => return Err(failure),
+        };
+        let left = insist(world, count).await?;
+        if left == 0 {
+            return Ok(read);
+        }
+        rounds += 1;
+        if !patience.wait(world, rounds, not_before).await {
+            if world.stop.is_cancelled() {
+                return Err(Failure::Interrupted);
+            }
+            let why = format!("{left} single calls failed and stay due");
+            return Ok(worse(read, (ProjectOutcome::Partial, Some(why))));
+        }
     }
-    Ok(read)
 }

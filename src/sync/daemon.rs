@@ -1,46 +1,44 @@
-//! The daemon: bells ring, one loop works.
+//! The daemon: bells ring, one loop a project works.
 //!
-//! The scheduler only rings; any number of rings while the loop works means one more round, never two at once.
+//! The scheduler only rings; any number of rings while a loop works means one more round, never two at once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
 
 use tokio::{sync::Notify, time::Instant};
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 use tracing::{error, info};
 
-use super::{World, due::run_due, outcome::ProjectOutcome};
-use crate::domain::ProjectName;
+use super::{Project, World, due::run_due, outcome::ProjectOutcome};
 
-/// Runs until the program has to end.
+/// Runs until the program has to end: one loop for each project, so that none waits for another.
 pub async fn run_daemon(world: &World) -> Result<(), JobSchedulerError> {
-    let bell = Arc::new(Notify::new());
-    let mut scheduler = ring_on_schedule(&world.settings.schedules, &bell).await?;
-    // What was missed while the daemon was down is due at once.
-    bell.notify_one();
-    let mut blocked: HashMap<ProjectName, Instant> = HashMap::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = world.stop.cancelled() => break,
-            () = bell.notified() => work(world, &mut blocked).await,
-        }
-    }
+    let world = World { is_daemon: true, ..world.clone() };
+    let bells: Vec<_> = world.projects.iter().map(|_| Arc::new(Notify::new())).collect();
+    let mut scheduler = ring_on_schedule(&world.settings.schedules, &bells).await?;
+    let loops = world.projects.iter().zip(&bells).map(|(project, bell)| {
+        // What was missed while the daemon was down is due at once.
+        bell.notify_one();
+        work_on_bells(&world, project, bell)
+    });
+    join_all(loops).await;
     scheduler.shutdown().await
 }
 
 async fn ring_on_schedule(
     schedules: &[String],
-    bell: &Arc<Notify>,
+    bells: &[Arc<Notify>],
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     for schedule in schedules {
-        let bell = Arc::clone(bell);
+        let bells = bells.to_vec();
         let job = JobBuilder::new()
             .with_timezone(chrono::Utc)
             .with_cron_job_type()
             .with_schedule(schedule.as_str())?
             .with_run_async(Box::new(move |_, _| {
-                bell.notify_one();
+                bells.iter().for_each(|bell| bell.notify_one());
                 Box::pin(std::future::ready(()))
             }))
             .build()?;
@@ -50,22 +48,30 @@ async fn ring_on_schedule(
     Ok(scheduler)
 }
 
-/// One round over all projects, but those whose key the vendor refused a short while ago.
-async fn work(world: &World, blocked: &mut HashMap<ProjectName, Instant>) {
-    let now = Instant::now();
-    blocked.retain(|_, until| *until > now);
-    let projects = world.projects.iter().filter(|project| !blocked.contains_key(project.name()));
-    match run_due(world, projects).await {
-        Ok((run, ended)) => {
-            for (name, outcome, _) in &ended.projects {
-                if *outcome == ProjectOutcome::Blocked {
-                    blocked.insert(name.clone(), now + world.settings.blocked_retry);
-                }
-            }
-            info!(run = run.0, outcome = ?ended.worst(), "round done");
+/// Does what is due whenever the bell rang. A project whose key the vendor refused rests for a while.
+async fn work_on_bells(world: &World, project: &Project, bell: &Notify) {
+    let mut resting_until = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            () = world.stop.cancelled() => return,
+            () = bell.notified() => {}
         }
-        Err(fault) => {
-            error!(error = %fault, advice = fault.advice(), "the round failed; the next bell tries again");
+        if Instant::now() < resting_until {
+            continue;
+        }
+        match run_due(world, std::iter::once(project)).await {
+            Ok((run, ended)) => {
+                let outcome = ended.worst();
+                if outcome == ProjectOutcome::Blocked {
+                    resting_until = Instant::now() + world.settings.blocked_retry;
+                }
+                info!(project = %project.name(), run = run.0, ?outcome, "round done");
+            }
+            Err(fault) => {
+                let advice = fault.advice();
+                error!(project = %project.name(), error = %fault, advice, "the round failed; the next bell tries again");
+            }
         }
     }
 }

@@ -17,8 +17,12 @@ mod settings;
 mod window;
 mod writing;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use backfill::Backfill;
@@ -105,12 +109,16 @@ pub struct World {
     pub projects: Vec<Project>,
     /// How to work.
     pub settings: Settings,
+    /// Whether there is a next bell.
+    is_daemon: bool,
     /// Rung when the program has to end.
     pub stop: CancellationToken,
     /// What a progress bar shows.
     pub progress: Arc<Progress>,
     /// Names this process in claims.
     holder: String,
+    /// Since when PostgreSQL does not answer; shared by all that writes.
+    away_since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl World {
@@ -121,8 +129,9 @@ impl World {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let (progress, holder) = (Arc::default(), holder::this_process());
-        Self { warehouse, projects, settings, stop, progress, holder }
+        let (progress, away_since) = (Arc::default(), Arc::default());
+        let holder = holder::this_process();
+        Self { warehouse, projects, settings, is_daemon: false, stop, progress, holder, away_since }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run: all projects side by side, each with its own end.
 
 use futures_util::future::join_all;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     Project, World, holder,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     client::Remedy,
-    warehouse::{RunId, WarehouseError},
+    warehouse::{self, RunId, WarehouseError},
 };
 
 /// Runs the same work for every project, and notes how it ended.
@@ -64,6 +64,10 @@ async fn conclude(
     };
     match failure {
         Failure::Interrupted => Ok((ProjectOutcome::Interrupted, None)),
+        Failure::Warehouse(fault) if fault.remedy() != warehouse::Remedy::CallPerson => {
+            warn!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
+            Ok((ProjectOutcome::Partial, Some(format!("{fault}; {}", fault.advice()))))
+        }
         Failure::Warehouse(fault) => {
             error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project failed");
             Ok((ProjectOutcome::Failed, Some(format!("{fault}; {}", fault.advice()))))

@@ -18,7 +18,8 @@ pub struct Settings {
     pub planner: planner::Settings,
     /// Single calls in flight for each project.
     pub detail_workers: usize,
-    /// How long a one-shot run goes on trying what may pass by itself.
+    /// How long a run goes on trying what may pass by itself. The daemon has no patience with the vendor, since the next
+    /// bell tries again, and endless patience with PostgreSQL.
     pub patience: Duration,
     /// When the daemon looks for work: cron expressions with six fields, UTC.
     pub schedules: Vec<String>,

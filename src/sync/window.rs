@@ -36,13 +36,20 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(time: Duration) -> Self {
+    /// Begins now; the daemon leaves what fails to the next bell.
+    pub(super) fn of(world: &World) -> Self {
+        let time = if world.is_daemon { Duration::ZERO } else { world.settings.patience };
         Self { end: Instant::now() + time }
     }
 
     /// Waits before another try; returns whether there will be one.
-    async fn wait(self, world: &World, failures: i32, not_before: Option<Duration>) -> bool {
-        let exponent = u32::try_from(failures.clamp(1, 8)).unwrap_or(1);
+    pub(super) async fn wait(
+        self,
+        world: &World,
+        failures: i32,
+        not_before: Option<Duration>,
+    ) -> bool {
+        let exponent = u32::try_from(failures.clamp(1, 7)).unwrap_or(1);
         let delay =
             not_before.unwrap_or_default().max(Duration::from_secs(1) * 2u32.pow(exponent - 1));
         Instant::now() + delay < self.end && pause(&world.stop, delay).await

@@ -1,6 +1,6 @@
 //! Tries a transaction again while PostgreSQL is away: what was received is not let go.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use tokio::time::Instant;
 use tracing::warn;
@@ -13,7 +13,9 @@ const FAREWELL: Duration = Duration::from_secs(7);
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
-/// Runs a transaction until it succeeds or fails for good.
+/// Runs a transaction until it succeeds, fails for good, or patience ends.
+///
+/// Patience counts from the moment PostgreSQL went away, whoever noticed it; the daemon's never ends (I11).
 pub(super) async fn insist<T>(
     world: &World,
     mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
@@ -22,10 +24,13 @@ pub(super) async fn insist<T>(
     let mut farewell = None;
     loop {
         let error = match transaction().await {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                note_answer(world);
+                return Ok(value);
+            }
             Err(error) => error,
         };
-        if error.remedy() != Remedy::Retry {
+        if error.remedy() != Remedy::Retry || !is_patient(world) {
             return Err(error);
         }
         warn!(%error, advice = error.advice(), delay_ms = delay.as_millis(), "PostgreSQL is away; trying again");
@@ -39,4 +44,14 @@ pub(super) async fn insist<T>(
         }
         tokio::time::sleep(DELAY_MIN).await;
     }
+}
+
+fn note_answer(world: &World) {
+    *world.away_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+fn is_patient(world: &World) -> bool {
+    let mut away_since = world.away_since.lock().unwrap_or_else(PoisonError::into_inner);
+    let since = *away_since.get_or_insert_with(Instant::now);
+    world.is_daemon || since.elapsed() < world.settings.patience
 }

@@ -1,10 +1,7 @@
 //! The ledger of days that were read completely.
 
 use super::{Warehouse, WarehouseError};
-use crate::{
-    domain::{ProjectName, Stream},
-    planner::Covered,
-};
+use crate::domain::{Covered, ProjectName, Stream};
 
 impl Warehouse {
     /// When each covered day of a project was last read completely.

@@ -9,5 +9,7 @@
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod layout;
+mod schema;
 mod sync;
 mod world;

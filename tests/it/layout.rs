@@ -1,0 +1,137 @@
+//! What prose asks for, a test enforces: who may know whom, how long a file may be, which names are no names.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// No file is longer; a long one does two jobs.
+const LINES_MAX: usize = 500;
+
+/// Each room with the rooms it may know. `cli` knows all.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("json", &["domain"]),
+    ("planner", &["domain"]),
+    ("client", &["domain", "json"]),
+    ("normalize", &["domain", "json"]),
+    ("warehouse", &["domain", "json", "normalize"]),
+    ("sync", &["client", "domain", "json", "normalize", "planner", "warehouse"]),
+    ("config", &["client", "domain", "planner", "sync", "warehouse"]),
+    ("telemetry", &["config"]),
+    ("embedded", &[]),
+    ("simulator", &["domain"]),
+];
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The room a source file belongs to.
+fn room(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).expect("a source file");
+    let first = inside.components().next().expect("a name").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms that a text names behind `crate::`, one by one or in braces.
+fn named_rooms(text: &str) -> BTreeSet<String> {
+    let mut rooms = BTreeSet::new();
+    for rest in text.split("crate::").skip(1) {
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            let mut item = String::new();
+            for char in group.chars() {
+                match char {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 || (depth == 1 && char == ',') {
+                    rooms.insert(first_name(&std::mem::take(&mut item)));
+                }
+                if depth == 0 {
+                    break;
+                }
+                if char != ',' || depth > 1 {
+                    item.push(char);
+                }
+            }
+        } else {
+            rooms.insert(first_name(rest));
+        }
+    }
+    rooms.remove("");
+    rooms
+}
+
+fn first_name(text: &str) -> String {
+    let text = text.trim_start();
+    text.chars().take_while(|char| char.is_ascii_lowercase() || *char == '_').collect()
+}
+
+#[test]
+fn every_room_knows_only_whom_it_may() {
+    let may_know: BTreeMap<_, _> = MAY_KNOW.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for path in files(&root().join("src")) {
+        let room = room(&path);
+        let Some(allowed) = may_know.get(room.as_str()) else {
+            assert!(
+                ["cli", "lib", "main"].contains(&room.as_str()),
+                "{room} is a room nobody described"
+            );
+            continue;
+        };
+        let text = fs::read_to_string(&path).expect("a text");
+        for named in named_rooms(&text) {
+            let is_room = may_know.contains_key(named.as_str()) || named == "cli";
+            if is_room && named != room && !allowed.contains(&named.as_str()) {
+                wrong.push(format!("{} knows {named}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_file_is_too_long_and_none_has_an_empty_name() {
+    let mut wrong = Vec::new();
+    for path in ["src", "tests"].into_iter().flat_map(|dir| files(&root().join(dir))) {
+        let lines = fs::read_to_string(&path).expect("a text").lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("{} has {lines} lines", path.display()));
+        }
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if ["util", "utils", "common", "helper", "helpers", "types", "misc", "manager"]
+            .contains(&name.as_str())
+        {
+            wrong.push(format!("{} says nothing by its name", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let silent: Vec<_> = files(&root().join("src"))
+        .into_iter()
+        .filter(|path| !fs::read_to_string(path).expect("a text").starts_with("//!"))
+        .collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
