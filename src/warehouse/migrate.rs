@@ -1,6 +1,6 @@
 //! Brings the schema up to date, and writes the catalogue's comments into it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::LazyLock};
 
 use sqlx::{AssertSqlSafe, migrate::Migrator};
 
@@ -11,7 +11,15 @@ use crate::{
 };
 
 /// Every migration, compiled into the program.
-pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+///
+/// Which have run stands in `argos_sync.migration`, under its full name: a role may be called like one of our schemas, and
+/// PostgreSQL would look for a bare name there first.
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.create_schema("argos_sync");
+    migrator.dangerous_set_table_name("argos_sync.migration");
+    migrator
+});
 
 /// Where the schema stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +54,7 @@ impl Warehouse {
     pub async fn schema_state(&self) -> Result<SchemaState, WarehouseError> {
         let doing = "reading the schema's version";
         let there: bool =
-            sqlx::query_scalar("select to_regclass('public._sqlx_migrations') is not null")
+            sqlx::query_scalar("select to_regclass('argos_sync.migration') is not null")
                 .fetch_one(&self.pool)
                 .await
                 .map_err(WarehouseError::database(doing))?;
@@ -54,7 +62,7 @@ impl Warehouse {
             return Ok(SchemaState::Missing);
         }
         let run: Vec<i64> =
-            sqlx::query_scalar("select version from _sqlx_migrations where success")
+            sqlx::query_scalar("select version from argos_sync.migration where success")
                 .fetch_all(&self.pool)
                 .await
                 .map_err(WarehouseError::database(doing))?;

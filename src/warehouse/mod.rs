@@ -127,7 +127,6 @@ impl Warehouse {
         let options = options
             .application_name("argos-sync")
             .statement_cache_capacity(settings.statement_cache)
-            .options([("timezone", "UTC")])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)

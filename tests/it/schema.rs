@@ -61,7 +61,8 @@ async fn every_statement_of_the_catalogue_is_accepted() {
 #[tokio::test]
 async fn every_table_and_column_has_a_comment() {
     let world = World::new(0, 0).await;
-    assert_eq!(world.run(&["migrate"]).await.code(), 0);
+    let ran = world.run(&["migrate"]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
     let silent: Vec<String> = sqlx::query_scalar(
         "select relation.oid::regclass || '.' || coalesce(attname, '')
          from pg_class as relation
