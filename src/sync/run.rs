@@ -63,7 +63,9 @@ async fn conclude(
         Err(failure) => failure,
     };
     match failure {
-        Failure::Interrupted => Ok((ProjectOutcome::Interrupted, None)),
+        Failure::Interrupted | Failure::Warehouse(WarehouseError::NoTime) => {
+            Ok((ProjectOutcome::Interrupted, None))
+        }
         Failure::Warehouse(fault) if fault.remedy() != warehouse::Remedy::CallPerson => {
             warn!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
             Ok((ProjectOutcome::Partial, Some(format!("{fault}; {}", fault.advice()))))

@@ -5,7 +5,7 @@ use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{World, pause};
+use super::World;
 use crate::warehouse::{Remedy, WarehouseError};
 
 /// Once the program has to end, PostgreSQL gets so long to take what was received.
@@ -20,30 +20,35 @@ pub(super) async fn insist<T>(
     world: &World,
     mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
 ) -> Result<T, WarehouseError> {
-    let mut delay = DELAY_MIN;
-    let mut farewell = None;
-    loop {
-        let error = match transaction().await {
-            Ok(value) => {
-                note_answer(world);
-                return Ok(value);
+    let trying = async {
+        let mut delay = DELAY_MIN;
+        loop {
+            let error = match transaction().await {
+                Ok(value) => {
+                    note_answer(world);
+                    return Ok(value);
+                }
+                Err(error) => error,
+            };
+            if error.remedy() != Remedy::Retry || !is_patient(world) {
+                return Err(error);
             }
-            Err(error) => error,
-        };
-        if error.remedy() != Remedy::Retry || !is_patient(world) {
-            return Err(error);
+            let advice = error.advice();
+            warn!(%error, advice, delay_ms = delay.as_millis(), "PostgreSQL is away; trying again");
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(if world.stop.is_cancelled() { DELAY_MIN } else { DELAY_MAX });
         }
-        warn!(%error, advice = error.advice(), delay_ms = delay.as_millis(), "PostgreSQL is away; trying again");
-        if pause(&world.stop, delay).await {
-            delay = (delay * 2).min(DELAY_MAX);
-            continue;
-        }
-        let end = *farewell.get_or_insert_with(|| Instant::now() + FAREWELL);
-        if Instant::now() >= end {
-            return Err(error);
-        }
-        tokio::time::sleep(DELAY_MIN).await;
+    };
+    tokio::select! {
+        result = trying => result,
+        () = farewell(world) => Err(WarehouseError::NoTime),
     }
+}
+
+/// Ready once the program had to end, and waited for PostgreSQL as long as it may.
+async fn farewell(world: &World) {
+    world.stop.cancelled().await;
+    tokio::time::sleep(FAREWELL).await;
 }
 
 fn note_answer(world: &World) {

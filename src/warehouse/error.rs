@@ -21,6 +21,9 @@ pub enum WarehouseError {
         /// The constraint that was violated.
         constraint: Option<String>,
     },
+    /// The program had to end before PostgreSQL took what there was to write.
+    #[error("the program had to end before PostgreSQL answered")]
+    NoTime,
     /// Another process holds the claim by now; nothing was written.
     #[error("another process has taken over this work")]
     FenceLost,
@@ -92,7 +95,7 @@ impl WarehouseError {
                     _ => Remedy::CallPerson,
                 },
             },
-            Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
+            Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
             Self::NewerSchema | Self::OlderSchema | Self::CorruptRaw(_) | Self::Shape { .. } => {
                 Remedy::CallPerson
             }
@@ -115,6 +118,7 @@ impl WarehouseError {
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },
+            Self::NoTime => "start again: work goes on from the last page that was stored",
             Self::FenceLost | Self::CheckpointMoved { .. } => {
                 "nothing to do: the other process goes on with it"
             }
