@@ -8,6 +8,8 @@ mod faceauth;
 mod merge;
 mod policy;
 mod submission;
+#[cfg(test)]
+mod tests;
 mod value;
 mod walk;
 
