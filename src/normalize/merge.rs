@@ -5,19 +5,21 @@
 //! next detail. Of an array that both carry, the newer one says which elements there are, and each is merged with the
 //! one of the same natural key, else of the same position.
 
-use super::catalogue::natural_key;
+use std::collections::{HashMap, HashSet};
+
+use super::{catalogue::natural_key, submission::is_deleted};
 use crate::{
     domain::ReadNumber,
     json::{Json, Member},
 };
 
-/// The merged item, and which of the two was asked later.
+/// The merged item, and what its detail says of a deletion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged<'a> {
     /// The record.
     pub value: Json<'a>,
-    /// Whether the detail alone speaks: it is there and newer than the list item.
-    pub detail_rules: bool,
+    /// Whether the last single call showed the vendor's mark of a deletion: a list item alone proves none (I7).
+    pub detail_is_deleted: bool,
 }
 
 /// Merges what is there of the two; `None` when nothing is.
@@ -25,16 +27,15 @@ pub fn merge<'a>(
     list: Option<(Json<'a>, ReadNumber)>,
     detail: Option<(Json<'a>, ReadNumber)>,
 ) -> Option<Merged<'a>> {
-    let rules = |detail_rules| move |value| Merged { value, detail_rules };
-    match (list, detail) {
-        (None, None) => None,
-        (Some((list, _)), None) => Some(list).map(rules(false)),
-        (None, Some((detail, _))) => Some(detail).map(rules(true)),
-        (Some((_, asked)), Some((detail, answered))) if answered > asked => {
-            Some(detail).map(rules(true))
-        }
-        (Some((list, _)), Some((detail, _))) => Some(overlay(list, detail)).map(rules(false)),
-    }
+    let detail_is_deleted = detail.as_ref().is_some_and(|(detail, _)| is_deleted(detail));
+    let value = match (list, detail) {
+        (None, None) => return None,
+        (Some((list, _)), None) => list,
+        (None, Some((detail, _))) => detail,
+        (Some((_, asked)), Some((detail, answered))) if answered > asked => detail,
+        (Some((list, _)), Some((detail, _))) => overlay(list, detail),
+    };
+    Some(Merged { value, detail_is_deleted })
 }
 
 /// Lays a newer list item over an older detail item.

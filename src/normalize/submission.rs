@@ -36,7 +36,7 @@ pub(super) fn derive<'a>(context: &Context, item: &'a Merged<'_>, normalized: &m
     }
     normalized.set(STREAM, "userid_pseudonym", pseudonym(context, value.get("userid")));
     normalized.set(STREAM, "email_pseudonym", pseudonym(context, value.get("email")));
-    if item.detail_rules && is_deleted(value) {
+    if item.detail_is_deleted && is_deleted(value) {
         normalized.deletion = Some(Deletion { at: None });
     }
 }
@@ -77,7 +77,7 @@ fn duplicates<'a>(item: &'a Json<'_>) -> Vec<Row<'a>> {
 }
 
 /// The label anywhere, together with vanished identity data (I7).
-fn is_deleted(item: &Json<'_>) -> bool {
+pub(super) fn is_deleted(item: &Json<'_>) -> bool {
     let gone = |key: &&str| {
         let value = item.get("data").and_then(|data| data.get(key));
         value.is_none_or(|value| {
