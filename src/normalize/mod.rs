@@ -243,7 +243,8 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
     let text = value.filter(|value| !matches!(value, Json::Null)).map(value::text_of);
     let (Some(key), Some(text)) = (&context.pseudonym_key, text) else { return Cell::Null };
     match Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) {
-        Ok(mut mac) if !text.is_empty() => {
+        // The label of a deletion would make one person of all who were deleted.
+        Ok(mut mac) if !text.is_empty() && text != submission::DELETED => {
             mac.update(text.as_bytes());
             Cell::Text(Cow::Owned(hex(mac.finalize().into_bytes())))
         }
