@@ -115,10 +115,7 @@ impl<'a> Json<'a> {
             Self::Text(text) if text.contains('\u{fffd}') => visit(path),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
             Self::Array(elements) => {
-                let length = path.len();
-                path.push_str("[]");
                 elements.iter().for_each(|element| element.walk_damaged(path, visit));
-                path.truncate(length);
             }
             Self::Object(members) => {
                 for (key, value) in members {

@@ -1,8 +1,11 @@
 //! Items too large or too broken for a fixture file.
 
-use super::{of_detail, rows};
+use super::{notes_of, of_detail, rows};
 use crate::{
-    domain::{Call, Stream::Submission},
+    domain::{
+        Call,
+        Stream::{Faceauth, Submission},
+    },
     normalize::{Refusal, glance},
 };
 
@@ -79,4 +82,37 @@ fn a_byte_order_mark_is_no_part_of_an_item() {
     let plain = br#"{"submission_id":"a"}"#;
     let marked = [&b"\xef\xbb\xbf"[..], plain].concat();
     assert_eq!(glanced(&marked), glanced(plain));
+}
+
+#[test]
+fn what_is_kept_in_an_index_stays_short() {
+    let long = "x".repeat(200_000);
+    let item = format!(
+        r#"{{"submission_id":"a","duplicated_users":["{long}","b"],"{long}":1,"made {long}":{{"b":"\u0000"}}}}"#
+    );
+    let text = of_detail(Submission, &item);
+    assert!(text.contains("note duplicated_users: long id, string"), "{text}");
+    assert_eq!(text.matches("duplicate_submission_id = ").count(), 1, "{text}");
+    assert!(text.lines().all(|line| line.len() < 300), "{text}");
+    let item = format!(r#"{{"auth_id":"a","kyc_submission_id":"{long}"}}"#);
+    assert_eq!(notes_of(Faceauth, &item), ["kyc_submission_id: long id, string"]);
+}
+
+#[test]
+fn one_deviation_a_thousand_times_is_one_note_and_hides_no_other() {
+    let attempts = vec![r#"{"livenessScore":"high","errorMsg":"\u0000"}"#; 1000].join(",");
+    let item = format!(
+        r#"{{"submission_id":"a","kyc":{{"attempts":[{attempts}]}},"memo":{{"text":[]}}}}"#
+    );
+    assert_eq!(
+        notes_of(Submission, &item),
+        [
+            "kyc.attempts.errorMsg: damaged text, string",
+            "kyc.attempts.livenessScore: wrong type, string",
+            "memo.text: wrong type, array",
+        ]
+    );
+    let keys: Vec<_> = (0..1000).map(|key| format!(r#""k{key}":{{"x":"\u0000"}}"#)).collect();
+    let item = format!(r#"{{"submission_id":"a",{}}}"#, keys.join(","));
+    assert_eq!(notes_of(Submission, &item).len(), 200);
 }
