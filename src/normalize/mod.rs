@@ -207,5 +207,6 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
 }
 
 fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+    let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.into_iter().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).collect()
 }

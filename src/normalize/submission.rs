@@ -119,7 +119,7 @@ pub(super) fn is_deleted(item: &Json<'_>) -> bool {
                 || value.as_text().is_some_and(|t| t.is_empty() || t == DELETED)
         })
     };
-    IDENTITY.iter().all(|key| gone(&key)) && holds_label(item)
+    IDENTITY.iter().all(gone) && holds_label(item)
 }
 
 fn holds_label(value: &Json<'_>) -> bool {

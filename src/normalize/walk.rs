@@ -197,7 +197,9 @@ impl<'a> Walk<'a> {
         match value {
             Json::Null => {}
             Json::Array(elements) => {
-                elements.iter().for_each(|element| self.visit_element(node, element));
+                for element in elements {
+                    self.visit_element(node, element);
+                }
             }
             // A lone object counts as one element (quirk Q7); an empty one as none.
             Json::Object(members) if members.is_empty() => {}

@@ -107,7 +107,7 @@ fn thin_out(detail: &Value, choices: &mut impl Iterator<Item = u8>) -> Option<Va
 /// The laws of I5 for a newer list item, told without the code: elements are matched by position here.
 fn follows_the_laws(list: Option<&Value>, detail: Option<&Value>, merged: Option<&Value>) -> bool {
     match (list, detail) {
-        (None | Some(Value::Null), None) => merged == list,
+        (None, None) => merged.is_none(),
         // What only the detail carries stays.
         (None | Some(Value::Null), Some(_)) => merged == detail,
         (Some(Value::Object(list)), Some(Value::Object(detail))) => {
@@ -141,7 +141,9 @@ fn overlaid(list: &Value, detail: &Value) -> Value {
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        STREAMS.into_iter().for_each(|stream| put_through(stream, &bytes));
+        for stream in STREAMS {
+            put_through(stream, &bytes);
+        }
     }
 
     #[test]
@@ -209,13 +211,15 @@ proptest! {
         };
         let paths = ["image", "kyc.attempts.selfieImage"];
         prop_assert_eq!(digest_of(&item(&one), &paths), digest_of(&item(&other), &paths));
-        prop_assert_eq!(digest_of(&item(&one), &[]) == digest_of(&item(&other), &[]), one == other);
+        let alike = digest_of(&item(&one), &[]) == digest_of(&item(&other), &[]);
+        prop_assert_eq!(alike, item(&one) == item(&other));
     }
 
     #[test]
     fn the_digest_tells_different_values_apart(one in any_json(), other in any_json()) {
-        let alike = digest_of(&one.to_string(), &[]) == digest_of(&other.to_string(), &[]);
-        prop_assert_eq!(alike, one.to_string() == other.to_string());
+        let (one, other) = (one.to_string(), other.to_string());
+        let alike = digest_of(&one, &[]) == digest_of(&other, &[]);
+        prop_assert_eq!(alike, one == other);
     }
 
     #[test]
