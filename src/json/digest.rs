@@ -22,12 +22,12 @@ impl Paths {
         for path in paths {
             let mut node = &mut set;
             for key in path.split('.') {
-                let index = match node.below.iter().position(|(name, _)| name == key) {
-                    Some(index) => index,
-                    None => {
-                        node.below.push((Cow::Owned(key.to_owned()), Self::default()));
-                        node.below.len() - 1
-                    }
+                let index = if let Some(index) = node.below.iter().position(|(name, _)| name == key)
+                {
+                    index
+                } else {
+                    node.below.push((Cow::Owned(key.to_owned()), Self::default()));
+                    node.below.len() - 1
                 };
                 let Some((_, next)) = node.below.get_mut(index) else { break };
                 node = next;
@@ -70,7 +70,9 @@ fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
         Json::Text(text) => feed_text(b's', text, out),
         Json::Array(elements) => {
             out.push(b'[');
-            elements.iter().for_each(|element| feed(element, volatile, out));
+            for element in elements {
+                feed(element, volatile, out);
+            }
             out.push(b']');
         }
         Json::Object(members) => {

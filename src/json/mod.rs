@@ -1,6 +1,6 @@
 //! Reads JSON the way this vendor needs it: tolerant of bad text, strict about structure, borrowing from the page.
 //!
-//! serde_json refuses a whole page for one lone surrogate and rounds numbers on the way through its `Value`. Here a page
+//! `serde_json` refuses a whole page for one lone surrogate and rounds numbers on the way through its `Value`. Here a page
 //! is cut into the bytes of its items without looking inside them ([`members`], [`elements`]), and each item is parsed
 //! alone ([`text`], [`parse`]), so that one bad item never takes its neighbours along (I3). What PostgreSQL cannot hold
 //! becomes U+FFFD and is reported, never refused. Error values say where and what, and never quote the data (I8).
@@ -45,7 +45,7 @@ pub struct Malformed {
     pub what: &'static str,
 }
 
-impl<'a> Json<'a> {
+impl Json<'_> {
     /// The member of that name; `None` when this is no object or has none.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
@@ -115,10 +115,9 @@ impl<'a> Json<'a> {
             Self::Text(text) if text.contains('\u{fffd}') => visit(path),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
             Self::Array(elements) => {
-                let length = path.len();
-                path.push_str("[]");
-                elements.iter().for_each(|element| element.walk_damaged(path, visit));
-                path.truncate(length);
+                for element in elements {
+                    element.walk_damaged(path, visit);
+                }
             }
             Self::Object(members) => {
                 for (key, value) in members {

@@ -3,21 +3,21 @@
 use std::borrow::Cow;
 
 use super::{
-    Cell, Context, Deletion, Normalized,
+    Cell, Context, Deletion, Found, ID_BYTES_MAX, Normalized,
     catalogue::Type,
+    note,
     policy::policy,
     submission::pair_reasons,
-    value::{parse_time, read, texts},
+    value::{Unreadable, read},
 };
 use crate::{domain::Stream, json::Json};
 
 const STREAM: Stream = Stream::Faceauth;
 
 pub(super) fn derive<'a>(context: &Context, item: &'a Json<'_>, normalized: &mut Normalized<'a>) {
-    let of = |key| item.get(key).map(texts).unwrap_or_default();
-    let failures = pair_reasons(of("fail_code"), &of("reject_comment"));
+    let failures = pair_reasons(item.get("fail_code"), item.get("reject_comment"));
     normalized.put(STREAM, "faceauth_failure", failures);
-    if let Some((id, row)) = policy(STREAM, item.get("policy"), None) {
+    if let Some((id, row)) = policy(STREAM, item.get("policy"), None, &mut normalized.notes) {
         normalized.set(STREAM, "faceauth_policy_id", Cell::Text(Cow::Owned(id)));
         normalized.put(STREAM, "faceauth_policy", vec![row]);
     }
@@ -25,9 +25,24 @@ pub(super) fn derive<'a>(context: &Context, item: &'a Json<'_>, normalized: &mut
         let parent = Cow::Owned(parent.as_str().to_owned());
         normalized.set(STREAM, "kyc_project", Cell::Text(parent));
     }
-    let marked = item.get("delete_check").map(|check| read(Type::Bool, check));
-    if marked == Some(Ok(Cell::Bool(true))) {
-        let at = item.get("delete_time").and_then(Json::as_text).and_then(parse_time);
+    if let Some(submission @ (Json::Text(id) | Json::Number(id))) = item.get("kyc_submission_id")
+        && id.len() > ID_BYTES_MAX
+    {
+        normalized.set(STREAM, "kyc_submission_id", Cell::Null);
+        let json_type = submission.type_name();
+        note::keep(&mut normalized.notes, "kyc_submission_id", Found::LongId, json_type);
+    }
+    let mut mark = |key, kind| {
+        let value = item.get(key)?;
+        let noted = |why: Unreadable| {
+            note::keep(&mut normalized.notes, key, why.into(), value.type_name());
+        };
+        read(kind, value).map_err(noted).ok()
+    };
+    let check = mark("delete_check", Type::Bool);
+    let time = mark("delete_time", Type::At);
+    if check == Some(Cell::Bool(true)) {
+        let at = if let Some(Cell::At(at)) = time { Some(at) } else { None };
         normalized.deletion = Some(Deletion { at });
     }
 }

@@ -5,19 +5,21 @@
 //! next detail. Of an array that both carry, the newer one says which elements there are, and each is merged with the
 //! one of the same natural key, else of the same position.
 
-use super::catalogue::natural_key;
+use std::collections::{HashMap, HashSet};
+
+use super::{catalogue::natural_key, submission::is_deleted};
 use crate::{
     domain::ReadNumber,
     json::{Json, Member},
 };
 
-/// The merged item, and which of the two was asked later.
+/// The merged item, and what its detail says of a deletion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged<'a> {
     /// The record.
     pub value: Json<'a>,
-    /// Whether the detail alone speaks: it is there and newer than the list item.
-    pub detail_rules: bool,
+    /// Whether the last single call showed the vendor's mark of a deletion: a list item alone proves none (I7).
+    pub detail_is_deleted: bool,
 }
 
 /// Merges what is there of the two; `None` when nothing is.
@@ -25,16 +27,15 @@ pub fn merge<'a>(
     list: Option<(Json<'a>, ReadNumber)>,
     detail: Option<(Json<'a>, ReadNumber)>,
 ) -> Option<Merged<'a>> {
-    let rules = |detail_rules| move |value| Merged { value, detail_rules };
-    match (list, detail) {
-        (None, None) => None,
-        (Some((list, _)), None) => Some(list).map(rules(false)),
-        (None, Some((detail, _))) => Some(detail).map(rules(true)),
-        (Some((_, asked)), Some((detail, answered))) if answered > asked => {
-            Some(detail).map(rules(true))
-        }
-        (Some((list, _)), Some((detail, _))) => Some(overlay(list, detail)).map(rules(false)),
-    }
+    let detail_is_deleted = detail.as_ref().is_some_and(|(detail, _)| is_deleted(detail));
+    let value = match (list, detail) {
+        (None, None) => return None,
+        (Some((list, _)), None) => list,
+        (None, Some((detail, _))) => detail,
+        (Some((_, asked)), Some((detail, answered))) if answered > asked => detail,
+        (Some((list, _)), Some((detail, _))) => overlay(list, detail),
+    };
+    Some(Merged { value, detail_is_deleted })
 }
 
 /// Lays a newer list item over an older detail item.
@@ -87,24 +88,44 @@ fn lay_elements<'a>(
     detail: Vec<Json<'a>>,
     path: &mut String,
 ) -> Vec<Json<'a>> {
-    let name = natural_key(path);
+    let key_of = |element: &Json<'_>| natural_key(path).and_then(|name| key_text(element, name));
+    // Of elements with the same key the first one counts.
+    let mut by_key: HashMap<String, usize> = HashMap::new();
+    for (position, element) in detail.iter().enumerate() {
+        if let Some(key) = key_of(element) {
+            by_key.entry(key).or_insert(position);
+        }
+    }
+    let twins: Vec<Option<usize>> =
+        list.iter().map(|element| by_key.remove(&key_of(element)?)).collect();
+    // An element without its key takes the one at its position, unless that is another one's twin.
+    let taken: HashSet<usize> = twins.iter().copied().flatten().collect();
+    let by_position = |position: usize, element: &Json<'_>| {
+        (key_of(element).is_none() && !taken.contains(&position)).then_some(position)
+    };
+    let twins: Vec<Option<usize>> = twins
+        .into_iter()
+        .zip(list.iter().enumerate())
+        .map(|(twin, (position, element))| twin.or_else(|| by_position(position, element)))
+        .collect();
     let mut older: Vec<Option<Json<'a>>> = detail.into_iter().map(Some).collect();
     list.into_iter()
-        .enumerate()
-        .map(|(position, element)| {
-            let key = name.and_then(|name| element.get(name)).cloned();
-            let twin = match (name, &key) {
-                (Some(name), Some(key)) => older.iter_mut().find(|candidate| {
-                    candidate.as_ref().and_then(|candidate| candidate.get(name)) == Some(key)
-                }),
-                _ => older.get_mut(position),
-            };
-            match twin.and_then(Option::take) {
-                Some(twin) if matches!(element, Json::Object(_)) => lay(element, twin, path),
-                _ => element,
+        .zip(twins)
+        .map(|(element, twin)| {
+            match twin.and_then(|position| older.get_mut(position)).and_then(Option::take) {
+                Some(twin) => lay(element, twin, path),
+                None => element,
             }
         })
         .collect()
+}
+
+/// The natural key as text, since a number may come as a text as well (quirk Q8); null is none.
+fn key_text(element: &Json<'_>, name: &str) -> Option<String> {
+    match element.get(name)? {
+        Json::Text(key) | Json::Number(key) => Some(key.to_string()).filter(|key| !key.is_empty()),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +172,36 @@ mod tests {
                 1
             ),
             r#"{"kyc":{"attempts":[{"attemptCnt":2,"s":9,"v":"b"},{"attemptCnt":3,"s":8}]}}"#
+        );
+    }
+
+    #[test]
+    fn an_element_without_its_key_goes_by_position_and_takes_no_other_ones_twin() {
+        assert_eq!(
+            merged(
+                r#"{"kyc":{"attempts":[{"s":9},{"attemptCnt":"1","s":8},{"attemptCnt":null}]}}"#,
+                r#"{"kyc":{"attempts":[{"attemptCnt":1,"v":"a"},{"attemptCnt":2},{"v":"c"}]}}"#,
+                2,
+                1
+            ),
+            r#"{"kyc":{"attempts":[{"s":9},{"attemptCnt":"1","s":8,"v":"a"},{"attemptCnt":null,"v":"c"}]}}"#
+        );
+        assert_eq!(
+            merged(
+                r#"{"aml":{"matches":[{"score":9}]}}"#,
+                r#"{"aml":{"matches":[{"resource_id":"r","score":1}]}}"#,
+                2,
+                1
+            ),
+            r#"{"aml":{"matches":[{"resource_id":"r","score":9}]}}"#
+        );
+    }
+
+    #[test]
+    fn null_in_an_array_of_a_list_item_waits_for_a_detail() {
+        assert_eq!(
+            merged(r#"{"l":[null,{"a":1}]}"#, r#"{"l":["x",{"b":2}]}"#, 2, 1),
+            r#"{"l":["x",{"a":1,"b":2}]}"#
         );
     }
 

@@ -6,8 +6,11 @@
 pub mod catalogue;
 mod faceauth;
 mod merge;
+mod note;
 mod policy;
 mod submission;
+#[cfg(test)]
+mod tests;
 mod value;
 mod walk;
 
@@ -19,6 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 pub use merge::{Merged, merge, overlay};
+pub use note::{Found, Note};
 pub use value::Cell;
 
 use crate::{
@@ -62,53 +66,6 @@ pub struct Normalized<'a> {
 pub struct Deletion {
     /// When, where the vendor says so.
     pub at: Option<DateTime<Utc>>,
-}
-
-/// A deviation: where, and what was found there; never the value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Note {
-    /// Members separated by dots, array positions left out.
-    pub path: String,
-    /// What was found.
-    pub found: Found,
-    /// The JSON type that stood there.
-    pub json_type: &'static str,
-}
-
-/// What can deviate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Found {
-    /// A field that is not in the catalogue.
-    UnknownField,
-    /// Another JSON type than the column wants.
-    WrongType,
-    /// A text that is no time or date.
-    NoTime,
-    /// A number without a value.
-    NoNumber,
-    /// A text that PostgreSQL cannot hold; U+FFFD stands for what was replaced.
-    DamagedText,
-}
-
-impl Found {
-    /// The word used in tables and messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownField => "unknown field",
-            Self::WrongType => "wrong type",
-            Self::NoTime => "no time",
-            Self::NoNumber => "no number",
-            Self::DamagedText => "damaged text",
-        }
-    }
-
-    /// Whether the stored row lacks something of the item because of it.
-    pub fn is_repair(self) -> bool {
-        match self {
-            Self::UnknownField => false,
-            Self::WrongType | Self::NoTime | Self::NoNumber | Self::DamagedText => true,
-        }
-    }
 }
 
 /// Why no row can be written for an item.
@@ -205,12 +162,11 @@ pub fn normalize<'a>(
     }
     if damaged {
         item.value.damaged_paths(&mut |path| {
-            let path = walk::cut_at_open_map(stream, path).to_owned();
-            normalized.notes.push(Note { path, found: Found::DamagedText, json_type: "string" });
+            let path = walk::cut_at_open_map(stream, path);
+            note::keep(&mut normalized.notes, path, Found::DamagedText, "string");
         });
     }
     normalized.notes.sort_unstable();
-    normalized.notes.dedup();
     normalized
 }
 
@@ -241,7 +197,8 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
     let text = value.filter(|value| !matches!(value, Json::Null)).map(value::text_of);
     let (Some(key), Some(text)) = (&context.pseudonym_key, text) else { return Cell::Null };
     match Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) {
-        Ok(mut mac) if !text.is_empty() => {
+        // The label of a deletion would make one person of all who were deleted.
+        Ok(mut mac) if !text.is_empty() && text != submission::DELETED => {
             mac.update(text.as_bytes());
             Cell::Text(Cow::Owned(hex(mac.finalize().into_bytes())))
         }
@@ -250,5 +207,6 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
 }
 
 fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+    let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.into_iter().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).collect()
 }

@@ -5,17 +5,19 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Cell, Row,
+    Cell, Note, Row,
     catalogue::{self, Key},
-    hex, value,
+    hex, note, value,
 };
 use crate::{domain::Stream, json::Json};
 
-/// The key and the row of a policy; `None` when there is no set. `hidden` names the member that belongs to neither.
+/// The key and the row of a policy; `None` when there is no set. `hidden` names the member that belongs to neither;
+/// what cannot be read is noted.
 pub(super) fn policy<'a>(
     stream: Stream,
     set: Option<&'a Json<'_>>,
     hidden: Option<&str>,
+    notes: &mut Vec<Note>,
 ) -> Option<(String, Row<'a>)> {
     let set @ Json::Object(members) = set? else { return None };
     let table = catalogue::tables(stream).iter().find(|table| table.key == Key::Set)?;
@@ -25,7 +27,10 @@ pub(super) fn policy<'a>(
         let key = column.path.rsplit('.').next().unwrap_or_default();
         match set.get(key) {
             _ if column.path.is_empty() => Cell::Text(Cow::Owned(id.clone())),
-            Some(value) => value::read(column.kind, value).unwrap_or(Cell::Null),
+            Some(value) => value::read(column.kind, value).unwrap_or_else(|why| {
+                note::keep(notes, column.path, why.into(), value.type_name());
+                Cell::Null
+            }),
             None => Cell::Null,
         }
     });

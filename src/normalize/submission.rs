@@ -1,16 +1,17 @@
 //! What a submission's rows hold besides the plain cells of the catalogue.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
-    Cell, Context, Deletion, Merged, Normalized, Row, policy::policy, pseudonym, value::texts,
+    Cell, Context, Deletion, Found, ID_BYTES_MAX, Merged, Normalized, Note, Row, note,
+    policy::policy, pseudonym, value::text_of,
 };
 use crate::{domain::Stream, json::Json};
 
 const STREAM: Stream = Stream::Submission;
 
 /// The label of a deleted submission (contract section 3.6); which field carries it is not documented.
-const DELETED: &str = "Deleted Submission";
+pub(super) const DELETED: &str = "Deleted Submission";
 
 /// What is gone from `data` once a submission was deleted.
 const IDENTITY: [&str; 9] = [
@@ -27,57 +28,90 @@ const IDENTITY: [&str; 9] = [
 
 pub(super) fn derive<'a>(context: &Context, item: &'a Merged<'_>, normalized: &mut Normalized<'a>) {
     let value = &item.value;
-    normalized.put(STREAM, "kyc_reject_reason", reasons(value.get("kyc")));
-    normalized.put(STREAM, "submission_duplicate", duplicates(value));
+    let of_kyc = |key| value.get("kyc").and_then(|kyc| kyc.get(key));
+    let reasons = pair_reasons(of_kyc("commentCode"), of_kyc("comment"));
+    normalized.put(STREAM, "kyc_reject_reason", reasons);
+    let duplicates = duplicates(value, &mut normalized.notes);
+    normalized.put(STREAM, "submission_duplicate", duplicates);
     // The webhook address may hold a secret (quirk Q21), so it belongs to no policy.
-    if let Some((id, row)) = policy(STREAM, value.get("project_options"), Some("webhookURL")) {
+    let options = value.get("project_options");
+    if let Some((id, row)) = policy(STREAM, options, Some("webhookURL"), &mut normalized.notes) {
         normalized.set(STREAM, "kyc_policy_id", Cell::Text(Cow::Owned(id)));
         normalized.put(STREAM, "kyc_policy", vec![row]);
     }
     normalized.set(STREAM, "userid_pseudonym", pseudonym(context, value.get("userid")));
     normalized.set(STREAM, "email_pseudonym", pseudonym(context, value.get("email")));
-    if item.detail_rules && is_deleted(value) {
+    if item.detail_is_deleted && is_deleted(value) {
         normalized.deletion = Some(Deletion { at: None });
     }
 }
 
-/// One row for each code and each text; the n-th text belongs to the n-th code.
-fn reasons<'a>(kyc: Option<&'a Json<'_>>) -> Vec<Row<'a>> {
-    let of = |key| kyc.and_then(|kyc| kyc.get(key)).map(texts).unwrap_or_default();
-    pair_reasons(of("commentCode"), &of("comment"))
-}
-
-/// Codes with whether a text stands beside them.
+/// One row for each code and each text; the n-th text belongs to the n-th code. Nothing at a position of both is no
+/// reason.
 pub(super) fn pair_reasons<'a>(
-    codes: Vec<Cow<'a, str>>,
-    comments: &[Cow<'_, str>],
+    codes: Option<&'a Json<'_>>,
+    comments: Option<&'a Json<'_>>,
 ) -> Vec<Row<'a>> {
+    let (mut codes, comments) = (by_position(codes), by_position(comments));
     let count = codes.len().max(comments.len());
-    let mut codes = codes.into_iter();
-    (0..count)
-        .map(|position| {
-            let has_comment = comments.get(position).is_some_and(|comment| !comment.is_empty());
-            vec![codes.next().map_or(Cell::Null, Cell::Text), Cell::Bool(has_comment)]
+    codes.resize(count, None);
+    let has_comment = |position| matches!(comments.get(position), Some(Some(_)));
+    codes
+        .into_iter()
+        .enumerate()
+        .filter(|(position, code)| code.is_some() || has_comment(*position))
+        .map(|(position, code)| {
+            vec![code.map_or(Cell::Null, Cell::Text), Cell::Bool(has_comment(position))]
         })
         .collect()
+}
+
+/// One text or many (quirk Q6), each at its place; null and the empty text are none.
+fn by_position<'a>(value: Option<&'a Json<'_>>) -> Vec<Option<Cow<'a, str>>> {
+    let text = |value: &'a Json<'_>| {
+        (!matches!(value, Json::Null)).then(|| text_of(value)).filter(|text| !text.is_empty())
+    };
+    match value {
+        None => Vec::new(),
+        Some(Json::Array(elements)) => elements.iter().map(text).collect(),
+        Some(lone) => vec![text(lone)],
+    }
 }
 
 /// Each other submission once a kind, in the order of their ids.
-fn duplicates<'a>(item: &'a Json<'_>) -> Vec<Row<'a>> {
-    let kinds = [("identity", "duplicated_users"), ("selfie", "duplicated_selfie_users")];
-    kinds
-        .into_iter()
-        .flat_map(|(kind, key)| {
-            let mut ids = item.get(key).map(texts).unwrap_or_default();
-            ids.sort_unstable();
-            ids.dedup();
-            ids.into_iter().map(move |id| vec![Cell::Text(Cow::Borrowed(kind)), Cell::Text(id)])
-        })
-        .collect()
+fn duplicates<'a>(item: &'a Json<'_>, notes: &mut Vec<Note>) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for (kind, key) in [("identity", "duplicated_users"), ("selfie", "duplicated_selfie_users")] {
+        let ids = match item.get(key) {
+            None => continue,
+            Some(Json::Array(elements)) => elements.as_slice(),
+            Some(lone) => std::slice::from_ref(lone),
+        };
+        let ids: BTreeSet<&str> = ids.iter().filter_map(|id| other_id(id, key, notes)).collect();
+        rows.extend(
+            ids.into_iter()
+                .map(|id| vec![Cell::Text(Cow::Borrowed(kind)), Cell::Text(Cow::Borrowed(id))]),
+        );
+    }
+    rows
+}
+
+/// An id that can be part of a key.
+fn other_id<'a>(id: &'a Json<'_>, path: &str, notes: &mut Vec<Note>) -> Option<&'a str> {
+    let found = match id {
+        Json::Null => return None,
+        Json::Text(id) | Json::Number(id) if id.len() <= ID_BYTES_MAX => {
+            return Some(id.as_ref()).filter(|id| !id.is_empty());
+        }
+        Json::Text(_) | Json::Number(_) => Found::LongId,
+        Json::Bool(_) | Json::Array(_) | Json::Object(_) => Found::WrongType,
+    };
+    note::keep(notes, path, found, id.type_name());
+    None
 }
 
 /// The label anywhere, together with vanished identity data (I7).
-fn is_deleted(item: &Json<'_>) -> bool {
+pub(super) fn is_deleted(item: &Json<'_>) -> bool {
     let gone = |key: &&str| {
         let value = item.get("data").and_then(|data| data.get(key));
         value.is_none_or(|value| {
@@ -85,7 +119,7 @@ fn is_deleted(item: &Json<'_>) -> bool {
                 || value.as_text().is_some_and(|t| t.is_empty() || t == DELETED)
         })
     };
-    IDENTITY.iter().all(|key| gone(&key)) && holds_label(item)
+    IDENTITY.iter().all(gone) && holds_label(item)
 }
 
 fn holds_label(value: &Json<'_>) -> bool {

@@ -57,9 +57,47 @@ pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unre
         Type::Date => time(value, |text| parse_date(text).map(Cell::Date)),
         Type::Json => {
             let mut text = String::new();
-            value.write(&mut text);
+            if holds_unstorable(value) {
+                storable(value).write(&mut text);
+            } else {
+                value.write(&mut text);
+            }
             Ok(Cell::Json(text))
         }
+    }
+}
+
+/// Whether a number stands in it that has no value here, or that `jsonb` refuses: one such number would take the whole
+/// page's transaction along.
+pub(super) fn holds_unstorable(value: &Json<'_>) -> bool {
+    match value {
+        Json::Number(number) => !is_storable(number),
+        Json::Array(elements) => elements.iter().any(holds_unstorable),
+        Json::Object(members) => members.iter().any(|(_, value)| holds_unstorable(value)),
+        Json::Null | Json::Bool(_) | Json::Text(_) => false,
+    }
+}
+
+/// Far below what PostgreSQL's `numeric` holds: 131072 digits before the point, 16383 behind it.
+fn is_storable(number: &str) -> bool {
+    const DIGITS_MAX: usize = 1000;
+    const EXPONENT_MAX: u32 = 1000;
+    let exponent =
+        number.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i32>());
+    number.len() <= DIGITS_MAX
+        && exponent.is_ok_and(|exponent| exponent.unsigned_abs() <= EXPONENT_MAX)
+        && number.parse().is_ok_and(f64::is_finite)
+}
+
+/// The value with null for every number that cannot be stored.
+fn storable<'a>(value: &Json<'a>) -> Json<'a> {
+    match value {
+        Json::Number(number) if !is_storable(number) => Json::Null,
+        Json::Array(elements) => Json::Array(elements.iter().map(storable).collect()),
+        Json::Object(members) => Json::Object(
+            members.iter().map(|(key, value)| (key.clone(), storable(value))).collect(),
+        ),
+        other => other.clone(),
     }
 }
 
@@ -70,6 +108,8 @@ pub(super) fn texts<'a>(value: &'a Json<'_>) -> Vec<Cow<'a, str>> {
         Json::Array(elements) => {
             elements.iter().filter(|element| !matches!(element, Json::Null)).map(text_of).collect()
         }
+        // A lone empty text says what an empty array says.
+        Json::Text(text) if text.is_empty() => Vec::new(),
         other => vec![text_of(other)],
     }
 }
@@ -179,9 +219,12 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     Some(at_zone(time, zone)?.with_timezone(&Utc))
 }
 
-/// A calendar date: `YYYY-MM-DD`, or the date of a date-time.
+/// A calendar date: `YYYY-MM-DD`, or the date of a date-time as it is written: a birthday does not move with the zone.
 fn parse_date(text: &str) -> Option<NaiveDate> {
-    if text.len() == 10 { date_of(text) } else { parse_time(text).map(|time| time.date_naive()) }
+    if text.len() > 10 {
+        parse_time(text)?;
+    }
+    date_of(text.get(..10)?)
 }
 
 fn date_of(text: &str) -> Option<NaiveDate> {
@@ -208,18 +251,21 @@ fn nanoseconds(fraction: &str) -> Option<u32> {
 }
 
 fn at_zone(time: NaiveDateTime, zone: &str) -> Option<DateTime<FixedOffset>> {
-    let zone = zone.trim_start_matches(' ').trim_start_matches('-');
+    let zone = zone.trim_start_matches(' ');
+    // Where dashes separate all parts, one may stand before the zone too. An offset without a sign is none.
+    let name = zone.strip_prefix('-').unwrap_or(zone);
     let hours_minutes = |text: &str| -> Option<u32> {
         let text = text.replace(':', "");
         let minutes = if text.len() > 2 { two(&text, 2)? } else { 0 };
         (text.len() == 2 || text.len() == 4).then(|| Some(two(&text, 0)? * 60 + minutes))?
     };
-    let seconds = match zone {
-        "" | "Z" | "z" | "UTC" | "GMT" => 0,
-        east if east.starts_with('+') => i32::try_from(hours_minutes(east.get(1..)?)?).ok()? * 60,
-        west => -i32::try_from(hours_minutes(west)?).ok()? * 60,
+    let minutes = match (name, name.strip_prefix('+'), zone.strip_prefix('-')) {
+        ("" | "Z" | "z" | "UTC" | "GMT", ..) => 0,
+        (_, Some(east), _) => i32::try_from(hours_minutes(east)?).ok()?,
+        (_, None, Some(west)) => -i32::try_from(hours_minutes(west)?).ok()?,
+        (_, None, None) => return None,
     };
-    time.and_local_timezone(FixedOffset::east_opt(seconds)?).single()
+    time.and_local_timezone(FixedOffset::east_opt(minutes * 60)?).single()
 }
 
 #[cfg(test)]
@@ -250,7 +296,7 @@ mod tests {
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
         ] {
             let want = DateTime::parse_from_rfc3339(want).unwrap();
-            assert_eq!(parse_time(text).map(DateTime::fixed_offset), Some(want), "{text}");
+            assert_eq!(parse_time(text).map(|time| time.fixed_offset()), Some(want), "{text}");
         }
         for bad in [
             "",
@@ -262,6 +308,7 @@ mod tests {
             "2025/10/02",
             "0000-01-01",
             "2025-10-02T02:15:17 KST",
+            "2025-10-02T02:15:17 09:00",
             "é025-10-02",
         ] {
             assert_eq!(parse_time(bad), None, "{bad}");
@@ -294,6 +341,27 @@ mod tests {
         assert_eq!(cell(Type::Text, "17").unwrap(), r#"Text("17")"#);
         assert_eq!(cell(Type::Date, "\"1990-02-30\""), Err(Unreadable::NoTime));
         assert_eq!(cell(Type::Date, "\"1990-02-28\"").unwrap(), "Date(1990-02-28)");
+        assert_eq!(cell(Type::Texts, "\"\"").unwrap(), "Texts([])");
+    }
+
+    #[test]
+    fn a_birthday_does_not_move_with_the_zone() {
+        for time in
+            ["1990-02-28T00:00:00+09:00", "1990-02-28T23:30:00-05:00", "1990-02-28 00:00:00"]
+        {
+            assert_eq!(cell(Type::Date, &format!("{time:?}")).unwrap(), "Date(1990-02-28)");
+        }
+        assert_eq!(cell(Type::Date, "\"1990-02-28T25:00:00\""), Err(Unreadable::NoTime));
+        assert_eq!(cell(Type::Date, "\"1990-02-2\""), Err(Unreadable::NoTime));
+    }
+
+    #[test]
+    fn a_number_that_jsonb_refuses_becomes_null() {
+        let long = "9".repeat(200_000);
+        for bad in ["1e999", "-1e999", "1e999999999999", "1e-999999", long.as_str()] {
+            let read = cell(Type::Json, &format!(r#"{{"a":[{bad}],"b":1e-999}}"#)).unwrap();
+            assert_eq!(read, r#"Json("{\"a\":[null],\"b\":1e-999}")"#);
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::{
     Cell, Found, Normalized, Note, Row,
     catalogue::{self, Key, Source, Table, Type},
-    value::{self, Unreadable},
+    note, value,
 };
 use crate::{
     domain::Stream,
@@ -44,8 +44,7 @@ pub(super) fn cut_at_open_map(stream: Stream, path: &str) -> &str {
     let mut node = tree(stream);
     let mut end = 0;
     for key in path.split('.') {
-        let name = key.trim_end_matches("[]");
-        match node.at(name) {
+        match node.at(key) {
             Some(below) => node = below,
             // An unknown field: its own name may be shown, nothing below it.
             None if node.below.is_empty() => break,
@@ -63,12 +62,21 @@ fn empty_row<'a>(table: &Table) -> Row<'a> {
 /// A place in an item, with what is stored of it.
 #[derive(Debug, Default)]
 struct Node {
-    /// Table, column and type that the value at this place fills.
-    cells: Vec<(usize, usize, Type)>,
+    /// What the value at this place fills.
+    cells: Vec<Filling>,
     /// Tables that get a row for each element of the array at this place.
     elements: Vec<usize>,
     /// Known members, sorted; empty where the catalogue looks no deeper.
     below: Vec<(&'static str, Node)>,
+}
+
+/// A cell that a place fills.
+#[derive(Debug)]
+struct Filling {
+    table: usize,
+    column: usize,
+    kind: Type,
+    is_first_spelling: bool,
 }
 
 impl Node {
@@ -109,10 +117,16 @@ fn grow(stream: Stream) -> Node {
             root.insert(path).elements.push(table_index);
         }
         for (column_index, column) in table.columns.iter().enumerate() {
-            for path in column.path.split('|').filter(|path| !path.is_empty()) {
+            let spellings = column.path.split('|').filter(|path| !path.is_empty());
+            for (spelling, path) in spellings.enumerate() {
                 let node = root.insert(path);
                 if table.source != Source::Derived && !is_decided_elsewhere(stream, path) {
-                    node.cells.push((table_index, column_index, column.kind));
+                    node.cells.push(Filling {
+                        table: table_index,
+                        column: column_index,
+                        kind: column.kind,
+                        is_first_spelling: spelling == 0,
+                    });
                 }
             }
         }
@@ -137,12 +151,13 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn visit(&mut self, node: &Node, value: &'a Json<'_>) {
-        for (table, column, kind) in &node.cells {
-            match value::read(*kind, value) {
-                Ok(cell) => self.fill(*table, *column, cell),
-                Err(Unreadable::WrongType) => self.note(Found::WrongType, value),
-                Err(Unreadable::NoTime) => self.note(Found::NoTime, value),
-                Err(Unreadable::NoNumber) => self.note(Found::NoNumber, value),
+        for filling in &node.cells {
+            match value::read(filling.kind, value) {
+                Ok(cell) => self.fill(filling, cell),
+                Err(why) => self.note(why.into(), value),
+            }
+            if filling.kind == Type::Json && value::holds_unstorable(value) {
+                self.note(Found::NoNumber, value);
             }
         }
         if !node.elements.is_empty() {
@@ -167,11 +182,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// An absent value leaves a cell as it is, so the first spelling that carries one fills it.
-    fn fill(&mut self, table: usize, column: usize, cell: Cell<'a>) {
-        let row = self.rows.get_mut(table).and_then(|rows| rows.last_mut());
-        if let Some(place) = row.and_then(|row| row.get_mut(column))
-            && *place == Cell::Null
+    /// Null leaves a cell as it is; of two spellings the catalogue's first one counts, wherever it stands in the item.
+    fn fill(&mut self, filling: &Filling, cell: Cell<'a>) {
+        let row = self.rows.get_mut(filling.table).and_then(|rows| rows.last_mut());
+        if let Some(place) = row.and_then(|row| row.get_mut(filling.column))
+            && cell != Cell::Null
+            && (filling.is_first_spelling || *place == Cell::Null)
         {
             *place = cell;
         }
@@ -181,7 +197,9 @@ impl<'a> Walk<'a> {
         match value {
             Json::Null => {}
             Json::Array(elements) => {
-                elements.iter().for_each(|element| self.visit_element(node, element));
+                for element in elements {
+                    self.visit_element(node, element);
+                }
             }
             // A lone object counts as one element (quirk Q7); an empty one as none.
             Json::Object(members) if members.is_empty() => {}
@@ -219,18 +237,6 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, found: Found, value: &Json<'_>) {
-        /// A name longer than this is no name of a field.
-        const PATH_BYTES_MAX: usize = 200;
-        /// An item with more deviations than this is told by the first of them.
-        const NOTES_MAX: usize = 200;
-        if self.notes.len() >= NOTES_MAX {
-            return;
-        }
-        let mut end = self.path.len().min(PATH_BYTES_MAX);
-        while !self.path.is_char_boundary(end) {
-            end -= 1;
-        }
-        let path = self.path.get(..end).unwrap_or_default().to_owned();
-        self.notes.push(Note { path, found, json_type: value.type_name() });
+        note::keep(&mut self.notes, &self.path, found, value.type_name());
     }
 }

@@ -1,0 +1,85 @@
+//! Deviations from the catalogue: how they are told, and how many of them.
+
+use super::value::Unreadable;
+
+/// A deviation: where, and what was found there; never the value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// Members separated by dots, array positions left out.
+    pub path: String,
+    /// What was found.
+    pub found: Found,
+    /// The JSON type that stood there.
+    pub json_type: &'static str,
+}
+
+/// What can deviate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    /// A field that is not in the catalogue.
+    UnknownField,
+    /// Another JSON type than the column wants.
+    WrongType,
+    /// A text that is no time or date.
+    NoTime,
+    /// A number without a value.
+    NoNumber,
+    /// The id of another record that is longer than an id may be, and so than a key of an index.
+    LongId,
+    /// A text that PostgreSQL cannot hold; U+FFFD stands for what was replaced.
+    DamagedText,
+}
+
+impl Found {
+    /// The word used in tables and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownField => "unknown field",
+            Self::WrongType => "wrong type",
+            Self::NoTime => "no time",
+            Self::NoNumber => "no number",
+            Self::LongId => "long id",
+            Self::DamagedText => "damaged text",
+        }
+    }
+
+    /// Whether the stored row lacks something of the item because of it.
+    pub fn is_repair(self) -> bool {
+        match self {
+            Self::UnknownField => false,
+            Self::WrongType | Self::NoTime | Self::NoNumber | Self::LongId | Self::DamagedText => {
+                true
+            }
+        }
+    }
+}
+
+impl From<Unreadable> for Found {
+    fn from(why: Unreadable) -> Self {
+        match why {
+            Unreadable::WrongType => Self::WrongType,
+            Unreadable::NoTime => Self::NoTime,
+            Unreadable::NoNumber => Self::NoNumber,
+        }
+    }
+}
+
+/// A name longer than this is no name of a field; and notes are kept by path, in an index.
+const PATH_BYTES_MAX: usize = 200;
+
+/// An item with more deviations than this is told by the first of them.
+const NOTES_MAX: usize = 200;
+
+/// Adds a note unless it is there already.
+pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Found, json_type: &'static str) {
+    let mut end = path.len().min(PATH_BYTES_MAX);
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    let path = path.get(..end).unwrap_or_default();
+    let known =
+        |note: &Note| (note.found, note.json_type) == (found, json_type) && note.path == path;
+    if notes.len() < NOTES_MAX && !notes.iter().any(known) {
+        notes.push(Note { path: path.to_owned(), found, json_type });
+    }
+}
