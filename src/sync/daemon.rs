@@ -38,7 +38,9 @@ async fn ring_on_schedule(
             .with_cron_job_type()
             .with_schedule(schedule.as_str())?
             .with_run_async(Box::new(move |_, _| {
-                bells.iter().for_each(|bell| bell.notify_one());
+                for bell in &bells {
+                    bell.notify_one();
+                }
                 Box::pin(std::future::ready(()))
             }))
             .build()?;
