@@ -9,10 +9,11 @@ use crate::config::LogFormat;
 #[error("`log.filter` is no filter: {0}")]
 pub struct InvalidFilter(String);
 
-/// Sends log lines to the writer from now on.
+/// Sends log lines to the writer from now on; in colour where somebody watches.
 pub fn init(
     format: LogFormat,
     filter: &str,
+    is_terminal: bool,
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
 ) -> Result<(), InvalidFilter> {
     let filter =
@@ -22,7 +23,10 @@ pub fn init(
         .into_iter()
         .filter_map(|noisy| format!("{noisy}=warn").parse().ok())
         .fold(filter, EnvFilter::add_directive);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(is_terminal);
     // A second set-up in one process, as in tests, changes nothing.
     let _already_set = match format {
         LogFormat::Text => builder.with_target(false).try_init(),

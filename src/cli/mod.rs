@@ -138,7 +138,7 @@ fn configured(options: &Global) -> Result<Config, Failed> {
     if let Some(filter) = &options.log {
         config.log_filter.clone_from(filter);
     }
-    telemetry::init(config.log_format, &config.log_filter, print::Talk)?;
+    telemetry::init(config.log_format, &config.log_filter, print::is_watched(), print::Talk)?;
     Ok(config)
 }
 

@@ -1,6 +1,10 @@
 //! The configuration as it is written: one struct for each section of `config/default.toml`.
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -28,7 +32,7 @@ pub(super) struct Database {
     pub(super) url_credential: Option<String>,
     pub(super) connections_max: NonZeroU32,
     pub(super) connect_timeout_seconds: u32,
-    pub(super) statement_cache: usize,
+    pub(super) statement_cache: NonZeroUsize,
 }
 
 #[derive(Debug, Deserialize)]

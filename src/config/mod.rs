@@ -179,7 +179,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
             url,
             connections_max: file.database.connections_max.get(),
             connect_timeout: seconds(file.database.connect_timeout_seconds),
-            statement_cache: file.database.statement_cache,
+            statement_cache: file.database.statement_cache.get(),
         },
         sync: sync_settings(&file.sync),
         projects: checked,

@@ -115,6 +115,9 @@ impl WarehouseError {
                 "28000" | "28P01" => "check the user and password in `database.url`",
                 "3D000" => "create the database named in `database.url`",
                 "42P01" | "3F000" | "42703" => "run `argos-sync migrate`",
+                "08P01" | "42P05" | "26000" => {
+                    "a pooler seems to be in between: use its session mode, see \"Poolers\" in README.md"
+                }
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },

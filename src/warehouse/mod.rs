@@ -105,7 +105,8 @@ pub struct Settings {
     pub connections_max: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
-    /// Prepared statements kept for each connection; 0 works behind any pooler.
+    /// Prepared statements kept for each connection, at least 1: without its cache sqlx still names every statement, and
+    /// never closes one.
     pub statement_cache: usize,
 }
 
