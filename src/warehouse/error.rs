@@ -89,6 +89,8 @@ impl WarehouseError {
             Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
                 // Serialization failure, deadlock, lock not available.
                 "40001" | "40P01" | "55P03" => Remedy::Retry,
+                // Protocol violation: a pooler that does not take what the program says.
+                "08P01" => Remedy::CallPerson,
                 state => match state.get(..2) {
                     // Connection exceptions, no resources (disk full too), operator intervention, system errors.
                     Some("08" | "53" | "57" | "58" | "25") => Remedy::Retry,
