@@ -10,4 +10,5 @@ mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod sync;
+mod truth;
 mod world;
