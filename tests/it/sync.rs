@@ -283,6 +283,7 @@ equal_with! {
     flat_face_authentications_are_read: 2000, faceauth_shape: FaceauthShape::Flat;
     flat_single_face_authentications_are_read: 15, faceauth_shape: FaceauthShape::FlatSingle;
     a_misspelled_status_is_read: 15, aurh_status_every: 2;
+    comments_as_texts_are_read: 15, comments_as_text: true;
     full_list_items_are_read: 15, full_list_items: true;
     hidden_fields_as_null_are_read: 15, hidden_fields: HiddenFields::Null;
     hidden_fields_as_null_in_full_list_items_are_read: 15, hidden_fields: HiddenFields::Null, full_list_items: true;
