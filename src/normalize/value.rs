@@ -55,11 +55,29 @@ pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unre
         Type::Bool => bool(value),
         Type::At => time(value, |text| parse_time(text).map(Cell::At)),
         Type::Date => time(value, |text| parse_date(text).map(Cell::Date)),
+        Type::Json if holds_endless_number(value) => Err(Unreadable::NoNumber),
         Type::Json => {
             let mut text = String::new();
             value.write(&mut text);
             Ok(Cell::Json(text))
         }
+    }
+}
+
+/// Whether a number stands in there that `jsonb` refuses, or blows up to more than a hundred times its size.
+fn holds_endless_number(value: &Json<'_>) -> bool {
+    /// No measurement needs more; PostgreSQL's own limit is 16,383 digits behind the point.
+    const BYTES_MAX: usize = 1000;
+    const EXPONENT_MAX: u32 = 400;
+    match value {
+        Json::Number(text) => {
+            let exponent = text.split_once(['e', 'E']).map(|(_, exponent)| exponent.parse::<i32>());
+            let is_small = |exponent: i32| exponent.unsigned_abs() <= EXPONENT_MAX;
+            text.len() > BYTES_MAX || !exponent.is_none_or(|exponent| exponent.is_ok_and(is_small))
+        }
+        Json::Array(elements) => elements.iter().any(holds_endless_number),
+        Json::Object(members) => members.iter().any(|(_, value)| holds_endless_number(value)),
+        Json::Null | Json::Bool(_) | Json::Text(_) => false,
     }
 }
 
@@ -280,6 +298,10 @@ mod tests {
         assert_eq!(cell(Type::Double, "\"NaN\""), Err(Unreadable::WrongType));
         assert_eq!(cell(Type::Integer, "2.0").unwrap(), "Integer(2)");
         assert_eq!(cell(Type::Integer, "99999999999999999999"), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Json, r#"{"a":[1e999999]}"#), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Json, r#"{"a":0e-999999}"#), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Json, &"9".repeat(1001)), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Json, r#"{"a":1.5E+30}"#).unwrap(), r#"Json("{\"a\":1.5E+30}")"#);
         assert_eq!(cell(Type::Bool, "\"True\"").unwrap(), "Bool(true)");
         assert_eq!(cell(Type::Bool, "{}"), Err(Unreadable::WrongType));
     }
