@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Cell, Context, Deletion, Normalized,
+    Cell, Context, Deletion, ID_BYTES_MAX, Normalized,
     catalogue::Type,
     policy::policy,
     submission::pair_reasons,
@@ -20,6 +20,12 @@ pub(super) fn derive<'a>(context: &Context, item: &'a Json<'_>, normalized: &mut
     if let Some((id, row)) = policy(STREAM, item.get("policy"), None) {
         normalized.set(STREAM, "faceauth_policy_id", Cell::Text(Cow::Owned(id)));
         normalized.put(STREAM, "faceauth_policy", vec![row]);
+    }
+    if let Some(Json::Text(id) | Json::Number(id)) = item.get("kyc_submission_id")
+        && id.len() > ID_BYTES_MAX
+    {
+        normalized.set(STREAM, "kyc_submission_id", Cell::Null);
+        normalized.note_long_id("kyc_submission_id");
     }
     if let Some(parent) = &context.parent {
         let parent = Cow::Owned(parent.as_str().to_owned());

@@ -86,6 +86,8 @@ pub enum Found {
     NoTime,
     /// A number without a value.
     NoNumber,
+    /// A reference to a record that is longer than any id.
+    LongId,
     /// A text that PostgreSQL cannot hold; U+FFFD stands for what was replaced.
     DamagedText,
 }
@@ -98,6 +100,7 @@ impl Found {
             Self::WrongType => "wrong type",
             Self::NoTime => "no time",
             Self::NoNumber => "no number",
+            Self::LongId => "long id",
             Self::DamagedText => "damaged text",
         }
     }
@@ -106,7 +109,9 @@ impl Found {
     pub fn is_repair(self) -> bool {
         match self {
             Self::UnknownField => false,
-            Self::WrongType | Self::NoTime | Self::NoNumber | Self::DamagedText => true,
+            Self::WrongType | Self::NoTime | Self::NoNumber | Self::LongId | Self::DamagedText => {
+                true
+            }
         }
     }
 }
@@ -205,7 +210,7 @@ pub fn normalize<'a>(
     }
     if damaged {
         item.value.damaged_paths(&mut |path| {
-            let path = walk::cut_at_open_map(stream, path).to_owned();
+            let path = walk::cut_to_length(walk::cut_at_open_map(stream, path)).to_owned();
             normalized.notes.push(Note { path, found: Found::DamagedText, json_type: "string" });
         });
     }
@@ -215,6 +220,12 @@ pub fn normalize<'a>(
 }
 
 impl<'a> Normalized<'a> {
+    /// Notes a reference that is longer than any id: no index could hold it.
+    fn note_long_id(&mut self, path: &str) {
+        let note = Note { path: path.to_owned(), found: Found::LongId, json_type: "string" };
+        self.notes.push(note);
+    }
+
     /// Puts rows into the named table.
     fn put(&mut self, stream: Stream, name: &str, rows: Vec<Row<'a>>) {
         let index = catalogue::tables(stream).iter().position(|table| table.name == name);

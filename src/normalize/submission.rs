@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Cell, Context, Deletion, Merged, Normalized, Row, policy::policy, pseudonym, value::texts,
+    Cell, Context, Deletion, ID_BYTES_MAX, Merged, Normalized, Row, policy::policy, pseudonym,
+    value::texts,
 };
 use crate::{domain::Stream, json::Json};
 
@@ -28,7 +29,8 @@ const IDENTITY: [&str; 9] = [
 pub(super) fn derive<'a>(context: &Context, item: &'a Merged<'_>, normalized: &mut Normalized<'a>) {
     let value = &item.value;
     normalized.put(STREAM, "kyc_reject_reason", reasons(value.get("kyc")));
-    normalized.put(STREAM, "submission_duplicate", duplicates(value));
+    let duplicates = duplicates(value, normalized);
+    normalized.put(STREAM, "submission_duplicate", duplicates);
     // The webhook address may hold a secret (quirk Q21), so it belongs to no policy.
     if let Some((id, row)) = policy(STREAM, value.get("project_options"), Some("webhookURL")) {
         normalized.set(STREAM, "kyc_policy_id", Cell::Text(Cow::Owned(id)));
@@ -63,12 +65,16 @@ pub(super) fn pair_reasons<'a>(
 }
 
 /// Each other submission once a kind, in the order of their ids.
-fn duplicates<'a>(item: &'a Json<'_>) -> Vec<Row<'a>> {
+fn duplicates<'a>(item: &'a Json<'_>, normalized: &mut Normalized<'_>) -> Vec<Row<'a>> {
     let kinds = [("identity", "duplicated_users"), ("selfie", "duplicated_selfie_users")];
     kinds
         .into_iter()
         .flat_map(|(kind, key)| {
             let mut ids = item.get(key).map(texts).unwrap_or_default();
+            if ids.iter().any(|id| id.len() > ID_BYTES_MAX) {
+                ids.retain(|id| id.len() <= ID_BYTES_MAX);
+                normalized.note_long_id(key);
+            }
             ids.sort_unstable();
             ids.dedup();
             ids.into_iter().map(move |id| vec![Cell::Text(Cow::Borrowed(kind)), Cell::Text(id)])

@@ -39,6 +39,12 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
     }
 }
 
+/// The beginning of a path: a name longer than this is no name of a field, and the key of no index can hold it.
+pub(super) fn cut_to_length(path: &str) -> &str {
+    const PATH_BYTES_MAX: usize = 200;
+    path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or(path)
+}
+
 /// The part of a path that may be shown: below an open map even the keys may be about a person.
 pub(super) fn cut_at_open_map(stream: Stream, path: &str) -> &str {
     let mut node = tree(stream);
@@ -219,18 +225,12 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, found: Found, value: &Json<'_>) {
-        /// A name longer than this is no name of a field.
-        const PATH_BYTES_MAX: usize = 200;
         /// An item with more deviations than this is told by the first of them.
         const NOTES_MAX: usize = 200;
         if self.notes.len() >= NOTES_MAX {
             return;
         }
-        let mut end = self.path.len().min(PATH_BYTES_MAX);
-        while !self.path.is_char_boundary(end) {
-            end -= 1;
-        }
-        let path = self.path.get(..end).unwrap_or_default().to_owned();
+        let path = cut_to_length(&self.path).to_owned();
         self.notes.push(Note { path, found, json_type: value.type_name() });
     }
 }

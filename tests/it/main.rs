@@ -9,6 +9,7 @@
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod oddities;
 mod sync;
 mod truth;
 mod world;
