@@ -10,6 +10,7 @@ mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod oddities;
+mod order;
 mod sync;
 mod truth;
 mod world;
