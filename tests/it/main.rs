@@ -11,5 +11,8 @@ mod database;
 mod embedded;
 mod layout;
 mod schema;
+mod oddities;
+mod order;
 mod sync;
+mod truth;
 mod world;

@@ -125,6 +125,13 @@ impl World {
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect(sql)
     }
+
+    /// Writes the configuration with lines of one's own in `[client]`, and text behind everything.
+    pub(crate) fn configure_client(&self, client: &str, more: &str) {
+        self.configure(more);
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is read");
+        self.configure_whole(&text.replace("[client]\n", &format!("[client]\n{client}\n")));
+    }
 }
 
 /// What a run of the program left behind.

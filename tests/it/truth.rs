@@ -1,0 +1,293 @@
+//! The oracle: compares every table with the vendor's truth, in both directions and field by field.
+//!
+//! Nothing of the program's normalizing is used: the vendor's items go as jsonb into a schema of their own, and SQL
+//! written by hand from the contract says what each column must hold.
+
+mod expectations;
+
+use std::collections::BTreeSet;
+
+use argos_sync::domain::Stream;
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::world::{FACE_KEY, KEY, World};
+use expectations::{ALL, Expectation, NOT_COMPARED};
+
+/// Items that are loaded, and bodies that are inflated, at a time.
+const BATCH: usize = 1000;
+
+/// A way in which a table differs from the truth; names no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Schema and table.
+    pub(crate) table: String,
+    /// Columns that differ, `row missing` or `row too many`.
+    pub(crate) what: String,
+    /// The records.
+    pub(crate) ids: BTreeSet<String>,
+}
+
+/// Demands that tables, raw items and the records' own rows are what the vendor shows.
+pub(crate) async fn assert_equal(world: &World) {
+    assert_tables_equal(world).await;
+    assert_eq!(unlike_raw_bodies(&world.pool).await, BTreeSet::new(), "raw items differ");
+}
+
+/// Demands that all data tables are what the vendor shows.
+pub(crate) async fn assert_tables_equal(world: &World) {
+    let found = differences(world).await;
+    assert!(found.is_empty(), "the warehouse is not what the vendor shows: {found:#?}");
+}
+
+/// Compares all data tables with the vendor.
+pub(crate) async fn differences(world: &World) -> Vec<Difference> {
+    load(world).await;
+    assert_every_column_is_compared(&world.pool).await;
+    let mut found = Vec::new();
+    for expectation in ALL {
+        found.extend(compare(&world.pool, expectation).await);
+    }
+    found.extend(orphans(&world.pool).await);
+    found.extend(records(&world.pool).await);
+    found
+}
+
+/// Puts the vendor's items into the database, in place of those of an earlier look.
+async fn load(world: &World) {
+    let reset =
+        format!("drop schema if exists truth cascade;\n{}", include_str!("truth/schema.sql"));
+    sqlx::raw_sql(AssertSqlSafe(reset)).execute(&world.pool).await.expect("the schema");
+    for stream in Stream::ALL {
+        let ids: Vec<String> = match stream {
+            Stream::Submission => world.vendor.submission_ids(KEY).collect(),
+            Stream::Faceauth => world.vendor.faceauth_ids(FACE_KEY).collect(),
+        };
+        let insert = format!(
+            "insert into truth.{stream} select id, body::jsonb,
+                convert_to(body, 'UTF8')
+             from unnest($1::text[], $2::text[]) as given (id, body)"
+        );
+        for batch in ids.chunks(BATCH) {
+            let items = batch.iter().map(|id| match stream {
+                Stream::Submission => world.vendor.submission(KEY, id),
+                Stream::Faceauth => world.vendor.faceauth(FACE_KEY, id),
+            });
+            let (ids, bodies): (Vec<_>, Vec<_>) = batch
+                .iter()
+                .zip(items)
+                .filter_map(|(id, item)| Some((id.as_str(), String::from_utf8(item?).ok()?)))
+                .unzip();
+            sqlx::query(AssertSqlSafe(insert.clone()))
+                .bind(ids)
+                .bind(bodies)
+                .execute(&world.pool)
+                .await
+                .expect("the truth is loaded");
+        }
+    }
+    sqlx::raw_sql("analyze truth.submission, truth.faceauth")
+        .execute(&world.pool)
+        .await
+        .expect("analyze");
+}
+
+async fn rows(pool: &PgPool, table: &str, sql: String) -> Vec<Difference> {
+    let found: Vec<(String, Vec<String>)> = sqlx::query_as(AssertSqlSafe(sql.clone()))
+        .fetch_all(pool)
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let difference = |(what, ids): (String, Vec<String>)| Difference {
+        table: table.to_owned(),
+        what,
+        ids: ids.into_iter().collect(),
+    };
+    found.into_iter().map(difference).collect()
+}
+
+async fn compare(pool: &PgPool, expectation: &Expectation) -> Vec<Difference> {
+    let Expectation { table, project, from, key, columns, left_out_when_empty } = expectation;
+    let select = |pairs: &[(&str, &str)], name: &str, wanted: bool| {
+        pairs.iter().enumerate().fold(String::new(), |text, (index, (column, want))| {
+            format!("{text}{} as {name}{index}, ", if wanted { want } else { column })
+        })
+    };
+    let each = |text: &dyn Fn(usize, &str) -> String, between: &str| {
+        let parts = columns.iter().enumerate().map(|(index, (column, _))| text(index, column));
+        parts.collect::<Vec<_>>().join(between)
+    };
+    let differs = |index: usize| format!("want.c{index} is distinct from held.c{index}");
+    let filled = match (left_out_when_empty, columns.is_empty()) {
+        (true, false) => {
+            format!("num_nonnulls({}) > 0", each(&|index, _| format!("c{index}"), ", "))
+        }
+        _ => "true".to_owned(),
+    };
+    let joined: Vec<_> =
+        (0..key.len()).map(|index| format!("want.k{index} = held.k{index}")).collect();
+    let named = each(
+        &|index, column| {
+            format!("case when {} then '{}' end", differs(index), column.replace('\'', ""))
+        },
+        ", ",
+    );
+    let any = each(&|index, _| format!(" or {}", differs(index)), "");
+    let sql = format!(
+        "with want as materialized (
+            select * from (select {want_keys} {want_columns} true as there from {from}) as w where {filled}),
+         held as materialized (
+            select {held_keys} {held_columns} true as there from {table} where project = '{project}'),
+         unlike as (
+            select coalesce(want.k0, held.k0) as id, case
+                when held.there is null then 'row missing' when want.there is null then 'row too many'
+                else concat_ws(', ', null{comma} {named}) end as what
+            from want full join held on {joined}
+            where held.there is null or want.there is null{any})
+         select what, array_agg(distinct id::text) from unlike group by what order by what",
+        want_keys = select(key, "k", true),
+        want_columns = select(columns, "c", true),
+        held_keys = select(key, "k", false),
+        held_columns = select(columns, "c", false),
+        joined = joined.join(" and "),
+        comma = if columns.is_empty() { "" } else { "," },
+    );
+    rows(pool, table, sql).await
+}
+
+/// Rows whose record is not there.
+async fn orphans(pool: &PgPool) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for expectation in ALL {
+        let (table, (id, _)) = (expectation.table, expectation.key[0]);
+        let parent = match id {
+            "submission_id" => "argos.submission",
+            "auth_id" => "argos.faceauth",
+            _ => continue,
+        };
+        let sql = format!(
+            "select 'orphan', array_agg(distinct {id}::text) from {table} as child where not exists (
+                select from {parent} as parent where parent.project = child.project and parent.{id} = child.{id})
+             having count(*) > 0"
+        );
+        found.extend(rows(pool, table, sql).await);
+    }
+    found
+}
+
+/// What the warehouse knows about its records' own standing.
+async fn records(pool: &PgPool) -> Vec<Difference> {
+    let sql = "with want as (
+            select 'main' as project, 'submission' as stream, submission_id as id, created_at, deleted_at from argos.submission
+            union all select 'face', 'faceauth', auth_id, created_at, deleted_at from argos.faceauth)
+         select case when record.id is null then 'row missing' when want.id is null then 'row too many'
+                else 'window_day, undated or deleted_at' end, array_agg(coalesce(want.id, record.id)::text)
+         from want full join argos_sync.record on (record.project, record.stream, record.id) = (want.project, want.stream, want.id)
+         where record.id is null or want.id is null or record.undated
+            or record.window_day is distinct from (want.created_at at time zone 'UTC')::date
+            or record.deleted_at is distinct from want.deleted_at
+         group by 1";
+    rows(pool, "argos_sync.record", sql.to_owned()).await
+}
+
+/// A new column without an expectation would pass unseen.
+async fn assert_every_column_is_compared(pool: &PgPool) {
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "select table_schema || '.' || table_name, column_name::text
+         from information_schema.columns join information_schema.tables using (table_schema, table_name)
+         where table_schema in ('argos', 'argos_pii') and table_type = 'BASE TABLE'",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the columns");
+    let compared: BTreeSet<(&str, &str)> = ALL
+        .iter()
+        .flat_map(|expectation| {
+            let columns = expectation.key.iter().chain(expectation.columns);
+            columns.map(|(column, _)| {
+                (expectation.table, column.split(' ').next().unwrap_or_default())
+            })
+        })
+        .collect();
+    let missed: Vec<_> = columns
+        .iter()
+        .filter(|(table, column)| {
+            !compared.contains(&(table.as_str(), column.as_str()))
+                && !NOT_COMPARED.contains(&column.as_str())
+        })
+        .collect();
+    assert!(missed.is_empty(), "no expectation for {missed:?}");
+}
+
+/// Records whose kept whole item is not what the vendor served, signatures aside.
+async fn unlike_raw_bodies(pool: &PgPool) -> BTreeSet<String> {
+    let mut unlike = BTreeSet::new();
+    // Face authentications get no single calls: their lists show all.
+    for (table, truth, id, kept) in [
+        ("argos_raw.submission", "truth.submission", "submission_id", "detail_body"),
+        ("argos_raw.faceauth", "truth.faceauth", "auth_id", "list_body"),
+    ] {
+        let sql = format!(
+            "select truth.id::text, truth.body, raw.{kept} from {truth} as truth
+             left join {table} as raw on raw.{id} = truth.id
+             where truth.id > $1 order by truth.id limit $2"
+        );
+        let mut last = String::new();
+        loop {
+            let batch: Vec<(String, Vec<u8>, Option<Vec<u8>>)> =
+                sqlx::query_as(AssertSqlSafe(sql.clone()))
+                    .bind(&last)
+                    .bind(i64::try_from(BATCH).expect("small"))
+                    .fetch_all(pool)
+                    .await
+                    .expect("raw bodies");
+            let Some((id, ..)) = batch.last() else { break };
+            last.clone_from(id);
+            for (id, served, kept) in batch {
+                let kept =
+                    kept.map(|kept| zstd::stream::decode_all(kept.as_slice()).expect("zstd"));
+                if kept.map(|kept| unsigned(&kept)) != Some(unsigned(&served)) {
+                    unlike.insert(id);
+                }
+            }
+        }
+    }
+    unlike
+}
+
+/// The bytes without the signatures of addresses, which differ with every call.
+fn unsigned(body: &[u8]) -> Vec<u8> {
+    const NAME: &[u8] = b"X-Amz-Signature=";
+    let mut rest = body;
+    let mut out = Vec::with_capacity(body.len());
+    while let Some(at) = memchr::memmem::find(rest, NAME) {
+        let (before, after) = rest.split_at(at + NAME.len());
+        out.extend_from_slice(before);
+        let digits = after.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        rest = after.get(digits..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Where each row of what a sync stores lies, and which transaction wrote it: any write at all shows.
+pub(crate) async fn fingerprint(pool: &PgPool) -> Vec<(String, i64, String)> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select schemaname || '.' || tablename from pg_tables
+         where schemaname in ('argos', 'argos_pii', 'argos_raw')
+            or (schemaname = 'argos_sync' and tablename in
+                ('record', 'detail_due', 'repair', 'schema_drift', 'quarantine'))
+         order by 1",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the tables");
+    let mut prints = Vec::new();
+    for table in tables {
+        let sql = format!(
+            "select count(*), coalesce(md5(string_agg(ctid::text || ' ' || xmin::text, ',' order by ctid)), '') from {table}"
+        );
+        let (count, print): (i64, String) =
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_one(pool).await.expect("a fingerprint");
+        prints.push((table, count, print));
+    }
+    prints
+}
