@@ -10,9 +10,9 @@ mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod layout;
-mod schema;
 mod oddities;
 mod order;
+mod schema;
 mod sync;
 mod truth;
 mod world;
