@@ -6,10 +6,17 @@
     reason = "the functions around the tests are tests too"
 )]
 
+mod cli;
+mod configuration;
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod evidence;
+mod faults;
+mod kills;
 mod layout;
+mod privacy;
+mod projects;
 mod schema;
 mod oddities;
 mod order;
