@@ -52,6 +52,7 @@ impl From<ProjectOutcome> for ExitStatus {
             ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty => Self::Done,
             ProjectOutcome::EmptyUnproven | ProjectOutcome::Partial => Self::Partial,
             ProjectOutcome::Blocked => Self::Blocked,
+            ProjectOutcome::Misconfigured => Self::Config,
             ProjectOutcome::Failed => Self::Fault,
             ProjectOutcome::Interrupted => Self::Interrupted,
         }

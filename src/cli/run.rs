@@ -177,6 +177,7 @@ pub(super) fn words(outcome: ProjectOutcome) -> &'static str {
         ProjectOutcome::EmptyUnproven => "empty, unproven",
         ProjectOutcome::Partial => "partial",
         ProjectOutcome::Blocked => "blocked",
+        ProjectOutcome::Misconfigured => "misconfigured",
         ProjectOutcome::Failed => "failed",
         ProjectOutcome::Interrupted => "interrupted",
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// All sections.
 #[derive(Debug, Deserialize)]
@@ -39,6 +39,7 @@ pub(super) struct Database {
 #[serde(deny_unknown_fields)]
 pub(super) struct Sync {
     pub(super) since: Option<chrono::NaiveDate>,
+    #[serde(deserialize_with = "list")]
     pub(super) schedules: Vec<String>,
     pub(super) window_days: NonZeroU32,
     pub(super) settle_minutes: u32,
@@ -46,11 +47,12 @@ pub(super) struct Sync {
     pub(super) detail_workers: NonZeroU32,
     pub(super) patience_minutes: u32,
     pub(super) blocked_retry_minutes: u32,
+    #[serde(deserialize_with = "list")]
     pub(super) volatile_paths: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub(super) enum Detail {
     Changed,
     Always,
@@ -78,7 +80,7 @@ pub(super) struct Raw {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub(super) enum Storage {
     Zstd,
     None,
@@ -102,7 +104,7 @@ pub(super) struct Log {
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -125,8 +127,67 @@ pub(super) struct Project {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub(super) enum Kind {
     IdCheck,
     FaceAuth,
+}
+
+impl TryFrom<String> for Detail {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let words = [("changed", Self::Changed), ("always", Self::Always), ("never", Self::Never)];
+        one_of(&words, &text)
+    }
+}
+
+impl TryFrom<String> for Storage {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&[("zstd", Self::Zstd), ("none", Self::None)], &text)
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&[("text", Self::Text), ("json", Self::Json)], &text)
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&[("idcheck", Self::IdCheck), ("faceauth", Self::FaceAuth)], &text)
+    }
+}
+
+/// What the word stands for. A word that stands for nothing is not repeated: it may be a secret at the wrong place.
+fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("must be {}", words.join(" or "))
+    })
+}
+
+/// A list; in one text, as the environment gives it, the elements stand between semicolons.
+fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Given::deserialize(from)? {
+        Given::List(list) => list,
+        Given::Text(text) => {
+            let elements = text.split(';').map(str::trim).filter(|element| !element.is_empty());
+            elements.map(str::to_owned).collect()
+        }
+    })
 }

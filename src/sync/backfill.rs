@@ -1,6 +1,9 @@
 //! A backfill: the days somebody asked for, all of them, then their single calls.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
 
 use tracing::{info, warn};
 
@@ -42,10 +45,19 @@ impl Backfill {
     pub async fn run(&self, world: &World) -> Result<(RunId, Ended), WarehouseError> {
         let projects = world.projects.iter().filter(|project| self.wants(project));
         let command = format!("backfill {}", self.window);
-        run_projects(world, &command, projects, async |project, run| {
-            self.project(world, project, run).await
+        let done = Mutex::new(Vec::new());
+        let (run, ended) = run_projects(world, &command, projects, async |project, run| {
+            self.project(world, project, run, &done).await
         })
-        .await
+        .await?;
+        // Not before: whoever is stopped among the single calls of one project must, when started again, find the
+        // windows of all projects done.
+        if ended.worst() != ProjectOutcome::Interrupted {
+            for backfill_id in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                insist(world, async || world.warehouse.end_backfill(backfill_id).await).await?;
+            }
+        }
+        Ok((run, ended))
     }
 
     async fn project(
@@ -53,6 +65,7 @@ impl Backfill {
         world: &World,
         project: &Project,
         run: RunId,
+        done: &Mutex<Vec<i64>>,
     ) -> Result<(ProjectOutcome, Option<String>), Failure> {
         let (name, stream) = (project.name(), project.stream());
         let opening =
@@ -62,11 +75,12 @@ impl Backfill {
         let windows = planner::missing(self.window, &backfill.done, days_max);
         let tasks = windows.into_iter().map(|window| (Lane::Backfill, window)).collect();
         let read = read_windows(world, project, run, Some(backfill.backfill_id), tasks).await?;
-        if matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty) {
-            insist(world, async || world.warehouse.end_backfill(backfill.backfill_id).await)
-                .await?;
+        let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
+        let end = finish(world, project, run, read).await?;
+        if is_read {
+            done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);
         }
-        finish(world, project, run, read).await
+        Ok(end)
     }
 }
 
@@ -84,6 +98,7 @@ pub(super) async fn read_windows(
     let mut queue = tasks;
     let mut unproven = VecDeque::new();
     let mut worst = (ProjectOutcome::CompleteEmpty, None);
+    let mut left = 0;
     world.progress.add_windows(queue.len());
     loop {
         let Some((lane, window)) = queue.pop_front() else {
@@ -109,8 +124,16 @@ pub(super) async fn read_windows(
                 queue.push_front((lane, first));
                 queue.push_front((lane, second));
             }
-            WindowEnd::Left(outcome, why) => worst = worse(worst, (outcome, Some(why))),
+            WindowEnd::Left(outcome, why) => {
+                left += 1;
+                worst = worse(worst, (outcome, Some(why)));
+            }
         }
+    }
+    if let (_, Some(why)) = &mut worst
+        && left > 1
+    {
+        *why += &format!(" (and {} more windows)", left - 1);
     }
     if !unproven.is_empty() {
         worst = worse(worst, unproven_note(project));

@@ -41,6 +41,8 @@ pub enum ProjectOutcome {
     Partial,
     /// The vendor refuses the key.
     Blocked,
+    /// The database lacks rights or schema.
+    Misconfigured,
     /// The database or the program is at fault.
     Failed,
     /// Stopped from outside.
@@ -65,7 +67,7 @@ impl From<ProjectOutcome> for Outcome {
             ProjectOutcome::EmptyUnproven => Self::EmptyUnproven,
             ProjectOutcome::Partial => Self::Partial,
             ProjectOutcome::Blocked => Self::Blocked,
-            ProjectOutcome::Failed => Self::Failed,
+            ProjectOutcome::Misconfigured | ProjectOutcome::Failed => Self::Failed,
             ProjectOutcome::Interrupted => Self::Interrupted,
         }
     }

@@ -72,7 +72,11 @@ async fn conclude(
         }
         Failure::Warehouse(fault) => {
             error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project failed");
-            Ok((ProjectOutcome::Failed, Some(format!("{fault}; {}", fault.advice()))))
+            let outcome = match fault.is_of_setup() {
+                true => ProjectOutcome::Misconfigured,
+                false => ProjectOutcome::Failed,
+            };
+            Ok((outcome, Some(format!("{fault}; {}", fault.advice()))))
         }
         Failure::Client(fault) => {
             let why = format!("{fault}; {}", fault.advice());

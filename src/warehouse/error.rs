@@ -73,7 +73,7 @@ impl WarehouseError {
             sqlx::Error::Io(fault) => Self::Connection { doing, kind: fault.kind().to_string() },
             sqlx::Error::Tls(_) => Self::Connection { doing, kind: "TLS failure".to_owned() },
             sqlx::Error::PoolTimedOut => {
-                Self::Connection { doing, kind: "no free connection in time".to_owned() }
+                Self::Connection { doing, kind: "no answer in time".to_owned() }
             }
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
                 Self::Connection { doing, kind: "connection closed".to_owned() }
@@ -101,6 +101,24 @@ impl WarehouseError {
             Self::NewerSchema | Self::OlderSchema | Self::CorruptRaw(_) | Self::Shape { .. } => {
                 Remedy::CallPerson
             }
+        }
+    }
+
+    /// Whether rights or schema of the database are at fault, and not the program.
+    pub fn is_of_setup(&self) -> bool {
+        match self {
+            Self::NewerSchema | Self::OlderSchema => true,
+            Self::Refused { sqlstate, .. } => {
+                let states =
+                    ["28000", "28P01", "3D000", "3F000", "42501", "42703", "42883", "42P01"];
+                states.contains(&sqlstate.as_str())
+            }
+            Self::Connection { .. }
+            | Self::NoTime
+            | Self::FenceLost
+            | Self::CheckpointMoved { .. }
+            | Self::CorruptRaw(_)
+            | Self::Shape { .. } => false,
         }
     }
 

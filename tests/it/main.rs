@@ -6,12 +6,19 @@
     reason = "the functions around the tests are tests too"
 )]
 
+mod cli;
+mod configuration;
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod evidence;
+mod faults;
+mod kills;
 mod layout;
 mod oddities;
 mod order;
+mod privacy;
+mod projects;
 mod schema;
 mod sync;
 mod truth;

@@ -1,0 +1,208 @@
+//! The configuration: what is missing, wrong or unknown is named, and no value of a secret ever is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
+
+/// Configures the whole of it, and asks for the status.
+async fn status_of(world: &World, text: &str) -> Ran {
+    world.configure_whole(text);
+    world.run(&["status"]).await
+}
+
+/// A project that lacks nothing.
+const PROJECT: &str = "[project.main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n";
+
+#[tokio::test]
+async fn what_is_wrong_is_named_and_ends_with_78() {
+    let world = World::new(0, 0).await;
+    let url = "postgres://nobody:sekret@localhost:1/nothing";
+    for (text, named) in [
+        ("[project.main]\nkind = \"idcheck\"\napi_key = \"sekret\"\n", "base_url"),
+        ("[project.main]\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n", "kind"),
+        ("[project.main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\n", "api_key"),
+        (
+            "[project.face]\nkind = \"faceauth\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n",
+            "parent",
+        ),
+        ("[project.main]\nkind = \"sekret\"\n", "kind"),
+        (
+            "[project.Main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n",
+            "project.Main",
+        ),
+        ("[database]\nur = \"sekret\"\n", "ur"),
+        ("databse = \"sekret\"\n", "databse"),
+        ("[database]\nconnections_max = \"sekret\"\n", "database.connections_max"),
+        ("[database]\nconnections_max = 0\n", "database.connections_max"),
+        ("[client]\npage_size = 2001\n", ""),
+        ("[client]\npage_size = -1\n", "client.page_size"),
+        ("[client]\ncalls_per_second = 0\n", "client.calls_per_second"),
+        ("[sync]\nsince = \"sekret\"\n", "sync.since"),
+        ("[sync]\ndetail = \"sekret\"\n", "sync.detail"),
+        ("[raw]\nstorage = \"none\"\n", "raw.storage"),
+        ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
+        ("[database]\nurl = \"sekret\"\n", "database.url"),
+        ("[database]\nurl_file = \"/nowhere/url\"\n", "database.url"),
+        ("[database]\nurl_credential = \"../url\"\n", "database.url_credential"),
+        ("[database\n", "TOML"),
+    ] {
+        let with_project =
+            if text.contains("[project.") { text.to_owned() } else { format!("{text}{PROJECT}") };
+        let with_database = match text.contains("[database") || text.contains("databse") {
+            true => with_project,
+            false => format!("{with_project}[database]\nurl = \"{url}\"\n"),
+        };
+        let ran = status_of(&world, &with_database).await;
+        assert_eq!(ran.code(), 78, "{text}: {ran:?}");
+        assert!(ran.stderr.contains(named), "{text}: {ran:?}");
+        assert!(!ran.stderr.contains("sekret"), "{text}: {ran:?}");
+        assert_eq!(ran.stdout, "", "{text}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_overrides_and_is_checked_like_the_file() {
+    let world = World::new(20, 0).await;
+    for (key, value, named) in [
+        ("sync.sinse", "2025-01-01", "sinse"),
+        ("sync.since", "sekret", "sync.since"),
+        ("client.page_size", "sekret", "client.page_size"),
+        ("project.main.kind", "sekret", "project.main.kind"),
+        ("project.main.api_key_file", "/nowhere/key", "project.main.api_key"),
+    ] {
+        let ran = world.run_with(&[(key, value)], &["status"]).await;
+        assert_eq!(ran.code(), 78, "{key}: {ran:?}");
+        assert!(ran.stderr.contains(named), "{key}: {ran:?}");
+        assert!(!ran.stderr.contains("sekret"), "{key}: {ran:?}");
+    }
+    // The elements of lists stand between semicolons.
+    let ran = world.run_with(&[("sync.volatile_paths", "data.cf1; data.cf2")], &["status"]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    // A secret of digits stays the text it is.
+    world.vendor.set_accepted_keys(KEY, vec!["0012".to_owned()]).expect("a project");
+    let settings = [("project.main.api_key", "0012")];
+    let backfill = ["run", "--backfill", ALL_DAYS, "--project", "main"];
+    let ran = world.run_with(&settings, &backfill).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos.submission").await, 20);
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_named() {
+    let world = World::new(0, 0).await;
+    std::fs::remove_file(world.dir.path().join("argos-sync.toml")).expect("removed");
+    let ran = world.run(&["status"]).await;
+    assert_eq!(ran.code(), 78, "{ran:?}");
+    assert!(ran.stderr.contains("argos-sync.toml"), "{ran:?}");
+    std::fs::create_dir(world.dir.path().join("argos-sync.toml")).expect("a directory");
+    let ran = world.run(&["status"]).await;
+    assert_eq!(ran.code(), 78, "{ran:?}");
+    assert!(ran.stderr.contains("argos-sync.toml"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn every_problem_is_named_at_once() {
+    let world = World::new(0, 0).await;
+    let ran = status_of(
+        &world,
+        "[database]\nurl_file = \"/nowhere/url\"\n[project.a]\nkind = \"idcheck\"\nbase_url = \"https://x.example/v3\"\n\
+         [project.b]\nkind = \"faceauth\"\nparent = \"c\"\nbase_url = \"https://x.example/v3\"\napi_key = \"k\"\n",
+    )
+    .await;
+    assert_eq!(ran.code(), 78, "{ran:?}");
+    for named in ["database.url", "project.a", "project.b"] {
+        assert!(ran.stderr.contains(named), "{named}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_come_from_files_and_credentials() {
+    let world = World::new(20, 10).await;
+    let path = |name: &str| world.dir.path().join(name);
+    std::fs::write(path("url"), format!("{}\n", world.database.url)).expect("written");
+    std::fs::write(path("main.key"), format!("{KEY}\r\n")).expect("written");
+    std::fs::create_dir(path("credentials")).expect("a directory");
+    std::fs::write(path("credentials/face"), FACE_KEY).expect("written");
+    std::fs::write(path("credentials/pseudonyms"), "sekret").expect("written");
+    world.configure_whole(&format!(
+        "[database]\nurl_file = {:?}\n[privacy]\npseudonym_key_credential = \"pseudonyms\"\n\
+         [client]\ncalls_per_second = 5000\n\
+         [project.main]\nkind = \"idcheck\"\nbase_url = \"{url}\"\napi_key_file = {:?}\n\
+         [project.face]\nkind = \"faceauth\"\nparent = \"main\"\nbase_url = \"{url}\"\napi_key_credential = \"face\"\n",
+        path("url"),
+        path("main.key"),
+        url = world.url,
+    ));
+    let backfill = ["run", "--backfill", ALL_DAYS];
+    let ran = world.run(&backfill).await;
+    assert_eq!(ran.code(), 78, "{ran:?}");
+    assert!(ran.stderr.contains("$CREDENTIALS_DIRECTORY"), "{ran:?}");
+    let mut command = world.command(&backfill);
+    let output = command.env("CREDENTIALS_DIRECTORY", path("credentials")).output().await;
+    let ran = Ran::of(output.expect("the program runs"));
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(
+        world
+            .number("select count(*) from argos.submission where email_pseudonym is not null")
+            .await,
+        20
+    );
+    assert_eq!(world.number("select count(*) from argos.faceauth").await, 10);
+
+    std::fs::write(path("main.key"), "\n").expect("written");
+    let mut command = world.command(&backfill);
+    let output = command.env("CREDENTIALS_DIRECTORY", path("credentials")).output().await;
+    let ran = Ran::of(output.expect("the program runs"));
+    assert_eq!(ran.code(), 78, "{ran:?}");
+    assert!(
+        ran.stderr.contains("`project.main.api_key`") && ran.stderr.contains("is empty"),
+        "{ran:?}"
+    );
+}
+
+/// The keys of `config/default.toml`, those behind a `#` too, by section.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let mut sections: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut section = String::new();
+    for line in argos_sync::config::DEFAULTS.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line).trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            name.clone_into(&mut section);
+            sections.entry(section.clone()).or_default();
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|char| char.is_ascii_lowercase() || char == '_')
+        {
+            sections.entry(section.clone()).or_default().insert(key.to_owned());
+        }
+    }
+    sections
+}
+
+#[tokio::test]
+async fn every_key_is_documented_and_every_documented_key_is_known() {
+    let world = World::new(0, 0).await;
+    let documented = documented();
+    assert_eq!(documented.len(), 8, "{documented:?}");
+    for (section, keys) in &documented {
+        let text = match section.as_str() {
+            "" => "nonsense_key = 1\n".to_owned(),
+            "project.main" => format!("{PROJECT}nonsense_key = 1\n"),
+            section => format!("[{section}]\nnonsense_key = 1\n"),
+        };
+        let ran = status_of(&world, &text).await;
+        assert_eq!(ran.code(), 78, "{ran:?}");
+        // unknown field: .. `nonsense_key`, expected one of `a`, `b`
+        let (_, expected) = ran.stderr.split_once("expected ").unwrap_or_else(|| panic!("{ran:?}"));
+        let expected = expected.lines().next().unwrap_or_default();
+        let known: BTreeSet<_> =
+            expected.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let mut keys = keys.clone();
+        if section.is_empty() {
+            let sections = documented.keys().filter(|section| !section.is_empty());
+            keys.extend(
+                sections.map(|section| section.split('.').next().unwrap_or_default().to_owned()),
+            );
+        }
+        assert_eq!(known, keys, "[{section}]");
+    }
+}

@@ -1,0 +1,155 @@
+//! What tests look at beside exit codes: whole tables, all that operators see, facts that come about.
+
+use std::{collections::BTreeMap, process::Output, time::Duration};
+
+use sqlx::AssertSqlSafe;
+use tokio::process::{Child, Command};
+
+use crate::{
+    database,
+    world::{Ran, World},
+};
+
+/// Columns that hold our own times, numbers and claims, or addresses that are signed anew with every answer.
+const OUR_OWN: &str = "'first_seen_at', 'changed_at', 'noted_at', 'as_of', 'pass_id', 'list_no', 'detail_no', \
+    'id_image', 'id_back_image', 'selfie_image', 'address_image', 'due_at', 'fence', 'holder', 'until_at'";
+
+/// Tables of `argos_sync` that say what is known, and not what was done.
+const KNOWLEDGE: &str =
+    "'record', 'coverage', 'detail_due', 'quarantine', 'repair', 'schema_drift'";
+
+/// Longer than anything takes that is waited for.
+const TRIES: u32 = 12_000;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
+impl World {
+    /// The same vendor with another, empty warehouse.
+    pub(crate) async fn twin(&self) -> Self {
+        let database = database::fresh().await;
+        let pool = database.pool().await;
+        let dir = tempfile::tempdir().expect("a directory");
+        let twin = Self { vendor: self.vendor.clone(), url: self.url.clone(), database, pool, dir };
+        twin.configure("");
+        twin
+    }
+
+    /// The program with settings from the environment, such as `("client.page_size", "100")`.
+    pub(crate) fn command_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        for (key, value) in settings {
+            let variable = key.to_uppercase().replace('.', "__");
+            command.env(format!("ARGOS_SYNC__{variable}"), value);
+        }
+        command
+    }
+
+    /// Runs the program with settings from the environment to its end.
+    pub(crate) async fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        let output = self.command_with(settings, arguments).output().await;
+        Ran::of(output.expect("the program runs"))
+    }
+
+    /// Starts the program with settings from the environment.
+    pub(crate) fn start_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Child {
+        self.command_with(settings, arguments).spawn().expect("the program starts")
+    }
+
+    /// Row count and fingerprint of every table that holds what the vendor said, by name.
+    pub(crate) async fn tables(&self) -> BTreeMap<String, String> {
+        let columns = format!(
+            "select table_schema || '.' || table_name,
+                string_agg(case column_name when 'deleted_at' then 'deleted_at is null as alive'
+                    else quote_ident(column_name) end, ', ' order by ordinal_position)
+             from information_schema.columns
+             where (table_schema in ('argos', 'argos_pii') or table_schema = 'argos_sync' and table_name in ({KNOWLEDGE}))
+               and column_name not in ({OUR_OWN})
+             group by 1"
+        );
+        let tables: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(columns))
+            .fetch_all(&self.pool)
+            .await
+            .expect("the tables' columns");
+        assert!(tables.len() > 15, "{tables:?}");
+        let mut prints = BTreeMap::new();
+        for (table, columns) in tables {
+            let sql = format!(
+                "select count(*) || ' rows ' || coalesce(md5(string_agg(given::text, e'\\n' order by given::text)), '')
+                 from (select {columns} from {table}) as given"
+            );
+            let print = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await;
+            prints.insert(table, print.expect("a fingerprint"));
+        }
+        prints
+    }
+
+    /// Everything that operators can read in `argos_sync`, as text.
+    pub(crate) async fn all_that_operators_see(&self) -> String {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select table_schema || '.' || table_name from information_schema.tables where table_schema = 'argos_sync'",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .expect("the tables");
+        let mut all = String::new();
+        for table in tables {
+            let sql = format!("select string_agg(given::text, e'\\n') from {table} as given");
+            let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&self.pool)
+                .await
+                .expect("a table as text");
+            all += &format!("{table}\n{}\n", text.unwrap_or_default());
+        }
+        all
+    }
+
+    /// Waits until the warehouse says yes.
+    pub(crate) async fn until(&self, fact: &'static str) {
+        for _ in 0..TRIES {
+            let is_so: bool = sqlx::query_scalar(fact).fetch_one(&self.pool).await.expect(fact);
+            if is_so {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+        panic!("it never came about: {fact}");
+    }
+
+    /// Waits until the vendor was called so often since; returns whether the program ran as long as that.
+    pub(crate) async fn until_calls(&self, program: &mut Child, before: u64, calls: u64) -> bool {
+        for _ in 0..TRIES {
+            if program.try_wait().expect("a status").is_some() {
+                return false;
+            }
+            if self.vendor.call_count() >= before + calls {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("the vendor was never called so often");
+    }
+
+    /// Makes every answer of both projects wait.
+    pub(crate) fn slow_vendor(&self, latency_ms: u64) {
+        for key in [crate::world::KEY, crate::world::FACE_KEY] {
+            let knobs = self.vendor.knobs(key).expect("a project");
+            let knobs = argos_sync::simulator::Knobs { latency_ms, ..knobs };
+            self.vendor.set_knobs(key, knobs).expect("a project");
+        }
+    }
+}
+
+/// Sends SIGTERM.
+pub(crate) async fn terminate(program: &Child) {
+    let process = program.id().expect("the program runs").to_string();
+    let sent = Command::new("kill").args(["-s", "TERM", &process]).status().await;
+    assert!(sent.expect("kill runs").success(), "the signal is sent");
+}
+
+/// Waits for the end of a program that has to end within that time.
+pub(crate) async fn ended_within(time: Duration, program: Child) -> Ran {
+    let output: Output = tokio::time::timeout(time, program.wait_with_output())
+        .await
+        .expect("the program ends in time")
+        .expect("its output");
+    Ran::of(output)
+}

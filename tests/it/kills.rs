@@ -1,0 +1,267 @@
+//! Killed, told to end, or without its database: the next start goes on, and the tables are as if nothing had happened.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::Ipv4Addr,
+    time::Duration,
+};
+
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{
+    evidence::{ended_within, terminate},
+    world::{ALL_DAYS, World},
+};
+
+const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
+const SMALL_PAGES: [(&str, &str); 1] = [("client.page_size", "100")];
+const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
+
+/// What the program has to keep of a termination grace period.
+const GRACE: Duration = Duration::from_secs(10);
+
+const PAGES: &str = "select coalesce(sum(pages), 0)::bigint from argos_sync.run_stream";
+/// The program waits for a lock.
+const STUCK: &str = "select exists (select from pg_stat_activity where datname = current_database()
+    and application_name = 'argos-sync' and wait_event_type = 'Lock')";
+const DETAILS: &str = "select coalesce(sum(details), 0)::bigint from argos_sync.run_stream";
+
+/// The warehouse that an undisturbed run fills.
+async fn undisturbed(world: &World, settings: &[(&str, &str)]) -> World {
+    let twin = world.twin().await;
+    let ran = twin.run_with(settings, &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    twin
+}
+
+/// Numbers that differ from run to run, and repeat with their seed.
+struct Random(u64);
+
+impl Random {
+    /// A new seed, or the one of `ARGOS_SYNC_TEST_SEED`.
+    fn new() -> Self {
+        let given = std::env::var_os("ARGOS_SYNC_TEST_SEED")
+            .map(|seed| seed.to_str().and_then(|seed| seed.parse().ok()).expect("a number"));
+        Self(given.unwrap_or_else(|| RandomState::new().hash_one("seed")))
+    }
+
+    /// A number from 1 to `most` (SplitMix64).
+    fn up_to(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        1 + (mixed ^ (mixed >> 31)) % most
+    }
+}
+
+#[tokio::test]
+async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
+    let mut random = Random::new();
+    let seed = random.0;
+    println!("ARGOS_SYNC_TEST_SEED={seed}");
+    let world = World::new(1500, 600).await;
+    let twin = undisturbed(&world, &SMALL_PAGES).await;
+    world.slow_vendor(5);
+    for kill in 0..20 {
+        // The first ten die among the lists, the others among the single calls.
+        let calls = if kill < 10 { random.up_to(4) } else { random.up_to(120) };
+        let before = world.vendor.call_count();
+        let mut program = world.start_with(&SMALL_PAGES, &BACKFILL);
+        assert!(world.until_calls(&mut program, before, calls).await, "seed {seed}: too early");
+        // Somewhere between an answer and the transaction that stores it.
+        tokio::time::sleep(Duration::from_micros(random.up_to(15_000))).await;
+        program.kill().await.expect("SIGKILL");
+    }
+    world.slow_vendor(0);
+    let ran = world.run_with(&SMALL_PAGES, &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "seed {seed}: {ran:?}");
+    assert_eq!(world.tables().await, twin.tables().await, "seed {seed}");
+    // Nothing was stored twice, and no window began anew.
+    assert_eq!(world.number(PAGES).await, twin.number(PAGES).await, "seed {seed}");
+    assert_eq!(world.number(DETAILS).await, twin.number(DETAILS).await, "seed {seed}");
+    assert_eq!(world.number("select count(*) from argos_sync.claim").await, 0, "seed {seed}");
+}
+
+#[tokio::test]
+async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
+    let world = World::new(400, 100).await;
+    let twin = undisturbed(&world, &TINY_PAGES).await;
+    world.slow_vendor(40);
+    let program = world.start_with(&TINY_PAGES, &BACKFILL);
+    world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_stream").await;
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 75, "{ran:?}");
+    assert!(ran.stderr.contains("what was received is stored first"), "{ran:?}");
+    assert!(ran.stdout.contains("interrupted"), "{ran:?}");
+    let pages = world.number(PAGES).await;
+    assert!((3..twin.number(PAGES).await).contains(&pages), "{pages} pages");
+    assert!(world.number("select count(*) from argos.submission").await > 0);
+    assert_eq!(world.number("select count(*) from argos_sync.claim").await, 0);
+    world.slow_vendor(0);
+    let ran = world.run_with(&TINY_PAGES, &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(ran.stderr.contains("going on from the checkpoint"), "{ran:?}");
+    assert_eq!(world.number(PAGES).await, twin.number(PAGES).await);
+    assert_eq!(world.tables().await, twin.tables().await);
+}
+
+#[tokio::test]
+async fn sigterm_among_single_calls_keeps_those_that_were_answered() {
+    let world = World::new(400, 10).await;
+    let twin = undisturbed(&world, &[]).await;
+    world.slow_vendor(40);
+    let mut program = world.start_with(&[], &BACKFILL);
+    world.until("select count(*) = 410 from argos_sync.record").await;
+    let before = world.vendor.call_count();
+    assert!(world.until_calls(&mut program, before, 40).await);
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 75, "{ran:?}");
+    assert!(world.number(DETAILS).await > 0, "{ran:?}");
+    world.slow_vendor(0);
+    let ran = world.run_with(&[], &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number(DETAILS).await, twin.number(DETAILS).await);
+    assert_eq!(world.tables().await, twin.tables().await);
+}
+
+#[tokio::test]
+async fn a_second_sigterm_ends_at_once() {
+    let world = World::new(60, 10).await;
+    let mut locking = world.pool.begin().await.expect("a transaction");
+    sqlx::raw_sql("lock table argos.submission in access exclusive mode")
+        .execute(&mut *locking)
+        .await
+        .expect("the lock");
+    let mut program = world.start_with(&[], &BACKFILL);
+    world.until(STUCK).await;
+    terminate(&program).await;
+    // What was received is stored first: as long as that cannot be, the first signal has not ended it.
+    world.until("select count(*) = 1 from argos_sync.run where ended_at is null").await;
+    assert!(program.try_wait().expect("a status").is_none());
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 75, "{ran:?}");
+    locking.rollback().await.expect("the lock goes");
+    let ran = world.run(&BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos.submission").await, 60);
+}
+
+#[tokio::test]
+async fn the_daemon_ends_with_0_on_sigterm() {
+    let world = World::new(60, 30).await;
+    let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
+    let program = world.start_with(&settings, &["run"]);
+    world.until("select count(*) > 0 from argos_sync.run where outcome = 'complete'").await;
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos.submission").await, 60);
+    assert_eq!(world.number("select count(*) from argos.faceauth").await, 30);
+}
+
+#[tokio::test]
+async fn the_daemon_ends_with_0_in_the_middle_of_a_window() {
+    let world = World::new(300, 0).await;
+    world.slow_vendor(40);
+    let settings = [("sync.since", "2025-01-01"), ("client.page_size", "10")];
+    let program = world.start_with(&settings, &["run"]);
+    world.until("select coalesce(sum(received), 0) > 10 from argos_sync.run_stream").await;
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(world.number("select count(*) from argos.submission").await < 300, "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_again_and_again_costs_nothing() {
+    let world = World::new(600, 200).await;
+    let twin = undisturbed(&world, &SMALL_PAGES).await;
+    world.slow_vendor(5);
+    let mut program = world.start_with(&SMALL_PAGES, &BACKFILL);
+    let mut outages = 0;
+    loop {
+        let calls = if outages < 8 { 3 } else { 40 };
+        let before = world.vendor.call_count();
+        if !world.until_calls(&mut program, before, calls).await {
+            break;
+        }
+        world
+            .number(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and application_name = 'argos-sync'",
+            )
+            .await;
+        outages += 1;
+    }
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(outages > 10, "{outages}");
+    assert_eq!(world.tables().await, twin.tables().await);
+    assert_eq!(world.number(PAGES).await, twin.number(PAGES).await);
+}
+
+/// Connections to the database of a world, through a wire that can be cut for good.
+async fn wire(world: &World) -> (String, tokio::task::JoinHandle<()>) {
+    let (scheme, rest) = world.database.url.split_once("://").expect("an address");
+    let (user, rest) = rest.rsplit_once('@').expect("a user");
+    let (server, name) = rest.split_once('/').expect("a database");
+    let server = server.to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let carrying = tokio::spawn(async move {
+        // Those that are carried go with the one that carries them.
+        let mut carried = tokio::task::JoinSet::new();
+        loop {
+            let (mut from, _) = listener.accept().await.expect("a connection");
+            let server = server.clone();
+            carried.spawn(async move {
+                if let Ok(mut to) = TcpStream::connect(&server).await {
+                    let _cut = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                }
+            });
+        }
+    });
+    (format!("{scheme}://{user}@{address}/{name}"), carrying)
+}
+
+#[tokio::test]
+async fn sigterm_ends_in_time_though_the_database_is_gone() {
+    let world = World::new(400, 100).await;
+    let twin = undisturbed(&world, &TINY_PAGES).await;
+    world.slow_vendor(40);
+    let (url, carrying) = wire(&world).await;
+    let settings = [TINY_PAGES[0], ("database.url", &url)];
+    let program = world.start_with(&settings, &BACKFILL);
+    world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_stream").await;
+    carrying.abort();
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 75, "{ran:?}");
+    world.slow_vendor(0);
+    let ran = world.run_with(&TINY_PAGES, &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number(PAGES).await, twin.number(PAGES).await);
+    assert_eq!(world.tables().await, twin.tables().await);
+}
+
+#[tokio::test]
+async fn sigterm_ends_in_time_though_the_database_is_stuck() {
+    let world = World::new(60, 10).await;
+    let mut locking = world.pool.begin().await.expect("a transaction");
+    sqlx::raw_sql("lock table argos.submission in access exclusive mode")
+        .execute(&mut *locking)
+        .await
+        .expect("the lock");
+    let program = world.start_with(&[], &BACKFILL);
+    world.until(STUCK).await;
+    terminate(&program).await;
+    let ran = ended_within(GRACE, program).await;
+    assert_eq!(ran.code(), 75, "{ran:?}");
+    locking.rollback().await.expect("the lock goes");
+    let ran = world.run(&BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos.submission").await, 60);
+}

@@ -1,0 +1,190 @@
+//! No personal value leaves by the side door (I8): not in what the program prints, not in what operators see.
+
+use argos_sync::simulator::Faults;
+use serde_json::Value;
+
+use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
+
+const BACKFILL: [&str; 5] = ["--log", "trace", "run", "--backfill", ALL_DAYS];
+
+/// Every invented value that must not show begins so.
+const MARK: &str = "MARKED-";
+
+/// Keeps the id of the record that stands there, and replaces members of the item.
+fn altered(world: &World, id: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let item = world.vendor.submission(KEY, id).or_else(|| world.vendor.faceauth(FACE_KEY, id));
+    let mut item = serde_json::from_slice(&item.expect("a record")).expect("JSON");
+    change(&mut item);
+    serde_json::to_vec(&item).expect("JSON")
+}
+
+/// Makes the vendor serve odd items, all with marked values.
+fn odd_items(world: &World) {
+    let ids: Vec<_> = world.vendor.submission_ids(KEY).take(10).collect();
+    let oddities: [&dyn Fn(&mut Value); 8] = [
+        &|item| item["data"]["full_name"] = "MARKED-NAME-1".into(),
+        &|item| item["data"]["date_of_birth"] = "MARKED-BIRTH".into(),
+        &|item| item["data"]["phoneNumber"] = serde_json::json!({ "x": "MARKED-PHONE" }),
+        &|item| item["data"] = "MARKED-DATA".into(),
+        &|item| item["created_at"] = "MARKED-CREATED".into(),
+        &|item| item["kyc"] = serde_json::json!(["MARKED-KYC", { "attempts": "MARKED-ATTEMPTS" }]),
+        &|item| item["email"] = "MARKED-EMAIL\u{0}@mail.example".into(),
+        &|item| item["submission_id"] = format!("MARKED-ID-{}", "x".repeat(300)).into(),
+    ];
+    for (id, oddity) in ids.iter().zip(oddities) {
+        let raw = altered(world, id, oddity);
+        world.vendor.override_item(KEY, id, raw).expect("a record");
+    }
+    let deep = format!("{}\"MARKED-DEEP\"{}", "[".repeat(300), "]".repeat(300));
+    let deep = format!("{{\"submission_id\":\"{}\",\"review\":{deep}}}", ids[8]);
+    world.vendor.override_item(KEY, &ids[8], deep.into_bytes()).expect("a record");
+    let mut nameless = b"{\"data\":{\"name\":\"MARKED-NAMELESS \xff\xfe\"}}".to_vec();
+    world.vendor.override_item(KEY, &ids[9], nameless.clone()).expect("a record");
+
+    let ids: Vec<_> = world.vendor.faceauth_ids(FACE_KEY).take(2).collect();
+    let raw = altered(world, &ids[0], |item| item["status"] = serde_json::json!(["MARKED-STATUS"]));
+    world.vendor.override_item(FACE_KEY, &ids[0], raw).expect("a record");
+    nameless.splice(..0, *b" ");
+    world.vendor.override_item(FACE_KEY, &ids[1], nameless).expect("a record");
+}
+
+/// What identifies the people of the vendor: e-mails, user ids, names, document numbers.
+fn identifiers(world: &World) -> Vec<String> {
+    let mut all = Vec::new();
+    for id in world.vendor.submission_ids(KEY) {
+        let item: Value = world
+            .vendor
+            .submission(KEY, &id)
+            .and_then(|item| serde_json::from_slice(&item).ok())
+            .unwrap_or_default();
+        let data = &item["data"];
+        let texts = [
+            &item["email"],
+            &item["userid"],
+            &data["full_name"],
+            &data["documentNumber"],
+            &data["identityNumber"],
+            &data["ssnNumber"],
+            &data["phoneNumber"],
+            &data["address_formatted"],
+        ];
+        all.extend(texts.iter().filter_map(|text| text.as_str()).map(str::to_owned));
+    }
+    all.retain(|text| text.len() >= 6);
+    assert!(all.len() > 100, "{}", all.len());
+    all
+}
+
+fn nothing_personal_in(text: &str, identifiers: &[String]) {
+    let context = |at: usize| {
+        let line = text[..at].rfind('\n').map_or(0, |start| start + 1);
+        text[line..].lines().next().unwrap_or_default().to_owned()
+    };
+    for secret in [MARK, "@mail.example"].into_iter().chain(identifiers.iter().map(String::as_str))
+    {
+        if let Some(at) = text.find(secret) {
+            panic!("`{secret}` shows: {}", context(at));
+        }
+    }
+}
+
+async fn nothing_personal_shows(world: &World, ran: &Ran, identifiers: &[String]) {
+    nothing_personal_in(&ran.stdout, identifiers);
+    nothing_personal_in(&ran.stderr, identifiers);
+    nothing_personal_in(&world.all_that_operators_see().await, identifiers);
+}
+
+#[tokio::test]
+async fn odd_items_show_in_no_output_and_no_table_of_operators() {
+    let world = World::new(80, 40).await;
+    let identifiers = identifiers(&world);
+    odd_items(&world);
+    let faults = Faults { retry_after_seconds: None, ..Faults::evenly(5, 0.2) };
+    world.vendor.set_faults(faults);
+    let ran = world.run_with(&[("client.page_size", "20")], &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos_sync.quarantine").await, 4);
+    assert!(world.number("select count(*) from argos_sync.schema_drift").await > 4);
+    nothing_personal_shows(&world, &ran, &identifiers).await;
+    // The test would not see a thing if the marks had not arrived.
+    let marked =
+        "select count(*) from argos_pii.submission_identity where full_name like 'MARKED-%'";
+    assert_eq!(world.number(marked).await, 1);
+    world.vendor.set_faults(Faults::default());
+    for arguments in [
+        &["--log", "trace", "status"][..],
+        &["--log", "trace", "status", "--json"],
+        &["--log", "trace", "check"],
+    ] {
+        let ran = world.run(arguments).await;
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        nothing_personal_shows(&world, &ran, &identifiers).await;
+    }
+}
+
+#[tokio::test]
+async fn whom_a_fetch_asks_about_is_not_repeated() {
+    let world = World::new(40, 10).await;
+    let identifiers = identifiers(&world);
+    let id = world.vendor.submission_ids(KEY).next().expect("a record");
+    let item = world.vendor.submission(KEY, &id).expect("a record");
+    let item: Value = serde_json::from_slice(&item).expect("JSON");
+    let email = item["email"].as_str().expect("an e-mail");
+    let fetch = ["--log", "trace", "fetch", "submission", "--email", email];
+    let ran = world.run(&fetch).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    nothing_personal_shows(&world, &ran, &identifiers).await;
+    for faults in [
+        Faults { server_error: 1.0, ..Faults::default() },
+        Faults { html: 1.0, ..Faults::default() },
+    ] {
+        world.vendor.set_faults(faults);
+        let ran = world.run_with(&[("client.retry_time_seconds", "0")], &fetch).await;
+        assert_eq!(ran.code(), 65, "{ran:?}");
+        nothing_personal_shows(&world, &ran, &identifiers).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_no_json_is_not_quoted() {
+    let world = World::new(40, 10).await;
+    let identifiers = identifiers(&world);
+    let id = world.vendor.submission_ids(KEY).next().expect("a record");
+    world
+        .vendor
+        .override_item(KEY, &id, b"{\"name\":\"MARKED-NAME\" MARKED-".to_vec())
+        .expect("a record");
+    let settings = [("client.retry_time_seconds", "0"), ("sync.patience_minutes", "0")];
+    let ran = world.run_with(&settings, &BACKFILL).await;
+    assert_eq!(ran.code(), 65, "{ran:?}");
+    assert!(ran.stderr.contains("the answer is no JSON"), "{ran:?}");
+    nothing_personal_shows(&world, &ran, &identifiers).await;
+}
+
+#[tokio::test]
+async fn what_postgresql_says_of_a_row_is_not_repeated() {
+    // Each of these makes PostgreSQL quote the row, or a value of it, in its own message.
+    for (damage, sqlstate) in [
+        ("alter table argos_pii.submission_identity drop column full_name", "42703"),
+        (
+            "alter table argos_pii.submission_identity add constraint nobody check (full_name is null)",
+            "23514",
+        ),
+        ("create unique index once on argos_pii.submission_identity ((true))", "23505"),
+        (
+            "alter table argos_pii.submission_identity alter column email type integer using 1",
+            "42883",
+        ),
+    ] {
+        let world = World::new(40, 10).await;
+        let identifiers = identifiers(&world);
+        sqlx::raw_sql(damage).execute(&world.pool).await.expect(damage);
+        let ran = world.run(&BACKFILL).await;
+        assert!(ran.stderr.contains(sqlstate), "{damage}: {ran:?}");
+        let (outcome, code) =
+            if sqlstate.starts_with("42") { ("misconfigured", 78) } else { ("failed", 70) };
+        assert_eq!(ran.code(), code, "{damage}: {ran:?}");
+        assert!(ran.stdout.contains(outcome), "{damage}: {ran:?}");
+        nothing_personal_shows(&world, &ran, &identifiers).await;
+    }
+}
