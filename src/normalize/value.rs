@@ -270,7 +270,7 @@ mod tests {
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
         ] {
             let want = DateTime::parse_from_rfc3339(want).unwrap();
-            assert_eq!(parse_time(text).map(DateTime::fixed_offset), Some(want), "{text}");
+            assert_eq!(parse_time(text).map(|time| time.fixed_offset()), Some(want), "{text}");
         }
         for bad in [
             "",
