@@ -85,6 +85,15 @@ struct Work {
     held: Option<Held>,
 }
 
+impl Work {
+    /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
+    /// call would be outvoted again at the next pass, for ever.
+    fn is_news(&self) -> bool {
+        let known = self.held.as_ref().and_then(|held| held.list);
+        known.is_none_or(|(digest, _)| digest != self.digest)
+    }
+}
+
 /// Stores items of one origin; returns how many became what.
 pub(super) async fn store(
     connection: &mut PgConnection,
@@ -249,8 +258,9 @@ async fn write(
     let due: Vec<&str> = work
         .iter()
         .zip(&merged)
-        .filter(|(_, merged)| {
-            merged.is_none() || (origin.call() == Call::List && scope.detail.wants_changed())
+        .filter(|(work, merged)| {
+            let is_news = origin.call() == Call::List && work.is_news();
+            merged.is_none() || (is_news && scope.detail.wants_changed())
         })
         .map(|(work, _)| work.id.as_str())
         .collect();
