@@ -80,6 +80,10 @@ async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
 }
 
 /// Items of the submission list as they come.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asked of the simulator without the program's client"
+)]
 async fn listed(world: &World) -> BTreeMap<String, serde_json::Value> {
     let address = format!("{}/submission?count=2000", world.url);
     let answer = reqwest::Client::new().get(address).header("x-api-key", KEY).send().await;

@@ -3,6 +3,7 @@
 //! `item` is the whole record as jsonb. Signed addresses differ with every call and are left out.
 
 /// What one table must hold.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Expectation {
     /// Schema and name.
     pub(super) table: &'static str,

@@ -54,8 +54,7 @@ pub(crate) async fn differences(world: &World) -> Vec<Difference> {
 
 /// Puts the vendor's items into the database, in place of those of an earlier look.
 async fn load(world: &World) {
-    let reset =
-        format!("drop schema if exists truth cascade;\n{}", include_str!("truth/schema.sql"));
+    let reset = format!("drop schema if exists truth cascade;\n{}", include_str!("schema.sql"));
     sqlx::raw_sql(AssertSqlSafe(reset)).execute(&world.pool).await.expect("the schema");
     for stream in Stream::ALL {
         let ids: Vec<String> = match stream {
