@@ -1,5 +1,7 @@
 //! Opens the warehouse: the configured one, or the embedded PostgreSQL.
 
+use std::time::Duration;
+
 use super::exit::{ExitStatus, Failed};
 use crate::{
     config::Config,
@@ -7,6 +9,9 @@ use crate::{
     warehouse::{SchemaState, Warehouse},
 };
 use tokio_util::sync::CancellationToken;
+
+/// Connections get so long to close.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// An open warehouse, and the server that was started for it.
 pub(super) struct Opened {
@@ -24,7 +29,8 @@ impl Opened {
 
     /// Closes connections, and lets the embedded server go.
     pub(super) async fn close(self) -> Result<(), Failed> {
-        self.warehouse.close().await;
+        // A connection that waits for PostgreSQL is left to it.
+        let _left = tokio::time::timeout(CLOSE_TIME, self.warehouse.close()).await;
         #[cfg(feature = "embedded")]
         if let Some(server) = self.server {
             server.stop().await?;

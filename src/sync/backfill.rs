@@ -133,7 +133,7 @@ pub(super) async fn read_windows(
     if let (_, Some(why)) = &mut worst
         && left > 1
     {
-        *why += &format!(" (and {} more windows)", left - 1);
+        *why = format!("{why} (and {} more windows)", left - 1);
     }
     if !unproven.is_empty() {
         worst = worse(worst, unproven_note(project));

@@ -18,7 +18,7 @@ mod window;
 mod writing;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -119,6 +119,8 @@ pub struct World {
     holder: String,
     /// Since when PostgreSQL does not answer; shared by all that writes.
     away_since: Arc<Mutex<Option<Instant>>>,
+    /// Until when PostgreSQL may take what was received, once the program has to end.
+    farewell_end: Arc<OnceLock<Instant>>,
 }
 
 impl World {
@@ -129,9 +131,17 @@ impl World {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let (progress, away_since) = (Arc::default(), Arc::default());
-        let holder = holder::this_process();
-        Self { warehouse, projects, settings, is_daemon: false, stop, progress, holder, away_since }
+        Self {
+            warehouse,
+            projects,
+            settings,
+            is_daemon: false,
+            stop,
+            progress: Arc::default(),
+            holder: holder::this_process(),
+            away_since: Arc::default(),
+            farewell_end: Arc::default(),
+        }
     }
 }
 

@@ -72,9 +72,10 @@ async fn conclude(
         }
         Failure::Warehouse(fault) => {
             error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project failed");
-            let outcome = match fault.is_of_setup() {
-                true => ProjectOutcome::Misconfigured,
-                false => ProjectOutcome::Failed,
+            let outcome = if fault.is_of_setup() {
+                ProjectOutcome::Misconfigured
+            } else {
+                ProjectOutcome::Failed
             };
             Ok((outcome, Some(format!("{fault}; {}", fault.advice()))))
         }

@@ -88,7 +88,8 @@ pub(super) async fn read(
     };
     let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
     // A claim that cannot be given back ends by itself.
-    if let Err(error) = world.warehouse.release(&claim).await {
+    let releasing = async || world.warehouse.release(&claim).await;
+    if let Err(error) = insist(world, releasing).await {
         warn!(%error, project = %project.name(), %window, "the claim was not released and ends by itself");
     }
     end

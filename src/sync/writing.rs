@@ -8,8 +8,11 @@ use tracing::warn;
 use super::World;
 use crate::warehouse::{Remedy, WarehouseError};
 
-/// Once the program has to end, PostgreSQL gets so long to take what was received.
+/// Once the program has to end, PostgreSQL gets so long to take what was received: once, whoever asks. With what else
+/// there is to end, the program ends within ten seconds.
 const FAREWELL: Duration = Duration::from_secs(7);
+/// After that time a transaction gets so long: another one may have been stuck, and not PostgreSQL.
+const LAST_MOMENT: Duration = Duration::from_millis(300);
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
@@ -48,7 +51,8 @@ pub(super) async fn insist<T>(
 /// Ready once the program had to end, and waited for PostgreSQL as long as it may.
 async fn farewell(world: &World) {
     world.stop.cancelled().await;
-    tokio::time::sleep(FAREWELL).await;
+    let end = *world.farewell_end.get_or_init(|| Instant::now() + FAREWELL);
+    tokio::time::sleep_until(end.max(Instant::now() + LAST_MOMENT)).await;
 }
 
 fn note_answer(world: &World) {

@@ -2,10 +2,15 @@
 //!
 //! Snapshots are in `tests/it/snapshots`; `INSTA_UPDATE=always cargo test --test it cli` writes them anew.
 
+use std::time::Duration;
+
 use argos_sync::simulator::{Knobs, UnknownId};
 use serde_json::Value;
 
-use crate::world::{ALL_DAYS, FACE_KEY, KEY, World};
+use crate::{
+    evidence::ended_within,
+    world::{ALL_DAYS, FACE_KEY, KEY, World},
+};
 
 const COMMANDS: [&str; 9] =
     ["run", "status", "check", "fetch", "raw", "migrate", "demo", "simulate", "completions"];
@@ -62,12 +67,12 @@ async fn the_help_says_what_there_is() {
         let ran = world.run(&arguments).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
         assert_eq!(ran.stderr, "", "{ran:?}");
-        all += &format!("$ argos-sync {}\n{}\n", arguments.join(" "), ran.stdout);
+        all.extend(["$ argos-sync ", &arguments.join(" "), "\n", &ran.stdout, "\n"]);
     }
     for arguments in [["fetch", "submission", "--help"], ["fetch", "faceauth", "--help"]] {
         let ran = world.run(&arguments).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
-        all += &format!("$ argos-sync {}\n{}\n", arguments.join(" "), ran.stdout);
+        all.extend(["$ argos-sync ", &arguments.join(" "), "\n", &ran.stdout, "\n"]);
     }
     insta::assert_snapshot!(all);
 }
@@ -365,7 +370,7 @@ async fn a_reader_that_goes_away_is_no_fault() {
     let world = World::new(0, 0).await;
     let mut program = world.start_with(&[], &["completions", "bash"]);
     drop(program.stdout.take());
-    let ran = crate::evidence::ended_within(std::time::Duration::from_secs(60), program).await;
+    let ran = ended_within(Duration::from_mins(1), program).await;
     assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""), "{ran:?}");
 }
 

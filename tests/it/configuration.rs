@@ -48,9 +48,10 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
     ] {
         let with_project =
             if text.contains("[project.") { text.to_owned() } else { format!("{text}{PROJECT}") };
-        let with_database = match text.contains("[database") || text.contains("databse") {
-            true => with_project,
-            false => format!("{with_project}[database]\nurl = \"{url}\"\n"),
+        let with_database = if text.contains("[database") || text.contains("databse") {
+            with_project
+        } else {
+            format!("{with_project}[database]\nurl = \"{url}\"\n")
         };
         let ran = status_of(&world, &with_database).await;
         assert_eq!(ran.code(), 78, "{text}: {ran:?}");

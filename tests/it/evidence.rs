@@ -97,7 +97,7 @@ impl World {
                 .fetch_one(&self.pool)
                 .await
                 .expect("a table as text");
-            all += &format!("{table}\n{}\n", text.unwrap_or_default());
+            all.extend([&table, "\n", &*text.unwrap_or_default(), "\n"]);
         }
         all
     }

@@ -45,7 +45,7 @@ impl Random {
         Self(given.unwrap_or_else(|| RandomState::new().hash_one("seed")))
     }
 
-    /// A number from 1 to `most` (SplitMix64).
+    /// A number from 1 to `most` (`SplitMix64`).
     fn up_to(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

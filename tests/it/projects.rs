@@ -39,11 +39,12 @@ fn configure(world: &World, wrong: Option<(&str, &str)>) {
     for (name, kind, key) in PROJECTS {
         let key = wrong.filter(|(wrong, _)| *wrong == name).map_or(key, |(_, wrong)| wrong);
         let parent = name.strip_suffix("_face").map(|parent| format!("parent = \"{parent}\"\n"));
-        text += &format!(
+        let section = format!(
             "[project.{name}]\nkind = \"{kind}\"\nbase_url = \"{}\"\napi_key = \"{key}\"\n{}",
             world.url,
             parent.unwrap_or_default()
         );
+        text += &section;
     }
     world.configure_whole(&text);
 }
@@ -151,7 +152,7 @@ async fn a_key_that_is_revoked_between_lists_and_single_calls_blocks_and_goes_on
     let program = world.start_with(&[], &["run", "--backfill", ALL_DAYS]);
     world.until("select count(*) > 100 from argos_sync.record").await;
     world.vendor.set_accepted_keys(KEY, vec!["another".to_owned()]).expect("a project");
-    let ran = crate::evidence::ended_within(std::time::Duration::from_secs(60), program).await;
+    let ran = crate::evidence::ended_within(std::time::Duration::from_mins(1), program).await;
     assert_eq!(ran.code(), 69, "{ran:?}");
     world.vendor.set_accepted_keys(KEY, vec![KEY.to_owned()]).expect("a project");
     world.slow_vendor(0);
