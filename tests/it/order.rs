@@ -47,7 +47,7 @@ impl Room {
             url: database.url.clone().into(),
             connections_max: 4,
             connect_timeout: Duration::from_secs(30),
-            statement_cache: 0,
+            statement_cache: 100,
         })
         .expect("a warehouse");
         let scope = Scope {
@@ -373,4 +373,36 @@ async fn a_known_record_from_outside_the_claimed_window_is_left_to_its_own() {
     assert_eq!(fingerprint(&room.pool).await, before);
     let tally = room.next_page(&mut other, vec![room.observe(6, plain("b", "approved"))]).await;
     assert_eq!(tally.inserted, 1, "an unknown one is stored");
+}
+
+#[tokio::test]
+async fn a_lasting_disagreement_of_list_and_single_call_settles() {
+    let room = Room::new().await;
+    let item = |score: &str| {
+        format!(
+            r#"{{"submission_id":"one","created_at":"2025-01-05T10:00:00Z","argos_score":{score}}}"#
+        )
+    };
+    let mut walk = room.walk(window(1, 9), "test").await;
+    room.next_page(&mut walk, vec![room.observe(1, item("1"))]).await;
+    let due = room.warehouse.claim_details(&room.scope, "test", 10).await.expect("what is due");
+    let answer = DetailAnswer::Found(room.observe(2, item("2")));
+    let answers: Vec<_> = due.into_iter().zip([answer]).collect();
+    room.warehouse.commit_details(&room.scope, room.run, &answers).await.expect("stored");
+
+    // The list was asked last, so it wins once more; then there is nothing left to say.
+    let again = room.next_page(&mut walk, vec![room.observe(3, item("1"))]).await;
+    assert_eq!((again.updated, again.unchanged), (1, 0));
+    let score: f64 = sqlx::query_scalar("select argos_score from argos.submission")
+        .fetch_one(&room.pool)
+        .await
+        .expect("a score");
+    assert!((score - 1.0).abs() < f64::EPSILON, "{score}");
+    let settled = fingerprint(&room.pool).await;
+    for read in 4..7 {
+        let again = room.next_page(&mut walk, vec![room.observe(read, item("1"))]).await;
+        assert_eq!((again.updated, again.unchanged), (0, 1));
+        assert_eq!(room.warehouse.details_due(&room.scope).await.expect("a number"), 0);
+    }
+    assert_eq!(fingerprint(&room.pool).await, settled);
 }
