@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
 use super::print;
 use crate::sync::{Progress, Seen};
@@ -16,12 +16,11 @@ pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output 
         return work.await;
     }
     let bar = print::bars().add(ProgressBar::new(0));
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} windows  {msg}  {eta} left")
-    {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left") {
         bar.set_style(style);
     }
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
+    let mut single_calls_since = None;
     let mut ticks = interval(REDRAW);
     let mut work = std::pin::pin!(work);
     loop {
@@ -30,21 +29,40 @@ pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output 
                 bar.finish_and_clear();
                 return result;
             }
-            _ = ticks.tick() => draw(&bar, progress.look(), start.elapsed()),
+            _ = ticks.tick() => {
+                let seen = progress.look();
+                if seen.details_due > 0 && seen.windows_done == seen.windows {
+                    // What was estimated from windows says nothing about single calls.
+                    let since = *single_calls_since.get_or_insert_with(|| {
+                        bar.reset();
+                        Instant::now()
+                    });
+                    draw_single_calls(&bar, seen, since.elapsed());
+                } else {
+                    draw_windows(&bar, seen, start.elapsed());
+                }
+            }
         }
     }
 }
 
-fn draw(bar: &ProgressBar, seen: Seen, elapsed: Duration) {
-    let per_second = u128::from(seen.items) * 1000 / elapsed.as_millis().max(1);
-    if seen.details_due > 0 {
-        bar.set_message(format!(
-            "{} items, {per_second}/s; {}/{} single calls",
-            seen.items, seen.details_done, seen.details_due
-        ));
-    } else {
-        bar.set_message(format!("{} items, {per_second}/s", seen.items));
-    }
+fn draw_windows(bar: &ProgressBar, seen: Seen, elapsed: Duration) {
+    bar.set_message(format!(
+        "windows, {} items, {}/s",
+        seen.items,
+        per_second(seen.items, elapsed)
+    ));
     bar.set_length(seen.windows);
     bar.set_position(seen.windows_done);
+}
+
+fn draw_single_calls(bar: &ProgressBar, seen: Seen, elapsed: Duration) {
+    let rate = per_second(seen.details_done, elapsed);
+    bar.set_message(format!("single calls, {rate}/s, behind {} items of lists", seen.items));
+    bar.set_length(seen.details_due);
+    bar.set_position(seen.details_done);
+}
+
+fn per_second(count: u64, elapsed: Duration) -> u128 {
+    u128::from(count) * 1000 / elapsed.as_millis().max(1)
 }
