@@ -41,22 +41,28 @@ impl Opened {
 
 /// Opens the database, whatever its schema.
 pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
-    if let Some(url) = &config.database.url {
-        return Ok(Opened {
+    match &config.database.url {
+        None => embedded(config).await,
+        Some(url) => Ok(Opened {
             warehouse: Warehouse::new(&config.database.at(url.clone()))?,
             #[cfg(feature = "embedded")]
             server: None,
-        });
+        }),
     }
-    #[cfg(feature = "embedded")]
-    {
-        let options = crate::embedded::Options::new(config.data_dir.clone())?;
-        let server = crate::embedded::start(&options).await?;
-        tracing::info!(connect = server.how_to_connect(), "the embedded PostgreSQL runs");
-        let warehouse = Warehouse::new(&config.database.at(server.url().clone()))?;
-        Ok(Opened { warehouse, server: Some(server) })
-    }
-    #[cfg(not(feature = "embedded"))]
+}
+
+#[cfg(feature = "embedded")]
+async fn embedded(config: &Config) -> Result<Opened, Failed> {
+    let options = crate::embedded::Options::new(config.data_dir.clone())?;
+    let server = crate::embedded::start(&options).await?;
+    tracing::info!(connect = server.how_to_connect(), "the embedded PostgreSQL runs");
+    let warehouse = Warehouse::new(&config.database.at(server.url().clone()))?;
+    Ok(Opened { warehouse, server: Some(server) })
+}
+
+#[cfg(not(feature = "embedded"))]
+#[expect(clippy::unused_async, reason = "called like the one that starts a server")]
+async fn embedded(_config: &Config) -> Result<Opened, Failed> {
     Err(Failed::new(
         ExitStatus::Config,
         "`database.url` is missing, and this program was built without the embedded PostgreSQL",
