@@ -2,7 +2,7 @@
 //!
 //! `serde_json` refuses a whole page for one lone surrogate and rounds numbers on the way through its `Value`. Here a page
 //! is cut into the bytes of its items without looking inside them ([`members`], [`elements`]), and each item is parsed
-//! alone ([`text`], [`parse`]), so that one bad item never takes its neighbours along (I3). What PostgreSQL cannot hold
+//! alone ([`text`], [`parse()`]), so that one bad item never takes its neighbours along (I3). What PostgreSQL cannot hold
 //! becomes U+FFFD and is reported, never refused. Error values say where and what, and never quote the data (I8).
 
 mod digest;
