@@ -124,6 +124,7 @@ create table argos_sync.pass (
 create unique index pass_open on argos_sync.pass (project, stream, window_from, window_to, coalesce(backfill_id, 0))
     where state = 'open';
 create index pass_backfill on argos_sync.pass (backfill_id) where backfill_id is not null;
+create index pass_window on argos_sync.pass (project, stream, window_from);
 
 -- The ledger: when each day was last read completely, as of the moment the walk began.
 create table argos_sync.coverage (

@@ -67,7 +67,10 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
     let opened = if is_daemon {
         open_patiently(&config, &stop).await?
     } else {
-        Some(open::migrated(&config).await?)
+        tokio::select! {
+            () = stop.cancelled() => return Ok(ExitStatus::Interrupted),
+            opened = open::migrated(&config) => Some(opened?),
+        }
     };
     let Some(opened) = opened else { return Ok(ExitStatus::Done) };
     let result = work(&config, options, &opened, &stop).await;
@@ -81,7 +84,11 @@ async fn open_patiently(
     stop: &tokio_util::sync::CancellationToken,
 ) -> Result<Option<Opened>, Failed> {
     loop {
-        match open::migrated(config).await {
+        let opened = tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            opened = open::migrated(config) => opened,
+        };
+        match opened {
             Err(failed) if failed.status == ExitStatus::Interrupted => {
                 warn!("waiting for PostgreSQL: {failed}");
                 tokio::select! {

@@ -10,8 +10,9 @@ use tracing::{info, warn};
 use super::{
     Project, World, detail,
     outcome::{Ended, Failure, ProjectOutcome},
+    patience::Patience,
     run::run_projects,
-    window::{self, Patience, WindowEnd},
+    window::{self, WindowEnd},
     writing::insist,
 };
 use crate::{
@@ -74,9 +75,10 @@ impl Backfill {
         let days_max = world.settings.planner.window_days;
         let windows = planner::missing(self.window, &backfill.done, days_max);
         let tasks = windows.into_iter().map(|window| (Lane::Backfill, window)).collect();
-        let read = read_windows(world, project, run, Some(backfill.backfill_id), tasks).await?;
+        let read =
+            read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
         let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
-        let end = finish(world, project, run, read).await?;
+        let end = finish(world, project, run, read, &|| false).await?;
         if is_read {
             done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);
         }
@@ -93,26 +95,34 @@ pub(super) async fn read_windows(
     run: RunId,
     backfill_id: Option<i64>,
     tasks: VecDeque<(Lane, Window)>,
+    yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
     let patience = Patience::of(world);
     let mut queue = tasks;
     let mut unproven = VecDeque::new();
     let mut worst = (ProjectOutcome::CompleteEmpty, None);
-    let mut left = 0;
+    let (mut left, mut is_first) = (0, true);
     world.progress.add_windows(queue.len());
     loop {
+        // The first window is read whatever happens, so that every round has fresh days.
+        if !queue.is_empty() && !is_first && (patience.is_over() || yields()) {
+            let why = format!("{} windows were left for later", queue.len());
+            worst = worse(worst, (ProjectOutcome::Partial, Some(why)));
+            break;
+        }
+        is_first = false;
         let Some((lane, window)) = queue.pop_front() else {
             if !unproven.is_empty() && worst.0 >= ProjectOutcome::Complete {
                 queue = std::mem::take(&mut unproven);
                 worst.0 = worst.0.max(ProjectOutcome::Complete);
-                if retry_unproven(world, project, run, backfill_id, &mut queue, patience).await? {
+                if retry_unproven(world, project, run, backfill_id, &mut queue, &patience).await? {
                     worst = worse(worst, unproven_note(project));
                 }
                 continue;
             }
             break;
         };
-        match window::read(world, project, lane, backfill_id, window, run, patience).await? {
+        match window::read(world, project, lane, backfill_id, window, run, &patience).await? {
             WindowEnd::Walked(Proof::EmptyUnproven) => unproven.push_back((lane, window)),
             WindowEnd::Walked(proof) => {
                 worst = worse(worst, (ProjectOutcome::of(proof), None));
@@ -148,7 +158,7 @@ async fn retry_unproven(
     run: RunId,
     backfill_id: Option<i64>,
     queue: &mut VecDeque<(Lane, Window)>,
-    patience: Patience,
+    patience: &Patience,
 ) -> Result<bool, Failure> {
     let mut any = false;
     while let Some((lane, window)) = queue.pop_front() {
@@ -185,13 +195,15 @@ pub(super) async fn finish(
     project: &Project,
     run: RunId,
     read: (ProjectOutcome, Option<String>),
+    yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
     let patience = Patience::of(world);
     let count = async || world.warehouse.details_due(&project.scope).await;
-    world.progress.add_details_due(insist(world, count).await?);
+    let mut left = insist(world, count).await?;
+    world.progress.add_details_due(left);
     let mut rounds = 0;
     loop {
-        let not_before = match detail::drain(world, project, run).await {
+        let not_before = match detail::drain(world, project, run, yields).await {
             Ok(()) => None,
             Err(Failure::Client(error)) => match error.remedy() {
                 Remedy::Later { not_before } => not_before,
@@ -199,16 +211,22 @@ pub(super) async fn finish(
             },
             Err(failure) => return Err(failure),
         };
-        let left = insist(world, count).await?;
+        let before = std::mem::replace(&mut left, insist(world, count).await?);
         if left == 0 {
             return Ok(read);
         }
         rounds += 1;
+        if left < before {
+            patience.renew();
+            rounds = 1;
+        }
+        let next = async || world.warehouse.details_next_due(&project.scope).await;
+        let not_before = not_before.max(insist(world, next).await?);
         if !patience.wait(world, rounds, not_before).await {
             if world.stop.is_cancelled() {
                 return Err(Failure::Interrupted);
             }
-            let why = format!("{left} single calls failed and stay due");
+            let why = format!("{left} single calls wait for another try");
             return Ok(worse(read, (ProjectOutcome::Partial, Some(why))));
         }
     }

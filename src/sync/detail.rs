@@ -14,10 +14,15 @@ use crate::{
 /// Single calls claimed, and stored, at a time.
 const BATCH: i64 = 100;
 
-/// Makes all single calls that are due now.
+/// Makes all single calls that are due now, or those of some batches when it is asked to yield.
 ///
 /// Ends early with the first failure that is not the record's own; what was answered until then is stored.
-pub(super) async fn drain(world: &World, project: &Project, run: RunId) -> Result<(), Failure> {
+pub(super) async fn drain(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    yields: &dyn Fn() -> bool,
+) -> Result<(), Failure> {
     loop {
         if world.stop.is_cancelled() {
             return Err(Failure::Interrupted);
@@ -42,6 +47,9 @@ pub(super) async fn drain(world: &World, project: &Project, run: RunId) -> Resul
         if let Some(trouble) = trouble {
             return Err(trouble);
         }
+        if yields() {
+            return Ok(());
+        }
     }
 }
 
@@ -52,6 +60,7 @@ async fn ask(
     due: Vec<DueDetail>,
 ) -> (Vec<(DueDetail, DetailAnswer)>, Option<Failure>) {
     let mut trouble = None;
+    let (mut failures, mut silent_max) = (0, world.settings.detail_workers.max(1));
     let mut answers: HashMap<usize, DetailAnswer> = HashMap::with_capacity(due.len());
     {
         let calls = due.iter().enumerate().map(|(position, due)| async move {
@@ -67,11 +76,14 @@ async fn ask(
         while let Some((position, answer)) = waiting.next().await {
             match answer {
                 Ok(answer) => {
+                    silent_max = usize::MAX;
                     answers.insert(position, answer_of(project, answer));
                 }
-                Err(failure) if is_of_the_record(&failure) => {
+                // When nothing answers at all, no record is at fault.
+                Err(failure) if is_of_the_record(&failure) && failures < silent_max => {
                     report(project, &failure);
                     answers.insert(position, DetailAnswer::Failed);
+                    failures += 1;
                 }
                 Err(failure) => {
                     trouble = Some(failure);

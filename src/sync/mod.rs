@@ -11,6 +11,7 @@ mod gate;
 mod holder;
 mod outcome;
 mod pass;
+mod patience;
 mod progress;
 mod run;
 mod settings;

@@ -83,7 +83,7 @@ async fn store(
 ) -> Result<PageStored, WarehouseError> {
     let warehouse = &world.warehouse;
     let mut is_retry = false;
-    insist(world, async || {
+    let stored = insist(world, async || {
         if std::mem::replace(&mut is_retry, true)
             && let Some(stored) = warehouse.page_is_stored(claim, pass, page).await?
         {
@@ -91,5 +91,14 @@ async fn store(
         }
         warehouse.commit_page(&project.scope, claim, pass, run, page).await
     })
-    .await
+    .await;
+    match stored {
+        // A commit whose answer was lost may have come to its end only after it was asked for.
+        Err(WarehouseError::CheckpointMoved { page: number }) => {
+            let asking = async || warehouse.page_is_stored(claim, pass, page).await;
+            let stored = insist(world, asking).await?;
+            stored.ok_or(WarehouseError::CheckpointMoved { page: number })
+        }
+        other => other,
+    }
 }

@@ -8,7 +8,9 @@ use tracing::{info, warn};
 use super::{
     Project, World,
     outcome::{Failure, ProjectOutcome},
-    pass, pause,
+    pass,
+    patience::Patience,
+    pause,
     writing::insist,
 };
 use crate::{
@@ -29,33 +31,6 @@ pub(super) enum WindowEnd {
     Left(ProjectOutcome, String),
 }
 
-/// Time to try again, shared by all windows of a project in a run.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    end: Instant,
-}
-
-impl Patience {
-    /// Begins now; the daemon leaves what fails to the next bell.
-    pub(super) fn of(world: &World) -> Self {
-        let time = if world.is_daemon { Duration::ZERO } else { world.settings.patience };
-        Self { end: Instant::now() + time }
-    }
-
-    /// Waits before another try; returns whether there will be one.
-    pub(super) async fn wait(
-        self,
-        world: &World,
-        failures: i32,
-        not_before: Option<Duration>,
-    ) -> bool {
-        let exponent = u32::try_from(failures.clamp(1, 7)).unwrap_or(1);
-        let delay =
-            not_before.unwrap_or_default().max(Duration::from_secs(1) * 2u32.pow(exponent - 1));
-        Instant::now() + delay < self.end && pause(&world.stop, delay).await
-    }
-}
-
 /// A claim that somebody else holds is asked for again after this time.
 const CLAIM_DELAY: Duration = Duration::from_secs(2);
 
@@ -67,8 +42,9 @@ pub(super) async fn read(
     backfill_id: Option<i64>,
     window: Window,
     run: RunId,
-    patience: Patience,
+    patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
+    let claims_until = Instant::now() + patience.time;
     let claim = loop {
         let claim = insist(world, async || {
             world.warehouse.claim(project.name(), project.stream(), window, &world.holder).await
@@ -76,7 +52,7 @@ pub(super) async fn read(
         match claim.await? {
             Some(claim) => break claim,
             None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
-            None if Instant::now() + CLAIM_DELAY >= patience.end => {
+            None if Instant::now() + CLAIM_DELAY >= claims_until => {
                 let why = format!("{window}: another process is reading these days");
                 return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
             }
@@ -102,14 +78,25 @@ async fn read_claimed(
     backfill_id: Option<i64>,
     claim: &Claim,
     run: RunId,
-    patience: Patience,
+    patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
     let mut pass = insist(world, open).await?;
     loop {
-        let error = match pass::walk(world, project, claim, &mut pass, run).await {
+        let stood_at = pass.checkpoint.clone();
+        let walked = pass::walk(world, project, claim, &mut pass, run).await;
+        if walked.is_ok() || pass.checkpoint != stood_at {
+            patience.renew();
+        }
+        let error = match walked {
             Ok(proof) => return Ok(WindowEnd::Walked(proof)),
             Err(Failure::Client(error)) => error,
+            Err(Failure::Warehouse(
+                error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),
+            )) => {
+                let why = format!("{}: {error}; {}", claim.window, error.advice());
+                return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
+            }
             Err(other) => return Err(other),
         };
         let trouble = match error.remedy() {

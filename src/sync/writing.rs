@@ -13,6 +13,8 @@ use crate::warehouse::{Remedy, WarehouseError};
 const FAREWELL: Duration = Duration::from_secs(7);
 /// After that time a transaction gets so long: another one may have been stuck, and not PostgreSQL.
 const LAST_MOMENT: Duration = Duration::from_millis(300);
+/// A transaction takes a fraction of this; a server that vanished without a word would be waited for without end.
+const ANSWER_MAX: Duration = Duration::from_mins(3);
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
@@ -26,18 +28,22 @@ pub(super) async fn insist<T>(
     let trying = async {
         let mut delay = DELAY_MIN;
         loop {
-            let error = match transaction().await {
-                Ok(value) => {
+            let error = match tokio::time::timeout(ANSWER_MAX, transaction()).await {
+                Ok(Ok(value)) => {
                     note_answer(world);
                     return Ok(value);
                 }
-                Err(error) => error,
+                Ok(Err(error)) => error,
+                Err(_elapsed) => WarehouseError::Connection {
+                    doing: "waiting for PostgreSQL",
+                    kind: "no answer in time".to_owned(),
+                },
             };
             if error.remedy() != Remedy::Retry || !is_patient(world) {
                 return Err(error);
             }
             let advice = error.advice();
-            warn!(%error, advice, delay_ms = delay.as_millis(), "PostgreSQL is away; trying again");
+            warn!(%error, advice, delay_ms = delay.as_millis(), "PostgreSQL did not take it; trying again");
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(if world.stop.is_cancelled() { DELAY_MIN } else { DELAY_MAX });
         }

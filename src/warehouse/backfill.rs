@@ -25,8 +25,12 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         if restart {
             sqlx::query!(
-                "update argos_sync.backfill set ended_at = argos_sync.clock(), outcome = 'replaced'
-                 where project = $1 and stream = $2 and window_from = $3 and window_to = $4 and ended_at is null",
+                "with replaced as (
+                    update argos_sync.backfill set ended_at = argos_sync.clock(), outcome = 'replaced'
+                    where project = $1 and stream = $2 and window_from = $3 and window_to = $4 and ended_at is null
+                    returning backfill_id)
+                 update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock()
+                 from replaced where pass.backfill_id = replaced.backfill_id and pass.state = 'open'",
                 project.as_str(),
                 stream.as_str(),
                 window.from(),

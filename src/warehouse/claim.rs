@@ -41,11 +41,18 @@ impl Warehouse {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(WarehouseError::database(doing))?;
+        // A statement of its own, so that the next one sees whom it had to wait for.
+        sqlx::query!(
+            "delete from argos_sync.claim
+             where project = $1 and stream = $2 and until_at <= argos_sync.clock()",
+            project.as_str(),
+            stream.as_str(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
         let claimed = sqlx::query!(
-            "with gone as (
-                delete from argos_sync.claim
-                where project = $1 and stream = $2 and until_at <= argos_sync.clock())
-             insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
+            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
              select $1, $2, $3, $4, nextval('argos_sync.fence'), $5, argos_sync.clock() + make_interval(secs => $6)
              where not exists (
                 select from argos_sync.claim

@@ -1,5 +1,7 @@
 //! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
 
+use std::time::Duration;
+
 use super::{
     Scope, Tally, Warehouse, WarehouseError,
     claim::LEASE_SECONDS,
@@ -45,7 +47,7 @@ impl Warehouse {
                 until_at = argos_sync.clock() + make_interval(secs => $4)
              from (select id from argos_sync.detail_due
                    where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
-                   order by due_at, id limit $3 for update skip locked) as free
+                   order by due_at limit $3 for update skip locked) as free
              where held.project = $1 and held.stream = $2 and held.id = free.id
              returning held.id, held.fence",
             scope.project.as_str(),
@@ -70,6 +72,23 @@ impl Warehouse {
         .fetch_one(&self.pool)
         .await
         .map_err(WarehouseError::database("counting what is due"))
+    }
+
+    /// How long until the next single call is due; `None` when none is, or all are held by others.
+    pub async fn details_next_due(
+        &self,
+        scope: &Scope,
+    ) -> Result<Option<Duration>, WarehouseError> {
+        let seconds = sqlx::query_scalar!(
+            "select greatest(extract(epoch from min(greatest(due_at, until_at)) - argos_sync.clock()), 0)::float8
+             from argos_sync.detail_due where project = $1 and stream = $2",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for the next single call"))?;
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     /// Stores the answers of single calls, and takes what was answered from what is due; or does nothing.

@@ -158,7 +158,15 @@ impl Warehouse {
     }
 
     async fn begin(&self, doing: &'static str) -> Result<PgTransaction<'static>, WarehouseError> {
-        self.pool.begin().await.map_err(WarehouseError::database(doing))
+        let mut transaction = self.pool.begin().await.map_err(WarehouseError::database(doing))?;
+        // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows.
+        sqlx::raw_sql(
+            "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'",
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        Ok(transaction)
     }
 }
 

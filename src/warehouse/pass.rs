@@ -288,6 +288,7 @@ pub(super) async fn conclude(
     .execute(&mut *connection)
     .await
     .map_err(WarehouseError::database(doing))?;
+    clear_superseded(connection, claim, pass_id, proof).await?;
     if proof != Proof::EmptyUnproven {
         sqlx::query!(
             "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id)
@@ -309,4 +310,31 @@ pub(super) async fn conclude(
         .map_err(WarehouseError::database(doing))?;
     }
     Ok(proof)
+}
+
+/// Forgets earlier passes that this one makes pointless: of the same days without a proof, and, once the days are covered,
+/// those within them that nobody took up again. Backfills look after their own.
+async fn clear_superseded(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    proof: Proof,
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "delete from argos_sync.pass
+         where project = $1 and stream = $2 and window_from >= $3 and window_to <= $4
+           and backfill_id is null and pass_id < $5
+           and (state = 'dropped' or (state = 'empty_unproven' and window_from = $3 and window_to = $4)
+                or ($6 and state in ('open', 'empty_unproven')))",
+        claim.project.as_str(),
+        claim.stream.as_str(),
+        claim.window.from(),
+        claim.window.to(),
+        pass_id,
+        proof != Proof::EmptyUnproven,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("forgetting superseded passes"))
 }

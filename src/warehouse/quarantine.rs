@@ -11,9 +11,9 @@ use super::{
     body::{self, Compressor},
     store::{Observation, Origin},
 };
-use crate::normalize::Refusal;
+use crate::{json, normalize::Refusal};
 
-/// Keeps refused items. The same bytes are kept once; read again they write nothing.
+/// Keeps refused items. The same item is kept once; read again it writes nothing.
 pub(super) async fn keep(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -26,7 +26,7 @@ pub(super) async fn keep(
     }
     let by_digest: BTreeMap<[u8; 16], (&Observation, &Refusal)> = refused
         .iter()
-        .map(|(observation, refusal)| (digest(&observation.body), (*observation, *refusal)))
+        .map(|(observation, refusal)| (digest(scope, &observation.body), (*observation, *refusal)))
         .collect();
     let digests: Vec<&[u8]> = by_digest.keys().map(|digest| &digest[..]).collect();
     let reasons: Vec<&str> = by_digest.values().map(|(_, refusal)| refusal.as_str()).collect();
@@ -77,7 +77,13 @@ pub(super) async fn keep(
     .map_err(WarehouseError::database("keeping what cannot be stored"))
 }
 
-fn digest(body: &[u8]) -> [u8; 16] {
+/// What names an item that has no id: its digest where it can be parsed, so that addresses that change with every call make
+/// no new one of it.
+fn digest(scope: &Scope, body: &[u8]) -> [u8; 16] {
+    let text = json::text(body);
+    if let Ok(item) = json::parse(&text) {
+        return json::digest(&item.value, &scope.volatile).0;
+    }
     let mut digest = [0; 16];
     digest.iter_mut().zip(Sha256::digest(body)).for_each(|(to, from)| *to = from);
     digest

@@ -35,7 +35,7 @@ left join lateral (
 left join lateral (
     select count(*) filter (where state = 'open') as passes_open,
         -- Only windows that no later pass has covered.
-        count(*) filter (where state = 'empty_unproven' and not exists (
+        count(distinct (window_from, window_to)) filter (where state = 'empty_unproven' and not exists (
             select from argos_sync.coverage
             where coverage.project = pass.project and coverage.stream = pass.stream
                 and coverage.day = pass.window_from)) as empty_unproven,
