@@ -60,7 +60,8 @@ async fn ask(
     due: Vec<DueDetail>,
 ) -> (Vec<(DueDetail, DetailAnswer)>, Option<Failure>) {
     let mut trouble = None;
-    let (mut failures, mut silent_max) = (0, world.settings.detail_workers.max(1));
+    let workers = world.settings.detail_workers.max(1);
+    let mut failures_in_a_row = 0;
     let mut answers: HashMap<usize, DetailAnswer> = HashMap::with_capacity(due.len());
     {
         let calls = due.iter().enumerate().map(|(position, due)| async move {
@@ -71,19 +72,18 @@ async fn ask(
             };
             (position, answer)
         });
-        let mut waiting =
-            stream::iter(calls).buffer_unordered(world.settings.detail_workers.max(1));
+        let mut waiting = stream::iter(calls).buffer_unordered(workers);
         while let Some((position, answer)) = waiting.next().await {
             match answer {
                 Ok(answer) => {
-                    silent_max = usize::MAX;
+                    failures_in_a_row = 0;
                     answers.insert(position, answer_of(project, answer));
                 }
-                // When nothing answers at all, no record is at fault.
-                Err(failure) if is_of_the_record(&failure) && failures < silent_max => {
+                // When a call of every worker fails, no record is at fault.
+                Err(failure) if is_of_the_record(&failure) && failures_in_a_row < workers => {
                     report(project, &failure);
                     answers.insert(position, DetailAnswer::Failed);
-                    failures += 1;
+                    failures_in_a_row += 1;
                 }
                 Err(failure) => {
                     trouble = Some(failure);

@@ -41,13 +41,16 @@ impl Warehouse {
         holder: &str,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
+        // Materialized: a join may run a plain subquery again and again, and claim another hundred each time.
         let rows = sqlx::query!(
-            "update argos_sync.detail_due as held
+            "with free as materialized (
+                select id from argos_sync.detail_due
+                where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
+                order by due_at limit $3 for update skip locked)
+             update argos_sync.detail_due as held
              set fence = nextval('argos_sync.fence'), holder = $5,
                 until_at = argos_sync.clock() + make_interval(secs => $4)
-             from (select id from argos_sync.detail_due
-                   where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
-                   order by due_at limit $3 for update skip locked) as free
+             from free
              where held.project = $1 and held.stream = $2 and held.id = free.id
              returning held.id, held.fence",
             scope.project.as_str(),

@@ -190,3 +190,23 @@ async fn run_once_reads_history_once_and_what_is_new_each_time() {
     );
     assert_eq!(world.run(&["status"]).await.code(), 0);
 }
+
+#[tokio::test]
+async fn an_outage_among_the_single_calls_ends_the_run_and_the_next_one_makes_them() {
+    let world = World::new(300, 0).await;
+    world.slow_vendor(100);
+    let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
+    let program = world.start_with(&IMPATIENT, &arguments);
+    world.until("select count(*) > 20 from argos_sync.record where detail_no is not null").await;
+    world.vendor.set_faults(Faults { server_error: 1.0, ..Faults::default() });
+    let ran = ended_within(SOON, program).await;
+    assert_eq!(ran.code(), 65, "{ran:?}");
+    assert!(ran.stderr.contains("single calls wait for another try"), "{ran:?}");
+    assert!(world.number("select count(*) from argos_sync.detail_due").await > 0);
+
+    world.vendor.set_faults(Faults::default());
+    world.slow_vendor(0);
+    let ran = world.run_with(&[], &arguments).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos_sync.detail_due").await, 0);
+}

@@ -406,3 +406,18 @@ async fn a_lasting_disagreement_of_list_and_single_call_settles() {
     }
     assert_eq!(fingerprint(&room.pool).await, settled);
 }
+
+#[tokio::test]
+async fn no_more_single_calls_are_claimed_than_asked_for() {
+    let room = Room::new().await;
+    let item = |number: i32| {
+        format!(r#"{{"submission_id":"s{number:03}","created_at":"2025-01-05T10:00:00Z"}}"#)
+    };
+    let items = (0..300).map(|number| room.observe(1, item(number))).collect();
+    let mut walk = room.walk(window(1, 9), "test").await;
+    room.next_page(&mut walk, items).await;
+    for _ in 0..3 {
+        let claimed = room.warehouse.claim_details(&room.scope, "test", 100).await;
+        assert_eq!(claimed.expect("what is due").len(), 100);
+    }
+}
