@@ -101,7 +101,7 @@ pub(super) async fn read_windows(
     let mut queue = tasks;
     let mut unproven = VecDeque::new();
     let mut worst = (ProjectOutcome::CompleteEmpty, None);
-    let (mut left, mut is_first) = (0, true);
+    let (mut left, mut is_first, mut is_second_try) = (0, true, false);
     world.progress.add_windows(queue.len());
     loop {
         // The first window is read whatever happens, so that every round has fresh days.
@@ -112,15 +112,12 @@ pub(super) async fn read_windows(
         }
         is_first = false;
         let Some((lane, window)) = queue.pop_front() else {
-            if !unproven.is_empty() && worst.0 >= ProjectOutcome::Complete {
-                queue = std::mem::take(&mut unproven);
-                worst.0 = worst.0.max(ProjectOutcome::Complete);
-                if retry_unproven(world, project, run, backfill_id, &mut queue, &patience).await? {
-                    worst = worse(worst, unproven_note(project));
-                }
-                continue;
+            if is_second_try || unproven.is_empty() || worst.0 < ProjectOutcome::Complete {
+                break;
             }
-            break;
+            queue = std::mem::take(&mut unproven);
+            is_second_try = true;
+            continue;
         };
         match window::read(world, project, lane, backfill_id, window, run, &patience).await? {
             WindowEnd::Walked(Proof::EmptyUnproven) => unproven.push_back((lane, window)),
@@ -149,29 +146,6 @@ pub(super) async fn read_windows(
         worst = worse(worst, unproven_note(project));
     }
     Ok(worst)
-}
-
-/// Reads empty windows again; returns whether any is still unproven.
-async fn retry_unproven(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    backfill_id: Option<i64>,
-    queue: &mut VecDeque<(Lane, Window)>,
-    patience: &Patience,
-) -> Result<bool, Failure> {
-    let mut any = false;
-    while let Some((lane, window)) = queue.pop_front() {
-        match window::read(world, project, lane, backfill_id, window, run, patience).await? {
-            WindowEnd::Walked(Proof::Complete | Proof::CompleteEmpty) => {
-                world.progress.window_done();
-            }
-            WindowEnd::Walked(Proof::EmptyUnproven)
-            | WindowEnd::Halved(..)
-            | WindowEnd::Left(..) => any = true,
-        }
-    }
-    Ok(any)
 }
 
 fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {

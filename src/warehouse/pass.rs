@@ -45,8 +45,6 @@ pub enum GivenUp {
     Split,
     /// Even a single day keeps failing.
     Blocked,
-    /// Nobody wants it any more.
-    Dropped,
 }
 
 impl GivenUp {
@@ -54,7 +52,6 @@ impl GivenUp {
         match self {
             Self::Split => "split",
             Self::Blocked => "blocked",
-            Self::Dropped => "dropped",
         }
     }
 }
