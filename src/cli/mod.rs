@@ -1,6 +1,7 @@
 //! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports and starts work.
 
 mod check;
+mod deletions;
 #[cfg(all(feature = "simulator", feature = "embedded"))]
 mod demo;
 mod exit;
@@ -59,6 +60,9 @@ enum Command {
     Fetch(fetch::FetchOptions),
     /// Print the last items of a record as the vendor sent them. They are personal data.
     Raw(raw::RawOptions),
+    /// Decide about walks that missed more records than can be believed.
+    #[command(subcommand)]
+    Deletions(deletions::DeletionsCommand),
     /// Bring the schema up to date.
     Migrate,
     /// Simulator, PostgreSQL and a backfill together, and what comes of them.
@@ -128,6 +132,9 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Check => check::check(&configured(&cli.options)?).await,
         Command::Fetch(options) => fetch::fetch(&configured(&cli.options)?, &options).await,
         Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
+        Command::Deletions(command) => {
+            deletions::deletions(&configured(&cli.options)?, &command).await
+        }
         Command::Migrate => migrate(&configured(&cli.options)?).await,
     }
 }

@@ -130,3 +130,21 @@ pub(super) fn project<'w>(
         )),
     }
 }
+
+/// The project of that name; without a name, the only one there is.
+pub(super) fn project_named<'w>(
+    world: &'w World,
+    name: Option<&str>,
+) -> Result<&'w Project, Failed> {
+    match (name, world.projects.as_slice()) {
+        (None, [project]) => Ok(project),
+        (None, _) => Err(Failed::new(
+            ExitStatus::Usage,
+            "there are several projects: name one with --project",
+        )),
+        (Some(name), projects) => projects
+            .iter()
+            .find(|project| project.name().as_str() == name)
+            .ok_or_else(|| Failed::new(ExitStatus::Usage, format!("there is no [project.{name}]"))),
+    }
+}

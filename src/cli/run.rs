@@ -36,7 +36,7 @@ pub(super) struct RunOptions {
 }
 
 /// Reads `2024-01-01..2024-12-31`, both days included.
-fn days(text: &str) -> Result<Window, String> {
+pub(super) fn days(text: &str) -> Result<Window, String> {
     let day = |text: &str| {
         text.parse::<Day>().map_err(|_no_day| format!("`{text}` is no day such as 2024-12-31"))
     };

@@ -90,6 +90,11 @@ impl Client {
         Self { caller: Arc::clone(&self.caller), gate }
     }
 
+    /// Items that one list call may bring.
+    pub fn page_size(&self) -> u32 {
+        self.caller.settings().page_size.get()
+    }
+
     /// Walks the days asked for, page by page, from the start or from where an earlier walk stood.
     ///
     /// Asks for exactly these days: the caller has widened them (contract U3). The stream ends after the page without a

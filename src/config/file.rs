@@ -16,6 +16,9 @@ pub(super) struct File {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) database: Database,
     pub(super) sync: Sync,
+    pub(super) plan: Plan,
+    pub(super) audit: Audit,
+    pub(super) deletion: Deletion,
     pub(super) client: Client,
     pub(super) raw: Raw,
     pub(super) privacy: Privacy,
@@ -49,6 +52,33 @@ pub(super) struct Sync {
     pub(super) blocked_retry_minutes: u32,
     #[serde(deserialize_with = "list")]
     pub(super) volatile_paths: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plan {
+    pub(super) unsettled_part: NonZeroU32,
+    pub(super) unsettled_minutes_min: u32,
+    pub(super) unsettled_hours_max: u32,
+    pub(super) recent_days: u32,
+    pub(super) recent_hours: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) cycle_days: NonZeroU32,
+    pub(super) daily_calls: u32,
+    pub(super) detail_cycle_days: NonZeroU32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deletion {
+    pub(super) keep_personal: bool,
+    pub(super) missing_percent: f64,
+    pub(super) missing_min: u32,
+    pub(super) confirm_minutes: NonZeroU32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

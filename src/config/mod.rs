@@ -21,7 +21,7 @@ use crate::{
     client,
     domain::{Kind, ProjectName},
     planner, sync,
-    warehouse::{self, DetailMode, RawStorage},
+    warehouse::{self, DeletionRules, DetailMode, RawStorage},
 };
 
 /// The defaults, and the reference of all keys.
@@ -181,19 +181,30 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
             connect_timeout: seconds(file.database.connect_timeout_seconds),
             statement_cache: file.database.statement_cache.get(),
         },
-        sync: sync_settings(&file.sync),
+        sync: sync_settings(&file),
         projects: checked,
         log_format: file.log.format,
         log_filter: file.log.filter,
     })
 }
 
-fn sync_settings(sync: &file::Sync) -> sync::Settings {
+fn sync_settings(file: &file::File) -> sync::Settings {
+    let sync = &file.sync;
     sync::Settings {
         planner: planner::Settings {
             since: sync.since,
             settle: chrono::Duration::minutes(i64::from(sync.settle_minutes)),
             window_days: sync.window_days.get(),
+            // Each project's own takes its place.
+            page_size: file.client.page_size.get(),
+            unsettled_part: file.plan.unsettled_part.get(),
+            unsettled_min: chrono::Duration::minutes(i64::from(file.plan.unsettled_minutes_min)),
+            unsettled_max: chrono::Duration::hours(i64::from(file.plan.unsettled_hours_max)),
+            recent: chrono::Duration::days(i64::from(file.plan.recent_days)),
+            recent_every: chrono::Duration::hours(i64::from(file.plan.recent_hours)),
+            cycle: chrono::Duration::days(i64::from(file.audit.cycle_days.get())),
+            cycle_daily_calls: file.audit.daily_calls,
+            detail_cycle: chrono::Duration::days(i64::from(file.audit.detail_cycle_days.get())),
         },
         detail_workers: usize::try_from(sync.detail_workers.get()).unwrap_or(1),
         patience: seconds(sync.patience_minutes) * 60,
@@ -260,6 +271,12 @@ fn check_project(
         kind,
         client,
         detail,
+        deletion: DeletionRules {
+            keep_personal: file.deletion.keep_personal,
+            missing_share: file.deletion.missing_percent / 100.0,
+            missing_min: file.deletion.missing_min,
+            confirm: seconds(file.deletion.confirm_minutes.get()) * 60,
+        },
         raw,
         pseudonym_key,
         volatile_paths: file.sync.volatile_paths.clone(),

@@ -3,14 +3,16 @@
 //! Plain values with the rules that always hold for them. Nothing here does I/O, reads a clock, or knows that HTTP or
 //! SQL exist; every other room may use it, and it uses none.
 
+mod day;
 mod item;
 mod lane;
 mod pass;
 mod project;
 mod window;
 
+pub use day::{DayState, Ledger};
 pub use item::{Call, Digest, ReadNumber};
 pub use lane::Lane;
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, Kind, ProjectName, Stream};
-pub use window::{Covered, Day, InvalidWindow, Window};
+pub use window::{Day, InvalidWindow, Reading, Window};

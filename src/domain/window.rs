@@ -2,19 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{Days, NaiveDate};
 
 /// One UTC day.
 pub type Day = NaiveDate;
-
-/// When a day was last read completely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Covered {
-    /// The day.
-    pub day: Day,
-    /// The beginning of the walk that read it: what was created or changed later may be missing.
-    pub as_of: DateTime<Utc>,
-}
 
 /// Whole UTC days, half-open: `[from, to)`. Never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +91,46 @@ impl Window {
                 piece
             })
         })
+    }
+}
+
+/// What a walk lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Some days.
+    Window(Window),
+    /// Everything, without a date filter: finds what no filter returns.
+    Everything,
+}
+
+/// A day no record was ever created on.
+const NOWHERE: Day = match Day::from_ymd_opt(1, 1, 1) {
+    Some(day) => day,
+    None => Day::MIN,
+};
+
+impl Reading {
+    /// The days that the walk claims. Without a date filter it claims none that a record was created on: it contends with
+    /// no other walk, and everything it brings comes from outside.
+    pub fn claimed(self) -> Window {
+        match self {
+            Self::Window(window) => window,
+            Self::Everything => Window::day(NOWHERE),
+        }
+    }
+
+    /// Whether a date filter is used.
+    pub fn is_filtered(self) -> bool {
+        matches!(self, Self::Window(_))
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Window(window) => window.fmt(f),
+            Self::Everything => f.write_str("everything"),
+        }
     }
 }
 

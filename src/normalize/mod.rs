@@ -57,6 +57,8 @@ pub struct Normalized<'a> {
     pub created_at: Option<DateTime<Utc>>,
     /// Whether the vendor has marked the record as deleted (I7).
     pub deletion: Option<Deletion>,
+    /// Whether the record's state is expected to move: neither approved nor rejected nor deleted.
+    pub unsettled: bool,
     /// Deviations from the catalogue, each once.
     pub notes: Vec<Note>,
 }
@@ -167,6 +169,7 @@ pub fn normalize<'a>(
         });
     }
     normalized.notes.sort_unstable();
+    normalized.unsettled = normalized.deletion.is_none() && !normalized.is_decided(stream);
     normalized
 }
 
@@ -176,6 +179,30 @@ impl<'a> Normalized<'a> {
         let index = catalogue::tables(stream).iter().position(|table| table.name == name);
         if let Some(place) = index.and_then(|index| self.rows.get_mut(index)) {
             *place = rows;
+        }
+    }
+
+    /// Whether the record's state is one that it usually keeps.
+    fn is_decided(&self, stream: Stream) -> bool {
+        let column = match stream {
+            Stream::Submission => "kyc_result",
+            Stream::Faceauth => "status",
+        };
+        let mut tables = catalogue::tables(stream).iter().zip(&self.rows);
+        let found = tables.find(|(table, _)| table.name == stream.as_str());
+        let state = found.and_then(|(table, rows)| rows.first()?.get(table.position(column)?));
+        matches!(state, Some(Cell::Text(state)) if matches!(state.as_ref(), "approved" | "rejected"))
+    }
+
+    /// Forgets whom the record is about: the personal tables' rows, and the pseudonyms.
+    pub fn forget_person(&mut self, stream: Stream) {
+        for (table, rows) in catalogue::tables(stream).iter().zip(&mut self.rows) {
+            if table.schema == catalogue::Schema::Personal {
+                rows.clear();
+            }
+        }
+        for column in catalogue::pseudonyms(stream) {
+            self.set(stream, column, Cell::Null);
         }
     }
 

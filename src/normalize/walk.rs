@@ -35,6 +35,7 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
         rows: walk.rows,
         created_at: super::created_at(stream, item),
         deletion: None,
+        unsettled: false,
         notes: walk.notes,
     }
 }

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     client::Remedy,
-    domain::{Lane, ProjectName, Stream, Window},
-    planner,
-    warehouse::{Proof, RunId, WarehouseError},
+    domain::{Lane, ProjectName, Reading, Stream, Window},
+    planner::{self, Task},
+    warehouse::{Proof, Rank, RunId, WarehouseError},
 };
 
 /// What was asked for.
@@ -74,7 +74,8 @@ impl Backfill {
         let backfill = insist(world, opening).await?;
         let days_max = world.settings.planner.window_days;
         let windows = planner::missing(self.window, &backfill.done, days_max);
-        let tasks = windows.into_iter().map(|window| (Lane::Backfill, window)).collect();
+        let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
+        let tasks = windows.into_iter().map(task).collect();
         let read =
             read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
         let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
@@ -94,7 +95,7 @@ pub(super) async fn read_windows(
     project: &Project,
     run: RunId,
     backfill_id: Option<i64>,
-    tasks: VecDeque<(Lane, Window)>,
+    tasks: VecDeque<Task>,
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
     let patience = Patience::of(world);
@@ -111,7 +112,7 @@ pub(super) async fn read_windows(
             break;
         }
         is_first = false;
-        let Some((lane, window)) = queue.pop_front() else {
+        let Some(task @ Task { lane, reading }) = queue.pop_front() else {
             if is_second_try || unproven.is_empty() || worst.0 < ProjectOutcome::Complete {
                 break;
             }
@@ -119,17 +120,17 @@ pub(super) async fn read_windows(
             is_second_try = true;
             continue;
         };
-        match window::read(world, project, lane, backfill_id, window, run, &patience).await? {
-            WindowEnd::Walked(Proof::EmptyUnproven) => unproven.push_back((lane, window)),
+        match window::read(world, project, lane, backfill_id, reading, run, &patience).await? {
+            WindowEnd::Walked(Proof::EmptyUnproven) => unproven.push_back(task),
             WindowEnd::Walked(proof) => {
                 worst = worse(worst, (ProjectOutcome::of(proof), None));
                 world.progress.window_done();
-                info!(project = %project.name(), lane = %lane, %window, "window read to its end");
+                info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
             }
             WindowEnd::Halved(first, second) => {
                 world.progress.add_windows(1);
-                queue.push_front((lane, first));
-                queue.push_front((lane, second));
+                queue.push_front(Task { lane, reading: Reading::Window(first) });
+                queue.push_front(Task { lane, reading: Reading::Window(second) });
             }
             WindowEnd::Left(outcome, why) => {
                 left += 1;
@@ -156,7 +157,7 @@ fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
     (ProjectOutcome::EmptyUnproven, Some(why.to_owned()))
 }
 
-fn worse(
+pub(super) fn worse(
     one: (ProjectOutcome, Option<String>),
     two: (ProjectOutcome, Option<String>),
 ) -> (ProjectOutcome, Option<String>) {
@@ -172,12 +173,13 @@ pub(super) async fn finish(
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
     let patience = Patience::of(world);
-    let count = async || world.warehouse.details_due(&project.scope).await;
+    // Calls that are to be made later on purpose are not waited for.
+    let count = async || world.warehouse.details_due(&project.scope, patience.time).await;
     let mut left = insist(world, count).await?;
     world.progress.add_details_due(left);
     let mut rounds = 0;
     loop {
-        let not_before = match detail::drain(world, project, run, yields).await {
+        let not_before = match detail::drain(world, project, run, Rank::Cycle, yields).await {
             Ok(()) => None,
             Err(Failure::Client(error)) => match error.remedy() {
                 Remedy::Later { not_before } => not_before,

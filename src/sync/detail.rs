@@ -8,35 +8,41 @@ use tracing::{debug, warn};
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Answer, ClientError, Remedy},
-    warehouse::{DetailAnswer, DueDetail, Observation, RunId},
+    warehouse::{DetailAnswer, DueDetail, Observation, Rank, RunId},
 };
 
 /// Single calls claimed, and stored, at a time.
 const BATCH: i64 = 100;
 
-/// Makes all single calls that are due now, or those of some batches when it is asked to yield.
+/// Live records that are tried, at most, for a control call that succeeds.
+const CONTROLS: i64 = 3;
+
+/// Makes all single calls up to that rank that are due now, or those of some batches when it is asked to yield.
 ///
 /// Ends early with the first failure that is not the record's own; what was answered until then is stored.
 pub(super) async fn drain(
     world: &World,
     project: &Project,
     run: RunId,
+    rank_max: Rank,
     yields: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     loop {
         if world.stop.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        let claim =
-            async || world.warehouse.claim_details(&project.scope, &world.holder, BATCH).await;
+        let claim = async || {
+            world.warehouse.claim_details(&project.scope, &world.holder, rank_max, BATCH).await
+        };
         let due = insist(world, claim).await?;
         if due.is_empty() {
             return Ok(());
         }
         let (answers, trouble) = ask(world, project, due).await;
+        let has_control = has_control(world, project, &answers).await?;
         let count = answers.len();
         let tally = insist(world, async || {
-            world.warehouse.commit_details(&project.scope, run, &answers).await
+            world.warehouse.commit_details(&project.scope, run, &answers, has_control).await
         })
         .await?;
         world.progress.add_details_done(count);
@@ -99,10 +105,41 @@ async fn ask(
     (answered.collect(), trouble)
 }
 
+/// Whether a call of this batch found a record that is known to live; one is made for it where a suspect was not found, so
+/// that an API that finds nothing at all deletes nothing (I7).
+async fn has_control(
+    world: &World,
+    project: &Project,
+    answers: &[(DueDetail, DetailAnswer)],
+) -> Result<bool, Failure> {
+    let is_wanted = answers
+        .iter()
+        .any(|(due, answer)| due.is_suspect && matches!(answer, DetailAnswer::NotFound(_)));
+    let is_there = |(due, answer): &(DueDetail, DetailAnswer)| {
+        !due.is_suspect && matches!(answer, DetailAnswer::Found(_))
+    };
+    if !is_wanted || answers.iter().any(is_there) {
+        return Ok(is_wanted);
+    }
+    let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
+    for id in insist(world, asking).await? {
+        match project.client.detail(&id).await {
+            Ok(answer) if answer.item.is_some() => return Ok(true),
+            Ok(_) => {}
+            Err(error) => {
+                warn!(project = %project.name(), %error, "a control call failed");
+                return Ok(false);
+            }
+        }
+    }
+    Ok(false)
+}
+
 fn answer_of(project: &Project, answer: Answer) -> DetailAnswer {
-    answer.item.map_or(DetailAnswer::NotFound, |item| {
-        DetailAnswer::Found(Observation::of(&project.scope, answer.read, item))
-    })
+    match answer.item {
+        None => DetailAnswer::NotFound(answer.read),
+        Some(item) => DetailAnswer::Found(Observation::of(&project.scope, answer.read, item)),
+    }
 }
 
 fn report(project: &Project, failure: &Failure) {

@@ -1,14 +1,18 @@
-//! What is due now: the fresh days, history that was never read, single calls.
+//! What is due now: fresh days and those that move, then their single calls, then the rest of history, then the rest of the
+//! single calls.
+
+use std::collections::VecDeque;
 
 use super::{
-    Project, World, backfill,
+    Project, World, backfill, detail,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
     writing::insist,
 };
 use crate::{
-    planner,
-    warehouse::{RunId, WarehouseError},
+    domain::Lane,
+    planner::{self, Task},
+    warehouse::{DetailMode, Rank, RunId, WarehouseError},
 };
 
 /// Does all that is due now in the given projects.
@@ -29,17 +33,58 @@ pub(super) async fn run_due_until<'p>(
     run_projects(world, "run", projects, work).await
 }
 
+/// The walks of a project that are due now.
+pub async fn tasks(world: &World, project: &Project) -> Result<Vec<Task>, WarehouseError> {
+    let settings = project.planning(&world.settings.planner);
+    let reading =
+        async || world.warehouse.ledger(project.name(), project.stream(), settings.recent).await;
+    let ledger = insist(world, reading).await?;
+    let now = insist(world, async || world.warehouse.now().await).await?;
+    Ok(planner::plan(&settings, &ledger, now))
+}
+
 async fn due(
     world: &World,
     project: &Project,
     run: RunId,
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
-    let reading = async || world.warehouse.coverage(project.name(), project.stream()).await;
-    let covered = insist(world, reading).await?;
-    let now = insist(world, async || world.warehouse.now().await).await?;
-    let tasks = planner::due(&world.settings.planner, &covered, now);
-    let tasks = tasks.into_iter().map(|task| (task.lane, task.window)).collect();
-    let read = backfill::read_windows(world, project, run, None, tasks, yields).await?;
-    backfill::finish(world, project, run, read, yields).await
+    let (urgent, rest): (VecDeque<Task>, VecDeque<Task>) =
+        tasks(world, project).await?.into_iter().partition(|task| is_urgent(task.lane));
+    let read = backfill::read_windows(world, project, run, None, urgent, yields).await?;
+    // What moved lately must not wait for years of history; what fails here is tried again below.
+    match detail::drain(world, project, run, Rank::News, &|| false).await {
+        Ok(()) | Err(Failure::Client(_)) => {}
+        Err(failure) => return Err(failure),
+    }
+    let old = backfill::read_windows(world, project, run, None, rest, yields).await?;
+    advance_cycle(world, project).await?;
+    backfill::finish(world, project, run, backfill::worse(read, old), yields).await
+}
+
+fn is_urgent(lane: Lane) -> bool {
+    match lane {
+        Lane::Fresh | Lane::Unsettled | Lane::Detail => true,
+        Lane::Backfill | Lane::Audit => false,
+    }
+}
+
+/// Has the slow cycle ask for as many records as it should have by now: lists do not show everything.
+async fn advance_cycle(world: &World, project: &Project) -> Result<(), WarehouseError> {
+    if project.scope.detail == DetailMode::Never {
+        return Ok(());
+    }
+    let cycle = insist(world, async || world.warehouse.cycle(&project.scope).await).await?;
+    let length = world.settings.planner.detail_cycle;
+    let due = planner::cycle_due(cycle.records, cycle.done, cycle.now - cycle.started_at, length);
+    let mut left = due;
+    while left > 0 {
+        let advancing = async || world.warehouse.advance_cycle(&project.scope, left, length).await;
+        let (count, is_through) = insist(world, advancing).await?;
+        if is_through || world.stop.is_cancelled() {
+            break;
+        }
+        left = left.saturating_sub(count);
+    }
+    Ok(())
 }

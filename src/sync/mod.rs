@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backfill::Backfill;
 pub use daemon::run_daemon;
-pub use due::run_due;
+pub use due::{run_due, tasks};
 pub use fetch::{Fetched, Wanted, fetch};
 pub use outcome::{Ended, ProjectOutcome};
 pub use progress::{Progress, Seen};
@@ -39,6 +39,7 @@ use crate::{
     domain::{Kind, ProjectName, Stream},
     json::Paths,
     normalize::{Context, catalogue},
+    planner,
     warehouse::{Scope, Warehouse},
 };
 use gate::WarehouseGate;
@@ -76,6 +77,7 @@ impl Project {
             ),
             raw: settings.raw,
             detail: settings.detail,
+            deletion: settings.deletion,
         };
         Ok(Self { kind: settings.kind, client, scope })
     }
@@ -83,6 +85,11 @@ impl Project {
     /// The project's name.
     pub fn name(&self) -> &ProjectName {
         &self.scope.project
+    }
+
+    /// How its reads are planned.
+    pub fn planning(&self, settings: &planner::Settings) -> planner::Settings {
+        planner::Settings { page_size: self.client.page_size(), ..*settings }
     }
 
     /// The project's stream.

@@ -1,14 +1,16 @@
 //! One walk over one window: page by page, each stored before the next is asked for.
 
-use std::pin::pin;
-
 use futures_util::StreamExt as _;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Page, Resume},
-    warehouse::{Claim, Observation, PageStored, PageToStore, Pass, Proof, RunId, WarehouseError},
+    domain::Reading,
+    warehouse::{
+        Claim, Count, Observation, PageStored, PageToStore, Pass, Proof, RunId, Seen,
+        WarehouseError,
+    },
 };
 
 /// Walks the claimed window from the pass's checkpoint to its end.
@@ -27,9 +29,14 @@ pub(super) async fn walk(
         trail: checkpoint.trail,
     });
     if let Some(resume) = &resume {
-        info!(project = %project.name(), window = %claim.window, page = resume.page, "going on from the checkpoint");
+        info!(project = %project.name(), window = %claim.reading, page = resume.page, "going on from the checkpoint");
     }
-    let mut pages = pin!(project.client.pages(claim.window.asked(), resume));
+    // What a walk missed is known only to one that nothing interrupted (I7).
+    let mut seen = resume.is_none().then(Seen::default);
+    let mut pages = match claim.reading {
+        Reading::Window(window) => project.client.pages(window.asked(), resume).boxed(),
+        Reading::Everything => project.client.all_pages(resume).boxed(),
+    };
     loop {
         let page = tokio::select! {
             biased;
@@ -39,10 +46,13 @@ pub(super) async fn walk(
         // The stream ends only behind a page without a cursor, and that page has returned below.
         let Some(page) = page else { return Err(Failure::Interrupted) };
         let page = to_store(project, page?);
-        let stored = store(world, project, claim, pass, run, &page).await?;
+        if let Some(seen) = &mut seen {
+            seen.add(&page);
+        }
+        let stored = store(world, project, claim, pass, run, &page, seen.as_ref()).await?;
         world.progress.add_items(page.observations.len());
         debug!(
-            project = %project.name(), window = %claim.window, page = page.number,
+            project = %project.name(), window = %claim.reading, page = page.number,
             received = stored.tally.received, inserted = stored.tally.inserted,
             updated = stored.tally.updated, unchanged = stored.tally.unchanged,
             quarantined = stored.tally.quarantined, duplicate = stored.tally.duplicate, "page stored"
@@ -52,6 +62,13 @@ pub(super) async fn walk(
             cursor,
             trail,
         });
+        if let Some(Count { live, missing }) = stored.alarm {
+            warn!(
+                project = %project.name(), window = %claim.reading, live, missing,
+                advice = "look at `argos-sync deletions list`; approve or reject",
+                "too many records are missing to believe it: nothing is deleted"
+            );
+        }
         if let Some(proof) = stored.proof {
             return Ok(proof);
         }
@@ -63,6 +80,7 @@ fn to_store(project: &Project, page: Page) -> PageToStore {
     let trail = page.trail;
     PageToStore {
         number: page.number,
+        read: page.read,
         observations: page
             .items
             .into_iter()
@@ -80,6 +98,7 @@ async fn store(
     pass: &Pass,
     run: RunId,
     page: &PageToStore,
+    seen: Option<&Seen>,
 ) -> Result<PageStored, WarehouseError> {
     let warehouse = &world.warehouse;
     let mut is_retry = false;
@@ -89,7 +108,7 @@ async fn store(
         {
             return Ok(stored);
         }
-        warehouse.commit_page(&project.scope, claim, pass, run, page).await
+        warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await
     })
     .await;
     match stored {

@@ -8,7 +8,7 @@ use crate::{
     client,
     domain::{Kind, ProjectName},
     planner,
-    warehouse::{DetailMode, RawStorage},
+    warehouse::{DeletionRules, DetailMode, RawStorage},
 };
 
 /// How every project is synced.
@@ -38,6 +38,8 @@ pub struct ProjectSettings {
     pub client: client::Settings,
     /// When a record gets a single call.
     pub detail: DetailMode,
+    /// When a record counts as deleted, and what is kept of it.
+    pub deletion: DeletionRules,
     /// How bodies are kept.
     pub raw: RawStorage,
     /// The key of pseudonyms.

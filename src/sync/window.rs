@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     client::{ClientError, Remedy},
-    domain::{Lane, Window},
+    domain::{Lane, Reading, Window},
     planner::{Step, Trouble, next_step},
     warehouse::{Claim, GivenUp, Pass, Proof, RunId, WarehouseError},
 };
@@ -40,24 +40,24 @@ pub(super) async fn read(
     project: &Project,
     lane: Lane,
     backfill_id: Option<i64>,
-    window: Window,
+    reading: Reading,
     run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
     let claims_until = Instant::now() + patience.time;
     let claim = loop {
         let claim = insist(world, async || {
-            world.warehouse.claim(project.name(), project.stream(), window, &world.holder).await
+            world.warehouse.claim(project.name(), project.stream(), reading, &world.holder).await
         });
         match claim.await? {
             Some(claim) => break claim,
             None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
             None if Instant::now() + CLAIM_DELAY >= claims_until => {
-                let why = format!("{window}: another process is reading these days");
+                let why = format!("{reading}: another process is reading these days");
                 return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
             }
             None => {
-                info!(project = %project.name(), %window, "another process is reading these days; waiting");
+                info!(project = %project.name(), window = %reading, "another process is reading these days; waiting");
                 pause(&world.stop, CLAIM_DELAY).await;
             }
         }
@@ -66,7 +66,7 @@ pub(super) async fn read(
     // A claim that cannot be given back ends by itself.
     let releasing = async || world.warehouse.release(&claim).await;
     if let Err(error) = insist(world, releasing).await {
-        warn!(%error, project = %project.name(), %window, "the claim was not released and ends by itself");
+        warn!(%error, project = %project.name(), window = %reading, "the claim was not released and ends by itself");
     }
     end
 }
@@ -94,7 +94,7 @@ async fn read_claimed(
             Err(Failure::Warehouse(
                 error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),
             )) => {
-                let why = format!("{}: {error}; {}", claim.window, error.advice());
+                let why = format!("{}: {error}; {}", claim.reading, error.advice());
                 return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
             }
             Err(other) => return Err(other),
@@ -150,7 +150,7 @@ async fn note(
     error: &ClientError,
 ) -> Result<(), WarehouseError> {
     warn!(
-        project = %project.name(), window = %claim.window, %error, advice = error.advice(),
+        project = %project.name(), window = %claim.reading, %error, advice = error.advice(),
         "the window could not be read to its end"
     );
     let text = error.to_string();
@@ -183,6 +183,6 @@ async fn give_up(
 }
 
 fn left(claim: &Claim, error: &ClientError) -> WindowEnd {
-    let why = format!("{}: {error}; {}", claim.window, error.advice());
+    let why = format!("{}: {error}; {}", claim.reading, error.advice());
     WindowEnd::Left(ProjectOutcome::Partial, why)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Warehouse, WarehouseError};
-use crate::domain::{ProjectName, Stream, Window};
+use crate::domain::{ProjectName, Reading, Stream, Window};
 
 /// How long a claim holds without a page being stored.
 pub(super) const LEASE_SECONDS: f64 = 300.0;
@@ -18,6 +18,8 @@ pub struct Claim {
     pub project: ProjectName,
     /// The stream that is read.
     pub stream: Stream,
+    /// What is read under it.
+    pub reading: Reading,
     /// The days that are claimed.
     pub window: Window,
 }
@@ -28,9 +30,10 @@ impl Warehouse {
         &self,
         project: &ProjectName,
         stream: Stream,
-        window: Window,
+        reading: Reading,
         holder: &str,
     ) -> Result<Option<Claim>, WarehouseError> {
+        let window = reading.claimed();
         let doing = "claiming a window";
         let mut transaction = self.begin(doing).await?;
         // Claims of one project are made one after the other.
@@ -75,6 +78,7 @@ impl Warehouse {
             fence: row.fence,
             project: project.clone(),
             stream,
+            reading,
             window,
         }))
     }

@@ -1,23 +1,69 @@
-//! The ledger of days that were read completely.
+//! The ledger of days that were read completely, and what stands on them.
+
+use chrono::{DateTime, Utc};
 
 use super::{Warehouse, WarehouseError};
-use crate::domain::{Covered, ProjectName, Stream};
+use crate::domain::{Day, DayState, Ledger, ProjectName, Stream};
+
+struct DayRow {
+    day: Day,
+    as_of: DateTime<Utc>,
+    records: i32,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
+    approved_at: Option<DateTime<Utc>>,
+}
 
 impl Warehouse {
-    /// When each covered day of a project was last read completely.
-    pub async fn coverage(
+    /// Reads the ledger of a stream; changes of records older than `recent` are left out.
+    pub async fn ledger(
         &self,
         project: &ProjectName,
         stream: Stream,
-    ) -> Result<Vec<Covered>, WarehouseError> {
-        sqlx::query_as!(
-            Covered,
-            "select day, as_of from argos_sync.coverage where project = $1 and stream = $2 order by day",
+        recent: chrono::Duration,
+    ) -> Result<Ledger, WarehouseError> {
+        let doing = "reading coverage";
+        let rows = sqlx::query_as!(
+            DayRow,
+            r#"select covered.day, covered.as_of, covered.records,
+                unsettled.window_day is not null as "unsettled!", moved.moved_at, decided.approved_at
+             from argos_sync.coverage as covered
+             left join (
+                select distinct window_day from argos_sync.record
+                where project = $1 and stream = $2 and unsettled) as unsettled on unsettled.window_day = covered.day
+             left join (
+                select window_day, max(moved_at) as moved_at from argos_sync.record
+                where project = $1 and stream = $2 and moved_at > argos_sync.clock() - make_interval(secs => $3)
+                group by window_day) as moved on moved.window_day = covered.day
+             left join lateral (
+                select max(decided_at) as approved_at from argos_sync.deletion_decision as decision
+                where decision.project = $1 and decision.stream = $2 and approved and until_at > argos_sync.clock()
+                  and window_from <= covered.day and covered.day < window_to) as decided on true
+             where covered.project = $1 and covered.stream = $2
+             order by covered.day"#,
             project.as_str(),
             stream.as_str(),
+            recent.as_seconds_f64(),
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading coverage"))
+        .map_err(WarehouseError::database(doing))?;
+        let unfiltered_as_of = sqlx::query_scalar!(
+            "select unfiltered_as_of from argos_sync.project where project = $1",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?
+        .flatten();
+        let days = rows.into_iter().map(|row| DayState {
+            day: row.day,
+            as_of: Some(row.as_of),
+            records: u32::try_from(row.records).unwrap_or_default(),
+            unsettled: row.unsettled,
+            moved_at: row.moved_at,
+            approved_at: row.approved_at,
+        });
+        Ok(Ledger { days: days.collect(), unfiltered_as_of })
     }
 }

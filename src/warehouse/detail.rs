@@ -1,19 +1,26 @@
 //! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{
-    Scope, Tally, Warehouse, WarehouseError,
+    Scope, Tally, Warehouse, WarehouseError, absence,
     claim::LEASE_SECONDS,
+    due::Rank,
     run::{self, RunId},
     store::{self, Observation, Origin},
 };
+use crate::domain::ReadNumber;
 
 /// A record whose single call this process may make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueDetail {
     /// The record's id.
     pub id: String,
+    /// A walk missed it: the call tells whether it is still there.
+    pub is_suspect: bool,
     fence: i64,
 }
 
@@ -23,7 +30,7 @@ pub enum DetailAnswer {
     /// An item, already looked at.
     Found(Observation),
     /// The vendor knows no such record. That alone proves no deletion (I7).
-    NotFound,
+    NotFound(ReadNumber),
     /// No answer; the call stays due, later.
     Failed,
     /// The call was not made after all; it stays due.
@@ -33,44 +40,128 @@ pub enum DetailAnswer {
 /// After each failure a call waits twice as long, at most so many seconds.
 const WAIT_SECONDS_MAX: f64 = 6.0 * 3600.0;
 
+/// A listed record that its single call does not find is asked for so often, each time an hour later, before that is
+/// believed to be the vendor's way.
+const NOT_FOUND_MAX: i32 = 5;
+
+/// What becomes of a due single call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is no longer due.
+    Answered,
+    /// It is due again, each time twice as late.
+    Failed,
+    /// It stays due.
+    NotAsked,
+    /// It is due again in an hour, some times.
+    NotFound,
+}
+
+impl Fate {
+    fn of(due: &DueDetail, answer: &DetailAnswer, has_control: bool) -> Self {
+        match answer {
+            DetailAnswer::Found(_) => Self::Answered,
+            DetailAnswer::NotFound(_) if !due.is_suspect => Self::NotFound,
+            DetailAnswer::NotFound(_) if has_control => Self::Answered,
+            DetailAnswer::NotFound(_) | DetailAnswer::Failed => Self::Failed,
+            DetailAnswer::NotAsked => Self::NotAsked,
+        }
+    }
+}
+
+/// Follows up the answers about records that a walk missed; `ours` are those answers that count.
+async fn decide_suspects(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    answers: &[(DueDetail, DetailAnswer)],
+    ours: &HashSet<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let suspects =
+        answers.iter().filter(|(due, _)| due.is_suspect && ours.contains(due.id.as_str()));
+    let (mut there, mut not_there) = (Vec::new(), Vec::new());
+    for (due, answer) in suspects {
+        match answer {
+            DetailAnswer::Found(_) => there.push(due.id.as_str()),
+            DetailAnswer::NotFound(read) => not_there.push((due.id.as_str(), *read)),
+            DetailAnswer::Failed | DetailAnswer::NotAsked => {}
+        }
+    }
+    absence::is_there(connection, scope, &there).await?;
+    absence::is_not_there(connection, scope, &not_there, now).await
+}
+
 impl Warehouse {
-    /// Claims due single calls, the oldest first.
+    /// Some records that are known to be live, for control calls: the ones heard of last.
+    pub async fn live_records(
+        &self,
+        scope: &Scope,
+        count_max: i64,
+    ) -> Result<Vec<String>, WarehouseError> {
+        sqlx::query_scalar!(
+            "select id from argos_sync.record as held
+             where project = $1 and stream = $2 and deleted_at is null and not exists (
+                select from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id)
+             order by window_day desc limit $3",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            count_max,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for a live record"))
+    }
+
+    /// Claims due single calls up to that rank, the most urgent first.
     pub async fn claim_details(
         &self,
         scope: &Scope,
         holder: &str,
+        rank_max: Rank,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
         // Materialized: a join may run a plain subquery again and again, and claim another hundred each time.
         let rows = sqlx::query!(
-            "with free as materialized (
+            r#"with free as materialized (
                 select id from argos_sync.detail_due
                 where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
-                order by due_at limit $3 for update skip locked)
+                    and rank <= $6
+                order by rank, due_at limit $3 for update skip locked)
              update argos_sync.detail_due as held
              set fence = nextval('argos_sync.fence'), holder = $5,
                 until_at = argos_sync.clock() + make_interval(secs => $4)
              from free
              where held.project = $1 and held.stream = $2 and held.id = free.id
-             returning held.id, held.fence",
+             returning held.id, held.fence, exists (
+                select from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as "is_suspect!""#,
             scope.project.as_str(),
             scope.stream.as_str(),
             count_max,
             LEASE_SECONDS,
             holder,
+            rank_max.number(),
         )
         .fetch_all(&self.pool)
         .await
         .map_err(WarehouseError::database("claiming single calls"))?;
-        Ok(rows.into_iter().map(|row| DueDetail { id: row.id, fence: row.fence }).collect())
+        let due = |id, fence, is_suspect| DueDetail { id, is_suspect, fence };
+        Ok(rows.into_iter().map(|row| due(row.id, row.fence, row.is_suspect)).collect())
     }
 
-    /// How many single calls are due, those that wait for another try included.
-    pub async fn details_due(&self, scope: &Scope) -> Result<i64, WarehouseError> {
+    /// How many single calls are due within that time, those that wait for another try included.
+    pub async fn details_due(
+        &self,
+        scope: &Scope,
+        within: Duration,
+    ) -> Result<i64, WarehouseError> {
         sqlx::query_scalar!(
-            r#"select count(*) as "count!" from argos_sync.detail_due where project = $1 and stream = $2"#,
+            r#"select count(*) as "count!" from argos_sync.detail_due
+               where project = $1 and stream = $2 and due_at <= argos_sync.clock() + make_interval(secs => $3)"#,
             scope.project.as_str(),
             scope.stream.as_str(),
+            within.as_secs_f64(),
         )
         .fetch_one(&self.pool)
         .await
@@ -96,66 +187,68 @@ impl Warehouse {
 
     /// Stores the answers of single calls, and takes what was answered from what is due; or does nothing.
     ///
-    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody else asks for it.
+    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody else asks for it. That the
+    /// vendor knows no such record is evidence only when the batch `has_control`: a call in it found a live record.
     pub async fn commit_details(
         &self,
         scope: &Scope,
         run: RunId,
         answers: &[(DueDetail, DetailAnswer)],
+        has_control: bool,
     ) -> Result<Tally, WarehouseError> {
         let mut transaction = self.begin("storing single calls").await?;
         let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
         let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
-        let (answered, failed): (Vec<bool>, Vec<bool>) = answers
-            .iter()
-            .map(|(_, answer)| match answer {
-                DetailAnswer::Found(_) | DetailAnswer::NotFound => (true, false),
-                DetailAnswer::Failed => (false, true),
-                DetailAnswer::NotAsked => (false, false),
-            })
-            .unzip();
+        let fates: Vec<i16> =
+            answers.iter().map(|(due, answer)| Fate::of(due, answer, has_control) as i16).collect();
         let held = sqlx::query!(
             r#"with given as (
-                select * from unnest($3::text[], $4::bigint[], $5::boolean[], $7::boolean[])
-                    as given (id, fence, answered, failed)),
+                select * from unnest($3::text[], $4::bigint[], $5::smallint[]) as given (id, fence, fate)),
              done as (
                 delete from argos_sync.detail_due as held using given
                 where held.project = $1 and held.stream = $2 and held.id = given.id
-                  and held.fence = given.fence and given.answered
+                  and held.fence = given.fence and (given.fate = $7 or (given.fate = $9 and held.failures >= $10))
                 returning held.id),
              left_over as (
                 update argos_sync.detail_due as held
-                set until_at = '-infinity', failures = held.failures + given.failed::int,
-                    due_at = case when given.failed then argos_sync.clock()
-                        + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                set until_at = '-infinity', failures = held.failures + (given.fate in ($8, $9))::int,
+                    due_at = case given.fate
+                        when $8 then argos_sync.clock()
+                            + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                        when $9 then argos_sync.clock() + make_interval(hours => 1)
                         else held.due_at end
                 from given
                 where held.project = $1 and held.stream = $2 and held.id = given.id
-                  and held.fence = given.fence and not given.answered)
+                  and held.fence = given.fence and given.fate <> $7 and not (given.fate = $9 and held.failures >= $10))
              select id as "id!", argos_sync.clock() as "now!" from done"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             &ids as &[&str],
             &fences,
-            &answered,
+            &fates,
             WAIT_SECONDS_MAX,
-            &failed,
+            Fate::Answered as i16,
+            Fate::Failed as i16,
+            Fate::NotFound as i16,
+            NOT_FOUND_MAX,
         )
         .fetch_all(&mut *transaction)
         .await
         .map_err(WarehouseError::database("taking single calls from what is due"))?;
         let mut tally = Tally::default();
         if let Some(now) = held.first().map(|row| row.now) {
-            let ours: std::collections::HashSet<&str> =
-                held.iter().map(|row| row.id.as_str()).collect();
+            let ours: HashSet<&str> = held.iter().map(|row| row.id.as_str()).collect();
             let observations: Vec<&Observation> = answers
                 .iter()
                 .filter(|(due, _)| ours.contains(due.id.as_str()))
                 .filter_map(|(_, answer)| match answer {
                     DetailAnswer::Found(observation) => Some(observation),
-                    DetailAnswer::NotFound | DetailAnswer::Failed | DetailAnswer::NotAsked => None,
+                    DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {
+                        None
+                    }
                 })
                 .collect();
+            decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
         }

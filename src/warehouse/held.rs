@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    Scope, WarehouseError, body,
+    Scope, WarehouseError, raw,
     store::{Observation, Origin, first_day},
 };
 use crate::{
@@ -21,8 +21,14 @@ pub(super) struct Held {
     pub(super) list: Option<(Digest, ReadNumber)>,
     /// Digest and read number of the last detail item.
     pub(super) detail: Option<(Digest, ReadNumber)>,
+    /// The read number of the last observation, whatever it brought.
+    pub(super) newest: ReadNumber,
     pub(super) contested: bool,
     pub(super) window_day: Day,
+    pub(super) unlisted: bool,
+    pub(super) absent: bool,
+    pub(super) unsettled: bool,
+    pub(super) moved_at: Option<DateTime<Utc>>,
     pub(super) deleted_at: Option<DateTime<Utc>>,
     /// The body of the item of the other call, as kept; only there once the record is locked.
     pub(super) other_body: Option<Vec<u8>>,
@@ -38,6 +44,10 @@ struct HeldRow {
     detail_no: Option<i64>,
     contested: bool,
     window_day: Day,
+    unlisted: bool,
+    absent: bool,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
     deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -49,8 +59,13 @@ impl HeldRow {
         let held = Held {
             list: pair(self.list_digest, self.list_no),
             detail: pair(self.detail_digest, self.detail_no),
+            newest: ReadNumber(self.list_no.max(self.detail_no).unwrap_or_default()),
             contested: self.contested,
             window_day: self.window_day,
+            unlisted: self.unlisted,
+            absent: self.absent,
+            unsettled: self.unsettled,
+            moved_at: self.moved_at,
             deleted_at: self.deleted_at,
             other_body: None,
             encoding: String::new(),
@@ -67,7 +82,8 @@ pub(super) async fn look_up(
 ) -> Result<HashMap<String, Held>, WarehouseError> {
     let rows = sqlx::query_as!(
         HeldRow,
-        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day, deleted_at
+        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+            unlisted, absent, unsettled, moved_at, deleted_at
          from argos_sync.record where project = $1 and stream = $2 and id = any($3)",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -91,7 +107,8 @@ pub(super) async fn lock(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day, deleted_at
+        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+            unlisted, absent, unsettled, moved_at, deleted_at
          from argos_sync.record where project = $1 and stream = $2 and id = any($3)
          order by id for update",
         scope.project.as_str(),
@@ -109,7 +126,7 @@ pub(super) async fn lock(
     let sql = format!(
         "select {id}, encoding, {other} from {table} where project = $1 and {id} = any($2)",
         id = catalogue::id_column(scope.stream),
-        table = raw_table(scope.stream),
+        table = raw::table(scope.stream),
     );
     let bodies: Vec<(String, String, Option<Vec<u8>>)> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
@@ -150,11 +167,12 @@ pub(super) async fn insert(
     let is_list = origin.call() == Call::List;
     let rows = sqlx::query_scalar!(
         "insert into argos_sync.record
-            (project, stream, id, list_digest, list_no, detail_digest, detail_no, normalizer_version, window_day, undated)
+            (project, stream, id, list_digest, list_no, detail_digest, detail_no, normalizer_version, window_day, undated,
+             first_no)
          select $1, $2, given.id,
             case when $3 then digest end, case when $3 then number end,
             case when not $3 then digest end, case when not $3 then number end,
-            $4, day, undated
+            $4, day, undated, number
          from unnest($5::text[], $6::bytea[], $7::bigint[], $8::date[], $9::boolean[])
             as given (id, digest, number, day, undated)
          order by given.id
@@ -184,6 +202,10 @@ pub(super) struct Update {
     pub(super) contested: bool,
     pub(super) window_day: Day,
     pub(super) undated: bool,
+    pub(super) unlisted: bool,
+    pub(super) absent: bool,
+    pub(super) unsettled: bool,
+    pub(super) moved_at: Option<DateTime<Utc>>,
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -203,6 +225,10 @@ pub(super) async fn update(
     let contested: Vec<bool> = updates.iter().map(|update| update.contested).collect();
     let days: Vec<Day> = updates.iter().map(|update| update.window_day).collect();
     let undated: Vec<bool> = updates.iter().map(|update| update.undated).collect();
+    let unlisted: Vec<bool> = updates.iter().map(|update| update.unlisted).collect();
+    let absent: Vec<bool> = updates.iter().map(|update| update.absent).collect();
+    let unsettled: Vec<bool> = updates.iter().map(|update| update.unsettled).collect();
+    let moved: Vec<Option<DateTime<Utc>>> = updates.iter().map(|update| update.moved_at).collect();
     let deleted: Vec<Option<DateTime<Utc>>> =
         updates.iter().map(|update| update.deleted_at).collect();
     sqlx::query!(
@@ -212,13 +238,17 @@ pub(super) async fn update(
             detail_digest = case when $3 then held.detail_digest else digest end,
             detail_no = case when $3 then held.detail_no else number end,
             contested = given.contested, normalizer_version = $4,
-            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at
-         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[])
-            as given (id, digest, number, contested, day, undated, deleted_at)
+            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at, unlisted = given.unlisted,
+            absent = given.absent, unsettled = given.unsettled, moved_at = given.moved_at
+         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
+                $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[])
+            as given (id, digest, number, contested, day, undated, deleted_at, unlisted, absent, unsettled, moved_at)
          where held.project = $1 and held.stream = $2 and held.id = given.id
             and (case when $3 then held.list_no else held.detail_no end, held.contested, held.deleted_at,
-                 held.normalizer_version, held.window_day, held.undated)
-                is distinct from (given.number, given.contested, given.deleted_at, $4, given.day, given.undated)",
+                 held.normalizer_version, held.window_day, held.undated, held.unlisted, held.absent, held.unsettled,
+                 held.moved_at)
+                is distinct from (given.number, given.contested, given.deleted_at, $4, given.day, given.undated,
+                 given.unlisted, given.absent, given.unsettled, given.moved_at)",
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -230,6 +260,10 @@ pub(super) async fn update(
         &days,
         &undated,
         &deleted as &[Option<DateTime<Utc>>],
+        &unlisted,
+        &absent,
+        &unsettled,
+        &moved as &[Option<DateTime<Utc>>],
     )
     .execute(connection)
     .await
@@ -273,74 +307,4 @@ pub(super) async fn touch(
         }
     };
     done.map(drop).map_err(WarehouseError::database("moving changed_at"))
-}
-
-/// Keeps the bodies of these records' last items.
-pub(super) async fn keep_bodies(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    call: Call,
-    bodies: &[(&str, Vec<u8>)],
-) -> Result<(), WarehouseError> {
-    if bodies.is_empty() {
-        return Ok(());
-    }
-    let column = match call {
-        Call::List => "list_body",
-        Call::Detail => "detail_body",
-    };
-    let sql = format!(
-        "insert into {table} (project, {id}, encoding, {column})
-         select $1, given.id, $2, given.body from unnest($3::text[], $4::bytea[]) as given (id, body)
-         order by given.id
-         on conflict (project, {id}) do update set encoding = excluded.encoding, {column} = excluded.{column}",
-        table = raw_table(scope.stream),
-        id = catalogue::id_column(scope.stream),
-    );
-    let ids: Vec<&str> = bodies.iter().map(|(id, _)| *id).collect();
-    let packed: Vec<&[u8]> = bodies.iter().map(|(_, body)| body.as_slice()).collect();
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(scope.project.as_str())
-        .bind(body::ZSTD)
-        .bind(ids)
-        .bind(packed)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("keeping raw items"))
-}
-
-/// Makes single calls due. One that a worker is already making does not count: it may have been asked too early.
-pub(super) async fn mark_due(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ids: &[&str],
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into argos_sync.detail_due (project, stream, id, due_at)
-         select $1, $2, given.id, $4 from unnest($3::text[]) as given (id)
-         order by given.id
-         on conflict (project, stream, id) do update
-         set due_at = excluded.due_at, fence = 0, until_at = '-infinity', failures = 0",
-        scope.project.as_str(),
-        scope.stream.as_str(),
-        ids as &[&str],
-        now,
-    )
-    .execute(connection)
-    .await
-    .map(drop)
-    .map_err(WarehouseError::database("noting what is due"))
-}
-
-/// The table of a stream's raw bodies.
-pub(super) fn raw_table(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Submission => "argos_raw.submission",
-        Stream::Faceauth => "argos_raw.faceauth",
-    }
 }

@@ -4,11 +4,15 @@
 //! begins by comparing a fencing number (I6), and every statement takes arrays, in the order of the keys. The room does
 //! not know that HTTP exists, nor why a record changed.
 
+mod absence;
 mod backfill;
 mod body;
 mod claim;
 mod coverage;
+mod cycle;
+mod deletion;
 mod detail;
+mod due;
 mod error;
 mod held;
 mod migrate;
@@ -17,6 +21,7 @@ mod page;
 mod pass;
 mod project;
 mod quarantine;
+mod raw;
 mod report;
 mod run;
 mod store;
@@ -31,10 +36,14 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use absence::{Count, DeletionRules, Seen};
 pub use backfill::Backfill;
 pub use body::RawStorage;
 pub use claim::Claim;
+pub use cycle::Cycle;
+pub use deletion::{Alarm, Decision, Verdict};
 pub use detail::{DetailAnswer, DueDetail};
+pub use due::Rank;
 pub use error::{Remedy, WarehouseError};
 pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
@@ -94,6 +103,8 @@ pub struct Scope {
     pub raw: RawStorage,
     /// When a record gets a single call.
     pub detail: DetailMode,
+    /// When a record counts as deleted, and what is kept of it.
+    pub deletion: DeletionRules,
 }
 
 /// How to reach the database.

@@ -3,19 +3,23 @@
 use chrono::NaiveDate;
 
 use super::{
-    Scope, Tally, Warehouse, WarehouseError, claim,
+    Scope, Tally, Warehouse, WarehouseError,
+    absence::{self, Count, Seen},
+    claim,
     claim::Claim,
     pass::{self, Pass, Proof},
     run::{self, RunId},
     store::{self, Observation, Origin},
 };
-use crate::domain::{Cursor, Trail};
+use crate::domain::{Cursor, ReadNumber, Trail};
 
 /// A page that is ready to be written.
 #[derive(Debug)]
 pub struct PageToStore {
     /// Its number in the walk, from 1.
     pub number: u32,
+    /// Drawn just before the attempt that answered.
+    pub read: ReadNumber,
     /// Its items, already looked at.
     pub observations: Vec<Observation>,
     /// Where the walk goes on; `None`: this was the last page.
@@ -29,11 +33,14 @@ pub struct PageStored {
     pub tally: Tally,
     /// What the walk has proven, if it has come to its end.
     pub proof: Option<Proof>,
+    /// The walk missed more records than can be believed.
+    pub alarm: Option<Count>,
 }
 
 impl Warehouse {
     /// Writes one page and where the walk goes on, or nothing.
     ///
+    /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it.
     /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was lost, changes nothing.
     pub async fn commit_page(
         &self,
@@ -42,10 +49,12 @@ impl Warehouse {
         pass: &Pass,
         run: RunId,
         page: &PageToStore,
+        seen: Option<&Seen>,
     ) -> Result<PageStored, WarehouseError> {
         let mut transaction = self.begin("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;
-        let origin = Origin::List { window: claim.window, pass_id: pass.pass_id };
+        let origin =
+            Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
         let (asked, inside) =
             (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
         let received = i64::try_from(page.observations.len()).unwrap_or(i64::MAX);
@@ -59,12 +68,17 @@ impl Warehouse {
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
         run::count(&mut transaction, run, scope, &tally, run::Source::Page).await?;
+        let mut alarm = None;
+        if let (None, Some(seen)) = (&page.next, seen) {
+            alarm =
+                absence::compare(&mut transaction, scope, claim, pass.pass_id, seen, now).await?;
+        }
         let proof = match page.next {
             Some(_) => None,
             None => Some(pass::conclude(&mut transaction, claim, pass.pass_id).await?),
         };
         transaction.commit().await.map_err(WarehouseError::database("committing a page"))?;
-        Ok(PageStored { tally, proof })
+        Ok(PageStored { tally, proof, alarm })
     }
 
     /// Whether a page was stored after all, when the answer to its commit was lost.
@@ -83,8 +97,10 @@ impl Warehouse {
         .fetch_optional(&self.pool)
         .await
         .map_err(WarehouseError::database("asking for a checkpoint"))?;
-        Ok(row
-            .map(|row| PageStored { tally: Tally::default(), proof: Proof::of_state(&row.state) }))
+        Ok(row.map(|row| {
+            let proof = Proof::of_state(&row.state);
+            PageStored { tally: Tally::default(), proof, alarm: None }
+        }))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     Tally, Warehouse, WarehouseError,
     claim::{self, Claim},
 };
-use crate::domain::{Cursor, Digest, Lane, Trail};
+use crate::domain::{Cursor, Digest, Lane, Reading, Trail};
 
 /// A checkpoint is good for so long; after that its window starts again (contract U8).
 const RESUME_SECONDS: f64 = 6.0 * 3600.0;
@@ -17,6 +17,8 @@ const RESUME_SECONDS: f64 = 6.0 * 3600.0;
 pub struct Pass {
     /// Names the pass in logs and tables.
     pub pass_id: i64,
+    /// Why it is made.
+    pub lane: Lane,
     /// When the walk began, by PostgreSQL's clock: what was created later may be missing.
     pub started_at: DateTime<Utc>,
     /// The checkpoint; `None`: the walk stands before its first page.
@@ -114,8 +116,9 @@ impl Warehouse {
         .map_err(WarehouseError::database(doing))?;
         let row = sqlx::query!(
             "insert into argos_sync.pass as open
-                (project, stream, lane, backfill_id, window_from, window_to, state, fence, started_at, moved_at)
-             values ($1, $2, $3, $4, $5, $6, 'open', $7, argos_sync.clock(), argos_sync.clock())
+                (project, stream, lane, backfill_id, window_from, window_to, filtered, state, fence,
+                 started_at, moved_at)
+             values ($1, $2, $3, $4, $5, $6, $8, 'open', $7, argos_sync.clock(), argos_sync.clock())
              on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0)) where state = 'open'
              do update set fence = excluded.fence,
                 started_at = case when open.page = 0 then excluded.started_at else open.started_at end
@@ -128,6 +131,7 @@ impl Warehouse {
             claim.window.from(),
             claim.window.to(),
             claim.fence,
+            claim.reading.is_filtered(),
         )
         .fetch_one(&mut *transaction)
         .await
@@ -145,6 +149,7 @@ impl Warehouse {
         });
         Ok(Pass {
             pass_id: row.pass_id,
+            lane,
             started_at: row.started_at,
             checkpoint,
             failures: row.failures,
@@ -264,17 +269,18 @@ pub(super) async fn conclude(
 ) -> Result<Proof, WarehouseError> {
     let doing = "covering a window";
     let row = sqlx::query!(
-        r#"select pass.started_at, pass.inside, project.filter_proven
+        r#"select pass.started_at, pass.received, pass.inside, project.filter_proven
            from argos_sync.pass join argos_sync.project using (project) where pass_id = $1"#,
         pass_id
     )
     .fetch_one(&mut *connection)
     .await
     .map_err(WarehouseError::database(doing))?;
-    let proof = match (row.inside, row.filter_proven) {
-        (1.., _) => Proof::Complete,
-        (_, true) => Proof::CompleteEmpty,
-        (_, false) => Proof::EmptyUnproven,
+    let proof = match (claim.reading, row.inside, row.filter_proven) {
+        (Reading::Window(_), 1.., _) => Proof::Complete,
+        (Reading::Window(_), _, true) => Proof::CompleteEmpty,
+        (Reading::Everything, ..) if row.received > 0 => Proof::Complete,
+        (Reading::Everything, ..) | (Reading::Window(_), _, false) => Proof::EmptyUnproven,
     };
     sqlx::query!(
         "update argos_sync.pass set state = $2, ended_at = argos_sync.clock(), last_error = null
@@ -287,26 +293,52 @@ pub(super) async fn conclude(
     .map_err(WarehouseError::database(doing))?;
     clear_superseded(connection, claim, pass_id, proof).await?;
     if proof != Proof::EmptyUnproven {
-        sqlx::query!(
-            "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id)
-             select $1, $2, day::date, $5, $6
-             from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day') as day
-             order by day
-             on conflict (project, stream, day) do update
-             set as_of = excluded.as_of, pass_id = excluded.pass_id
-             where held.as_of < excluded.as_of",
-            claim.project.as_str(),
-            claim.stream.as_str(),
-            claim.window.from(),
-            claim.window.last(),
-            row.started_at,
-            pass_id,
-        )
-        .execute(connection)
-        .await
-        .map_err(WarehouseError::database(doing))?;
+        cover(connection, claim, pass_id, row.started_at).await?;
     }
     Ok(proof)
+}
+
+/// Notes in the ledger that a walk has read its days completely.
+async fn cover(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    as_of: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let doing = "covering a window";
+    let covered = match claim.reading {
+        Reading::Window(window) => {
+            sqlx::query!(
+                "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records)
+                 select $1, $2, day::date, $5, $6, (
+                    select count(*) from argos_sync.record
+                    where project = $1 and stream = $2 and window_day = day::date and deleted_at is null)
+                 from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day') as day
+                 order by day
+                 on conflict (project, stream, day) do update
+                 set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records
+                 where held.as_of < excluded.as_of",
+                claim.project.as_str(),
+                claim.stream.as_str(),
+                window.from(),
+                window.last(),
+                as_of,
+                pass_id,
+            )
+            .execute(connection)
+            .await
+        }
+        Reading::Everything => {
+            sqlx::query!(
+                "update argos_sync.project set unfiltered_as_of = $2 where project = $1",
+                claim.project.as_str(),
+                as_of,
+            )
+            .execute(connection)
+            .await
+        }
+    };
+    covered.map(drop).map_err(WarehouseError::database(doing))
 }
 
 /// Forgets earlier passes that this one makes pointless: of the same days without a proof, and, once the days are covered,

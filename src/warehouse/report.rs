@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
 
-use super::{Scope, Warehouse, WarehouseError, body, held::raw_table};
+use super::{Scope, Warehouse, WarehouseError, body, raw};
 use crate::{
     domain::{Call, Stream},
     normalize::catalogue::{self, Table},
@@ -183,7 +183,7 @@ impl Warehouse {
     ) -> Result<Vec<RawBody>, WarehouseError> {
         let sql = format!(
             "select encoding, list_body, detail_body from {} where project = $1 and {} = $2",
-            raw_table(scope.stream),
+            raw::table(scope.stream),
             catalogue::id_column(scope.stream),
         );
         let row: Option<PackedRow> = sqlx::query_as(AssertSqlSafe(sql))

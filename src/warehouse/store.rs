@@ -11,12 +11,13 @@ use sqlx::PgConnection;
 use super::{
     Scope, Tally, WarehouseError,
     body::{self, Compressor, RawStorage},
+    due::{self, Rank},
     held::{self, Held},
-    notes, quarantine,
+    notes, quarantine, raw,
     tables::{self, Stored},
 };
 use crate::{
-    domain::{Call, Day, Digest, ReadNumber, Window},
+    domain::{Call, Day, Digest, Lane, ReadNumber, Reading},
     json::{self, Json, Parsed},
     normalize::{self, Glance, Merged, Refusal},
 };
@@ -46,8 +47,8 @@ impl Observation {
 /// Where the items came from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
-    /// A list answer, read under a claim of this window by this pass.
-    List { window: Window, pass_id: i64 },
+    /// A list answer, read under a claim by this pass.
+    List { reading: Reading, lane: Lane, pass_id: i64 },
     /// Single calls.
     Detail,
 }
@@ -57,6 +58,14 @@ impl Origin {
         match self {
             Self::List { .. } => Call::List,
             Self::Detail => Call::Detail,
+        }
+    }
+
+    /// The lane that brought the items.
+    pub(super) fn lane(self) -> Lane {
+        match self {
+            Self::List { lane, .. } => lane,
+            Self::Detail => Lane::Detail,
         }
     }
 }
@@ -115,21 +124,22 @@ pub(super) async fn store(
     let ids: Vec<&str> = latest.keys().copied().collect();
     let known = held::look_up(connection, scope, &ids).await?;
     let mut work = Vec::new();
-    let mut always_due = Vec::new();
+    let mut also_due = Vec::new();
     for (id, (observation, glance)) in &latest {
         match verdict(origin, observation.read, glance, known.get(*id)) {
             Verdict::New | Verdict::Changed => work.push((*observation, *glance)),
             Verdict::Unchanged => tally.unchanged += 1,
             Verdict::Foreign => tally.duplicate += 1,
         }
-        if scope.detail.wants_every_sight() && origin.call() == Call::List {
-            always_due.push(*id);
+        let is_elsewhere = is_changed_elsewhere(origin, glance, known.get(*id));
+        if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
+            also_due.push(*id);
         }
     }
     for chunk in work.chunks(CHUNK) {
         store_chunk(connection, scope, origin, chunk, &known, now, &mut tally).await?;
     }
-    held::mark_due(connection, scope, &always_due, now).await?;
+    due::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
     Ok(tally)
 }
 
@@ -147,10 +157,17 @@ fn latest_of_each<'a>(
 /// The decision for one item, from what is held of its record.
 fn verdict(origin: Origin, read: ReadNumber, glance: &Glance, held: Option<&Held>) -> Verdict {
     let Some(held) = held else { return Verdict::New };
-    if let Origin::List { window, .. } = origin
-        && glance.created_at.is_some_and(|at| !window.contains(at.date_naive()))
-    {
-        return Verdict::Foreign;
+    if let Origin::List { reading, .. } = origin {
+        let claimed = reading.claimed();
+        if glance.created_at.is_some_and(|at| !claimed.contains(at.date_naive())) {
+            return Verdict::Foreign;
+        }
+        if held.unlisted && reading.is_filtered() && read > held.newest {
+            return Verdict::Changed;
+        }
+    }
+    if held.absent {
+        return if read > held.newest { Verdict::Changed } else { Verdict::Unchanged };
     }
     let (own, other) = match origin.call() {
         Call::List => (held.list, held.detail),
@@ -162,6 +179,17 @@ fn verdict(origin: Origin, read: ReadNumber, glance: &Glance, held: Option<&Held
     }
     let outvoted = held.contested && other.is_some_and(|(_, other)| other > number);
     if digest == glance.digest && !outvoted { Verdict::Unchanged } else { Verdict::Changed }
+}
+
+/// Whether a walk without a date filter shows something new of a record that walks of its day should have shown. Its day is
+/// not claimed, so that a single call has to tell.
+fn is_changed_elsewhere(origin: Origin, glance: &Glance, held: Option<&Held>) -> bool {
+    let Origin::List { reading: Reading::Everything, .. } = origin else { return false };
+    let of_a_day = glance.created_at.is_some();
+    held.is_some_and(|held| {
+        let known = held.list.is_some_and(|(digest, _)| digest == glance.digest);
+        of_a_day && (held.absent || !known)
+    })
 }
 
 async fn store_chunk(
@@ -239,6 +267,9 @@ async fn write(
             if let Some(deleted_at) = updates.last().and_then(|update| update.deleted_at) {
                 let cell = normalize::Cell::At(deleted_at);
                 normalized.set(scope.stream, "deleted_at", cell);
+                if !scope.deletion.keep_personal {
+                    normalized.forget_person(scope.stream);
+                }
             }
             stored.push(Stored { id: &work.id, is_new: work.held.is_none(), normalized });
         }
@@ -247,12 +278,18 @@ async fn write(
     held::touch(connection, scope, &touched, now).await?;
     held::update(connection, scope, origin.call(), &updates).await?;
     if scope.raw == RawStorage::Zstd {
-        let mut compressor = Compressor::new()?;
-        let bodies: Vec<_> = work
+        let (gone, kept): (Vec<_>, Vec<_>) = work
             .iter()
-            .map(|work| Ok((work.id.as_str(), compressor.compress(&work.body)?)))
+            .zip(&updates)
+            .partition(|(_, update)| update.deleted_at.is_some() && !scope.deletion.keep_personal);
+        let mut compressor = Compressor::new()?;
+        let bodies: Vec<_> = kept
+            .iter()
+            .map(|(work, _)| Ok((work.id.as_str(), compressor.compress(&work.body)?)))
             .collect::<Result<_, WarehouseError>>()?;
-        held::keep_bodies(connection, scope, origin.call(), &bodies).await?;
+        raw::keep(connection, scope, origin.call(), &bodies).await?;
+        let gone: Vec<&str> = gone.iter().map(|(work, _)| work.id.as_str()).collect();
+        raw::drop_bodies(connection, scope, &gone).await?;
     }
     notes::keep(connection, scope, &stored, now).await?;
     let due: Vec<&str> = work
@@ -264,7 +301,7 @@ async fn write(
         })
         .map(|(work, _)| work.id.as_str())
         .collect();
-    held::mark_due(connection, scope, &due, now).await
+    due::mark(connection, scope, &due, Rank::of(origin.lane()), now).await
 }
 
 fn update_of(
@@ -293,15 +330,33 @@ fn update_of(
             .or(known_day)
             .unwrap_or_else(|| first_day(origin, now)),
         undated: created_at.is_none(),
+        unlisted: held.is_some_and(|held| held.unlisted) && !is_listed(origin),
+        // What is merged from nothing but a hint keeps its standing until the single call has told.
+        absent: merged.is_none() && held.is_some_and(|held| held.absent),
+        unsettled: normalized.map_or(held.is_some_and(|held| held.unsettled), |row| row.unsettled),
+        moved_at: held
+            .and_then(|held| if is_move(origin, work, held) { Some(now) } else { held.moved_at }),
         deleted_at,
+    }
+}
+
+fn is_listed(origin: Origin) -> bool {
+    matches!(origin, Origin::List { reading: Reading::Window(_), .. })
+}
+
+/// Whether a known record changed at the vendor. That its first single call tells more is no change.
+fn is_move(origin: Origin, work: &Work, held: &Held) -> bool {
+    match origin.call() {
+        Call::List => work.is_news() && held.list.is_some(),
+        Call::Detail => held.detail.is_some_and(|(digest, _)| digest != work.digest),
     }
 }
 
 /// The day that an undated record belongs to.
 pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
     match origin {
-        Origin::List { window, .. } => window.from(),
-        Origin::Detail => now.date_naive(),
+        Origin::List { reading: Reading::Window(window), .. } => window.from(),
+        Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use argos_sync::{
-    domain::{Cursor, Day, Kind, Lane, ReadNumber, Stream, Trail, Window},
+    domain::{Cursor, Day, Kind, Lane, ReadNumber, Reading, Stream, Trail, Window},
     json::Paths,
     normalize::{Context, catalogue},
     warehouse::{
-        Claim, DetailAnswer, DetailMode, Observation, PageToStore, Pass, RawStorage, Remedy, RunId,
-        Scope, Settings, Tally, Warehouse, WarehouseError,
+        Claim, DeletionRules, DetailAnswer, DetailMode, Observation, PageToStore, Pass, Rank,
+        RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
     },
 };
 use sqlx::{AssertSqlSafe, PgPool};
@@ -57,6 +57,13 @@ impl Room {
             volatile: Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied()),
             raw: RawStorage::Zstd,
             detail: DetailMode::Changed,
+            // What is emptied no order can tell.
+            deletion: DeletionRules {
+                keep_personal: true,
+                missing_share: 0.01,
+                missing_min: 10,
+                confirm: Duration::from_hours(1),
+            },
         };
         warehouse.register(&scope.project, &Kind::IdCheck).await.expect("registered");
         let run = warehouse.begin_run("test").await.expect("a run");
@@ -64,8 +71,10 @@ impl Room {
     }
 
     async fn walk(&self, window: Window, holder: &str) -> Walk {
-        let claim =
-            self.warehouse.claim(&self.scope.project, Stream::Submission, window, holder).await;
+        let claim = self
+            .warehouse
+            .claim(&self.scope.project, Stream::Submission, Reading::Window(window), holder)
+            .await;
         let claim = claim.expect("an answer").expect("the claim");
         let pass = self.warehouse.open_pass(&claim, Lane::Fresh, None).await.expect("a pass");
         Walk { claim, pass, page: 0 }
@@ -83,9 +92,11 @@ impl Room {
     ) -> Result<Tally, WarehouseError> {
         let cursor = Cursor { id: format!("c{page}"), date: "d".to_owned() };
         let next = Some((cursor, Trail::default()));
-        let page = PageToStore { number: page, observations: items, next };
-        let stored =
-            self.warehouse.commit_page(&self.scope, &walk.claim, &walk.pass, self.run, &page).await;
+        let page = PageToStore { number: page, read: ReadNumber(0), observations: items, next };
+        let stored = self
+            .warehouse
+            .commit_page(&self.scope, &walk.claim, &walk.pass, self.run, &page, None)
+            .await;
         stored.map(|stored| stored.tally)
     }
 
@@ -119,7 +130,7 @@ impl Room {
             ("argos_raw.submission", "to_jsonb(t) - 'submission_id'"),
             (
                 "argos_sync.record",
-                "to_jsonb(t) - '{id,list_digest,detail_digest,deleted_at}'::text[]",
+                "to_jsonb(t) - '{id,list_digest,detail_digest,deleted_at,moved_at,first_no}'::text[]",
             ),
         ];
         for (table, row) in parts {
@@ -329,7 +340,8 @@ async fn a_single_call_whose_record_was_seen_anew_leaves_no_trace_and_stays_due(
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     room.next_page(&mut walk, vec![room.observe(1, plain("a", "pending"))]).await;
-    let due = room.warehouse.claim_details(&room.scope, "worker", 10).await.expect("due");
+    let due =
+        room.warehouse.claim_details(&room.scope, "worker", Rank::Cycle, 10).await.expect("due");
     let answers: Vec<_> = due
         .into_iter()
         .map(|due| (due, DetailAnswer::Found(room.observe(2, plain("a", "rejected")))))
@@ -337,10 +349,11 @@ async fn a_single_call_whose_record_was_seen_anew_leaves_no_trace_and_stays_due(
     assert_eq!(answers.len(), 1);
     room.next_page(&mut walk, vec![room.observe(3, plain("a", "approved"))]).await;
     let before = fingerprint(&room.pool).await;
-    let tally = room.warehouse.commit_details(&room.scope, room.run, &answers).await.expect("done");
+    let tally =
+        room.warehouse.commit_details(&room.scope, room.run, &answers, true).await.expect("done");
     assert_eq!(tally, Tally::default());
     assert_eq!(fingerprint(&room.pool).await, before);
-    assert_eq!(room.warehouse.details_due(&room.scope).await.expect("a count"), 1);
+    assert_eq!(room.warehouse.details_due(&room.scope, Duration::ZERO).await.expect("a count"), 1);
 }
 
 #[tokio::test]
@@ -385,10 +398,14 @@ async fn a_lasting_disagreement_of_list_and_single_call_settles() {
     };
     let mut walk = room.walk(window(1, 9), "test").await;
     room.next_page(&mut walk, vec![room.observe(1, item("1"))]).await;
-    let due = room.warehouse.claim_details(&room.scope, "test", 10).await.expect("what is due");
+    let due = room
+        .warehouse
+        .claim_details(&room.scope, "test", Rank::Cycle, 10)
+        .await
+        .expect("what is due");
     let answer = DetailAnswer::Found(room.observe(2, item("2")));
     let answers: Vec<_> = due.into_iter().zip([answer]).collect();
-    room.warehouse.commit_details(&room.scope, room.run, &answers).await.expect("stored");
+    room.warehouse.commit_details(&room.scope, room.run, &answers, true).await.expect("stored");
 
     // The list was asked last, so it wins once more; then there is nothing left to say.
     let again = room.next_page(&mut walk, vec![room.observe(3, item("1"))]).await;
@@ -402,7 +419,10 @@ async fn a_lasting_disagreement_of_list_and_single_call_settles() {
     for read in 4..7 {
         let again = room.next_page(&mut walk, vec![room.observe(read, item("1"))]).await;
         assert_eq!((again.updated, again.unchanged), (0, 1));
-        assert_eq!(room.warehouse.details_due(&room.scope).await.expect("a number"), 0);
+        assert_eq!(
+            room.warehouse.details_due(&room.scope, Duration::ZERO).await.expect("a number"),
+            0
+        );
     }
     assert_eq!(fingerprint(&room.pool).await, settled);
 }
@@ -417,7 +437,7 @@ async fn no_more_single_calls_are_claimed_than_asked_for() {
     let mut walk = room.walk(window(1, 9), "test").await;
     room.next_page(&mut walk, items).await;
     for _ in 0..3 {
-        let claimed = room.warehouse.claim_details(&room.scope, "test", 100).await;
+        let claimed = room.warehouse.claim_details(&room.scope, "test", Rank::Cycle, 100).await;
         assert_eq!(claimed.expect("what is due").len(), 100);
     }
 }

@@ -205,6 +205,14 @@ pub fn volatile_paths(stream: Stream) -> &'static [&'static str] {
     }
 }
 
+/// Columns of the facts that stand for a person.
+pub fn pseudonyms(stream: Stream) -> &'static [&'static str] {
+    match stream {
+        Stream::Submission => &["userid_pseudonym", "email_pseudonym"],
+        Stream::Faceauth => &[],
+    }
+}
+
 /// The member that names an element of the array at this path, for merging (I5); `None`: by position.
 pub fn natural_key(array_path: &str) -> Option<&'static str> {
     match array_path {

@@ -3,6 +3,12 @@ create schema truth;
 create table truth.submission (id text collate "C" primary key, item jsonb not null, body bytea not null);
 create table truth.faceauth (id text collate "C" primary key, item jsonb not null, body bytea not null);
 
+-- Records that the vendor marks as deleted: of these nothing is kept that names a person.
+create view truth.deleted as
+    select id from truth.submission
+    where 'Deleted Submission' in (item->'memo'->>'text', item->'data'->>'name', item->>'email')
+    union all select id from truth.faceauth where (item->>'delete_check')::boolean;
+
 -- Contract section 8: ISO 8601, or dashes all the way.
 create function truth.at(text) returns timestamptz language sql stable as $$
     select case

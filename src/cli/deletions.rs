@@ -1,0 +1,109 @@
+//! `deletions`: walks that missed more records than can be believed, and what a person decides about them.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    exit::{ExitStatus, Failed},
+    open, print, run,
+};
+use crate::{
+    config::Config,
+    domain::Window,
+    warehouse::{Alarm, Decision, Verdict},
+};
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum DeletionsCommand {
+    /// Show walks that missed too many records to delete them.
+    List,
+    /// Let records of these days that are missing be deleted, once single calls confirm it.
+    Approve(Answer),
+    /// Keep records of these days, whatever is missing.
+    Reject(Answer),
+}
+
+/// Which days, and for how long that holds.
+#[derive(Debug, clap::Args)]
+pub(super) struct Answer {
+    /// The days, both included, such as 2024-01-01..2024-01-31.
+    #[arg(value_name = "FROM..TO", value_parser = run::days)]
+    window: Window,
+    /// The project, where there are several.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// For so many hours.
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    hours: u16,
+}
+
+/// Shows alarms, or notes an answer.
+pub(super) async fn deletions(
+    config: &Config,
+    command: &DeletionsCommand,
+) -> Result<ExitStatus, Failed> {
+    let opened = open::migrated(config).await?;
+    let result = async {
+        match command {
+            DeletionsCommand::List => {
+                let alarms = opened.warehouse.deletion_alarms().await?;
+                print::data(&as_text(&alarms));
+                Ok(if alarms.is_empty() { ExitStatus::Done } else { ExitStatus::Wrong })
+            }
+            DeletionsCommand::Approve(answer) => {
+                decide(config, &opened, answer, Verdict::Approved).await
+            }
+            DeletionsCommand::Reject(answer) => {
+                decide(config, &opened, answer, Verdict::Rejected).await
+            }
+        }
+    };
+    let result = result.await;
+    opened.close().await?;
+    result
+}
+
+async fn decide(
+    config: &Config,
+    opened: &open::Opened,
+    answer: &Answer,
+    verdict: Verdict,
+) -> Result<ExitStatus, Failed> {
+    let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
+    let project = open::project_named(&world, answer.project.as_deref())?;
+    let decision = Decision { window: answer.window, verdict };
+    let time = Duration::from_hours(u64::from(answer.hours));
+    let settled =
+        opened.warehouse.decide_deletions(project.name(), project.stream(), decision, time).await?;
+    let (name, window, hours) = (project.name(), answer.window, answer.hours);
+    print::data(&match verdict {
+        Verdict::Approved => format!(
+            "{name} {window}: approved for {hours} hours ({settled} alarms settled); these days are read again, and what \
+             is still missing is deleted once two single calls have confirmed it\n"
+        ),
+        Verdict::Rejected => format!(
+            "{name} {window}: rejected for {hours} hours ({settled} alarms settled); what is missing there is kept\n"
+        ),
+    });
+    Ok(ExitStatus::Done)
+}
+
+fn as_text(alarms: &[Alarm]) -> String {
+    if alarms.is_empty() {
+        return "no walk missed more records than can be believed\n".to_owned();
+    }
+    let row = |alarm: &Alarm| {
+        vec![
+            alarm.project.clone(),
+            alarm.stream.clone(),
+            alarm.days(),
+            alarm.live.to_string(),
+            alarm.missing.to_string(),
+            alarm.raised_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        ]
+    };
+    let rows: Vec<_> = alarms.iter().map(row).collect();
+    print::table(&["project", "stream", "days", "live", "missing", "noticed (UTC)"], &rows)
+}

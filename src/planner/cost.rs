@@ -1,0 +1,88 @@
+//! What a plan will take: calls, and how long they need.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+
+use super::{Settings, Task};
+use crate::domain::{Day, Lane, Ledger, Reading, Window};
+
+/// The calls of a plan, by lane.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Walks and list calls of each lane, as far as the records of their days are ledger.
+    pub lists: BTreeMap<Lane, (u32, u32)>,
+    /// Days whose number of records nobody knows yet.
+    pub unknown_days: u32,
+    /// Records expected on them, going by the days that are ledger.
+    pub expected_records: u64,
+}
+
+impl Cost {
+    /// All list calls.
+    pub fn calls(&self) -> u32 {
+        self.lists.values().fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
+    }
+}
+
+/// Adds up what the tasks will cost.
+pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
+    let mut counts: BTreeMap<Day, u32> = ledger
+        .days
+        .iter()
+        .filter(|day| day.as_of.is_some())
+        .map(|day| (day.day, day.records))
+        .collect();
+    let total: u64 = counts.values().map(|records| u64::from(*records)).sum();
+    let average = total.checked_div(counts.len() as u64).unwrap_or_default();
+    let mut cost = Cost::default();
+    for task in tasks {
+        if let Reading::Window(window) = task.reading {
+            for day in window.days().filter(|day| !counts.contains_key(day)).collect::<Vec<_>>() {
+                counts.insert(day, u32::try_from(average).unwrap_or(u32::MAX));
+                cost.unknown_days += 1;
+                cost.expected_records += average;
+            }
+        }
+    }
+    for task in tasks {
+        let calls = calls_of(settings, &counts, task.reading);
+        let (walks, sum) = cost.lists.entry(task.lane).or_default();
+        *walks += 1;
+        *sum = sum.saturating_add(calls);
+    }
+    cost
+}
+
+/// The list calls of one walk, at least one.
+fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: Reading) -> u32 {
+    match reading {
+        Reading::Window(window) => calls_of_days(settings, counts, window.from(), window.last()),
+        Reading::Everything => pages(settings, counts.values().copied()),
+    }
+}
+
+/// The list calls of a window from one day to another, both included.
+pub(super) fn calls_of_days(
+    settings: &Settings,
+    counts: &BTreeMap<Day, u32>,
+    from: Day,
+    last: Day,
+) -> u32 {
+    let asked = Window::new(from, Window::day(last).to()).map(Window::asked);
+    let records =
+        asked.map(|asked| counts.range(asked.from()..asked.to()).map(|(_, count)| *count));
+    records.map_or(1, |records| pages(settings, records))
+}
+
+fn pages(settings: &Settings, records: impl Iterator<Item = u32>) -> u32 {
+    let records: u64 = records.map(u64::from).sum();
+    let pages = records.div_ceil(u64::from(settings.page_size.max(1)));
+    u32::try_from(pages.max(1)).unwrap_or(u32::MAX)
+}
+
+/// How long so many calls take at so many a second.
+pub fn time_of(calls: u64, calls_per_second: u32) -> Duration {
+    let seconds = calls.div_ceil(u64::from(calls_per_second.max(1)));
+    Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000))
+}

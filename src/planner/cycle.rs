@@ -1,0 +1,34 @@
+//! The slow cycle of single calls: lists do not show everything, so every record is asked for by itself now and then.
+
+use chrono::Duration;
+
+/// How many more records the cycle should ask for now, to be through with all of them in time.
+///
+/// It runs a tenth ahead, so that what an outage held up is caught up before the cycle ends; then it takes all that is left,
+/// however many records are known by then.
+pub fn cycle_due(records: u64, done: u64, elapsed: Duration, cycle: Duration) -> u64 {
+    let cycle = (cycle * 9 / 10).num_seconds().max(1);
+    let elapsed = elapsed.num_seconds().clamp(0, cycle);
+    let (elapsed, cycle) =
+        (u128::try_from(elapsed).unwrap_or_default(), u128::try_from(cycle).unwrap_or(1));
+    if elapsed == cycle {
+        return u64::MAX;
+    }
+    let target = u128::from(records) * elapsed / cycle;
+    u64::try_from(target).unwrap_or(u64::MAX).saturating_sub(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_spread_over_the_cycle_and_all_are_done_before_its_end() {
+        let cycle = Duration::days(180);
+        assert_eq!(cycle_due(1800, 0, Duration::zero(), cycle), 0);
+        assert_eq!(cycle_due(1620, 0, Duration::days(1), cycle), 10);
+        assert_eq!(cycle_due(1620, 10, Duration::days(1), cycle), 0);
+        assert_eq!(cycle_due(1800, 0, Duration::days(162), cycle), u64::MAX);
+        assert_eq!(cycle_due(1800, 1700, Duration::days(900), cycle), u64::MAX);
+    }
+}

@@ -1,0 +1,216 @@
+//! What is due, and when.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn day(number: i64) -> Day {
+    Day::from_ymd_opt(2025, 1, 1).unwrap() + Duration::days(number)
+}
+
+fn at(number: i64, hour: u32, minute: u32) -> DateTime<Utc> {
+    day(number).and_hms_opt(hour, minute, 0).unwrap().and_utc()
+}
+
+fn window(from: i64, to: i64) -> Window {
+    Window::new(day(from), day(to)).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings {
+        since: Some(day(0)),
+        settle: Duration::hours(1),
+        window_days: 30,
+        page_size: 2000,
+        unsettled_part: 48,
+        unsettled_min: Duration::minutes(15),
+        unsettled_max: Duration::hours(24),
+        recent: Duration::days(14),
+        recent_every: Duration::hours(6),
+        cycle: Duration::days(30),
+        cycle_daily_calls: 1,
+        detail_cycle: Duration::days(180),
+    }
+}
+
+/// Days that were read at the same moment, with so many records each.
+fn read(days: std::ops::Range<i64>, as_of: DateTime<Utc>, records: u32) -> Ledger {
+    let days = days.map(|number| DayState {
+        as_of: Some(as_of),
+        records,
+        ..DayState::unread(day(number))
+    });
+    Ledger { days: days.collect(), unfiltered_as_of: Some(as_of) }
+}
+
+fn windows(tasks: &[Task], lane: Lane) -> Vec<Window> {
+    let of_lane = tasks.iter().filter(|task| task.lane == lane);
+    of_lane
+        .filter_map(|task| match task.reading {
+            Reading::Window(window) => Some(window),
+            Reading::Everything => None,
+        })
+        .collect()
+}
+
+#[test]
+fn today_and_yesterday_come_first_and_history_from_the_newest() {
+    let tasks = plan(&settings(), &Ledger::default(), at(100, 12, 0));
+    let fresh = Task { lane: Lane::Fresh, reading: Reading::Window(window(99, 101)) };
+    assert_eq!(tasks[0], fresh);
+    let history = [window(90, 99), window(60, 90), window(30, 60), window(0, 30)];
+    assert_eq!(windows(&tasks, Lane::Backfill), history);
+    assert_eq!(tasks.len(), 5, "all is listed without a filter once history is there");
+}
+
+#[test]
+fn a_day_read_before_it_had_settled_is_read_again() {
+    let mut known = read(0..9, at(9, 23, 0), 10);
+    known.days[4].as_of = Some(at(5, 1, 0));
+    let tasks = plan(&settings(), &known, at(10, 0, 30));
+    assert_eq!(windows(&tasks, Lane::Backfill), [window(4, 5)]);
+    known.days[4].as_of = Some(at(5, 1, 1));
+    assert_eq!(windows(&plan(&settings(), &known, at(10, 0, 30)), Lane::Backfill), []);
+}
+
+#[test]
+fn the_older_an_unsettled_day_is_the_longer_it_waits() {
+    let now = at(100, 12, 0);
+    for (age_days, waits) in
+        [(3, Duration::minutes(97)), (20, Duration::hours(10)), (60, Duration::hours(24))]
+    {
+        let mut known = read(0..99, now - waits + Duration::minutes(20), 10);
+        let index = usize::try_from(100 - age_days).unwrap();
+        known.days[index].unsettled = true;
+        let settings = Settings { recent_every: Duration::days(9), ..settings() };
+        assert_eq!(windows(&plan(&settings, &known, now), Lane::Unsettled), [], "{age_days}");
+        let later = now + Duration::minutes(40);
+        let due = windows(&plan(&settings, &known, later), Lane::Unsettled);
+        assert_eq!(due, [window(100 - age_days, 101 - age_days)], "{age_days}");
+    }
+}
+
+#[test]
+fn young_days_and_days_that_moved_lately_are_read_every_few_hours() {
+    let now = at(100, 12, 0);
+    let mut known = read(0..99, now - Duration::hours(7), 10);
+    known.days[50].moved_at = Some(at(90, 0, 0));
+    known.days[40].moved_at = Some(at(80, 0, 0));
+    let due = windows(&plan(&settings(), &known, now), Lane::Unsettled);
+    assert_eq!(due, [window(87, 99), window(50, 51)]);
+    known.days.iter_mut().for_each(|day| day.as_of = Some(now - Duration::hours(5)));
+    assert_eq!(windows(&plan(&settings(), &known, now), Lane::Unsettled), []);
+}
+
+#[test]
+fn what_lies_between_two_due_days_is_read_along_where_it_costs_no_call() {
+    let now = at(100, 12, 0);
+    for (records, want) in [(10, vec![window(50, 61)]), (900, vec![window(60, 61), window(50, 51)])]
+    {
+        let mut known = read(0..99, now - Duration::hours(25), records);
+        known.days[50].unsettled = true;
+        known.days[60].unsettled = true;
+        let settings = Settings { recent: Duration::zero(), ..settings() };
+        let due = plan(&settings, &known, now);
+        assert_eq!(windows(&due, Lane::Unsettled), want, "{records}");
+    }
+}
+
+#[test]
+fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
+    let now = at(400, 12, 0);
+    let known = |days| read(0..399, now - Duration::days(days), 80);
+    let quiet = Settings { recent: Duration::zero(), ..settings() };
+    assert_eq!(
+        windows(&plan(&quiet, &known(16), now), Lane::Audit),
+        [],
+        "a call a day takes 16 days"
+    );
+    let days = |settings: &Settings, known: &Ledger| {
+        windows(&plan(settings, known, now), Lane::Audit)
+            .into_iter()
+            .map(Window::len_days)
+            .sum::<u32>()
+    };
+    assert_eq!(days(&quiet, &known(17)), 399);
+    let quick = Settings { cycle_daily_calls: 100, ..quiet };
+    assert_eq!(days(&quick, &known(1)), 399);
+    let slow = Settings { page_size: 10, ..quiet };
+    assert!(days(&slow, &known(29)) < 399, "some come early, and some do not");
+    assert_eq!(days(&slow, &known(30)), 399);
+}
+
+#[test]
+fn everything_is_listed_without_a_filter_once_a_cycle() {
+    let now = at(100, 12, 0);
+    let everything = Task { lane: Lane::Audit, reading: Reading::Everything };
+    let mut known = read(0..99, now - Duration::hours(1), 10);
+    known.unfiltered_as_of = Some(now - Duration::days(29));
+    assert!(!plan(&settings(), &known, now).contains(&everything));
+    known.unfiltered_as_of = Some(now - Duration::days(30));
+    assert!(plan(&settings(), &known, now).contains(&everything));
+}
+
+#[test]
+fn what_a_person_approved_is_looked_at_at_once() {
+    let now = at(100, 12, 0);
+    let mut known = read(0..99, now - Duration::hours(1), 10);
+    known.days[20].approved_at = Some(now - Duration::minutes(5));
+    assert_eq!(windows(&plan(&settings(), &known, now), Lane::Audit), [window(20, 21)]);
+    known.days[20].as_of = Some(now - Duration::minutes(4));
+    assert_eq!(windows(&plan(&settings(), &known, now), Lane::Audit), []);
+}
+
+#[test]
+fn a_plan_tells_its_calls() {
+    let now = at(100, 12, 0);
+    let known = read(50..99, now - Duration::hours(7), 1000);
+    let tasks = plan(&settings(), &known, now);
+    let cost = cost(&settings(), &known, &tasks);
+    assert_eq!(cost.unknown_days, 52, "50 of history, today and yesterday");
+    assert_eq!(cost.expected_records, 52_000);
+    assert_eq!(cost.lists[&Lane::Backfill], (2, 16 + 11));
+    assert_eq!(cost.lists[&Lane::Fresh], (1, 2));
+}
+
+proptest! {
+    #[test]
+    fn missing_days_and_done_days_are_the_whole(
+        length in 1i64..200, done in proptest::collection::vec((0i64..200, 1i64..30), 0..8), size in 1u32..40,
+    ) {
+        let done: Vec<_> = done.into_iter().map(|(from, days)| window(from, from + days)).collect();
+        let whole = window(0, length);
+        let mut days: Vec<_> = missing(whole, &done, size).into_iter().flat_map(Window::days).collect();
+        days.sort_unstable();
+        let want: Vec<_> = whole.days().filter(|day| !done.iter().any(|done| done.contains(*day))).collect();
+        prop_assert_eq!(days, want);
+        prop_assert!(missing(whole, &done, size).iter().all(|window| window.len_days() <= size));
+    }
+
+    #[test]
+    fn every_due_day_is_in_exactly_one_window_and_none_is_too_long(
+        ages in proptest::collection::vec((0i64..40, any::<bool>(), 0u32..5000), 1..300),
+    ) {
+        let now = at(i64::try_from(ages.len()).unwrap() + 1, 12, 0);
+        let days = ages.iter().enumerate().map(|(number, (age, unsettled, records))| DayState {
+            as_of: Some(now - Duration::days(*age)),
+            unsettled: *unsettled,
+            records: *records,
+            ..DayState::unread(day(i64::try_from(number).unwrap()))
+        });
+        let known = Ledger { days: days.collect(), unfiltered_as_of: None };
+        let settings = settings();
+        let tasks = plan(&settings, &known, now);
+        let counts = known.days.iter().map(|state| (state.day, state.records)).collect();
+        let cycle = spacing::cycle(&settings, &counts);
+        for lane in [Lane::Unsettled, Lane::Backfill, Lane::Audit] {
+            let windows = windows(&tasks, lane);
+            for state in &known.days {
+                let inside = windows.iter().filter(|window| window.contains(state.day)).count();
+                let due = spacing::due(&settings, cycle, state, now) == Some(lane);
+                prop_assert!(inside <= 1 && (inside == 1 || !due), "{state:?} {lane}");
+            }
+            prop_assert!(windows.iter().all(|window| window.len_days() <= settings.window_days));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Which windows the due days make: as few calls as possible.
+
+use std::collections::BTreeMap;
+
+use super::{Settings, cost::calls_of_days};
+use crate::domain::{Day, Lane, Window};
+
+/// More calls than this make a window too long a walk, unless a single day needs them.
+const CALLS_MAX: u32 = 50;
+
+/// The days of a window that are not done, as windows of at most `days_max` days, the newest first.
+pub fn missing(window: Window, done: &[Window], days_max: u32) -> Vec<Window> {
+    let mut windows: Vec<Window> = Vec::new();
+    let mut run: Option<(Day, Day)> = None;
+    let mut close = |run: &mut Option<(Day, Day)>| {
+        if let Some((from, last)) = run.take()
+            && let Ok(whole) = Window::new(from, Window::day(last).to())
+        {
+            windows.extend(whole.pieces(days_max));
+        }
+    };
+    for day in window.days() {
+        if done.iter().any(|done| done.contains(day)) {
+            close(&mut run);
+        } else {
+            run = Some((run.map_or(day, |(from, _)| from), day));
+        }
+    }
+    close(&mut run);
+    windows.reverse();
+    windows
+}
+
+/// Windows that hold all these days, given in their order; the newest first.
+///
+/// Days between two due ones are read along where that costs no call more: what is asked for is wider than the window
+/// anyway, and a page that is half empty costs as much as a full one.
+pub(super) fn gather(
+    settings: &Settings,
+    counts: &BTreeMap<Day, u32>,
+    lane: Lane,
+    days: &[Day],
+) -> Vec<Window> {
+    let calls = |from, last| calls_of_days(settings, counts, from, last);
+    let mut runs: Vec<(Day, Day)> = Vec::new();
+    for &day in days {
+        match runs.last_mut() {
+            Some((from, last)) if is_joined(settings, lane, (*from, *last), day, &calls) => {
+                *last = day;
+            }
+            _ => runs.push((day, day)),
+        }
+    }
+    let windows =
+        runs.iter().filter_map(|(from, last)| Window::new(*from, Window::day(*last).to()).ok());
+    let mut windows: Vec<_> = windows.collect();
+    windows.reverse();
+    windows
+}
+
+/// Whether a day goes into the window before it.
+fn is_joined(
+    settings: &Settings,
+    lane: Lane,
+    (from, last): (Day, Day),
+    day: Day,
+    calls: &impl Fn(Day, Day) -> u32,
+) -> bool {
+    if (day - from).num_days() >= i64::from(settings.window_days.max(1)) {
+        return false;
+    }
+    // History that nobody knows yet is cut by days alone; what was read is not read along.
+    if lane == Lane::Backfill {
+        return last.succ_opt() == Some(day);
+    }
+    let together = calls(from, day);
+    together <= CALLS_MAX && together <= calls(from, last).saturating_add(calls(day, day))
+}

@@ -1,0 +1,319 @@
+//! Deletions by absence (I7): a complete walk did not find a record where it was, and two single calls at some distance did
+//! not find it either, each beside one that found a live record.
+
+use std::{
+    collections::{BTreeMap, HashSet, hash_map::RandomState},
+    hash::BuildHasher as _,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use sqlx::PgConnection;
+
+use super::{
+    Scope, WarehouseError,
+    claim::Claim,
+    deletion::{self, Verdict},
+    due::{self, Rank},
+    page::PageToStore,
+};
+use crate::domain::{Day, ReadNumber};
+
+/// When a record counts as deleted, and what is kept of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeletionRules {
+    /// Personal data and raw items of a deleted record stay.
+    pub keep_personal: bool,
+    /// A walk may miss this share of the live records of its days, or of one of them,
+    pub missing_share: f64,
+    /// or so many; missing more is not believed without a person.
+    pub missing_min: u32,
+    /// Between the two single calls that must agree.
+    pub confirm: Duration,
+}
+
+impl DeletionRules {
+    /// Whether so many missing records can be believed.
+    fn is_plausible(&self, count: Count) -> bool {
+        count.missing <= self.missing_min
+            || f64::from(count.missing) <= self.missing_share * f64::from(count.live)
+    }
+}
+
+/// Longer walks prove no absence: what they saw would take too much memory.
+const SEEN_MAX: usize = 1_000_000;
+
+/// More missing records than this wait for the next walk.
+const MISSING_MAX: usize = 100_000;
+
+/// What one uninterrupted walk has seen, from its first page on. Eight bytes a record.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Drawn before the first page was asked for.
+    began: Option<ReadNumber>,
+    ids: HashSet<u64>,
+    hasher: RandomState,
+    has_overflown: bool,
+}
+
+impl Seen {
+    /// Notes what a page shows.
+    pub fn add(&mut self, page: &PageToStore) {
+        self.began.get_or_insert(page.read);
+        let glances =
+            page.observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
+        self.ids.extend(glances.map(|glance| self.hasher.hash_one(&glance.id)));
+        if self.ids.len() > SEEN_MAX {
+            self.has_overflown = true;
+            self.ids = HashSet::new();
+        }
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        self.ids.contains(&self.hasher.hash_one(id))
+    }
+}
+
+/// Live records, and those of them that a walk missed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Live records that the walk should have shown.
+    pub live: u32,
+    /// Those it did not show.
+    pub missing: u32,
+}
+
+/// Compares what a walk saw with what it should have shown; returns the count when it is not to be believed.
+pub(super) async fn compare(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    claim: &Claim,
+    pass_id: i64,
+    seen: &Seen,
+    now: DateTime<Utc>,
+) -> Result<Option<Count>, WarehouseError> {
+    let Some(began) = seen.began.filter(|_| !seen.has_overflown) else { return Ok(None) };
+    let verdicts = deletion::verdicts(connection, claim).await?;
+    let mut days: BTreeMap<Day, Count> = BTreeMap::new();
+    let mut missing: Vec<(String, Day)> = Vec::new();
+    let mut expected = sqlx::query!(
+        "select id, window_day from argos_sync.record
+         where project = $1 and stream = $2 and deleted_at is null and first_no < $3
+           and case when $4 then window_day >= $5 and window_day < $6 and not undated and not unlisted
+                else undated or unlisted or not exists (
+                    select from argos_sync.coverage as covered
+                    where covered.project = $1 and covered.stream = $2 and covered.day = window_day) end",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        began.0,
+        claim.reading.is_filtered(),
+        claim.window.from(),
+        claim.window.to(),
+    )
+    .fetch(&mut *connection);
+    let doing = "looking for what a walk missed";
+    while let Some(row) = expected.try_next().await.map_err(WarehouseError::database(doing))? {
+        let count = days.entry(row.window_day).or_default();
+        count.live += 1;
+        if !seen.contains(&row.id) {
+            count.missing += 1;
+            if missing.len() < MISSING_MAX {
+                missing.push((row.id, row.window_day));
+            }
+        }
+    }
+    drop(expected);
+    clear_seen(connection, scope, seen).await?;
+    if missing.is_empty() {
+        deletion::clear_alarms(connection, claim).await?;
+        return Ok(None);
+    }
+    // What a person has decided on is neither counted nor doubted.
+    let verdict = |day: &Day| {
+        verdicts.iter().find(|decided| decided.window.contains(*day)).map(|d| d.verdict)
+    };
+    let open: Vec<Count> =
+        days.iter().filter(|(day, _)| verdict(day).is_none()).map(|(_, count)| *count).collect();
+    let whole = open.iter().fold(Count::default(), |sum, count| Count {
+        live: sum.live + count.live,
+        missing: sum.missing + count.missing,
+    });
+    let is_believed = open.iter().chain([&whole]).all(|count| scope.deletion.is_plausible(*count));
+    let suspects: Vec<&str> = missing
+        .iter()
+        .filter(|(_, day)| match verdict(day) {
+            Some(Verdict::Approved) => true,
+            Some(Verdict::Rejected) => false,
+            None => is_believed,
+        })
+        .map(|(id, _)| id.as_str())
+        .collect();
+    suspect(connection, scope, pass_id, &suspects, now).await?;
+    if is_believed {
+        deletion::clear_alarms(connection, claim).await?;
+        return Ok(None);
+    }
+    deletion::raise_alarm(connection, claim, pass_id, whole).await?;
+    Ok(Some(whole))
+}
+
+/// Takes records that were seen again from those that may be gone.
+async fn clear_seen(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    seen: &Seen,
+) -> Result<(), WarehouseError> {
+    let doing = "clearing suspects";
+    let suspects = sqlx::query_scalar!(
+        "select id from argos_sync.suspect where project = $1 and stream = $2",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database(doing))?;
+    let back: Vec<&str> =
+        suspects.iter().map(String::as_str).filter(|id| seen.contains(id)).collect();
+    if back.is_empty() {
+        return Ok(());
+    }
+    forget(connection, scope, &back).await
+}
+
+async fn forget(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "delete from argos_sync.suspect where project = $1 and stream = $2 and id = any($3)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("clearing suspects"))
+}
+
+/// Notes records that may be gone, and has them asked for.
+async fn suspect(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    pass_id: i64,
+    ids: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let fresh = sqlx::query_scalar!(
+        "insert into argos_sync.suspect (project, stream, id, missed_at, pass_id)
+         select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id) order by given.id
+         on conflict do nothing returning id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+        now,
+        pass_id,
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("noting suspects"))?;
+    let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
+    due::mark(connection, scope, &fresh, Rank::News, now).await
+}
+
+/// Takes single calls that found a suspect: it is there, but walks of its day do not list it.
+pub(super) async fn is_there(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "with there as (
+            delete from argos_sync.suspect where project = $1 and stream = $2 and id = any($3) returning id)
+         update argos_sync.record as held set unlisted = true from there
+         where held.project = $1 and held.stream = $2 and held.id = there.id
+            and not held.undated and not held.unlisted",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("clearing suspects"))
+}
+
+/// Takes single calls that did not find a suspect, beside one that found a live record: the first is remembered, the second
+/// deletes, if it came late enough.
+pub(super) async fn is_not_there(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    missed: &[(&str, ReadNumber)],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = missed.iter().map(|(id, _)| *id).collect();
+    let confirm = scope.deletion.confirm.as_secs_f64();
+    let rows = sqlx::query!(
+        r#"update argos_sync.suspect as held set absent_at = coalesce(held.absent_at, $4)
+           where project = $1 and stream = $2 and id = any($3)
+           returning id, absent_at + make_interval(secs => $5) as "confirmed_at!""#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        now,
+        confirm,
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("noting what was not found"))?;
+    let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
+    let mut gone = Vec::new();
+    for row in &rows {
+        if row.confirmed_at <= now {
+            gone.extend(missed.iter().find(|(id, _)| *id == row.id).copied());
+        } else {
+            again.entry(row.confirmed_at).or_default().push(&row.id);
+        }
+    }
+    for (due_at, ids) in again {
+        due::mark(connection, scope, &ids, Rank::News, due_at).await?;
+    }
+    deletion::delete(connection, scope, &gone, now).await?;
+    let gone: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
+    forget(connection, scope, &gone).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_missing_records_are_believed_and_a_large_share_is_not() {
+        let rules = DeletionRules {
+            keep_personal: false,
+            missing_share: 0.01,
+            missing_min: 10,
+            confirm: Duration::from_hours(1),
+        };
+        for (live, missing, believed) in [
+            (10, 10, true),
+            (100, 11, false),
+            (1100, 11, true),
+            (2000, 21, false),
+            (2000, 20, true),
+        ] {
+            assert_eq!(rules.is_plausible(Count { live, missing }), believed, "{live} {missing}");
+        }
+    }
+}

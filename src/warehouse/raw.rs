@@ -1,0 +1,75 @@
+//! The last items of records as they came, compressed.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{Scope, WarehouseError, body};
+use crate::{
+    domain::{Call, Stream},
+    normalize::catalogue,
+};
+
+/// Keeps the bodies of these records' last items.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    bodies: &[(&str, Vec<u8>)],
+) -> Result<(), WarehouseError> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    let column = match call {
+        Call::List => "list_body",
+        Call::Detail => "detail_body",
+    };
+    let sql = format!(
+        "insert into {table} (project, {id}, encoding, {column})
+         select $1, given.id, $2, given.body from unnest($3::text[], $4::bytea[]) as given (id, body)
+         order by given.id
+         on conflict (project, {id}) do update set encoding = excluded.encoding, {column} = excluded.{column}",
+        table = table(scope.stream),
+        id = catalogue::id_column(scope.stream),
+    );
+    let ids: Vec<&str> = bodies.iter().map(|(id, _)| *id).collect();
+    let packed: Vec<&[u8]> = bodies.iter().map(|(_, body)| body.as_slice()).collect();
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(body::ZSTD)
+        .bind(ids)
+        .bind(packed)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("keeping raw items"))
+}
+
+/// Removes all that is kept of these records as it came.
+pub(super) async fn drop_bodies(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "delete from {table} where project = $1 and {id} = any($2)",
+        table = table(scope.stream),
+        id = catalogue::id_column(scope.stream),
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("dropping raw items"))
+}
+
+/// The table of a stream's raw bodies.
+pub(super) fn table(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Submission => "argos_raw.submission",
+        Stream::Faceauth => "argos_raw.faceauth",
+    }
+}
