@@ -76,14 +76,38 @@ impl Backfill {
         let windows = planner::missing(self.window, &backfill.done, days_max);
         let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
         let tasks = windows.into_iter().map(task).collect();
-        let read =
+        let walked =
             read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
+        let read = walked.end(project);
         let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
         let end = finish(world, project, run, read, &|| false).await?;
         if is_read {
             done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);
         }
         Ok(end)
+    }
+}
+
+/// How far some walks came.
+pub(super) struct Walked {
+    worst: (ProjectOutcome, Option<String>),
+    /// What came back empty before the date filter was proven.
+    pub(super) unproven: VecDeque<Task>,
+}
+
+impl Walked {
+    /// How it ended, all in all.
+    pub(super) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
+        if self.unproven.is_empty() {
+            self.worst
+        } else {
+            worse(self.worst, unproven_note(project))
+        }
+    }
+
+    /// Joins it with walks that were made later, which had another look at what was unproven.
+    pub(super) fn then(self, later: Self) -> Self {
+        Self { worst: worse(self.worst, later.worst), unproven: later.unproven }
     }
 }
 
@@ -97,7 +121,7 @@ pub(super) async fn read_windows(
     backfill_id: Option<i64>,
     tasks: VecDeque<Task>,
     yields: &dyn Fn() -> bool,
-) -> Result<(ProjectOutcome, Option<String>), Failure> {
+) -> Result<Walked, Failure> {
     let patience = Patience::of(world);
     let mut queue = tasks;
     let mut unproven = VecDeque::new();
@@ -143,10 +167,7 @@ pub(super) async fn read_windows(
     {
         *why = format!("{why} (and {} more windows)", left - 1);
     }
-    if !unproven.is_empty() {
-        worst = worse(worst, unproven_note(project));
-    }
-    Ok(worst)
+    Ok(Walked { worst, unproven })
 }
 
 fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
@@ -157,7 +178,7 @@ fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
     (ProjectOutcome::EmptyUnproven, Some(why.to_owned()))
 }
 
-pub(super) fn worse(
+fn worse(
     one: (ProjectOutcome, Option<String>),
     two: (ProjectOutcome, Option<String>),
 ) -> (ProjectOutcome, Option<String>) {

@@ -49,17 +49,22 @@ async fn due(
     run: RunId,
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
-    let (urgent, rest): (VecDeque<Task>, VecDeque<Task>) =
+    let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         tasks(world, project).await?.into_iter().partition(|task| is_urgent(task.lane));
-    let read = backfill::read_windows(world, project, run, None, urgent, yields).await?;
+    let mut walked = backfill::read_windows(world, project, run, None, urgent, yields).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Rank::News, &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
-    let old = backfill::read_windows(world, project, run, None, rest, yields).await?;
+    if !rest.is_empty() {
+        // Older days may prove the date filter for the fresh ones.
+        rest.extend(walked.unproven.drain(..));
+        walked =
+            walked.then(backfill::read_windows(world, project, run, None, rest, yields).await?);
+    }
     advance_cycle(world, project).await?;
-    backfill::finish(world, project, run, backfill::worse(read, old), yields).await
+    backfill::finish(world, project, run, walked.end(project), yields).await
 }
 
 fn is_urgent(lane: Lane) -> bool {

@@ -183,7 +183,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 async fn every_key_is_documented_and_every_documented_key_is_known() {
     let world = World::new(0, 0).await;
     let documented = documented();
-    assert_eq!(documented.len(), 8, "{documented:?}");
+    assert_eq!(documented.len(), 11, "{documented:?}");
     for (section, keys) in &documented {
         let text = match section.as_str() {
             "" => "nonsense_key = 1\n".to_owned(),
