@@ -77,3 +77,14 @@ create table argos_sync.deletion_decision (
     until_at timestamptz not null
 );
 create index deletion_decision_project on argos_sync.deletion_decision (project, stream, until_at);
+
+-- Single calls that were made, for a while: unchanged records keep no trace of being looked at.
+create table argos_sync.detail_call (
+    project text collate "C" not null,
+    stream text collate "C" not null,
+    id text collate "C" not null,
+    called_at timestamptz not null,
+    answer text not null check (answer in ('found', 'not found', 'failed'))
+);
+create index detail_call_record on argos_sync.detail_call (project, stream, id, called_at);
+create index detail_call_age on argos_sync.detail_call using brin (called_at);

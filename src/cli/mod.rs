@@ -5,6 +5,7 @@ mod deletions;
 #[cfg(all(feature = "simulator", feature = "embedded"))]
 mod demo;
 mod exit;
+mod explain;
 mod fetch;
 mod open;
 mod print;
@@ -60,6 +61,8 @@ enum Command {
     Fetch(fetch::FetchOptions),
     /// Print the last items of a record as the vendor sent them. They are personal data.
     Raw(raw::RawOptions),
+    /// Tell why a record looks as it does, and when it is looked at next; prints no value of it.
+    Explain(explain::ExplainOptions),
     /// Decide about walks that missed more records than can be believed.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
@@ -132,6 +135,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Check => check::check(&configured(&cli.options)?).await,
         Command::Fetch(options) => fetch::fetch(&configured(&cli.options)?, &options).await,
         Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
+        Command::Explain(options) => explain::explain(&configured(&cli.options)?, &options).await,
         Command::Deletions(command) => {
             deletions::deletions(&configured(&cli.options)?, &command).await
         }

@@ -91,6 +91,23 @@ pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Tas
     tasks
 }
 
+/// When a day is looked at next, and in which lane, if nothing changes until then.
+pub fn next_look(
+    settings: &Settings,
+    ledger: &Ledger,
+    day: Day,
+    now: DateTime<Utc>,
+) -> Option<(Lane, DateTime<Utc>)> {
+    let yesterday = now.date_naive().pred_opt().unwrap_or(day);
+    if day >= yesterday {
+        return Some((Lane::Fresh, now));
+    }
+    let days = all_days(settings, ledger, yesterday);
+    let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
+    let state = days.iter().find(|state| state.day == day)?;
+    spacing::next(settings, spacing::cycle(settings, &counts), state, now)
+}
+
 /// Every day before yesterday that anybody asked for: since the configured day, and those that were read besides.
 fn all_days(settings: &Settings, ledger: &Ledger, yesterday: Day) -> Vec<DayState> {
     let mut days: BTreeMap<Day, DayState> = BTreeMap::new();

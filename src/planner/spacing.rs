@@ -14,23 +14,42 @@ pub(super) fn due(
     state: &DayState,
     now: DateTime<Utc>,
 ) -> Option<Lane> {
+    looks(settings, cycle, state, now).find(|(_, at)| *at <= now).map(|(lane, _)| lane)
+}
+
+/// When a day is looked at next, and why; without a change until then.
+pub(super) fn next(
+    settings: &Settings,
+    cycle: Duration,
+    state: &DayState,
+    now: DateTime<Utc>,
+) -> Option<(Lane, DateTime<Utc>)> {
+    looks(settings, cycle, state, now).min_by_key(|(_, at)| *at)
+}
+
+/// The reasons to look at a day, the most urgent first, with the time from which each counts.
+fn looks(
+    settings: &Settings,
+    cycle: Duration,
+    state: &DayState,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = (Lane, DateTime<Utc>)> {
     let begin = state.day.and_time(NaiveTime::MIN).and_utc();
     let end = begin + Duration::days(1);
-    let Some(as_of) = state.as_of.filter(|as_of| *as_of > end + settings.settle) else {
-        return Some(Lane::Backfill);
-    };
-    let waited = now - as_of;
-    if state.approved_at.is_some_and(|approved_at| approved_at >= as_of) {
-        return Some(Lane::Audit);
-    }
-    if state.unsettled && waited >= unsettled_spacing(settings, now - begin) {
-        return Some(Lane::Unsettled);
-    }
-    let moved = state.moved_at.is_some_and(|moved_at| now - moved_at < settings.recent);
-    if (moved || now - begin < settings.recent) && waited >= settings.recent_every {
-        return Some(Lane::Unsettled);
-    }
-    (waited >= cycle - early(cycle, state.day)).then_some(Lane::Audit)
+    let is_final = state.as_of.is_some_and(|as_of| as_of > end + settings.settle);
+    let as_of = state.as_of.unwrap_or(begin);
+    let is_recent = now - begin < settings.recent
+        || state.moved_at.is_some_and(|moved_at| now - moved_at < settings.recent);
+    let spacing = unsettled_spacing(settings, now - begin);
+    [
+        (!is_final).then_some((Lane::Backfill, end.min(now))),
+        state.approved_at.filter(|approved_at| *approved_at >= as_of).map(|at| (Lane::Audit, at)),
+        state.unsettled.then_some((Lane::Unsettled, as_of + spacing)),
+        is_recent.then_some((Lane::Unsettled, as_of + settings.recent_every)),
+        Some((Lane::Audit, as_of + cycle - early(cycle, state.day))),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// How long a day with unsettled records may wait: the older it is, the longer.

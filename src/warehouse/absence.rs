@@ -124,7 +124,7 @@ pub(super) async fn compare(
         }
     }
     drop(expected);
-    clear_seen(connection, scope, seen).await?;
+    clear_seen(connection, scope, claim, seen).await?;
     if missing.is_empty() {
         deletion::clear_alarms(connection, claim).await?;
         return Ok(None);
@@ -158,27 +158,31 @@ pub(super) async fn compare(
     Ok(Some(whole))
 }
 
-/// Takes records that were seen again from those that may be gone.
+/// Takes records that were seen again from those that may be gone. One that a walk of other days shows is there, but its
+/// own days do not list it.
 async fn clear_seen(
     connection: &mut PgConnection,
     scope: &Scope,
+    claim: &Claim,
     seen: &Seen,
 ) -> Result<(), WarehouseError> {
     let doing = "clearing suspects";
-    let suspects = sqlx::query_scalar!(
-        "select id from argos_sync.suspect where project = $1 and stream = $2",
+    let suspects = sqlx::query!(
+        "select id, window_day from argos_sync.suspect join argos_sync.record using (project, stream, id)
+         where project = $1 and stream = $2",
         scope.project.as_str(),
         scope.stream.as_str(),
     )
     .fetch_all(&mut *connection)
     .await
     .map_err(WarehouseError::database(doing))?;
-    let back: Vec<&str> =
-        suspects.iter().map(String::as_str).filter(|id| seen.contains(id)).collect();
-    if back.is_empty() {
-        return Ok(());
-    }
-    forget(connection, scope, &back).await
+    let back = suspects.iter().filter(|suspect| seen.contains(&suspect.id));
+    let (listed, elsewhere): (Vec<_>, Vec<_>) =
+        back.partition(|suspect| claim.window.contains(suspect.window_day));
+    let elsewhere: Vec<&str> = elsewhere.iter().map(|suspect| suspect.id.as_str()).collect();
+    is_there(connection, scope, &elsewhere).await?;
+    let listed: Vec<&str> = listed.iter().map(|suspect| suspect.id.as_str()).collect();
+    forget(connection, scope, &listed).await
 }
 
 async fn forget(
@@ -186,6 +190,9 @@ async fn forget(
     scope: &Scope,
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "delete from argos_sync.suspect where project = $1 and stream = $2 and id = any($3)",
         scope.project.as_str(),

@@ -69,6 +69,37 @@ impl Fate {
     }
 }
 
+/// Notes which single calls were made, for whoever asks why a record looks as it does.
+async fn log_calls(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    answers: &[(DueDetail, DetailAnswer)],
+) -> Result<(), WarehouseError> {
+    let made = answers.iter().filter_map(|(due, answer)| {
+        let answer = match answer {
+            DetailAnswer::Found(_) => "found",
+            DetailAnswer::NotFound(_) => "not found",
+            DetailAnswer::Failed => "failed",
+            DetailAnswer::NotAsked => return None,
+        };
+        Some((due.id.as_str(), answer))
+    });
+    let (ids, answers): (Vec<&str>, Vec<&str>) = made.unzip();
+    sqlx::query!(
+        "insert into argos_sync.detail_call (project, stream, id, called_at, answer)
+         select $1, $2, given.id, argos_sync.clock(), given.answer
+         from unnest($3::text[], $4::text[]) as given (id, answer)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &answers as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting single calls"))
+}
+
 /// Follows up the answers about records that a walk missed; `ours` are those answers that count.
 async fn decide_suspects(
     connection: &mut PgConnection,
@@ -252,6 +283,7 @@ impl Warehouse {
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
         }
+        log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;

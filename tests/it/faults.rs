@@ -165,6 +165,12 @@ async fn run_once_reads_history_once_and_what_is_new_each_time() {
     assert_eq!(world.number("select count(*) from argos.submission").await, 120);
     assert_eq!(world.number("select count(*) from argos.faceauth").await, 60);
 
+    // Once history is there, all is listed without a date filter, once a cycle.
+    let calls = world.vendor.call_count();
+    let unfiltered = world.run_with(&settings, &["run", "--once"]).await;
+    assert_eq!(unfiltered.code(), 0, "{unfiltered:?}");
+    assert_eq!(world.vendor.call_count() - calls, 4);
+
     let calls = world.vendor.call_count();
     let again = world.run_with(&settings, &["run", "--once"]).await;
     assert_eq!(again.code(), 0, "{again:?}");

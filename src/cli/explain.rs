@@ -1,0 +1,127 @@
+//! `explain`: why one record looks as it does, and when it is looked at next. No value of it.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Stream,
+    exit::{ExitStatus, Failed},
+    open, print,
+};
+use crate::{
+    config::Config,
+    planner,
+    warehouse::{Event, Standing},
+};
+
+/// Which record.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainOptions {
+    /// The stream.
+    stream: Stream,
+    /// The record's id.
+    id: String,
+    /// The project, where several have the stream.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Tells what is known of how a record came to be as it is.
+pub(super) async fn explain(
+    config: &Config,
+    options: &ExplainOptions,
+) -> Result<ExitStatus, Failed> {
+    let opened = open::migrated(config).await?;
+    let told = async {
+        let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
+        let project = open::project(&world, options.project.as_deref(), options.stream.into())?;
+        let Some(standing) = opened.warehouse.standing(project.scope(), &options.id).await? else {
+            let why = "no record of that id is known: no list and no single call has shown it";
+            return Err(Failed::new(ExitStatus::Wrong, why));
+        };
+        let events =
+            opened.warehouse.events(project.scope(), &options.id, standing.window_day).await?;
+        let settings = project.planning(&world.settings.planner);
+        let ledger =
+            opened.warehouse.ledger(project.name(), project.stream(), settings.recent).await?;
+        let now = opened.warehouse.now().await?;
+        let next = planner::next_look(&settings, &ledger, standing.window_day, now);
+        Ok::<_, Failed>(as_text(&standing, &events, next, now))
+    };
+    let told = told.await;
+    opened.close().await?;
+    print::data(&told?);
+    Ok(ExitStatus::Done)
+}
+
+fn as_text(
+    standing: &Standing,
+    events: &[Event],
+    next: Option<(crate::domain::Lane, DateTime<Utc>)>,
+    now: DateTime<Utc>,
+) -> String {
+    let mut text = String::new();
+    let mut tell = |line: std::fmt::Arguments<'_>| {
+        let _infallible = writeln!(text, "{line}");
+    };
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    tell(format_args!("day             {}", standing.window_day));
+    tell(format_args!("day read as of  {}", time(standing.as_of)));
+    tell(format_args!("seen in a list  {}", yes(standing.has_list)));
+    tell(format_args!("single call     {}", yes(standing.has_detail)));
+    tell(format_args!("unsettled       {}", yes(standing.unsettled)));
+    tell(format_args!("last change     {}", time(standing.moved_at)));
+    if let Some(at) = standing.deleted_at {
+        let why = if standing.absent { "it was not found any more" } else { "the vendor marks it" };
+        tell(format_args!("deleted         {} ({why})", time(Some(at))));
+    }
+    if standing.undated {
+        tell(format_args!(
+            "undated         its creation date is missing or unreadable; only a list without a date filter can miss it"
+        ));
+    }
+    if standing.unlisted {
+        tell(format_args!("unlisted        it is there, but lists of its day do not show it"));
+    }
+    if standing.contested {
+        tell(format_args!(
+            "contested       list and single call disagree; the one asked last counts"
+        ));
+    }
+    if let Some(missed_at) = standing.missed_at {
+        let calls = if standing.absent_at.is_some() {
+            "one single call has not found it; another decides"
+        } else {
+            "single calls decide"
+        };
+        tell(format_args!("missed          by a walk at {}; {calls}", time(Some(missed_at))));
+    }
+    tell(format_args!(""));
+    for event in events {
+        tell(format_args!("{}  {}", time(Some(event.at)), event.what));
+    }
+    tell(format_args!(""));
+    if let Some(due_at) = standing.detail_due_at {
+        let failures = standing.detail_failures.unwrap_or_default();
+        let failed =
+            if failures > 0 { format!(" (failed {failures} times)") } else { String::new() };
+        tell(format_args!("next single call  {}{failed}", soon(due_at, now)));
+    }
+    match next {
+        Some((lane, at)) => tell(format_args!("next list         {} (lane {lane})", soon(at, now))),
+        None => tell(format_args!(
+            "next list         none of its day: only lists without a date filter and single calls look at it"
+        )),
+    }
+    text
+}
+
+fn soon(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if at <= now { "in the next round".to_owned() } else { time(Some(at)) }
+}
+
+fn time(time: Option<DateTime<Utc>>) -> String {
+    time.map_or("never".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
+}

@@ -1,0 +1,33 @@
+//! How stale the warehouse gets: a year of one customer, replayed against the planner and against a fixed lookback.
+//!
+//! `cargo bench --bench staleness` prints the table of docs/staleness.md. Nothing is measured with a clock: time is simulated,
+//! the planner is the program's own, and a walk is assumed to answer at once. It fails when a promise is broken.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a report for people, in round figures"
+)]
+
+mod readers;
+mod report;
+mod year;
+
+use std::process::ExitCode;
+
+use readers::{Lookback, Planned};
+
+fn main() -> ExitCode {
+    let year = year::Year::generate(7, 30_000);
+    let (ours, our_calls) = Planned::replay(&year);
+    // The same number of list calls over the year; single calls go to what changed, as with us.
+    let (theirs, their_calls) = Lookback::replay(&year, 7, our_calls.lists);
+    print!("{}", report::table(&year, &ours, &theirs));
+    println!("\ncalls in {} days, lists and single calls:", year::DAYS + year::QUIET_DAYS);
+    for (name, calls) in [("planner", &our_calls), ("7-day lookback", &their_calls)] {
+        println!("  {name:15} {:7} lists {:7} single calls", calls.lists, calls.singles);
+    }
+    let broken = report::broken_promises(&year, &ours);
+    println!("\npromises broken by the planner: {broken} of {}", year.moves.len());
+    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
