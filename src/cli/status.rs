@@ -25,7 +25,8 @@ pub(super) struct StatusOptions {
 /// The last runs that are shown.
 const RUNS: i64 = 5;
 
-/// Shows where every project stands. Wrong is: a blocked project, or a window that proved nothing.
+/// Shows where every project stands. Wrong is: a blocked project, a window that proved nothing, a walk that missed more
+/// records than can be believed.
 pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
     let opened = open::database(config).await?;
     let reports = async {
@@ -48,8 +49,9 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
     } else {
         print::data(&as_text(&projects, &runs));
     }
-    let wrong =
-        projects.iter().any(|project| project.blocked_at.is_some() || project.empty_unproven > 0);
+    let wrong = projects.iter().any(|project| {
+        project.blocked_at.is_some() || project.empty_unproven > 0 || project.alarms > 0
+    });
     Ok(if wrong { ExitStatus::Wrong } else { ExitStatus::Done })
 }
 
@@ -100,6 +102,11 @@ fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
             tell(format_args!(
                 "has {} windows that came back empty, unproven",
                 project.empty_unproven
+            ));
+        }
+        if project.alarms > 0 {
+            tell(format_args!(
+                "misses more records than can be believed, and deletes none of them: see `argos-sync deletions list`"
             ));
         }
         if let Some(error) = &project.last_error {
@@ -168,6 +175,8 @@ struct ProjectJson<'a> {
     quarantined: i64,
     open_passes: i64,
     empty_unproven_windows: i64,
+    suspects: i64,
+    deletion_alarms: i64,
     blocked_at: Option<DateTime<Utc>>,
     blocked_reason: Option<&'a str>,
     last_error: Option<&'a str>,
@@ -205,6 +214,8 @@ fn as_json(projects: &[ProjectReport], runs: &[RunReport]) -> Result<String, Fai
             quarantined: project.quarantined,
             open_passes: project.passes_open,
             empty_unproven_windows: project.empty_unproven,
+            suspects: project.suspects,
+            deletion_alarms: project.alarms,
             blocked_at: project.blocked_at,
             blocked_reason: project.blocked_reason.as_deref(),
             last_error: project.last_error.as_deref(),

@@ -38,6 +38,10 @@ pub struct ProjectReport {
     pub passes_open: i64,
     /// Windows that came back empty without proving anything.
     pub empty_unproven: i64,
+    /// Records that a walk missed, while single calls have not decided.
+    pub suspects: i64,
+    /// Walks that missed more records than can be believed.
+    pub alarms: i64,
     /// Since when the vendor refuses the key.
     pub blocked_at: Option<DateTime<Utc>>,
     /// The vendor's answer.

@@ -153,3 +153,31 @@ pub(crate) async fn ended_within(time: Duration, program: Child) -> Ran {
         .expect("its output");
     Ran::of(output)
 }
+
+/// The one clock, standing until it is set: in place of the database's.
+pub(crate) struct Clock {
+    pool: sqlx::PgPool,
+}
+
+impl Clock {
+    /// Puts a clock that stands in place of the warehouse's.
+    pub(crate) async fn replace(world: &World, at: &str) -> Self {
+        let sql = format!(
+            "create schema argos_sync_test;
+             create table argos_sync_test.clock as select '{at}'::timestamptz as at;
+             create or replace function argos_sync.clock() returns timestamptz
+                language sql stable as $$ select at from argos_sync_test.clock $$"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("the clock");
+        Self { pool: world.pool.clone() }
+    }
+
+    /// Sets it forward.
+    pub(crate) async fn forward(&mut self, minutes: i32) {
+        sqlx::query("update argos_sync_test.clock set at = at + make_interval(mins => $1)")
+            .bind(minutes)
+            .execute(&self.pool)
+            .await
+            .expect("the clock");
+    }
+}

@@ -10,6 +10,7 @@
 mod cli;
 mod configuration;
 mod database;
+mod deletions;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod evidence;

@@ -13,6 +13,8 @@ select
     coalesce(kept.quarantined, 0) as "quarantined!",
     coalesce(walked.passes_open, 0) as "passes_open!",
     coalesce(walked.empty_unproven, 0) as "empty_unproven!",
+    coalesce(missed.suspects, 0) as "suspects!",
+    coalesce(missed.alarms, 0) as "alarms!",
     project.blocked_at,
     project.blocked_reason,
     walked.last_error
@@ -26,6 +28,10 @@ left join lateral (
         min(as_of) as oldest_as_of, max(as_of) as newest_as_of
     from argos_sync.coverage where coverage.project = project.project
 ) as covered on true
+left join lateral (
+    select (select count(*) from argos_sync.suspect where suspect.project = project.project) as suspects,
+        (select count(*) from argos_sync.deletion_alarm where deletion_alarm.project = project.project) as alarms
+) as missed on true
 left join lateral (
     select count(*) as details_due from argos_sync.detail_due where detail_due.project = project.project
 ) as due on true

@@ -1,0 +1,179 @@
+//! A deletion is proven (I7): by the vendor's mark, or by absence, twice confirmed; too many at once need a person.
+
+use argos_sync::{
+    domain::Stream,
+    simulator::{Change, Knobs, UnknownId},
+};
+
+use crate::{
+    evidence::Clock,
+    truth::assert_equal,
+    world::{FACE_KEY, KEY, Ran, World},
+};
+
+const SETTINGS: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
+const DELETED: &str = "select count(*) from argos_sync.record where deleted_at is not null";
+const ABSENT: &str = "select count(*) from argos_sync.record where absent";
+const SUSPECTS: &str = "select count(*) from argos_sync.suspect";
+
+/// A warehouse that holds everything, at noon after the last day of the population.
+async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
+    let world = World::new(submissions, faceauths).await;
+    world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
+    let clock = Clock::replace(&world, "2025-04-02 12:00:00Z").await;
+    once(&world).await;
+    (world, clock)
+}
+
+async fn once(world: &World) -> Ran {
+    let ran = world.run_with(&SETTINGS, &["run", "--once"]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    ran
+}
+
+fn ids(world: &World, stream: Stream) -> Vec<String> {
+    match stream {
+        Stream::Submission => world.vendor.submission_ids(KEY).collect(),
+        Stream::Faceauth => world.vendor.faceauth_ids(FACE_KEY).collect(),
+    }
+}
+
+fn happens(world: &World, key: &str, ids: &[String], change: &Change) {
+    for id in ids {
+        world.vendor.change(key, id, change.clone()).expect("the change");
+    }
+}
+
+#[tokio::test]
+async fn a_vanished_record_is_deleted_once_two_calls_an_hour_apart_agree_and_restored_when_it_returns()
+ {
+    for unknown_id in [UnknownId::Empty, UnknownId::BadRequest] {
+        let (world, mut clock) = synced(60, 30).await;
+        world.vendor.set_all_knobs(&Knobs { unknown_id, deleted_permille: 0, ..Knobs::default() });
+        let submission = &ids(&world, Stream::Submission)[5..6];
+        let face = &ids(&world, Stream::Faceauth)[5..6];
+        happens(&world, KEY, submission, &Change::Vanish);
+        happens(&world, FACE_KEY, face, &Change::Vanish);
+        clock.forward(25 * 60).await;
+        once(&world).await;
+        assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (2, 0));
+        clock.forward(50).await;
+        once(&world).await;
+        assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (2, 0));
+        clock.forward(11).await;
+        once(&world).await;
+        assert_eq!((world.number(SUSPECTS).await, world.number(ABSENT).await), (0, 2));
+        for (sql, rest) in [
+            ("select count(*) from argos.submission where deleted_at is not null", 1),
+            ("select count(*) from argos.faceauth where deleted_at is not null", 1),
+            ("select count(*) from argos.submission", 60),
+            ("select count(*) from argos_pii.submission_identity", 59),
+            ("select count(*) from argos_raw.submission", 59),
+            ("select count(*) from argos_raw.faceauth", 29),
+        ] {
+            assert_eq!(world.number(sql).await, rest, "{sql}");
+        }
+        happens(&world, KEY, submission, &Change::Return);
+        happens(&world, FACE_KEY, face, &Change::Return);
+        clock.forward(25 * 60).await;
+        once(&world).await;
+        assert_eq!(world.number(DELETED).await, 0);
+        assert_equal(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_finds_nothing_at_all_deletes_nothing() {
+    let (world, mut clock) = synced(8, 0).await;
+    happens(&world, KEY, &ids(&world, Stream::Submission), &Change::Vanish);
+    for _ in 0..4 {
+        clock.forward(25 * 60).await;
+        once(&world).await;
+    }
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (8, 0));
+}
+
+#[tokio::test]
+async fn a_walk_that_misses_half_of_all_records_deletes_nothing_and_says_so() {
+    let (world, mut clock) = synced(200, 100).await;
+    let gone: Vec<_> = ids(&world, Stream::Submission).into_iter().step_by(2).collect();
+    happens(&world, KEY, &gone, &Change::Vanish);
+    clock.forward(25 * 60).await;
+    let ran = once(&world).await;
+    assert!(ran.stderr.contains("too many records are missing"), "{ran:?}");
+    clock.forward(2 * 60).await;
+    once(&world).await;
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
+    let listed = world.run(&["deletions", "list"]).await;
+    assert_eq!(listed.code(), 1, "{listed:?}");
+    assert!(listed.stdout.contains("main") && !listed.stdout.contains("face"), "{listed:?}");
+    let status = world.run(&["status"]).await;
+    assert_eq!(status.code(), 1, "{status:?}");
+    assert!(status.stdout.contains("argos-sync deletions"), "{status:?}");
+
+    happens(&world, KEY, &gone, &Change::Return);
+    clock.forward(25 * 60).await;
+    once(&world).await;
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 0);
+    assert_equal(&world).await;
+}
+
+#[tokio::test]
+async fn a_retention_policy_is_approved_once_and_done() {
+    let (world, mut clock) = synced(240, 0).await;
+    let january: Vec<_> = ids(&world, Stream::Submission)
+        .into_iter()
+        .filter(|id| {
+            let item = world.vendor.submission(KEY, id).expect("an item");
+            String::from_utf8_lossy(&item).contains(r#""created_at":"2025-01-"#)
+        })
+        .step_by(3)
+        .collect();
+    assert!(january.len() > 20, "{}", january.len());
+    happens(&world, KEY, &january, &Change::Vanish);
+    clock.forward(25 * 60).await;
+    once(&world).await;
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 1);
+    let answer = ["deletions", "approve", "2025-01-01..2025-01-31", "--project", "main"];
+    let approved = world.run(&answer).await;
+    assert_eq!(approved.code(), 0, "{approved:?}");
+    once(&world).await;
+    assert_eq!(world.number(DELETED).await, 0, "single calls decide, and they are an hour apart");
+    clock.forward(61).await;
+    once(&world).await;
+    assert_eq!(world.number(ABSENT).await, i64::try_from(january.len()).expect("few"));
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 0);
+    clock.forward(25 * 60).await;
+    once(&world).await;
+    assert_eq!(world.number(SUSPECTS).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_person_rejects_is_kept_and_no_longer_asked_about() {
+    let (world, mut clock) = synced(200, 0).await;
+    let gone: Vec<_> = ids(&world, Stream::Submission).into_iter().step_by(2).collect();
+    happens(&world, KEY, &gone, &Change::Vanish);
+    clock.forward(25 * 60).await;
+    once(&world).await;
+    let answer =
+        ["deletions", "reject", "2025-01-01..2025-03-31", "--project", "main", "--hours", "100"];
+    assert_eq!(world.run(&answer).await.code(), 0);
+    clock.forward(26 * 60).await;
+    once(&world).await;
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 0);
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
+}
+
+#[tokio::test]
+async fn the_vendors_marks_need_no_person_however_many_they_are() {
+    let (world, mut clock) = synced(120, 60).await;
+    let gone: Vec<_> = ids(&world, Stream::Submission).into_iter().step_by(2).collect();
+    happens(&world, KEY, &gone, &Change::Delete);
+    let faces: Vec<_> = ids(&world, Stream::Faceauth).into_iter().step_by(2).collect();
+    happens(&world, FACE_KEY, &faces, &Change::DeleteFaceauth { keep_result: false });
+    clock.forward(25 * 60).await;
+    once(&world).await;
+    assert_eq!(world.number(DELETED).await, 90);
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 0);
+    assert_equal(&world).await;
+}
