@@ -55,6 +55,8 @@ enum Fate {
     NotAsked,
     /// It is due again in an hour, some times.
     NotFound,
+    /// It is due again in an hour.
+    Later,
 }
 
 impl Fate {
@@ -63,7 +65,8 @@ impl Fate {
             DetailAnswer::Found(_) => Self::Answered,
             DetailAnswer::NotFound(_) if !due.is_suspect => Self::NotFound,
             DetailAnswer::NotFound(_) if has_control => Self::Answered,
-            DetailAnswer::NotFound(_) | DetailAnswer::Failed => Self::Failed,
+            DetailAnswer::NotFound(_) => Self::Later,
+            DetailAnswer::Failed => Self::Failed,
             DetailAnswer::NotAsked => Self::NotAsked,
         }
     }
@@ -247,6 +250,7 @@ impl Warehouse {
                         when $8 then argos_sync.clock()
                             + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
                         when $9 then argos_sync.clock() + make_interval(hours => 1)
+                        when $11 then argos_sync.clock() + make_interval(hours => 1)
                         else held.due_at end
                 from given
                 where held.project = $1 and held.stream = $2 and held.id = given.id
@@ -262,6 +266,7 @@ impl Warehouse {
             Fate::Failed as i16,
             Fate::NotFound as i16,
             NOT_FOUND_MAX,
+            Fate::Later as i16,
         )
         .fetch_all(&mut *transaction)
         .await
