@@ -11,6 +11,7 @@ mod coverage;
 mod detail;
 mod error;
 mod held;
+mod history;
 mod migrate;
 mod notes;
 mod page;

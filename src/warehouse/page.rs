@@ -45,7 +45,7 @@ impl Warehouse {
     ) -> Result<PageStored, WarehouseError> {
         let mut transaction = self.begin("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;
-        let origin = Origin::List { window: claim.window, pass_id: pass.pass_id };
+        let origin = Origin::List { window: claim.window, pass_id: pass.pass_id, lane: pass.lane };
         let (asked, inside) =
             (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
         let received = i64::try_from(page.observations.len()).unwrap_or(i64::MAX);

@@ -17,6 +17,8 @@ const RESUME_SECONDS: f64 = 6.0 * 3600.0;
 pub struct Pass {
     /// Names the pass in logs and tables.
     pub pass_id: i64,
+    /// The class of work it is walked for now; it may have begun for another.
+    pub lane: Lane,
     /// When the walk began, by PostgreSQL's clock: what was created later may be missing.
     pub started_at: DateTime<Utc>,
     /// The checkpoint; `None`: the walk stands before its first page.
@@ -145,6 +147,7 @@ impl Warehouse {
         });
         Ok(Pass {
             pass_id: row.pass_id,
+            lane,
             started_at: row.started_at,
             checkpoint,
             failures: row.failures,

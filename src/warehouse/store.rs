@@ -12,11 +12,12 @@ use super::{
     Scope, Tally, WarehouseError,
     body::{self, Compressor, RawStorage},
     held::{self, Held},
+    history::Sight,
     notes, quarantine,
     tables::{self, Stored},
 };
 use crate::{
-    domain::{Call, Day, Digest, ReadNumber, Window},
+    domain::{Call, Day, Digest, Lane, ReadNumber, Window},
     json::{self, Json, Parsed},
     normalize::{self, Glance, Merged, Refusal},
 };
@@ -46,8 +47,8 @@ impl Observation {
 /// Where the items came from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
-    /// A list answer, read under a claim of this window by this pass.
-    List { window: Window, pass_id: i64 },
+    /// A list answer, read under a claim of this window by this pass, for this lane.
+    List { window: Window, pass_id: i64, lane: Lane },
     /// Single calls.
     Detail,
 }
@@ -57,6 +58,14 @@ impl Origin {
         match self {
             Self::List { .. } => Call::List,
             Self::Detail => Call::Detail,
+        }
+    }
+
+    /// The class of work that observes.
+    pub(super) fn lane(self) -> Lane {
+        match self {
+            Self::List { lane, .. } => lane,
+            Self::Detail => Lane::Detail,
         }
     }
 }
@@ -236,11 +245,13 @@ async fn write(
         });
         updates.push(update_of(origin, work, merged.as_ref(), normalized.as_ref(), now));
         if let Some(mut normalized) = normalized {
-            if let Some(deleted_at) = updates.last().and_then(|update| update.deleted_at) {
+            let deleted_at = updates.last().and_then(|update| update.deleted_at);
+            if let Some(deleted_at) = deleted_at {
                 let cell = normalize::Cell::At(deleted_at);
                 normalized.set(scope.stream, "deleted_at", cell);
             }
-            stored.push(Stored { id: &work.id, is_new: work.held.is_none(), normalized });
+            let sight = Sight::of(origin, work.held.as_ref(), deleted_at.is_some());
+            stored.push(Stored { id: &work.id, is_new: work.held.is_none(), sight, normalized });
         }
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
