@@ -14,6 +14,7 @@ mod database;
 mod embedded;
 mod evidence;
 mod faults;
+mod history;
 mod kills;
 mod layout;
 mod oddities;
