@@ -23,6 +23,7 @@ use sha2::Sha256;
 
 pub use merge::{Merged, merge, overlay};
 pub use note::{Found, Note};
+pub use submission::DELETED;
 pub use value::Cell;
 
 use crate::{
@@ -225,7 +226,7 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
     let (Some(key), Some(text)) = (&context.pseudonym_key, text) else { return Cell::Null };
     match Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) {
         // The label of a deletion would make one person of all who were deleted.
-        Ok(mut mac) if !text.is_empty() && text != submission::DELETED => {
+        Ok(mut mac) if !text.is_empty() && text != DELETED => {
             mac.update(text.as_bytes());
             Cell::Text(Cow::Owned(hex(mac.finalize().into_bytes())))
         }

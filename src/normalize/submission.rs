@@ -11,7 +11,7 @@ use crate::{domain::Stream, json::Json};
 const STREAM: Stream = Stream::Submission;
 
 /// The label of a deleted submission (contract section 3.6); which field carries it is not documented.
-pub(super) const DELETED: &str = "Deleted Submission";
+pub const DELETED: &str = "Deleted Submission";
 
 /// What is gone from `data` once a submission was deleted.
 const IDENTITY: [&str; 9] = [

@@ -231,6 +231,15 @@ pub(super) async fn delete(
                 table.id_column(),
             );
             run(connection, scope, sql, &ids, Some(now)).await?;
+            let sql = format!(
+                "insert into argos.{0}_change (project, {1}, field, new_value, changed_at, lane)
+                 select $1, given.id, 'deleted_at',
+                    to_char($3 at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), $3, 'detail'
+                 from unnest($2::text[]) as given (id) order by given.id",
+                table.name,
+                table.id_column(),
+            );
+            run(connection, scope, sql, &ids, Some(now)).await?;
         } else if table.schema == Schema::Personal && !scope.deletion.keep_personal {
             let sql = format!(
                 "delete from {} where project = $1 and {} = any($2)",

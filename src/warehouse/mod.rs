@@ -16,6 +16,7 @@ mod due;
 mod error;
 mod explain;
 mod held;
+mod history;
 mod migrate;
 mod notes;
 mod page;

@@ -17,7 +17,7 @@ const RESUME_SECONDS: f64 = 6.0 * 3600.0;
 pub struct Pass {
     /// Names the pass in logs and tables.
     pub pass_id: i64,
-    /// Why it is made.
+    /// The class of work it is walked for now; it may have begun for another.
     pub lane: Lane,
     /// When the walk began, by PostgreSQL's clock: what was created later may be missing.
     pub started_at: DateTime<Utc>,

@@ -13,6 +13,7 @@ use super::{
     body::{self, Compressor, RawStorage},
     due::{self, Rank},
     held::{self, Held},
+    history::Sight,
     notes, quarantine, raw,
     tables::{self, Stored},
 };
@@ -264,14 +265,16 @@ async fn write(
         });
         updates.push(update_of(origin, work, merged.as_ref(), normalized.as_ref(), now));
         if let Some(mut normalized) = normalized {
-            if let Some(deleted_at) = updates.last().and_then(|update| update.deleted_at) {
+            let deleted_at = updates.last().and_then(|update| update.deleted_at);
+            if let Some(deleted_at) = deleted_at {
                 let cell = normalize::Cell::At(deleted_at);
                 normalized.set(scope.stream, "deleted_at", cell);
                 if !scope.deletion.keep_personal {
                     normalized.forget_person(scope.stream);
                 }
             }
-            stored.push(Stored { id: &work.id, is_new: work.held.is_none(), normalized });
+            let sight = Sight::of(origin, work.held.as_ref(), deleted_at.is_some());
+            stored.push(Stored { id: &work.id, is_new: work.held.is_none(), sight, normalized });
         }
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;

@@ -8,7 +8,10 @@ use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _, sync::LazyLock};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
 
-use super::WarehouseError;
+use super::{
+    WarehouseError,
+    history::{self, Sight},
+};
 use crate::{
     domain::{ProjectName, Stream},
     normalize::{
@@ -23,6 +26,8 @@ pub(super) struct Stored<'a> {
     pub(super) id: &'a str,
     /// Nothing of it can be in the tables yet.
     pub(super) is_new: bool,
+    /// How its moves are recorded; `None`: they are not, as when a record is new.
+    pub(super) sight: Option<Sight>,
     pub(super) normalized: Normalized<'a>,
 }
 
@@ -39,6 +44,10 @@ pub(super) async fn write(
     for (index, (table, statements)) in
         catalogue::tables(stream).iter().zip(statements(stream)).enumerate()
     {
+        // First, while the rows that stand there can still be compared.
+        if let Some(moves) = statements.moves {
+            history::record(connection, project, table, index, moves, records).await?;
+        }
         let batch = Batch::gather(table, index, records);
         if !batch.rows.is_empty() {
             let arguments = batch.upsert_arguments(project)?;
@@ -77,9 +86,10 @@ async fn run(
 }
 
 /// The rows of one table with the keys they do not carry themselves.
-struct Batch<'a> {
-    table: &'static Table,
-    rows: Vec<(&'a str, i32, &'a Row<'a>)>,
+pub(super) struct Batch<'a> {
+    pub(super) table: &'static Table,
+    /// Record, ordinal, cells.
+    pub(super) rows: Vec<(&'a str, i32, &'a Row<'a>)>,
 }
 
 impl<'a> Batch<'a> {
@@ -118,7 +128,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn add_column(
+    /// Adds one column of the catalogue, by its position, as an array.
+    pub(super) fn add_column(
         &self,
         arguments: &mut PgArguments,
         position: usize,
@@ -232,6 +243,8 @@ struct Statements {
     upsert: &'static str,
     /// Removes rows of known records that are no longer theirs; sets belong to nobody.
     delete: Option<&'static str>,
+    /// Records what moves; only where a history is kept.
+    moves: Option<&'static str>,
 }
 
 fn statements(stream: Stream) -> &'static [Statements] {
@@ -248,6 +261,7 @@ fn compose_all(stream: Stream) -> Vec<Statements> {
     let compose = |table| Statements {
         upsert: compose_upsert(table).leak(),
         delete: (table.key != Key::Set).then(|| &*compose_delete(table).leak()),
+        moves: history::compose(table).map(|moves| &*moves.leak()),
     };
     catalogue::tables(stream).iter().map(compose).collect()
 }
@@ -276,7 +290,7 @@ fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
 }
 
 /// The type a column's values travel as; arrays and JSON go as text and are cast on arrival.
-fn sent_type(kind: Type) -> &'static str {
+pub(super) fn sent_type(kind: Type) -> &'static str {
     match kind {
         Type::Texts | Type::Json => "text",
         Type::Text
@@ -304,12 +318,12 @@ fn arrived(column: &catalogue::Column) -> String {
     }
 }
 
-fn list<T>(items: impl IntoIterator<Item = T>, text: impl Fn(T) -> String) -> String {
+pub(super) fn list<T>(items: impl IntoIterator<Item = T>, text: impl Fn(T) -> String) -> String {
     items.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// `unnest($2::text[], …) as <name> (<columns>)`, from that argument on.
-fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> String {
+pub(super) fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> String {
     let arrays = list(columns.iter().enumerate(), |(index, (_, kind))| {
         format!("${}::{kind}[]", first + index)
     });
@@ -388,8 +402,7 @@ fn compose_delete(table: &Table) -> String {
 /// Every statement, for the test that has PostgreSQL check them against the migrated schema.
 #[doc(hidden)]
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
-    Stream::ALL
-        .into_iter()
-        .flat_map(statements)
-        .flat_map(|statements| std::iter::once(statements.upsert).chain(statements.delete))
+    Stream::ALL.into_iter().flat_map(statements).flat_map(|statements| {
+        std::iter::once(statements.upsert).chain(statements.delete).chain(statements.moves)
+    })
 }

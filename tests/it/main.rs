@@ -15,6 +15,7 @@ mod deletions;
 mod embedded;
 mod evidence;
 mod faults;
+mod history;
 mod kills;
 mod layout;
 mod oddities;

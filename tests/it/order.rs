@@ -19,28 +19,28 @@ use crate::{
 };
 
 /// A warehouse with one project, and nobody who syncs it but the test.
-struct Room {
+pub(crate) struct Room {
     _database: Database,
-    pool: PgPool,
-    warehouse: Warehouse,
-    scope: Scope,
-    run: RunId,
+    pub(crate) pool: PgPool,
+    pub(crate) warehouse: Warehouse,
+    pub(crate) scope: Scope,
+    pub(crate) run: RunId,
 }
 
 /// A walk under a claim.
-struct Walk {
+pub(crate) struct Walk {
     claim: Claim,
     pass: Pass,
-    page: u32,
+    pub(crate) page: u32,
 }
 
-fn window(from: u32, to: u32) -> Window {
+pub(crate) fn window(from: u32, to: u32) -> Window {
     let day = |day| Day::from_ymd_opt(2025, 1, day).expect("a day");
     Window::new(day(from), day(to)).expect("a window")
 }
 
 impl Room {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = database::fresh().await;
         let pool = database.pool().await;
         let warehouse = Warehouse::new(&Settings {
@@ -70,7 +70,7 @@ impl Room {
         Self { _database: database, pool, warehouse, scope, run }
     }
 
-    async fn walk(&self, window: Window, holder: &str) -> Walk {
+    pub(crate) async fn walk(&self, window: Window, holder: &str) -> Walk {
         let claim = self
             .warehouse
             .claim(&self.scope.project, Stream::Submission, Reading::Window(window), holder)
@@ -80,11 +80,11 @@ impl Room {
         Walk { claim, pass, page: 0 }
     }
 
-    fn observe(&self, read: i64, body: String) -> Observation {
+    pub(crate) fn observe(&self, read: i64, body: String) -> Observation {
         Observation::of(&self.scope, ReadNumber(read), body.into_bytes().into())
     }
 
-    async fn page(
+    pub(crate) async fn page(
         &self,
         walk: &Walk,
         page: u32,
@@ -100,12 +100,12 @@ impl Room {
         stored.map(|stored| stored.tally)
     }
 
-    async fn next_page(&self, walk: &mut Walk, items: Vec<Observation>) -> Tally {
+    pub(crate) async fn next_page(&self, walk: &mut Walk, items: Vec<Observation>) -> Tally {
         walk.page += 1;
         self.page(walk, walk.page, items).await.expect("the page is stored")
     }
 
-    async fn fetched(&self, items: &[Observation]) -> Tally {
+    pub(crate) async fn fetched(&self, items: &[Observation]) -> Tally {
         let stored = self.warehouse.commit_fetched(&self.scope, self.run, items).await;
         stored.expect("the items are stored")
     }
@@ -262,7 +262,9 @@ fn plain(id: &str, result: &str) -> String {
 }
 
 /// As the program does it: a deadlock or the like is tried again.
-async fn insist<T>(mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>) -> T {
+pub(crate) async fn insist<T>(
+    mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
+) -> T {
     for _ in 0..20 {
         match transaction().await {
             Ok(value) => return value,

@@ -84,7 +84,7 @@ async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
     clippy::disallowed_methods,
     reason = "asked of the simulator without the program's client"
 )]
-async fn listed(world: &World) -> BTreeMap<String, serde_json::Value> {
+pub(crate) async fn listed(world: &World) -> BTreeMap<String, serde_json::Value> {
     let address = format!("{}/submission?count=2000", world.url);
     let answer = reqwest::Client::new().get(address).header("x-api-key", KEY).send().await;
     let body = answer.expect("an answer").bytes().await.expect("a body");

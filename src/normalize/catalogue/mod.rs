@@ -5,6 +5,9 @@
 
 mod faceauth;
 mod submission;
+mod tracking;
+
+pub use tracking::Tracking;
 
 use crate::domain::Stream;
 

@@ -1,0 +1,110 @@
+//! Of which columns a history is kept.
+
+use super::{Column, Table};
+
+/// How moves of a column are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracking {
+    /// With the values before and after.
+    Values,
+    /// That it moved, never its values: the column says who the applicant is.
+    Name,
+    /// The column names the elements of a set: which appeared, and which vanished.
+    Elements,
+}
+
+impl Tracking {
+    /// How moves of this column are recorded; `None`: they are not.
+    pub fn of(table: &Table, column: &Column) -> Option<Self> {
+        match (table.name, column.name) {
+            (
+                "submission",
+                "kyc_result" | "reviewer" | "aml_status" | "aml_risk_level" | "deleted_at",
+            )
+            | ("faceauth", "status" | "deleted_at") => Some(Self::Values),
+            ("aml_match", "resource_id") => Some(Self::Elements),
+            _ if is_identity(column.path) => Some(Self::Name),
+            _ => None,
+        }
+    }
+
+    /// The word for the column in the history's `field`.
+    pub fn field(self, table: &Table, column: &Column) -> String {
+        match self {
+            Self::Values => column.name.to_owned(),
+            Self::Name => format!("identity.{}", column.name),
+            Self::Elements => table.name.to_owned(),
+        }
+    }
+}
+
+/// Who the applicant is: the members of `data`, and the two names the company gave.
+fn is_identity(path: &str) -> bool {
+    path.starts_with("data.") || matches!(path, "email" | "userid")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        domain::Stream,
+        normalize::catalogue::{self, Class, Key, Schema, Type},
+    };
+
+    fn tracked() -> impl Iterator<Item = (&'static Table, &'static Column, Tracking)> {
+        Stream::ALL.into_iter().flat_map(catalogue::tables).flat_map(|table| {
+            let of = move |column| Some((table, column, Tracking::of(table, column)?));
+            table.columns.iter().filter_map(of)
+        })
+    }
+
+    #[test]
+    fn values_are_kept_only_of_what_analysts_see_anyway() {
+        let fields: BTreeSet<_> = tracked()
+            .filter(|(.., tracking)| *tracking != Tracking::Name)
+            .map(|(table, column, tracking)| {
+                assert_eq!(table.schema, Schema::Facts, "{}", column.name);
+                assert!(matches!(column.class, Class::Fact | Class::Identifier), "{}", column.name);
+                format!("{} {}", table.stream, tracking.field(table, column))
+            })
+            .collect();
+        let wanted = [
+            "faceauth deleted_at",
+            "faceauth status",
+            "submission aml_match",
+            "submission aml_risk_level",
+            "submission aml_status",
+            "submission deleted_at",
+            "submission kyc_result",
+            "submission reviewer",
+        ];
+        assert!(fields.iter().eq(wanted.iter()), "{fields:?}");
+    }
+
+    #[test]
+    fn a_column_is_compared_where_its_record_has_one_row_and_elements_where_it_has_many() {
+        for (table, column, tracking) in tracked() {
+            let key = if tracking == Tracking::Elements { Key::Ordinal } else { Key::Record };
+            assert_eq!(table.key, key, "{}", column.name);
+            let kinds = [Type::Text, Type::Word, Type::At, Type::Date];
+            assert!(kinds.contains(&column.kind), "{}", column.name);
+        }
+    }
+
+    #[test]
+    fn every_member_of_the_identity_is_tracked_and_no_signed_address() {
+        let names: BTreeSet<_> = tracked()
+            .filter(|(.., tracking)| *tracking == Tracking::Name)
+            .map(|(table, column, tracking)| {
+                let volatile = catalogue::volatile_paths(table.stream);
+                assert!(!volatile.iter().any(|path| column.path.starts_with(path)));
+                tracking.field(table, column)
+            })
+            .collect();
+        for field in ["email", "userid", "full_name", "date_of_birth", "phone_number", "gender"] {
+            assert!(names.contains(&format!("identity.{field}")), "{field}");
+        }
+    }
+}
