@@ -12,6 +12,7 @@ mod configuration;
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod encryption;
 mod evidence;
 mod faults;
 mod kills;
