@@ -95,7 +95,7 @@ impl Attempt<'_> {
         let wait = retry_after(response.headers());
         if !status.is_success() {
             let body = self.refusal_body(response).await;
-            return Err(self.judge(status.as_u16(), Refusal::open(body, self.cipher), wait));
+            return Err(self.judge(status.as_u16(), Refusal::open(&body, self.cipher), wait));
         }
         let body = self.body(response).await?;
         let envelope = envelope::open(self.stream, self.call, &body, self.cipher);

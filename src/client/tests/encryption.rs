@@ -106,6 +106,10 @@ async fn a_project_that_does_not_encrypt_as_configured_is_stopped() {
         assert_stops(&walk_error(&client).await, error);
         assert_eq!(server.asked().len(), 1, "asking again would not help");
     }
+    for plain in [page(1, None), page(2, Some("a")), "{}".to_owned()] {
+        let (_server, client) = encrypted([ok(&plain)]).await;
+        assert_stops(&client.detail("x").await.unwrap_err(), EncryptionError::AnswerPlain);
+    }
     for key in ["another key", "a third key"] {
         let body = answer(key, &page(1, None));
         for step in [ok(&body), refused(&body)] {
