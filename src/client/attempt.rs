@@ -7,6 +7,7 @@ use reqwest::{Response, Url, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
 
 use super::{
+    encryption::{Cipher, EncryptionError, SEALED},
     envelope::{self, Envelope, NoEnvelope},
     error::{ClientError, Fault},
     redaction::Redaction,
@@ -71,8 +72,10 @@ pub(super) struct Attempt<'a> {
     pub(super) http: &'a reqwest::Client,
     /// Where to.
     pub(super) endpoint: Url,
-    /// What is asked.
+    /// What is asked, encrypted already where that is wanted.
     pub(super) parameters: Vec<(&'static str, String)>,
+    /// For projects that encrypt.
+    pub(super) cipher: Option<&'a Cipher>,
     /// The shape of the answer.
     pub(super) stream: Stream,
     /// Whether one record is asked for, or a page.
@@ -80,7 +83,7 @@ pub(super) struct Attempt<'a> {
     /// The cap on the answer.
     pub(super) answer_bytes_max: usize,
     /// What no error may repeat.
-    pub(super) redaction: &'a Redaction<'a>,
+    pub(super) hidden: &'a [&'a str],
 }
 
 impl Attempt<'_> {
@@ -92,11 +95,12 @@ impl Attempt<'_> {
         let wait = retry_after(response.headers());
         if !status.is_success() {
             let body = self.refusal_body(response).await;
-            return Err(self.judge(status.as_u16(), Refusal::read(&body), wait));
+            return Err(self.judge(status.as_u16(), Refusal::open(&body, self.cipher), wait));
         }
         let body = self.body(response).await?;
-        envelope::read(self.stream, self.call, &body).map_err(|problem| match problem {
-            NoEnvelope::Encrypted => Failure::Final(ClientError::Encrypted),
+        let envelope = envelope::open(self.stream, self.call, &body, self.cipher);
+        envelope.map_err(|problem| match problem {
+            NoEnvelope::Encryption(error) => Failure::Final(error.into()),
             NoEnvelope::Unreadable(unreadable) => {
                 Failure::Passing { fault: Fault::Unreadable(unreadable), wait }
             }
@@ -119,7 +123,7 @@ impl Attempt<'_> {
     }
 
     /// The reason may be lost on the way; the status alone decides enough.
-    async fn refusal_body(&self, mut response: Response) -> Vec<u8> {
+    async fn refusal_body(&self, mut response: Response) -> Bytes {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
@@ -127,13 +131,22 @@ impl Attempt<'_> {
                 break;
             }
         }
-        body
+        body.into()
     }
 
-    /// What a status that is no success means (design section 6).
-    fn judge(&self, status: u16, refusal: Refusal, wait: Option<Duration>) -> Failure {
+    /// What a status that is no success means (design section 6). It may mean enough where the reason stays a secret.
+    fn judge(
+        &self,
+        status: u16,
+        refusal: Result<Refusal, EncryptionError>,
+        wait: Option<Duration>,
+    ) -> Failure {
+        let (refusal, unopened) = match refusal {
+            Ok(refusal) => (refusal, None),
+            Err(error) => (Refusal::default(), Some(error)),
+        };
         let meaning = refusal.meaning(status);
-        let refusal = refusal.cleaned(self.redaction);
+        let refusal = refusal.cleaned(&self.redaction());
         if matches!(status, 408 | 413 | 429 | 500..=599) {
             return Failure::Passing { fault: Fault::Status { status, refusal }, wait };
         }
@@ -141,16 +154,34 @@ impl Attempt<'_> {
             Meaning::Denied(denial) => {
                 Failure::Final(ClientError::Denied { denial, status, refusal })
             }
-            Meaning::Encrypted => Failure::Final(ClientError::Encrypted),
-            Meaning::DateStyle | Meaning::UnknownId | Meaning::Request => {
-                Failure::Refused { status, refusal, meaning }
+            Meaning::Encrypted => {
+                let error = match self.ciphertext() {
+                    Some(_) => EncryptionError::RequestNotUnderstood,
+                    None => EncryptionError::RequestPlain,
+                };
+                Failure::Final(error.into())
             }
+            Meaning::DateStyle | Meaning::UnknownId | Meaning::Request => match unopened {
+                Some(error) => Failure::Final(error.into()),
+                None => Failure::Refused { status, refusal, meaning },
+            },
         }
+    }
+
+    /// The ciphertext that was sent.
+    fn ciphertext(&self) -> Option<&str> {
+        let (_, value) = self.parameters.iter().find(|(name, _)| *name == SEALED)?;
+        Some(value)
+    }
+
+    /// A ciphertext names nobody, but always stands for the same person.
+    fn redaction(&self) -> Redaction<'_> {
+        Redaction::new(self.hidden.iter().copied().chain(self.ciphertext()))
     }
 
     fn broken(&self, error: reqwest::Error) -> Failure {
         let error = error.without_url();
-        let causes = || self.redaction.clean(&causes(&error));
+        let causes = || self.redaction().clean(&causes(&error));
         let fault = if error.is_connect() {
             Fault::Connect(causes())
         } else if error.is_timeout() {

@@ -18,12 +18,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     attempt::{Attempt, Failure, http_client},
+    encryption::Cipher,
     envelope::Envelope,
     error::{ClientError, Fault},
     gate::Gate,
     page_size::{Fitting, Next, PageSize, Strain},
     pause::Pause,
-    redaction::Redaction,
     request::{DateStyle, Request, endpoint},
     settings::{Settings, SettingsError},
     vendor_error::Meaning,
@@ -39,6 +39,8 @@ pub(super) struct Caller {
     clock: DefaultClock,
     pause: Pause,
     page_size: PageSize,
+    /// There for projects that encrypt.
+    cipher: Option<Cipher>,
     /// The style the vendor last understood.
     date_style: Mutex<DateStyle>,
 }
@@ -56,12 +58,15 @@ impl Caller {
     /// Prepares a project's API; nothing is sent yet.
     pub(super) fn new(settings: Settings, stream: Stream) -> Result<Self, SettingsError> {
         settings.check()?;
+        let cipher =
+            settings.encryption.map(|encryption| Cipher::new(&settings.api_key, encryption));
         Ok(Self {
             http: http_client(&settings)?,
             limiter: RateLimiter::direct(Quota::per_second(settings.calls_per_second)),
             clock: DefaultClock::default(),
             pause: Pause::default(),
             page_size: PageSize::new(settings.page_size.get()),
+            cipher: cipher.transpose().map_err(|_unspecified| SettingsError::NoCipher)?,
             date_style: Mutex::default(),
             settings,
             stream,
@@ -84,9 +89,8 @@ impl Caller {
         gate: &dyn Gate,
         request: &Request<'_>,
     ) -> Result<Reply, ClientError> {
-        let redaction = Redaction::new(
-            request.names_somebody().into_iter().chain([self.settings.api_key.expose_secret()]),
-        );
+        let mut hidden = request.names_somebody();
+        hidden.push(self.settings.api_key.expose_secret());
         let first_style = self.date_style();
         let mut style = first_style;
         let mut fitting = self.page_size.fit(Instant::now());
@@ -95,7 +99,7 @@ impl Caller {
             self.wait_for_turn(&tries).await?;
             let read = gate.admit().await.map_err(ClientError::Gate)?;
             tries.attempts = tries.attempts.saturating_add(1);
-            let attempt = self.attempt(request, fitting.size(), style, &redaction);
+            let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
             match attempt.run().await {
                 Ok(envelope) => {
                     if request.is_page() {
@@ -136,17 +140,23 @@ impl Caller {
         request: &Request<'_>,
         page_size: u32,
         style: DateStyle,
-        redaction: &'a Redaction<'a>,
-    ) -> Attempt<'a> {
-        Attempt {
+        hidden: &'a [&'a str],
+    ) -> Result<Attempt<'a>, ClientError> {
+        let parameters = request.parameters(self.stream, page_size, style);
+        Ok(Attempt {
             http: &self.http,
             endpoint: self.settings.endpoint(endpoint(self.stream)),
-            parameters: request.parameters(self.stream, page_size, style),
+            parameters: match (&self.cipher, self.stream) {
+                (Some(cipher), Stream::Submission) => cipher.seal(parameters)?,
+                // No page of the vendor lets face authentications be asked with a ciphertext (contract U24).
+                (Some(_), Stream::Faceauth) | (None, _) => parameters,
+            },
+            cipher: self.cipher.as_ref(),
             stream: self.stream,
             call: if request.is_page() { Call::List } else { Call::Detail },
             answer_bytes_max: self.settings.answer_bytes_max,
-            redaction,
-        }
+            hidden,
+        })
     }
 
     /// Waits until neither the vendor's pause nor our own limit holds this attempt back.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::encryption::{Cipher, EncryptionError, Undecipherable};
 use crate::{
     domain::{Call, Cursor, Stream},
     json::{self, Json, Malformed},
@@ -42,8 +43,8 @@ pub enum Unreadable {
 /// Why there is no envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoEnvelope {
-    /// The project encrypts (contract section 10); asking again does not help.
-    Encrypted,
+    /// Encryption is not what was configured, or fails (contract section 10); asking again does not help.
+    Encryption(EncryptionError),
     /// Another answer may be better.
     Unreadable(Unreadable),
 }
@@ -54,22 +55,87 @@ impl From<Unreadable> for NoEnvelope {
     }
 }
 
+impl From<EncryptionError> for NoEnvelope {
+    fn from(error: EncryptionError) -> Self {
+        Self::Encryption(error)
+    }
+}
+
 impl From<Malformed> for NoEnvelope {
     fn from(malformed: Malformed) -> Self {
         Self::Unreadable(Unreadable::NotJson(malformed))
     }
 }
 
-/// Takes an answer apart. A call for one id may bring none or one item, never more.
-pub(super) fn read(stream: Stream, call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
-    let body = &body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii());
+/// Takes an answer apart, decrypting it first where it is a ciphertext.
+///
+/// Submissions of a project that encrypts must come encrypted: items in the clear say that the mode is off there, so that
+/// the vendor may not have looked at what it was asked. Of face authentications nobody says whether they do (contract U24).
+pub(super) fn open(
+    stream: Stream,
+    call: Call,
+    body: &Bytes,
+    cipher: Option<&Cipher>,
+) -> Result<Envelope, NoEnvelope> {
+    match (sealed(body)?, cipher) {
+        (None, None) => read(stream, call, body),
+        (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
+        (None, Some(_)) => match stream {
+            Stream::Submission => {
+                // Asked for one record with a ciphertext it overlooks, the vendor answers with a whole list.
+                read(stream, call, body).or_else(|_wrong| read(stream, Call::List, body))?;
+                Err(EncryptionError::AnswerPlain.into())
+            }
+            Stream::Faceauth => read(stream, call, body).map_err(misplaced),
+        },
+        (Some(data), Some(cipher)) => {
+            let text = cipher.open(&data).map_err(EncryptionError::from)?;
+            read(stream, call, &text).map_err(|problem| match misplaced(problem) {
+                // A wrong key sometimes meets a padding, but never JSON.
+                NoEnvelope::Unreadable(Unreadable::Html | Unreadable::NotJson(_)) => {
+                    EncryptionError::from(Undecipherable::NotJson).into()
+                }
+                other => other,
+            })
+        }
+    }
+}
+
+/// The value that holds the ciphertext of an encrypted answer; `None` for an answer in the clear.
+pub(super) fn sealed(body: &Bytes) -> Result<Option<Bytes>, Malformed> {
+    let body = &bare(body);
+    if body.first() != Some(&b'{') {
+        return Ok(None);
+    }
+    let members = json::members(body)?;
+    let is_encrypted = present(body, &members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
+    let data = present(body, &members, "data");
+    let has_text = data.as_ref().is_some_and(|data| data.first() == Some(&b'"'));
+    Ok((is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null"))))
+}
+
+/// With the key at hand, a ciphertext that is left can only be at a wrong place.
+fn misplaced(problem: NoEnvelope) -> NoEnvelope {
+    match problem {
+        NoEnvelope::Encryption(EncryptionError::AnswerEncrypted) => {
+            EncryptionError::from(Undecipherable::UnknownPlace).into()
+        }
+        other => other,
+    }
+}
+
+/// The body without byte order mark and surrounding spaces.
+fn bare(body: &Bytes) -> Bytes {
+    body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii())
+}
+
+/// Takes an answer in the clear apart. A call for one id may bring none or one item, never more.
+fn read(stream: Stream, call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
+    let body = &bare(body);
     if body.first() == Some(&b'<') {
         return Err(Unreadable::Html.into());
     }
     let is_object = body.first() == Some(&b'{');
-    if is_object {
-        refuse_encrypted(body)?;
-    }
     let envelope = match (stream, is_object) {
         (Stream::Submission, true) => submissions(call, body)?,
         (Stream::Submission, false) => {
@@ -116,7 +182,9 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
         let project = member("faceAuth_projectId");
         match member("data") {
             Some(data) if data.first() == Some(&b'[') => envelope.items.extend(slices(&data)?),
-            Some(data) if data.first() == Some(&b'"') => return Err(NoEnvelope::Encrypted),
+            Some(data) if data.first() == Some(&b'"') => {
+                return Err(EncryptionError::AnswerEncrypted.into());
+            }
             None if project.is_some() && call == Call::Detail => {}
             None if project.is_none() => {
                 let is_record = member("auth_id").is_some();
@@ -142,13 +210,6 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
         return Err(wrong("elements that are neither wrappers nor records"));
     }
     Ok(envelope)
-}
-
-fn refuse_encrypted(body: &Bytes) -> Result<(), NoEnvelope> {
-    let members = json::members(body)?;
-    let is_encrypted = present(body, &members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
-    let has_text = present(body, &members, "data").is_some_and(|data| data.first() == Some(&b'"'));
-    if is_encrypted || has_text { Err(NoEnvelope::Encrypted) } else { Ok(()) }
 }
 
 /// The next-page key, both parts or nothing.
@@ -191,11 +252,11 @@ mod tests {
     use super::*;
 
     fn list(stream: Stream, body: &str) -> Result<Envelope, NoEnvelope> {
-        read(stream, Call::List, &Bytes::copy_from_slice(body.as_bytes()))
+        open(stream, Call::List, &Bytes::copy_from_slice(body.as_bytes()), None)
     }
 
     fn detail(stream: Stream, body: &str) -> Result<Envelope, NoEnvelope> {
-        read(stream, Call::Detail, &Bytes::copy_from_slice(body.as_bytes()))
+        open(stream, Call::Detail, &Bytes::copy_from_slice(body.as_bytes()), None)
     }
 
     fn envelope(items: &[&'static str], next: Option<(&str, &str)>) -> Envelope {
@@ -320,15 +381,15 @@ mod tests {
 
     #[test]
     fn encrypted_answers_are_recognised() {
+        let encrypted = Err(EncryptionError::AnswerEncrypted.into());
         for body in [
             r#"{"data":"AAqikbbTbrPx8yYWAZsutA==","isEncrypted":true}"#,
             r#"{"data":"AAqikbbTbrPx8yYWAZsutA=="}"#,
             r#"{"isEncrypted":true,"Items":[]}"#,
         ] {
-            assert_eq!(list(Stream::Submission, body), Err(NoEnvelope::Encrypted), "{body}");
-            assert_eq!(list(Stream::Faceauth, body), Err(NoEnvelope::Encrypted), "{body}");
+            assert_eq!(list(Stream::Submission, body), encrypted, "{body}");
+            assert_eq!(list(Stream::Faceauth, body), encrypted, "{body}");
         }
-        let wrapped = list(Stream::Faceauth, r#"[{"data":"AAqi"}]"#);
-        assert_eq!(wrapped, Err(NoEnvelope::Encrypted));
+        assert_eq!(list(Stream::Faceauth, r#"[{"data":"AAqi"}]"#), encrypted);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    encryption::EncryptionError,
     envelope::Unreadable,
     gate::GateClosed,
     vendor_error::{Denial, Refusal},
@@ -51,9 +52,9 @@ pub enum ClientError {
         /// What the vendor said.
         refusal: Refusal,
     },
-    /// The project encrypts its answers (contract section 10).
-    #[error("this project uses Secure Data Transmission, which is not supported yet")]
-    Encrypted,
+    /// The project and its configuration do not agree about encryption (contract U23).
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     /// The vendor's next-page keys run in a circle.
     #[error(transparent)]
     CursorCycle(#[from] CursorCycle),
@@ -146,7 +147,7 @@ impl ClientError {
             Self::Refused { .. } | Self::RecordTooLarge { .. } | Self::NoSuchSearch => {
                 Remedy::FailPass
             }
-            Self::Denied { .. } | Self::Encrypted => Remedy::BlockProject,
+            Self::Denied { .. } | Self::Encryption(_) => Remedy::BlockProject,
             Self::CursorCycle(_) | Self::ResumeProvedNothing => Remedy::RestartWindow,
             Self::TooManyPages { .. } | Self::PageOfOne { .. } => Remedy::SplitWindow,
         }
@@ -177,10 +178,7 @@ impl ClientError {
                  reference, and report it here if the request is at fault"
             }
             Self::Denied { denial, .. } => denial.advice(),
-            Self::Encrypted => {
-                "switch Secure Data Transmission off for this project in the vendor's dashboard, \
-                 or leave the project out of the configuration"
-            }
+            Self::Encryption(error) => error.advice(),
             Self::CursorCycle(_) | Self::ResumeProvedNothing => {
                 "the window is read again from its start; tell the vendor if it keeps happening"
             }

@@ -8,13 +8,15 @@
 //! - A walk ends only where the vendor's next-page key is absent. Every answer on the way was decoded whole (I2).
 //! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
 //!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
-//! - No error, and no `Debug` text, holds the API key, a URL, the id or e-mail asked for, or bytes of an answer (I8).
+//! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked for, or bytes of an answer (I8).
 //!
 //! One call runs through `call` (turns, attempts, delays), `attempt` (one HTTP exchange and its verdict), `request` (the
-//! parameters) and `envelope` (the vendor's shapes); `pages` strings calls together into a walk.
+//! parameters), `encryption` (the vendor's Secure Data Transmission) and `envelope` (the vendor's shapes); `pages` strings
+//! calls together into a walk.
 
 mod attempt;
 mod call;
+mod encryption;
 mod envelope;
 mod error;
 mod gate;
@@ -42,6 +44,7 @@ use self::{
     request::{Listing, Request},
 };
 pub use self::{
+    encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
     envelope::Unreadable,
     error::{ClientError, Fault, Remedy},
     gate::{Gate, GateClosed},

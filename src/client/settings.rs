@@ -5,6 +5,8 @@ use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::encryption::Encryption;
+
 /// Largest page the vendor's pages name (contract section 3.1).
 const PAGE_SIZE_MAX: u32 = 2000;
 
@@ -33,6 +35,10 @@ pub struct Settings {
     pub answer_bytes_max: usize,
     /// Most pages of one walk; beyond it the window is split.
     pub pages_max: u32,
+    /// How the project uses Secure Data Transmission; `None` when it does not.
+    ///
+    /// Never found out by trying: what does not fit stops the project (contract U23).
+    pub encryption: Option<Encryption>,
 }
 
 /// Why settings cannot be used.
@@ -58,6 +64,9 @@ pub enum SettingsError {
     /// TLS could not be set up: no trusted certificates on this machine, for example.
     #[error("no HTTPS client can be made here: {0}")]
     NoClient(String),
+    /// The cryptographic library refuses to work.
+    #[error("no cipher can be made here")]
+    NoCipher,
 }
 
 impl Settings {
@@ -75,6 +84,7 @@ impl Settings {
             page_size: NonZeroU32::MIN.saturating_add(PAGE_SIZE_MAX - 1),
             answer_bytes_max: 32 << 20,
             pages_max: 100_000,
+            encryption: None,
         }
     }
 

@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use super::redaction::Redaction;
+use bytes::Bytes;
+
+use super::{
+    encryption::{Cipher, EncryptionError, SEALED, Undecipherable},
+    envelope,
+    redaction::Redaction,
+};
 use crate::json::{self, Json};
 
 /// What the vendor said when it did not answer, cleaned of secrets and of whom the call asked about.
@@ -30,7 +36,7 @@ pub enum Denial {
 pub(super) enum Meaning {
     /// The key or its project, and not the request.
     Denied(Denial),
-    /// The project wants encrypted requests (contract section 10).
+    /// Encryption: there is none where there should be, or the vendor can make nothing of it (contract section 10).
     Encrypted,
     /// How the days of a window are written (contract U4).
     DateStyle,
@@ -41,10 +47,28 @@ pub(super) enum Meaning {
 }
 
 impl Refusal {
+    /// Reads the body of an answer, which may be a ciphertext where answers are (contract U20).
+    ///
+    /// What can be read in the clear is never lost to an error about the rest.
+    pub(super) fn open(body: &Bytes, cipher: Option<&Cipher>) -> Result<Self, EncryptionError> {
+        let plain = Self::read(body);
+        let Ok(Some(data)) = envelope::sealed(body) else { return Ok(plain) };
+        let opened = match cipher {
+            None => Err(EncryptionError::AnswerEncrypted),
+            Some(cipher) => cipher.open(&data).map_err(EncryptionError::from),
+        };
+        match opened {
+            Ok(text) if json::parse(&json::text(&text)).is_ok() => Ok(Self::read(&text)),
+            _ if plain != Self::default() => Ok(plain),
+            Ok(_) => Err(Undecipherable::NotJson.into()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the body of an answer; what is no JSON object has neither code nor message.
     ///
     /// Not yet fit to be shown: see [`Refusal::cleaned`].
-    pub(super) fn read(body: &[u8]) -> Self {
+    fn read(body: &[u8]) -> Self {
         let text = json::text(body);
         let Ok(body) = json::parse(&text) else { return Self::default() };
         let pick = |names: &[&str]| names.iter().find_map(|name| shown(member(&body.value, name)?));
@@ -72,12 +96,22 @@ impl Refusal {
         match status {
             403 if self.mentions("explicit deny") => Meaning::Denied(Denial::AddressRefused),
             401 | 403 => Meaning::Denied(Denial::KeyRefused),
-            400 if self.mentions("decryption is failed") => Meaning::Encrypted,
+            400 if self.mentions("decryption is failed") || self.names_the_ciphertext() => {
+                Meaning::Encrypted
+            }
             400 if self.knows_no_project() => Meaning::Denied(Denial::NoSuchProject),
             400 if self.names_a_date() => Meaning::DateStyle,
             400 if self.knows_no_such_id() => Meaning::UnknownId,
             _ => Meaning::Request,
         }
+    }
+
+    /// A vendor that does not know encrypted requests refuses their parameter by its name.
+    fn names_the_ciphertext(&self) -> bool {
+        let is_refusal = self.says("invalid_parameter", "invalid parameter")
+            || self.says("invalid_format", "invalid format");
+        let texts = [&self.code, &self.message];
+        is_refusal && texts.into_iter().flatten().any(|text| has_word(text, SEALED))
     }
 
     fn knows_no_project(&self) -> bool {
@@ -120,6 +154,11 @@ impl fmt::Display for Refusal {
             (None, None) => f.write_str("no reason given"),
         }
     }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    text.split(|char| !is_part(char)).any(|found| found.eq_ignore_ascii_case(word))
 }
 
 /// Gateways write `Message` where applications write `message`.
@@ -196,6 +235,10 @@ mod tests {
             (400, r#"{"message":"invalid format: nextpage_date"}"#, Meaning::Request),
             (400, r#"{"message":"invalid format: count"}"#, Meaning::Request),
             (400, r#"{"message":"invalid parameter: start_date"}"#, Meaning::Request),
+            (400, r#"{"message":"invalid parameter: data_x"}"#, Meaning::Request),
+            (400, r#"{"message":"no data"}"#, Meaning::Request),
+            (400, r#"{"message":"invalid parameter: data"}"#, Meaning::Encrypted),
+            (400, r#"{"code":"invalid_format","message":"`data`"}"#, Meaning::Encrypted),
             (400, r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, Meaning::UnknownId),
             (400, r#"{"message":"not Exist Submission ID"}"#, Meaning::UnknownId),
             (400, r#"{"message":"Not Found"}"#, Meaning::Request),

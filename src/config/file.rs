@@ -154,6 +154,24 @@ pub(super) struct Project {
     pub(super) calls_per_second: Option<NonZeroU32>,
     pub(super) page_size: Option<NonZeroU32>,
     pub(super) detail: Option<Detail>,
+    pub(super) encryption: Option<Encryption>,
+    pub(super) encrypted_paging: Option<EncryptedPaging>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum Encryption {
+    None,
+    Base64,
+    Hex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum EncryptedPaging {
+    Clear,
+    Inside,
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -193,6 +211,22 @@ impl TryFrom<String> for Kind {
 
     fn try_from(text: String) -> Result<Self, String> {
         one_of(&[("idcheck", Self::IdCheck), ("faceauth", Self::FaceAuth)], &text)
+    }
+}
+
+impl TryFrom<String> for Encryption {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&[("none", Self::None), ("base64", Self::Base64), ("hex", Self::Hex)], &text)
+    }
+}
+
+impl TryFrom<String> for EncryptedPaging {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&[("clear", Self::Clear), ("inside", Self::Inside), ("both", Self::Both)], &text)
     }
 }
 

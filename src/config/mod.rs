@@ -265,6 +265,7 @@ fn check_project(
     let mut client = client_settings(&file.client, client::Settings::new(base_url, api_key));
     client.calls_per_second = project.calls_per_second.unwrap_or(client.calls_per_second);
     client.page_size = project.page_size.unwrap_or(client.page_size);
+    client.encryption = encryption(project);
     client.check().map_err(|error| at(&error))?;
     Ok(sync::ProjectSettings {
         name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
@@ -281,6 +282,20 @@ fn check_project(
         pseudonym_key,
         volatile_paths: file.sync.volatile_paths.clone(),
     })
+}
+
+fn encryption(project: &file::Project) -> Option<client::Encryption> {
+    let text_form = match project.encryption {
+        None | Some(file::Encryption::None) => return None,
+        Some(file::Encryption::Base64) => client::TextForm::Base64,
+        Some(file::Encryption::Hex) => client::TextForm::Hex,
+    };
+    let paging = match project.encrypted_paging {
+        None | Some(file::EncryptedPaging::Clear) => client::EncryptedPaging::Clear,
+        Some(file::EncryptedPaging::Inside) => client::EncryptedPaging::Inside,
+        Some(file::EncryptedPaging::Both) => client::EncryptedPaging::Both,
+    };
+    Some(client::Encryption { text_form, paging })
 }
 
 fn client_settings(file: &file::Client, settings: client::Settings) -> client::Settings {

@@ -120,7 +120,8 @@ fn leaves(value: &Value, path: &str, out: &mut BTreeMap<String, Value>) {
 fn items(world: &World, key: &str) -> Vec<Value> {
     let project = world.project(key).unwrap();
     let count = [("count".to_owned(), "2000".to_owned())].to_vec();
-    let body: Value = serde_json::from_slice(&project.answer(count, 1).unwrap().body).unwrap();
+    let body: Value =
+        serde_json::from_slice(&project.answer(&project.key, Ok(count), 1).unwrap().body).unwrap();
     let items = body.get("Items").unwrap_or_else(|| &body[0]["data"]);
     items.as_array().unwrap().clone()
 }
@@ -295,7 +296,7 @@ fn speed() {
     for call in 0..50 {
         let count = ("count".to_owned(), "2000".to_owned());
         let pairs = std::iter::once(count).chain(cursor).collect();
-        let body = project.answer(pairs, call).unwrap().body;
+        let body = project.answer(&project.key, Ok(pairs), call).unwrap().body;
         bytes += body.len();
         let tail = String::from_utf8_lossy(&body[body.len() - 140..]);
         let (_, key) = tail.split_once("nextpageKey").unwrap();
@@ -310,7 +311,7 @@ fn speed() {
     let began = std::time::Instant::now();
     for id in &ids {
         let pairs = vec![("submission_id".to_owned(), id.clone())];
-        project.answer(pairs, 1).unwrap();
+        project.answer(&project.key, Ok(pairs), 1).unwrap();
     }
     let single = began.elapsed();
     println!("100,000 list items, {bytes} bytes: {list:?}; 20,000 single calls: {single:?}");

@@ -58,6 +58,14 @@ pub struct Knobs {
     pub too_large_status: u16,
     /// Every answer waits so long, in milliseconds.
     pub latency_ms: u64,
+    /// Whether the project uses Secure Data Transmission (section 10), and how its ciphertexts are written (U21).
+    pub encryption: Encryption,
+    /// Where `count` and the cursor are looked for then (U22).
+    pub encrypted_paging: EncryptedPaging,
+    /// Refusals of the application are encrypted then, too (U20).
+    pub encrypted_errors: bool,
+    /// What a plain request to a project that encrypts brings, and the reverse (U23).
+    pub mode_mismatch: ModeMismatch,
 }
 
 impl Default for Knobs {
@@ -88,6 +96,10 @@ impl Default for Knobs {
             too_large_above: 0,
             too_large_status: 413,
             latency_ms: 0,
+            encryption: Encryption::None,
+            encrypted_paging: EncryptedPaging::Clear,
+            encrypted_errors: false,
+            mode_mismatch: ModeMismatch::Refused,
         }
     }
 }
@@ -228,4 +240,38 @@ pub enum ErrorShape {
     ErrorMessage,
     /// `{"message","statusCode"}`
     MessageAndStatus,
+}
+
+/// Whether a project uses Secure Data Transmission, and how its ciphertexts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Encryption {
+    /// It does not.
+    None,
+    /// In base64.
+    Base64,
+    /// In hexadecimal digits.
+    Hex,
+}
+
+/// Where an encrypted request must have its `count` and its cursor; at another place they go unseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum EncryptedPaging {
+    /// In the query.
+    Clear,
+    /// In the ciphertext.
+    Inside,
+    /// In both; else it is refused.
+    Both,
+}
+
+/// What happens when one side encrypts and the other does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum ModeMismatch {
+    /// 400.
+    Refused,
+    /// The plain request is answered, encrypted; the ciphertext is not looked at, and the answer plain.
+    Overlooked,
 }

@@ -24,6 +24,7 @@ mod change;
 mod clock;
 mod control;
 mod draw;
+mod encryption;
 mod faults;
 mod ids;
 mod knobs;
@@ -54,8 +55,9 @@ mod item_tests;
 pub use change::{Addition, Change, ChangeError, KycResult};
 pub use faults::Faults;
 pub use knobs::{
-    AboveMax, CursorLoop, DateFormat, DeletedLabel, ErrorShape, FaceauthShape, FilterZone, Forbid,
-    HiddenFields, Knobs, Order, TimeFormat, UnknownId,
+    AboveMax, CursorLoop, DateFormat, DeletedLabel, EncryptedPaging, Encryption, ErrorShape,
+    FaceauthShape, FilterZone, Forbid, HiddenFields, Knobs, ModeMismatch, Order, TimeFormat,
+    UnknownId,
 };
 pub use options::SimulateOptions;
 pub use population::Population;

@@ -4,7 +4,7 @@ use chrono::Days;
 
 use super::clock;
 use super::faults::Faults;
-use super::knobs::{DateFormat, FilterZone, Knobs, Order, TimeFormat};
+use super::knobs::{DateFormat, EncryptedPaging, Encryption, FilterZone, Knobs, Order, TimeFormat};
 use super::population::Population;
 use super::world::{SimulatedProject, World};
 use crate::domain::{Day, Stream};
@@ -63,6 +63,12 @@ pub struct SimulateOptions {
     /// Milliseconds that every answer waits.
     #[arg(long, default_value_t = 0)]
     pub latency_ms: u64,
+    /// Whether both projects use Secure Data Transmission, and how ciphertexts are written.
+    #[arg(long, value_enum, default_value = "none", value_name = "TEXT_FORM")]
+    pub encryption: Encryption,
+    /// Where page size and cursor of encrypted requests stand.
+    #[arg(long, value_enum, default_value = "clear", value_name = "PLACE")]
+    pub encrypted_paging: EncryptedPaging,
     /// Share of the calls that go wrong, between 0 and 1.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     pub fault_share: f64,
@@ -96,6 +102,8 @@ impl SimulateOptions {
             max_count: self.max_count,
             empty_page_every: self.empty_page_every,
             latency_ms: self.latency_ms,
+            encryption: self.encryption,
+            encrypted_paging: self.encrypted_paging,
             ..Knobs::default()
         });
         world.set_faults(Faults::evenly(self.seed, self.fault_share));

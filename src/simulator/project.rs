@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use super::answer::Answer;
 use super::change::{Addition, Change, ChangeError};
 use super::clock;
+use super::encryption::{self, Pairs};
 use super::ids::Ids;
 use super::knobs::{FaceauthShape, Forbid, Knobs, UnknownId};
 use super::list::{ListCall, Page, page};
@@ -140,13 +141,23 @@ impl LiveProject {
         }
     }
 
-    /// Answers a list or single call.
-    pub(super) fn answer(&self, pairs: Vec<(String, String)>, call: u64) -> Result<Answer, Answer> {
+    /// Answers a list or single call that was made with this key; its parameters may have been unreadable.
+    pub(super) fn answer(
+        &self,
+        key: &str,
+        pairs: Result<Pairs, Answer>,
+        call: u64,
+    ) -> Result<Answer, Answer> {
         let knobs = self.knobs();
         refuse_forbidden(&knobs)?;
-        let parameters = Parameters::new(pairs, &knobs, self.stream)?;
-        let part = part(parameters.get("request_type"), &knobs)?;
-        let style = Style { knobs: &knobs, part, full: knobs.full_list_items, call };
+        let answer = pairs.and_then(|pairs| self.plain_answer(&knobs, pairs, call));
+        encryption::sealed(&knobs, key, answer)
+    }
+
+    fn plain_answer(&self, knobs: &Knobs, pairs: Pairs, call: u64) -> Result<Answer, Answer> {
+        let parameters = Parameters::new(pairs, knobs, self.stream)?;
+        let part = part(parameters.get("request_type"), knobs)?;
+        let style = Style { knobs, part, full: knobs.full_list_items, call };
         self.with_records(|records| match parameters.get(names(self.stream).id) {
             Some(id) => self.single(records, Style { full: true, ..style }, id),
             None => self.list(records, style, &parameters),
@@ -231,7 +242,7 @@ impl LiveProject {
     }
 
     /// Answers the call for the submissions of one applicant (contract section 4).
-    pub(super) fn applicant(&self, pairs: Vec<(String, String)>) -> Result<Answer, Answer> {
+    pub(super) fn applicant(&self, pairs: Pairs) -> Result<Answer, Answer> {
         let knobs = self.knobs();
         refuse_forbidden(&knobs)?;
         let parameters = Parameters::among(pairs, &knobs, &["applicant_id"])?;
@@ -250,7 +261,7 @@ impl LiveProject {
         })
     }
 
-    /// The body around the items. Encrypted mode, once there is one, wraps here.
+    /// The body around the items.
     fn wrapped(&self, records: Records<'_>, style: Style<'_>, page: &Page, flat: bool) -> Vec<u8> {
         let size = if style.full { 6500 } else { 3000 };
         let mut w = Writer::with_capacity(page.rows.len() * size + 512);

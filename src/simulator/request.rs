@@ -30,8 +30,7 @@ pub(super) struct Names {
     known: &'static [&'static str],
 }
 
-/// Contract section 3.1. `data`, the encrypted query, has its place here and is refused as long as there is no
-/// encrypted mode.
+/// Contract section 3.1, without `data`: where there may be a ciphertext, it was opened before.
 const SUBMISSION: Names = Names {
     id: "submission_id",
     start: "start_date",
@@ -70,7 +69,7 @@ pub(super) fn names(stream: Stream) -> Names {
 }
 
 impl Parameters {
-    /// The parameters of a list or single call; 400 for a name the vendor does not know.
+    /// The parameters of a list or single call, decrypted; 400 for a name the vendor does not know.
     pub(super) fn new(
         pairs: Vec<(String, String)>,
         knobs: &Knobs,

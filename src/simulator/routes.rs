@@ -11,10 +11,14 @@ use futures_util::{StreamExt, stream};
 
 use super::answer::Answer;
 use super::control;
+use super::encryption::{self, Pairs};
 use super::faults::{Fault, Faults};
 use super::line::Scissors;
 use super::world::{CallKind, World};
 use crate::domain::Stream;
+
+/// Where submissions are asked for.
+const SUBMISSION: &str = "/v3/submission";
 
 /// Every address the simulator knows.
 pub(super) fn router(world: World) -> axum::Router {
@@ -36,19 +40,24 @@ async fn vendor(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let pairs = Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|Query(pairs)| pairs);
-    let pairs = pairs.unwrap_or_default();
-    let kind = if method == Method::GET { kind(uri.path(), &pairs) } else { CallKind::Other };
-    let call = world.count_call(kind);
+    let pairs = Query::<Pairs>::try_from_uri(&uri).map(|Query(pairs)| pairs).unwrap_or_default();
     let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
-    let latency_ms =
-        key.and_then(|key| world.opened_by(key)).map_or(0, |one| one.knobs().latency_ms);
+    let knobs = key.and_then(|key| Some((key, world.opened_by(key)?.knobs())));
+    let opened = match &knobs {
+        // Nobody says that anything else is asked in ciphertexts (U24).
+        Some((key, knobs)) if uri.path() == SUBMISSION => encryption::opened(knobs, key, &pairs),
+        _ => Ok(pairs.clone()),
+    };
+    let asked = opened.as_ref().unwrap_or(&pairs);
+    let kind = if method == Method::GET { kind(uri.path(), asked) } else { CallKind::Other };
+    let call = world.count_call(kind);
+    let latency_ms = knobs.map_or(0, |(_, knobs)| knobs.latency_ms);
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
     let faults = world.faults();
     let fault = faults.of_call(call);
-    let answer = || answer(&world, kind, key, pairs, call);
+    let answer = || answer(&world, kind, key, opened, call);
     match fault {
         None => response(answer()),
         Some(Fault::Slow) => {
@@ -69,9 +78,9 @@ async fn vendor(
 fn kind(path: &str, pairs: &[(String, String)]) -> CallKind {
     let has = |name: &str| pairs.iter().any(|(known, _)| known == name);
     match path {
-        "/v3/submission" if has("submission_id") => CallKind::SubmissionSingle,
-        "/v3/submission" if has("userid") || has("email") => CallKind::SubmissionsOfPerson,
-        "/v3/submission" => CallKind::SubmissionList,
+        SUBMISSION if has("submission_id") => CallKind::SubmissionSingle,
+        SUBMISSION if has("userid") || has("email") => CallKind::SubmissionsOfPerson,
+        SUBMISSION => CallKind::SubmissionList,
         "/v3/submission/applicant" => CallKind::Applicant,
         "/v3/faceauth" if has("authId") => CallKind::FaceauthSingle,
         "/v3/faceauth" => CallKind::FaceauthList,
@@ -83,24 +92,26 @@ fn answer(
     world: &World,
     kind: CallKind,
     key: Option<&str>,
-    pairs: Vec<(String, String)>,
+    pairs: Result<Pairs, Answer>,
     call: u64,
 ) -> Answer {
-    let project =
-        |stream| key.and_then(|key| world.opened_by(key)).filter(|one| one.stream == stream);
+    let project = |stream| {
+        let opened = key.and_then(|key| Some((key, world.opened_by(key)?)));
+        opened.filter(|(_, project)| project.stream == stream)
+    };
     let answer = match kind {
         CallKind::SubmissionSingle | CallKind::SubmissionsOfPerson | CallKind::SubmissionList => {
             match project(Stream::Submission) {
-                Some(project) => project.answer(pairs, call),
+                Some((key, project)) => project.answer(key, pairs, call),
                 None => Err(Answer::forbidden()),
             }
         }
         CallKind::Applicant => match project(Stream::Submission) {
-            Some(project) => project.applicant(pairs),
+            Some((_, project)) => pairs.and_then(|pairs| project.applicant(pairs)),
             None => Err(Answer::forbidden()),
         },
         CallKind::FaceauthSingle | CallKind::FaceauthList => match project(Stream::Faceauth) {
-            Some(project) => project.answer(pairs, call),
+            Some((key, project)) => project.answer(key, pairs, call),
             None if key.is_none() => Err(Answer::forbidden()),
             None => Err(Answer::no_faceauth_project(call)),
         },

@@ -30,6 +30,11 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
             "[project.Main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n",
             "project.Main",
         ),
+        (
+            "[project.main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\nencryption = \"sekret\"\n",
+            "project.main.encryption",
+        ),
+        ("[project.main]\nencrypted_paging = \"sekret\"\n", "project.main.encrypted_paging"),
         ("[database]\nur = \"sekret\"\n", "ur"),
         ("databse = \"sekret\"\n", "databse"),
         ("[database]\nconnections_max = \"sekret\"\n", "database.connections_max"),

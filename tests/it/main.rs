@@ -13,6 +13,7 @@ mod database;
 mod deletions;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod encryption;
 mod evidence;
 mod faults;
 mod history;

@@ -1,5 +1,6 @@
 //! Behaviour of the room from outside, over real connections to a scripted server.
 
+mod encryption;
 mod faults;
 mod privacy;
 mod single;

@@ -56,15 +56,6 @@ async fn a_refused_key_blocks_the_project_and_says_what_to_check() {
 }
 
 #[tokio::test]
-async fn an_encrypted_project_is_blocked() {
-    let answer = r#"{"data":"AAqikbbTbrPx8yYWAZsutA==","isEncrypted":true}"#;
-    let (server, client) = submissions([ok(answer)]).await;
-    let error = walk_error(&client).await;
-    assert_eq!((&error, error.remedy()), (&ClientError::Encrypted, Remedy::BlockProject));
-    assert_eq!(server.asked().len(), 1);
-}
-
-#[tokio::test]
 async fn no_error_repeats_the_key_the_person_or_the_answer() {
     let echo = format!(
         r#"{{"errorCode":"bad {KEY}","message":"no {EMAIL} nor {} in {KEY}\nx"}}"#,

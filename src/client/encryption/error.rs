@@ -1,0 +1,86 @@
+//! What can go wrong with Secure Data Transmission. All of it is a matter of configuration: asking again never helps.
+
+/// Project and configuration do not agree about encryption (contract U23), or about the key.
+///
+/// Nothing of an answer that met with one of these is ever stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncryptionError {
+    /// Configured without encryption, answered with it.
+    #[error(
+        "the vendor encrypts its answers (Secure Data Transmission), but this project is \
+         configured without encryption"
+    )]
+    AnswerEncrypted,
+    /// The vendor says that decrypting failed, of a request that was in the clear.
+    #[error(
+        "the vendor wants encrypted requests (Secure Data Transmission), but this one was sent in \
+         the clear"
+    )]
+    RequestPlain,
+    /// Configured with encryption, answered without.
+    #[error("this project is configured with encryption, but the vendor answers in the clear")]
+    AnswerPlain,
+    /// The vendor can make nothing of the ciphertext it was sent.
+    #[error("the vendor cannot decrypt the request")]
+    RequestNotUnderstood,
+    /// The answer stays a ciphertext.
+    #[error("the answer cannot be decrypted: {0}")]
+    Undecipherable(#[from] Undecipherable),
+    /// The cipher failed.
+    #[error("the request could not be encrypted")]
+    NotEncrypted,
+}
+
+/// Which step of decrypting failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Undecipherable {
+    /// There is no ciphertext.
+    #[error("its `data` is no text")]
+    NoText,
+    /// A ciphertext where the contract knows of none.
+    #[error("a ciphertext stands where none is known")]
+    UnknownPlace,
+    /// Neither hexadecimal nor base64.
+    #[error("it is written neither in base64 nor in hexadecimal digits")]
+    TextForm,
+    /// Not whole blocks of the cipher.
+    #[error("its length is not that of whole blocks")]
+    Length,
+    /// The last block does not end as it must.
+    #[error("its padding is wrong")]
+    Padding,
+    /// What was decrypted is something else than the vendor would send.
+    #[error("what comes out is no JSON")]
+    NotJson,
+}
+
+impl EncryptionError {
+    /// What the operator should look at, as one sentence.
+    pub(in crate::client) fn advice(self) -> &'static str {
+        match self {
+            Self::AnswerEncrypted => {
+                "set `encryption` of this project to \"base64\" (or \"hex\"), or switch Secure Data \
+                 Transmission off in the vendor's dashboard"
+            }
+            Self::RequestPlain => {
+                "set `encryption` of this project to \"base64\" (or \"hex\"); face authentications \
+                 are always asked in the clear, so for them switch Secure Data Transmission off in \
+                 the vendor's dashboard"
+            }
+            Self::AnswerPlain => {
+                "set `encryption` of this project to \"none\", or switch Secure Data Transmission \
+                 on in the vendor's dashboard"
+            }
+            Self::RequestNotUnderstood => {
+                "set `encryption` of this project to the other of \"base64\" and \"hex\", or to \
+                 \"none\" if Secure Data Transmission is off in the vendor's dashboard; check that \
+                 `api_key` is the project's current key"
+            }
+            Self::Undecipherable(_) => {
+                "check that `api_key` is the project's current key, for it decrypts the answers \
+                 too; if it is, the vendor encrypts in a way this program does not know"
+            }
+            Self::NotEncrypted => "report it: the cryptographic library of this program failed",
+        }
+    }
+}
