@@ -26,9 +26,9 @@ impl Age {
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::ToTwoDays => "a day",
-            Self::ToTwoWeeks => "two weeks",
-            Self::ToTwoMonths => "two months",
+            Self::ToTwoDays => "up to a day",
+            Self::ToTwoWeeks => "to 13 days",
+            Self::ToTwoMonths => "to 60 days",
             Self::Older => "older",
         }
     }
@@ -57,7 +57,8 @@ fn promise(kind: Kind, age: i64) -> i64 {
         Age::ToTwoMonths | Age::Older => cycle,
     };
     match kind {
-        Kind::Decided => (age / 48 + bells).clamp(15 * MINUTE + bells, cycle).min(settled),
+        // A day is as old as its first minute.
+        Kind::Decided => (((age + DAY) / 48).clamp(15 * MINUTE, DAY) + bells).min(settled),
         Kind::New | Kind::Late | Kind::Aml | Kind::Edited | Kind::Deleted => settled,
         Kind::Vanished => settled + HOUR + bells,
         Kind::DetailOnly => 180 * DAY + bells,
@@ -86,7 +87,7 @@ pub(crate) fn table(year: &Year, ours: &[Option<i64>], theirs: &[Option<i64>]) -
         classes.entry((given.kind, Age::of(age(year, given)))).or_default().push(index);
     }
     let mut text = String::from(
-        "| what happened | age up to | moves | promised | planner: missed | late | median | 99% | lookback: missed | late | median | 99% |\n\
+        "| what happened | age of the record | moves | promised | planner: missed | late | median | 99% | lookback: missed | late | median | 99% |\n\
          |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for ((kind, age_class), moves) in &classes {
