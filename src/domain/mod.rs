@@ -3,14 +3,16 @@
 //! Plain values with the rules that always hold for them. Nothing here does I/O, reads a clock, or knows that HTTP or
 //! SQL exist; every other room may use it, and it uses none.
 
+mod budget;
 mod item;
 mod lane;
 mod pass;
 mod project;
 mod window;
 
+pub use budget::{Grant, Spending, Spent};
 pub use item::{Call, Digest, ReadNumber};
-pub use lane::Lane;
+pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, Kind, ProjectName, Stream};
 pub use window::{Covered, Day, InvalidWindow, Window};

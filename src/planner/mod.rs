@@ -1,7 +1,9 @@
 //! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or waits.
 
+mod budget;
 mod ladder;
 
+pub use budget::Budget;
 pub use ladder::{Step, Trouble, next_step};
 
 use chrono::{DateTime, Duration, Utc};
