@@ -6,6 +6,7 @@
 
 mod backfill;
 mod body;
+mod budget;
 mod claim;
 mod coverage;
 mod detail;
@@ -33,6 +34,7 @@ use sqlx::{
 
 pub use backfill::Backfill;
 pub use body::RawStorage;
+pub use budget::{Block, CallsReport, Unused};
 pub use claim::Claim;
 pub use detail::{DetailAnswer, DueDetail};
 pub use error::{Remedy, WarehouseError};
