@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Answer, ClientError, Remedy},
+    domain::Lane,
     warehouse::{DetailAnswer, DueDetail, Observation, RunId},
 };
 
@@ -68,7 +69,7 @@ async fn ask(
             let answer = tokio::select! {
                 biased;
                 () = world.stop.cancelled() => Err(Failure::Interrupted),
-                answer = project.client.detail(&due.id) => answer.map_err(Failure::Client),
+                answer = project.client(Lane::Detail).detail(&due.id) => answer.map_err(Failure::Client),
             };
             (position, answer)
         });

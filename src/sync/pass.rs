@@ -8,6 +8,7 @@ use tracing::{debug, info};
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Page, Resume},
+    domain::Lane,
     warehouse::{Claim, Observation, PageStored, PageToStore, Pass, Proof, RunId, WarehouseError},
 };
 
@@ -17,6 +18,7 @@ use crate::{
 pub(super) async fn walk(
     world: &World,
     project: &Project,
+    lane: Lane,
     claim: &Claim,
     pass: &mut Pass,
     run: RunId,
@@ -29,7 +31,7 @@ pub(super) async fn walk(
     if let Some(resume) = &resume {
         info!(project = %project.name(), window = %claim.window, page = resume.page, "going on from the checkpoint");
     }
-    let mut pages = pin!(project.client.pages(claim.window.asked(), resume));
+    let mut pages = pin!(project.client(lane).pages(claim.window.asked(), resume));
     loop {
         let page = tokio::select! {
             biased;
