@@ -13,7 +13,7 @@ use super::{
 use crate::{
     client::{Gate, GateClosed},
     config::Config,
-    domain::ReadNumber,
+    domain::{Lane, ReadNumber},
     sync::Project,
     warehouse::SchemaState,
 };
@@ -25,8 +25,11 @@ const NO_ID: &str = "argos-sync-check";
 struct Unordered;
 
 impl Gate for Unordered {
-    fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>> {
-        ready(Ok(ReadNumber(0))).boxed()
+    fn admit<'a>(
+        &'a self,
+        _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+        ready(Ok(Some(ReadNumber(0)))).boxed()
     }
 }
 
@@ -97,7 +100,7 @@ async fn check_database(opened: &Opened) -> bool {
 
 async fn check_key(project: &Project) -> bool {
     let name = format!("project {}", project.name());
-    match project.client().through(Arc::new(Unordered)).detail(NO_ID).await {
+    match project.client(Lane::Detail).through(Arc::new(Unordered)).detail(NO_ID).await {
         Ok(_) => {
             well(&format!("{name}: the API answers to this key"));
             true

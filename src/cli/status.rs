@@ -1,6 +1,6 @@
 //! `status`: how fresh and how complete the warehouse is.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    warehouse::{ProjectReport, RunReport, SchemaState},
+    warehouse::{CallsReport, ProjectReport, RunReport, SchemaState},
 };
 
 /// How to show it.
@@ -34,20 +34,22 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             return Ok(None);
         }
         let projects = opened.warehouse.project_reports().await?;
-        Ok(Some((projects, opened.warehouse.run_reports(RUNS).await?)))
+        let calls = opened.warehouse.calls_reports().await?;
+        Ok(Some((projects, calls, opened.warehouse.run_reports(RUNS).await?)))
     };
     let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
     opened.close().await?;
-    let Some((projects, runs)) = reports? else {
+    let Some((projects, calls, runs)) = reports? else {
         return Err(Failed::new(
             ExitStatus::Wrong,
             "the database holds no warehouse yet: `argos-sync migrate`, or any run, makes one",
         ));
     };
+    let calls = projects.iter().map(|project| calls_today(config, project, &calls)).collect();
     if options.json {
-        print::data(&as_json(&projects, &runs)?);
+        print::data(&as_json(&projects, calls, &runs)?);
     } else {
-        print::data(&as_text(&projects, &runs));
+        print::data(&as_text(&projects, calls, &runs));
     }
     let wrong = projects.iter().any(|project| {
         project.blocked_at.is_some() || project.empty_unproven > 0 || project.alarms > 0
@@ -55,7 +57,35 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
     Ok(if wrong { ExitStatus::Wrong } else { ExitStatus::Done })
 }
 
-fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
+/// What a project has had of the present UTC day's calls.
+#[derive(Serialize)]
+struct CallsToday {
+    total: u64,
+    /// `None`: there is no limit, or the project is not in this configuration.
+    limit: Option<u32>,
+    by_lane: BTreeMap<&'static str, u64>,
+}
+
+fn calls_today(config: &Config, project: &ProjectReport, calls: &[CallsReport]) -> CallsToday {
+    let calls = calls.iter().find(|calls| calls.project == project.project);
+    let by_lane = calls.map(|calls| calls.calls).unwrap_or_default();
+    let configured = config.projects.iter().find(|known| known.name.as_str() == project.project);
+    CallsToday {
+        total: by_lane.iter().map(|(_, calls)| calls).sum(),
+        limit: configured.map(|known| known.budget.calls_per_day).filter(|limit| *limit > 0),
+        by_lane: by_lane.iter().map(|(lane, calls)| (lane.as_str(), *calls)).collect(),
+    }
+}
+
+fn calls_as_text(name: &str, calls: &CallsToday) -> String {
+    let limit = calls.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let lanes = calls.by_lane.iter().filter(|(_, calls)| **calls > 0);
+    let lanes: Vec<_> = lanes.map(|(lane, calls)| format!("{lane} {calls}")).collect();
+    let lanes = if lanes.is_empty() { String::new() } else { format!(": {}", lanes.join(", ")) };
+    format!("{name}: {}{limit} calls today{lanes}\n", calls.total)
+}
+
+fn as_text(projects: &[ProjectReport], calls: Vec<CallsToday>, runs: &[RunReport]) -> String {
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -90,6 +120,10 @@ fn as_text(projects: &[ProjectReport], runs: &[RunReport]) -> String {
         "open passes",
     ];
     let mut text = print::table(&head, &rows);
+    text.push('\n');
+    text.extend(
+        projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, &calls)),
+    );
     for project in projects {
         let name = &project.project;
         let mut tell = |line: std::fmt::Arguments<'_>| {
@@ -180,6 +214,7 @@ struct ProjectJson<'a> {
     blocked_at: Option<DateTime<Utc>>,
     blocked_reason: Option<&'a str>,
     last_error: Option<&'a str>,
+    calls_today: CallsToday,
 }
 
 #[derive(Serialize)]
@@ -197,10 +232,15 @@ struct RunJson<'a> {
     duplicate: i64,
 }
 
-fn as_json(projects: &[ProjectReport], runs: &[RunReport]) -> Result<String, Failed> {
+fn as_json(
+    projects: &[ProjectReport],
+    calls: Vec<CallsToday>,
+    runs: &[RunReport],
+) -> Result<String, Failed> {
     let projects = projects
         .iter()
-        .map(|project| ProjectJson {
+        .zip(calls)
+        .map(|(project, calls_today)| ProjectJson {
             project: &project.project,
             stream: &project.stream,
             records: project.records,
@@ -219,6 +259,7 @@ fn as_json(projects: &[ProjectReport], runs: &[RunReport]) -> Result<String, Fai
             blocked_at: project.blocked_at,
             blocked_reason: project.blocked_reason.as_deref(),
             last_error: project.last_error.as_deref(),
+            calls_today,
         })
         .collect();
     let runs = runs

@@ -9,10 +9,6 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use governor::{
-    DefaultDirectRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, sleep};
 
@@ -35,8 +31,6 @@ pub(super) struct Caller {
     settings: Settings,
     stream: Stream,
     http: reqwest::Client,
-    limiter: DefaultDirectRateLimiter,
-    clock: DefaultClock,
     pause: Pause,
     page_size: PageSize,
     /// There for projects that encrypt.
@@ -62,8 +56,6 @@ impl Caller {
             settings.encryption.map(|encryption| Cipher::new(&settings.api_key, encryption));
         Ok(Self {
             http: http_client(&settings)?,
-            limiter: RateLimiter::direct(Quota::per_second(settings.calls_per_second)),
-            clock: DefaultClock::default(),
             pause: Pause::default(),
             page_size: PageSize::new(settings.page_size.get()),
             cipher: cipher.transpose().map_err(|_unspecified| SettingsError::NoCipher)?,
@@ -96,8 +88,10 @@ impl Caller {
         let mut fitting = self.page_size.fit(Instant::now());
         let mut tries = Tries::new(&self.settings);
         loop {
-            self.wait_for_turn(&tries).await?;
-            let read = gate.admit().await.map_err(ClientError::Gate)?;
+            self.wait_for_pause(&tries).await?;
+            let is_held_back = || !self.pause.left(Instant::now()).is_zero();
+            let admitted = gate.admit(&is_held_back).await.map_err(ClientError::Gate)?;
+            let Some(read) = admitted else { continue };
             tries.attempts = tries.attempts.saturating_add(1);
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
             match attempt.run().await {
@@ -159,22 +153,18 @@ impl Caller {
         })
     }
 
-    /// Waits until neither the vendor's pause nor our own limit holds this attempt back.
-    async fn wait_for_turn(&self, tries: &Tries) -> Result<(), ClientError> {
+    /// Waits while the vendor wants nobody with this key to ask.
+    async fn wait_for_pause(&self, tries: &Tries) -> Result<(), ClientError> {
         loop {
             let now = Instant::now();
             let pause = self.pause.left(now);
-            if !pause.is_zero() {
-                if pause > tries.time_left(now) {
-                    return Err(tries.paused(pause, now));
-                }
-                sleep(pause).await;
-                continue;
+            if pause.is_zero() {
+                return Ok(());
             }
-            match self.limiter.check() {
-                Ok(()) => return Ok(()),
-                Err(not_until) => sleep(not_until.wait_time_from(self.clock.now())).await,
+            if pause > tries.time_left(now) {
+                return Err(tries.paused(pause, now));
             }
+            sleep(pause).await;
         }
     }
 

@@ -160,7 +160,7 @@ impl ClientError {
                 "nothing to do: the work goes on after the next start"
             }
             Self::Gate(_) => {
-                "work goes on by itself; raise the daily budget if this happens every day"
+                "work goes on by itself; raise `calls_per_day` if the budget is used up every day"
             }
             Self::Paused { .. } => {
                 "work goes on by itself after the pause; lower `calls_per_second` if it comes often"

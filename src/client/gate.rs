@@ -8,11 +8,17 @@ use crate::domain::ReadNumber;
 
 /// Asked once before every HTTP attempt.
 ///
-/// Draws the read number, so that whoever asked later also has the higher number (I6), and takes one call out of the
-/// budget. An attempt that is admitted is sent at once.
+/// Takes one call out of the budget, waits for its time, and draws the read number, so that whoever asked later also has
+/// the higher number (I6). An attempt that is admitted is sent at once.
 pub trait Gate: Send + Sync {
     /// Waits for permission to make one HTTP attempt.
-    fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>>;
+    ///
+    /// `is_held_back` is asked at the last moment, since a pause may have begun meanwhile. Says it yes, nothing is taken,
+    /// and `None` comes back.
+    fn admit<'a>(
+        &'a self,
+        is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>>;
 }
 
 /// No further attempt is let through for now.

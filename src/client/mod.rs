@@ -3,8 +3,8 @@
 //! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that a database exists or
 //! what an item means. What the room promises:
 //!
-//! - Every HTTP attempt passes the [`Gate`] first, the limit of calls per second before that, and the hour the vendor may
-//!   have asked everyone with this key to wait for.
+//! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants nobody with this key to
+//!   ask.
 //! - A walk ends only where the vendor's next-page key is absent. Every answer on the way was decoded whole (I2).
 //! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
 //!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
@@ -60,8 +60,8 @@ const FIND_PAGES_MAX: u32 = 50;
 
 /// The API of one project, behind its key.
 ///
-/// Clones share everything that belongs to the key: connections, the limit of calls per second, the time everyone waits
-/// for, the page size that works, the date style that is understood.
+/// Clones share everything that belongs to the key: connections, the time everyone waits for, the page size that works,
+/// the date style that is understood.
 #[derive(Clone)]
 pub struct Client {
     caller: Arc<Caller>,

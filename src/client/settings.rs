@@ -27,8 +27,6 @@ pub struct Settings {
     pub retry_delay_min: Duration,
     /// The range of delays stops growing here.
     pub retry_delay_max: Duration,
-    /// Calls a second, over all workers of this key in this process.
-    pub calls_per_second: NonZeroU32,
     /// Items asked for with one list call; halved while the API cannot deliver that many.
     pub page_size: NonZeroU32,
     /// Largest answer that is read, in bytes after decompression.
@@ -80,7 +78,6 @@ impl Settings {
             retry_time: Duration::from_mins(2),
             retry_delay_min: Duration::from_millis(500),
             retry_delay_max: Duration::from_secs(30),
-            calls_per_second: NonZeroU32::MIN.saturating_add(4),
             page_size: NonZeroU32::MIN.saturating_add(PAGE_SIZE_MAX - 1),
             answer_bytes_max: 32 << 20,
             pages_max: 100_000,

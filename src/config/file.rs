@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) audit: Audit,
     pub(super) deletion: Deletion,
     pub(super) client: Client,
+    pub(super) budget: Budget,
     pub(super) raw: Raw,
     pub(super) privacy: Privacy,
     pub(super) log: Log,
@@ -97,10 +98,27 @@ pub(super) struct Client {
     pub(super) retry_time_seconds: u32,
     pub(super) retry_delay_min_milliseconds: u32,
     pub(super) retry_delay_max_seconds: u32,
-    pub(super) calls_per_second: NonZeroU32,
+    pub(super) calls_per_second: u32,
     pub(super) page_size: NonZeroU32,
     pub(super) answer_bytes_max: usize,
     pub(super) pages_max: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Budget {
+    pub(super) calls_per_day: u32,
+    pub(super) shares: Shares,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shares {
+    pub(super) fresh: u32,
+    pub(super) unsettled: u32,
+    pub(super) detail: u32,
+    pub(super) backfill: u32,
+    pub(super) audit: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,7 +169,8 @@ pub(super) struct Project {
     pub(super) api_key: Option<SecretString>,
     pub(super) api_key_file: Option<PathBuf>,
     pub(super) api_key_credential: Option<String>,
-    pub(super) calls_per_second: Option<NonZeroU32>,
+    pub(super) calls_per_second: Option<u32>,
+    pub(super) calls_per_day: Option<u32>,
     pub(super) page_size: Option<NonZeroU32>,
     pub(super) detail: Option<Detail>,
     pub(super) encryption: Option<Encryption>,

@@ -19,7 +19,7 @@ pub use file::LogFormat;
 
 use crate::{
     client,
-    domain::{Kind, ProjectName},
+    domain::{ByLane, Kind, Lane, ProjectName},
     planner, sync,
     warehouse::{self, DeletionRules, DetailMode, RawStorage},
 };
@@ -158,9 +158,13 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         });
         projects.push((name, project, api_key));
     }
+    let shares = shares(&file.budget).unwrap_or_else(|problem| {
+        problems.push(problem);
+        ByLane::default()
+    });
     let mut checked = Vec::new();
     for (name, project, api_key) in projects {
-        match check_project(&file, name, project, api_key, pseudonym_key.clone()) {
+        match check_project(&file, name, project, api_key, pseudonym_key.clone(), shares) {
             Ok(settings) => checked.push(settings),
             Err(problem) => problems.push(problem),
         }
@@ -219,6 +223,7 @@ fn check_project(
     project: &file::Project,
     api_key: Option<SecretString>,
     pseudonym_key: Option<SecretString>,
+    shares: ByLane<u32>,
 ) -> Result<sync::ProjectSettings, String> {
     let at = |problem: &dyn std::fmt::Display| format!("`project.{name}`: {problem}");
     let kind = match (project.kind, &project.parent) {
@@ -263,7 +268,6 @@ fn check_project(
         Kind::FaceAuth { .. } => DetailMode::Never,
     };
     let mut client = client_settings(&file.client, client::Settings::new(base_url, api_key));
-    client.calls_per_second = project.calls_per_second.unwrap_or(client.calls_per_second);
     client.page_size = project.page_size.unwrap_or(client.page_size);
     client.encryption = encryption(project);
     client.check().map_err(|error| at(&error))?;
@@ -271,6 +275,11 @@ fn check_project(
         name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
         kind,
         client,
+        calls_per_second: project.calls_per_second.unwrap_or(file.client.calls_per_second),
+        budget: planner::Budget {
+            calls_per_day: project.calls_per_day.unwrap_or(file.budget.calls_per_day),
+            shares,
+        },
         detail,
         deletion: DeletionRules {
             keep_personal: file.deletion.keep_personal,
@@ -298,6 +307,23 @@ fn encryption(project: &file::Project) -> Option<client::Encryption> {
     Some(client::Encryption { text_form, paging })
 }
 
+/// What each lane is sure of, in percent.
+fn shares(budget: &file::Budget) -> Result<ByLane<u32>, String> {
+    let given = budget.shares;
+    let shares = ByLane::of(|lane| match lane {
+        Lane::Fresh => given.fresh,
+        Lane::Unsettled => given.unsettled,
+        Lane::Detail => given.detail,
+        Lane::Backfill => given.backfill,
+        Lane::Audit => given.audit,
+    });
+    let sum: u64 = shares.iter().map(|(_, share)| u64::from(*share)).sum();
+    if sum > 100 {
+        return Err(format!("`budget.shares` must sum to at most 100 percent, not {sum}"));
+    }
+    Ok(shares)
+}
+
 fn client_settings(file: &file::Client, settings: client::Settings) -> client::Settings {
     client::Settings {
         connect_timeout: seconds(file.connect_timeout_seconds),
@@ -305,7 +331,6 @@ fn client_settings(file: &file::Client, settings: client::Settings) -> client::S
         retry_time: seconds(file.retry_time_seconds),
         retry_delay_min: Duration::from_millis(u64::from(file.retry_delay_min_milliseconds)),
         retry_delay_max: seconds(file.retry_delay_max_seconds),
-        calls_per_second: file.calls_per_second,
         page_size: file.page_size,
         answer_bytes_max: file.answer_bytes_max,
         pages_max: file.pages_max,

@@ -1,6 +1,9 @@
 //! Classes of work.
 
-use std::fmt;
+use std::{
+    fmt,
+    ops::{Index, IndexMut},
+};
 
 /// A class of work with its own share of the API budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +21,10 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Every lane, in the order they are shown.
+    pub const ALL: [Self; 5] =
+        [Self::Fresh, Self::Unsettled, Self::Detail, Self::Backfill, Self::Audit];
+
     /// The word used in tables, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,5 +40,59 @@ impl Lane {
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// One value for each lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByLane<T> {
+    fresh: T,
+    unsettled: T,
+    detail: T,
+    backfill: T,
+    audit: T,
+}
+
+impl<T> ByLane<T> {
+    /// Makes the value of each lane.
+    pub fn of(mut make: impl FnMut(Lane) -> T) -> Self {
+        Self {
+            fresh: make(Lane::Fresh),
+            unsettled: make(Lane::Unsettled),
+            detail: make(Lane::Detail),
+            backfill: make(Lane::Backfill),
+            audit: make(Lane::Audit),
+        }
+    }
+
+    /// The lanes with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (Lane, &T)> {
+        Lane::ALL.into_iter().map(|lane| (lane, &self[lane]))
+    }
+}
+
+impl<T> Index<Lane> for ByLane<T> {
+    type Output = T;
+
+    fn index(&self, lane: Lane) -> &T {
+        match lane {
+            Lane::Fresh => &self.fresh,
+            Lane::Unsettled => &self.unsettled,
+            Lane::Detail => &self.detail,
+            Lane::Backfill => &self.backfill,
+            Lane::Audit => &self.audit,
+        }
+    }
+}
+
+impl<T> IndexMut<Lane> for ByLane<T> {
+    fn index_mut(&mut self, lane: Lane) -> &mut T {
+        match lane {
+            Lane::Fresh => &mut self.fresh,
+            Lane::Unsettled => &mut self.unsettled,
+            Lane::Detail => &mut self.detail,
+            Lane::Backfill => &mut self.backfill,
+            Lane::Audit => &mut self.audit,
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Plain values with the rules that always hold for them. Nothing here does I/O, reads a clock, or knows that HTTP or
 //! SQL exist; every other room may use it, and it uses none.
 
+mod budget;
 mod day;
 mod item;
 mod lane;
@@ -10,9 +11,10 @@ mod pass;
 mod project;
 mod window;
 
+pub use budget::{Grant, Spending, Spent};
 pub use day::{DayState, Ledger};
 pub use item::{Call, Digest, ReadNumber};
-pub use lane::Lane;
+pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, Kind, ProjectName, Stream};
 pub use window::{Day, InvalidWindow, Reading, Window};

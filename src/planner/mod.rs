@@ -3,12 +3,14 @@
 //! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says what becomes of a walk that
 //! failed, [`cycle_due`] how far the slow cycle of single calls should be, [`cost`] what a plan will take.
 
+mod budget;
 mod cost;
 mod cycle;
 mod ladder;
 mod spacing;
 mod windows;
 
+pub use budget::Budget;
 pub use cost::{Cost, cost, time_of};
 pub use cycle::cycle_due;
 pub use ladder::{Step, Trouble, next_step};

@@ -200,10 +200,10 @@ pub(super) async fn finish(
     world.progress.add_details_due(left);
     let mut rounds = 0;
     loop {
-        let not_before = match detail::drain(world, project, run, Rank::Cycle, yields).await {
-            Ok(()) => None,
+        let (not_before, trouble) = match detail::drain(world, project, run, Rank::Cycle, yields).await {
+            Ok(()) => (None, None),
             Err(Failure::Client(error)) => match error.remedy() {
-                Remedy::Later { not_before } => not_before,
+                Remedy::Later { not_before } => (not_before, Some(error)),
                 _ => return Err(Failure::Client(error)),
             },
             Err(failure) => return Err(failure),
@@ -223,7 +223,10 @@ pub(super) async fn finish(
             if world.stop.is_cancelled() {
                 return Err(Failure::Interrupted);
             }
-            let why = format!("{left} single calls wait for another try");
+            let mut why = format!("{left} single calls wait for another try");
+            if let Some(error) = trouble {
+                why = format!("{why}: {error}; {}", error.advice());
+            }
             return Ok(worse(read, (ProjectOutcome::Partial, Some(why))));
         }
     }

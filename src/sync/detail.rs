@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Answer, ClientError, Remedy},
+    domain::Lane,
     warehouse::{DetailAnswer, DueDetail, Observation, Rank, RunId},
 };
 
@@ -74,7 +75,7 @@ async fn ask(
             let answer = tokio::select! {
                 biased;
                 () = world.stop.cancelled() => Err(Failure::Interrupted),
-                answer = project.client.detail(&due.id) => answer.map_err(Failure::Client),
+                answer = project.client(Lane::Detail).detail(&due.id) => answer.map_err(Failure::Client),
             };
             (position, answer)
         });
@@ -123,7 +124,7 @@ async fn has_control(
     }
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
     for id in insist(world, asking).await? {
-        match project.client.detail(&id).await {
+        match project.client(Lane::Detail).detail(&id).await {
             Ok(answer) if answer.item.is_some() => return Ok(true),
             Ok(_) => {}
             Err(error) => {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     client::Find,
+    domain::Lane,
     normalize,
     warehouse::{Observation, RunId, Tally, WarehouseError},
 };
@@ -67,7 +68,7 @@ async fn store(
     };
     let mut observations = Vec::new();
     for id in ids {
-        let answer = project.client.detail(&id).await?;
+        let answer = project.client(Lane::Detail).detail(&id).await?;
         if let Some(item) = answer.item {
             observations.push(Observation::of(&project.scope, answer.read, item));
         }
@@ -86,7 +87,7 @@ async fn store(
 
 /// List answers are sparse, so they only tell the ids.
 async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Failure> {
-    let pages = project.client.find(by).await?;
+    let pages = project.client(Lane::Detail).find(by).await?;
     let items = pages.iter().flat_map(|page| &page.items);
     let scope = &project.scope;
     let glances = items.map(|item| normalize::glance(scope.stream, &scope.volatile, item));

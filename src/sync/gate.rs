@@ -1,16 +1,22 @@
-//! Lets HTTP attempts through: draws the read number that orders what they bring.
+//! Lets HTTP attempts through: takes a call out of the lane's budget, waits for its time, and draws the read number that
+//! orders what it brings.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
+use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::pause;
+use super::{pause, permits::Permits};
 use crate::{
     client::{Gate, GateClosed},
-    domain::ReadNumber,
-    warehouse::{Remedy, Warehouse},
+    domain::{Lane, ProjectName, ReadNumber, Spending},
+    planner::Budget,
+    warehouse::{Block, Remedy, Warehouse, WarehouseError},
 };
 
 /// While PostgreSQL does not answer, nothing is asked of the vendor: nothing could be stored. The gate waits so long for
@@ -18,42 +24,147 @@ use crate::{
 const CLOSED_FOR: Duration = Duration::from_secs(5);
 const DELAY_MIN: Duration = Duration::from_millis(50);
 
-pub(super) struct WarehouseGate {
+/// The gate of one lane of a project.
+#[derive(Debug)]
+pub(super) struct LaneGate {
     warehouse: Warehouse,
     stop: CancellationToken,
+    project: ProjectName,
+    lane: Lane,
+    budget: Budget,
+    permits: Mutex<Permits>,
+    /// Calls that were used and not made, to be put back.
+    not_made: AtomicU32,
 }
 
-impl WarehouseGate {
-    pub(super) fn new(warehouse: Warehouse, stop: CancellationToken) -> Self {
-        Self { warehouse, stop }
+/// One call out of the budget. Dropped before it is made, it can be used again.
+struct Permit<'a> {
+    not_made: &'a AtomicU32,
+    is_made: bool,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if !self.is_made {
+            self.not_made.fetch_add(1, Relaxed);
+        }
     }
 }
 
-impl Gate for WarehouseGate {
-    fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>> {
-        Box::pin(async move {
-            let end = Instant::now() + CLOSED_FOR;
-            let mut delay = DELAY_MIN;
-            loop {
-                if self.stop.is_cancelled() {
-                    return Err(GateClosed {
-                        reason: "the program is ending".to_owned(),
-                        not_before: None,
-                    });
+impl LaneGate {
+    pub(super) fn new(
+        warehouse: Warehouse,
+        stop: CancellationToken,
+        project: ProjectName,
+        lane: Lane,
+        calls_per_second: u32,
+        budget: Budget,
+    ) -> Self {
+        let permits = Mutex::new(Permits::new(calls_per_second));
+        Self { warehouse, stop, project, lane, budget, permits, not_made: AtomicU32::new(0) }
+    }
+
+    /// Gives back what the lane holds and will not use. What is not taken back counts as made.
+    pub(super) async fn give_back(&self) -> Result<(), WarehouseError> {
+        let mut permits = self.permits.lock().await;
+        permits.put_back(self.not_made.swap(0, Relaxed));
+        match permits.let_go() {
+            Some(unused) => self.warehouse.give_calls_back(&self.project, self.lane, unused).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the next call of the lane may be made.
+    async fn permit(&self) -> Result<Permit<'_>, GateClosed> {
+        let (slot, permit) = {
+            let mut permits = self.permits.lock().await;
+            permits.put_back(self.not_made.swap(0, Relaxed));
+            let slot = loop {
+                match permits.use_one(Instant::now()) {
+                    Some(slot) => break slot,
+                    None => self.take_block(&mut permits).await?,
                 }
-                let error = match self.warehouse.draw_read_number().await {
-                    Ok(number) => return Ok(number),
-                    Err(error) => error,
-                };
-                if error.remedy() != Remedy::Retry || Instant::now() + delay >= end {
-                    return Err(GateClosed {
-                        reason: error.to_string(),
-                        not_before: Some(CLOSED_FOR),
-                    });
-                }
-                pause(&self.stop, delay).await;
-                delay *= 2;
+            };
+            (slot, Permit { not_made: &self.not_made, is_made: false })
+        };
+        let wait = slot.saturating_duration_since(Instant::now());
+        if wait.is_zero() || pause(&self.stop, wait).await { Ok(permit) } else { Err(ending()) }
+    }
+
+    async fn take_block(&self, permits: &mut Permits) -> Result<(), GateClosed> {
+        // Given back once: whether a transaction without an answer was committed is not known.
+        let mut unused = permits.let_go();
+        let wanted = permits.next_size();
+        let interval = TimeDelta::from_std(permits.interval()).unwrap_or_default();
+        let block = self
+            .patiently(|| {
+                let decide =
+                    move |spending: &Spending| self.budget.grant(spending, self.lane, wanted);
+                let (project, unused) = (&self.project, unused.take());
+                self.warehouse.take_calls(project, self.lane, unused, interval, decide)
+            })
+            .await?;
+        if block.calls == 0 {
+            return Err(self.used_up(&block));
+        }
+        permits.hold(&block, Instant::now());
+        Ok(())
+    }
+
+    fn used_up(&self, block: &Block) -> GateClosed {
+        let seconds = self.budget.seconds_until_more(&block.spending, self.lane);
+        // Shown in minutes, the time must not lie before there is more.
+        let from = block.taken_at + TimeDelta::seconds(i64::from(seconds) + 59);
+        let reason = format!(
+            "the lane `{}` has used its share of today's {} calls and what others lend; more from {} UTC on",
+            self.lane,
+            self.budget.calls_per_day,
+            from.format("%H:%M"),
+        );
+        GateClosed { reason, not_before: Some(Duration::from_secs(seconds.into())) }
+    }
+
+    /// Asks PostgreSQL, and again for a while where that may help.
+    async fn patiently<T, F: Future<Output = Result<T, WarehouseError>>>(
+        &self,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, GateClosed> {
+        let end = Instant::now() + CLOSED_FOR;
+        let mut delay = DELAY_MIN;
+        loop {
+            if self.stop.is_cancelled() {
+                return Err(ending());
             }
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if error.remedy() != Remedy::Retry || Instant::now() + delay >= end {
+                return Err(GateClosed { reason: error.to_string(), not_before: Some(CLOSED_FOR) });
+            }
+            pause(&self.stop, delay).await;
+            delay *= 2;
+        }
+    }
+}
+
+impl Gate for LaneGate {
+    fn admit<'a>(
+        &'a self,
+        is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+        Box::pin(async move {
+            let mut permit = self.permit().await?;
+            if is_held_back() {
+                return Ok(None);
+            }
+            let number = self.patiently(|| self.warehouse.draw_read_number()).await?;
+            permit.is_made = true;
+            Ok(Some(number))
         })
     }
+}
+
+fn ending() -> GateClosed {
+    GateClosed { reason: "the program is ending".to_owned(), not_before: None }
 }

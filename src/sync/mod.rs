@@ -12,6 +12,7 @@ mod holder;
 mod outcome;
 mod pass;
 mod patience;
+mod permits;
 mod progress;
 mod run;
 mod settings;
@@ -25,6 +26,7 @@ use std::{
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 pub use backfill::Backfill;
 pub use daemon::run_daemon;
@@ -36,20 +38,21 @@ pub use settings::{ProjectSettings, Settings};
 
 use crate::{
     client::{Client, SettingsError},
-    domain::{Kind, ProjectName, Stream},
+    domain::{ByLane, Kind, Lane, ProjectName, Stream},
     json::Paths,
     normalize::{Context, catalogue},
     planner,
     warehouse::{Scope, Warehouse},
 };
-use gate::WarehouseGate;
+use gate::LaneGate;
+use writing::insist;
 
 /// A project at work: its API, and how its items are stored.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// What kind of project it is.
     pub kind: Kind,
-    client: Client,
+    lanes: ByLane<(Client, Arc<LaneGate>)>,
     scope: Scope,
 }
 
@@ -61,8 +64,16 @@ impl Project {
         stop: &CancellationToken,
     ) -> Result<Self, SettingsError> {
         let stream = settings.kind.stream();
-        let gate = WarehouseGate::new(warehouse.clone(), stop.clone());
-        let client = Client::new(settings.client, stream, Arc::new(gate))?;
+        let gate = |lane| {
+            let (rate, budget) = (settings.calls_per_second, settings.budget);
+            let (warehouse, stop) = (warehouse.clone(), stop.clone());
+            Arc::new(LaneGate::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
+        };
+        let client = Client::new(settings.client.clone(), stream, gate(Lane::Detail))?;
+        let lanes = ByLane::of(|lane| {
+            let gate = gate(lane);
+            (client.through(Arc::clone(&gate) as _), gate)
+        });
         let parent = match &settings.kind {
             Kind::IdCheck => None,
             Kind::FaceAuth { parent } => Some(parent.clone()),
@@ -79,7 +90,7 @@ impl Project {
             detail: settings.detail,
             deletion: settings.deletion,
         };
-        Ok(Self { kind: settings.kind, client, scope })
+        Ok(Self { kind: settings.kind, lanes, scope })
     }
 
     /// The project's name.
@@ -89,7 +100,7 @@ impl Project {
 
     /// How its reads are planned.
     pub fn planning(&self, settings: &planner::Settings) -> planner::Settings {
-        planner::Settings { page_size: self.client.page_size(), ..*settings }
+        planner::Settings { page_size: self.client(Lane::Audit).page_size(), ..*settings }
     }
 
     /// The project's stream.
@@ -102,9 +113,18 @@ impl Project {
         &self.scope
     }
 
-    /// The project's API.
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// The project's API, for calls out of that lane's budget.
+    pub fn client(&self, lane: Lane) -> &Client {
+        &self.lanes[lane].0
+    }
+
+    /// Gives back the calls that no lane will make; what is left counts as made.
+    async fn give_calls_back(&self, world: &World) {
+        for (lane, (_, gate)) in self.lanes.iter() {
+            if let Err(error) = insist(world, async || gate.give_back().await).await {
+                warn!(project = %self.name(), lane = %lane, %error, "calls that were not made stay counted");
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Page, Resume},
-    domain::Reading,
+    domain::{Lane, Reading},
     warehouse::{
         Claim, Count, Observation, PageStored, PageToStore, Pass, Proof, RunId, Seen,
         WarehouseError,
@@ -19,6 +19,7 @@ use crate::{
 pub(super) async fn walk(
     world: &World,
     project: &Project,
+    lane: Lane,
     claim: &Claim,
     pass: &mut Pass,
     run: RunId,
@@ -33,9 +34,10 @@ pub(super) async fn walk(
     }
     // What a walk missed is known only to one that nothing interrupted (I7).
     let mut seen = resume.is_none().then(Seen::default);
+    let client = project.client(lane);
     let mut pages = match claim.reading {
-        Reading::Window(window) => project.client.pages(window.asked(), resume).boxed(),
-        Reading::Everything => project.client.all_pages(resume).boxed(),
+        Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
+        Reading::Everything => client.all_pages(resume).boxed(),
     };
     loop {
         let page = tokio::select! {

@@ -29,6 +29,7 @@ pub(super) async fn run_projects<'p>(
             Ok(()) => work(project, run).await,
             Err(error) => Err(error.into()),
         };
+        project.give_calls_back(world).await;
         let (outcome, why) = conclude(world, project, result).await?;
         Ok((project.name().clone(), outcome, why))
     });

@@ -36,6 +36,10 @@ pub struct ProjectSettings {
     pub kind: Kind,
     /// How to reach the API.
     pub client: client::Settings,
+    /// HTTP attempts a second, over all lanes and processes; 0: no limit.
+    pub calls_per_second: u32,
+    /// HTTP attempts a UTC day, and how the lanes share them.
+    pub budget: planner::Budget,
     /// When a record gets a single call.
     pub detail: DetailMode,
     /// When a record counts as deleted, and what is kept of it.

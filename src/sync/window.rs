@@ -84,7 +84,7 @@ async fn read_claimed(
     let mut pass = insist(world, open).await?;
     loop {
         let stood_at = pass.checkpoint.clone();
-        let walked = pass::walk(world, project, claim, &mut pass, run).await;
+        let walked = pass::walk(world, project, lane, claim, &mut pass, run).await;
         if walked.is_ok() || pass.checkpoint != stood_at {
             patience.renew();
         }
@@ -107,6 +107,17 @@ async fn read_claimed(
             Remedy::BlockProject => return Err(Failure::Client(error)),
             Remedy::Stop => return Err(Failure::Interrupted),
         };
+        // A closed gate says nothing about the window: its checkpoint and its size stay.
+        if let (ClientError::Gate(_), Trouble::Passing { not_before }) = (&error, trouble) {
+            warn!(project = %project.name(), window = %claim.window, %error, "the window waits");
+            if patience.wait(world, 1, not_before).await {
+                continue;
+            }
+            if world.stop.is_cancelled() {
+                return Err(Failure::Interrupted);
+            }
+            return Ok(left(claim, &error));
+        }
         note(world, project, claim, &mut pass, &error).await?;
         let step = next_step(
             claim.window,

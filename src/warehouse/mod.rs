@@ -7,6 +7,7 @@
 mod absence;
 mod backfill;
 mod body;
+mod budget;
 mod claim;
 mod coverage;
 mod cycle;
@@ -41,6 +42,7 @@ use sqlx::{
 pub use absence::{Count, DeletionRules, Seen};
 pub use backfill::Backfill;
 pub use body::RawStorage;
+pub use budget::{Block, CallsReport, Unused};
 pub use claim::Claim;
 pub use cycle::Cycle;
 pub use deletion::{Alarm, Decision, Verdict};

@@ -7,6 +7,7 @@
     reason = "the functions around the tests are tests too"
 )]
 
+mod budget;
 mod cli;
 mod configuration;
 mod database;

@@ -1,6 +1,6 @@
 //! Faults: what is asked again, what makes pages smaller, what ends a call.
 
-use std::time::Instant;
+use std::{num::NonZeroU32, time::Instant};
 
 use super::*;
 use crate::client::scripted::{answer, ok, status};
@@ -197,7 +197,10 @@ async fn compressed_answers_are_read() {
 async fn a_closed_gate_lets_nothing_through() {
     struct Closed(Option<Duration>);
     impl Gate for Closed {
-        fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>> {
+        fn admit<'a>(
+            &'a self,
+            _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+        ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
             let closed =
                 GateClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
             Box::pin(async { Err(closed) })
@@ -211,4 +214,33 @@ async fn a_closed_gate_lets_nothing_through() {
         assert_eq!(error.to_string(), "no call is let through: the day's calls are used up");
     }
     assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn who_waits_at_the_gate_while_a_pause_begins_keeps_the_pause() {
+    /// Lets the first call through at once, and the second once the vendor has asked for a pause.
+    struct Slow(AtomicI64);
+    impl Gate for Slow {
+        fn admit<'a>(
+            &'a self,
+            is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+        ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+            Box::pin(async {
+                let number = self.0.fetch_add(1, Ordering::SeqCst);
+                while number == 1 && !is_held_back() {
+                    tokio::task::yield_now().await;
+                }
+                Ok((!is_held_back()).then_some(ReadNumber(number)))
+            })
+        }
+    }
+    let busy = status("429 Too Many Requests", "Retry-After: 1\r\n", "");
+    let (server, client) = submissions([busy, ok(&page(1, None)), ok(&page(1, None))]).await;
+    let client = client.through(Arc::new(Slow(AtomicI64::new(0))));
+    let started = Instant::now();
+    let (one, two) = tokio::join!(walk(&client), walk(&client));
+    assert_recovered(one);
+    assert_recovered(two);
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(server.asked().len(), 3);
 }

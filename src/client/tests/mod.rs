@@ -7,7 +7,6 @@ mod single;
 mod walks;
 
 use std::{
-    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -30,14 +29,16 @@ const KEY: &str = "sekret-key-0123456789";
 struct Open(AtomicI64);
 
 impl Gate for Open {
-    fn admit(&self) -> BoxFuture<'_, Result<ReadNumber, GateClosed>> {
-        Box::pin(async { Ok(ReadNumber(self.0.fetch_add(1, Ordering::SeqCst) + 1)) })
+    fn admit<'a>(
+        &'a self,
+        _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+        Box::pin(async { Ok(Some(ReadNumber(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
     }
 }
 
 fn settings(server: &Scripted) -> Settings {
     Settings {
-        calls_per_second: NonZeroU32::new(10_000).unwrap(),
         retry_delay_min: Duration::from_millis(1),
         retry_delay_max: Duration::from_millis(5),
         retry_time: Duration::from_secs(10),

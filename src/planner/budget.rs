@@ -1,0 +1,238 @@
+//! Divides the calls of a UTC day among the lanes: a share for each, and what is not used is lent on.
+//!
+//! A lane may have its whole share, early or evenly over the day. What it lets pass by lapses: with half of the day gone
+//! it is still sure of half its share at least, and others may have the rest. What has lapsed does not come back, or two
+//! lanes could be promised the same call.
+
+use crate::domain::{ByLane, Grant, Lane, Spending};
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// Asking again sooner would bring a handful of calls at most.
+const ASK_AGAIN_SECONDS: u32 = 60;
+
+/// The calls of a project and UTC day, and how the lanes share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Calls a day, every HTTP attempt counted; 0: no limit.
+    pub calls_per_day: u32,
+    /// What each lane is sure of, in percent; together at most 100.
+    pub shares: ByLane<u32>,
+}
+
+impl Budget {
+    /// Whether there is a limit.
+    pub fn is_limited(&self) -> bool {
+        self.calls_per_day > 0
+    }
+
+    /// Decides how many of the wanted calls a lane gets now.
+    ///
+    /// It never gets what others are still sure of, and all lanes together never more than the day's calls. It gets what
+    /// it is sure of itself, whatever the others have taken.
+    pub fn grant(&self, spending: &Spending, lane: Lane, wanted: u32) -> Grant {
+        if !self.is_limited() {
+            return Grant { calls: wanted, lapsed: 0 };
+        }
+        let available = self.available(spending, lane, spending.seconds_left);
+        Grant {
+            calls: u32::try_from(available).unwrap_or(u32::MAX).min(wanted),
+            lapsed: self.lapsed(spending, lane, spending.seconds_left),
+        }
+    }
+
+    /// The seconds after which a lane that got no call gets one again, if nobody else asks: at the end of the day at
+    /// the latest.
+    pub fn seconds_until_more(&self, spending: &Spending, lane: Lane) -> u32 {
+        let now = spending.seconds_left;
+        // What is available grows while the day passes.
+        let (mut without, mut with) = (now, 0);
+        while without - with > 1 {
+            let middle = with + (without - with) / 2;
+            if self.available(spending, lane, middle) > 0 {
+                with = middle;
+            } else {
+                without = middle;
+            }
+        }
+        (now - with).max(ASK_AGAIN_SECONDS).min(now.max(1))
+    }
+
+    /// What a lane could have with so many seconds of the day left, if nobody takes anything until then.
+    fn available(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
+        let others = Lane::ALL.into_iter().filter(|other| *other != lane);
+        let promised: u64 = others.map(|other| self.sure_of(spending, other, seconds_left)).sum();
+        u64::from(self.calls_per_day).saturating_sub(spending.taken()).saturating_sub(promised)
+    }
+
+    /// What a lane is still sure of.
+    fn sure_of(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
+        let gone = spending.lanes[lane].taken + self.lapsed(spending, lane, seconds_left);
+        self.share(lane).saturating_sub(gone)
+    }
+
+    /// What has lapsed of a lane's share: nobody is sure of more than the rest of the day's part of it.
+    fn lapsed(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
+        let (spent, share) = (spending.lanes[lane], self.share(lane));
+        let rest = (share * u64::from(seconds_left).min(DAY_SECONDS)).div_ceil(DAY_SECONDS);
+        spent.lapsed.max((share - rest).saturating_sub(spent.taken))
+    }
+
+    fn share(&self, lane: Lane) -> u64 {
+        u64::from(self.calls_per_day) * u64::from(self.shares[lane].min(100)) / 100
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Spent;
+
+    const DAY: u32 = 86_400;
+
+    fn shares(percent: [u32; 5]) -> ByLane<u32> {
+        let mut percent = percent.into_iter();
+        ByLane::of(|_| percent.next().unwrap())
+    }
+
+    fn budget(calls_per_day: u32) -> Budget {
+        Budget { calls_per_day, shares: shares([10, 20, 40, 20, 10]) }
+    }
+
+    /// Takes what there is, as the warehouse notes it.
+    fn take(budget: &Budget, spending: &mut Spending, lane: Lane, wanted: u32) -> u32 {
+        let Grant { calls, lapsed } = budget.grant(spending, lane, wanted);
+        let spent = &mut spending.lanes[lane];
+        *spent = Spent { taken: spent.taken + u64::from(calls), lapsed };
+        calls
+    }
+
+    #[test]
+    fn at_the_start_of_a_day_each_lane_has_its_share_and_no_more() {
+        let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 200);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 1), 0);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 30), 30);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 9999), 70);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_lent_while_the_day_passes() {
+        let mut spending = Spending { seconds_left: DAY / 2, ..Spending::default() };
+        // Of the other lanes' 800, half has lapsed.
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 600);
+        // The others are still sure of the other half, and one does not get what another is sure of.
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Detail, 9999), 200);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 9999), 50);
+        spending.seconds_left = 0;
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 150);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 1), 0);
+    }
+
+    #[test]
+    fn calls_outside_all_shares_are_for_whoever_comes_first() {
+        let budget = Budget { calls_per_day: 100, shares: shares([10, 0, 0, 0, 0]) };
+        let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+        assert_eq!(take(&budget, &mut spending, Lane::Audit, 999), 90);
+        assert_eq!(take(&budget, &mut spending, Lane::Fresh, 999), 10);
+    }
+
+    #[test]
+    fn without_a_limit_everything_wanted_is_granted() {
+        let mut spending = Spending::default();
+        spending.lanes[Lane::Detail].taken = u64::MAX / 2;
+        assert_eq!(budget(0).grant(&spending, Lane::Detail, 7).calls, 7);
+    }
+
+    #[test]
+    fn more_comes_when_others_lend_and_at_the_end_of_the_day_at_the_latest() {
+        let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+        take(&budget(10), &mut spending, Lane::Backfill, 2);
+        // The first call to lapse is one of the four of single calls, after a quarter of the day.
+        assert_eq!(budget(10).seconds_until_more(&spending, Lane::Backfill), DAY / 4);
+        spending.seconds_left -= DAY / 4;
+        assert_eq!(budget(10).grant(&spending, Lane::Backfill, 9).calls, 1);
+        spending.lanes[Lane::Detail].taken = 8;
+        assert_eq!(budget(10).seconds_until_more(&spending, Lane::Backfill), spending.seconds_left);
+    }
+
+    fn lanes() -> impl Strategy<Value = Lane> {
+        (0usize..5).prop_map(|number| Lane::ALL[number])
+    }
+
+    /// Who asks, for how many, and how many seconds later.
+    fn days() -> impl Strategy<Value = Vec<(Lane, u32, u32)>> {
+        proptest::collection::vec((lanes(), 1u32..400, 0u32..20_000), 0..40)
+    }
+
+    fn budgets() -> impl Strategy<Value = Budget> {
+        (1u32..2000, proptest::array::uniform5(0u32..=20))
+            .prop_map(|(calls_per_day, percent)| Budget { calls_per_day, shares: shares(percent) })
+    }
+
+    proptest! {
+        #[test]
+        fn the_days_calls_are_never_exceeded_and_all_lent_at_its_end(
+            budget in budgets(), day in days(), last in lanes(),
+        ) {
+            let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+            for (lane, wanted, later) in day {
+                spending.seconds_left = spending.seconds_left.saturating_sub(later);
+                take(&budget, &mut spending, lane, wanted);
+                prop_assert!(spending.taken() <= u64::from(budget.calls_per_day));
+            }
+            spending.seconds_left = 0;
+            take(&budget, &mut spending, last, u32::MAX);
+            prop_assert_eq!(spending.taken(), u64::from(budget.calls_per_day));
+        }
+
+        #[test]
+        fn a_lane_always_gets_its_part_of_the_rest_of_the_day(
+            budget in budgets(), day in days(), sure in lanes(),
+        ) {
+            let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+            for (lane, wanted, later) in day.into_iter().filter(|(lane, ..)| *lane != sure) {
+                spending.seconds_left = spending.seconds_left.saturating_sub(later);
+                take(&budget, &mut spending, lane, wanted);
+                let part = budget.share(sure) * u64::from(spending.seconds_left) / DAY_SECONDS;
+                let granted = budget.grant(&spending, sure, u32::MAX).calls;
+                prop_assert!(u64::from(granted) >= part);
+            }
+        }
+
+        #[test]
+        fn a_lane_that_takes_evenly_gets_its_whole_share(budget in budgets(), day in days(), even in lanes()) {
+            let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+            for (lane, wanted, later) in day {
+                let after = spending.seconds_left.saturating_sub(later);
+                let due = budget.share(even) * u64::from(DAY - after) / DAY_SECONDS;
+                let due = due.saturating_sub(spending.lanes[even].taken);
+                take(&budget, &mut spending, even, u32::try_from(due).unwrap());
+                spending.seconds_left = after;
+                if lane != even {
+                    take(&budget, &mut spending, lane, wanted);
+                }
+            }
+            take(&budget, &mut spending, even, u32::MAX);
+            prop_assert!(spending.lanes[even].taken >= budget.share(even));
+        }
+
+        #[test]
+        fn after_the_wait_there_is_more_or_a_new_day(budget in budgets(), day in days(), asks in lanes()) {
+            let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
+            for (lane, wanted, later) in day {
+                spending.seconds_left = spending.seconds_left.saturating_sub(later);
+                take(&budget, &mut spending, lane, wanted);
+            }
+            while budget.grant(&spending, asks, 1).calls == 1 {
+                take(&budget, &mut spending, asks, u32::MAX);
+            }
+            let wait = budget.seconds_until_more(&spending, asks);
+            prop_assert!(wait >= 1 && wait <= spending.seconds_left.max(1));
+            spending.seconds_left = spending.seconds_left.saturating_sub(wait);
+            prop_assert!(spending.seconds_left == 0 || budget.grant(&spending, asks, 1).calls == 1);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The calls that a lane holds: how they are paced, when they go stale, and how many to take next.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::warehouse::{Block, Unused};
+
+/// A block holds at most a second's calls and never more than this: what a crash loses, and what others wait for.
+const BLOCK_MAX: u32 = 250;
+
+/// Calls that were not made so long after their time are given back: the time is somebody else's by then.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// The block a lane holds, and the size of the next. Blocks double while they are used up, so that a lane with one call
+/// in flight does not keep the calls of a second from the others.
+#[derive(Debug)]
+pub(super) struct Permits {
+    held: Option<Held>,
+    next_size: u32,
+    size_max: u32,
+    interval: Duration,
+}
+
+#[derive(Debug)]
+struct Held {
+    day: crate::domain::Day,
+    start: Instant,
+    calls: u32,
+    used: u32,
+}
+
+impl Permits {
+    /// Holds nothing yet; 0 calls a second: no limit.
+    pub(super) fn new(calls_per_second: u32) -> Self {
+        let (size_max, interval) = match calls_per_second {
+            0 => (BLOCK_MAX, Duration::ZERO),
+            rate => (rate.min(BLOCK_MAX), Duration::from_secs(1) / rate),
+        };
+        Self { held: None, next_size: 1, size_max, interval }
+    }
+
+    /// From one call to the next.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// How many calls to take next.
+    pub(super) fn next_size(&self) -> u32 {
+        self.next_size
+    }
+
+    /// Takes up a block that was taken out of the budget just now.
+    pub(super) fn hold(&mut self, block: &Block, now: Instant) {
+        let wait = block.wait.to_std().unwrap_or_default();
+        self.held = Some(Held { day: block.day(), start: now + wait, calls: block.calls, used: 0 });
+    }
+
+    /// Uses one call; returns when it may be made. `None`: there is none, or none that is fresh.
+    pub(super) fn use_one(&mut self, now: Instant) -> Option<Instant> {
+        let held = self.held.as_mut()?;
+        let end = held.start + self.interval * held.calls;
+        if held.used >= held.calls || now >= end + STALE_AFTER {
+            return None;
+        }
+        let slot = held.start + self.interval * held.used;
+        held.used += 1;
+        Some(slot)
+    }
+
+    /// Takes calls back that were used but not made.
+    pub(super) fn put_back(&mut self, calls: u32) {
+        if let Some(held) = &mut self.held {
+            held.calls = held.calls.saturating_add(calls);
+        }
+    }
+
+    /// Lets the block go; returns what was not used of it.
+    pub(super) fn let_go(&mut self) -> Option<Unused> {
+        let held = self.held.take()?;
+        let unused = held.calls - held.used;
+        let size = if unused == 0 { self.next_size.saturating_mul(2) } else { held.used };
+        self.next_size = size.clamp(1, self.size_max);
+        (unused > 0).then_some(Unused { day: held.day, calls: unused })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::domain::Spending;
+
+    fn block(calls: u32, wait_seconds: i64) -> Block {
+        Block {
+            calls,
+            wait: TimeDelta::seconds(wait_seconds),
+            taken_at: DateTime::UNIX_EPOCH,
+            spending: Spending::default(),
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn calls_are_paced_from_the_blocks_start_on() {
+        let (mut permits, now) = (Permits::new(5), Instant::now());
+        assert_eq!(permits.use_one(now), None);
+        permits.hold(&block(3, 4), now);
+        let slots: Vec<_> = (0..4).map(|_| permits.use_one(now)).collect();
+        let at = |milliseconds| Some(now + Duration::from_millis(milliseconds));
+        assert_eq!(slots, [at(4000), at(4200), at(4400), None]);
+    }
+
+    #[test]
+    fn stale_calls_are_given_back_and_the_next_block_is_smaller() {
+        let (mut permits, now) = (Permits::new(5), Instant::now());
+        permits.hold(&block(5, 0), now);
+        assert!(permits.use_one(now + 2 * SECOND).is_some());
+        assert!(permits.use_one(now + 2 * SECOND).is_some());
+        assert_eq!(permits.use_one(now + 3 * SECOND), None);
+        let day = DateTime::UNIX_EPOCH.date_naive();
+        assert_eq!(permits.let_go(), Some(Unused { day, calls: 3 }));
+        assert_eq!(permits.next_size(), 2);
+        assert_eq!(permits.let_go(), None, "only once");
+    }
+
+    #[test]
+    fn blocks_double_while_they_are_used_up_and_hold_a_second_at_most() {
+        for (rate, max) in [(5, 5), (100_000, 250), (0, 250)] {
+            let (mut permits, now) = (Permits::new(rate), Instant::now());
+            let mut sizes = Vec::new();
+            for _ in 0..12 {
+                sizes.push(permits.next_size());
+                permits.hold(&block(permits.next_size(), 0), now);
+                while permits.use_one(now).is_some() {}
+                assert_eq!(permits.let_go(), None);
+            }
+            assert_eq!(sizes[..3], [1, 2, 4]);
+            assert_eq!(sizes[11], max);
+        }
+    }
+
+    #[test]
+    fn what_was_not_made_can_be_used_again() {
+        let (mut permits, now) = (Permits::new(0), Instant::now());
+        permits.hold(&block(1, 0), now);
+        assert!(permits.use_one(now).is_some());
+        permits.put_back(1);
+        assert!(permits.use_one(now).is_some());
+        assert_eq!(permits.let_go(), None);
+    }
+}
