@@ -8,6 +8,7 @@ mod fetch;
 mod open;
 mod print;
 mod progress_bar;
+mod quarantine;
 mod raw;
 mod run;
 mod signal;
@@ -44,8 +45,8 @@ struct Global {
     log: Option<String>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status); 2 usage; \
-    65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status) or not there (fetch, \
+    raw, quarantine); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -59,6 +60,8 @@ enum Command {
     Fetch(fetch::FetchOptions),
     /// Print the last items of a record as the vendor sent them. They are personal data.
     Raw(raw::RawOptions),
+    /// Show what could not be stored, store it again, or drop it.
+    Quarantine(quarantine::QuarantineOptions),
     /// Bring the schema up to date.
     Migrate,
     /// Simulator, PostgreSQL and a backfill together, and what comes of them.
@@ -128,6 +131,9 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Check => check::check(&configured(&cli.options)?).await,
         Command::Fetch(options) => fetch::fetch(&configured(&cli.options)?, &options).await,
         Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
+        Command::Quarantine(options) => {
+            quarantine::quarantine(&configured(&cli.options)?, &options).await
+        }
         Command::Migrate => migrate(&configured(&cli.options)?).await,
     }
 }

@@ -13,6 +13,7 @@ mod outcome;
 mod pass;
 mod patience;
 mod progress;
+mod quarantine;
 mod run;
 mod settings;
 mod window;
@@ -32,6 +33,7 @@ pub use due::run_due;
 pub use fetch::{Fetched, Wanted, fetch};
 pub use outcome::{Ended, ProjectOutcome};
 pub use progress::{Progress, Seen};
+pub use quarantine::retry_quarantined;
 pub use settings::{ProjectSettings, Settings};
 
 use crate::{

@@ -40,6 +40,7 @@ pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
 pub use pass::{Checkpoint, GivenUp, Pass, Proof};
 pub use project::ProjectState;
+pub use quarantine::{QuarantinedItem, Retried};
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, RunId, Tally};
 pub use store::Observation;

@@ -50,6 +50,8 @@ pub(super) enum Origin {
     List { window: Window, pass_id: i64 },
     /// Single calls.
     Detail,
+    /// Quarantine: read long ago by such a call, in a window that began on this day.
+    Quarantine { call: Call, day: Day },
 }
 
 impl Origin {
@@ -57,6 +59,7 @@ impl Origin {
         match self {
             Self::List { .. } => Call::List,
             Self::Detail => Call::Detail,
+            Self::Quarantine { call, .. } => call,
         }
     }
 }
@@ -302,6 +305,7 @@ pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
     match origin {
         Origin::List { window, .. } => window.from(),
         Origin::Detail => now.date_naive(),
+        Origin::Quarantine { day, .. } => day,
     }
 }
 

@@ -20,6 +20,7 @@ mod oddities;
 mod order;
 mod privacy;
 mod projects;
+mod quarantine;
 mod schema;
 mod sync;
 mod truth;
