@@ -8,6 +8,7 @@ mod detail;
 mod due;
 mod fetch;
 mod gate;
+mod heartbeat;
 mod holder;
 mod outcome;
 mod pass;
@@ -16,6 +17,7 @@ mod progress;
 mod quarantine;
 mod run;
 mod settings;
+mod upkeep;
 mod window;
 mod writing;
 

@@ -5,11 +5,13 @@
 //! not know that HTTP exists, nor why a record changed.
 
 mod backfill;
+mod blocked;
 mod body;
 mod claim;
 mod coverage;
 mod detail;
 mod error;
+mod forget;
 mod held;
 mod migrate;
 mod notes;
@@ -32,6 +34,7 @@ use sqlx::{
 };
 
 pub use backfill::Backfill;
+pub use blocked::BlockedDay;
 pub use body::RawStorage;
 pub use claim::Claim;
 pub use detail::{DetailAnswer, DueDetail};
@@ -42,7 +45,7 @@ pub use pass::{Checkpoint, GivenUp, Pass, Proof};
 pub use project::ProjectState;
 pub use quarantine::{QuarantinedItem, Retried};
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
-pub use run::{Outcome, RunId, Tally};
+pub use run::{Outcome, ProjectEnd, RunId, Tally};
 pub use store::Observation;
 #[doc(hidden)]
 pub use tables::all_statements;

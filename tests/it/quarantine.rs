@@ -45,7 +45,7 @@ impl OtherRelease {
             raw: RawStorage::Zstd,
             detail: DetailMode::Changed,
         };
-        let run = warehouse.begin_run("test").await.expect("a run");
+        let run = warehouse.begin_run("test", "test").await.expect("a run");
         Self { warehouse, scope, run }
     }
 
