@@ -10,6 +10,7 @@ mod print;
 mod progress_bar;
 mod quarantine;
 mod raw;
+mod renormalize;
 mod run;
 mod signal;
 #[cfg(feature = "simulator")]
@@ -67,6 +68,11 @@ enum Command {
     Raw(raw::RawOptions),
     /// Show what could not be stored, store it again, or drop it.
     Quarantine(quarantine::QuarantineOptions),
+    /// Refill rows that an older release wrote, from the raw items that are kept. No call is made.
+    ///
+    /// The daemon does the same in the background, some records after each round. Records whose raw items are missing keep
+    /// their rows until they are read again.
+    Renormalize(renormalize::RenormalizeOptions),
     /// Bring the schema up to date.
     Migrate,
     /// Simulator, PostgreSQL and a backfill together, and what comes of them.
@@ -138,6 +144,9 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
         Command::Quarantine(options) => {
             quarantine::quarantine(&configured(&cli.options)?, &options).await
+        }
+        Command::Renormalize(options) => {
+            renormalize::renormalize(&configured(&cli.options)?, &options).await
         }
         Command::Migrate => migrate(&configured(&cli.options)?).await,
     }

@@ -15,6 +15,7 @@ mod pass;
 mod patience;
 mod progress;
 mod quarantine;
+mod renormalize;
 mod run;
 mod settings;
 mod upkeep;
@@ -36,6 +37,7 @@ pub use fetch::{Fetched, Wanted, fetch};
 pub use outcome::{Ended, ProjectOutcome};
 pub use progress::{Progress, Seen};
 pub use quarantine::retry_quarantined;
+pub use renormalize::renormalize;
 pub use settings::{ProjectSettings, Settings};
 
 use crate::{

@@ -21,6 +21,7 @@ mod order;
 mod privacy;
 mod projects;
 mod quarantine;
+mod renormalize;
 mod runs;
 mod schema;
 mod sync;
