@@ -10,7 +10,9 @@ mod fetch;
 mod open;
 mod print;
 mod progress_bar;
+mod quarantine;
 mod raw;
+mod renormalize;
 mod run;
 mod signal;
 #[cfg(feature = "simulator")]
@@ -46,14 +48,19 @@ struct Global {
     log: Option<String>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status); 2 usage; \
-    65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status) or not there (fetch, \
+    raw, quarantine); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Sync: as a daemon, once, or a backfill.
     Run(run::RunOptions),
     /// Show how fresh and how complete the warehouse is.
+    ///
+    /// Ends with 1 where a person should look: the vendor refuses a project's key, a window came back empty without
+    /// proving anything, a day cannot be read whatever is tried, or the last run of a project failed. What is left to read,
+    /// or waits for another try, is shown and not wrong: the next run goes on with it. Neither is a run that was
+    /// interrupted: the next one takes up its work.
     Status(status::StatusOptions),
     /// Check configuration, database and keys.
     Check,
@@ -66,6 +73,13 @@ enum Command {
     /// Decide about walks that missed more records than can be believed.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
+    /// Show what could not be stored, store it again, or drop it.
+    Quarantine(quarantine::QuarantineOptions),
+    /// Refill rows that an older release wrote, from the raw items that are kept. No call is made.
+    ///
+    /// The daemon does the same in the background, some records after each round. Records whose raw items are missing keep
+    /// their rows until they are read again.
+    Renormalize(renormalize::RenormalizeOptions),
     /// Bring the schema up to date.
     Migrate,
     /// Simulator, PostgreSQL and a backfill together, and what comes of them.
@@ -138,6 +152,12 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Explain(options) => explain::explain(&configured(&cli.options)?, &options).await,
         Command::Deletions(command) => {
             deletions::deletions(&configured(&cli.options)?, &command).await
+        }
+        Command::Quarantine(options) => {
+            quarantine::quarantine(&configured(&cli.options)?, &options).await
+        }
+        Command::Renormalize(options) => {
+            renormalize::renormalize(&configured(&cli.options)?, &options).await
         }
         Command::Migrate => migrate(&configured(&cli.options)?).await,
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    warehouse::{CallsReport, ProjectReport, RunReport, SchemaState},
+    warehouse::{BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SchemaState},
 };
 
 /// How to show it.
@@ -25,8 +25,32 @@ pub(super) struct StatusOptions {
 /// The last runs that are shown.
 const RUNS: i64 = 5;
 
-/// Shows where every project stands. Wrong is: a blocked project, a window that proved nothing, a walk that missed more
-/// records than can be believed.
+/// Blocked days of a project that are told one by one.
+const BLOCKED_DAYS: usize = 10;
+
+/// Where everything stands.
+struct Standing {
+    projects: Vec<ProjectReport>,
+    /// In the order of the projects.
+    calls: Vec<CallsToday>,
+    blocked_days: Vec<BlockedDay>,
+    runs: Vec<RunReport>,
+}
+
+impl Standing {
+    /// Whether a person should look: what is still being read, or will be tried again at the next bell, is not wrong.
+    fn is_wrong(&self) -> bool {
+        !self.blocked_days.is_empty()
+            || self.projects.iter().any(|project| {
+                project.blocked_at.is_some()
+                    || project.empty_unproven > 0
+                    || project.alarms > 0
+                    || project.last_outcome.as_deref() == Some(Outcome::Failed.as_str())
+            })
+    }
+}
+
+/// Shows where every project stands.
 pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
     let opened = open::database(config).await?;
     let reports = async {
@@ -35,26 +59,27 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         }
         let projects = opened.warehouse.project_reports().await?;
         let calls = opened.warehouse.calls_reports().await?;
-        Ok(Some((projects, calls, opened.warehouse.run_reports(RUNS).await?)))
+        Ok(Some(Standing {
+            calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
+            projects,
+            blocked_days: opened.warehouse.blocked_days().await?,
+            runs: opened.warehouse.run_reports(RUNS).await?,
+        }))
     };
     let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
     opened.close().await?;
-    let Some((projects, calls, runs)) = reports? else {
+    let Some(standing) = reports? else {
         return Err(Failed::new(
             ExitStatus::Wrong,
             "the database holds no warehouse yet: `argos-sync migrate`, or any run, makes one",
         ));
     };
-    let calls = projects.iter().map(|project| calls_today(config, project, &calls)).collect();
     if options.json {
-        print::data(&as_json(&projects, calls, &runs)?);
+        print::data(&as_json(&standing)?);
     } else {
-        print::data(&as_text(&projects, calls, &runs));
+        print::data(&as_text(&standing));
     }
-    let wrong = projects.iter().any(|project| {
-        project.blocked_at.is_some() || project.empty_unproven > 0 || project.alarms > 0
-    });
-    Ok(if wrong { ExitStatus::Wrong } else { ExitStatus::Done })
+    Ok(if standing.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
 }
 
 /// What a project has had of the present UTC day's calls.
@@ -85,7 +110,8 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
     format!("{name}: {}{limit} calls today{lanes}\n", calls.total)
 }
 
-fn as_text(projects: &[ProjectReport], calls: Vec<CallsToday>, runs: &[RunReport]) -> String {
+fn as_text(standing: &Standing) -> String {
+    let Standing { projects, calls, blocked_days, runs } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -146,6 +172,23 @@ fn as_text(projects: &[ProjectReport], calls: Vec<CallsToday>, runs: &[RunReport
         if let Some(error) = &project.last_error {
             tell(format_args!("has an open pass that last failed with: {error}"));
         }
+        // What else may have gone wrong is told above.
+        if let (Some(outcome @ ("partial" | "failed")), Some(trouble)) =
+            (project.last_outcome.as_deref(), &project.last_trouble)
+        {
+            tell(format_args!(
+                "last ended {outcome} at {}: {trouble}",
+                time(project.last_ended_at)
+            ));
+        }
+        let days: Vec<_> = blocked_days.iter().filter(|day| day.project == *name).collect();
+        for BlockedDay { day, ended_at, error, .. } in days.iter().take(BLOCKED_DAYS) {
+            let error = error.as_deref().unwrap_or("no reason was noted");
+            tell(format_args!("could not read {day}, given up at {}: {error}", time(*ended_at)));
+        }
+        if let Some(more) = days.len().checked_sub(BLOCKED_DAYS).filter(|more| *more > 0) {
+            tell(format_args!("could not read {more} more days: see status --json"));
+        }
     }
     text + "\n" + &runs_as_text(runs)
 }
@@ -162,7 +205,7 @@ fn runs_as_text(runs: &[RunReport]) -> String {
                 run.run_id.to_string(),
                 run.command.clone(),
                 time(Some(run.started_at)),
-                run.outcome.clone().unwrap_or_else(|| "running or killed".to_owned()),
+                in_words(run.outcome.as_deref()).to_owned(),
                 run.received.to_string(),
                 run.inserted.to_string(),
                 run.updated.to_string(),
@@ -187,10 +230,21 @@ fn runs_as_text(runs: &[RunReport]) -> String {
     print::table(&head, &rows)
 }
 
+/// An outcome as it is kept, in words; none: the run goes on.
+fn in_words(outcome: Option<&str>) -> &str {
+    match outcome {
+        None => "running",
+        Some("complete_empty") => "complete and empty",
+        Some("empty_unproven") => "empty, unproven",
+        Some(word) => word,
+    }
+}
+
 /// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
 #[derive(Serialize)]
 struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
+    blocked_days: Vec<BlockedDayJson<'a>>,
     runs: Vec<RunJson<'a>>,
 }
 
@@ -214,7 +268,19 @@ struct ProjectJson<'a> {
     blocked_at: Option<DateTime<Utc>>,
     blocked_reason: Option<&'a str>,
     last_error: Option<&'a str>,
-    calls_today: CallsToday,
+    calls_today: &'a CallsToday,
+    last_outcome: Option<&'a str>,
+    last_ended_at: Option<DateTime<Utc>>,
+    last_trouble: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct BlockedDayJson<'a> {
+    project: &'a str,
+    stream: &'a str,
+    day: chrono::NaiveDate,
+    ended_at: Option<DateTime<Utc>>,
+    error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -232,14 +298,11 @@ struct RunJson<'a> {
     duplicate: i64,
 }
 
-fn as_json(
-    projects: &[ProjectReport],
-    calls: Vec<CallsToday>,
-    runs: &[RunReport],
-) -> Result<String, Failed> {
-    let projects = projects
+fn as_json(standing: &Standing) -> Result<String, Failed> {
+    let projects = standing
+        .projects
         .iter()
-        .zip(calls)
+        .zip(&standing.calls)
         .map(|(project, calls_today)| ProjectJson {
             project: &project.project,
             stream: &project.stream,
@@ -260,9 +323,24 @@ fn as_json(
             blocked_reason: project.blocked_reason.as_deref(),
             last_error: project.last_error.as_deref(),
             calls_today,
+            last_outcome: project.last_outcome.as_deref(),
+            last_ended_at: project.last_ended_at,
+            last_trouble: project.last_trouble.as_deref(),
         })
         .collect();
-    let runs = runs
+    let blocked_days = standing
+        .blocked_days
+        .iter()
+        .map(|blocked| BlockedDayJson {
+            project: &blocked.project,
+            stream: &blocked.stream,
+            day: blocked.day,
+            ended_at: blocked.ended_at,
+            error: blocked.error.as_deref(),
+        })
+        .collect();
+    let runs = standing
+        .runs
         .iter()
         .map(|run| RunJson {
             run: run.run_id,
@@ -278,7 +356,7 @@ fn as_json(
             duplicate: run.duplicate,
         })
         .collect();
-    let mut text = serde_json::to_string_pretty(&StatusJson { projects, runs })
+    let mut text = serde_json::to_string_pretty(&StatusJson { projects, blocked_days, runs })
         .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
     text.push('\n');
     Ok(text)

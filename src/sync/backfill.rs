@@ -200,14 +200,15 @@ pub(super) async fn finish(
     world.progress.add_details_due(left);
     let mut rounds = 0;
     loop {
-        let (not_before, trouble) = match detail::drain(world, project, run, Rank::Cycle, yields).await {
-            Ok(()) => (None, None),
-            Err(Failure::Client(error)) => match error.remedy() {
-                Remedy::Later { not_before } => (not_before, Some(error)),
-                _ => return Err(Failure::Client(error)),
-            },
-            Err(failure) => return Err(failure),
-        };
+        let (not_before, trouble) =
+            match detail::drain(world, project, run, Rank::Cycle, yields).await {
+                Ok(()) => (None, None),
+                Err(Failure::Client(error)) => match error.remedy() {
+                    Remedy::Later { not_before } => (not_before, Some(error)),
+                    _ => return Err(Failure::Client(error)),
+                },
+                Err(failure) => return Err(failure),
+            };
         let before = std::mem::replace(&mut left, insist(world, count).await?);
         if left == 0 {
             return Ok(read);

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 use tracing::{error, info};
 
-use super::{Project, World, due::run_due_until, outcome::ProjectOutcome};
+use super::{Project, World, due::run_due_until, outcome::ProjectOutcome, upkeep};
 
 /// Any number of rings while its loop works means one more round; the loop hears that it rang.
 #[derive(Default)]
@@ -94,5 +94,6 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell) {
                 error!(project = %project.name(), error = %fault, advice, "the round failed; the next bell tries again");
             }
         }
+        upkeep::after_round(world, project, &rang_again).await;
     }
 }

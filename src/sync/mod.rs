@@ -8,14 +8,18 @@ mod detail;
 mod due;
 mod fetch;
 mod gate;
+mod heartbeat;
 mod holder;
 mod outcome;
 mod pass;
 mod patience;
 mod permits;
 mod progress;
+mod quarantine;
+mod renormalize;
 mod run;
 mod settings;
+mod upkeep;
 mod window;
 mod writing;
 
@@ -34,6 +38,8 @@ pub use due::{run_due, tasks};
 pub use fetch::{Fetched, Wanted, fetch};
 pub use outcome::{Ended, ProjectOutcome};
 pub use progress::{Progress, Seen};
+pub use quarantine::retry_quarantined;
+pub use renormalize::renormalize;
 pub use settings::{ProjectSettings, Settings};
 
 use crate::{

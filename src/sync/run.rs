@@ -1,17 +1,24 @@
 //! A run: all projects side by side, each with its own end.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
-    Project, World, holder,
+    Project, World,
+    heartbeat::with_heartbeat,
+    holder,
     outcome::{Ended, Failure, ProjectOutcome},
     writing::insist,
 };
 use crate::{
     client::Remedy,
-    warehouse::{self, RunId, WarehouseError},
+    warehouse::{self, ProjectEnd, RunId, WarehouseError},
 };
+
+/// A run renews its row so often: a fifth of its lease.
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Runs the same work for every project, and notes how it ended.
 pub(super) async fn run_projects<'p>(
@@ -20,7 +27,8 @@ pub(super) async fn run_projects<'p>(
     projects: impl Iterator<Item = &'p Project>,
     work: impl AsyncFn(&'p Project, RunId) -> Result<(ProjectOutcome, Option<String>), Failure>,
 ) -> Result<(RunId, Ended), WarehouseError> {
-    let run = insist(world, async || world.warehouse.begin_run(command).await).await?;
+    let run =
+        insist(world, async || world.warehouse.begin_run(command, &world.holder).await).await?;
     free_the_gone(world).await?;
     let work = &work;
     let running = projects.map(|project| async move {
@@ -33,14 +41,32 @@ pub(super) async fn run_projects<'p>(
         let (outcome, why) = conclude(world, project, result).await?;
         Ok((project.name().clone(), outcome, why))
     });
-    let projects: Result<Vec<_>, WarehouseError> = join_all(running).await.into_iter().collect();
+    let projects =
+        with_heartbeat(HEARTBEAT, join_all(running), async || renew(world, run).await).await;
+    let projects: Result<Vec<_>, WarehouseError> = projects.into_iter().collect();
     let ended = Ended { projects: projects? };
     let outcome = ended.worst().into();
-    insist(world, async || world.warehouse.end_run(run, outcome).await).await?;
+    let ends: Vec<_> = ended
+        .projects
+        .iter()
+        .map(|(project, outcome, why)| ProjectEnd {
+            project,
+            outcome: (*outcome).into(),
+            trouble: why.as_deref(),
+        })
+        .collect();
+    insist(world, async || world.warehouse.end_run(run, outcome, &ends).await).await?;
     Ok((run, ended))
 }
 
-/// Frees claims of processes of this machine that are gone.
+/// Tells that the run goes on. Where that fails, whatever the run does fails too, and says so.
+async fn renew(world: &World, run: RunId) {
+    if let Err(error) = world.warehouse.renew_run(run).await {
+        debug!(%error, run = run.0, "the run was not renewed");
+    }
+}
+
+/// Frees claims of processes of this machine that are gone, and ends their runs.
 async fn free_the_gone(world: &World) -> Result<(), WarehouseError> {
     let holders = insist(world, async || world.warehouse.holders().await).await?;
     for gone in holders.into_iter().filter(|holder| holder::is_gone(holder)) {

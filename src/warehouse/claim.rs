@@ -83,21 +83,25 @@ impl Warehouse {
         }))
     }
 
-    /// Who holds claims of any kind, this process included.
+    /// Who holds claims of any kind, or the row of a run, this process included.
     pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
         sqlx::query_scalar!(
             r#"select holder as "holder!" from argos_sync.claim
-               union select holder from argos_sync.detail_due where holder is not null and until_at > argos_sync.clock()"#
+               union select holder from argos_sync.detail_due where holder is not null and until_at > argos_sync.clock()
+               union select holder from argos_sync.run where holder is not null and ended_at is null"#
         )
         .fetch_all(&self.pool)
         .await
         .map_err(WarehouseError::database("reading claims"))
     }
 
-    /// Frees all that a holder held who is known to be gone.
+    /// Frees all that a holder held who is known to be gone; its runs were interrupted.
     pub async fn free(&self, holder: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "with windows as (delete from argos_sync.claim where holder = $1)
+            "with windows as (delete from argos_sync.claim where holder = $1),
+             runs as (
+                update argos_sync.run set ended_at = least(until_at, argos_sync.clock()), outcome = 'interrupted'
+                where holder = $1 and ended_at is null)
              update argos_sync.detail_due set until_at = '-infinity', fence = 0, holder = null
              where holder = $1",
             holder

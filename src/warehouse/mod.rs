@@ -6,6 +6,7 @@
 
 mod absence;
 mod backfill;
+mod blocked;
 mod body;
 mod budget;
 mod claim;
@@ -16,6 +17,7 @@ mod detail;
 mod due;
 mod error;
 mod explain;
+mod forget;
 mod held;
 mod history;
 mod migrate;
@@ -25,6 +27,7 @@ mod pass;
 mod project;
 mod quarantine;
 mod raw;
+mod renormalize;
 mod report;
 mod run;
 mod store;
@@ -41,6 +44,7 @@ use sqlx::{
 
 pub use absence::{Count, DeletionRules, Seen};
 pub use backfill::Backfill;
+pub use blocked::BlockedDay;
 pub use body::RawStorage;
 pub use budget::{Block, CallsReport, Unused};
 pub use claim::Claim;
@@ -54,8 +58,10 @@ pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
 pub use pass::{Checkpoint, GivenUp, Pass, Proof};
 pub use project::ProjectState;
+pub use quarantine::{QuarantinedItem, Retried};
+pub use renormalize::Renormalized;
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
-pub use run::{Outcome, RunId, Tally};
+pub use run::{Outcome, ProjectEnd, RunId, Tally};
 pub use store::Observation;
 #[doc(hidden)]
 pub use tables::all_statements;

@@ -48,6 +48,12 @@ pub struct ProjectReport {
     pub blocked_reason: Option<String>,
     /// What last went wrong in a window that is still open.
     pub last_error: Option<String>,
+    /// How its last run ended.
+    pub last_outcome: Option<String>,
+    /// When that was.
+    pub last_ended_at: Option<DateTime<Utc>>,
+    /// What went wrong then.
+    pub last_trouble: Option<String>,
 }
 
 /// A run of the program.
@@ -61,7 +67,7 @@ pub struct RunReport {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// How it ended; `None`: it runs, or was killed.
+    /// How it ended; `None`: it runs. One that is no longer renewed was interrupted.
     pub outcome: Option<String>,
     /// Items received.
     pub received: i64,
@@ -111,7 +117,11 @@ impl Warehouse {
     pub async fn run_reports(&self, count_max: i64) -> Result<Vec<RunReport>, WarehouseError> {
         sqlx::query_as!(
             RunReport,
-            r#"select run.run_id, run.command, run.started_at, run.ended_at, run.outcome,
+            r#"select run.run_id, run.command, run.started_at,
+                case when run.until_at <= argos_sync.clock() then coalesce(run.ended_at, run.until_at)
+                    else run.ended_at end as ended_at,
+                case when run.ended_at is null and run.until_at <= argos_sync.clock() then 'interrupted'
+                    else run.outcome end as outcome,
                 coalesce(sum(received), 0)::bigint as "received!",
                 coalesce(sum(inserted), 0)::bigint as "inserted!",
                 coalesce(sum(updated), 0)::bigint as "updated!",

@@ -2,7 +2,8 @@
 
 use sqlx::PgConnection;
 
-use super::{Scope, Warehouse, WarehouseError};
+use super::{Scope, Warehouse, WarehouseError, claim::LEASE_SECONDS};
+use crate::domain::ProjectName;
 
 /// Names a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,17 @@ impl Outcome {
     }
 }
 
+/// How a run ended for one of its projects.
+#[derive(Debug, Clone, Copy)]
+pub struct ProjectEnd<'a> {
+    /// The project.
+    pub project: &'a ProjectName,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong and what to do, as told to the operator; holds no personal value.
+    pub trouble: Option<&'a str>,
+}
+
 /// What brought the items that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
@@ -80,13 +92,22 @@ pub(super) enum Source {
 }
 
 impl Warehouse {
-    /// Notes that a run begins.
-    pub async fn begin_run(&self, command: &str) -> Result<RunId, WarehouseError> {
+    /// Notes that a run of this holder begins, and that those have ended whose holders no longer renew them.
+    pub async fn begin_run(&self, command: &str, holder: &str) -> Result<RunId, WarehouseError> {
         sqlx::query_scalar!(
-            "insert into argos_sync.run (command, version, started_at)
-             values ($1, $2, argos_sync.clock()) returning run_id",
+            "with over as (
+                select run_id from argos_sync.run
+                where ended_at is null and until_at <= argos_sync.clock() for update skip locked),
+             closed as (
+                update argos_sync.run set ended_at = until_at, outcome = 'interrupted'
+                from over where run.run_id = over.run_id)
+             insert into argos_sync.run (command, version, started_at, holder, until_at)
+             values ($1, $2, argos_sync.clock(), $3, argos_sync.clock() + make_interval(secs => $4))
+             returning run_id",
             command,
             env!("CARGO_PKG_VERSION"),
+            holder,
+            LEASE_SECONDS,
         )
         .fetch_one(&self.pool)
         .await
@@ -94,12 +115,42 @@ impl Warehouse {
         .map_err(WarehouseError::database("noting the run"))
     }
 
-    /// Notes how a run ended.
-    pub async fn end_run(&self, run: RunId, outcome: Outcome) -> Result<(), WarehouseError> {
+    /// Notes that a run goes on.
+    pub async fn renew_run(&self, run: RunId) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1",
+            "update argos_sync.run set until_at = argos_sync.clock() + make_interval(secs => $2)
+             where run_id = $1 and ended_at is null",
+            run.0,
+            LEASE_SECONDS,
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("renewing the run"))
+    }
+
+    /// Notes how a run ended, as a whole and for its projects, whatever others may have taken it for meanwhile.
+    pub async fn end_run(
+        &self,
+        run: RunId,
+        outcome: Outcome,
+        projects: &[ProjectEnd<'_>],
+    ) -> Result<(), WarehouseError> {
+        let names: Vec<&str> = projects.iter().map(|end| end.project.as_str()).collect();
+        let outcomes: Vec<&str> = projects.iter().map(|end| end.outcome.as_str()).collect();
+        let troubles: Vec<Option<&str>> = projects.iter().map(|end| end.trouble).collect();
+        sqlx::query!(
+            "with ended as (
+                update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1)
+             update argos_sync.project as held
+             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(), last_trouble = given.trouble
+             from unnest($3::text[], $4::text[], $5::text[]) as given (project, outcome, trouble)
+             where held.project = given.project",
             run.0,
             outcome.as_str(),
+            &names as &[&str],
+            &outcomes as &[&str],
+            &troubles as &[Option<&str>],
         )
         .execute(&self.pool)
         .await

@@ -52,6 +52,8 @@ pub(super) enum Origin {
     List { reading: Reading, lane: Lane, pass_id: i64 },
     /// Single calls.
     Detail,
+    /// Quarantine: read long ago by such a call, in a window that began on this day.
+    Quarantine { call: Call, day: Day },
 }
 
 impl Origin {
@@ -59,6 +61,7 @@ impl Origin {
         match self {
             Self::List { .. } => Call::List,
             Self::Detail => Call::Detail,
+            Self::Quarantine { call, .. } => call,
         }
     }
 
@@ -66,7 +69,7 @@ impl Origin {
     pub(super) fn lane(self) -> Lane {
         match self {
             Self::List { lane, .. } => lane,
-            Self::Detail => Lane::Detail,
+            Self::Detail | Self::Quarantine { .. } => Lane::Detail,
         }
     }
 }
@@ -360,6 +363,7 @@ pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
     match origin {
         Origin::List { reading: Reading::Window(window), .. } => window.from(),
         Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
+        Origin::Quarantine { day, .. } => day,
     }
 }
 

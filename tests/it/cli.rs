@@ -12,8 +12,19 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
-const COMMANDS: [&str; 9] =
-    ["run", "status", "check", "fetch", "raw", "migrate", "demo", "simulate", "completions"];
+const COMMANDS: [&str; 11] = [
+    "run",
+    "status",
+    "check",
+    "fetch",
+    "raw",
+    "quarantine",
+    "renormalize",
+    "migrate",
+    "demo",
+    "simulate",
+    "completions",
+];
 
 /// The text with every time of day replaced by one of the same width.
 fn without_times(text: &str) -> String {
@@ -69,7 +80,13 @@ async fn the_help_says_what_there_is() {
         assert_eq!(ran.stderr, "", "{ran:?}");
         all.extend(["$ argos-sync ", &arguments.join(" "), "\n", &ran.stdout, "\n"]);
     }
-    for arguments in [["fetch", "submission", "--help"], ["fetch", "faceauth", "--help"]] {
+    for arguments in [
+        ["fetch", "submission", "--help"],
+        ["fetch", "faceauth", "--help"],
+        ["quarantine", "list", "--help"],
+        ["quarantine", "retry", "--help"],
+        ["quarantine", "drop", "--help"],
+    ] {
         let ran = world.run(&arguments).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
         all.extend(["$ argos-sync ", &arguments.join(" "), "\n", &ran.stdout, "\n"]);
@@ -203,7 +220,7 @@ async fn migrating_twice_is_migrating_once() {
     let status = world.run(&["status", "--json"]).await;
     assert_eq!(status.code(), 0, "{status:?}");
     let json: Value = serde_json::from_str(&status.stdout).expect("JSON");
-    assert_eq!(json, serde_json::json!({ "projects": [], "runs": [] }));
+    assert_eq!(json, serde_json::json!({ "projects": [], "blocked_days": [], "runs": [] }));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Room {
             },
         };
         warehouse.register(&scope.project, &Kind::IdCheck).await.expect("registered");
-        let run = warehouse.begin_run("test").await.expect("a run");
+        let run = warehouse.begin_run("test", "test").await.expect("a run");
         Self { _database: database, pool, warehouse, scope, run }
     }
 

@@ -17,7 +17,10 @@ select
     coalesce(missed.alarms, 0) as "alarms!",
     project.blocked_at,
     project.blocked_reason,
-    walked.last_error
+    walked.last_error,
+    project.last_outcome,
+    project.last_ended_at,
+    project.last_trouble
 from argos_sync.project
 left join lateral (
     select count(*) as records, count(deleted_at) as deleted

@@ -1,0 +1,64 @@
+//! `renormalize`: rows as this release would write them, from the raw items that are kept.
+
+use super::{
+    exit::{ExitStatus, Failed},
+    open, print, signal,
+};
+use crate::{
+    config::Config,
+    domain::ProjectName,
+    sync::{World, renormalize as refill},
+};
+
+/// Whose records.
+#[derive(Debug, clap::Args)]
+pub(super) struct RenormalizeOptions {
+    /// This project only.
+    #[arg(long, value_name = "NAME")]
+    project: Option<ProjectName>,
+}
+
+/// Refills until nothing is left.
+pub(super) async fn renormalize(
+    config: &Config,
+    options: &RenormalizeOptions,
+) -> Result<ExitStatus, Failed> {
+    let stop = signal::listen()?;
+    let opened = open::migrated(config).await?;
+    let done = async {
+        let world = open::world(config, &opened.warehouse, &stop)?;
+        refill_all(&world, options.project.as_ref()).await
+    };
+    let done = done.await;
+    opened.close().await?;
+    done
+}
+
+async fn refill_all(world: &World, only: Option<&ProjectName>) -> Result<ExitStatus, Failed> {
+    let mut rows = Vec::new();
+    let mut any_left = false;
+    for project in &world.projects {
+        if only.is_some_and(|only| only != project.name()) {
+            continue;
+        }
+        let (done, left) = refill(world, project).await?;
+        any_left |= left;
+        let mut row = vec![project.name().to_string()];
+        row.extend([done.records, done.changed, done.without_raw].iter().map(i64::to_string));
+        rows.push(row);
+    }
+    if let (Some(name), true) = (only, rows.is_empty()) {
+        return Err(Failed::new(ExitStatus::Usage, format!("there is no [project.{name}]")));
+    }
+    print::data(&print::table(&["project", "refilled", "changed", "without raw"], &rows));
+    if world.stop.is_cancelled() {
+        return Ok(ExitStatus::Interrupted);
+    }
+    if any_left {
+        print::talk(
+            "argos-sync: other processes are writing records of an older version; start again",
+        );
+        return Ok(ExitStatus::Partial);
+    }
+    Ok(ExitStatus::Done)
+}

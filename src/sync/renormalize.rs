@@ -1,0 +1,79 @@
+//! Refills records that an older normalizer wrote, chunk by chunk: without calls, beside everything else.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use super::{Project, World, pause, writing::insist};
+use crate::warehouse::{Renormalized, WarehouseError};
+
+/// Chunks after one round of the daemon.
+const CHUNKS_A_ROUND: u32 = 20;
+
+/// So often the command waits for records that others are writing.
+const TRIES_MAX: u32 = 30;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+
+/// Refills all records of a project, unless the program has to end before; returns what came of it, and whether any is left.
+pub async fn renormalize(
+    world: &World,
+    project: &Project,
+) -> Result<(Renormalized, bool), WarehouseError> {
+    let mut done = Renormalized::default();
+    for _ in 0..TRIES_MAX {
+        if !has_older(world, project).await? {
+            return Ok((done, false));
+        }
+        done += walk(world, project, u32::MAX, &|| false).await?;
+        // What others were writing is done by them, or by the next walk.
+        if !has_older(world, project).await? {
+            return Ok((done, false));
+        }
+        if !pause(&world.stop, BETWEEN_TRIES).await {
+            break;
+        }
+    }
+    Ok((done, true))
+}
+
+/// Refills some records, where there are any left, until asked to yield.
+pub(super) async fn renormalize_some(
+    world: &World,
+    project: &Project,
+    yields: &dyn Fn() -> bool,
+) -> Result<(), WarehouseError> {
+    if !has_older(world, project).await? {
+        return Ok(());
+    }
+    let done = walk(world, project, CHUNKS_A_ROUND, yields).await?;
+    info!(
+        project = %project.name(), records = done.records, changed = done.changed,
+        without_raw = done.without_raw, "records of an older version were refilled"
+    );
+    Ok(())
+}
+
+async fn has_older(world: &World, project: &Project) -> Result<bool, WarehouseError> {
+    insist(world, async || world.warehouse.has_older_records(&project.scope).await).await
+}
+
+/// Goes through the older records in the order of their ids.
+async fn walk(
+    world: &World,
+    project: &Project,
+    chunks_max: u32,
+    yields: &dyn Fn() -> bool,
+) -> Result<Renormalized, WarehouseError> {
+    let mut done = Renormalized::default();
+    let mut behind = String::new();
+    for _ in 0..chunks_max {
+        if world.stop.is_cancelled() || yields() {
+            break;
+        }
+        let refilling = async || world.warehouse.renormalize(&project.scope, &behind).await;
+        let Some((chunk, last)) = insist(world, refilling).await? else { break };
+        done += chunk;
+        behind = last;
+    }
+    Ok(done)
+}

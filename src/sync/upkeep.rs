@@ -1,0 +1,26 @@
+//! What the daemon does in the background at the end of a round. None of it is urgent, and no round fails because of it.
+
+use tracing::warn;
+
+use super::{Project, World, renormalize::renormalize_some, writing::insist};
+use crate::warehouse::WarehouseError;
+
+/// Does some of what there is to do, and yields once it is asked to.
+pub(super) async fn after_round(world: &World, project: &Project, yields: &dyn Fn() -> bool) {
+    if let Err(error) = some(world, project, yields).await {
+        let advice = error.advice();
+        warn!(project = %project.name(), %error, advice, "the upkeep waits for the end of the next round");
+    }
+}
+
+async fn some(
+    world: &World,
+    project: &Project,
+    yields: &dyn Fn() -> bool,
+) -> Result<(), WarehouseError> {
+    if world.stop.is_cancelled() || yields() {
+        return Ok(());
+    }
+    insist(world, async || world.warehouse.forget_what_ended_long_ago().await).await?;
+    renormalize_some(world, project, yields).await
+}

@@ -1,0 +1,282 @@
+//! Refills the rows of records that an older normalizer wrote, from the raw items that are kept.
+//!
+//! Nothing was observed: no read number moves, no single call becomes due, and `changed_at` moves only where a row did.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{
+    Scope, Warehouse, WarehouseError, body, held, notes, raw,
+    tables::{self, Stored},
+};
+use crate::{
+    domain::{Day, ReadNumber},
+    json::{self, Json, Malformed},
+    normalize::{self, Merged, catalogue},
+};
+
+/// Records of a transaction; bounds the memory of their trees.
+const CHUNK: i64 = 500;
+
+/// What refilling came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Renormalized {
+    /// Records that are as this normalizer wants them now.
+    pub records: i64,
+    /// Records of which any row changed.
+    pub changed: i64,
+    /// Records whose raw items are missing or cannot be read back: their rows stay until they are read again.
+    pub without_raw: i64,
+}
+
+impl std::ops::AddAssign for Renormalized {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.changed += other.changed;
+        self.without_raw += other.without_raw;
+    }
+}
+
+/// A record that an older normalizer wrote, locked.
+struct Older {
+    id: String,
+    list_no: Option<i64>,
+    detail_no: Option<i64>,
+    window_day: Day,
+    undated: bool,
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+impl Warehouse {
+    /// Whether an older normalizer wrote any record of this project. One step into an index, however many there are.
+    pub async fn has_older_records(&self, scope: &Scope) -> Result<bool, WarehouseError> {
+        let oldest = sqlx::query_scalar!(
+            "select min(normalizer_version) from argos_sync.record where project = $1 and stream = $2",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for older records"))?;
+        Ok(oldest.is_some_and(|version| version < normalize::VERSION))
+    }
+
+    /// Refills the next records behind this id; returns what came of it, and the id to go on behind. `None`: there are none
+    /// left behind it. Records that others write at the moment are left out: they write them anew themselves.
+    pub async fn renormalize(
+        &self,
+        scope: &Scope,
+        behind: &str,
+    ) -> Result<Option<(Renormalized, String)>, WarehouseError> {
+        let mut transaction = self.begin("refilling from raw").await?;
+        let now = super::now(&mut transaction).await?;
+        let ids = sqlx::query_scalar!(
+            "select id from argos_sync.record
+             where project = $1 and stream = $2 and id > $3 and normalizer_version < $4 order by id limit $5",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            behind,
+            normalize::VERSION,
+            CHUNK,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database("looking for older records"))?;
+        let Some(last) = ids.last().cloned() else { return Ok(None) };
+        let older = lock(&mut transaction, scope, &ids).await?;
+        let done = refill(&mut transaction, scope, &older, now).await?;
+        let doing = "committing what was refilled";
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(Some((done, last)))
+    }
+}
+
+/// Locks those of these records that nobody else writes, in key order.
+async fn lock(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[String],
+) -> Result<Vec<Older>, WarehouseError> {
+    sqlx::query_as!(
+        Older,
+        "select id, list_no, detail_no, window_day, undated, deleted_at from argos_sync.record
+         where project = $1 and stream = $2 and id = any($3) and normalizer_version < $4
+         order by id for update skip locked",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids,
+        normalize::VERSION,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("locking older records"))
+}
+
+/// Merges, normalizes and writes locked records again.
+async fn refill(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    older: &[Older],
+    now: DateTime<Utc>,
+) -> Result<Renormalized, WarehouseError> {
+    let kept = read_raw(connection, scope, older).await?;
+    let texts: Vec<Option<Texts>> =
+        older.iter().map(|record| Texts::of(record, kept.get(&record.id)?)).collect();
+    let merged: Vec<Option<(Merged<'_>, bool)>> =
+        texts.iter().map(|texts| texts.as_ref().and_then(merge)).collect();
+    let mut updates = Vec::with_capacity(older.len());
+    let mut stored = Vec::with_capacity(older.len());
+    let mut forgotten = Vec::new();
+    for (record, merged) in older.iter().zip(&merged) {
+        let Some((item, damaged)) = merged else {
+            updates.push((record.window_day, record.undated, record.deleted_at));
+            continue;
+        };
+        let mut normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
+        // No mark is no sight of the record: one that is known to be deleted stays so.
+        let deleted_at = match normalized.deletion {
+            Some(deletion) => deletion.at.or(record.deleted_at).or(Some(now)),
+            None => record.deleted_at,
+        };
+        if let Some(deleted_at) = deleted_at {
+            normalized.set(scope.stream, "deleted_at", normalize::Cell::At(deleted_at));
+            if !scope.deletion.keep_personal {
+                normalized.forget_person(scope.stream);
+                forgotten.push(record.id.as_str());
+            }
+        }
+        let created_on = normalized.created_at.map(|at| at.date_naive());
+        updates.push((created_on.unwrap_or(record.window_day), created_on.is_none(), deleted_at));
+        stored.push(Stored { id: &record.id, is_new: false, sight: None, normalized });
+    }
+    let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
+    held::touch(connection, scope, &touched, now).await?;
+    notes::keep(connection, scope, &stored, now).await?;
+    raw::drop_bodies(connection, scope, &forgotten).await?;
+    update(connection, scope, older, &updates).await?;
+    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    Ok(Renormalized {
+        records: count(stored.len()),
+        changed: count(touched.len()),
+        without_raw: count(older.len() - stored.len()),
+    })
+}
+
+/// Bodies of a record as they are kept.
+struct Packed {
+    encoding: String,
+    list: Option<Vec<u8>>,
+    detail: Option<Vec<u8>>,
+}
+
+/// Id, encoding, list body, detail body.
+type RawRow = (String, String, Option<Vec<u8>>, Option<Vec<u8>>);
+
+async fn read_raw(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    older: &[Older],
+) -> Result<HashMap<String, Packed>, WarehouseError> {
+    let sql = format!(
+        "select {id}, encoding, list_body, detail_body from {table} where project = $1 and {id} = any($2)",
+        id = catalogue::id_column(scope.stream),
+        table = raw::table(scope.stream),
+    );
+    let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
+    let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("reading raw items"))?;
+    let packed = |(id, encoding, list, detail)| (id, Packed { encoding, list, detail });
+    Ok(rows.into_iter().map(packed).collect())
+}
+
+/// The items of a record as text, with the numbers that order them.
+struct Texts {
+    list: Option<(String, ReadNumber)>,
+    detail: Option<(String, ReadNumber)>,
+    damaged: bool,
+}
+
+impl Texts {
+    /// `None` when an item that the record was made of is lost. A list item that an entire newer detail follows is not
+    /// needed.
+    fn of(record: &Older, packed: &Packed) -> Option<Self> {
+        let mut damaged = false;
+        let mut text = |body: Option<&Vec<u8>>, number: i64| {
+            let bytes = body::inflate(&packed.encoding, body?).ok()?;
+            let text = json::text(&bytes);
+            damaged |= matches!(text, std::borrow::Cow::Owned(_));
+            Some((text.into_owned(), ReadNumber(number)))
+        };
+        let detail = match record.detail_no {
+            None => None,
+            Some(number) => Some(text(packed.detail.as_ref(), number)?),
+        };
+        let list = match record.list_no {
+            Some(number) if record.detail_no.is_none_or(|detail| detail <= number) => {
+                Some(text(packed.list.as_ref(), number)?)
+            }
+            // An older list item says nothing any more.
+            Some(_) | None => None,
+        };
+        Some(Self { list, detail, damaged })
+    }
+}
+
+/// The record out of its items, and whether a text was changed while parsing; `None` when there is none to read.
+fn merge(texts: &Texts) -> Option<(Merged<'_>, bool)> {
+    let mut damaged = texts.damaged;
+    let list = parse(texts.list.as_ref(), &mut damaged).ok()?;
+    let detail = parse(texts.detail.as_ref(), &mut damaged).ok()?;
+    Some((normalize::merge(list, detail)?, damaged))
+}
+
+/// An item with the number that orders it.
+type Item<'a> = (Json<'a>, ReadNumber);
+
+fn parse<'a>(
+    text: Option<&'a (String, ReadNumber)>,
+    damaged: &mut bool,
+) -> Result<Option<Item<'a>>, Malformed> {
+    let Some((text, number)) = text else { return Ok(None) };
+    let parsed = json::parse(text)?;
+    *damaged |= parsed.damaged;
+    Ok(Some((parsed.value, *number)))
+}
+
+/// Notes that these records are as this normalizer wants them, and where they belong by what it read.
+async fn update(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    older: &[Older],
+    updates: &[(Day, bool, Option<DateTime<Utc>>)],
+) -> Result<(), WarehouseError> {
+    let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
+    let days: Vec<Day> = updates.iter().map(|(day, ..)| *day).collect();
+    let undated: Vec<bool> = updates.iter().map(|(_, undated, _)| *undated).collect();
+    let deleted: Vec<Option<DateTime<Utc>>> =
+        updates.iter().map(|(.., deleted_at)| *deleted_at).collect();
+    sqlx::query!(
+        "update argos_sync.record as held set normalizer_version = $3,
+            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at
+         from unnest($4::text[], $5::date[], $6::boolean[], $7::timestamptz[])
+            as given (id, day, undated, deleted_at)
+         where held.project = $1 and held.stream = $2 and held.id = given.id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        normalize::VERSION,
+        &ids as &[&str],
+        &days,
+        &undated,
+        &deleted as &[Option<DateTime<Utc>>],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting what was refilled"))
+}
