@@ -33,6 +33,18 @@ pub struct DeletionRules {
     pub confirm: Duration,
 }
 
+impl Default for DeletionRules {
+    /// The defaults of the configuration.
+    fn default() -> Self {
+        Self {
+            keep_personal: false,
+            missing_share: 0.01,
+            missing_min: 10,
+            confirm: Duration::from_hours(1),
+        }
+    }
+}
+
 impl DeletionRules {
     /// Whether so many missing records can be believed.
     fn is_plausible(&self, count: Count) -> bool {
@@ -307,12 +319,7 @@ mod tests {
 
     #[test]
     fn a_few_missing_records_are_believed_and_a_large_share_is_not() {
-        let rules = DeletionRules {
-            keep_personal: false,
-            missing_share: 0.01,
-            missing_min: 10,
-            confirm: Duration::from_hours(1),
-        };
+        let rules = DeletionRules::default();
         for (live, missing, believed) in [
             (10, 10, true),
             (100, 11, false),

@@ -58,12 +58,7 @@ impl Room {
             raw: RawStorage::Zstd,
             detail: DetailMode::Changed,
             // What is emptied no order can tell.
-            deletion: DeletionRules {
-                keep_personal: true,
-                missing_share: 0.01,
-                missing_min: 10,
-                confirm: Duration::from_hours(1),
-            },
+            deletion: DeletionRules { keep_personal: true, ..DeletionRules::default() },
         };
         warehouse.register(&scope.project, &Kind::IdCheck).await.expect("registered");
         let run = warehouse.begin_run("test", "test").await.expect("a run");

@@ -1,11 +1,12 @@
 //! Quarantine from outside: shown without values, stored again without overwriting anything newer, dropped.
 
 use argos_sync::{
-    domain::{Call, Cursor, Day, Lane, ReadNumber, Stream, Trail, Window},
+    domain::{Call, Cursor, Day, Lane, ReadNumber, Reading, Stream, Trail, Window},
     json::Paths,
     normalize::{Context, Refusal, catalogue},
     warehouse::{
-        DetailMode, Observation, PageToStore, RawStorage, RunId, Scope, Settings, Warehouse,
+        DeletionRules, DetailMode, Observation, PageToStore, RawStorage, RunId, Scope, Settings,
+        Warehouse,
     },
 };
 use serde_json::Value;
@@ -44,6 +45,7 @@ impl OtherRelease {
             volatile: Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied()),
             raw: RawStorage::Zstd,
             detail: DetailMode::Changed,
+            deletion: DeletionRules::default(),
         };
         let run = warehouse.begin_run("test", "test").await.expect("a run");
         Self { warehouse, scope, run }
@@ -70,18 +72,22 @@ impl OtherRelease {
             Call::List => {
                 let window = Window::new(day(2), day(3)).expect("a window");
                 let (project, stream) = (&self.scope.project, self.scope.stream);
-                let claim = self.warehouse.claim(project, stream, window, "test").await;
+                let claim =
+                    self.warehouse.claim(project, stream, Reading::Window(window), "test").await;
                 let claim = claim.expect("an answer").expect("a claim");
                 let pass = self.warehouse.open_pass(&claim, Lane::Fresh, None).await;
                 let pass = pass.expect("a pass");
                 let cursor = Cursor { id: read.0.to_string(), date: "d".to_owned() };
                 let page = PageToStore {
                     number: pass.checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.page + 1),
+                    read,
                     observations: vec![refused],
                     next: Some((cursor, Trail::default())),
                 };
-                let stored =
-                    self.warehouse.commit_page(&self.scope, &claim, &pass, self.run, &page).await;
+                let stored = self
+                    .warehouse
+                    .commit_page(&self.scope, &claim, &pass, self.run, &page, None)
+                    .await;
                 self.warehouse.release(&claim).await.expect("released");
                 stored.expect("kept").tally
             }
