@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod fetch;
 mod open;
+mod plan;
 mod print;
 mod progress_bar;
 mod quarantine;
@@ -68,6 +69,8 @@ enum Command {
     Fetch(fetch::FetchOptions),
     /// Print the last items of a record as the vendor sent them. They are personal data.
     Raw(raw::RawOptions),
+    /// Print the calls that the next round, or a backfill, will make, without making them.
+    Plan(plan::PlanOptions),
     /// Tell why a record looks as it does, and when it is looked at next; prints no value of it.
     Explain(explain::ExplainOptions),
     /// Decide about walks that missed more records than can be believed.
@@ -149,6 +152,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Check => check::check(&configured(&cli.options)?).await,
         Command::Fetch(options) => fetch::fetch(&configured(&cli.options)?, &options).await,
         Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
+        Command::Plan(options) => plan::plan(&configured(&cli.options)?, &options).await,
         Command::Explain(options) => explain::explain(&configured(&cli.options)?, &options).await,
         Command::Deletions(command) => {
             deletions::deletions(&configured(&cli.options)?, &command).await

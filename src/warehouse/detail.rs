@@ -184,7 +184,8 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| due(row.id, row.fence, row.is_suspect)).collect())
     }
 
-    /// How many single calls are due within that time, those that wait for another try included.
+    /// How many single calls are due now, or wait for another try within that time. Those that are made later on purpose do
+    /// not count.
     pub async fn details_due(
         &self,
         scope: &Scope,
@@ -192,7 +193,8 @@ impl Warehouse {
     ) -> Result<i64, WarehouseError> {
         sqlx::query_scalar!(
             r#"select count(*) as "count!" from argos_sync.detail_due
-               where project = $1 and stream = $2 and due_at <= argos_sync.clock() + make_interval(secs => $3)"#,
+               where project = $1 and stream = $2 and due_at <= argos_sync.clock() + make_interval(secs => $3)
+                 and (due_at <= argos_sync.clock() or failures > 0)"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             within.as_secs_f64(),
@@ -209,7 +211,8 @@ impl Warehouse {
     ) -> Result<Option<Duration>, WarehouseError> {
         let seconds = sqlx::query_scalar!(
             "select greatest(extract(epoch from min(greatest(due_at, until_at)) - argos_sync.clock()), 0)::float8
-             from argos_sync.detail_due where project = $1 and stream = $2",
+             from argos_sync.detail_due
+             where project = $1 and stream = $2 and (due_at <= argos_sync.clock() or failures > 0)",
             scope.project.as_str(),
             scope.stream.as_str(),
         )

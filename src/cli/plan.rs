@@ -1,0 +1,165 @@
+//! `plan`: what the next round, or a backfill, will cost; no call is made.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Duration, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    exit::{ExitStatus, Failed},
+    open, print, run,
+};
+use crate::{
+    config::Config,
+    domain::{Lane, Ledger, Reading, Stream, Window},
+    planner::{self, Cost, Settings, Task},
+    sync::{Project, World},
+    warehouse::DetailMode,
+};
+
+/// What to plan.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlanOptions {
+    /// A backfill of these days (both included), instead of what is due now.
+    #[arg(long, value_name = "FROM..TO", value_parser = run::days)]
+    backfill: Option<Window>,
+    /// This project only.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+}
+
+/// Prints the calls of every project's plan, how long they take, and their share of a day's calls.
+pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitStatus, Failed> {
+    let opened = open::migrated(config).await?;
+    let told = async {
+        let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
+        let projects: Vec<&Project> = match &options.project {
+            None => world.projects.iter().collect(),
+            Some(name) => vec![open::project_named(&world, Some(name))?],
+        };
+        let mut rows = Vec::new();
+        let mut notes = String::new();
+        for project in projects {
+            let planned = Planned::of(&world, project, options.backfill).await?;
+            rows.extend(planned.rows(&Limits::of(config, project)));
+            planned.note(project, &mut notes);
+        }
+        Ok::<_, Failed>(print::table(&HEAD, &rows) + &notes)
+    };
+    let told = told.await;
+    opened.close().await?;
+    print::data(&told?);
+    Ok(ExitStatus::Done)
+}
+
+const HEAD: [&str; 7] =
+    ["project", "lane", "walks", "calls", "minutes", "of a day's calls", "what"];
+
+/// A project's name, and how many calls it may make; 0: any number.
+struct Limits {
+    project: String,
+    calls_per_second: u32,
+    calls_per_day: u32,
+}
+
+impl Limits {
+    fn of(config: &Config, project: &Project) -> Self {
+        let configured = config.projects.iter().find(|known| known.name == *project.name());
+        Self {
+            project: project.name().to_string(),
+            calls_per_second: configured.map_or(0, |known| known.calls_per_second),
+            calls_per_day: configured.map_or(0, |known| known.budget.calls_per_day),
+        }
+    }
+
+    /// One line of the table.
+    fn row(&self, lane: &str, walks: &str, calls: u64, what: &str) -> Vec<String> {
+        let minutes = match self.calls_per_second {
+            0 => "-".to_owned(),
+            calls_per_second => minutes(planner::time_of(calls, calls_per_second)),
+        };
+        let share = match self.calls_per_day {
+            0 => "-".to_owned(),
+            calls_per_day => percent(calls, calls_per_day),
+        };
+        let cells = [&self.project, lane, walks, &calls.to_string(), &minutes, &share, what];
+        cells.map(str::to_owned).to_vec()
+    }
+}
+
+/// A project's plan with its cost.
+struct Planned {
+    cost: Cost,
+    /// Single calls that are due already, and those that new records will need.
+    details: u64,
+}
+
+impl Planned {
+    async fn of(
+        world: &World,
+        project: &Project,
+        backfill: Option<Window>,
+    ) -> Result<Self, Failed> {
+        let settings = project.planning(&world.settings.planner);
+        let warehouse = &world.warehouse;
+        let ledger = warehouse.ledger(project.name(), project.stream(), settings.recent).await?;
+        let now = warehouse.now().await?;
+        let tasks = tasks(&settings, &ledger, now, backfill);
+        let cost = planner::cost(&settings, &ledger, &tasks);
+        let waiting = warehouse.details_due(project.scope(), std::time::Duration::ZERO).await?;
+        let mut details = u64::try_from(waiting).unwrap_or_default();
+        if project.stream() == Stream::Submission && project.scope().detail != DetailMode::Never {
+            details += cost.expected_records;
+        }
+        Ok(Self { cost, details })
+    }
+
+    fn rows(&self, limits: &Limits) -> Vec<Vec<String>> {
+        let of_lane = |(lane, (walks, calls)): (&Lane, &(u32, u32))| {
+            limits.row(lane.as_str(), &walks.to_string(), u64::from(*calls), "lists")
+        };
+        let mut rows: Vec<_> = self.cost.lists.iter().map(of_lane).collect();
+        if self.details > 0 {
+            rows.push(limits.row(Lane::Detail.as_str(), "", self.details, "single calls"));
+        }
+        let total = u64::from(self.cost.calls()) + self.details;
+        rows.push(limits.row("", "", total, "all"));
+        rows
+    }
+
+    fn note(&self, project: &Project, notes: &mut String) {
+        let days = self.cost.unknown_days;
+        if days > 0 {
+            let _infallible = writeln!(
+                notes,
+                "{}: {days} days were never read; {} records are expected there, going by the days that were",
+                project.name(),
+                self.cost.expected_records,
+            );
+        }
+    }
+}
+
+fn tasks(
+    settings: &Settings,
+    ledger: &Ledger,
+    now: DateTime<Utc>,
+    backfill: Option<Window>,
+) -> Vec<Task> {
+    let Some(window) = backfill else { return planner::plan(settings, ledger, now) };
+    let windows = planner::missing(window, &[], settings.window_days);
+    let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
+    windows.into_iter().map(task).collect()
+}
+
+/// Minutes with one decimal.
+fn minutes(time: Duration) -> String {
+    let tenths = (time.num_seconds() + 5) / 6;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Percent with two decimals.
+fn percent(calls: u64, calls_per_day: u32) -> String {
+    let hundredths = calls.saturating_mul(10_000) / u64::from(calls_per_day);
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
+}
