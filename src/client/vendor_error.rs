@@ -100,7 +100,7 @@ impl Refusal {
                 Meaning::Encrypted
             }
             400 if self.knows_no_project() => Meaning::Denied(Denial::NoSuchProject),
-            400 if self.names_a_date() => Meaning::DateStyle,
+            400 if self.may_mean_a_date() => Meaning::DateStyle,
             400 if self.knows_no_such_id() => Meaning::UnknownId,
             _ => Meaning::Request,
         }
@@ -120,8 +120,12 @@ impl Refusal {
             || self.mentions("not exist project")
     }
 
-    fn names_a_date(&self) -> bool {
+    fn may_mean_a_date(&self) -> bool {
         let names = ["start_date", "end_date", "startdate", "enddate"];
+        if self.message.is_none() && self.is_code("invalid_format") {
+            // Nobody knows which parameter is meant; to write the dates in the other way costs one call.
+            return true;
+        }
         self.says("invalid_format", "invalid format")
             && names.iter().any(|name| self.mentions(name))
     }
@@ -133,8 +137,11 @@ impl Refusal {
     }
 
     fn says(&self, code: &str, text: &str) -> bool {
-        let is_code = self.code.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(code));
-        is_code || self.mentions(text)
+        self.is_code(code) || self.mentions(text)
+    }
+
+    fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(code))
     }
 
     /// Looks in both, since a code may be a sentence.
@@ -232,6 +239,8 @@ mod tests {
         for (status, body, meaning) in [
             (400, r#"{"message":"invalid format: start_date"}"#, Meaning::DateStyle),
             (400, r#"{"code":"invalid_format","message":"endDate"}"#, Meaning::DateStyle),
+            (400, r#"{"errorCode":"invalid_format"}"#, Meaning::DateStyle),
+            (400, r#"{"code":"invalid_format","message":"count"}"#, Meaning::Request),
             (400, r#"{"message":"invalid format: nextpage_date"}"#, Meaning::Request),
             (400, r#"{"message":"invalid format: count"}"#, Meaning::Request),
             (400, r#"{"message":"invalid parameter: start_date"}"#, Meaning::Request),

@@ -51,6 +51,14 @@ pub enum Change {
     Vanish,
     /// A record that vanished is back.
     Return,
+    /// The record's creation date is shown no more; lists with dates know it all the same.
+    HideDate,
+    /// The record's creation date is shown again.
+    ShowDate,
+    /// Lists with dates leave the record out; all other calls show it.
+    Unlist,
+    /// Lists with dates show the record again.
+    Relist,
 }
 
 impl Change {
@@ -65,7 +73,12 @@ impl Change {
             | Self::Detail
             | Self::Delete => Some(Stream::Submission),
             Self::DeleteFaceauth { .. } => Some(Stream::Faceauth),
-            Self::Vanish | Self::Return => None,
+            Self::Vanish
+            | Self::Return
+            | Self::HideDate
+            | Self::ShowDate
+            | Self::Unlist
+            | Self::Relist => None,
         }
     }
 }

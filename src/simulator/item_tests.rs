@@ -1,6 +1,7 @@
 //! What items look like: every documented path occurs, and lists and single calls agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -279,10 +280,45 @@ fn changes_show_where_they_should() {
     change(Change::Return);
     world.override_item("main", &id, b"{\"x\":\"\\ud800\"}".to_vec()).unwrap();
     assert_eq!(world.submission("main", &id).unwrap(), b"{\"x\":\"\\ud800\"}");
+    world.set_now_ms(1_700_000_000_000);
+    let new = world.add("main", &Addition::default()).unwrap();
+    let new: Value = serde_json::from_slice(&world.submission("main", &new).unwrap()).unwrap();
+    assert_eq!(new["created_at"], "2023-11-14T22:13:20.000Z");
     let wrong = world.change("face", &id, Change::Vanish);
     assert_eq!(wrong, Err(ChangeError::UnknownRecord));
     let wrong = Change::DeleteFaceauth { keep_result: true };
     assert_eq!(world.change("main", &id, wrong), Err(ChangeError::WrongStream));
+}
+
+#[test]
+fn a_hidden_date_is_shown_by_no_call_and_an_unlisted_record_by_no_list_with_dates() {
+    let world = world(50);
+    for (key, date) in [("main", "created_at"), ("face", "create_time")] {
+        let project = world.project(key).unwrap();
+        let id = Arc::clone(project).shown_ids().nth(7).unwrap();
+        let change = |change| world.change(key, &id, change).unwrap();
+        let item = || -> Value { serde_json::from_slice(&project.item(&id).unwrap()).unwrap() };
+        let dated = || {
+            let [start, end] =
+                if key == "main" { ["start_date", "end_date"] } else { ["startDate", "endDate"] };
+            let pairs = [(start, "2024-01-01"), (end, "2024-12-31"), ("count", "2000")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let body = project.answer(key, Ok(pairs.to_vec()), 1).unwrap().body;
+            String::from_utf8(body).unwrap().contains(&id)
+        };
+        let all = || items(&world, key);
+        let without_date = || all().iter().filter(|item| item.get(date).is_none()).count();
+
+        change(Change::HideDate);
+        assert_eq!((item().get(date), without_date(), dated()), (None, 1, true));
+        change(Change::ShowDate);
+        assert!(item().get(date).is_some() && without_date() == 0);
+        change(Change::Unlist);
+        assert_eq!((all().len(), dated()), (50, false));
+        assert!(item().get(date).is_some());
+        change(Change::Relist);
+        assert!(dated());
+    }
 }
 
 #[test]

@@ -55,11 +55,16 @@ fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> Page {
     let window = call.window.clone().unwrap_or(i64::MIN..i64::MAX);
     let count = usize::try_from(call.count).unwrap_or(usize::MAX);
     let order = knobs.order;
+    let is_listed = |number: &u32| call.window.is_none() || records.is_listed(*number);
     let mut rows: Vec<u32> = match &call.among {
-        None => Walk::new(records, order, window, call.cursor).take(count + 1).collect(),
+        None => {
+            let walk = Walk::new(records, order, window, call.cursor);
+            walk.filter(is_listed).take(count + 1).collect()
+        }
         Some(numbers) => {
             let inside = |number: &u32| {
                 records.is_shown(*number)
+                    && is_listed(number)
                     && records.created_at_ms(*number).is_some_and(|at| window.contains(&at))
                     && call.cursor.is_none_or(|place| is_ahead(records, order, *number, place))
             };
@@ -81,7 +86,9 @@ fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut 
     };
     let window = call.window.clone().unwrap_or(i64::MIN..i64::MAX);
     let count = usize::try_from(knobs.repeated_rows).unwrap_or(0);
-    let mut rows: Vec<_> = Walk::back(records, knobs.order, window, place).take(count).collect();
+    let is_listed = |number: &u32| call.window.is_none() || records.is_listed(*number);
+    let walk = Walk::back(records, knobs.order, window, place);
+    let mut rows: Vec<_> = walk.filter(is_listed).take(count).collect();
     rows.reverse();
     rows.append(&mut page.rows);
     page.rows = rows;

@@ -16,6 +16,7 @@ pub(super) struct Overlay {
 
 /// What became of one record, as far as it is not what was generated.
 #[derive(Debug, Default, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(super) struct Altered {
     /// State, codes, when.
     pub(super) decided: Option<(KycResult, Vec<String>, i64)>,
@@ -32,6 +33,10 @@ pub(super) struct Altered {
     /// Whether a deleted face authentication lost policy, result and codes.
     pub(super) result_lost: bool,
     pub(super) vanished: bool,
+    /// Whether the creation date is left out.
+    pub(super) date_hidden: bool,
+    /// Whether lists with dates leave it out.
+    pub(super) unlisted: bool,
     /// Served in place of the item, byte for byte.
     pub(super) raw: Option<Vec<u8>>,
 }
@@ -58,6 +63,10 @@ impl Altered {
             }
             Change::Vanish => self.vanished = true,
             Change::Return => self.vanished = false,
+            Change::HideDate => self.date_hidden = true,
+            Change::ShowDate => self.date_hidden = false,
+            Change::Unlist => self.unlisted = true,
+            Change::Relist => self.unlisted = false,
         }
     }
 }
@@ -123,6 +132,11 @@ impl Records<'_> {
             number < self.timeline.count
         };
         exists && !self.overlay.altered(number).is_some_and(|altered| altered.vanished)
+    }
+
+    /// Whether lists with dates know the record.
+    pub(super) fn is_listed(&self, number: u32) -> bool {
+        !self.overlay.altered(number).is_some_and(|altered| altered.unlisted)
     }
 
     /// The state an added submission was added with.

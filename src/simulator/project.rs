@@ -1,6 +1,6 @@
 //! One project of the vendor: its records, its knobs, and its answers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::StatusCode;
@@ -23,6 +23,8 @@ use crate::domain::Stream;
 
 /// The addresses of answers for a truth that no call made.
 const NO_CALL: u64 = 0;
+/// No time was set.
+const CLOCK: i64 = i64::MIN;
 
 /// One project while it is simulated.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(super) struct LiveProject {
     overlay: RwLock<Overlay>,
     /// How many list pages were answered.
     pages: AtomicU64,
+    /// What time it is; [`CLOCK`] for the time of this machine.
+    now_ms: AtomicI64,
 }
 
 impl LiveProject {
@@ -54,6 +58,7 @@ impl LiveProject {
             knobs: RwLock::default(),
             overlay: RwLock::default(),
             pages: AtomicU64::new(0),
+            now_ms: AtomicI64::new(CLOCK),
         }
     }
 
@@ -74,6 +79,17 @@ impl LiveProject {
         *self.accepted.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
+    pub(super) fn set_now_ms(&self, now_ms: i64) {
+        self.now_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> i64 {
+        match self.now_ms.load(Ordering::Relaxed) {
+            CLOCK => clock::now_ms(),
+            set => set,
+        }
+    }
+
     fn with_records<T>(&self, read: impl FnOnce(Records<'_>) -> T) -> T {
         let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
         read(Records { timeline: self.timeline, overlay: &overlay })
@@ -82,7 +98,7 @@ impl LiveProject {
     /// Adds a record and tells its id.
     pub(super) fn add(&self, addition: &Addition) -> String {
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        self.ids.id(overlay.add(addition, clock::now_ms()))
+        self.ids.id(overlay.add(addition, self.now_ms()))
     }
 
     /// Changes a record.
@@ -92,7 +108,7 @@ impl LiveProject {
         }
         let number = self.existing(id)?;
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        overlay.alter(number).apply(change, clock::now_ms());
+        overlay.alter(number).apply(change, self.now_ms());
         Ok(())
     }
 

@@ -55,7 +55,9 @@ pub(super) fn faceauth(
         w.pair("auth_id", &population.ids(Stream::Faceauth).id(number));
         let status = if rejected { "rejected" } else { "approved" };
         w.pair(if misspelled { "aurh_status" } else { "auth_status" }, status);
-        w.key("create_time").time(TimeFormat::Iso, created_at_ms);
+        if !altered.is_some_and(|altered| altered.date_hidden) {
+            w.key("create_time").time(TimeFormat::Iso, created_at_ms);
+        }
         w.key("delete_check").bool(deleted.is_some());
         if let Some((at_ms, _)) = deleted {
             w.key("delete_time").time(TimeFormat::Iso, at_ms);

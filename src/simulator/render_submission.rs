@@ -106,7 +106,7 @@ fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
         w.key("kyc").object(|w| w.pair("result", item.result.as_str()));
     }
     if matches!(style.part, Part::All | Part::Others) {
-        w.key("created_at").time(style.knobs.time_format, item.created_at_ms);
+        created_at(w, style, item);
         let at_ms = item.altered.and_then(|altered| altered.deleted_at_ms);
         match label {
             DeletedLabel::Memo => w.key("memo").object(|w| {
@@ -120,11 +120,17 @@ fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     }
 }
 
+fn created_at(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
+    if !item.altered.is_some_and(|altered| altered.date_hidden) {
+        w.key("created_at").time(style.knobs.time_format, item.created_at_ms);
+    }
+}
+
 fn envelope(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
     let format = style.knobs.time_format;
     let mut draw = item.draw(Purpose::Envelope);
     w.pair("email", &item.email());
-    w.key("created_at").time(format, item.created_at_ms);
+    created_at(w, style, item);
     if minimal {
         return;
     }

@@ -121,6 +121,11 @@ impl World {
         *self.0.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
+    /// Sets what time it is at the vendor, in milliseconds since 1970; from then on it stands until it is set again.
+    pub fn set_now_ms(&self, now_ms: i64) {
+        self.0.projects.iter().for_each(|project| project.set_now_ms(now_ms));
+    }
+
     /// How many HTTP calls of the vendor's API arrived, whatever became of them.
     pub fn call_count(&self) -> u64 {
         self.0.call.load(Ordering::Relaxed)

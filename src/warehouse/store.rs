@@ -303,7 +303,9 @@ async fn write(
         .zip(&merged)
         .filter(|(work, merged)| {
             let is_news = origin.call() == Call::List && work.is_news();
-            merged.is_none() || (is_news && scope.detail.wants_changed())
+            // What an older single call brought, no list takes back (I5): where lists are enough, nobody else would ask.
+            let has_detail = work.held.as_ref().is_some_and(|held| held.detail.is_some());
+            merged.is_none() || (is_news && (scope.detail.wants_changed() || has_detail))
         })
         .map(|(work, _)| work.id.as_str())
         .collect();

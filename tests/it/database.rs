@@ -6,6 +6,7 @@
 use std::{
     str::FromStr as _,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use sqlx::{
@@ -61,7 +62,15 @@ impl Database {
     /// Drops the database, and sends away who is still connected. Only servers that outlive the tests need it.
     pub(crate) async fn close(self) {
         let server = SERVER.get_or_init(TestServer::find).await;
-        server.admin(&format!("drop database if exists {} with (force)", self.name)).await;
+        let order = format!("drop database if exists {} with (force)", self.name);
+        // The server's own vacuum cannot be sent away; it ends by itself.
+        for _ in 0..100 {
+            if server.order(&order).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        server.admin(&order).await;
     }
 }
 
@@ -121,13 +130,13 @@ impl TestServer {
     }
 
     async fn admin(&self, statement: &str) {
-        let mut connection =
-            PgConnection::connect(&self.url).await.expect("the test server answers");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(&mut connection)
-            .await
-            .expect(statement);
-        connection.close().await.expect("the connection closes");
+        self.order(statement).await.expect(statement);
+    }
+
+    async fn order(&self, statement: &str) -> Result<(), sqlx::Error> {
+        let mut connection = PgConnection::connect(&self.url).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
+        connection.close().await
     }
 }
 

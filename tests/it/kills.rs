@@ -1,15 +1,12 @@
 //! Killed, told to end, or without its database: the next start goes on, and the tables are as if nothing had happened.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    net::Ipv4Addr,
-    time::Duration,
-};
+use std::{net::Ipv4Addr, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     evidence::{ended_within, terminate},
+    random::Random,
     world::{ALL_DAYS, World},
 };
 
@@ -32,26 +29,6 @@ async fn undisturbed(world: &World, settings: &[(&str, &str)]) -> World {
     let ran = twin.run_with(settings, &BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     twin
-}
-
-/// Numbers that differ from run to run, and repeat with their seed.
-struct Random(u64);
-
-impl Random {
-    /// A new seed, or the one of `ARGOS_SYNC_TEST_SEED`.
-    fn new() -> Self {
-        let given = std::env::var_os("ARGOS_SYNC_TEST_SEED")
-            .map(|seed| seed.to_str().and_then(|seed| seed.parse().ok()).expect("a number"));
-        Self(given.unwrap_or_else(|| RandomState::new().hash_one("seed")))
-    }
-
-    /// A number from 1 to `most` (`SplitMix64`).
-    fn up_to(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        1 + (mixed ^ (mixed >> 31)) % most
-    }
 }
 
 #[tokio::test]

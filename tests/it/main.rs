@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "the functions around the tests are tests too"
 )]
 
@@ -20,11 +21,13 @@ mod faults;
 mod history;
 mod kills;
 mod layout;
+mod model;
 mod oddities;
 mod order;
 mod privacy;
 mod projects;
 mod quarantine;
+mod random;
 mod renormalize;
 mod runs;
 mod schema;

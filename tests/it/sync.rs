@@ -244,6 +244,18 @@ async fn lists_alone_are_enough_where_they_show_everything() {
 }
 
 #[tokio::test]
+async fn what_a_single_call_brought_goes_when_lists_alone_are_read() {
+    let world = World::new(20, 20).await;
+    world.backfill().await;
+    let id = world.vendor.faceauth_ids(FACE_KEY).next().expect("one");
+    let ran = world.run(&["fetch", "faceauth", "--id", &id]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    world.vendor.change(FACE_KEY, &id, Change::HideDate).expect("the change");
+    world.backfill().await;
+    assert_equal(&world).await;
+}
+
+#[tokio::test]
 async fn streams_read_one_after_the_other_are_equal_too() {
     let world = World::new(30, 20).await;
     for stream in Stream::ALL {

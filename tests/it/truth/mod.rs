@@ -3,6 +3,7 @@
 //! Nothing of the program's normalizing is used: the vendor's items go as jsonb into a schema of their own, and SQL
 //! written by hand from the contract says what each column must hold.
 
+mod deletions;
 mod expectations;
 
 use std::collections::BTreeSet;
@@ -11,10 +12,14 @@ use argos_sync::domain::Stream;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::world::{FACE_KEY, KEY, World};
+pub(crate) use deletions::differences_with;
 use expectations::{ALL, Expectation, NOT_COMPARED};
 
 /// Items that are loaded, and bodies that are inflated, at a time.
 const BATCH: usize = 1000;
+
+/// A record's id, its whole item as it was served, and as it was kept.
+type Bodies = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// A way in which a table differs from the truth; names no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,8 +191,8 @@ async fn records(pool: &PgPool) -> Vec<Difference> {
          select case when record.id is null then 'row missing' when want.id is null then 'row too many'
                 else 'window_day, undated or deleted_at' end, array_agg(coalesce(want.id, record.id)::text)
          from want full join argos_sync.record on (record.project, record.stream, record.id) = (want.project, want.stream, want.id)
-         where record.id is null or want.id is null or record.undated
-            or record.window_day is distinct from (want.created_at at time zone 'UTC')::date
+         where record.id is null or want.id is null or record.undated <> (want.created_at is null)
+            or record.window_day <> (want.created_at at time zone 'UTC')::date
             or record.deleted_at is distinct from want.deleted_at
          group by 1";
     rows(pool, "argos_sync.record", sql.to_owned()).await
@@ -239,13 +244,12 @@ async fn unlike_raw_bodies(pool: &PgPool) -> BTreeSet<String> {
         );
         let mut last = String::new();
         loop {
-            let batch: Vec<(String, Option<Vec<u8>>, Option<Vec<u8>>)> =
-                sqlx::query_as(AssertSqlSafe(sql.clone()))
-                    .bind(&last)
-                    .bind(i64::try_from(BATCH).expect("small"))
-                    .fetch_all(pool)
-                    .await
-                    .expect("raw bodies");
+            let batch: Vec<Bodies> = sqlx::query_as(AssertSqlSafe(sql.clone()))
+                .bind(&last)
+                .bind(i64::try_from(BATCH).expect("small"))
+                .fetch_all(pool)
+                .await
+                .expect("raw bodies");
             let Some((id, ..)) = batch.last() else { break };
             last.clone_from(id);
             for (id, served, kept) in batch {

@@ -3,6 +3,9 @@ create schema truth;
 create table truth.submission (id text collate "C" primary key, item jsonb not null, body bytea not null);
 create table truth.faceauth (id text collate "C" primary key, item jsonb not null, body bytea not null);
 
+-- Records that were there once, and are no more.
+create table truth.vanished (id text collate "C" primary key);
+
 -- Records that the vendor marks as deleted: of these nothing is kept that names a person.
 create view truth.deleted as
     select id from truth.submission

@@ -1,0 +1,357 @@
+//! Drives a world through a schedule, and compares the warehouse with the truth when the world has stopped.
+
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
+
+use argos_sync::{
+    domain::{Day, Stream},
+    simulator::{Addition, Change, Faults, SimulatedProject},
+};
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use futures_util::future::join_all;
+use sqlx::{AssertSqlSafe, PgPool};
+
+use super::{
+    happenings::Happening,
+    replicas::{End, Fate, Replica},
+    schedule::{Schedule, Step},
+};
+use crate::{
+    truth::{self, Difference},
+    world::{FACE_KEY, KEY, World},
+};
+
+/// Whole days in which every record is listed once, and called for once.
+const LIST_CYCLE_DAYS: i64 = 4;
+const DETAIL_CYCLE_DAYS: i64 = 8;
+/// Longer than a claim holds.
+const LEASE: TimeDelta = TimeDelta::minutes(10);
+/// Longer than between two single calls that confirm a deletion.
+const CONFIRMATION: TimeDelta = TimeDelta::minutes(61);
+/// A pass that misses a record is followed by two single calls.
+const CONFIRMATIONS: u32 = 3;
+/// How often the count of calls is looked at.
+const LOOK: Duration = Duration::from_millis(1);
+
+const DUE: [&str; 2] = ["run", "--once"];
+
+/// A world that follows a schedule.
+struct Model {
+    schedule: Arc<Schedule>,
+    world: World,
+    now: DateTime<Utc>,
+    /// The ids of all records there ever were, by number.
+    submissions: Vec<String>,
+    faceauths: Vec<String>,
+    /// Those with changes that lists may not show.
+    unseen: BTreeSet<String>,
+    /// What the processes said, in order.
+    said: String,
+}
+
+/// Lets everything happen; tells what was wrong in the end.
+pub(super) async fn play(schedule: Schedule) -> Result<(), String> {
+    let mut model = Model::new(Arc::new(schedule)).await;
+    match model.play().await {
+        Ok(()) => {
+            model.world.pool.close().await;
+            model.world.database.close().await;
+            Ok(())
+        }
+        Err(why) => Err(format!(
+            "{why}\n--- at {}\n--- the schedule\n{}--- the processes\n{}",
+            model.now, model.schedule, model.said
+        )),
+    }
+}
+
+impl Model {
+    async fn new(schedule: Arc<Schedule>) -> Self {
+        let project = |key: &str, stream| SimulatedProject {
+            key: key.to_owned(),
+            stream,
+            population: schedule.population.clone(),
+        };
+        let projects = vec![project(KEY, Stream::Submission), project(FACE_KEY, Stream::Faceauth)];
+        let world = World::of(projects).await;
+        for (key, knobs) in [KEY, FACE_KEY].iter().zip(&schedule.knobs) {
+            world.vendor.set_knobs(key, knobs.clone()).expect("a project");
+        }
+        configure(&world, &schedule);
+        replace_clock(&world.pool).await;
+        let mut model = Self {
+            submissions: world.vendor.submission_ids(KEY).collect(),
+            faceauths: world.vendor.faceauth_ids(FACE_KEY).collect(),
+            world,
+            now: schedule.begin,
+            schedule,
+            unseen: BTreeSet::new(),
+            said: String::new(),
+        };
+        model.pass(TimeDelta::zero()).await;
+        model
+    }
+
+    async fn play(&mut self) -> Result<(), String> {
+        let schedule = Arc::clone(&self.schedule);
+        for (number, step) in schedule.steps.iter().enumerate() {
+            self.step(step).await.map_err(|why| format!("in step {number}: {why}"))?;
+        }
+        self.world.vendor.set_faults(Faults::default());
+        self.settle().await
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), String> {
+        for happening in &step.before {
+            self.happen(happening);
+        }
+        self.world.vendor.set_faults(step.faults.clone());
+        let ends = self.work(step).await;
+        for end in &ends {
+            self.note(end);
+        }
+        for End { ran, .. } in ends {
+            // Done, partial, told to end, or killed.
+            if ![0, 65, 75, -1].contains(&ran.code()) {
+                return Err(format!("a process ended with {}", ran.code()));
+            }
+        }
+        self.pass(step.pause).await;
+        Ok(())
+    }
+
+    /// The processes of a step, while things happen.
+    async fn work(&mut self, step: &Step) -> Vec<End> {
+        let days = self.days();
+        let arguments: &[&str] =
+            if step.is_backfill { &["run", "--backfill", &days] } else { &DUE };
+        let one_freezes = matches!(step.replicas[0], Fate::FrozenAfter(_));
+        let mut replicas = Vec::new();
+        for fate in &step.replicas {
+            // The other one begins when the first stands still, and its claims have ended.
+            if one_freezes
+                && let Some(first) = replicas.first_mut()
+                && Replica::stands_still(first).await
+            {
+                self.pass(LEASE).await;
+            }
+            replicas.push(self.start(arguments, *fate).await);
+        }
+        let mut ending = Box::pin(async {
+            if !one_freezes {
+                return join_all(replicas.into_iter().map(Replica::end)).await;
+            }
+            let mut ends = Vec::new();
+            // One that stands still goes on when the others have ended.
+            while let Some(replica) = replicas.pop() {
+                ends.push(replica.end().await);
+            }
+            ends
+        });
+        let first_call = self.world.vendor.call_count();
+        let mut to_happen = step.during.clone().into_iter().peekable();
+        let ends = loop {
+            tokio::select! {
+                ends = &mut ending => break ends,
+                () = tokio::time::sleep(LOOK), if to_happen.peek().is_some() => {
+                    let calls = self.world.vendor.call_count() - first_call;
+                    while let Some((_, happening)) = to_happen.next_if(|(at, _)| *at <= calls) {
+                        self.happen(&happening);
+                    }
+                }
+            }
+        };
+        for (_, happening) in to_happen {
+            self.happen(&happening);
+        }
+        ends
+    }
+
+    async fn start(&self, arguments: &[&str], fate: Fate) -> Replica {
+        let page_size = self.schedule.page_size[1].to_string();
+        let settings = [("project.face.page_size", page_size.as_str())];
+        Replica::start(&self.world, &settings, arguments, fate).await
+    }
+
+    fn days(&self) -> String {
+        format!("{}..{}", since(&self.schedule), self.now.date_naive())
+    }
+
+    /// Makes it happen at the vendor.
+    fn happen(&mut self, happening: &Happening) {
+        let vendor = &self.world.vendor;
+        match happening {
+            Happening::New { stream, minutes_old, result } => {
+                let created_at = self.now - TimeDelta::minutes(*minutes_old);
+                let addition = Addition {
+                    created_at_ms: Some(created_at.timestamp_millis()),
+                    result: *result,
+                };
+                let (key, ids) = match stream {
+                    Stream::Submission => (KEY, &mut self.submissions),
+                    Stream::Faceauth => (FACE_KEY, &mut self.faceauths),
+                };
+                ids.push(vendor.add(key, &addition).expect("a new record"));
+            }
+            Happening::Changed { stream, number, change } => {
+                let (key, ids) = match stream {
+                    Stream::Submission => (KEY, &self.submissions),
+                    Stream::Faceauth => (FACE_KEY, &self.faceauths),
+                };
+                let id = &ids[*number];
+                if !is_shown_by_lists(change) {
+                    self.unseen.insert(id.clone());
+                }
+                vendor.change(key, id, change.clone()).expect("a change");
+            }
+        }
+    }
+
+    /// Lets time pass, here and at the vendor.
+    async fn pass(&mut self, time: TimeDelta) {
+        self.now += time;
+        self.world.vendor.set_now_ms(self.now.timestamp_millis());
+        sqlx::query("update argos_sync_test.clock set at = $1")
+            .bind(self.now)
+            .execute(&self.world.pool)
+            .await
+            .expect("the clock");
+    }
+
+    /// The world has stopped: within the cycles of lists and of single calls, all of it has to be known.
+    async fn settle(&mut self) -> Result<(), String> {
+        self.round(&[0, 65]).await?;
+        // By then single calls that failed are due again.
+        self.pass(TimeDelta::hours(7)).await;
+        for _ in 0..LIST_CYCLE_DAYS {
+            self.round(&[0]).await?;
+            self.pass(TimeDelta::days(1)).await;
+        }
+        for _ in 0..CONFIRMATIONS {
+            self.round(&[0]).await?;
+            self.pass(CONFIRMATION).await;
+        }
+        let found = self.differences().await;
+        let early = found.iter().filter(|found| !found.ids.is_subset(&self.unseen));
+        let early: Vec<_> = early.collect();
+        if !early.is_empty() {
+            return Err(format!(
+                "after a cycle of lists the warehouse is not the truth: {early:#?}"
+            ));
+        }
+        // The clock goes by days, so that a cycle may begin a day late, and a record's turn in it come a day late.
+        for _ in LIST_CYCLE_DAYS..DETAIL_CYCLE_DAYS + 2 {
+            self.pass(TimeDelta::days(1)).await;
+            self.round(&[0]).await?;
+        }
+        let found = self.differences().await;
+        if !found.is_empty() {
+            return Err(format!("the warehouse is not the truth: {found:#?}"));
+        }
+        self.rest().await
+    }
+
+    /// Nothing waits any more, and reading what is known writes no row (I4).
+    async fn rest(&mut self) -> Result<(), String> {
+        for table in ["claim", "suspect", "deletion_alarm", "quarantine"] {
+            let sql = format!("select count(*) from argos_sync.{table}");
+            let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&self.world.pool)
+                .await
+                .expect("a count");
+            if count > 0 {
+                return Err(format!("{count} rows are left in argos_sync.{table}"));
+            }
+        }
+        let before = truth::fingerprint(&self.world.pool).await;
+        self.round(&[0]).await?;
+        let after = truth::fingerprint(&self.world.pool).await;
+        let is_written =
+            |(one, two): &(&(String, _, _), _)| one != two && !one.0.starts_with("argos_sync.");
+        let written: Vec<_> = before.iter().zip(&after).filter(is_written).collect();
+        if !written.is_empty() {
+            return Err(format!("nothing changed, and rows were written: {written:#?}"));
+        }
+        Ok(())
+    }
+
+    /// One process does what is due.
+    async fn round(&mut self, codes: &[i32]) -> Result<(), String> {
+        let end = self.start(&DUE, Fate::Lives).await.end().await;
+        self.note(&end);
+        let code = end.ran.code();
+        if codes.contains(&code) {
+            return Ok(());
+        }
+        Err(format!("the world has stopped, and a process ended with {code}"))
+    }
+
+    fn note(&mut self, end: &End) {
+        let End { ran, commits, took } = end;
+        let now = self.now;
+        let _infallible = writeln!(self.said, "--- {now}, {commits} commits in {took:?}: {ran:?}");
+    }
+
+    async fn differences(&self) -> Vec<Difference> {
+        let vanished = |key: &'static str, ids: &[String]| {
+            let vendor = self.world.vendor.clone();
+            let is_gone = move |id: &&String| {
+                vendor.submission(key, id).or_else(|| vendor.faceauth(key, id)).is_none()
+            };
+            ids.iter().filter(is_gone).cloned().collect::<Vec<_>>()
+        };
+        let vanished = [vanished(KEY, &self.submissions), vanished(FACE_KEY, &self.faceauths)];
+        truth::differences_with(&self.world, &vanished.concat()).await
+    }
+}
+
+/// Whether lists show such a change of any record; those that say little of a record may not show the others.
+fn is_shown_by_lists(change: &Change) -> bool {
+    match change {
+        Change::Delete
+        | Change::DeleteFaceauth { .. }
+        | Change::Vanish
+        | Change::Return
+        | Change::HideDate
+        | Change::ShowDate
+        | Change::Unlist
+        | Change::Relist => true,
+        Change::Decide { .. }
+        | Change::FlagAml
+        | Change::ClearAml
+        | Change::Edit(_)
+        | Change::Memo(_)
+        | Change::Detail => false,
+    }
+}
+
+/// Before all records.
+fn since(schedule: &Schedule) -> Day {
+    schedule.population.from - Days::new(1)
+}
+
+fn configure(world: &World, schedule: &Schedule) {
+    let client = format!("page_size = {}\nretry_time_seconds = 1", schedule.page_size[0]);
+    let more = format!(
+        "[sync]\nsince = \"{}\"\nwindow_days = {}\npatience_minutes = 0\n\
+         [audit]\ncycle_days = {LIST_CYCLE_DAYS}\ndetail_cycle_days = {DETAIL_CYCLE_DAYS}\n\
+         daily_calls = {}\n\
+         [deletion]\nmissing_min = 1000\n",
+        since(schedule),
+        schedule.window_days,
+        schedule.daily_calls,
+    );
+    world.configure_client(&client, &more);
+}
+
+/// Puts a clock in place of the database's that stands until it is set.
+async fn replace_clock(pool: &PgPool) {
+    sqlx::raw_sql(
+        "create schema argos_sync_test;
+         create table argos_sync_test.clock as select now() as at;
+         create or replace function argos_sync.clock() returns timestamptz
+            language sql stable as $$ select at from argos_sync_test.clock $$",
+    )
+    .execute(pool)
+    .await
+    .expect("the clock is replaced");
+}

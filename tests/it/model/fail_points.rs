@@ -1,0 +1,67 @@
+//! Killed once at every commit there is, before and after it: the next start ends as if nothing had happened.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::replicas::{End, Fate, Replica};
+use crate::world::{ALL_DAYS, World};
+
+const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
+/// Several pages of each list, and all days in one window.
+const SETTINGS: [(&str, &str); 2] = [("client.page_size", "4"), ("sync.window_days", "365")];
+
+const ENDED: &str = "select count(*) from argos_sync.backfill where ended_at is not null";
+
+/// Worlds at a time.
+const AT_A_TIME: usize = 2;
+
+/// What a warehouse holds in the end, and what it took.
+#[derive(Debug, PartialEq, Eq)]
+struct Result {
+    tables: BTreeMap<String, String>,
+    pages: i64,
+    details: i64,
+    claims: i64,
+}
+
+async fn result(world: &World) -> Result {
+    Result {
+        tables: world.tables().await,
+        pages: world.number("select sum(pages)::bigint from argos_sync.run_stream").await,
+        details: world.number("select sum(details)::bigint from argos_sync.run_stream").await,
+        claims: world.number("select count(*) from argos_sync.claim").await,
+    }
+}
+
+async fn backfill(world: &World, fate: Fate) -> End {
+    Replica::start(world, &SETTINGS, &BACKFILL, fate).await.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn model_a_backfill_killed_at_any_commit_ends_as_if_it_never_had_been() {
+    let world = World::new(14, 6).await;
+    let undisturbed = world.twin().await;
+    let End { ran, commits, .. } = backfill(&undisturbed, Fate::Lives).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let wanted = result(&undisturbed).await;
+    assert!(commits > 15, "{commits}");
+    let (world, wanted) = (&world, &wanted);
+    stream::iter((1..=commits).flat_map(|at| [Fate::KilledBefore(at), Fate::KilledAfter(at)]))
+        .for_each_concurrent(AT_A_TIME, |fate| async move {
+            let twin = world.twin().await;
+            let End { ran, .. } = backfill(&twin, fate).await;
+            assert_eq!(ran.code(), -1, "{fate}: {ran:?}");
+            // Killed between its end and its last word, it is done, and another start is another backfill.
+            let is_done = twin.number(ENDED).await > 0;
+            let End { ran, .. } = backfill(&twin, Fate::Lives).await;
+            assert_eq!(ran.code(), 0, "{fate}: {ran:?}");
+            let Result { pages, .. } = *wanted;
+            let found = result(&twin).await;
+            let found = if is_done { Result { pages, ..found } } else { found };
+            assert_eq!(found, *wanted, "{fate}");
+            twin.pool.close().await;
+            twin.database.close().await;
+        })
+        .await;
+}

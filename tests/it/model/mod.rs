@@ -1,0 +1,93 @@
+//! The proof: whatever happens in whatever order, when the world stops the warehouse becomes the truth.
+//!
+//! A seed makes a [`schedule`]: a vendor with random habits, records that come, change, vanish and return, faults, and
+//! processes that are killed or frozen at commits, two at once. The clock of the database is the schedule's. When
+//! everything has happened, the clock goes on for one cycle of lists and one of single calls, and then every table must
+//! be what the vendor shows.
+//!
+//! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed again,
+//! `ARGOS_SYNC_SEEDS=1000 cargo test --test it model_seeds -- --ignored --nocapture` plays a thousand, and
+//! `ARGOS_SYNC_SEEDS=1001..2000` the next ones.
+
+mod drive;
+mod fail_points;
+mod happenings;
+mod knobs;
+mod replicas;
+mod schedule;
+mod wire;
+
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+use schedule::Schedule;
+
+/// Played by every `cargo test`. Those that once found a mistake stay.
+const SEEDS: [u64; 12] = [1, 2, 3, 4, 5, 6, 9, 10, 13, 14, 15, 20];
+
+/// Seeds that are played at the same time.
+const AT_A_TIME: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn model_when_the_world_stops_the_warehouse_becomes_the_truth() {
+    let seeds = given("ARGOS_SYNC_SEED").map(|seed| vec![number(&seed)]);
+    play_all(seeds.unwrap_or_else(|| SEEDS.to_vec())).await;
+}
+
+/// Any number of seeds.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "as long as one likes: ARGOS_SYNC_SEEDS says how many"]
+async fn model_seeds() {
+    let seeds = given("ARGOS_SYNC_SEEDS").unwrap_or_else(|| "100".to_owned());
+    let (first, last) = seeds.split_once("..").unwrap_or(("1", &seeds));
+    play_all((number(first)..=number(last)).collect()).await;
+}
+
+/// What the environment says.
+fn given(variable: &str) -> Option<String> {
+    std::env::var_os(variable).map(|text| text.into_string().expect("UTF-8"))
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a seed is a number; seeds are 100 or 101..200")
+}
+
+async fn play_all(seeds: Vec<u64>) {
+    let count = seeds.len();
+    let failed: Vec<u64> = stream::iter(seeds)
+        .map(|seed| async move {
+            let began = tokio::time::Instant::now();
+            let played = AssertUnwindSafe(drive::play(Schedule::of(seed))).catch_unwind().await;
+            let why = match played {
+                Ok(Ok(())) => {
+                    println!("seed {seed}: {:?}", began.elapsed());
+                    return None;
+                }
+                Ok(Err(why)) => why,
+                Err(panicked) => words(panicked.as_ref()),
+            };
+            println!(
+                "seed {seed} failed: {why}\nARGOS_SYNC_SEED={seed} cargo test --test it model"
+            );
+            Some(seed)
+        })
+        .buffer_unordered(AT_A_TIME)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    assert!(failed.is_empty(), "{} of {count} seeds failed: {failed:?}", failed.len());
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+#[test]
+fn a_seed_makes_one_schedule() {
+    let texts = |seed| Schedule::of(seed).to_string();
+    assert_eq!(texts(5), texts(5));
+    assert_ne!(texts(5), texts(6));
+}
