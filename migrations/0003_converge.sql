@@ -53,17 +53,18 @@ create table argos_sync.suspect (
     primary key (project, stream, id)
 );
 
--- Walks that missed more records than is plausible, and what was decided.
+-- Days of which the last walk missed more records than is plausible, and what was decided.
 create table argos_sync.deletion_alarm (
     project text collate "C" not null,
     stream text collate "C" not null,
-    window_from date not null,
-    window_to date not null check (window_from < window_to),
+    -- Missed by a walk of these days, or by one without a date filter.
+    filtered boolean not null,
+    day date not null,
     raised_at timestamptz not null,
     pass_id bigint not null,
     live integer not null,
     missing integer not null,
-    primary key (project, stream, window_from, window_to)
+    primary key (project, stream, filtered, day)
 );
 
 create table argos_sync.deletion_decision (

@@ -90,6 +90,11 @@ async fn decide(
     Ok(ExitStatus::Done)
 }
 
+fn days(alarm: &Alarm) -> String {
+    let days = format!("{}..{}", alarm.first, alarm.last);
+    if alarm.filtered { days } else { format!("{days} (without a date filter)") }
+}
+
 fn as_text(alarms: &[Alarm]) -> String {
     if alarms.is_empty() {
         return "no walk missed more records than can be believed\n".to_owned();
@@ -98,7 +103,7 @@ fn as_text(alarms: &[Alarm]) -> String {
         vec![
             alarm.project.clone(),
             alarm.stream.clone(),
-            alarm.days(),
+            days(alarm),
             alarm.live.to_string(),
             alarm.missing.to_string(),
             alarm.raised_at.format("%Y-%m-%d %H:%M:%S").to_string(),

@@ -148,7 +148,7 @@ fn as_text(standing: &Standing) -> String {
     let mut text = print::table(&head, &rows);
     text.push('\n');
     text.extend(
-        projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, &calls)),
+        projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
     for project in projects {
         let name = &project.project;

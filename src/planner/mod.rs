@@ -87,7 +87,12 @@ pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Tas
         tasks.extend(tasks_of_lane.map(|reading| Task { lane, reading }));
     }
     let is_read = !tasks.iter().any(|task| task.lane == Lane::Backfill);
-    if is_read && ledger.unfiltered_as_of.is_none_or(|as_of| now - as_of >= settings.cycle) {
+    // What a person approved may be what only a walk without a date filter can miss.
+    let approved_at = days.iter().filter_map(|state| state.approved_at).max();
+    let is_due = |as_of: DateTime<Utc>| {
+        now - as_of >= settings.cycle || approved_at.is_some_and(|approved_at| approved_at >= as_of)
+    };
+    if is_read && ledger.unfiltered_as_of.is_none_or(is_due) {
         tasks.push(Task { lane: Lane::Audit, reading: Reading::Everything });
     }
     tasks

@@ -109,7 +109,7 @@ async fn read_claimed(
         };
         // A closed gate says nothing about the window: its checkpoint and its size stay.
         if let (ClientError::Gate(_), Trouble::Passing { not_before }) = (&error, trouble) {
-            warn!(project = %project.name(), window = %claim.window, %error, "the window waits");
+            warn!(project = %project.name(), window = %claim.reading, %error, "the window waits");
             if patience.wait(world, 1, not_before).await {
                 continue;
             }

@@ -145,13 +145,14 @@ pub(super) async fn compare(
     let verdict = |day: &Day| {
         verdicts.iter().find(|decided| decided.window.contains(*day)).map(|d| d.verdict)
     };
-    let open: Vec<Count> =
-        days.iter().filter(|(day, _)| verdict(day).is_none()).map(|(_, count)| *count).collect();
-    let whole = open.iter().fold(Count::default(), |sum, count| Count {
+    let open: Vec<(Day, Count)> =
+        days.into_iter().filter(|(day, _)| verdict(day).is_none()).collect();
+    let whole = open.iter().fold(Count::default(), |sum, (_, count)| Count {
         live: sum.live + count.live,
         missing: sum.missing + count.missing,
     });
-    let is_believed = open.iter().chain([&whole]).all(|count| scope.deletion.is_plausible(*count));
+    let mut counts = open.iter().map(|(_, count)| *count).chain([whole]);
+    let is_believed = counts.all(|count| scope.deletion.is_plausible(count));
     let suspects: Vec<&str> = missing
         .iter()
         .filter(|(_, day)| match verdict(day) {
@@ -166,7 +167,9 @@ pub(super) async fn compare(
         deletion::clear_alarms(connection, claim).await?;
         return Ok(None);
     }
-    deletion::raise_alarm(connection, claim, pass_id, whole).await?;
+    let missed: Vec<(Day, Count)> =
+        open.into_iter().filter(|(_, count)| count.missing > 0).collect();
+    deletion::raise_alarm(connection, claim, pass_id, &missed).await?;
     Ok(Some(whole))
 }
 

@@ -7,37 +7,29 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, raw};
 use crate::{
-    domain::{ProjectName, ReadNumber, Reading, Stream, Window},
+    domain::{Day, ProjectName, ReadNumber, Stream, Window},
     normalize::catalogue::{self, Schema},
 };
 
-/// A walk that missed more records than can be believed.
+/// Days in a row of which a walk missed more records than can be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     /// The project.
     pub project: String,
     /// The stream.
     pub stream: String,
-    /// The first day of the window that was walked.
-    pub window_from: crate::domain::Day,
-    /// The day after the last.
-    pub window_to: crate::domain::Day,
+    /// Whether a walk of these days missed them, or one without a date filter.
+    pub filtered: bool,
+    /// The first day.
+    pub first: Day,
+    /// The last day.
+    pub last: Day,
     /// When it was noticed last.
     pub raised_at: DateTime<Utc>,
-    /// Live records of the window.
-    pub live: i32,
+    /// Live records of these days.
+    pub live: i64,
     /// Those the walk missed.
-    pub missing: i32,
-}
-
-impl Alarm {
-    /// The days of the walk, both included.
-    pub fn days(&self) -> String {
-        match Window::new(self.window_from, self.window_to) {
-            Ok(window) if window != Reading::Everything.claimed() => window.to_string(),
-            Ok(_) | Err(_) => Reading::Everything.to_string(),
-        }
-    }
+    pub missing: i64,
 }
 
 /// What a person decided about the missing records of a window.
@@ -59,12 +51,17 @@ pub enum Verdict {
 }
 
 impl Warehouse {
-    /// The walks that missed too much, and were not decided on.
+    /// The days of which walks missed too much, and that were not decided on.
     pub async fn deletion_alarms(&self) -> Result<Vec<Alarm>, WarehouseError> {
         sqlx::query_as!(
             Alarm,
-            "select project, stream, window_from, window_to, raised_at, live, missing
-             from argos_sync.deletion_alarm order by project, stream, window_from",
+            r#"select project, stream, filtered, min(day) as "first!", max(day) as "last!", max(raised_at) as "raised_at!",
+                sum(live)::bigint as "live!", sum(missing)::bigint as "missing!"
+               from (
+                select *, day - (row_number() over (partition by project, stream, filtered order by day))::int as run
+                from argos_sync.deletion_alarm) as alarm
+               group by project, stream, filtered, run
+               order by project, stream, filtered, run"#,
         )
         .fetch_all(&self.pool)
         .await
@@ -97,7 +94,7 @@ impl Warehouse {
         .map_err(WarehouseError::database(doing))?;
         let settled = sqlx::query!(
             "delete from argos_sync.deletion_alarm
-             where project = $1 and stream = $2 and window_from >= $3 and window_to <= $4",
+             where project = $1 and stream = $2 and day >= $3 and day < $4",
             project.as_str(),
             stream.as_str(),
             decision.window.from(),
@@ -140,25 +137,30 @@ pub(super) async fn verdicts(
         .collect())
 }
 
-/// Notes that a walk missed too much.
+/// Notes on which days a walk missed records, too many to believe it.
 pub(super) async fn raise_alarm(
     connection: &mut PgConnection,
     claim: &Claim,
     pass_id: i64,
-    count: Count,
+    missed: &[(Day, Count)],
 ) -> Result<(), WarehouseError> {
     clear_alarms(connection, claim).await?;
+    let number = |count| i32::try_from(count).unwrap_or(i32::MAX);
+    let days: Vec<Day> = missed.iter().map(|(day, _)| *day).collect();
+    let live: Vec<i32> = missed.iter().map(|(_, count)| number(count.live)).collect();
+    let missing: Vec<i32> = missed.iter().map(|(_, count)| number(count.missing)).collect();
     sqlx::query!(
         "insert into argos_sync.deletion_alarm
-            (project, stream, window_from, window_to, raised_at, pass_id, live, missing)
-         values ($1, $2, $3, $4, argos_sync.clock(), $5, $6, $7)",
+            (project, stream, filtered, day, raised_at, pass_id, live, missing)
+         select $1, $2, $3, given.day, argos_sync.clock(), $4, given.live, given.missing
+         from unnest($5::date[], $6::int[], $7::int[]) as given (day, live, missing) order by given.day",
         claim.project.as_str(),
         claim.stream.as_str(),
-        claim.window.from(),
-        claim.window.to(),
+        claim.reading.is_filtered(),
         pass_id,
-        i32::try_from(count.live).unwrap_or(i32::MAX),
-        i32::try_from(count.missing).unwrap_or(i32::MAX),
+        &days,
+        &live,
+        &missing,
     )
     .execute(connection)
     .await
@@ -166,16 +168,17 @@ pub(super) async fn raise_alarm(
     .map_err(WarehouseError::database("raising an alarm"))
 }
 
-/// Takes back alarms of days that this walk looked at again.
+/// Takes back alarms of what this walk looked at again.
 pub(super) async fn clear_alarms(
     connection: &mut PgConnection,
     claim: &Claim,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
         "delete from argos_sync.deletion_alarm
-         where project = $1 and stream = $2 and window_from >= $3 and window_to <= $4",
+         where project = $1 and stream = $2 and filtered = $3 and (not $3 or (day >= $4 and day < $5))",
         claim.project.as_str(),
         claim.stream.as_str(),
+        claim.reading.is_filtered(),
         claim.window.from(),
         claim.window.to(),
     )
@@ -224,7 +227,8 @@ pub(super) async fn delete(
         if table.name == scope.stream.as_str() {
             let pseudonyms = catalogue::pseudonyms(scope.stream);
             let forgotten = pseudonyms.iter().filter(|_| !scope.deletion.keep_personal);
-            let nulls: String = forgotten.map(|column| format!(", {column} = null")).collect();
+            let nulls =
+                forgotten.fold(String::new(), |text, column| text + ", " + column + " = null");
             let sql = format!(
                 "update {} set deleted_at = $3, changed_at = $3{nulls} where project = $1 and {} = any($2)",
                 table.qualified(),

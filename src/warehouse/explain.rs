@@ -7,6 +7,10 @@ use crate::domain::Day;
 
 /// A record's standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one record, shown one by one"
+)]
 pub struct Standing {
     /// The day its windows read.
     pub window_day: Day,

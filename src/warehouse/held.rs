@@ -16,6 +16,7 @@ use crate::{
 
 /// What is stored of a record.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(super) struct Held {
     /// Digest and read number of the last list item.
     pub(super) list: Option<(Digest, ReadNumber)>,
@@ -36,6 +37,7 @@ pub(super) struct Held {
 }
 
 /// The row of a record as it looks in the database.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 struct HeldRow {
     id: String,
     list_digest: Option<Vec<u8>>,
@@ -195,6 +197,7 @@ pub(super) async fn insert(
 }
 
 /// What becomes of a record's row once one more item was merged.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(super) struct Update {
     pub(super) id: String,
     pub(super) digest: Digest,

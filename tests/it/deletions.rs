@@ -84,7 +84,7 @@ async fn a_vanished_record_is_deleted_once_two_calls_an_hour_apart_agree_and_res
 
 #[tokio::test]
 async fn an_api_that_finds_nothing_at_all_deletes_nothing() {
-    let (world, mut clock) = synced(8, 0).await;
+    let (world, mut clock) = synced(8, 5).await;
     happens(&world, KEY, &ids(&world, Stream::Submission), &Change::Vanish);
     for _ in 0..4 {
         clock.forward(25 * 60).await;
@@ -120,7 +120,7 @@ async fn a_walk_that_misses_half_of_all_records_deletes_nothing_and_says_so() {
 
 #[tokio::test]
 async fn a_retention_policy_is_approved_once_and_done() {
-    let (world, mut clock) = synced(240, 0).await;
+    let (world, mut clock) = synced(240, 20).await;
     let january: Vec<_> = ids(&world, Stream::Submission)
         .into_iter()
         .filter(|id| {
@@ -150,7 +150,7 @@ async fn a_retention_policy_is_approved_once_and_done() {
 
 #[tokio::test]
 async fn what_a_person_rejects_is_kept_and_no_longer_asked_about() {
-    let (world, mut clock) = synced(200, 0).await;
+    let (world, mut clock) = synced(200, 20).await;
     let gone: Vec<_> = ids(&world, Stream::Submission).into_iter().step_by(2).collect();
     happens(&world, KEY, &gone, &Change::Vanish);
     clock.forward(25 * 60).await;

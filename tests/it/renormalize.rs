@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use argos_sync::simulator::{Change, KycResult};
+use argos_sync::simulator::{Change, Knobs, KycResult};
 
 use crate::{
     evidence::{ended_within, terminate},
@@ -23,6 +23,13 @@ const AS_AN_OLDER_RELEASE: &str = "
     update argos_sync.record set window_day = '2020-01-01', undated = true where id > 'm'";
 
 const LEFT: &str = "select count(*) from argos_sync.record where normalizer_version = 0";
+
+/// A world without deleted records, of which no raw item is kept.
+async fn with_raw(submissions: u32, faceauths: u32) -> World {
+    let world = World::new(submissions, faceauths).await;
+    world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
+    world
+}
 
 async fn execute(world: &World, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
@@ -54,7 +61,7 @@ async fn raw(world: &World) -> Vec<(String, i64, String)> {
 
 #[tokio::test]
 async fn older_rows_become_what_the_vendor_shows_without_a_call() {
-    let world = World::new(700, 60).await;
+    let world = with_raw(700, 60).await;
     world.backfill().await;
     let (before, kept) = (world.tables().await, raw(&world).await);
     let records =
@@ -86,7 +93,7 @@ async fn older_rows_become_what_the_vendor_shows_without_a_call() {
 
 #[tokio::test]
 async fn only_a_row_that_changes_moves_changed_at_and_what_has_no_raw_keeps_its_rows() {
-    let world = World::new(60, 10).await;
+    let world = with_raw(60, 10).await;
     world.backfill().await;
     execute(
         &world,
@@ -134,7 +141,7 @@ async fn a_record_that_is_known_to_be_deleted_stays_so() {
 
 #[tokio::test]
 async fn killed_in_the_middle_it_goes_on() {
-    let world = World::new(1200, 0).await;
+    let world = with_raw(1200, 0).await;
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     execute(&world, AS_AN_OLDER_RELEASE).await;
@@ -171,7 +178,7 @@ async fn killed_in_the_middle_it_goes_on() {
 
 #[tokio::test]
 async fn beside_a_backfill_nothing_is_lost() {
-    let world = World::new(1200, 100).await;
+    let world = with_raw(1200, 100).await;
     world.backfill().await;
     for (index, id) in world.vendor.submission_ids(KEY).enumerate() {
         if index % 2 == 0 {
@@ -195,7 +202,7 @@ async fn beside_a_backfill_nothing_is_lost() {
 
 #[tokio::test]
 async fn the_daemon_does_it_by_itself() {
-    let world = World::new(700, 60).await;
+    let world = with_raw(700, 60).await;
     world.backfill().await;
     execute(&world, AS_AN_OLDER_RELEASE).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
