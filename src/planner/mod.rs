@@ -55,7 +55,7 @@ pub struct Settings {
     pub recent_every: Duration,
     /// Every day is read again after this time at the latest,
     pub cycle: Duration,
-    /// and sooner, down to once a day, as far as so many calls a day allow.
+    /// and sooner, down to once a day, as far as so many calls a day allow; 0: not sooner.
     pub cycle_daily_calls: u32,
     /// Every record gets a single call once in this time.
     pub detail_cycle: Duration,

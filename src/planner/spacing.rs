@@ -61,10 +61,12 @@ fn unsettled_spacing(settings: &Settings, age: Duration) -> Duration {
 /// How long a whole cycle through history takes: as short as its daily calls allow, but not shorter than a day.
 pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duration {
     let days = counts.keys().next().zip(counts.keys().next_back());
-    let Some((first, last)) = days else { return settings.cycle };
+    let Some((first, last)) = days.filter(|_| settings.cycle_daily_calls > 0) else {
+        return settings.cycle;
+    };
     let calls = calls_of_days(settings, counts, *first, *last);
     let minutes_a_day = 24 * 60;
-    let minutes = i64::from(calls) * minutes_a_day / i64::from(settings.cycle_daily_calls.max(1));
+    let minutes = i64::from(calls) * minutes_a_day / i64::from(settings.cycle_daily_calls);
     Duration::minutes(minutes).max(Duration::days(1)).min(settings.cycle)
 }
 

@@ -107,6 +107,22 @@ impl Warehouse {
                  where project = $1 and stream = $2 and id = $3
                  order by called_at desc limit $5)
                 union all
+                (select changed_at, format('%s moved from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
+                    coalesce(new_value, 'nothing'), lane)
+                 from argos.submission_change where $2 = 'submission' and project = $1 and submission_id = $3
+                    and field not like 'identity.%'
+                 order by change_id desc limit $5)
+                union all
+                (select changed_at, field || ' moved'
+                 from argos.submission_change where $2 = 'submission' and project = $1 and submission_id = $3
+                    and field like 'identity.%'
+                 order by change_id desc limit $5)
+                union all
+                (select changed_at, format('%s moved from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
+                    coalesce(new_value, 'nothing'), lane)
+                 from argos.faceauth_change where $2 = 'faceauth' and project = $1 and auth_id = $3
+                 order by change_id desc limit $5)
+                union all
                 (select noted_at, format('%s at %s (%s)', found, path, json_type) from argos_sync.repair
                  where project = $1 and stream = $2 and id = $3
                  order by noted_at desc limit $5)

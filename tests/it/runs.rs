@@ -174,7 +174,9 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
     )
     .await;
     let covering = world.number("select count(distinct pass_id) from argos_sync.coverage").await;
-    let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
+    // History that is not read again.
+    let settings =
+        [("sync.since", "2025-01-01"), ("audit.cycle_days", "999"), ("audit.daily_calls", "0")];
     let program = world.start_with(&settings, &["run"]);
     world.until("select not exists (select from argos_sync.run where command = 'old')").await;
     world
