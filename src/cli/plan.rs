@@ -129,14 +129,21 @@ impl Planned {
 
     fn note(&self, project: &Project, notes: &mut String) {
         let days = self.cost.unknown_days;
-        if days > 0 {
-            let _infallible = writeln!(
-                notes,
-                "{}: {days} days were never read; {} records are expected there, going by the days that were",
-                project.name(),
-                self.cost.expected_records,
-            );
+        if days == 0 {
+            return;
         }
+        let (name, expected) = (project.name(), self.cost.expected_records);
+        let _infallible = match expected {
+            0 => writeln!(
+                notes,
+                "{name}: {days} days were never read; how many records they hold nobody knows yet, so it is a call for each \
+                 walk at least, and a single call for each submission"
+            ),
+            _ => writeln!(
+                notes,
+                "{name}: {days} days were never read; {expected} records are expected there, going by the days that were"
+            ),
+        };
     }
 }
 

@@ -96,7 +96,7 @@ impl Warehouse {
         sqlx::query_as!(
             Event,
             r#"select at as "at!", what as "what!" from (
-                (select coalesce(ended_at, moved_at) as at, format('%s walk %s of %s..%s: %s, %s pages, %s items%s',
+                (select coalesce(ended_at, moved_at) as at, format('%s walk %s of %s..%s: %s, pages %s, items %s%s',
                     lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '), page, received,
                     case when last_error is not null then ', last error: ' || last_error else '' end) as what
                  from argos_sync.pass
