@@ -151,6 +151,7 @@ pub(super) async fn read_windows(
                 world.progress.window_done();
                 info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
             }
+            WindowEnd::Elsewhere => world.progress.window_done(),
             WindowEnd::Halved(first, second) => {
                 world.progress.add_windows(1);
                 queue.push_front(Task { lane, reading: Reading::Window(first) });

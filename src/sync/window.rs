@@ -25,6 +25,8 @@ use crate::{
 pub(super) enum WindowEnd {
     /// It was walked to its end.
     Walked(Proof),
+    /// Another process reads it, or has just read it.
+    Elsewhere,
     /// It was cut: read these instead.
     Halved(Window, Window),
     /// Left for later: what went wrong, and what to do.
@@ -52,6 +54,10 @@ pub(super) async fn read(
         match claim.await? {
             Some(claim) => break claim,
             None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
+            None if world.is_daemon => {
+                info!(project = %project.name(), window = %reading, "another process is reading these days");
+                return Ok(WindowEnd::Elsewhere);
+            }
             None if Instant::now() + CLAIM_DELAY >= claims_until => {
                 let why = format!("{reading}: another process is reading these days");
                 return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
@@ -62,7 +68,12 @@ pub(super) async fn read(
             }
         }
     };
-    let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
+    let asking = async || world.warehouse.was_read_during(&claim, run).await;
+    let end = match backfill_id {
+        // Another replica planned the same and was faster.
+        None if insist(world, asking).await? => Ok(WindowEnd::Elsewhere),
+        _ => read_claimed(world, project, lane, backfill_id, &claim, run, patience).await,
+    };
     // A claim that cannot be given back ends by itself.
     let releasing = async || world.warehouse.release(&claim).await;
     if let Err(error) = insist(world, releasing).await {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Warehouse, WarehouseError};
+use super::{Warehouse, WarehouseError, claim::Claim, run::RunId};
 use crate::domain::{Day, DayState, Ledger, ProjectName, Stream};
 
 struct DayRow {
@@ -65,5 +65,28 @@ impl Warehouse {
             approved_at: row.approved_at,
         });
         Ok(Ledger { days: days.collect(), unfiltered_as_of })
+    }
+
+    /// Whether somebody has read all that is claimed since this run began.
+    pub async fn was_read_during(&self, claim: &Claim, run: RunId) -> Result<bool, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"select coalesce(case when $5 then (
+                    select count(*) = $4::date - $3::date from argos_sync.coverage as covered
+                    where covered.project = $1 and covered.stream = $2 and day >= $3 and day < $4
+                      and as_of > run.started_at)
+                else (
+                    select unfiltered_as_of > run.started_at from argos_sync.project where project = $1) end, false)
+                as "was_read!"
+               from argos_sync.run where run_id = $6"#,
+            claim.project.as_str(),
+            claim.stream.as_str(),
+            claim.window.from(),
+            claim.window.to(),
+            claim.reading.is_filtered(),
+            run.0,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking whether somebody was faster"))
     }
 }

@@ -1,4 +1,4 @@
-//! Forgets runs and passes that ended long ago: they are a log, and a log that only grows fills the disk.
+//! Forgets runs, passes and single calls of long ago: they are a log, and a log that only grows fills the disk.
 
 use super::{Warehouse, WarehouseError};
 
@@ -8,12 +8,29 @@ const KEPT_DAYS: i32 = 90;
 /// Most runs, and most passes, that are forgotten at a time.
 const STEP: i64 = 500;
 
+/// Single calls are remembered for so long.
+const CALLS_KEPT_DAYS: i32 = 30;
+
+/// Most single calls that are forgotten at a time: they are many, and small.
+const CALLS_STEP: i64 = 20_000;
+
 impl Warehouse {
-    /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first; returns how many rows.
+    /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first; returns how many rows. Single
+    /// calls are forgotten after 30 days.
     ///
     /// Passes that coverage points to stay, and so do those that no later read of their days has made pointless, and those
     /// of a backfill that has not ended.
     pub async fn forget_what_ended_long_ago(&self) -> Result<i64, WarehouseError> {
+        sqlx::query!(
+            "delete from argos_sync.detail_call where ctid = any(array(
+                select ctid from argos_sync.detail_call
+                where called_at < argos_sync.clock() - make_interval(days => $1) limit $2))",
+            CALLS_KEPT_DAYS,
+            CALLS_STEP,
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(WarehouseError::database("forgetting old single calls"))?;
         sqlx::query_scalar!(
             r#"with
              old_run as materialized (
