@@ -1,6 +1,7 @@
-//! `check`: configuration, database and keys, one line each, with what to do. It writes nothing.
+//! `check`: configuration, database, keys and what the API does with them, one line each, with what to do. It writes
+//! nothing but what it finds out about the API.
 
-use std::sync::Arc;
+use std::{ops::BitAnd, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio_util::sync::CancellationToken;
@@ -11,10 +12,10 @@ use super::{
     print,
 };
 use crate::{
-    client::{Gate, GateClosed},
+    client::{ClientError, Gate, GateClosed},
     config::Config,
-    domain::{Lane, ReadNumber},
-    sync::Project,
+    domain::{Lane, ProjectName, ReadNumber},
+    sync::{self, Finding, ProbeError, Project, World},
     warehouse::SchemaState,
 };
 
@@ -43,23 +44,25 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
             return Ok(ExitStatus::Wrong);
         }
     };
-    let mut all_well = check_database(&opened).await;
+    let (mut all_well, can_learn) = check_database(&opened).await;
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
     if let Ok(world) = &world {
         for project in &world.projects {
-            all_well &= check_key(project).await;
+            all_well &=
+                check_key(project).await && check_behaviour(world, project, can_learn).await;
         }
     }
     opened.close().await?;
     world.map(|_| if all_well { ExitStatus::Done } else { ExitStatus::Wrong })
 }
 
-async fn check_database(opened: &Opened) -> bool {
+/// Returns whether all is well, and whether findings can be kept.
+async fn check_database(opened: &Opened) -> (bool, bool) {
     let state = match opened.warehouse.schema_state().await {
         Ok(state) => state,
         Err(error) => {
             wrong("database", &error.to_string(), error.advice());
-            return false;
+            return (false, false);
         }
     };
     well("database");
@@ -67,33 +70,33 @@ async fn check_database(opened: &Opened) -> bool {
         SchemaState::Current => {}
         SchemaState::Missing => {
             well("schema: not there yet; the first run, or `argos-sync migrate`, makes it");
-            return true;
+            return (true, false);
         }
         SchemaState::Older(count) => {
             let problem = format!("{count} migrations have not run");
             wrong("schema", &problem, "run `argos-sync migrate`; any run does it too");
-            return false;
+            return (false, false);
         }
         SchemaState::Newer => {
             wrong("schema", "made by a newer release", "run the newer release of argos-sync");
-            return false;
+            return (false, false);
         }
     }
     well("schema");
     match opened.warehouse.tables_without_rights().await {
         Ok(tables) if tables.is_empty() => {
             well("rights");
-            true
+            (true, true)
         }
         Ok(tables) => {
             let advice =
                 "grant select, insert, update and delete on them to the role of `database.url`";
             wrong("rights", &format!("none to write {}", tables.join(", ")), advice);
-            false
+            (false, false)
         }
         Err(error) => {
             wrong("rights", &error.to_string(), error.advice());
-            false
+            (false, false)
         }
     }
 }
@@ -110,6 +113,43 @@ async fn check_key(project: &Project) -> bool {
             false
         }
     }
+}
+
+/// Shows what the API does, and whether it did otherwise before.
+async fn check_behaviour(world: &World, project: &Project, can_learn: bool) -> bool {
+    let name = project.name();
+    let found = if can_learn {
+        sync::probe_and_learn(world, project).await
+    } else {
+        sync::probe(project, Arc::new(Unordered)).await.map_err(ProbeError::from)
+    };
+    match found {
+        Ok(findings) => {
+            findings.iter().map(|finding| show(name, finding)).fold(true, BitAnd::bitand)
+        }
+        // Nothing is wrong with the API: there are no calls left, or not yet.
+        Err(ProbeError::Client(error @ ClientError::Gate(_))) => {
+            well(&format!("{name}: nothing was found out: {error}"));
+            true
+        }
+        Err(error) => {
+            wrong(&name.to_string(), &error.to_string(), error.advice());
+            false
+        }
+    }
+}
+
+/// Returns whether it is as before, as far as that is known.
+fn show(project: &ProjectName, finding: &Finding) -> bool {
+    let Finding { fact, words, before } = finding;
+    match before {
+        None => well(&format!("{project}: {fact}: {words}")),
+        Some(before) => print::data(&format!(
+            "warn   {project}: {fact}: {words} (changed: was {before})\n       \
+             the vendor does otherwise than at the last check; argos-sync needs no change for it\n"
+        )),
+    }
+    before.is_none()
 }
 
 fn well(what: &str) {

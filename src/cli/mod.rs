@@ -63,7 +63,12 @@ enum Command {
     /// or waits for another try, is shown and not wrong: the next run goes on with it. Neither is a run that was
     /// interrupted: the next one takes up its work.
     Status(status::StatusOptions),
-    /// Check configuration, database and keys.
+    /// Check configuration, database and keys, and what the API does with each key.
+    ///
+    /// Each key is tried, and about six calls a project find out what the vendor's pages leave open: how dates are written,
+    /// the order of lists, which days a filter includes, how large a page may be, what lists leave out. That is kept where
+    /// the schema is up to date, and the calls count in the budget; nothing else is written. What the API did otherwise at
+    /// the last check is shown, and ends this one with 1, once.
     Check,
     /// Read single records now, into the warehouse.
     Fetch(fetch::FetchOptions),

@@ -35,8 +35,8 @@ pub(super) struct Caller {
     page_size: PageSize,
     /// There for projects that encrypt.
     cipher: Option<Cipher>,
-    /// The style the vendor last understood.
-    date_style: Mutex<DateStyle>,
+    /// The style the vendor last understood; `None`: none yet.
+    date_style: Mutex<Option<DateStyle>>,
 }
 
 /// The answer of a call.
@@ -83,7 +83,7 @@ impl Caller {
     ) -> Result<Reply, ClientError> {
         let mut hidden = request.names_somebody();
         hidden.push(self.settings.api_key.expose_secret());
-        let first_style = self.date_style();
+        let first_style = self.date_style().unwrap_or_default();
         let mut style = first_style;
         let mut fitting = self.page_size.fit(Instant::now());
         let mut tries = Tries::new(&self.settings);
@@ -99,7 +99,7 @@ impl Caller {
                     if request.is_page() {
                         fitting.came(envelope.items.len());
                     }
-                    if style != first_style {
+                    if request.is_dated() {
                         self.remember_style(style);
                     }
                     return Ok(Reply { read, envelope });
@@ -204,13 +204,19 @@ impl Caller {
         Ok(Some(delay))
     }
 
-    /// Keeps the other date style once it was understood.
-    fn remember_style(&self, style: DateStyle) {
-        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner) = style;
+    /// The date style that was understood last, or that somebody says will be.
+    pub(super) fn date_style(&self) -> Option<DateStyle> {
+        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn date_style(&self) -> DateStyle {
-        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Begins with that date style, unless this process knows better.
+    pub(super) fn expect_date_style(&self, style: DateStyle) {
+        self.date_style.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(style);
+    }
+
+    /// Keeps the date style that was understood.
+    fn remember_style(&self, style: DateStyle) {
+        *self.date_style.lock().unwrap_or_else(PoisonError::into_inner) = Some(style);
     }
 }
 

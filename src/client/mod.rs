@@ -49,7 +49,7 @@ pub use self::{
     error::{ClientError, Fault, Remedy},
     gate::{Gate, GateClosed},
     pages::{Page, Resume},
-    request::Find,
+    request::{DateStyle, Find},
     settings::{Settings, SettingsError},
     vendor_error::{Denial, Refusal},
 };
@@ -96,6 +96,22 @@ impl Client {
     /// Items that one list call may bring.
     pub fn page_size(&self) -> u32 {
         self.caller.settings().page_size.get()
+    }
+
+    /// How days are written that the vendor understands; `None` while no list with days has succeeded.
+    pub fn date_style(&self) -> Option<DateStyle> {
+        self.caller.date_style()
+    }
+
+    /// Begins with that date style, where no list with days has succeeded yet. If the vendor refuses it, the other one is
+    /// tried as ever.
+    pub fn expect_date_style(&self, style: DateStyle) {
+        self.caller.expect_date_style(style);
+    }
+
+    /// How ciphertexts are written; `None` for a project without Secure Data Transmission.
+    pub fn encryption(&self) -> Option<TextForm> {
+        self.caller.settings().encryption.map(|encryption| encryption.text_form)
     }
 
     /// Walks the days asked for, page by page, from the start or from where an earlier walk stood.

@@ -50,7 +50,7 @@ impl std::fmt::Debug for Find<'_> {
 
 /// How the days of a window are written; the vendor's pages disagree (contract U4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum DateStyle {
+pub enum DateStyle {
     /// `2025-01-31`
     #[default]
     Dashed,
@@ -138,6 +138,11 @@ impl<'a> Request<'a> {
             parameters.push((names.cursor_date, cursor.date.clone()));
         }
         parameters
+    }
+
+    /// Whether it has days to be understood.
+    pub(super) fn is_dated(&self) -> bool {
+        matches!(self, Self::Page { listing: Listing::Window(_), .. })
     }
 
     /// Whether a smaller page could help.

@@ -10,6 +10,7 @@ use super::{
     heartbeat::with_heartbeat,
     holder,
     outcome::{Ended, Failure, ProjectOutcome},
+    probe,
     writing::insist,
 };
 use crate::{
@@ -34,7 +35,10 @@ pub(super) async fn run_projects<'p>(
     let running = projects.map(|project| async move {
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
         let result = match insist(world, registering).await {
-            Ok(()) => work(project, run).await,
+            Ok(()) => match probe::recall(world, project).await {
+                Ok(()) => work(project, run).await,
+                Err(failure) => Err(failure),
+            },
             Err(error) => Err(error.into()),
         };
         project.give_calls_back(world).await;

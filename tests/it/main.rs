@@ -25,6 +25,7 @@ mod model;
 mod oddities;
 mod order;
 mod privacy;
+mod probe;
 mod projects;
 mod quarantine;
 mod random;

@@ -1,0 +1,206 @@
+//! How the date filter reads its two days, out of which records a dated list brought and which it did not (contract U3).
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+
+use crate::domain::{Day, Window};
+
+/// Korean days begin so much earlier.
+const KOREA_AHEAD: TimeDelta = TimeDelta::hours(9);
+
+/// A record with a readable creation date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dated {
+    pub(super) id: String,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+/// What a list with dates brought.
+#[derive(Debug, Clone)]
+pub(super) struct Walked {
+    /// The days as they were asked for: `to` is the end day itself.
+    pub(super) asked: Window,
+    pub(super) brought: Vec<Dated>,
+    /// Whether the list was read to its end, so that what did not come is not in it.
+    pub(super) is_whole: bool,
+}
+
+/// One way to read the days of a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rule {
+    includes_end: bool,
+    is_korean: bool,
+}
+
+const RULES: [Rule; 4] = [
+    Rule { includes_end: true, is_korean: false },
+    Rule { includes_end: false, is_korean: false },
+    Rule { includes_end: true, is_korean: true },
+    Rule { includes_end: false, is_korean: true },
+];
+
+/// What is known of the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// Whether the end day's records come; `None`: not known.
+    pub(super) includes_end: Option<bool>,
+    /// Whether days are those of Korea, and not of UTC; `None`: not known.
+    pub(super) is_korean: Option<bool>,
+}
+
+impl Filter {
+    /// Strikes out every rule that what came and what did not come contradicts.
+    ///
+    /// A list that brought nothing shows no filter at work, and counts for nothing.
+    pub(super) fn learn(walks: &[Walked], known: &[Dated]) -> Self {
+        let agrees = |rule: &Rule| walks.iter().all(|walked| rule.agrees(walked, known));
+        let left: Vec<Rule> = RULES.into_iter().filter(agrees).collect();
+        Self {
+            includes_end: same(left.iter().map(|rule| rule.includes_end)),
+            is_korean: same(left.iter().map(|rule| rule.is_korean)),
+        }
+    }
+}
+
+impl Rule {
+    fn agrees(self, walked: &Walked, known: &[Dated]) -> bool {
+        if walked.brought.is_empty() {
+            return true;
+        }
+        let ids: BTreeSet<&str> = walked.brought.iter().map(|record| record.id.as_str()).collect();
+        let is_inside = |record: &&Dated| self.lists(walked.asked, record.created_at);
+        let all_came = || known.iter().filter(is_inside).all(|one| ids.contains(one.id.as_str()));
+        walked.brought.iter().all(|record| is_inside(&record)) && (!walked.is_whole || all_came())
+    }
+
+    fn lists(self, asked: Window, at: DateTime<Utc>) -> bool {
+        let ahead = if self.is_korean { KOREA_AHEAD } else { TimeDelta::zero() };
+        let end = if self.includes_end { next(asked.to()) } else { asked.to() };
+        (midnight(asked.from()) - ahead..midnight(end) - ahead).contains(&at)
+    }
+}
+
+/// The windows to ask for, as few as tell most: in each, the end day is asked for itself.
+///
+/// A record of the end day that is so early that Korea has the same day tells whether that day is included. One of the
+/// evening before the first day tells the zone: in Korea it is that day already. One in between, which every rule lists,
+/// shows that the filter is at work.
+pub(super) fn telling_windows(known: &[Dated]) -> Vec<Window> {
+    let times: BTreeSet<DateTime<Utc>> = known.iter().map(|record| record.created_at).collect();
+    // Korea's midnight is at 15:00 UTC; a time of day that is subtracted from wraps.
+    let is_late = |at: &&DateTime<Utc>| at.time() >= NaiveTime::MIN - KOREA_AHEAD;
+    let evenings: BTreeSet<Day> = times.iter().filter(is_late).map(|at| at.date_naive()).collect();
+    let ends: BTreeSet<Day> =
+        times.iter().filter(|at| !is_late(at)).map(|at| at.date_naive()).collect();
+    let listed_before =
+        |end: Day| times.range(..midnight(end) - KOREA_AHEAD).next_back().map(DateTime::date_naive);
+    let both = ends.iter().filter_map(|end| {
+        let evening = evenings.range(..listed_before(*end)?).next_back()?;
+        Window::new(next(*evening), *end).ok()
+    });
+    let of_the_end = ends.iter().filter_map(|end| Window::new(listed_before(*end)?, *end).ok());
+    // Where all records are of one day, they come or nothing does.
+    let of_one_day = || ends.first().and_then(|end| Window::new(end.pred_opt()?, *end).ok());
+    let of_the_zone = evenings.iter().filter_map(|evening| {
+        let from = next(*evening);
+        let listed = times.range(midnight(from)..).next()?.date_naive();
+        Window::new(from, listed.checked_add_days(Days::new(2))?).ok()
+    });
+    let length = |window: &Window| window.len_days();
+    match both.min_by_key(length) {
+        Some(window) => vec![window],
+        None => [of_the_end.min_by_key(length).or_else(of_one_day), of_the_zone.min_by_key(length)]
+            .into_iter()
+            .flatten()
+            .collect(),
+    }
+}
+
+fn midnight(day: Day) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// The day after; the last day there is has none and stays.
+fn next(day: Day) -> Day {
+    day.succ_opt().unwrap_or(day)
+}
+
+/// What all of them say.
+fn same(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
+    let first = answers.next()?;
+    answers.all(|answer| answer == first).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record of a day and hour of January, named after them.
+    fn record(day: u32, hour: u32) -> Dated {
+        let date = Day::from_ymd_opt(2025, 1, day).unwrap();
+        let created_at = date.and_hms_opt(hour, 30, 0).unwrap().and_utc();
+        Dated { id: format!("{day}-{hour}"), created_at }
+    }
+
+    fn window(from: u32, to: u32) -> Window {
+        let day = |day| Day::from_ymd_opt(2025, 1, day).unwrap();
+        Window::new(day(from), day(to)).unwrap()
+    }
+
+    fn answer(rule: Rule, asked: Window, all: &[Dated]) -> Walked {
+        let listed = all.iter().filter(|record| rule.lists(asked, record.created_at));
+        Walked { asked, brought: listed.cloned().collect(), is_whole: true }
+    }
+
+    #[test]
+    fn one_window_tells_both_where_records_are_dense() {
+        let all: Vec<_> =
+            (3..20).flat_map(|day| [2, 11, 16, 23].map(|hour| record(day, hour))).collect();
+        let windows = telling_windows(&all);
+        assert_eq!(windows, [window(4, 5)]);
+        for rule in RULES {
+            let walks: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
+            let found = Filter::learn(&walks, &all);
+            let Rule { includes_end, is_korean } = rule;
+            let expected = Filter { includes_end: Some(includes_end), is_korean: Some(is_korean) };
+            assert_eq!(found, expected, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_records_cannot_tell_stays_unknown() {
+        // No record of an evening: nothing tells the zone.
+        let all: Vec<_> = (3..9).map(|day| record(day, 5)).collect();
+        let windows = telling_windows(&all);
+        for rule in RULES {
+            let walks: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
+            let found = Filter::learn(&walks, &all);
+            let expected = Filter { includes_end: Some(rule.includes_end), is_korean: None };
+            assert_eq!(found, expected, "{rule:?}");
+        }
+        assert_eq!(telling_windows(&[]), []);
+    }
+
+    #[test]
+    fn a_filter_that_is_not_at_work_tells_nothing() {
+        let nothing = Filter { includes_end: None, is_korean: None };
+        let all: Vec<_> = (3..20).flat_map(|day| [5, 20].map(|hour| record(day, hour))).collect();
+        let asked = telling_windows(&all)[0];
+        let ignored = Walked { asked, brought: all.clone(), is_whole: true };
+        assert_eq!(Filter::learn(&[ignored], &all), nothing);
+        let empty = Walked { asked, brought: Vec::new(), is_whole: true };
+        assert_eq!(Filter::learn(&[empty], &all), nothing);
+    }
+
+    #[test]
+    fn what_did_not_come_counts_only_when_the_list_was_read_to_its_end() {
+        let all: Vec<_> = (3..20).flat_map(|day| [5, 20].map(|hour| record(day, hour))).collect();
+        let asked = telling_windows(&all)[0];
+        let mut cut = answer(RULES[0], asked, &all);
+        cut.is_whole = false;
+        cut.brought.truncate(1);
+        let nothing = Filter { includes_end: None, is_korean: None };
+        assert_eq!(Filter::learn(&[cut], &all), nothing);
+    }
+}

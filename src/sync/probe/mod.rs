@@ -1,0 +1,230 @@
+//! What an API key really does where the vendor's pages leave it open: found out by a handful of calls, kept for the next
+//! runs, and compared with the time before.
+//!
+//! Whatever is found, what is read is the same: windows are asked for a day wider on either side, and no order is trusted.
+//! A finding can only save calls.
+
+mod filter;
+mod finding;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tracing::debug;
+
+pub use self::finding::{Fact, Finding};
+use self::{
+    filter::{Dated, Filter, Walked, telling_windows},
+    finding::{News, UNKNOWN, page_limit},
+};
+use super::{Project, World, outcome::Failure, writing::insist};
+use crate::{
+    client::{Client, ClientError, DateStyle, Gate, Page, TextForm},
+    domain::{Lane, Window},
+    json::{self, Json},
+    normalize::{self, Glance},
+    warehouse::{Learned, WarehouseError},
+};
+
+/// Most pages of a list with dates; what lies behind them stays unknown.
+const PAGES_MAX: usize = 2;
+
+/// Fewer moments than these may be in order by chance.
+const MOMENTS_MIN: usize = 6;
+
+/// Why a project was not probed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The API.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The database.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+}
+
+impl ProbeError {
+    /// What the operator should look at; may be empty.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Client(error) => error.advice(),
+            Self::Warehouse(error) => error.advice(),
+        }
+    }
+}
+
+/// Finds out what a project's API does, and keeps it; each finding that contradicts an earlier one says so.
+///
+/// The calls are those of the budget. Needs a schema of this release.
+pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
+    let found = ask(project, project.client(Lane::Audit)).await;
+    project.give_calls_back(world).await;
+    let mut findings = found?;
+    let held = world.warehouse.findings(project.name()).await?;
+    let mut learned = Vec::new();
+    for finding in &mut findings {
+        let before = held.get(finding.fact.as_str());
+        let news = finding.news(before.map(String::as_str));
+        if news == News::Contradiction {
+            finding.before = before.cloned();
+        }
+        if news != News::Nothing {
+            learned.push(&*finding);
+        }
+    }
+    let learned: Vec<_> = learned
+        .into_iter()
+        .map(|finding| Learned {
+            fact: finding.fact.as_str(),
+            finding: &finding.words,
+            before: finding.before.as_deref(),
+        })
+        .collect();
+    world.warehouse.learn(project.name(), &learned).await?;
+    Ok(findings)
+}
+
+/// Finds out what a project's API does, by calls through that gate; nothing is kept.
+pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding>, ClientError> {
+    ask(project, &project.client(Lane::Audit).through(gate)).await
+}
+
+/// Begins with the date style that was found, so that no process has to find it out by a refusal.
+///
+/// Only that is taken from the findings. Smaller pages would save no call, and to trust the end day or the zone would lose
+/// records on the day the vendor changes them.
+pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failure> {
+    let client = project.client(Lane::Audit);
+    if client.date_style().is_some() {
+        return Ok(());
+    }
+    let held = insist(world, async || world.warehouse.findings(project.name()).await).await?;
+    let styles = [DateStyle::Dashed, DateStyle::Compact];
+    let found = held.get(Fact::DateStyle.as_str());
+    if let Some(style) = styles.into_iter().find(|style| found.is_some_and(|it| it == word(*style)))
+    {
+        debug!(project = %project.name(), style = word(style), "beginning with the date style that was found");
+        client.expect_date_style(style);
+    }
+    Ok(())
+}
+
+/// An item with an id.
+struct Sample {
+    glance: Glance,
+    body: Bytes,
+}
+
+async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientError> {
+    let mut pages = client.all_pages(None).boxed();
+    let page = pages.try_next().await?;
+    drop(pages);
+    let asked = client.page_size();
+    let limit = page.as_ref().map_or_else(
+        || UNKNOWN.to_owned(),
+        |page| page_limit(asked, page.items.len(), page.next.is_none()),
+    );
+    let samples = page.map_or_else(Vec::new, |page| samples(project, page));
+    let known = dated(&samples);
+    let mut walks = Vec::new();
+    for window in telling_windows(&known) {
+        walks.push(walk(project, client, window).await?);
+    }
+    let filter = Filter::learn(&walks, &known);
+    Ok(vec![
+        Finding::new(Fact::DateStyle, client.date_style().map_or(UNKNOWN, word)),
+        Finding::new(Fact::Order, order(&known)),
+        Finding::new(Fact::EndDay, either(filter.includes_end, "included", "excluded")),
+        Finding::new(Fact::FilterZone, either(filter.is_korean, "+09:00", "utc")),
+        Finding::new(Fact::PageLimit, limit),
+        Finding::new(Fact::Lists, lists(client, &samples).await?),
+        Finding::new(
+            Fact::Encryption,
+            match client.encryption() {
+                None => "none",
+                Some(TextForm::Base64) => "base64",
+                Some(TextForm::Hex) => "hex",
+            },
+        ),
+    ])
+}
+
+/// Lists the days from the window's first to the day behind its last, both as they are: what comes of them is the question.
+async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Walked, ClientError> {
+    let mut walked = Walked { asked, brought: Vec::new(), is_whole: false };
+    let mut pages = client.pages(asked, None).take(PAGES_MAX).boxed();
+    while let Some(page) = pages.try_next().await? {
+        walked.is_whole = page.next.is_none();
+        walked.brought.extend(dated(&samples(project, page)));
+    }
+    Ok(walked)
+}
+
+fn samples(project: &Project, page: Page) -> Vec<Sample> {
+    let scope = project.scope();
+    let sample = |body: Bytes| {
+        let glance = normalize::glance(scope.stream, &scope.volatile, &body).ok()?;
+        Some(Sample { glance, body })
+    };
+    page.items.into_iter().filter_map(sample).collect()
+}
+
+fn dated(samples: &[Sample]) -> Vec<Dated> {
+    let dated = samples.iter().filter_map(|Sample { glance, .. }| {
+        Some(Dated { id: glance.id.clone(), created_at: glance.created_at? })
+    });
+    dated.collect()
+}
+
+/// In which order the records came.
+fn order(known: &[Dated]) -> &'static str {
+    let mut times: Vec<_> = known.iter().map(|record| record.created_at).collect();
+    times.dedup();
+    match (times.is_sorted(), times.iter().rev().is_sorted()) {
+        _ if times.len() < MOMENTS_MIN => UNKNOWN,
+        (true, _) => "ascending",
+        (_, true) => "descending",
+        (false, false) => "none",
+    }
+}
+
+/// Whether single calls bring what lists leave out. Some records have nothing more to bring, so two are asked for.
+async fn lists(client: &Client, samples: &[Sample]) -> Result<&'static str, ClientError> {
+    let mut answer = UNKNOWN;
+    for at in [0, samples.len() / 2] {
+        let Some(sample) = samples.get(at) else { continue };
+        let Some(item) = client.detail(&sample.glance.id).await?.item else { continue };
+        let (list, detail) = (json::text(&sample.body), json::text(&item));
+        let (Ok(list), Ok(detail)) = (json::parse(&list), json::parse(&detail)) else { continue };
+        if is_sparse(&list.value, &detail.value) {
+            return Ok("sparse");
+        }
+        answer = "complete";
+    }
+    Ok(answer)
+}
+
+/// Whether a list item lacks a member that the single call brought.
+fn is_sparse(list: &Json<'_>, detail: &Json<'_>) -> bool {
+    let Json::Object(members) = detail else { return false };
+    members.iter().any(|(name, value)| match list.get(name) {
+        None => *value != Json::Null,
+        Some(listed) => is_sparse(listed, value),
+    })
+}
+
+fn word(style: DateStyle) -> &'static str {
+    match style {
+        DateStyle::Dashed => "dashed",
+        DateStyle::Compact => "compact",
+    }
+}
+
+fn either(answer: Option<bool>, yes: &'static str, no: &'static str) -> &'static str {
+    match answer {
+        None => UNKNOWN,
+        Some(true) => yes,
+        Some(false) => no,
+    }
+}
