@@ -18,6 +18,7 @@ mod embedded;
 mod encryption;
 mod evidence;
 mod faults;
+mod filters;
 mod history;
 mod kills;
 mod layout;

@@ -129,7 +129,7 @@ async fn an_unchanged_audit_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a hundred thousand records take minutes, and the write-ahead log must be its own"]
 async fn an_unchanged_audit_of_a_hundred_thousand_submissions_writes_nothing() {
-    let audit = audited(100_000, 0).await;
+    let audit = audited(100_000, 100).await;
     println!("{audit}");
     assert!(audit.received >= 200_000, "{audit}");
     assert_eq!((audit.news, audit.written), (0, 0), "{audit}");
