@@ -69,6 +69,10 @@ pub fn next_step(
         Trouble::Cursor if restarts == 0 => Step::Restart,
         Trouble::Cursor => Step::RestartLater,
         Trouble::TooLarge => smaller(),
+        // The refusal may be about the cursor alone, which the vendor need not know for ever (U8).
+        Trouble::Permanent if has_cursor => {
+            next_step(window, Trouble::Cursor, has_cursor, failures, restarts)
+        }
         Trouble::Permanent => Step::GiveUp,
     }
 }
@@ -105,6 +109,12 @@ mod tests {
         assert_eq!(next_step(window(30), Trouble::Cursor, true, 1, 0), Step::Restart);
         assert_eq!(next_step(window(30), Trouble::Cursor, true, 1, 1), Step::RestartLater);
         assert!(matches!(next_step(window(30), Trouble::Cursor, true, 1, 3), Step::Halve(..)));
+    }
+
+    #[test]
+    fn a_refusal_behind_a_cursor_drops_the_cursor() {
+        assert_eq!(next_step(window(9), Trouble::Permanent, true, 1, 0), Step::Restart);
+        assert_eq!(next_step(window(9), Trouble::Permanent, true, 1, 1), Step::RestartLater);
     }
 
     #[test]
