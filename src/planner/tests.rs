@@ -119,12 +119,12 @@ fn what_lies_between_two_due_days_is_read_along_where_it_costs_no_call() {
 #[test]
 fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
     let now = at(400, 12, 0);
-    let known = |days| read(0..399, now - Duration::days(days), 80);
+    let known = |days| read(0..360, now - Duration::days(days), 80);
     let quiet = Settings { recent: Duration::zero(), ..settings() };
     assert_eq!(
         windows(&plan(&quiet, &known(12), now), Lane::Audit),
         [],
-        "a call a day takes 16 days, and nothing comes more than a fifth early"
+        "a call a day takes 15 days, and nothing comes more than a fifth early"
     );
     let days = |settings: &Settings, known: &Ledger| {
         windows(&plan(settings, known, now), Lane::Audit)
@@ -132,14 +132,14 @@ fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
             .map(Window::len_days)
             .sum::<u32>()
     };
-    assert_eq!(days(&quiet, &known(17)), 399);
+    assert_eq!(days(&quiet, &known(17)), 360);
     let quick = Settings { cycle_daily_calls: 100, ..quiet };
-    assert_eq!(days(&quick, &known(1)), 399);
+    assert_eq!(days(&quick, &known(1)), 360);
     let unhurried = Settings { cycle_daily_calls: 0, ..quiet };
     assert_eq!(days(&unhurried, &known(23)), 0);
     let slow = Settings { page_size: 10, ..quiet };
-    assert!(days(&slow, &known(29)) < 399, "some come early, and some do not");
-    assert_eq!(days(&slow, &known(30)), 399);
+    assert!(days(&slow, &known(29)) < 360, "some come early, and some do not");
+    assert_eq!(days(&slow, &known(30)), 360);
 }
 
 #[test]

@@ -134,12 +134,14 @@ async fn a_run_begins_with_the_date_style_that_was_found() {
     world.knobs(&compact);
     let calls = async || {
         let before = world.vendor.call_count();
-        world.backfill().await;
+        let ran =
+            world.run(&["run", "--backfill", crate::world::ALL_DAYS, "--project", "main"]).await;
+        assert_eq!(ran.code(), 0, "{ran:?}");
         world.vendor.call_count() - before
     };
     let without = calls().await;
     world.found(&[], 0).await;
-    // A backfill that ended begins anew: the same calls, but the refused one. `face` finds no records and no style.
+    // A backfill that ended begins anew: the same calls, but the refused one.
     assert_eq!(calls().await, without - 1);
     // The vendor changes behind the finding's back: one refusal more, and nothing lost.
     world.knobs(&Knobs::default());
