@@ -90,9 +90,9 @@ pub(super) fn telling_windows(known: &[Dated]) -> Vec<Window> {
     let times: BTreeSet<DateTime<Utc>> = known.iter().map(|record| record.created_at).collect();
     // Korea's midnight is at 15:00 UTC; a time of day that is subtracted from wraps.
     let is_late = |at: &&DateTime<Utc>| at.time() >= NaiveTime::MIN - KOREA_AHEAD;
-    let evenings: BTreeSet<Day> = times.iter().filter(is_late).map(|at| at.date_naive()).collect();
+    let evenings: BTreeSet<Day> = times.iter().filter(is_late).map(DateTime::date_naive).collect();
     let ends: BTreeSet<Day> =
-        times.iter().filter(|at| !is_late(at)).map(|at| at.date_naive()).collect();
+        times.iter().filter(|at| !is_late(at)).map(DateTime::date_naive).collect();
     let listed_before =
         |end: Day| times.range(..midnight(end) - KOREA_AHEAD).next_back().map(DateTime::date_naive);
     let both = ends.iter().filter_map(|end| {

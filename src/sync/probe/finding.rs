@@ -76,9 +76,8 @@ impl Finding {
     pub(super) fn news(&self, before: Option<&str>) -> News {
         let now = self.words.as_str();
         match (self.fact, before) {
-            (_, None) => News::More,
             (_, Some(before)) if before == now || now == UNKNOWN => News::Nothing,
-            (_, Some(UNKNOWN)) => News::More,
+            (_, None | Some(UNKNOWN)) => News::More,
             (Fact::PageLimit, Some(before)) => Limit::read(now).news(Limit::read(before)),
             (_, Some(_)) => News::Contradiction,
         }
