@@ -17,6 +17,7 @@ mod deletions;
 mod embedded;
 mod encryption;
 mod evidence;
+mod explain;
 mod faults;
 mod filters;
 mod history;

@@ -6,6 +6,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::expect_used,
     reason = "a report for people, in round figures"
 )]
 

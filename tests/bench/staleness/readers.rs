@@ -1,6 +1,7 @@
 //! Who reads the year: the planner, and a fixed lookback.
 
 use argos_sync::{
+    config::Config,
     domain::{Day, DayState, Ledger, Reading, Window},
     planner::{self, Settings},
 };
@@ -202,20 +203,8 @@ fn places(window: Window) -> (usize, usize) {
 
 /// What config/default.toml says.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        since: Some(first_day()),
-        settle: Duration::hours(1),
-        window_days: 30,
-        page_size: u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX),
-        unsettled_part: 48,
-        unsettled_min: Duration::minutes(15),
-        unsettled_max: Duration::hours(24),
-        recent: Duration::days(14),
-        recent_every: Duration::hours(6),
-        cycle: Duration::days(30),
-        cycle_daily_calls: 100,
-        detail_cycle: Duration::days(180),
-    }
+    let config = Config::of_text("data_dir = \"unused\"").expect("the defaults are complete");
+    Settings { since: Some(first_day()), ..config.sync.planner }
 }
 
 /// What most tools do: the last days, again and again.
