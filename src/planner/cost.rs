@@ -10,11 +10,11 @@ use crate::domain::{Day, Lane, Ledger, Reading, Window};
 /// The calls of a plan, by lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Walks and list calls of each lane, as far as the records of their days are ledger.
+    /// Walks and list calls of each lane, as far as the records of their days are known.
     pub lists: BTreeMap<Lane, (u32, u32)>,
     /// Days whose number of records nobody knows yet.
     pub unknown_days: u32,
-    /// Records expected on them, going by the days that are ledger.
+    /// Records expected on them, going by the days that are known.
     pub expected_records: u64,
 }
 
