@@ -38,8 +38,7 @@ alter table argos_sync.project
 
 -- A walk over everything, without a date filter; its window is a day that holds no record.
 alter table argos_sync.pass
-    add column filtered boolean not null default true,
-    add column missing integer not null default 0;
+    add column filtered boolean not null default true;
 
 -- Records that a complete walk did not find where they were: two single calls decide.
 create table argos_sync.suspect (
