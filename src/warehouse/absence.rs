@@ -72,6 +72,9 @@ pub struct Seen {
 impl Seen {
     /// Notes what a page shows.
     pub fn add(&mut self, page: &PageToStore) {
+        if self.has_overflown {
+            return;
+        }
         self.began.get_or_insert(page.read);
         let glances =
             page.observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
@@ -258,19 +261,18 @@ pub(super) async fn is_there(
         return Ok(());
     }
     sqlx::query!(
-        "with there as (
-            delete from argos_sync.suspect where project = $1 and stream = $2 and id = any($3) returning id)
-         update argos_sync.record as held set unlisted = true from there
-         where held.project = $1 and held.stream = $2 and held.id = there.id
+        "update argos_sync.record as held set unlisted = true from argos_sync.suspect
+         where held.project = $1 and held.stream = $2 and held.id = any($3)
+            and suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id
             and not held.undated and not held.unlisted",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await
-    .map(drop)
-    .map_err(WarehouseError::database("clearing suspects"))
+    .map_err(WarehouseError::database("noting what is not listed"))?;
+    forget(connection, scope, ids).await
 }
 
 /// Takes single calls that did not find a suspect, beside one that found a live record: the first is remembered, the second

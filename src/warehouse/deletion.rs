@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, raw};
+use super::{Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, history, raw, tables};
 use crate::{
     domain::{Day, ProjectName, ReadNumber, Stream, Window},
     normalize::catalogue::{self, Schema},
@@ -234,23 +234,19 @@ pub(super) async fn delete(
                 table.qualified(),
                 table.id_column(),
             );
-            run(connection, scope, sql, &ids, Some(now)).await?;
+            run(connection, scope, sql, &ids, now).await?;
             let sql = format!(
                 "insert into argos.{0}_change (project, {1}, field, new_value, changed_at, lane)
-                 select $1, given.id, 'deleted_at',
-                    to_char($3 at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), $3, 'detail'
+                 select $1, given.id, 'deleted_at', {2}, $3, 'detail'
                  from unnest($2::text[]) as given (id) order by given.id",
                 table.name,
                 table.id_column(),
+                history::time_as_text("$3"),
             );
-            run(connection, scope, sql, &ids, Some(now)).await?;
+            run(connection, scope, sql, &ids, now).await?;
         } else if table.schema == Schema::Personal && !scope.deletion.keep_personal {
-            let sql = format!(
-                "delete from {} where project = $1 and {} = any($2)",
-                table.qualified(),
-                table.id_column(),
-            );
-            run(connection, scope, sql, &ids, None).await?;
+            let (name, id_column) = (table.qualified(), table.id_column());
+            tables::empty(connection, &scope.project, &name, id_column, &ids).await?;
         }
     }
     if scope.deletion.keep_personal {
@@ -265,16 +261,14 @@ async fn run(
     scope: &Scope,
     sql: String,
     ids: &[&str],
-    now: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(scope.project.as_str()).bind(ids);
-    let query = match now {
-        Some(now) => query.bind(now),
-        None => query,
-    };
-    query
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(now)
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("emptying deleted records"))
+        .map_err(WarehouseError::database("marking records as deleted"))
 }

@@ -172,13 +172,14 @@ fn compose_move(table: &Table, column: &Column, tracking: Tracking) -> String {
     format!("('{field}', {values}, held.{name} is null, {is_move})\n")
 }
 
+/// A time as text, whatever the session's settings.
+pub(super) fn time_as_text(value: &str) -> String {
+    format!(r#"to_char({value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
+}
+
 /// A value as text, whatever the session's settings.
 fn as_text(column: &Column, value: &str) -> String {
-    if column.kind == Type::At {
-        format!(r#"to_char({value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
-    } else {
-        format!("{value}::text")
-    }
+    if column.kind == Type::At { time_as_text(value) } else { format!("{value}::text") }
 }
 
 /// Compares each record's elements as sets. `$5` and `$6`: one record's id and one element.

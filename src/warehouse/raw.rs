@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Scope, WarehouseError, body};
+use super::{Scope, WarehouseError, body, tables};
 use crate::{
     domain::{Call, Stream},
     normalize::catalogue,
@@ -49,21 +49,8 @@ pub(super) async fn drop_bodies(
     scope: &Scope,
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "delete from {table} where project = $1 and {id} = any($2)",
-        table = table(scope.stream),
-        id = catalogue::id_column(scope.stream),
-    );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(scope.project.as_str())
-        .bind(ids)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("dropping raw items"))
+    let (table, id_column) = (table(scope.stream), catalogue::id_column(scope.stream));
+    tables::empty(connection, &scope.project, table, id_column, ids).await
 }
 
 /// The table of a stream's raw bodies.

@@ -85,6 +85,27 @@ async fn run(
     Ok(())
 }
 
+/// Removes all rows of these records from a table.
+pub(super) async fn empty(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    table: &str,
+    id_column: &str,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("delete from {table} where project = $1 and {id_column} = any($2)");
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(project.as_str())
+        .bind(ids)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("emptying deleted records"))
+}
+
 /// The rows of one table with the keys they do not carry themselves.
 pub(super) struct Batch<'a> {
     pub(super) table: &'static Table,
