@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::Config,
     planner,
+    sync::Outlook,
     warehouse::{Event, Standing},
 };
 
@@ -43,10 +44,7 @@ pub(super) async fn explain(
         };
         let events =
             opened.warehouse.events(project.scope(), &options.id, standing.window_day).await?;
-        let settings = project.planning(&world.settings.planner);
-        let ledger =
-            opened.warehouse.ledger(project.name(), project.stream(), settings.recent).await?;
-        let now = opened.warehouse.now().await?;
+        let Outlook { settings, ledger, now } = Outlook::of(&world, project).await?;
         let next = planner::next_look(&settings, &ledger, standing.window_day, now);
         Ok::<_, Failed>(as_text(&standing, &events, next, now))
     };

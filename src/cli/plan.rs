@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Lane, Ledger, Reading, Stream, Window},
-    planner::{self, Cost, Settings, Task},
-    sync::{Project, World},
+    domain::{Lane, Reading, Stream, Window},
+    planner::{self, Cost, Task},
+    sync::{Outlook, Project, World},
     warehouse::DetailMode,
 };
 
@@ -100,13 +100,11 @@ impl Planned {
         project: &Project,
         backfill: Option<Window>,
     ) -> Result<Self, Failed> {
-        let settings = project.planning(&world.settings.planner);
-        let warehouse = &world.warehouse;
-        let ledger = warehouse.ledger(project.name(), project.stream(), settings.recent).await?;
-        let now = warehouse.now().await?;
-        let tasks = tasks(&settings, &ledger, now, backfill);
-        let cost = planner::cost(&settings, &ledger, &tasks);
-        let waiting = warehouse.details_due(project.scope(), std::time::Duration::ZERO).await?;
+        let outlook = Outlook::of(world, project).await?;
+        let tasks = tasks(&outlook, backfill);
+        let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
+        let waiting =
+            world.warehouse.details_due(project.scope(), std::time::Duration::ZERO).await?;
         let mut details = u64::try_from(waiting).unwrap_or_default();
         if project.stream() == Stream::Submission && project.scope().detail != DetailMode::Never {
             details += cost.expected_records;
@@ -147,14 +145,9 @@ impl Planned {
     }
 }
 
-fn tasks(
-    settings: &Settings,
-    ledger: &Ledger,
-    now: DateTime<Utc>,
-    backfill: Option<Window>,
-) -> Vec<Task> {
-    let Some(window) = backfill else { return planner::plan(settings, ledger, now) };
-    let windows = planner::missing(window, &[], settings.window_days);
+fn tasks(outlook: &Outlook, backfill: Option<Window>) -> Vec<Task> {
+    let Some(window) = backfill else { return outlook.tasks() };
+    let windows = planner::missing(window, &[], outlook.settings.window_days);
     let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
     windows.into_iter().map(task).collect()
 }

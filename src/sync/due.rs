@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     Project, World, backfill, detail,
     outcome::{Ended, Failure, ProjectOutcome},
@@ -10,7 +12,7 @@ use super::{
     writing::insist,
 };
 use crate::{
-    domain::Lane,
+    domain::{Lane, Ledger},
     planner::{self, Task},
     warehouse::{DetailMode, Rank, RunId, WarehouseError},
 };
@@ -33,14 +35,33 @@ pub(super) async fn run_due_until<'p>(
     run_projects(world, "run", projects, work).await
 }
 
-/// The walks of a project that are due now.
-pub async fn tasks(world: &World, project: &Project) -> Result<Vec<Task>, WarehouseError> {
-    let settings = project.planning(&world.settings.planner);
-    let reading =
-        async || world.warehouse.ledger(project.name(), project.stream(), settings.recent).await;
-    let ledger = insist(world, reading).await?;
-    let now = insist(world, async || world.warehouse.now().await).await?;
-    Ok(planner::plan(&settings, &ledger, now))
+/// All that planning takes: how, from what, and when.
+#[derive(Debug)]
+pub struct Outlook {
+    /// How the project's reads are planned.
+    pub settings: planner::Settings,
+    /// What is known of its days.
+    pub ledger: Ledger,
+    /// The time by the one clock.
+    pub now: DateTime<Utc>,
+}
+
+impl Outlook {
+    /// Reads what is known of a project now.
+    pub async fn of(world: &World, project: &Project) -> Result<Self, WarehouseError> {
+        let page_size = project.client(Lane::Audit).page_size();
+        let settings = planner::Settings { page_size, ..world.settings.planner };
+        let (name, stream) = (project.name(), project.stream());
+        let reading = async || world.warehouse.ledger(name, stream, settings.recent).await;
+        let ledger = insist(world, reading).await?;
+        let now = insist(world, async || world.warehouse.now().await).await?;
+        Ok(Self { settings, ledger, now })
+    }
+
+    /// The walks that are due now.
+    pub fn tasks(&self) -> Vec<Task> {
+        planner::plan(&self.settings, &self.ledger, self.now)
+    }
 }
 
 async fn due(
@@ -49,8 +70,9 @@ async fn due(
     run: RunId,
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let outlook = Outlook::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
-        tasks(world, project).await?.into_iter().partition(|task| is_urgent(task.lane));
+        outlook.tasks().into_iter().partition(|task| is_urgent(task.lane));
     let mut walked = backfill::read_windows(world, project, run, None, urgent, yields).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Rank::News, &|| false).await {

@@ -35,7 +35,7 @@ use tracing::warn;
 
 pub use backfill::Backfill;
 pub use daemon::run_daemon;
-pub use due::{run_due, tasks};
+pub use due::{Outlook, run_due};
 pub use fetch::{Fetched, Wanted, fetch};
 pub use outcome::{Ended, ProjectOutcome};
 pub use probe::{Fact, Finding, ProbeError, probe, probe_and_learn};
@@ -49,7 +49,6 @@ use crate::{
     domain::{ByLane, Kind, Lane, ProjectName, Stream},
     json::Paths,
     normalize::{Context, catalogue},
-    planner,
     warehouse::{Scope, Warehouse},
 };
 use gate::LaneGate;
@@ -104,11 +103,6 @@ impl Project {
     /// The project's name.
     pub fn name(&self) -> &ProjectName {
         &self.scope.project
-    }
-
-    /// How its reads are planned.
-    pub fn planning(&self, settings: &planner::Settings) -> planner::Settings {
-        planner::Settings { page_size: self.client(Lane::Audit).page_size(), ..*settings }
     }
 
     /// The project's stream.

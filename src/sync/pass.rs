@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Page, Resume},
-    domain::{Lane, Reading},
+    domain::Reading,
     warehouse::{
         Claim, Count, Observation, PageStored, PageToStore, Pass, Proof, RunId, Seen,
         WarehouseError,
@@ -19,7 +19,6 @@ use crate::{
 pub(super) async fn walk(
     world: &World,
     project: &Project,
-    lane: Lane,
     claim: &Claim,
     pass: &mut Pass,
     run: RunId,
@@ -34,7 +33,7 @@ pub(super) async fn walk(
     }
     // What a walk missed is known only to one that nothing interrupted (I7).
     let mut seen = resume.is_none().then(Seen::default);
-    let client = project.client(lane);
+    let client = project.client(pass.lane);
     let mut pages = match claim.reading {
         Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
         Reading::Everything => client.all_pages(resume).boxed(),

@@ -68,12 +68,7 @@ pub(super) async fn read(
             }
         }
     };
-    let asking = async || world.warehouse.was_read_during(&claim, run).await;
-    let end = match backfill_id {
-        // Another replica planned the same and was faster.
-        None if insist(world, asking).await? => Ok(WindowEnd::Elsewhere),
-        _ => read_claimed(world, project, lane, backfill_id, &claim, run, patience).await,
-    };
+    let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
     // A claim that cannot be given back ends by itself.
     let releasing = async || world.warehouse.release(&claim).await;
     if let Err(error) = insist(world, releasing).await {
@@ -91,11 +86,16 @@ async fn read_claimed(
     run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
+    // Another replica may have planned the same and been faster; a backfill reads what it was asked for.
+    let asking = async || world.warehouse.was_read_during(claim, run).await;
+    if backfill_id.is_none() && insist(world, asking).await? {
+        return Ok(WindowEnd::Elsewhere);
+    }
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
     let mut pass = insist(world, open).await?;
     loop {
         let stood_at = pass.checkpoint.clone();
-        let walked = pass::walk(world, project, lane, claim, &mut pass, run).await;
+        let walked = pass::walk(world, project, claim, &mut pass, run).await;
         if walked.is_ok() || pass.checkpoint != stood_at {
             patience.renew();
         }
