@@ -20,7 +20,7 @@ const SUSPECTS: &str = "select count(*) from argos_sync.suspect";
 async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
     let world = World::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
-    let clock = Clock::replace(&world, "2025-04-02 12:00:00Z").await;
+    let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once(&world).await;
     (world, clock)
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, process::Output, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use tokio::process::{Child, Command};
 
@@ -161,15 +162,24 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Puts a clock that stands in place of the warehouse's.
-    pub(crate) async fn replace(world: &World, at: &str) -> Self {
+    pub(crate) async fn replace(pool: &sqlx::PgPool, at: &str) -> Self {
         let sql = format!(
             "create schema argos_sync_test;
              create table argos_sync_test.clock as select '{at}'::timestamptz as at;
              create or replace function argos_sync.clock() returns timestamptz
                 language sql stable as $$ select at from argos_sync_test.clock $$"
         );
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("the clock");
-        Self { pool: world.pool.clone() }
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("the clock");
+        Self { pool: pool.clone() }
+    }
+
+    /// Sets it.
+    pub(crate) async fn set(&mut self, at: DateTime<Utc>) {
+        sqlx::query("update argos_sync_test.clock set at = $1")
+            .bind(at)
+            .execute(&self.pool)
+            .await
+            .expect("the clock");
     }
 
     /// Sets it forward.

@@ -7,6 +7,7 @@ use argos_sync::{
 use sqlx::PgPool;
 
 use crate::{
+    evidence::Clock,
     order::{Room, insist, window},
     sync::listed,
     world::{FACE_KEY, KEY, World},
@@ -342,15 +343,7 @@ async fn known_at(room: &Room, at: &str) -> Vec<String> {
 #[tokio::test]
 async fn what_was_known_at_any_moment_can_be_asked() {
     let room = Room::new().await;
-    sqlx::raw_sql(
-        "create table public.clock (at timestamptz);
-         insert into public.clock values ('2025-02-01T12:00Z');
-         create or replace function argos_sync.clock() returns timestamptz language sql stable
-            as 'select at from public.clock';",
-    )
-    .execute(&room.pool)
-    .await
-    .expect("a clock of our own");
+    let mut clock = Clock::replace(&room.pool, "2025-02-01T12:00Z").await;
     let days = [
         vec![item("a", r#""kyc":{"result":"pending"}"#)],
         vec![
@@ -375,10 +368,7 @@ async fn what_was_known_at_any_moment_can_be_asked() {
     for (read, items) in (1..).zip(&days) {
         let seen: Vec<_> = items.iter().map(|item| room.observe(read, item.clone())).collect();
         room.fetched(&seen).await;
-        sqlx::raw_sql("update public.clock set at = at + interval '1 day'")
-            .execute(&room.pool)
-            .await
-            .expect("a day later");
+        clock.forward(24 * 60).await;
     }
     let b = "b approved - - {w} -";
     for (at, wanted) in [

@@ -39,27 +39,37 @@ pub(crate) fn window(from: u32, to: u32) -> Window {
     Window::new(day(from), day(to)).expect("a window")
 }
 
+/// The library's warehouse at this address.
+pub(crate) fn warehouse(url: &str) -> Warehouse {
+    Warehouse::new(&Settings {
+        url: url.into(),
+        connections_max: 4,
+        connect_timeout: Duration::from_secs(30),
+        statement_cache: 100,
+    })
+    .expect("a warehouse")
+}
+
+/// The submissions of the project `main`.
+pub(crate) fn scope(deletion: DeletionRules) -> Scope {
+    Scope {
+        project: "main".parse().expect("a name"),
+        stream: Stream::Submission,
+        context: Context::default(),
+        volatile: Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied()),
+        raw: RawStorage::Zstd,
+        detail: DetailMode::Changed,
+        deletion,
+    }
+}
+
 impl Room {
     pub(crate) async fn new() -> Self {
         let database = database::fresh().await;
         let pool = database.pool().await;
-        let warehouse = Warehouse::new(&Settings {
-            url: database.url.clone().into(),
-            connections_max: 4,
-            connect_timeout: Duration::from_secs(30),
-            statement_cache: 100,
-        })
-        .expect("a warehouse");
-        let scope = Scope {
-            project: "main".parse().expect("a name"),
-            stream: Stream::Submission,
-            context: Context::default(),
-            volatile: Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied()),
-            raw: RawStorage::Zstd,
-            detail: DetailMode::Changed,
-            // What is emptied no order can tell.
-            deletion: DeletionRules { keep_personal: true, ..DeletionRules::default() },
-        };
+        let warehouse = warehouse(&database.url);
+        // What is emptied no order can tell.
+        let scope = scope(DeletionRules { keep_personal: true, ..DeletionRules::default() });
         warehouse.register(&scope.project, &Kind::IdCheck).await.expect("registered");
         let run = warehouse.begin_run("test", "test").await.expect("a run");
         Self { _database: database, pool, warehouse, scope, run }

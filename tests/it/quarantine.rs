@@ -1,18 +1,15 @@
 //! Quarantine from outside: shown without values, stored again without overwriting anything newer, dropped.
 
 use argos_sync::{
-    domain::{Call, Cursor, Day, Lane, ReadNumber, Reading, Stream, Trail, Window},
-    json::Paths,
-    normalize::{Context, Refusal, catalogue},
-    warehouse::{
-        DeletionRules, DetailMode, Observation, PageToStore, RawStorage, RunId, Scope, Settings,
-        Warehouse,
-    },
+    domain::{Call, Cursor, Day, Lane, ReadNumber, Reading, Trail, Window},
+    normalize::Refusal,
+    warehouse::{DeletionRules, Observation, PageToStore, RunId, Scope, Warehouse},
 };
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use crate::{
+    order::{scope, warehouse},
     truth::fingerprint,
     world::{FACE_KEY, KEY, World},
 };
@@ -31,22 +28,8 @@ struct OtherRelease {
 
 impl OtherRelease {
     async fn of(world: &World) -> Self {
-        let warehouse = Warehouse::new(&Settings {
-            url: world.database.url.clone().into(),
-            connections_max: 2,
-            connect_timeout: std::time::Duration::from_secs(30),
-            statement_cache: 100,
-        })
-        .expect("a warehouse");
-        let scope = Scope {
-            project: "main".parse().expect("a name"),
-            stream: Stream::Submission,
-            context: Context::default(),
-            volatile: Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied()),
-            raw: RawStorage::Zstd,
-            detail: DetailMode::Changed,
-            deletion: DeletionRules::default(),
-        };
+        let warehouse = warehouse(&world.database.url);
+        let scope = scope(DeletionRules::default());
         let run = warehouse.begin_run("test", "test").await.expect("a run");
         Self { warehouse, scope, run }
     }

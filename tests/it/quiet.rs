@@ -82,7 +82,7 @@ async fn written(world: &World) -> i64 {
 /// Loads so many submissions, and audits them once they have settled.
 async fn audited(submissions: u32, faceauths: u32) -> Audit {
     let world = World::new(submissions, faceauths).await;
-    let mut clock = Clock::replace(&world, "2025-04-02 12:00:00Z").await;
+    let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once(&world).await;
     // The load reads days; that everything has to be listed without a date filter, too, is due once they are read.
     once(&world).await;

@@ -33,7 +33,7 @@ const WALKS_OVER_EVERYTHING: &str =
 async fn unread() -> (World, Clock) {
     let world = World::new(60, 30).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
-    let clock = Clock::replace(&world, "2025-04-02 12:00:00Z").await;
+    let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     (world, clock)
 }
 

@@ -8,7 +8,7 @@ use argos_sync::{
 };
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use futures_util::future::join_all;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
 
 use super::{
     happenings::Happening,
@@ -16,6 +16,7 @@ use super::{
     schedule::{Schedule, Step},
 };
 use crate::{
+    evidence::Clock,
     truth::{self, Difference},
     world::{FACE_KEY, KEY, World},
 };
@@ -38,6 +39,7 @@ const DUE: [&str; 2] = ["run", "--once"];
 struct Model {
     schedule: Arc<Schedule>,
     world: World,
+    clock: Clock,
     now: DateTime<Utc>,
     /// The ids of all records there ever were, by number.
     submissions: Vec<String>,
@@ -77,11 +79,12 @@ impl Model {
             world.vendor.set_knobs(key, knobs.clone()).expect("a project");
         }
         configure(&world, &schedule);
-        replace_clock(&world.pool).await;
+        let clock = Clock::replace(&world.pool, "now").await;
         let mut model = Self {
             submissions: world.vendor.submission_ids(KEY).collect(),
             faceauths: world.vendor.faceauth_ids(FACE_KEY).collect(),
             world,
+            clock,
             now: schedule.begin,
             schedule,
             unseen: BTreeSet::new(),
@@ -210,11 +213,7 @@ impl Model {
     async fn pass(&mut self, time: TimeDelta) {
         self.now += time;
         self.world.vendor.set_now_ms(self.now.timestamp_millis());
-        sqlx::query("update argos_sync_test.clock set at = $1")
-            .bind(self.now)
-            .execute(&self.world.pool)
-            .await
-            .expect("the clock");
+        self.clock.set(self.now).await;
     }
 
     /// The world has stopped: within the cycles of lists and of single calls, all of it has to be known.
@@ -341,17 +340,4 @@ fn configure(world: &World, schedule: &Schedule) {
         schedule.daily_calls,
     );
     world.configure_client(&client, &more);
-}
-
-/// Puts a clock in place of the database's that stands until it is set.
-async fn replace_clock(pool: &PgPool) {
-    sqlx::raw_sql(
-        "create schema argos_sync_test;
-         create table argos_sync_test.clock as select now() as at;
-         create or replace function argos_sync.clock() returns timestamptz
-            language sql stable as $$ select at from argos_sync_test.clock $$",
-    )
-    .execute(pool)
-    .await
-    .expect("the clock is replaced");
 }
