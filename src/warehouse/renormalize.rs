@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    Scope, Warehouse, WarehouseError, body, held, notes, raw,
+    Scope, Warehouse, WarehouseError, body, held, notes, raw, store,
     tables::{self, Stored},
 };
 use crate::{
     domain::{Day, ReadNumber},
-    json::{self, Json, Malformed},
+    json,
     normalize::{self, Merged, catalogue},
 };
 
@@ -141,9 +141,8 @@ async fn refill(
             None => record.deleted_at,
         };
         if let Some(deleted_at) = deleted_at {
-            normalized.set(scope.stream, "deleted_at", normalize::Cell::At(deleted_at));
+            store::mark_deleted(scope, &mut normalized, deleted_at);
             if !scope.deletion.keep_personal {
-                normalized.forget_person(scope.stream);
                 forgotten.push(record.id.as_str());
             }
         }
@@ -231,22 +230,9 @@ impl Texts {
 /// The record out of its items, and whether a text was changed while parsing; `None` when there is none to read.
 fn merge(texts: &Texts) -> Option<(Merged<'_>, bool)> {
     let mut damaged = texts.damaged;
-    let list = parse(texts.list.as_ref(), &mut damaged).ok()?;
-    let detail = parse(texts.detail.as_ref(), &mut damaged).ok()?;
+    let list = store::parse_item(texts.list.as_ref(), &mut damaged).ok()?;
+    let detail = store::parse_item(texts.detail.as_ref(), &mut damaged).ok()?;
     Some((normalize::merge(list, detail)?, damaged))
-}
-
-/// An item with the number that orders it.
-type Item<'a> = (Json<'a>, ReadNumber);
-
-fn parse<'a>(
-    text: Option<&'a (String, ReadNumber)>,
-    damaged: &mut bool,
-) -> Result<Option<Item<'a>>, Malformed> {
-    let Some((text, number)) = text else { return Ok(None) };
-    let parsed = json::parse(text)?;
-    *damaged |= parsed.damaged;
-    Ok(Some((parsed.value, *number)))
 }
 
 /// Notes that these records are as this normalizer wants them, and where they belong by what it read.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{Call, Day, Digest, Lane, ReadNumber, Reading},
-    json::{self, Json, Parsed},
+    json::{self, Json, Malformed, Parsed},
     normalize::{self, Glance, Merged, Refusal},
 };
 
@@ -270,11 +270,7 @@ async fn write(
         if let Some(mut normalized) = normalized {
             let deleted_at = updates.last().and_then(|update| update.deleted_at);
             if let Some(deleted_at) = deleted_at {
-                let cell = normalize::Cell::At(deleted_at);
-                normalized.set(scope.stream, "deleted_at", cell);
-                if !scope.deletion.keep_personal {
-                    normalized.forget_person(scope.stream);
-                }
+                mark_deleted(scope, &mut normalized, deleted_at);
             }
             let sight = Sight::of(origin, work.held.as_ref(), deleted_at.is_some());
             stored.push(Stored { id: &work.id, is_new: work.held.is_none(), sight, normalized });
@@ -409,6 +405,32 @@ impl Texts {
     }
 }
 
+/// An item with the number that orders it.
+pub(super) type Item<'a> = (Json<'a>, ReadNumber);
+
+/// Parses an item, where there is one; `damaged` rises when a text was changed on the way.
+pub(super) fn parse_item<'a>(
+    text: Option<&'a (String, ReadNumber)>,
+    damaged: &mut bool,
+) -> Result<Option<Item<'a>>, Malformed> {
+    let Some((text, number)) = text else { return Ok(None) };
+    let Parsed { value, damaged: repaired } = json::parse(text)?;
+    *damaged |= repaired;
+    Ok(Some((value, *number)))
+}
+
+/// Writes into a record's rows that it is deleted, and forgets whom it was about, unless that is kept.
+pub(super) fn mark_deleted(
+    scope: &Scope,
+    normalized: &mut normalize::Normalized<'_>,
+    deleted_at: DateTime<Utc>,
+) {
+    normalized.set(scope.stream, "deleted_at", normalize::Cell::At(deleted_at));
+    if !scope.deletion.keep_personal {
+        normalized.forget_person(scope.stream);
+    }
+}
+
 /// A record made of what is known of it.
 struct MergedWork<'a> {
     item: Merged<'a>,
@@ -429,14 +451,9 @@ fn merge<'a>(
         return Ok(None);
     }
     let mut damaged = texts.damaged;
-    let mut parse = |text: &'a Option<(String, ReadNumber)>| match text {
-        None => Ok(None),
-        Some((text, number)) => {
-            let Parsed { value, damaged: repaired } = json::parse(text)
-                .map_err(|_malformed| WarehouseError::CorruptRaw("no JSON any more"))?;
-            damaged |= repaired;
-            Ok(Some((value, *number)))
-        }
+    let mut parse = |text: &'a Option<(String, ReadNumber)>| {
+        let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
+        parse_item(text.as_ref(), &mut damaged).map_err(corrupt)
     };
     let list = parse(&texts.list)?;
     let detail = parse(&texts.detail)?;
