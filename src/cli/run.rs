@@ -33,6 +33,9 @@ pub(super) struct RunOptions {
     /// Begin an unfinished backfill anew.
     #[arg(long, requires = "backfill")]
     restart: bool,
+    /// Windows read at a time for each project, instead of `sync.workers`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
 }
 
 /// Reads `2024-01-01..2024-12-31`, both days included.
@@ -56,6 +59,9 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
         if config.projects.is_empty() {
             return Err(Failed::new(ExitStatus::Usage, format!("there is no [project.{name}]")));
         }
+    }
+    if let Some(workers) = options.workers {
+        config.projects.iter_mut().for_each(|project| project.workers = workers.into());
     }
     let is_daemon = !options.once && options.backfill.is_none();
     if config.sync.planner.since.is_none() && options.backfill.is_none() {

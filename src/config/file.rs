@@ -49,6 +49,8 @@ pub(super) struct Sync {
     pub(super) settle_minutes: u32,
     pub(super) detail: Detail,
     pub(super) detail_workers: NonZeroU32,
+    pub(super) workers: Option<NonZeroU32>,
+    pub(super) bytes_in_flight: NonZeroUsize,
     pub(super) patience_minutes: u32,
     pub(super) blocked_retry_minutes: u32,
     #[serde(deserialize_with = "list")]

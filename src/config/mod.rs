@@ -7,6 +7,7 @@ mod file;
 mod secret;
 
 use std::{
+    num::NonZeroU32,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -210,6 +211,7 @@ fn sync_settings(file: &file::File) -> sync::Settings {
             cycle_daily_calls: file.audit.daily_calls,
             detail_cycle: chrono::Duration::days(i64::from(file.audit.detail_cycle_days.get())),
         },
+        bytes_in_flight: sync.bytes_in_flight.get(),
         detail_workers: usize::try_from(sync.detail_workers.get()).unwrap_or(1),
         patience: seconds(sync.patience_minutes) * 60,
         schedules: sync.schedules.clone(),
@@ -271,11 +273,13 @@ fn check_project(
     client.page_size = project.page_size.unwrap_or(client.page_size);
     client.encryption = encryption(project);
     client.check().map_err(|error| at(&error))?;
+    let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
     Ok(sync::ProjectSettings {
         name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
         kind,
         client,
-        calls_per_second: project.calls_per_second.unwrap_or(file.client.calls_per_second),
+        calls_per_second,
+        workers: workers(file.sync.workers, calls_per_second),
         budget: planner::Budget {
             calls_per_day: project.calls_per_day.unwrap_or(file.budget.calls_per_day),
             shares,
@@ -305,6 +309,17 @@ fn encryption(project: &file::Project) -> Option<client::Encryption> {
         Some(file::EncryptedPaging::Both) => client::EncryptedPaging::Both,
     };
     Some(client::Encryption { text_form, paging })
+}
+
+/// Windows read at a time: as many as there are calls a second, since an answer takes about one, but not more than keep the
+/// database busy.
+fn workers(given: Option<NonZeroU32>, calls_per_second: u32) -> usize {
+    const MOST: u32 = 8;
+    let chosen = match calls_per_second {
+        0 => MOST,
+        rate => rate.min(MOST),
+    };
+    usize::try_from(given.map_or(chosen, NonZeroU32::get)).unwrap_or(1)
 }
 
 /// What each lane is sure of, in percent.

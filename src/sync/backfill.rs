@@ -1,25 +1,20 @@
 //! A backfill: the days somebody asked for, all of them, then their single calls.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
-
-use tracing::{info, warn};
+use std::sync::{Mutex, PoisonError};
 
 use super::{
     Project, World, detail,
     outcome::{Ended, Failure, ProjectOutcome},
     patience::Patience,
     run::run_projects,
-    window::{self, WindowEnd},
+    windows::{read_windows, worse},
     writing::insist,
 };
 use crate::{
     client::Remedy,
     domain::{Lane, ProjectName, Reading, Stream, Window},
     planner::{self, Task},
-    warehouse::{Proof, Rank, RunId, WarehouseError},
+    warehouse::{Rank, RunId, WarehouseError},
 };
 
 /// What was asked for.
@@ -86,104 +81,6 @@ impl Backfill {
         }
         Ok(end)
     }
-}
-
-/// How far some walks came.
-pub(super) struct Walked {
-    worst: (ProjectOutcome, Option<String>),
-    /// What came back empty before the date filter was proven.
-    pub(super) unproven: VecDeque<Task>,
-}
-
-impl Walked {
-    /// How it ended, all in all.
-    pub(super) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
-        if self.unproven.is_empty() {
-            self.worst
-        } else {
-            worse(self.worst, unproven_note(project))
-        }
-    }
-
-    /// Joins it with walks that were made later, which had another look at what was unproven.
-    pub(super) fn then(self, later: Self) -> Self {
-        Self { worst: worse(self.worst, later.worst), unproven: later.unproven }
-    }
-}
-
-/// Reads windows one after the other, halves of those that are too large included.
-///
-/// A window that came back empty before the date filter was proven is read once more at the end, when it may be.
-pub(super) async fn read_windows(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    backfill_id: Option<i64>,
-    tasks: VecDeque<Task>,
-    yields: &dyn Fn() -> bool,
-) -> Result<Walked, Failure> {
-    let patience = Patience::of(world);
-    let mut queue = tasks;
-    let mut unproven = VecDeque::new();
-    let mut worst = (ProjectOutcome::CompleteEmpty, None);
-    let (mut left, mut is_first, mut is_second_try) = (0, true, false);
-    world.progress.add_windows(queue.len());
-    loop {
-        // The first window is read whatever happens, so that every round has fresh days.
-        if !queue.is_empty() && !is_first && (patience.is_over() || yields()) {
-            let why = format!("{} windows were left for later", queue.len());
-            worst = worse(worst, (ProjectOutcome::Partial, Some(why)));
-            break;
-        }
-        is_first = false;
-        let Some(task @ Task { lane, reading }) = queue.pop_front() else {
-            if is_second_try || unproven.is_empty() || worst.0 < ProjectOutcome::Complete {
-                break;
-            }
-            queue = std::mem::take(&mut unproven);
-            is_second_try = true;
-            continue;
-        };
-        match window::read(world, project, lane, backfill_id, reading, run, &patience).await? {
-            WindowEnd::Walked(Proof::EmptyUnproven) => unproven.push_back(task),
-            WindowEnd::Walked(proof) => {
-                worst = worse(worst, (ProjectOutcome::of(proof), None));
-                world.progress.window_done();
-                info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
-            }
-            WindowEnd::Elsewhere => world.progress.window_done(),
-            WindowEnd::Halved(first, second) => {
-                world.progress.add_windows(1);
-                queue.push_front(Task { lane, reading: Reading::Window(first) });
-                queue.push_front(Task { lane, reading: Reading::Window(second) });
-            }
-            WindowEnd::Left(outcome, why) => {
-                left += 1;
-                worst = worse(worst, (outcome, Some(why)));
-            }
-        }
-    }
-    if let (_, Some(why)) = &mut worst
-        && left > 1
-    {
-        *why = format!("{why} (and {} more windows)", left - 1);
-    }
-    Ok(Walked { worst, unproven })
-}
-
-fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
-    let name = project.name();
-    warn!(project = %name, "nothing came, and this project's date filter has never been seen to return anything");
-    let why = "empty, unproven: nothing came, and this project's date filter has never been seen to return anything; \
-        check that the days and the key are the ones you mean";
-    (ProjectOutcome::EmptyUnproven, Some(why.to_owned()))
-}
-
-fn worse(
-    one: (ProjectOutcome, Option<String>),
-    two: (ProjectOutcome, Option<String>),
-) -> (ProjectOutcome, Option<String>) {
-    if two.0 > one.0 { two } else { one }
 }
 
 /// Makes the single calls that are due, whatever became of the lists; goes on with those that failed while patient.

@@ -9,6 +9,7 @@ use super::{
     Project, World, backfill, detail,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
+    windows::read_windows,
     writing::insist,
 };
 use crate::{
@@ -73,7 +74,7 @@ async fn due(
     let outlook = Outlook::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         outlook.tasks().into_iter().partition(|task| is_urgent(task.lane));
-    let mut walked = backfill::read_windows(world, project, run, None, urgent, yields).await?;
+    let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Rank::News, &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
@@ -82,8 +83,7 @@ async fn due(
     if !rest.is_empty() {
         // Older days may prove the date filter for the fresh ones.
         rest.extend(walked.unproven.drain(..));
-        walked =
-            walked.then(backfill::read_windows(world, project, run, None, rest, yields).await?);
+        walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;
     backfill::finish(world, project, run, walked.end(project), yields).await

@@ -10,6 +10,7 @@ mod fetch;
 mod gate;
 mod heartbeat;
 mod holder;
+mod in_flight;
 mod outcome;
 mod pass;
 mod patience;
@@ -22,6 +23,7 @@ mod run;
 mod settings;
 mod upkeep;
 mod window;
+mod windows;
 mod writing;
 
 use std::{
@@ -52,6 +54,7 @@ use crate::{
     warehouse::{Scope, Warehouse},
 };
 use gate::LaneGate;
+use in_flight::{InFlight, PageBytes};
 use writing::insist;
 
 /// A project at work: its API, and how its items are stored.
@@ -60,7 +63,10 @@ pub struct Project {
     /// What kind of project it is.
     pub kind: Kind,
     lanes: ByLane<(Client, Arc<LaneGate>)>,
-    scope: Scope,
+    scope: Arc<Scope>,
+    /// Windows read at a time.
+    workers: usize,
+    page_bytes: Arc<PageBytes>,
 }
 
 impl Project {
@@ -97,7 +103,13 @@ impl Project {
             detail: settings.detail,
             deletion: settings.deletion,
         };
-        Ok(Self { kind: settings.kind, lanes, scope })
+        Ok(Self {
+            kind: settings.kind,
+            lanes,
+            scope: Arc::new(scope),
+            workers: settings.workers,
+            page_bytes: Arc::default(),
+        })
     }
 
     /// The project's name.
@@ -111,8 +123,13 @@ impl Project {
     }
 
     /// How its items are stored.
-    pub fn scope(&self) -> &Scope {
+    pub fn scope(&self) -> &Arc<Scope> {
         &self.scope
+    }
+
+    /// Items asked for with one list call, at most.
+    fn page_size(&self) -> u32 {
+        self.client(Lane::Audit).page_size()
     }
 
     /// The project's API, for calls out of that lane's budget.
@@ -145,6 +162,8 @@ pub struct World {
     pub stop: CancellationToken,
     /// What a progress bar shows.
     pub progress: Arc<Progress>,
+    /// Room for what is being read.
+    in_flight: InFlight,
     /// Names this process in claims.
     holder: String,
     /// Since when PostgreSQL does not answer; shared by all that writes.
@@ -164,6 +183,7 @@ impl World {
         Self {
             warehouse,
             projects,
+            in_flight: InFlight::new(settings.bytes_in_flight),
             settings,
             is_daemon: false,
             stop,

@@ -1,15 +1,14 @@
-//! One walk over one window: page by page, each stored before the next is asked for.
+//! One walk over one window: page by page, the next one fetched and decoded while this one is written.
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
 
-use super::{Project, World, outcome::Failure, writing::insist};
+use super::{Project, World, in_flight::Reserved, outcome::Failure, writing::insist};
 use crate::{
-    client::{Page, Resume},
+    client::{ClientError, Page, Resume},
     domain::Reading,
     warehouse::{
-        Claim, Count, Observation, PageStored, PageToStore, Pass, Proof, RunId, Seen,
-        WarehouseError,
+        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, Seen, WarehouseError,
     },
 };
 
@@ -38,57 +37,100 @@ pub(super) async fn walk(
         Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
         Reading::Everything => client.all_pages(resume).boxed(),
     };
+    let mut next = fetch(world, project, &mut pages).await;
     loop {
-        let page = tokio::select! {
-            biased;
-            () = world.stop.cancelled() => return Err(Failure::Interrupted),
-            page = pages.next() => page,
-        };
-        // The stream ends only behind a page without a cursor, and that page has returned below.
-        let Some(page) = page else { return Err(Failure::Interrupted) };
-        let page = to_store(project, page?);
+        let fetched = next?;
         if let Some(seen) = &mut seen {
-            seen.add(&page);
+            seen.add(&fetched.page);
         }
-        let stored = store(world, project, claim, pass, run, &page, seen.as_ref()).await?;
-        world.progress.add_items(page.observations.len());
-        debug!(
-            project = %project.name(), window = %claim.reading, page = page.number,
-            received = stored.tally.received, inserted = stored.tally.inserted,
-            updated = stored.tally.updated, unchanged = stored.tally.unchanged,
-            quarantined = stored.tally.quarantined, duplicate = stored.tally.duplicate, "page stored"
-        );
-        pass.checkpoint = page.next.map(|(cursor, trail)| crate::warehouse::Checkpoint {
-            page: page.number,
-            cursor,
-            trail,
-        });
-        if let Some(Count { live, missing }) = stored.alarm {
-            warn!(
-                project = %project.name(), window = %claim.reading, live, missing,
-                advice = "look at `argos-sync deletions list`; approve or reject",
-                "too many records are missing to believe it: nothing is deleted"
-            );
-        }
+        let checkpoint = fetched.checkpoint();
+        let is_last = checkpoint.is_none();
+        let storing = store_fetched(world, project, claim, pass, run, fetched, seen.as_ref());
+        let fetching = async {
+            // Behind the last page there is none, and nothing is interrupted any more.
+            if is_last {
+                Err(Failure::Interrupted)
+            } else {
+                fetch(world, project, &mut pages).await
+            }
+        };
+        let (stored, fetched) = tokio::join!(storing, fetching);
+        let stored = stored?;
+        pass.checkpoint = checkpoint;
         if let Some(proof) = stored.proof {
             return Ok(proof);
         }
+        next = fetched;
     }
 }
 
-/// Looks at each item of a page.
-fn to_store(project: &Project, page: Page) -> PageToStore {
-    let trail = page.trail;
-    PageToStore {
-        number: page.number,
-        read: page.read,
-        observations: page
-            .items
-            .into_iter()
-            .map(|body| Observation::of(&project.scope, page.read, body))
-            .collect(),
-        next: page.next.map(|cursor| (cursor, trail)),
+/// A page that was received and decoded, and the room it takes.
+struct Fetched {
+    page: PageToStore,
+    _room: Reserved,
+}
+
+impl Fetched {
+    /// Where the walk stands once the page is stored; `None` behind the last one.
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        let (cursor, trail) = self.page.next.clone()?;
+        Some(Checkpoint { page: self.page.number, cursor, trail })
     }
+}
+
+/// Fetches the next page once there is room for it, and looks at each of its items.
+async fn fetch(
+    world: &World,
+    project: &Project,
+    pages: &mut (impl Stream<Item = Result<Page, ClientError>> + Unpin),
+) -> Result<Fetched, Failure> {
+    let expected = project.page_bytes.expected(project.page_size());
+    let fetching = async {
+        let room = world.in_flight.reserve(expected).await;
+        (room, pages.next().await)
+    };
+    let (mut room, page) = tokio::select! {
+        biased;
+        () = world.stop.cancelled() => return Err(Failure::Interrupted),
+        fetched = fetching => fetched,
+    };
+    // The stream ends only behind a page without a cursor, and nobody asks for more there.
+    let page = page.ok_or(Failure::Interrupted)??;
+    let bytes = page.items.iter().map(bytes::Bytes::len).sum();
+    project.page_bytes.note(bytes, page.items.len());
+    room.shrink_to(bytes);
+    let next = page.next.map(|cursor| (cursor, page.trail));
+    let page = PageToStore::of(&project.scope, page.number, page.read, page.items, next).await;
+    Ok(Fetched { page, _room: room })
+}
+
+/// Stores a page, gives back the room it took, and tells what it came to.
+async fn store_fetched(
+    world: &World,
+    project: &Project,
+    claim: &Claim,
+    pass: &Pass,
+    run: RunId,
+    fetched: Fetched,
+    seen: Option<&Seen>,
+) -> Result<PageStored, WarehouseError> {
+    let page = &fetched.page;
+    let stored = store(world, project, claim, pass, run, page, seen).await?;
+    world.progress.add_items(page.observations.len());
+    debug!(
+        project = %project.name(), window = %claim.reading, page = page.number,
+        received = stored.tally.received, inserted = stored.tally.inserted,
+        updated = stored.tally.updated, unchanged = stored.tally.unchanged,
+        quarantined = stored.tally.quarantined, duplicate = stored.tally.duplicate, "page stored"
+    );
+    if let Some(Count { live, missing }) = stored.alarm {
+        warn!(
+            project = %project.name(), window = %claim.reading, live, missing,
+            advice = "look at `argos-sync deletions list`; approve or reject",
+            "too many records are missing to believe it: nothing is deleted"
+        );
+    }
+    Ok(stored)
 }
 
 /// Stores a page; asks first whether it is stored already once an answer of PostgreSQL was lost.

@@ -16,6 +16,8 @@ use crate::{
 pub struct Settings {
     /// What is due, and how windows are cut.
     pub planner: planner::Settings,
+    /// Answers that are held at a time, over all projects, in bytes.
+    pub bytes_in_flight: usize,
     /// Single calls in flight for each project.
     pub detail_workers: usize,
     /// How long a run goes on trying what may pass by itself. The daemon has no patience with the vendor, since the next
@@ -40,6 +42,8 @@ pub struct ProjectSettings {
     pub calls_per_second: u32,
     /// HTTP attempts a UTC day, and how the lanes share them.
     pub budget: planner::Budget,
+    /// Windows read at a time, at least 1.
+    pub workers: usize,
     /// When a record gets a single call.
     pub detail: DetailMode,
     /// When a record counts as deleted, and what is kept of it.

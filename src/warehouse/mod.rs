@@ -22,6 +22,7 @@ mod held;
 mod history;
 mod migrate;
 mod notes;
+mod own_thread;
 mod page;
 mod pass;
 mod probe;

@@ -1,5 +1,8 @@
 //! One page, one transaction: its rows, what is due, the checkpoint and the counters, or nothing (I1).
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use chrono::NaiveDate;
 
 use super::{
@@ -7,6 +10,7 @@ use super::{
     absence::{self, Count, Seen},
     claim,
     claim::Claim,
+    own_thread::on_own_thread,
     pass::{self, Pass, Proof},
     run::{self, RunId},
     store::{self, Observation, Origin},
@@ -37,6 +41,22 @@ pub struct PageStored {
     pub alarm: Option<Count>,
 }
 
+impl PageToStore {
+    /// Looks at each item of a page, on a thread of its own: that takes about as long as writing them.
+    pub async fn of(
+        scope: &Arc<Scope>,
+        number: u32,
+        read: ReadNumber,
+        items: Vec<Bytes>,
+        next: Option<(Cursor, Trail)>,
+    ) -> Self {
+        let scope = Arc::clone(scope);
+        let look =
+            move || items.into_iter().map(|body| Observation::of(&scope, read, body)).collect();
+        Self { number, read, observations: on_own_thread(look).await, next }
+    }
+}
+
 impl Warehouse {
     /// Writes one page and where the walk goes on, or nothing.
     ///
@@ -44,7 +64,7 @@ impl Warehouse {
     /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was lost, changes nothing.
     pub async fn commit_page(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         claim: &Claim,
         pass: &Pass,
         run: RunId,

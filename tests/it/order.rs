@@ -1,6 +1,6 @@
 //! Any order of the same observations gives the same row (I5, I6), at the level of the library.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argos_sync::{
     domain::{Cursor, Day, Kind, Lane, ReadNumber, Reading, Stream, Trail, Window},
@@ -23,7 +23,7 @@ pub(crate) struct Room {
     _database: Database,
     pub(crate) pool: PgPool,
     pub(crate) warehouse: Warehouse,
-    pub(crate) scope: Scope,
+    pub(crate) scope: Arc<Scope>,
     pub(crate) run: RunId,
 }
 
@@ -51,8 +51,8 @@ pub(crate) fn warehouse(url: &str) -> Warehouse {
 }
 
 /// The submissions of the project `main`.
-pub(crate) fn scope(deletion: DeletionRules) -> Scope {
-    Scope {
+pub(crate) fn scope(deletion: DeletionRules) -> Arc<Scope> {
+    Arc::new(Scope {
         project: "main".parse().expect("a name"),
         stream: Stream::Submission,
         context: Context::default(),
@@ -60,7 +60,7 @@ pub(crate) fn scope(deletion: DeletionRules) -> Scope {
         raw: RawStorage::Zstd,
         detail: DetailMode::Changed,
         deletion,
-    }
+    })
 }
 
 impl Room {

@@ -1,5 +1,7 @@
 //! Quarantine from outside: shown without values, stored again without overwriting anything newer, dropped.
 
+use std::sync::Arc;
+
 use argos_sync::{
     domain::{Call, Cursor, Day, Lane, ReadNumber, Reading, Trail, Window},
     normalize::Refusal,
@@ -22,7 +24,7 @@ const KEPT: &str = "select count(*) from argos_sync.quarantine join argos_raw.qu
 /// A program of another release, which refused what this one can store.
 struct OtherRelease {
     warehouse: Warehouse,
-    scope: Scope,
+    scope: Arc<Scope>,
     run: RunId,
 }
 

@@ -1,0 +1,117 @@
+//! How many bytes of answers are held at a time: memory is bounded by them, and not by how many windows are read (I9).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Room is counted in so many bytes.
+const UNIT: usize = 1024;
+
+/// What an item is taken for before one was seen.
+const ITEM_BYTES_FIRST: u32 = 8 << 10;
+
+/// Room for answers, shared by all that is read.
+#[derive(Debug, Clone)]
+pub(super) struct InFlight {
+    room: Arc<Semaphore>,
+    units: u32,
+}
+
+impl InFlight {
+    /// Room for so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        let units = units(bytes).max(1);
+        Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
+    }
+
+    /// Waits until there is room for an answer of about so many bytes. One that is larger than all the room gets all of it.
+    pub(super) async fn reserve(&self, bytes: usize) -> Reserved {
+        let units = units(bytes).clamp(1, self.units);
+        // It is never closed; without a permit nothing would be bounded, and nothing lost.
+        Reserved { permit: Arc::clone(&self.room).acquire_many_owned(units).await.ok() }
+    }
+}
+
+/// Room that is taken until this is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Reserved {
+    /// Gives back what an answer of that size does not need.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        let Some(permit) = &mut self.permit else { return };
+        let needed = usize::try_from(units(bytes)).unwrap_or(usize::MAX);
+        // What is split off goes back at once.
+        drop(permit.split(permit.num_permits().saturating_sub(needed)));
+    }
+}
+
+/// How large the next page of a project will be, from the last one.
+#[derive(Debug)]
+pub(super) struct PageBytes {
+    item_bytes: AtomicU32,
+}
+
+impl Default for PageBytes {
+    fn default() -> Self {
+        Self { item_bytes: AtomicU32::new(ITEM_BYTES_FIRST) }
+    }
+}
+
+impl PageBytes {
+    /// The bytes of a page with so many items.
+    pub(super) fn expected(&self, items: u32) -> usize {
+        let bytes = u64::from(self.item_bytes.load(Relaxed)) * u64::from(items);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Notes what a page was.
+    pub(super) fn note(&self, bytes: usize, items: usize) {
+        if let Some(item_bytes) = bytes.checked_div(items) {
+            self.item_bytes.store(u32::try_from(item_bytes).unwrap_or(u32::MAX).max(1), Relaxed);
+        }
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_room_waits_until_some_is_given_back() {
+        let in_flight = InFlight::new(10 * UNIT);
+        let mut first = in_flight.reserve(8 * UNIT).await;
+        let mut second = Box::pin(in_flight.reserve(3 * UNIT));
+        assert!((&mut second).now_or_never().is_none());
+        first.shrink_to(7 * UNIT + 1);
+        assert!((&mut second).now_or_never().is_none(), "eight units are still needed");
+        first.shrink_to(7 * UNIT);
+        drop(second.await);
+        drop(first);
+        let all = in_flight.reserve(usize::MAX).await;
+        assert!(in_flight.reserve(1).now_or_never().is_none());
+        drop(all);
+        assert!(in_flight.reserve(0).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_page_is_expected_to_be_like_the_last() {
+        let pages = PageBytes::default();
+        assert_eq!(pages.expected(2000), 2000 * 8192);
+        pages.note(500_000, 100);
+        assert_eq!(pages.expected(2000), 10_000_000);
+        pages.note(0, 0);
+        assert_eq!(pages.expected(2000), 10_000_000, "an empty page says nothing");
+    }
+}

@@ -1,0 +1,182 @@
+//! Many windows, several at a time, each under a claim and in transactions of its own.
+
+use std::collections::VecDeque;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tracing::{info, warn};
+
+use super::{
+    Project, World,
+    outcome::{Failure, ProjectOutcome},
+    patience::Patience,
+    window::{self, WindowEnd},
+};
+use crate::{
+    domain::Reading,
+    planner::Task,
+    warehouse::{Proof, RunId},
+};
+
+/// How far some walks came.
+pub(super) struct Walked {
+    worst: (ProjectOutcome, Option<String>),
+    /// What came back empty before the date filter was proven.
+    pub(super) unproven: VecDeque<Task>,
+}
+
+impl Walked {
+    /// How it ended, all in all.
+    pub(super) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
+        if self.unproven.is_empty() {
+            self.worst
+        } else {
+            worse(self.worst, unproven_note(project))
+        }
+    }
+
+    /// Joins it with walks that were made later, which had another look at what was unproven.
+    pub(super) fn then(self, later: Self) -> Self {
+        Self { worst: worse(self.worst, later.worst), unproven: later.unproven }
+    }
+}
+
+/// Reads windows in their order, as many at a time as the project has workers, halves of those that are too large
+/// included.
+///
+/// A window that came back empty before the date filter was proven is read once more at the end, when it may be. The first
+/// failure that is no window's own keeps further windows from being begun.
+pub(super) async fn read_windows(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    backfill_id: Option<i64>,
+    tasks: VecDeque<Task>,
+    yields: &dyn Fn() -> bool,
+) -> Result<Walked, Failure> {
+    let patience = Patience::of(world);
+    let read = async |task: Task| {
+        let Task { lane, reading } = task;
+        (task, window::read(world, project, lane, backfill_id, reading, run, &patience).await)
+    };
+    world.progress.add_windows(tasks.len());
+    let mut walks = Walks::new(tasks);
+    let mut failure = None;
+    let mut in_flight = FuturesUnordered::new();
+    loop {
+        while failure.is_none() && in_flight.len() < project.workers.max(1) {
+            // The first window is read whatever happens, so that every round has fresh days.
+            if !walks.is_first && (patience.is_over() || yields()) {
+                walks.leave_the_rest();
+            }
+            let Some(task) = walks.next(in_flight.is_empty()) else { break };
+            in_flight.push(read(task));
+        }
+        match in_flight.next().await {
+            None => break,
+            Some((task, Ok(end))) => walks.note(world, project, task, end),
+            Some((_, Err(error))) => {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(walks.end()),
+    }
+}
+
+/// What is still to be read, and how the rest ended.
+struct Walks {
+    queue: VecDeque<Task>,
+    unproven: VecDeque<Task>,
+    worst: (ProjectOutcome, Option<String>),
+    /// Windows that were begun and not read to their end.
+    left: usize,
+    is_first: bool,
+    is_second_try: bool,
+}
+
+impl Walks {
+    fn new(queue: VecDeque<Task>) -> Self {
+        Self {
+            queue,
+            unproven: VecDeque::new(),
+            worst: (ProjectOutcome::CompleteEmpty, None),
+            left: 0,
+            is_first: true,
+            is_second_try: false,
+        }
+    }
+
+    /// The next window to read. Once nothing is in flight any more, the unproven ones have their second try, if anything
+    /// came meanwhile.
+    fn next(&mut self, is_idle: bool) -> Option<Task> {
+        let may_be_proven = !self.is_second_try && self.worst.0 >= ProjectOutcome::Complete;
+        if self.queue.is_empty() && is_idle && may_be_proven {
+            self.queue = std::mem::take(&mut self.unproven);
+            self.is_second_try = true;
+        }
+        self.is_first = false;
+        self.queue.pop_front()
+    }
+
+    fn leave_the_rest(&mut self) {
+        if !self.queue.is_empty() {
+            let why = format!("{} windows were left for later", self.queue.len());
+            self.add(ProjectOutcome::Partial, Some(why));
+            self.queue.clear();
+        }
+    }
+
+    fn add(&mut self, outcome: ProjectOutcome, why: Option<String>) {
+        let so_far = std::mem::replace(&mut self.worst, (ProjectOutcome::CompleteEmpty, None));
+        self.worst = worse(so_far, (outcome, why));
+    }
+
+    fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
+        let Task { lane, reading } = task;
+        match end {
+            WindowEnd::Walked(Proof::EmptyUnproven) => self.unproven.push_back(task),
+            WindowEnd::Walked(proof) => {
+                self.add(ProjectOutcome::of(proof), None);
+                world.progress.window_done();
+                info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
+            }
+            WindowEnd::Elsewhere => world.progress.window_done(),
+            WindowEnd::Halved(first, second) => {
+                world.progress.add_windows(1);
+                self.queue.push_front(Task { lane, reading: Reading::Window(first) });
+                self.queue.push_front(Task { lane, reading: Reading::Window(second) });
+            }
+            WindowEnd::Left(outcome, why) => {
+                self.left += 1;
+                self.add(outcome, Some(why));
+            }
+        }
+    }
+
+    fn end(mut self) -> Walked {
+        if let (_, Some(why)) = &mut self.worst
+            && self.left > 1
+        {
+            *why = format!("{why} (and {} more windows)", self.left - 1);
+        }
+        Walked { worst: self.worst, unproven: self.unproven }
+    }
+}
+
+fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
+    let name = project.name();
+    warn!(project = %name, "nothing came, and this project's date filter has never been seen to return anything");
+    let why = "empty, unproven: nothing came, and this project's date filter has never been seen to return anything; \
+        check that the days and the key are the ones you mean";
+    (ProjectOutcome::EmptyUnproven, Some(why.to_owned()))
+}
+
+/// The worse of two ends; of two alike the first.
+pub(super) fn worse(
+    one: (ProjectOutcome, Option<String>),
+    two: (ProjectOutcome, Option<String>),
+) -> (ProjectOutcome, Option<String>) {
+    if two.0 > one.0 { two } else { one }
+}

@@ -1,0 +1,17 @@
+//! Work that takes long without waiting for anything: on a thread of its own, so that connections are served meanwhile.
+
+use std::panic::resume_unwind;
+
+/// Does the work, and returns what it came to. A panic of the work is one of the caller.
+pub(super) async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // Nobody cancels it but the runtime at its end, and then nobody waits.
+            Err(_cancelled) => std::future::pending().await,
+        },
+    }
+}
