@@ -30,6 +30,25 @@ pub enum Cell<'a> {
     Json(String),
 }
 
+impl Cell<'_> {
+    /// The same value, borrowing nothing.
+    pub fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Bool(value) => Cell::Bool(value),
+            Self::Integer(value) => Cell::Integer(value),
+            Self::Double(value) => Cell::Double(value),
+            Self::Text(value) => Cell::Text(Cow::Owned(value.into_owned())),
+            Self::Texts(values) => Cell::Texts(
+                values.into_iter().map(|value| Cow::Owned(value.into_owned())).collect(),
+            ),
+            Self::At(value) => Cell::At(value),
+            Self::Date(value) => Cell::Date(value),
+            Self::Json(value) => Cell::Json(value),
+        }
+    }
+}
+
 /// Why a value could not be read as its column wants. The column is null then, and the raw item keeps the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unreadable {

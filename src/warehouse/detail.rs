@@ -1,6 +1,6 @@
 //! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -228,7 +228,7 @@ impl Warehouse {
     /// vendor knows no such record is evidence only when the batch `has_control`: a call in it found a live record.
     pub async fn commit_details(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         run: RunId,
         answers: &[(DueDetail, DetailAnswer)],
         has_control: bool,
@@ -301,7 +301,7 @@ impl Warehouse {
     /// Stores items that were asked for by name, through the same path as all others.
     pub async fn commit_fetched(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         run: RunId,
         observations: &[Observation],
     ) -> Result<Tally, WarehouseError> {

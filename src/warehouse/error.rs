@@ -104,13 +104,20 @@ impl WarehouseError {
         }
     }
 
+    /// Whether a row stands where another one was to be written.
+    pub(super) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Refused { sqlstate, .. } if sqlstate == "23505")
+    }
+
     /// Whether rights or schema of the database are at fault, and not the program.
     pub fn is_of_setup(&self) -> bool {
         match self {
             Self::NewerSchema | Self::OlderSchema => true,
             Self::Refused { sqlstate, .. } => {
-                let states =
-                    ["28000", "28P01", "3D000", "3F000", "42501", "42703", "42883", "42P01"];
+                // 22P03: a column has another type than the one whose binary form it was sent.
+                let states = [
+                    "22P03", "28000", "28P01", "3D000", "3F000", "42501", "42703", "42883", "42P01",
+                ];
                 states.contains(&sqlstate.as_str())
             }
             Self::Connection { .. }

@@ -5,13 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{
-    Scope, WarehouseError, raw,
-    store::{Observation, Origin, first_day},
-};
+use super::{Scope, WarehouseError, raw};
 use crate::{
     domain::{Call, Day, Digest, ReadNumber, Stream},
-    normalize::{self, Glance, catalogue},
+    normalize::{self, catalogue},
 };
 
 /// What is stored of a record.
@@ -145,50 +142,58 @@ pub(super) async fn lock(
     Ok(held)
 }
 
-/// Inserts records nobody has seen yet; returns the ids that are ours now.
+/// A record that gets its first row.
+pub(super) struct NewRecord {
+    pub(super) id: String,
+    pub(super) digest: Digest,
+    pub(super) read: ReadNumber,
+    pub(super) window_day: Day,
+    pub(super) undated: bool,
+    pub(super) unsettled: bool,
+    pub(super) deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Inserts records nobody has seen yet, in the order of their ids; returns the ids that are ours now.
 ///
 /// A record that another writer inserts at the same moment is waited for, and not returned.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     scope: &Scope,
-    origin: Origin,
-    fresh: &[(&Observation, &Glance)],
-    now: DateTime<Utc>,
+    call: Call,
+    records: &[NewRecord],
 ) -> Result<BTreeSet<String>, WarehouseError> {
-    if fresh.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let ids: Vec<&str> = fresh.iter().map(|(_, glance)| glance.id.as_str()).collect();
-    let digests: Vec<&[u8]> = fresh.iter().map(|(_, glance)| &glance.digest.0[..]).collect();
-    let numbers: Vec<i64> = fresh.iter().map(|(observation, _)| observation.read.0).collect();
-    let days: Vec<Day> = fresh
-        .iter()
-        .map(|(_, glance)| glance.created_at.map_or(first_day(origin, now), |at| at.date_naive()))
-        .collect();
-    let undated: Vec<bool> = fresh.iter().map(|(_, glance)| glance.created_at.is_none()).collect();
-    let is_list = origin.call() == Call::List;
+    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+    let digests: Vec<&[u8]> = records.iter().map(|record| &record.digest.0[..]).collect();
+    let numbers: Vec<i64> = records.iter().map(|record| record.read.0).collect();
+    let days: Vec<Day> = records.iter().map(|record| record.window_day).collect();
+    let undated: Vec<bool> = records.iter().map(|record| record.undated).collect();
+    let unsettled: Vec<bool> = records.iter().map(|record| record.unsettled).collect();
+    let deleted: Vec<Option<DateTime<Utc>>> =
+        records.iter().map(|record| record.deleted_at).collect();
     let rows = sqlx::query_scalar!(
-        "insert into argos_sync.record
+        r#"insert into argos_sync.record
             (project, stream, id, list_digest, list_no, detail_digest, detail_no, normalizer_version, window_day, undated,
-             first_no)
+             unsettled, deleted_at, first_no)
          select $1, $2, given.id,
             case when $3 then digest end, case when $3 then number end,
             case when not $3 then digest end, case when not $3 then number end,
-            $4, day, undated, number
-         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::date[], $9::boolean[])
-            as given (id, digest, number, day, undated)
-         order by given.id
+            $4, day, undated, unsettled, deleted_at, number
+         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::date[], $9::boolean[], $10::boolean[], $11::timestamptz[])
+            as given (id, digest, number, day, undated, unsettled, deleted_at)
+         order by given.id collate "C"
          on conflict (project, stream, id) do nothing
-         returning id",
+         returning id"#,
         scope.project.as_str(),
         scope.stream.as_str(),
-        is_list,
+        call == Call::List,
         normalize::VERSION,
         &ids as &[&str],
         &digests as &[&[u8]],
         &numbers,
         &days,
         &undated,
+        &unsettled,
+        &deleted as &[Option<DateTime<Utc>>],
     )
     .fetch_all(connection)
     .await

@@ -32,13 +32,13 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// Tells how a record is seen; `None` for the first sight, which moves nothing.
-    pub(super) fn of(origin: Origin, held: Option<&Held>, is_deleted: bool) -> Option<Self> {
-        held.map(|held| Self {
+    /// Tells how a record is seen.
+    pub(super) fn of(origin: Origin, held: &Held, is_deleted: bool) -> Self {
+        Self {
             lane: origin.lane(),
             completes: origin.call() == Call::Detail && held.detail.is_none(),
             deletion: is_deleted || held.deleted_at.is_some(),
-        })
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod blocked;
 mod body;
 mod budget;
 mod claim;
+mod copy;
 mod coverage;
 mod cycle;
 mod deletion;
@@ -18,8 +19,10 @@ mod due;
 mod error;
 mod explain;
 mod forget;
+mod fresh;
 mod held;
 mod history;
+mod merging;
 mod migrate;
 mod notes;
 mod own_thread;
@@ -34,6 +37,7 @@ mod report;
 mod run;
 mod store;
 mod tables;
+mod verdict;
 
 use std::time::Duration;
 

@@ -5,18 +5,23 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Scope, WarehouseError, tables::Stored};
+use super::{Scope, WarehouseError};
 use crate::normalize::Note;
 
+/// What was noted of one record.
+pub(super) struct Noted<'a> {
+    pub(super) id: &'a str,
+    pub(super) notes: &'a [Note],
+}
+
 /// Replaces the notes of these records, and adds kinds of deviation that were never seen.
-pub(super) async fn keep(
+pub(super) async fn replace(
     connection: &mut PgConnection,
     scope: &Scope,
-    records: &[Stored<'_>],
+    records: &[Noted<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
-    let known: Vec<&str> =
-        records.iter().filter(|record| !record.is_new).map(|record| record.id).collect();
+    let known: Vec<&str> = records.iter().map(|record| record.id).collect();
     if !known.is_empty() {
         sqlx::query!(
             "delete from argos_sync.repair where project = $1 and stream = $2 and id = any($3)",
@@ -28,8 +33,17 @@ pub(super) async fn keep(
         .await
         .map_err(WarehouseError::database("clearing repairs"))?;
     }
-    let notes: BTreeSet<&Note> =
-        records.iter().flat_map(|record| &record.normalized.notes).collect();
+    add(connection, scope, records, now).await
+}
+
+/// Adds notes of records of which nothing is noted yet, and kinds of deviation that were never seen.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    records: &[Noted<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let notes: BTreeSet<&Note> = records.iter().flat_map(|record| record.notes).collect();
     if notes.is_empty() {
         return Ok(());
     }
@@ -40,12 +54,12 @@ pub(super) async fn keep(
 async fn keep_repairs(
     connection: &mut PgConnection,
     scope: &Scope,
-    records: &[Stored<'_>],
+    records: &[Noted<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
     let repairs: Vec<(&str, &Note)> = records
         .iter()
-        .flat_map(|record| record.normalized.notes.iter().map(|note| (record.id, note)))
+        .flat_map(|record| record.notes.iter().map(|note| (record.id, note)))
         .filter(|(_, note)| note.found.is_repair())
         .collect();
     if repairs.is_empty() {

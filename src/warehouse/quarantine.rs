@@ -2,7 +2,7 @@
 //!
 //! It comes out again when it can be stored after all, or when an operator drops it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest as _, Sha256};
@@ -126,7 +126,7 @@ impl Warehouse {
     /// stored leaves quarantine, in the same transaction.
     pub async fn retry_quarantined(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         digests: &[Digest],
     ) -> Result<Retried, WarehouseError> {
         let mut transaction = self.begin("storing quarantined items").await?;

@@ -18,10 +18,7 @@ pub(super) async fn keep(
     if bodies.is_empty() {
         return Ok(());
     }
-    let column = match call {
-        Call::List => "list_body",
-        Call::Detail => "detail_body",
-    };
+    let column = column(call);
     let sql = format!(
         "insert into {table} (project, {id}, encoding, {column})
          select $1, given.id, $2, given.body from unnest($3::text[], $4::bytea[]) as given (id, body)
@@ -41,6 +38,19 @@ pub(super) async fn keep(
         .await
         .map(drop)
         .map_err(WarehouseError::database("keeping raw items"))
+}
+
+/// The COPY that keeps bodies of records of which nothing is kept yet: project, id, encoding, body.
+pub(super) fn copy_statement(stream: Stream, call: Call) -> String {
+    let (table, id, column) = (table(stream), catalogue::id_column(stream), column(call));
+    format!("copy {table} (project, {id}, encoding, {column}) from stdin (format binary)")
+}
+
+fn column(call: Call) -> &'static str {
+    match call {
+        Call::List => "list_body",
+        Call::Detail => "detail_body",
+    }
 }
 
 /// Removes all that is kept of these records as it came.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    Scope, Warehouse, WarehouseError, body, held, notes, raw, store,
+    Scope, Warehouse, WarehouseError, body, held, merging, notes, raw, store,
     tables::{self, Stored},
 };
 use crate::{
@@ -148,11 +148,11 @@ async fn refill(
         }
         let created_on = normalized.created_at.map(|at| at.date_naive());
         updates.push((created_on.unwrap_or(record.window_day), created_on.is_none(), deleted_at));
-        stored.push(Stored { id: &record.id, is_new: false, sight: None, normalized });
+        stored.push(Stored { id: &record.id, sight: None, normalized });
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
     held::touch(connection, scope, &touched, now).await?;
-    notes::keep(connection, scope, &stored, now).await?;
+    notes::replace(connection, scope, &tables::noted(&stored), now).await?;
     raw::drop_bodies(connection, scope, &forgotten).await?;
     update(connection, scope, older, &updates).await?;
     let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
@@ -230,8 +230,8 @@ impl Texts {
 /// The record out of its items, and whether a text was changed while parsing; `None` when there is none to read.
 fn merge(texts: &Texts) -> Option<(Merged<'_>, bool)> {
     let mut damaged = texts.damaged;
-    let list = store::parse_item(texts.list.as_ref(), &mut damaged).ok()?;
-    let detail = store::parse_item(texts.detail.as_ref(), &mut damaged).ok()?;
+    let list = merging::parse_item(texts.list.as_ref(), &mut damaged).ok()?;
+    let detail = merging::parse_item(texts.detail.as_ref(), &mut damaged).ok()?;
     Some((normalize::merge(list, detail)?, damaged))
 }
 

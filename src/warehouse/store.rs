@@ -1,8 +1,8 @@
-//! Stores observed items: compares digests, merges and normalizes what changed, and writes only that.
+//! Stores observed items: compares digests, copies what is new, merges and normalizes what changed, and writes only that.
 //!
 //! List pages and detail batches both end here. Runs inside the caller's transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -10,17 +10,19 @@ use sqlx::PgConnection;
 
 use super::{
     Scope, Tally, WarehouseError,
-    body::{self, Compressor, RawStorage},
+    body::{Compressor, RawStorage},
     due::{self, Rank},
+    fresh,
     held::{self, Held},
     history::Sight,
+    merging::{MergedWork, Texts, merge},
     notes, quarantine, raw,
     tables::{self, Stored},
+    verdict::{Verdict, is_changed_elsewhere, verdict},
 };
 use crate::{
     domain::{Call, Day, Digest, Lane, ReadNumber, Reading},
-    json::{self, Json, Malformed, Parsed},
-    normalize::{self, Glance, Merged, Refusal},
+    normalize::{self, Glance, Refusal},
 };
 
 /// Records that are merged, normalized and written at a time; bounds the memory of their trees.
@@ -74,43 +76,46 @@ impl Origin {
     }
 }
 
-/// What to do with an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// No record of that id yet.
-    New,
-    /// Another digest, or an observation that decides between list and detail.
-    Changed,
-    /// Nothing to do.
-    Unchanged,
-    /// Known, and from outside the claimed window: another pass stores it (I6).
-    Foreign,
+/// An item of a record that has to be written.
+#[derive(Debug, Clone)]
+pub(super) struct ItemToStore {
+    pub(super) id: String,
+    pub(super) digest: Digest,
+    pub(super) read: ReadNumber,
+    pub(super) created_at: Option<DateTime<Utc>>,
+    pub(super) body: Bytes,
 }
 
-/// One item that has to be written.
-struct Work {
-    id: String,
-    digest: Digest,
-    read: ReadNumber,
-    created_at: Option<DateTime<Utc>>,
-    body: Bytes,
-    /// What is stored of the record; `None`: it is new.
-    held: Option<Held>,
+impl ItemToStore {
+    fn of(observation: &Observation, glance: &Glance) -> Self {
+        Self {
+            id: glance.id.clone(),
+            digest: glance.digest,
+            read: observation.read,
+            created_at: glance.created_at,
+            body: observation.body.clone(),
+        }
+    }
+}
+
+/// An item of a known record, with what is stored of the record.
+pub(super) struct Work {
+    pub(super) item: ItemToStore,
+    pub(super) held: Held,
 }
 
 impl Work {
     /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
     /// call would be outvoted again at the next pass, for ever.
     fn is_news(&self) -> bool {
-        let known = self.held.as_ref().and_then(|held| held.list);
-        known.is_none_or(|(digest, _)| digest != self.digest)
+        self.held.list.is_none_or(|(digest, _)| digest != self.item.digest)
     }
 }
 
 /// Stores items of one origin; returns how many became what.
 pub(super) async fn store(
     connection: &mut PgConnection,
-    scope: &Scope,
+    scope: &Arc<Scope>,
     origin: Origin,
     observations: &[&Observation],
     now: DateTime<Utc>,
@@ -127,21 +132,30 @@ pub(super) async fn store(
 
     let ids: Vec<&str> = latest.keys().copied().collect();
     let known = held::look_up(connection, scope, &ids).await?;
+    let mut fresh = Vec::new();
     let mut work = Vec::new();
     let mut also_due = Vec::new();
     for (id, (observation, glance)) in &latest {
-        match verdict(origin, observation.read, glance, known.get(*id)) {
-            Verdict::New | Verdict::Changed => work.push((*observation, *glance)),
-            Verdict::Unchanged => tally.unchanged += 1,
-            Verdict::Foreign => tally.duplicate += 1,
+        let held = known.get(*id);
+        match held.map(|held| verdict(origin, observation.read, glance, held)) {
+            None => fresh.push((*observation, *glance)),
+            Some(Verdict::Changed) => work.push((*observation, *glance)),
+            Some(Verdict::Unchanged) => tally.unchanged += 1,
+            Some(Verdict::Foreign) => tally.duplicate += 1,
         }
-        let is_elsewhere = is_changed_elsewhere(origin, glance, known.get(*id));
+        let is_elsewhere = held.is_some_and(|held| is_changed_elsewhere(origin, glance, held));
         if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
             also_due.push(*id);
         }
     }
+    let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
+    let inserted = fresh::store(connection, scope, origin, items.collect(), now).await?;
+    tally.inserted = count(inserted.len());
+    // Another writer was faster with these, and what it wrote is looked at as everything that is known.
+    work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
+    work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
     for chunk in work.chunks(CHUNK) {
-        store_chunk(connection, scope, origin, chunk, &known, now, &mut tally).await?;
+        store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
     }
     due::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
     Ok(tally)
@@ -158,94 +172,37 @@ fn latest_of_each<'a>(
     readable.collect()
 }
 
-/// The decision for one item, from what is held of its record.
-fn verdict(origin: Origin, read: ReadNumber, glance: &Glance, held: Option<&Held>) -> Verdict {
-    let Some(held) = held else { return Verdict::New };
-    if let Origin::List { reading, .. } = origin {
-        let claimed = reading.claimed();
-        if glance.created_at.is_some_and(|at| !claimed.contains(at.date_naive())) {
-            return Verdict::Foreign;
-        }
-        if held.unlisted && reading.is_filtered() && read > held.newest {
-            return Verdict::Changed;
-        }
-    }
-    if held.absent {
-        return if read > held.newest { Verdict::Changed } else { Verdict::Unchanged };
-    }
-    let (own, other) = match origin.call() {
-        Call::List => (held.list, held.detail),
-        Call::Detail => (held.detail, held.list),
-    };
-    let Some((digest, number)) = own else { return Verdict::Changed };
-    if read <= number {
-        return Verdict::Unchanged;
-    }
-    let outvoted = held.contested && other.is_some_and(|(_, other)| other > number);
-    if digest == glance.digest && !outvoted { Verdict::Unchanged } else { Verdict::Changed }
-}
-
-/// Whether a walk without a date filter shows something new of a record that walks of its day should have shown. Its day is
-/// not claimed, so that a single call has to tell.
-fn is_changed_elsewhere(origin: Origin, glance: &Glance, held: Option<&Held>) -> bool {
-    let Origin::List { reading: Reading::Everything, .. } = origin else { return false };
-    let of_a_day = glance.created_at.is_some();
-    held.is_some_and(|held| {
-        let known = held.list.is_some_and(|(digest, _)| digest == glance.digest);
-        of_a_day && (held.absent || !known)
-    })
-}
-
 async fn store_chunk(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
     chunk: &[(&Observation, &Glance)],
-    known: &HashMap<String, Held>,
     now: DateTime<Utc>,
     tally: &mut Tally,
 ) -> Result<(), WarehouseError> {
-    // New records first: who inserts the row of `record` owns the record until the end of the transaction.
-    let fresh: Vec<_> =
-        chunk.iter().filter(|(_, glance)| !known.contains_key(&glance.id)).copied().collect();
-    let inserted = held::insert(connection, scope, origin, &fresh, now).await?;
-    // The rest is locked and looked at again: another writer may have been faster.
-    let rest: Vec<&str> = chunk
-        .iter()
-        .map(|(_, glance)| glance.id.as_str())
-        .filter(|id| !inserted.contains(*id))
-        .collect();
-    let mut locked = held::lock(connection, scope, &rest, origin.call()).await?;
+    // Locked and looked at again: another writer may have been faster.
+    let ids: Vec<&str> = chunk.iter().map(|(_, glance)| glance.id.as_str()).collect();
+    let mut locked = held::lock(connection, scope, &ids, origin.call()).await?;
     let mut work = Vec::with_capacity(chunk.len());
     for (observation, glance) in chunk {
-        let held = locked.remove(&glance.id);
-        let settled = match &held {
-            Some(held) => verdict(origin, observation.read, glance, Some(held)),
-            None if inserted.contains(&glance.id) => Verdict::New,
-            // Erased between two statements; the next read finds it if it is still there.
-            None => Verdict::Unchanged,
+        // One that was erased between two statements is found by the next read if it is still there.
+        let Some(held) = locked.remove(&glance.id) else {
+            tally.unchanged += 1;
+            continue;
         };
-        match settled {
-            Verdict::New => tally.inserted += 1,
-            Verdict::Changed => tally.updated += 1,
+        match verdict(origin, observation.read, glance, &held) {
+            Verdict::Changed => {
+                tally.updated += 1;
+                work.push(Work { item: ItemToStore::of(observation, glance), held });
+            }
             Verdict::Unchanged => tally.unchanged += 1,
             Verdict::Foreign => tally.duplicate += 1,
-        }
-        if matches!(settled, Verdict::New | Verdict::Changed) {
-            work.push(Work {
-                id: glance.id.clone(),
-                digest: glance.digest,
-                read: observation.read,
-                created_at: glance.created_at,
-                body: observation.body.clone(),
-                held,
-            });
         }
     }
     write(connection, scope, origin, &work, now).await
 }
 
-/// Merges, normalizes and writes records whose rows this transaction holds.
+/// Merges, normalizes and writes known records whose rows this transaction holds.
 async fn write(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -272,8 +229,8 @@ async fn write(
             if let Some(deleted_at) = deleted_at {
                 mark_deleted(scope, &mut normalized, deleted_at);
             }
-            let sight = Sight::of(origin, work.held.as_ref(), deleted_at.is_some());
-            stored.push(Stored { id: &work.id, is_new: work.held.is_none(), sight, normalized });
+            let sight = Some(Sight::of(origin, &work.held, deleted_at.is_some()));
+            stored.push(Stored { id: &work.item.id, sight, normalized });
         }
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
@@ -287,23 +244,23 @@ async fn write(
         let mut compressor = Compressor::new()?;
         let bodies: Vec<_> = kept
             .iter()
-            .map(|(work, _)| Ok((work.id.as_str(), compressor.compress(&work.body)?)))
+            .map(|(work, _)| Ok((work.item.id.as_str(), compressor.compress(&work.item.body)?)))
             .collect::<Result<_, WarehouseError>>()?;
         raw::keep(connection, scope, origin.call(), &bodies).await?;
-        let gone: Vec<&str> = gone.iter().map(|(work, _)| work.id.as_str()).collect();
+        let gone: Vec<&str> = gone.iter().map(|(work, _)| work.item.id.as_str()).collect();
         raw::drop_bodies(connection, scope, &gone).await?;
     }
-    notes::keep(connection, scope, &stored, now).await?;
+    notes::replace(connection, scope, &tables::noted(&stored), now).await?;
     let due: Vec<&str> = work
         .iter()
         .zip(&merged)
         .filter(|(work, merged)| {
             let is_news = origin.call() == Call::List && work.is_news();
             // What an older single call brought, no list takes back (I5): where lists are enough, nobody else would ask.
-            let has_detail = work.held.as_ref().is_some_and(|held| held.detail.is_some());
+            let has_detail = work.held.detail.is_some();
             merged.is_none() || (is_news && (scope.detail.wants_changed() || has_detail))
         })
-        .map(|(work, _)| work.id.as_str())
+        .map(|(work, _)| work.item.id.as_str())
         .collect();
     due::mark(connection, scope, &due, Rank::of(origin.lane()), now).await
 }
@@ -315,31 +272,26 @@ fn update_of(
     normalized: Option<&normalize::Normalized<'_>>,
     now: DateTime<Utc>,
 ) -> held::Update {
-    let held = work.held.as_ref();
-    let created_at = normalized.map_or(work.created_at, |normalized| normalized.created_at);
-    let known_day = held.map(|held| held.window_day);
+    let Work { item, held } = work;
+    let created_at = normalized.map_or(item.created_at, |normalized| normalized.created_at);
     let deleted_at = match normalized {
-        None => held.and_then(|held| held.deleted_at),
-        Some(normalized) => normalized
-            .deletion
-            .map(|deletion| deletion.at.or(held.and_then(|held| held.deleted_at)).unwrap_or(now)),
+        None => held.deleted_at,
+        Some(normalized) => {
+            normalized.deletion.map(|deletion| deletion.at.or(held.deleted_at).unwrap_or(now))
+        }
     };
     held::Update {
-        id: work.id.clone(),
-        digest: work.digest,
-        read: work.read,
+        id: item.id.clone(),
+        digest: item.digest,
+        read: item.read,
         contested: merged.is_some_and(|merged| merged.contested),
-        window_day: created_at
-            .map(|at| at.date_naive())
-            .or(known_day)
-            .unwrap_or_else(|| first_day(origin, now)),
+        window_day: created_at.map_or(held.window_day, |at| at.date_naive()),
         undated: created_at.is_none(),
-        unlisted: held.is_some_and(|held| held.unlisted) && !is_listed(origin),
+        unlisted: held.unlisted && !is_listed(origin),
         // What is merged from nothing but a hint keeps its standing until the single call has told.
-        absent: merged.is_none() && held.is_some_and(|held| held.absent),
-        unsettled: normalized.map_or(held.is_some_and(|held| held.unsettled), |row| row.unsettled),
-        moved_at: held
-            .and_then(|held| if is_move(origin, work, held) { Some(now) } else { held.moved_at }),
+        absent: merged.is_none() && held.absent,
+        unsettled: normalized.map_or(held.unsettled, |row| row.unsettled),
+        moved_at: if is_move(origin, work) { Some(now) } else { held.moved_at },
         deleted_at,
     }
 }
@@ -349,10 +301,10 @@ fn is_listed(origin: Origin) -> bool {
 }
 
 /// Whether a known record changed at the vendor. That its first single call tells more is no change.
-fn is_move(origin: Origin, work: &Work, held: &Held) -> bool {
+fn is_move(origin: Origin, work: &Work) -> bool {
     match origin.call() {
-        Call::List => work.is_news() && held.list.is_some(),
-        Call::Detail => held.detail.is_some_and(|(digest, _)| digest != work.digest),
+        Call::List => work.is_news() && work.held.list.is_some(),
+        Call::Detail => work.held.detail.is_some_and(|(digest, _)| digest != work.item.digest),
     }
 }
 
@@ -365,60 +317,6 @@ pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
     }
 }
 
-/// Both items of a record as text, the new one included.
-struct Texts {
-    list: Option<(String, ReadNumber)>,
-    detail: Option<(String, ReadNumber)>,
-    /// The other item is known to exist, but its body was not kept.
-    other_is_lost: bool,
-    damaged: bool,
-}
-
-impl Texts {
-    fn of(call: Call, work: &Work) -> Result<Self, WarehouseError> {
-        let own = json::text(&work.body);
-        let mut damaged = matches!(own, std::borrow::Cow::Owned(_));
-        let own = Some((own.into_owned(), work.read));
-        let mut other = None;
-        let mut other_is_lost = false;
-        if let Some(held) = &work.held {
-            let number = match call {
-                Call::List => held.detail,
-                Call::Detail => held.list,
-            };
-            match (number, &held.other_body) {
-                (Some((_, number)), Some(packed)) => {
-                    let bytes = body::inflate(&held.encoding, packed)?;
-                    let text = json::text(&bytes);
-                    damaged |= matches!(text, std::borrow::Cow::Owned(_));
-                    other = Some((text.into_owned(), number));
-                }
-                (Some(_), None) => other_is_lost = true,
-                (None, _) => {}
-            }
-        }
-        let (list, detail) = match call {
-            Call::List => (own, other),
-            Call::Detail => (other, own),
-        };
-        Ok(Self { list, detail, other_is_lost, damaged })
-    }
-}
-
-/// An item with the number that orders it.
-pub(super) type Item<'a> = (Json<'a>, ReadNumber);
-
-/// Parses an item, where there is one; `damaged` rises when a text was changed on the way.
-pub(super) fn parse_item<'a>(
-    text: Option<&'a (String, ReadNumber)>,
-    damaged: &mut bool,
-) -> Result<Option<Item<'a>>, Malformed> {
-    let Some((text, number)) = text else { return Ok(None) };
-    let Parsed { value, damaged: repaired } = json::parse(text)?;
-    *damaged |= repaired;
-    Ok(Some((value, *number)))
-}
-
 /// Writes into a record's rows that it is deleted, and forgets whom it was about, unless that is kept.
 pub(super) fn mark_deleted(
     scope: &Scope,
@@ -429,46 +327,6 @@ pub(super) fn mark_deleted(
     if !scope.deletion.keep_personal {
         normalized.forget_person(scope.stream);
     }
-}
-
-/// A record made of what is known of it.
-struct MergedWork<'a> {
-    item: Merged<'a>,
-    damaged: bool,
-    contested: bool,
-}
-
-/// Merges a record; `None` when the other item is needed and lost, so that a new single call has to tell.
-fn merge<'a>(
-    scope: &Scope,
-    call: Call,
-    work: &Work,
-    texts: &'a Texts,
-) -> Result<Option<MergedWork<'a>>, WarehouseError> {
-    let detail_is_newest = call == Call::Detail
-        && work.held.as_ref().and_then(|held| held.list).is_none_or(|(_, no)| work.read > no);
-    if texts.other_is_lost && !detail_is_newest {
-        return Ok(None);
-    }
-    let mut damaged = texts.damaged;
-    let mut parse = |text: &'a Option<(String, ReadNumber)>| {
-        let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
-        parse_item(text.as_ref(), &mut damaged).map_err(corrupt)
-    };
-    let list = parse(&texts.list)?;
-    let detail = parse(&texts.detail)?;
-    let contested = match (&list, &detail) {
-        (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
-        _ => false,
-    };
-    let merged = normalize::merge(list, detail);
-    Ok(merged.map(|item| MergedWork { item, damaged, contested }))
-}
-
-/// Whether it matters which of the two was asked later.
-fn is_contested(scope: &Scope, list: &Json<'_>, detail: &Json<'_>) -> bool {
-    let overlaid = normalize::overlay(list.clone(), detail.clone());
-    json::digest(&overlaid, &scope.volatile) != json::digest(detail, &scope.volatile)
 }
 
 fn count(length: usize) -> i64 {

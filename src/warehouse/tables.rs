@@ -3,7 +3,12 @@
 //! Arrays in, rows out: one statement a table whatever the number of rows. A row that is there already just so is
 //! found by a join before anything is locked or logged, and rows go in key order, so that writers cannot deadlock.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::LazyLock,
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
@@ -11,6 +16,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgAr
 use super::{
     WarehouseError,
     history::{self, Sight},
+    notes::Noted,
 };
 use crate::{
     domain::{ProjectName, Stream},
@@ -20,15 +26,19 @@ use crate::{
     },
 };
 
-/// A record with all that is to be stored of it.
+/// A known record with all that is to be stored of it.
 #[derive(Debug)]
 pub(super) struct Stored<'a> {
     pub(super) id: &'a str,
-    /// Nothing of it can be in the tables yet.
-    pub(super) is_new: bool,
-    /// How its moves are recorded; `None`: they are not, as when a record is new.
+    /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
     pub(super) sight: Option<Sight>,
     pub(super) normalized: Normalized<'a>,
+}
+
+/// What was noted of these records.
+pub(super) fn noted<'s>(records: &'s [Stored<'_>]) -> Vec<Noted<'s>> {
+    let noted = |record: &'s Stored<'_>| Noted { id: record.id, notes: &record.normalized.notes };
+    records.iter().map(noted).collect()
 }
 
 /// Makes the tables hold these rows for these records, and no others of them.
@@ -53,14 +63,29 @@ pub(super) async fn write(
             let arguments = batch.upsert_arguments(project)?;
             run(connection, statements.upsert, arguments, &mut touched).await?;
         }
-        if let Some(delete) = &statements.delete
-            && records.iter().any(|record| !record.is_new)
-        {
+        if let Some(delete) = &statements.delete {
             let arguments = batch.delete_arguments(project, records)?;
             run(connection, delete, arguments, &mut touched).await?;
         }
     }
     Ok(touched)
+}
+
+/// Adds rows that many records share and that are not there yet; nothing of the others.
+pub(super) async fn write_sets(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    stream: Stream,
+    index: usize,
+    sets: &BTreeMap<String, Row<'static>>,
+) -> Result<(), WarehouseError> {
+    let table = catalogue::tables(stream).get(index).zip(statements(stream).get(index));
+    if let Some((table, statements)) = table.filter(|_| !sets.is_empty()) {
+        let batch = Batch { table, rows: sets.values().map(|row| ("", 0, row)).collect() };
+        run(connection, statements.upsert, batch.upsert_arguments(project)?, &mut BTreeSet::new())
+            .await?;
+    }
+    Ok(())
 }
 
 async fn run(
@@ -190,7 +215,7 @@ impl<'a> Batch<'a> {
         records: &[Stored<'_>],
     ) -> Result<PgArguments, WarehouseError> {
         let mut arguments = PgArguments::default();
-        let known = records.iter().filter(|record| !record.is_new).map(|record| record.id);
+        let known = records.iter().map(|record| record.id);
         let added = arguments
             .add(project.as_str())
             .and_then(|()| arguments.add(known.collect::<Vec<_>>()))

@@ -66,6 +66,25 @@ async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
 }
 
 #[tokio::test]
+async fn rows_whose_record_was_removed_by_hand_make_way() {
+    let world = World::new(40, 10).await;
+    world.backfill().await;
+    sqlx::raw_sql(
+        "truncate argos_sync.record, argos_sync.detail_due;
+         update argos.submission set kyc_result = 'of long ago';
+         delete from argos.submission where submission_id < (select avg_id from (
+            select percentile_disc(0.5) within group (order by submission_id) as avg_id from argos.submission) as half);
+         insert into argos.kyc_reject_reason (project, submission_id, ordinal, comment_code, has_comment)
+         select project, submission_id, 99, 'nobody''s', false from argos.submission",
+    )
+    .execute(&world.pool)
+    .await
+    .expect("rows are removed by hand");
+    world.backfill().await;
+    assert_equal(&world).await;
+}
+
+#[tokio::test]
 async fn a_backfill_stores_every_record_and_the_same_again_writes_nothing() {
     let world = World::new(1500, 700).await;
     equal_and_idempotent(&world, 1500, 700).await;
