@@ -43,18 +43,25 @@ pub(crate) struct Arguments {
     pub(crate) rounds: u32,
     only: Vec<Part>,
     scale: bool,
+    /// Whether cargo runs it as a benchmark, and not as one of all targets of `cargo test`.
+    pub(crate) is_bench: bool,
 }
 
 impl Arguments {
     /// Reads the arguments; the error says what is wrong with them.
     pub(crate) fn read(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments =
-            Self { submissions: 100_000, rounds: 5, only: Vec::new(), scale: false };
+        let mut arguments = Self {
+            submissions: 100_000,
+            rounds: 5,
+            only: Vec::new(),
+            scale: false,
+            is_bench: false,
+        };
         while let Some(name) = given.next() {
             let mut value = || given.next().ok_or(format!("{name} needs a value"));
             match name.as_str() {
-                // What cargo says to every benchmark.
-                "--bench" => {}
+                // What `cargo bench` says to every benchmark.
+                "--bench" => arguments.is_bench = true,
                 "--scale" => arguments.scale = true,
                 "--submissions" => arguments.submissions = number(&value()?)?,
                 "--rounds" => arguments.rounds = number(&value()?)?,

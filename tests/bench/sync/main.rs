@@ -64,6 +64,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if !arguments.is_bench {
+        eprintln!("nothing is measured but by {}", arguments::USAGE);
+        return ExitCode::SUCCESS;
+    }
     // Before anything here adds to the load.
     let machine = conditions::machine();
     let mut server = server::Server::find().await;
