@@ -1,0 +1,94 @@
+//! The simulated vendor, as a process of its own.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use argos_sync::domain::Day;
+
+use crate::process;
+
+/// The key of its project.
+pub(crate) const KEY: &str = "idcheck-key-of-the-benchmark";
+
+/// Who the vendor knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Population {
+    /// Decides every value, ids included.
+    pub(crate) seed: u64,
+    pub(crate) submissions: u32,
+    /// They are spread evenly over these days, both included.
+    pub(crate) days: (Day, Day),
+}
+
+impl Population {
+    /// People of one year.
+    pub(crate) fn of_year(year: i32, submissions: u32) -> Self {
+        let day = |month, day| Day::from_ymd_opt(year, month, day).expect("a day");
+        Self { seed: 7, submissions, days: (day(1, 1), day(12, 31)) }
+    }
+
+    /// The days as the command line has them.
+    pub(crate) fn days_as_text(&self) -> String {
+        format!("{}..{}", self.days.0, self.days.1)
+    }
+}
+
+/// A running simulator; ends with this value.
+#[derive(Debug)]
+pub(crate) struct Simulator {
+    process: Child,
+    /// Its address, such as `http://127.0.0.1:1234/v3`.
+    pub(crate) url: String,
+    pub(crate) population: Population,
+}
+
+impl Simulator {
+    /// Starts a vendor whose lists carry every field, and who waits so long before every answer.
+    pub(crate) fn start(population: Population, latency_ms: u32) -> Self {
+        let day_after = population.days.1.succ_opt().expect("a day");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_argos-sync"))
+            .args(["simulate", "--port", "0", "--full-list-items", "--faceauths", "0"])
+            .args(["--key", KEY])
+            .args(["--seed", &population.seed.to_string()])
+            .args(["--submissions", &population.submissions.to_string()])
+            .args(["--from", &population.days.0.to_string(), "--to", &day_after.to_string()])
+            .args(["--latency-ms", &latency_ms.to_string()])
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the simulator starts");
+        let stdout = process.stdout.take().expect("its output");
+        let mut url = String::new();
+        BufReader::new(stdout).read_line(&mut url).expect("it says its address");
+        Self { process, url: url.trim().to_owned(), population }
+    }
+
+    /// CPU seconds it has used.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        process::cpu_seconds(self.process.id())
+    }
+
+    /// A decision is made on each of these submissions; lists show it.
+    pub(crate) async fn decide(&self, ids: &[String]) {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let url = format!("{}/sim/change", self.url.trim_end_matches("/v3"));
+        for id in ids {
+            let order = serde_json::json!({
+                "project": KEY, "id": id, "change": {"decide": {"result": "approved"}},
+            });
+            let answer = client.post(&url).body(order.to_string()).send().await;
+            let answer = answer.expect("the simulator answers");
+            assert!(answer.status().is_success(), "a change was refused: {}", answer.status());
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        // It may be gone already, which is as well.
+        let _ended = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
