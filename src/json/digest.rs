@@ -95,8 +95,12 @@ fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
 }
 
 pub(super) fn put_text(tag: u8, text: &str, out: &mut Vec<u8>) {
-    let [a, b, c, d, e, f, g, h] = (text.len() as u64).to_le_bytes();
-    out.extend_from_slice(&[tag, a, b, c, d, e, f, g, h]);
+    // Tag and length in one piece.
+    let mut head = [tag; 1 + size_of::<usize>()];
+    if let Some(length) = head.last_chunk_mut() {
+        *length = text.len().to_le_bytes();
+    }
+    out.extend_from_slice(&head);
     out.extend_from_slice(text.as_bytes());
 }
 
