@@ -160,14 +160,12 @@ struct Mark {
 
 fn rank(key: &str) -> u64 {
     let bytes = key.as_bytes();
-    match bytes.first_chunk() {
-        Some(chunk) => u64::from_be_bytes(*chunk),
-        None => {
-            let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-            // An empty key is zero wherever it is moved.
-            number << (64 - 8 * bytes.len().max(1))
-        }
+    if let Some(chunk) = bytes.first_chunk() {
+        return u64::from_be_bytes(*chunk);
     }
+    let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    // An empty key is zero wherever it is moved.
+    number << (64 - 8 * bytes.len().max(1))
 }
 
 impl<'a> Layer<'a> {
@@ -372,11 +370,12 @@ mod tests {
             at in any::<prop::sample::Index>(),
             put in "[\\[\\]{}\",:0-9eE.+\\-\\\\untrfalsd ]{0,2}",
         ) {
-            let places: Vec<_> = text.char_indices().collect();
-            let (from, spoilt) = places[at.index(places.len())];
-            let rest = &text[from + spoilt.len_utf8()..];
-            compare(&format!("{}{put}{rest}", &text[..from]));
-            compare(&text[..from]);
+            let chars: Vec<_> = text.chars().collect();
+            let (before, after) = chars.split_at(at.index(chars.len()));
+            let before: String = before.iter().collect();
+            let after: String = after.iter().skip(1).collect();
+            compare(&format!("{before}{put}{after}"));
+            compare(&before);
         }
 
         #[test]

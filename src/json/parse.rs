@@ -216,12 +216,11 @@ impl<'a, B: Build<'a>> Parser<'a, '_, B> {
             if self.peek() != Some(b'"') {
                 return Err(self.fail("no key where an object wants one"));
             }
-            match self.plain() {
-                Some(key) => self.builder.member(key),
-                None => {
-                    let key = self.unescaped()?;
-                    self.builder.unescaped_member(key);
-                }
+            if let Some(key) = self.plain() {
+                self.builder.member(key);
+            } else {
+                let key = self.unescaped()?;
+                self.builder.unescaped_member(key);
             }
             self.space();
             if self.peek() != Some(b':') {

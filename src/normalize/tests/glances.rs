@@ -26,9 +26,10 @@ fn compare(stream: Stream, bytes: &[u8]) {
 fn a_glance_sees_what_the_tree_shows() {
     for stream in Stream::ALL {
         for (_, bytes) in fixtures(stream) {
-            compare(stream, &bytes);
-            // As if the project were of the other kind: without an id.
-            Stream::ALL.into_iter().for_each(|other| compare(other, &bytes));
+            // Also as if the project were of the other kind: without an id.
+            for stream in Stream::ALL {
+                compare(stream, &bytes);
+            }
         }
     }
 }
