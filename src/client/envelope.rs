@@ -77,20 +77,26 @@ pub(super) fn open(
     body: &Bytes,
     cipher: Option<&Cipher>,
 ) -> Result<Envelope, NoEnvelope> {
-    match (sealed(body)?, cipher) {
-        (None, None) => read(stream, call, body),
+    let body = &bare(body);
+    let members = members_of(body)?;
+    let read_as = |call| read(stream, call, body, &members);
+    match (sealed_among(body, &members), cipher) {
+        (None, None) => read_as(call),
         (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
         (None, Some(_)) => match stream {
             Stream::Submission => {
                 // Asked for one record with a ciphertext it overlooks, the vendor answers with a whole list.
-                read(stream, call, body).or_else(|_wrong| read(stream, Call::List, body))?;
+                read_as(call).or_else(|_wrong| read_as(Call::List))?;
                 Err(EncryptionError::AnswerPlain.into())
             }
-            Stream::Faceauth => read(stream, call, body).map_err(misplaced),
+            Stream::Faceauth => read_as(call).map_err(misplaced),
         },
         (Some(data), Some(cipher)) => {
             let text = cipher.open(&data).map_err(EncryptionError::from)?;
-            read(stream, call, &text).map_err(|problem| match misplaced(problem) {
+            let text = &bare(&text);
+            let opened = members_of(text).map_err(NoEnvelope::from);
+            let envelope = opened.and_then(|members| read(stream, call, text, &members));
+            envelope.map_err(|problem| match misplaced(problem) {
                 // A wrong key sometimes meets a padding, but never JSON.
                 NoEnvelope::Unreadable(Unreadable::Html | Unreadable::NotJson(_)) => {
                     EncryptionError::from(Undecipherable::NotJson).into()
@@ -104,14 +110,22 @@ pub(super) fn open(
 /// The value that holds the ciphertext of an encrypted answer; `None` for an answer in the clear.
 pub(super) fn sealed(body: &Bytes) -> Result<Option<Bytes>, Malformed> {
     let body = &bare(body);
-    if body.first() != Some(&b'{') {
-        return Ok(None);
-    }
-    let members = json::members(body)?;
-    let is_encrypted = present(body, &members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
-    let data = present(body, &members, "data");
+    Ok(sealed_among(body, &members_of(body)?))
+}
+
+fn sealed_among(body: &Bytes, members: &Members) -> Option<Bytes> {
+    let is_encrypted = present(body, members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
+    let data = present(body, members, "data");
     let has_text = data.as_ref().is_some_and(|data| data.first() == Some(&b'"'));
-    Ok((is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null"))))
+    (is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null")))
+}
+
+/// The members of an object, each with the range of its value; cut once, whatever is then asked of them.
+type Members = [(String, Range<usize>)];
+
+/// The members of a bare body; none for one that is no object.
+fn members_of(body: &Bytes) -> Result<Vec<(String, Range<usize>)>, Malformed> {
+    if body.first() == Some(&b'{') { json::members(body) } else { Ok(Vec::new()) }
 }
 
 /// With the key at hand, a ciphertext that is left can only be at a wrong place.
@@ -129,15 +143,19 @@ fn bare(body: &Bytes) -> Bytes {
     body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii())
 }
 
-/// Takes an answer in the clear apart. A call for one id may bring none or one item, never more.
-fn read(stream: Stream, call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
-    let body = &bare(body);
+/// Takes a bare answer in the clear apart. A call for one id may bring none or one item, never more.
+fn read(
+    stream: Stream,
+    call: Call,
+    body: &Bytes,
+    members: &Members,
+) -> Result<Envelope, NoEnvelope> {
     if body.first() == Some(&b'<') {
         return Err(Unreadable::Html.into());
     }
     let is_object = body.first() == Some(&b'{');
     let envelope = match (stream, is_object) {
-        (Stream::Submission, true) => submissions(call, body)?,
+        (Stream::Submission, true) => submissions(call, body, members)?,
         (Stream::Submission, false) => {
             json::elements(body)?;
             return Err(wrong("an array where an object with `Items` belongs"));
@@ -151,9 +169,8 @@ fn read(stream: Stream, call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope
     }
 }
 
-fn submissions(call: Call, body: &Bytes) -> Result<Envelope, NoEnvelope> {
-    let members = json::members(body)?;
-    let member = |name| present(body, &members, name);
+fn submissions(call: Call, body: &Bytes, members: &Members) -> Result<Envelope, NoEnvelope> {
+    let member = |name| present(body, members, name);
     let items = match (member("Items"), call) {
         (Some(items), _) if items.first() == Some(&b'[') => slices(&items)?,
         (Some(_), _) => return Err(wrong("`Items` is no array")),
@@ -214,7 +231,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
 
 /// The next-page key, both parts or nothing.
 fn cursor(key: &Bytes, id: &str, date: &str) -> Result<Cursor, NoEnvelope> {
-    let members = if key.first() == Some(&b'{') { json::members(key)? } else { Vec::new() };
+    let members = members_of(key)?;
     let part = |name| present(key, &members, name).as_deref().and_then(scalar);
     match (part(id), part(date)) {
         (Some(id), Some(date)) => Ok(Cursor { id, date }),
@@ -234,7 +251,7 @@ fn scalar(bytes: &[u8]) -> Option<String> {
 }
 
 /// The value of a member; the last one counts, and `null` is as good as absent (contract U16).
-fn present(object: &Bytes, members: &[(String, Range<usize>)], name: &str) -> Option<Bytes> {
+fn present(object: &Bytes, members: &Members, name: &str) -> Option<Bytes> {
     let (_, range) = members.iter().rev().find(|(found, _)| found == name)?;
     Some(object.slice(range.clone())).filter(|value| &**value != b"null")
 }

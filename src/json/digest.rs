@@ -55,8 +55,13 @@ impl Paths {
 pub fn digest(item: &Json<'_>, volatile: &Paths) -> Digest {
     let mut canonical = Vec::with_capacity(8192);
     feed(item, Some(volatile), &mut canonical);
+    finish(&canonical)
+}
+
+/// The digest of a canonical form.
+pub(super) fn finish(canonical: &[u8]) -> Digest {
     let mut digest = [0; 16];
-    digest.iter_mut().zip(Sha256::digest(&canonical)).for_each(|(to, from)| *to = from);
+    digest.iter_mut().zip(Sha256::digest(canonical)).for_each(|(to, from)| *to = from);
     Digest(digest)
 }
 
@@ -66,8 +71,8 @@ fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
         Json::Null => out.push(b'n'),
         Json::Bool(true) => out.push(b't'),
         Json::Bool(false) => out.push(b'f'),
-        Json::Number(number) => feed_text(b'd', number, out),
-        Json::Text(text) => feed_text(b's', text, out),
+        Json::Number(number) => put_text(b'd', number, out),
+        Json::Text(text) => put_text(b's', text, out),
         Json::Array(elements) => {
             out.push(b'[');
             for element in elements {
@@ -80,7 +85,7 @@ fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
             for (key, value) in members {
                 let below = volatile.and_then(|paths| paths.at(key));
                 if !below.is_some_and(Paths::is_whole) {
-                    feed_text(b'k', key, out);
+                    put_text(b'k', key, out);
                     feed(value, below, out);
                 }
             }
@@ -89,9 +94,13 @@ fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
     }
 }
 
-fn feed_text(tag: u8, text: &str, out: &mut Vec<u8>) {
-    out.push(tag);
-    out.extend_from_slice(&text.len().to_le_bytes());
+pub(super) fn put_text(tag: u8, text: &str, out: &mut Vec<u8>) {
+    // Tag and length in one piece.
+    let mut head = [tag; 1 + size_of::<usize>()];
+    if let Some(length) = head.last_chunk_mut() {
+        *length = text.len().to_le_bytes();
+    }
+    out.extend_from_slice(&head);
     out.extend_from_slice(text.as_bytes());
 }
 

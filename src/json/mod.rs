@@ -6,12 +6,15 @@
 //! becomes U+FFFD and is reported, never refused. Error values say where and what, and never quote the data (I8).
 
 mod digest;
+mod flat;
 mod parse;
 mod scan;
+mod stop;
 
 use std::borrow::Cow;
 
 pub use digest::{Paths, digest};
+pub use flat::Flat;
 pub use parse::{DEPTH_MAX, Parsed, parse, text};
 pub use scan::{elements, members};
 

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
-use super::{Json, Malformed, Member};
+use super::{Json, Malformed, Member, stop::stop};
 
 /// Deepest nesting that is read; a deeper item goes to quarantine whole.
 pub const DEPTH_MAX: u32 = 128;
@@ -20,31 +20,139 @@ pub struct Parsed<'a> {
 
 /// The bytes as text; what is not UTF-8 becomes U+FFFD, and then the result is owned. A byte order mark is dropped.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // The usual case first: looking for bad bytes to replace is several times slower than looking whether there are any.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// Parses one value that fills the whole text.
 pub fn parse(text: &str) -> Result<Parsed<'_>, Malformed> {
-    let has_nul = memchr(0, text.as_bytes()).is_some();
-    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, damaged: false, has_nul };
-    let value = parser.value(0)?;
+    let mut tree = Tree::default();
+    let damaged = build(text, &mut tree)?;
+    let value = tree.open.pop().map_or(Json::Null, |(_, value)| value);
+    Ok(Parsed { value, damaged })
+}
+
+/// A value that holds no others.
+#[derive(Debug, Clone)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    /// As it was written.
+    Number(&'a str),
+    /// A string that stands in the text as it is.
+    Text(&'a str),
+    /// A string that had to be unescaped.
+    Unescaped(String),
+}
+
+/// What becomes of the values of a text: there is one grammar, whatever is made of them.
+///
+/// Every value gets a place first, then what belongs there. Nothing is handed back and forth, since moving half-made
+/// values costs more than the grammar does.
+pub(super) trait Build<'a> {
+    /// The place of an array or object under way.
+    type Mark;
+
+    /// Makes a place for a member; of a repeated key the last one counts.
+    fn member(&mut self, key: &'a str);
+    /// The same for a key that had to be unescaped.
+    fn unescaped_member(&mut self, key: String);
+    /// Makes a place for an element, or for the outermost value.
+    fn element(&mut self);
+    /// Fills the newest place.
+    fn scalar(&mut self, scalar: Scalar<'a>);
+    /// Begins an array or object at the newest place: the places made from now on are in it.
+    fn open(&mut self) -> Self::Mark;
+    fn close_array(&mut self, mark: Self::Mark);
+    fn close_object(&mut self, mark: Self::Mark);
+}
+
+/// Builds what fills the whole text, and tells whether a text in it was damaged.
+pub(super) fn build<'a, B: Build<'a>>(text: &'a str, builder: &mut B) -> Result<bool, Malformed> {
+    let bytes = text.as_bytes();
+    let has_nul = memchr(0, bytes).is_some();
+    let mut parser = Parser { text, bytes, at: 0, damaged: false, has_nul, builder };
+    parser.builder.element();
+    parser.value(0)?;
     parser.space();
     if parser.at < parser.bytes.len() {
         return Err(parser.fail("text after the value"));
     }
-    Ok(Parsed { value, damaged: parser.damaged })
+    Ok(parser.damaged)
 }
 
-struct Parser<'a> {
+/// Builds a [`Json`].
+#[derive(Default)]
+struct Tree<'a> {
+    /// The places in the arrays and objects under way, the innermost one's last; an element's key is empty.
+    open: Vec<Member<'a>>,
+}
+
+impl<'a> Tree<'a> {
+    fn fill(&mut self, at: usize, value: Json<'a>) {
+        if let Some((_, place)) = self.open.get_mut(at) {
+            *place = value;
+        }
+    }
+}
+
+impl<'a> Build<'a> for Tree<'a> {
+    type Mark = usize;
+
+    fn member(&mut self, key: &'a str) {
+        self.open.push((Cow::Borrowed(key), Json::Null));
+    }
+
+    fn unescaped_member(&mut self, key: String) {
+        self.open.push((Cow::Owned(key), Json::Null));
+    }
+
+    fn element(&mut self) {
+        self.member("");
+    }
+
+    fn scalar(&mut self, scalar: Scalar<'a>) {
+        let Some((_, place)) = self.open.last_mut() else { return };
+        *place = match scalar {
+            Scalar::Null => Json::Null,
+            Scalar::Bool(bool) => Json::Bool(bool),
+            Scalar::Number(number) => Json::Number(Cow::Borrowed(number)),
+            Scalar::Text(text) => Json::Text(Cow::Borrowed(text)),
+            Scalar::Unescaped(text) => Json::Text(Cow::Owned(text)),
+        };
+    }
+
+    fn open(&mut self) -> usize {
+        self.open.len()
+    }
+
+    fn close_array(&mut self, from: usize) {
+        let elements = self.open.drain(from..).map(|(_, value)| value).collect();
+        self.fill(from - 1, Json::Array(elements));
+    }
+
+    fn close_object(&mut self, from: usize) {
+        let mut members = self.open.drain(from..).collect();
+        sort_members(&mut members);
+        self.fill(from - 1, Json::Object(members));
+    }
+}
+
+struct Parser<'a, 'b, B> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
     damaged: bool,
     /// A NUL byte stands somewhere in the text, so that every string has to be looked through for it.
     has_nul: bool,
+    builder: &'b mut B,
 }
 
-impl<'a> Parser<'a> {
+impl<'a, B: Build<'a>> Parser<'a, '_, B> {
     fn fail(&self, what: &'static str) -> Malformed {
         Malformed { at: self.at, what }
     }
@@ -59,22 +167,28 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value(&mut self, depth: u32) -> Result<Json<'a>, Malformed> {
+    /// A value for the newest place.
+    fn value(&mut self, depth: u32) -> Result<(), Malformed> {
         self.space();
-        match self.peek() {
-            Some(b'"') => self.string().map(Json::Text),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(_) => Err(self.fail("no JSON value")),
-            None => Err(self.fail("the text ends early")),
-        }
+        let scalar = match self.peek() {
+            Some(b'"') => match self.plain() {
+                Some(text) => Scalar::Text(text),
+                None => Scalar::Unescaped(self.unescaped()?),
+            },
+            Some(b'{') => return self.object(depth),
+            Some(b'[') => return self.array(depth),
+            Some(b't') => self.word("true", Scalar::Bool(true))?,
+            Some(b'f') => self.word("false", Scalar::Bool(false))?,
+            Some(b'n') => self.word("null", Scalar::Null)?,
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(self.number()?),
+            Some(_) => return Err(self.fail("no JSON value")),
+            None => return Err(self.fail("the text ends early")),
+        };
+        self.builder.scalar(scalar);
+        Ok(())
     }
 
-    fn word(&mut self, word: &'static str, value: Json<'a>) -> Result<Json<'a>, Malformed> {
+    fn word(&mut self, word: &'static str, value: Scalar<'a>) -> Result<Scalar<'a>, Malformed> {
         let end = self.at + word.len();
         if self.bytes.get(self.at..end) != Some(word.as_bytes()) {
             return Err(self.fail("no JSON value"));
@@ -87,28 +201,33 @@ impl<'a> Parser<'a> {
         if depth >= DEPTH_MAX { Err(self.fail("nested too deeply")) } else { Ok(depth + 1) }
     }
 
-    fn object(&mut self, depth: u32) -> Result<Json<'a>, Malformed> {
+    fn object(&mut self, depth: u32) -> Result<(), Malformed> {
         let depth = self.deeper(depth)?;
-        let mut members: Vec<Member<'a>> = Vec::new();
+        let mark = self.builder.open();
         self.at += 1;
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Json::Object(members));
+            self.builder.close_object(mark);
+            return Ok(());
         }
         loop {
             self.space();
             if self.peek() != Some(b'"') {
                 return Err(self.fail("no key where an object wants one"));
             }
-            let key = self.string()?;
+            if let Some(key) = self.plain() {
+                self.builder.member(key);
+            } else {
+                let key = self.unescaped()?;
+                self.builder.unescaped_member(key);
+            }
             self.space();
             if self.peek() != Some(b':') {
                 return Err(self.fail("no colon after a key"));
             }
             self.at += 1;
-            let value = self.value(depth)?;
-            members.push((key, value));
+            self.value(depth)?;
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -117,21 +236,23 @@ impl<'a> Parser<'a> {
             }
         }
         self.at += 1;
-        sort_members(&mut members);
-        Ok(Json::Object(members))
+        self.builder.close_object(mark);
+        Ok(())
     }
 
-    fn array(&mut self, depth: u32) -> Result<Json<'a>, Malformed> {
+    fn array(&mut self, depth: u32) -> Result<(), Malformed> {
         let depth = self.deeper(depth)?;
-        let mut elements = Vec::new();
+        let mark = self.builder.open();
         self.at += 1;
         self.space();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Json::Array(elements));
+            self.builder.close_array(mark);
+            return Ok(());
         }
         loop {
-            elements.push(self.value(depth)?);
+            self.builder.element();
+            self.value(depth)?;
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -140,7 +261,8 @@ impl<'a> Parser<'a> {
             }
         }
         self.at += 1;
-        Ok(Json::Array(elements))
+        self.builder.close_array(mark);
+        Ok(())
     }
 
     fn digits(&mut self) -> Result<(), Malformed> {
@@ -151,7 +273,7 @@ impl<'a> Parser<'a> {
         if self.at == from { Err(self.fail("a number without digits")) } else { Ok(()) }
     }
 
-    fn number(&mut self) -> Result<Json<'a>, Malformed> {
+    fn number(&mut self) -> Result<&'a str, Malformed> {
         let from = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -172,36 +294,34 @@ impl<'a> Parser<'a> {
             }
             self.digits()?;
         }
-        let text = self.text.get(from..self.at).ok_or_else(|| self.fail("a broken number"))?;
-        Ok(Json::Number(Cow::Borrowed(text)))
+        self.text.get(from..self.at).ok_or_else(|| self.fail("a broken number"))
     }
 
-    /// A string; the parser stands on its opening quote.
-    fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    /// A string that stands in the text as it is; the parser stands on its opening quote. `None` for any other string,
+    /// and then the parser has not moved.
+    fn plain(&mut self) -> Option<&'a str> {
         let from = self.at + 1;
-        let rest = self.bytes.get(from..).unwrap_or_default();
-        let stop = memchr2(b'"', b'\\', rest).ok_or_else(|| self.fail("a string does not end"))?;
-        let plain = self.text.get(from..from + stop).unwrap_or_default();
-        self.at = from + stop;
-        if self.peek() == Some(b'"') {
-            self.at += 1;
-            if self.has_nul && plain.contains('\0') {
-                self.damaged = true;
-                return Ok(Cow::Owned(plain.replace('\0', "\u{fffd}")));
-            }
-            return Ok(Cow::Borrowed(plain));
+        let rest = self.bytes.get(from..)?;
+        let length = stop(rest).filter(|length| rest.get(*length) == Some(&b'"'))?;
+        let plain = self.text.get(from..from + length)?;
+        if self.has_nul && plain.contains('\0') {
+            return None;
         }
-        self.escaped(plain.to_owned()).map(Cow::Owned)
+        self.at = from + length + 1;
+        Some(plain)
     }
 
-    /// The rest of a string from its first backslash on.
-    fn escaped(&mut self, mut out: String) -> Result<String, Malformed> {
+    /// A string with what is escaped in it, or wrong with it; the parser stands on its opening quote.
+    fn unescaped(&mut self) -> Result<String, Malformed> {
+        let mut out = String::new();
+        let mut is_first = true;
         loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let stop =
-                memchr2(b'"', b'\\', rest).ok_or_else(|| self.fail("a string does not end"))?;
-            out.push_str(self.text.get(self.at..self.at + stop).unwrap_or_default());
-            self.at += stop + 1;
+            let from = self.at + usize::from(is_first);
+            let rest = self.bytes.get(from..).unwrap_or_default();
+            let stop = stop(rest).ok_or_else(|| self.fail("a string does not end"))?;
+            is_first = false;
+            out.push_str(self.text.get(from..from + stop).unwrap_or_default());
+            self.at = from + stop + 1;
             if rest.get(stop) == Some(&b'"') {
                 break;
             }

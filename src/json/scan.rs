@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-
-use super::{Malformed, parse, text};
+use super::{Malformed, parse, stop::stop, text};
 
 /// The members of the object that fills the bytes: each key with the range of its value.
 pub fn members(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, Malformed> {
@@ -140,8 +138,7 @@ impl Scan<'_> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let stop =
-                memchr2(b'"', b'\\', rest).ok_or_else(|| self.fail("a string does not end"))?;
+            let stop = stop(rest).ok_or_else(|| self.fail("a string does not end"))?;
             self.at += stop + 1;
             if rest.get(stop) == Some(&b'"') {
                 return Ok(());

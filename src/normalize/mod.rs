@@ -28,7 +28,7 @@ pub use value::Cell;
 
 use crate::{
     domain::{Digest, ProjectName, Stream},
-    json::{self, Json, Malformed, Paths},
+    json::{self, Flat, Json, Malformed, Paths},
 };
 
 /// Rises whenever the same item would give other rows; a record written by an older one is refilled from raw.
@@ -110,7 +110,11 @@ pub fn record_id<'a>(stream: Stream, item: &'a Json<'_>) -> Result<&'a str, Refu
     let Some(Json::Text(id) | Json::Number(id)) = item.get(catalogue::id_column(stream)) else {
         return Err(Refusal::NoId);
     };
-    match id.as_ref() {
+    usable_id(id)
+}
+
+fn usable_id(id: &str) -> Result<&str, Refusal> {
+    match id {
         "" => Err(Refusal::NoId),
         long if long.len() > ID_BYTES_MAX => Err(Refusal::LongId),
         damaged if damaged.contains('\u{fffd}') => Err(Refusal::DamagedId),
@@ -129,24 +133,36 @@ pub struct Glance {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// Looks at an item's bytes without normalizing it.
+/// Looks at an item's bytes without normalizing it, nor making a tree of it: of most items this is all that is done.
 pub fn glance(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<Glance, Refusal> {
     let text = json::text(bytes);
-    let item = json::parse(&text).map_err(Refusal::Unreadable)?.value;
+    let item = Flat::parse(&text).map_err(Refusal::Unreadable)?;
+    if !item.is_object() {
+        return Err(Refusal::NoObject);
+    }
+    let id_column = catalogue::id_column(stream);
+    let id = item.text(id_column).or_else(|| item.number(id_column)).ok_or(Refusal::NoId)?;
     Ok(Glance {
-        id: record_id(stream, &item)?.to_owned(),
-        digest: json::digest(&item, volatile),
-        created_at: created_at(stream, &item),
+        id: usable_id(id)?.to_owned(),
+        digest: item.digest(volatile),
+        created_at: item.text(created_at_name(stream)).and_then(time_of),
     })
 }
 
 /// When an item says its record was created; `None` when missing or unreadable.
 pub fn created_at(stream: Stream, item: &Json<'_>) -> Option<DateTime<Utc>> {
-    let name = match stream {
+    item.get(created_at_name(stream)).and_then(Json::as_text).and_then(time_of)
+}
+
+fn created_at_name(stream: Stream) -> &'static str {
+    match stream {
         Stream::Submission => "created_at",
         Stream::Faceauth => "create_time",
-    };
-    item.get(name).and_then(Json::as_text).and_then(|text| value::parse_time(text.trim()))
+    }
+}
+
+fn time_of(text: &str) -> Option<DateTime<Utc>> {
+    value::parse_time(text.trim())
 }
 
 /// Turns a merged item into rows.

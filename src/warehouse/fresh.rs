@@ -33,9 +33,13 @@ use crate::{
     },
 };
 
+/// Records that are made ready and written at a time; bounds the memory of their rows.
+const CHUNK: usize = 500;
+
 /// Writes records that have no row yet, in the order of their ids; returns the ids that were written.
 ///
-/// The others were inserted by another writer at the same moment: they are known now.
+/// The others were inserted by another writer at the same moment: they are known now. While PostgreSQL takes some, the next
+/// are made ready.
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -43,15 +47,54 @@ pub(super) async fn store(
     items: Vec<ItemToStore>,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
-    if items.is_empty() {
-        return Ok(BTreeSet::new());
+    let mut written = BTreeSet::new();
+    let mut chunks = items.chunks(CHUNK).map(Arc::<[ItemToStore]>::from);
+    let prepare = async |chunk: Option<Arc<[ItemToStore]>>| match chunk {
+        Some(chunk) => prepare(scope, origin, chunk, None, now).await.map(Some),
+        None => Ok(None),
+    };
+    let mut next = prepare(chunks.next()).await?;
+    while let Some(ready) = next {
+        let writing = write(connection, scope, origin, ready, now);
+        let (ids, coming) = tokio::join!(writing, prepare(chunks.next()));
+        written.extend(ids?);
+        next = coming?;
     }
-    let items = Arc::new(items);
-    let mut ready = prepare_all(scope, origin, &items, None, now).await?;
+    Ok(written)
+}
+
+/// Makes records ready on a thread of their own; all of the chunk, or those with such ids.
+async fn prepare(
+    scope: &Arc<Scope>,
+    origin: Origin,
+    chunk: Arc<[ItemToStore]>,
+    only: Option<BTreeSet<String>>,
+    now: DateTime<Utc>,
+) -> Result<Ready, WarehouseError> {
+    let scope = Arc::clone(scope);
+    on_own_thread(move || {
+        let mut ready = Ready::new(scope.stream, Arc::clone(&chunk))?;
+        let ours = |item: &&ItemToStore| only.as_ref().is_none_or(|only| only.contains(&item.id));
+        for item in chunk.iter().filter(ours) {
+            ready.add(&scope, origin, item, now)?;
+        }
+        Ok(ready)
+    })
+    .await
+}
+
+/// Writes one chunk; returns the ids that were written.
+async fn write(
+    connection: &mut PgConnection,
+    scope: &Arc<Scope>,
+    origin: Origin,
+    mut ready: Ready,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<String>, WarehouseError> {
     let inserted = held::insert(connection, scope, origin.call(), &ready.records).await?;
-    if inserted.len() < items.len() {
+    if inserted.len() < ready.records.len() {
         let ours = Some(inserted.clone());
-        ready = prepare_all(scope, origin, &items, ours, now).await?;
+        ready = prepare(scope, origin, Arc::clone(&ready.chunk), ours, now).await?;
     }
     match copy(connection, scope, origin, &ready).await {
         Err(error) if error.is_unique_violation() => {
@@ -62,25 +105,6 @@ pub(super) async fn store(
     }
     note(connection, scope, origin, &ready, now).await?;
     Ok(inserted)
-}
-
-async fn prepare_all(
-    scope: &Arc<Scope>,
-    origin: Origin,
-    items: &Arc<Vec<ItemToStore>>,
-    only: Option<BTreeSet<String>>,
-    now: DateTime<Utc>,
-) -> Result<Ready, WarehouseError> {
-    let (scope, items) = (Arc::clone(scope), Arc::clone(items));
-    on_own_thread(move || {
-        let mut ready = Ready::new(scope.stream)?;
-        let ours = |item: &&ItemToStore| only.as_ref().is_none_or(|only| only.contains(&item.id));
-        for item in items.iter().filter(ours) {
-            ready.add(&scope, origin, item, now)?;
-        }
-        Ok(ready)
-    })
-    .await
 }
 
 /// Copies the rows of these records, all or none of them.
@@ -134,6 +158,8 @@ async fn note(
 
 /// New records as PostgreSQL takes them.
 struct Ready {
+    /// The items they were made of.
+    chunk: Arc<[ItemToStore]>,
     records: Vec<NewRecord>,
     /// For each table of the catalogue.
     rows: Vec<CopyRows>,
@@ -145,9 +171,10 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(stream: Stream) -> Result<Self, WarehouseError> {
+    fn new(stream: Stream, chunk: Arc<[ItemToStore]>) -> Result<Self, WarehouseError> {
         let tables = catalogue::tables(stream);
         Ok(Self {
+            chunk,
             records: Vec::new(),
             rows: tables.iter().map(|_| CopyRows::default()).collect(),
             sets: tables.iter().map(|_| BTreeMap::new()).collect(),

@@ -3,9 +3,9 @@
 mod against_contract;
 mod against_serde;
 mod fixtures;
+mod glances;
 mod laws;
 mod oddities;
-mod speed;
 
 use std::{fmt::Write as _, path::PathBuf};
 

@@ -1,0 +1,401 @@
+//! An item laid out flat, to be looked at once: cheaper than a tree, since no value is allocated by itself.
+
+use super::{
+    Malformed, Paths,
+    digest::{finish, put_text},
+    parse::{Build, Scalar, build},
+};
+use crate::domain::Digest;
+
+/// About so many bytes of an item go by for each of its places.
+const BYTES_A_PLACE: usize = 16;
+
+/// A parsed item of which only the digest and some members of the outermost object are wanted.
+///
+/// Built by the grammar of [`parse()`](super::parse()): what that refuses is refused here in the same words, and the
+/// digest is that of [`digest()`](super::digest()).
+#[derive(Debug)]
+pub struct Flat<'a> {
+    /// The outermost value's first.
+    places: Vec<Place<'a>>,
+    unescaped: Vec<String>,
+    text_length: usize,
+}
+
+/// The outermost value, an element of an array, or a member of an object.
+#[derive(Debug)]
+struct Place<'a> {
+    /// Empty where there is none.
+    key: Text<'a>,
+    value: Value<'a>,
+    /// Where its next sibling stands; members follow each other in key order, each key once.
+    next: Option<usize>,
+}
+
+/// A text as it stands in the item, or the number of an unescaped one.
+#[derive(Debug, Clone, Copy)]
+enum Text<'a> {
+    Plain(&'a str),
+    Unescaped(usize),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    Text(Text<'a>),
+    /// With the place of the first element.
+    Array(Option<usize>),
+    /// With the place of the first member.
+    Object(Option<usize>),
+}
+
+impl<'a> Flat<'a> {
+    /// Parses one value that fills the whole text.
+    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+        let mut layer = Layer {
+            places: Vec::with_capacity(text.len() / BYTES_A_PLACE),
+            unescaped: Vec::new(),
+            open: Vec::with_capacity(64),
+        };
+        build(text, &mut layer)?;
+        let Layer { places, unescaped, .. } = layer;
+        Ok(Self { places, unescaped, text_length: text.len() })
+    }
+
+    /// Whether this is an object.
+    pub fn is_object(&self) -> bool {
+        matches!(self.root(), Value::Object(_))
+    }
+
+    /// The text of the outermost object's member of that name, when it is a string.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        if let Value::Text(text) = self.member(key)? { Some(self.read(text)) } else { None }
+    }
+
+    /// The same, when it is a number.
+    pub fn number(&self, key: &str) -> Option<&str> {
+        if let Value::Number(number) = self.member(key)? { Some(number) } else { None }
+    }
+
+    /// See [`digest()`](super::digest()).
+    pub fn digest(&self, volatile: &Paths) -> Digest {
+        let mut canonical = Vec::with_capacity(self.text_length * 2);
+        self.feed(self.root(), Some(volatile), &mut canonical);
+        finish(&canonical)
+    }
+
+    fn root(&self) -> Value<'a> {
+        self.places.first().map_or(Value::Null, |place| place.value)
+    }
+
+    fn member(&self, key: &str) -> Option<Value<'a>> {
+        let Value::Object(first) = self.root() else { return None };
+        self.siblings(first).find(|place| self.read(place.key) == key).map(|place| place.value)
+    }
+
+    fn siblings(&self, first: Option<usize>) -> impl Iterator<Item = &Place<'a>> {
+        let at = |index: Option<usize>| self.places.get(index?);
+        std::iter::successors(at(first), move |place| at(place.next))
+    }
+
+    fn read(&self, text: Text<'a>) -> &str {
+        match text {
+            Text::Plain(text) => text,
+            Text::Unescaped(index) => self.unescaped.get(index).map_or("", String::as_str),
+        }
+    }
+
+    fn feed(&self, value: Value<'a>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
+        match value {
+            Value::Null => out.push(b'n'),
+            Value::Bool(true) => out.push(b't'),
+            Value::Bool(false) => out.push(b'f'),
+            Value::Number(number) => put_text(b'd', number, out),
+            Value::Text(text) => put_text(b's', self.read(text), out),
+            Value::Array(first) => {
+                out.push(b'[');
+                for element in self.siblings(first) {
+                    self.feed(element.value, volatile, out);
+                }
+                out.push(b']');
+            }
+            Value::Object(first) => {
+                out.push(b'{');
+                for member in self.siblings(first) {
+                    let key = self.read(member.key);
+                    let below = volatile.and_then(|paths| paths.at(key));
+                    if !below.is_some_and(Paths::is_whole) {
+                        put_text(b'k', key, out);
+                        self.feed(member.value, below, out);
+                    }
+                }
+                out.push(b'}');
+            }
+        }
+    }
+}
+
+/// Builds a [`Flat`].
+struct Layer<'a> {
+    places: Vec<Place<'a>>,
+    unescaped: Vec<String>,
+    /// The places in the arrays and objects under way, the innermost one's last.
+    open: Vec<Handle>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Handle {
+    /// The beginning of the key as a number of the same order, which tells most keys apart without a look at them.
+    rank: u64,
+    place: usize,
+}
+
+/// Where an array or object is, and where its handles begin.
+struct Mark {
+    place: usize,
+    open: usize,
+}
+
+fn rank(key: &str) -> u64 {
+    let bytes = key.as_bytes();
+    if let Some(chunk) = bytes.first_chunk() {
+        return u64::from_be_bytes(*chunk);
+    }
+    let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    // An empty key is zero wherever it is moved.
+    number << (64 - 8 * bytes.len().max(1))
+}
+
+impl<'a> Layer<'a> {
+    fn put(&mut self, rank: u64, key: Text<'a>) {
+        self.open.push(Handle { rank, place: self.places.len() });
+        self.places.push(Place { key, value: Value::Null, next: None });
+    }
+
+    fn keep(&mut self, text: String) -> Text<'a> {
+        self.unescaped.push(text);
+        Text::Unescaped(self.unescaped.len() - 1)
+    }
+
+    /// Chains the places of the handles from there on, forgets the handles, and tells the first place.
+    fn chain(&mut self, from: usize) -> Option<usize> {
+        let mut next = None;
+        for handle in self.open.get(from..).unwrap_or_default().iter().rev() {
+            if let Some(place) = self.places.get_mut(handle.place) {
+                place.next = next;
+            }
+            next = Some(handle.place);
+        }
+        self.open.truncate(from);
+        next
+    }
+
+    /// Brings the handles from there on into key order; of a repeated key the last one stays.
+    fn sort(&mut self, from: usize) {
+        let Self { places, unescaped, open } = self;
+        let key = |handle: &Handle| match places.get(handle.place)?.key {
+            Text::Plain(key) => Some(key),
+            Text::Unescaped(index) => unescaped.get(index).map(String::as_str),
+        };
+        let by_key = |one: &Handle, two: &Handle| {
+            one.rank.cmp(&two.rank).then_with(|| key(one).cmp(&key(two)))
+        };
+        let members = open.get_mut(from..).unwrap_or_default();
+        members.sort_unstable_by(|one, two| by_key(one, two).then(one.place.cmp(&two.place)));
+        if !members.is_sorted_by(|one, two| by_key(one, two).is_lt()) {
+            let mut members = open.split_off(from);
+            members.reverse();
+            members.dedup_by(|one, two| by_key(one, two).is_eq());
+            open.extend(members.into_iter().rev());
+        }
+    }
+
+    fn fill(&mut self, place: usize, value: Value<'a>) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.value = value;
+        }
+    }
+}
+
+impl<'a> Build<'a> for Layer<'a> {
+    type Mark = Mark;
+
+    fn member(&mut self, key: &'a str) {
+        self.put(rank(key), Text::Plain(key));
+    }
+
+    fn unescaped_member(&mut self, key: String) {
+        let rank = rank(&key);
+        let key = self.keep(key);
+        self.put(rank, key);
+    }
+
+    fn element(&mut self) {
+        self.put(0, Text::Plain(""));
+    }
+
+    fn scalar(&mut self, scalar: Scalar<'a>) {
+        let value = match scalar {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(bool) => Value::Bool(bool),
+            Scalar::Number(number) => Value::Number(number),
+            Scalar::Text(text) => Value::Text(Text::Plain(text)),
+            Scalar::Unescaped(text) => Value::Text(self.keep(text)),
+        };
+        if let Some(place) = self.places.last_mut() {
+            place.value = value;
+        }
+    }
+
+    fn open(&mut self) -> Mark {
+        Mark { place: self.places.len() - 1, open: self.open.len() }
+    }
+
+    fn close_array(&mut self, mark: Mark) {
+        let first = self.chain(mark.open);
+        self.fill(mark.place, Value::Array(first));
+    }
+
+    fn close_object(&mut self, mark: Mark) {
+        self.sort(mark.open);
+        let first = self.chain(mark.open);
+        self.fill(mark.place, Value::Object(first));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::{Json, digest, parse};
+
+    fn volatile() -> Paths {
+        Paths::new(["b", "a.b", "selfieImage.a.selfieImages"])
+    }
+
+    /// Compares with the tree; tells whether the text was readable.
+    fn compare(text: &str) -> bool {
+        match (Flat::parse(text), parse(text)) {
+            (Ok(flat), Ok(tree)) => {
+                let tree = tree.value;
+                assert_eq!(flat.digest(&volatile()), digest(&tree, &volatile()), "{text:?}");
+                assert_eq!(flat.digest(&Paths::default()), digest(&tree, &Paths::default()));
+                assert_eq!(flat.is_object(), matches!(tree, Json::Object(_)));
+                for key in ["a", "b", "", "a\u{fffd}", "selfieImage", "selfieImages", "\""] {
+                    let of_tree = tree.get(key);
+                    assert_eq!(flat.text(key), of_tree.and_then(Json::as_text), "{text:?} {key:?}");
+                    let number = of_tree.and_then(|value| {
+                        if let Json::Number(number) = value { Some(number.as_ref()) } else { None }
+                    });
+                    assert_eq!(flat.number(key), number, "{text:?} {key:?}");
+                }
+                true
+            }
+            (Err(of_flat), Err(of_tree)) => {
+                assert_eq!(of_flat, of_tree, "{text:?}");
+                false
+            }
+            (flat, tree) => panic!("{text:?}: {flat:?}, but {tree:?}"),
+        }
+    }
+
+    /// Keys of which many are repeated, begin alike, or come to the same unescaped.
+    fn key() -> impl Strategy<Value = String> {
+        prop::sample::select(vec![
+            r#""a""#,
+            r#""b""#,
+            r#""""#,
+            r#""\u0061""#,
+            r#""selfieImage""#,
+            r#""selfieImages""#,
+            r#""selfieIm""#,
+            r#""selfie\u0049mage""#,
+            r#""aa""#,
+            r#""a\u0000""#,
+            "\"a\0\"",
+            r#""a\ud800""#,
+            r#""\"""#,
+            r#""é""#,
+            r#""\ud83d\ude00""#,
+        ])
+        .prop_map(str::to_owned)
+    }
+
+    fn scalar() -> impl Strategy<Value = String> {
+        prop_oneof![
+            key(),
+            prop::sample::select(vec![
+                "null", "true", "false", "0", "-0", "1e999", "1.50", "1.5", "-1E+2", "\"/\"",
+                "\"\\/\"", "\"\\n\""
+            ])
+            .prop_map(str::to_owned),
+            "\\PC*".prop_map(|text| serde_json::to_string(&text).unwrap()),
+        ]
+    }
+
+    fn space() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec!["", "", "", " ", "\n", "\t\r "])
+    }
+
+    /// Texts of JSON values of any kind.
+    fn value() -> impl Strategy<Value = String> {
+        scalar().prop_recursive(6, 80, 10, |inside| {
+            let element = (space(), inside.clone(), space());
+            let element = element.prop_map(|(one, value, two)| format!("{one}{value}{two}"));
+            let member = (space(), key(), space(), inside, space());
+            let member = member.prop_map(|(one, key, two, value, three)| {
+                format!("{one}{key}{two}:{value}{three}")
+            });
+            prop_oneof![
+                prop::collection::vec(element, 0..6)
+                    .prop_map(|elements| format!("[{}]", elements.join(","))),
+                prop::collection::vec(member, 0..24)
+                    .prop_map(|members| format!("{{{}}}", members.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_flat_item_is_its_tree(text in value()) {
+            prop_assert!(compare(&text));
+        }
+
+        #[test]
+        fn a_spoilt_text_is_refused_alike(
+            text in value(),
+            at in any::<prop::sample::Index>(),
+            put in "[\\[\\]{}\",:0-9eE.+\\-\\\\untrfalsd ]{0,2}",
+        ) {
+            let chars: Vec<_> = text.chars().collect();
+            let (before, after) = chars.split_at(at.index(chars.len()));
+            let before: String = before.iter().collect();
+            let after: String = after.iter().skip(1).collect();
+            compare(&format!("{before}{put}{after}"));
+            compare(&before);
+        }
+
+        #[test]
+        fn what_is_hardly_json_is_judged_alike(text in "[\\[\\]{}\",:0-9eE.+\\-\\\\untrfalsd ]{0,60}") {
+            compare(&text);
+        }
+    }
+
+    #[test]
+    fn large_objects_are_sorted_too() {
+        let member = |number: u32| format!("\"selfieImage{}\":{number}", number * 7919 % 101);
+        let members: Vec<_> = (0..400).map(member).collect();
+        assert!(compare(&format!("{{{}}}", members.join(","))));
+    }
+
+    #[test]
+    fn nesting_is_bounded_alike() {
+        for levels in [127, 128, 129, 100_000] {
+            let text = "[".repeat(levels) + &"]".repeat(levels);
+            assert_eq!(compare(&text), levels <= 128);
+        }
+    }
+}

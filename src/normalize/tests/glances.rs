@@ -1,0 +1,83 @@
+//! A glance sees of an item what its tree would show.
+
+use super::{fixtures, volatile};
+use crate::{
+    domain::Stream,
+    json,
+    normalize::{Glance, Refusal, created_at, glance, record_id},
+};
+
+/// What a glance is, by way of the tree.
+fn by_tree(stream: Stream, bytes: &[u8]) -> Result<Glance, Refusal> {
+    let text = json::text(bytes);
+    let item = json::parse(&text).map_err(Refusal::Unreadable)?.value;
+    Ok(Glance {
+        id: record_id(stream, &item)?.to_owned(),
+        digest: json::digest(&item, &volatile(stream)),
+        created_at: created_at(stream, &item),
+    })
+}
+
+fn compare(stream: Stream, bytes: &[u8]) {
+    assert_eq!(glance(stream, &volatile(stream), bytes), by_tree(stream, bytes));
+}
+
+#[test]
+fn a_glance_sees_what_the_tree_shows() {
+    for stream in Stream::ALL {
+        for (_, bytes) in fixtures(stream) {
+            // Also as if the project were of the other kind: without an id.
+            for stream in Stream::ALL {
+                compare(stream, &bytes);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "simulator")]
+#[test]
+fn a_glance_sees_what_the_tree_of_a_simulated_item_shows() {
+    use crate::{
+        domain::Day,
+        simulator::{Population, SimulatedProject, World},
+    };
+    let day = |day| Day::from_ymd_opt(2024, 1, day).unwrap();
+    let population =
+        Population { seed: 3, submissions: 300, faceauths: 300, from: day(1), to: day(3) };
+    let world = World::new(Vec::from(Stream::ALL.map(|stream| SimulatedProject {
+        key: stream.as_str().to_owned(),
+        stream,
+        population: population.clone(),
+    })));
+    let mut seen = 0;
+    for id in world.submission_ids("submission") {
+        compare(Stream::Submission, &world.submission("submission", &id).unwrap());
+        seen += 1;
+    }
+    for id in world.faceauth_ids("faceauth") {
+        compare(Stream::Faceauth, &world.faceauth("faceauth", &id).unwrap());
+        seen += 1;
+    }
+    assert_eq!(seen, 600);
+}
+
+#[test]
+fn an_id_that_cannot_be_used_is_refused_at_a_glance() {
+    let long = format!(r#"{{"submission_id":"{}"}}"#, "x".repeat(256));
+    for (item, refusal) in [
+        (r#"{"submission_id":""}"#, Refusal::NoId),
+        (r#"{"submission_id":null}"#, Refusal::NoId),
+        (r#"{"submission_id":["x"]}"#, Refusal::NoId),
+        (r#"{"auth_id":"x"}"#, Refusal::NoId),
+        (r#"{"submission_id":"x","submission_id":{}}"#, Refusal::NoId),
+        (r#"{"submission_id":"x\ud800"}"#, Refusal::DamagedId),
+        (&long, Refusal::LongId),
+        (r#"["submission_id"]"#, Refusal::NoObject),
+    ] {
+        let seen = glance(Stream::Submission, &volatile(Stream::Submission), item.as_bytes());
+        assert_eq!(seen, Err(refusal), "{item}");
+        compare(Stream::Submission, item.as_bytes());
+    }
+    compare(Stream::Submission, br#"{"submission_id":17.50,"created_at":" 2024-01-01T00:00:00Z"}"#);
+    compare(Stream::Submission, br#"{"submission\u005fid":"\u0041"}"#);
+}
