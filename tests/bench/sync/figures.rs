@@ -95,10 +95,11 @@ impl Figures {
     /// One line for each figure: median, smallest and largest.
     pub(crate) fn table(&self, title: &str) -> String {
         let mut table = format!("{title}\n");
+        let width = self.0.iter().map(|figure| figure.name.len()).max().unwrap_or_default();
         for figure in &self.0 {
             let values = figure.sorted();
             let mut line =
-                format!("  {:52} {:>14}", figure.name, figure.unit.write(figure.median()));
+                format!("  {:width$} {:>14}", figure.name, figure.unit.write(figure.median()));
             if let [smallest, .., largest] = values.as_slice() {
                 let (smallest, largest) =
                     (figure.unit.write(*smallest), figure.unit.write(*largest));

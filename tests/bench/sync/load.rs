@@ -61,10 +61,10 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     assert_eq!(client.items, submissions, "items of one walk");
     let limit = ServerLimit::measure(server, &database).await;
 
-    let ids = every_hundredth(&database).await;
-    simulator.decide(&ids).await;
+    let chosen = every_hundredth(&database).await;
+    simulator.decide(&chosen).await;
     let changed = measure(server, &database, &simulator, Settings::LISTS).await;
-    changed.demand(0, u32::try_from(ids.len()).expect("a count"));
+    changed.demand(0, u32::try_from(chosen.len()).expect("a count"));
     demand_submissions(&database, submissions).await;
     server.drop(database).await;
 
@@ -77,21 +77,22 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     note_ratios(figures, &first, &same, &changed, &client, &limit);
 }
 
-/// The ids of one in a hundred of the live submissions, spread over the year.
-async fn every_hundredth(database: &Database) -> Vec<String> {
+/// One in a hundred of the live submissions, spread over the year: id and state.
+async fn every_hundredth(database: &Database) -> Vec<(String, Option<String>)> {
     let mut connection = database.connect().await;
-    let ids = sqlx::query_scalar(
-        "select submission_id from (
-            select submission_id, row_number() over (order by created_at, submission_id) as number
+    let chosen = sqlx::query_as(
+        "select submission_id, kyc_result from (
+            select submission_id, kyc_result,
+                row_number() over (order by created_at, submission_id) as number
             from argos.submission where deleted_at is null
         ) as live
         where number % 100 = 0 order by number",
     )
     .fetch_all(&mut connection)
     .await
-    .expect("ids");
+    .expect("some submissions");
     connection.close().await.expect("the connection closes");
-    ids
+    chosen
 }
 
 fn note_limits(

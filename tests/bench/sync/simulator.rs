@@ -71,13 +71,15 @@ impl Simulator {
         process::cpu_seconds(self.process.id())
     }
 
-    /// A decision is made on each of these submissions; lists show it.
-    pub(crate) async fn decide(&self, ids: &[String]) {
+    /// Each of these submissions, given with its state, gets another state, which lists show.
+    pub(crate) async fn decide(&self, submissions: &[(String, Option<String>)]) {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let url = format!("{}/sim/change", self.url.trim_end_matches("/v3"));
-        for id in ids {
+        for (id, state) in submissions {
+            let is_approved = state.as_deref() == Some("approved");
+            let result = if is_approved { "rejected" } else { "approved" };
             let order = serde_json::json!({
-                "project": KEY, "id": id, "change": {"decide": {"result": "approved"}},
+                "project": KEY, "id": id, "change": {"decide": {"result": result}},
             });
             let answer = client.post(&url).body(order.to_string()).send().await;
             let answer = answer.expect("the simulator answers");
