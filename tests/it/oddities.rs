@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    truth::fingerprint,
+    truth::{fingerprint, inflated},
     world::{FACE_KEY, KEY, World},
 };
 
@@ -190,10 +190,8 @@ async fn an_item_without_a_row_goes_to_quarantine_whole_and_its_neighbours_are_s
     .fetch_all(&world.pool)
     .await
     .expect("the quarantine");
-    let kept: BTreeMap<Vec<u8>, String> = kept
-        .into_iter()
-        .map(|(reason, body)| (zstd::stream::decode_all(body.as_slice()).expect("zstd"), reason))
-        .collect();
+    let kept: BTreeMap<Vec<u8>, String> =
+        kept.into_iter().map(|(reason, body)| (inflated(&body), reason)).collect();
     let wanted: BTreeMap<Vec<u8>, String> = (0..ids.len())
         .filter_map(refused)
         .map(|(body, reason)| (body, reason.to_owned()))
