@@ -2,11 +2,12 @@
 
 use std::{error::Error, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{Response, Url, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
 
 use super::{
+    buffers::Buffer,
     encryption::{Cipher, EncryptionError, SEALED},
     envelope::{self, Envelope, NoEnvelope},
     error::{ClientError, Fault},
@@ -112,12 +113,12 @@ impl Attempt<'_> {
         let too_large = || Failure::Passing { fault: Fault::TooLarge { limit }, wait: None };
         let announced = response.content_length().unwrap_or(0);
         let announced = usize::try_from(announced).ok().filter(|length| *length <= limit);
-        let mut body = BytesMut::with_capacity(announced.ok_or_else(too_large)?);
+        let mut body = Buffer::take(announced.ok_or_else(too_large)?);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
             if body.len().saturating_add(chunk.len()) > limit {
                 return Err(too_large());
             }
-            body.extend_from_slice(&chunk);
+            body.extend(&chunk);
         }
         Ok(body.freeze())
     }

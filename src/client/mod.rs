@@ -15,6 +15,7 @@
 //! calls together into a walk.
 
 mod attempt;
+mod buffers;
 mod call;
 mod encryption;
 mod envelope;
