@@ -20,6 +20,7 @@ mod evidence;
 mod explain;
 mod faults;
 mod filters;
+mod glances;
 mod history;
 mod kills;
 mod layout;

@@ -34,33 +34,6 @@ fn a_glance_sees_what_the_tree_shows() {
     }
 }
 
-#[cfg(feature = "simulator")]
-#[test]
-fn a_glance_sees_what_the_tree_of_a_simulated_item_shows() {
-    use crate::{
-        domain::Day,
-        simulator::{Population, SimulatedProject, World},
-    };
-    let day = |day| Day::from_ymd_opt(2024, 1, day).unwrap();
-    let population =
-        Population { seed: 3, submissions: 300, faceauths: 300, from: day(1), to: day(3) };
-    let world = World::new(Vec::from(Stream::ALL.map(|stream| SimulatedProject {
-        key: stream.as_str().to_owned(),
-        stream,
-        population: population.clone(),
-    })));
-    let mut seen = 0;
-    for id in world.submission_ids("submission") {
-        compare(Stream::Submission, &world.submission("submission", &id).unwrap());
-        seen += 1;
-    }
-    for id in world.faceauth_ids("faceauth") {
-        compare(Stream::Faceauth, &world.faceauth("faceauth", &id).unwrap());
-        seen += 1;
-    }
-    assert_eq!(seen, 600);
-}
-
 #[test]
 fn an_id_that_cannot_be_used_is_refused_at_a_glance() {
     let long = format!(r#"{{"submission_id":"{}"}}"#, "x".repeat(256));

@@ -1,0 +1,42 @@
+//! A glance sees of a simulated item what its tree would show.
+
+use argos_sync::{
+    domain::{Day, Stream},
+    json::{self, Paths},
+    normalize::{Glance, catalogue, created_at, glance, record_id},
+    simulator::{Population, SimulatedProject, World},
+};
+
+fn compare(stream: Stream, bytes: &[u8]) {
+    let volatile = Paths::new(catalogue::volatile_paths(stream).iter().copied());
+    let text = json::text(bytes);
+    let item = json::parse(&text).expect("an item").value;
+    let by_tree = Glance {
+        id: record_id(stream, &item).expect("an id").to_owned(),
+        digest: json::digest(&item, &volatile),
+        created_at: created_at(stream, &item),
+    };
+    assert_eq!(glance(stream, &volatile, bytes), Ok(by_tree));
+}
+
+#[test]
+fn a_glance_sees_what_the_tree_shows() {
+    let day = |day| Day::from_ymd_opt(2024, 1, day).expect("a day");
+    let population =
+        Population { seed: 3, submissions: 300, faceauths: 300, from: day(1), to: day(3) };
+    let world = World::new(Vec::from(Stream::ALL.map(|stream| SimulatedProject {
+        key: stream.as_str().to_owned(),
+        stream,
+        population: population.clone(),
+    })));
+    let mut seen = 0;
+    for id in world.submission_ids("submission") {
+        compare(Stream::Submission, &world.submission("submission", &id).expect("an item"));
+        seen += 1;
+    }
+    for id in world.faceauth_ids("faceauth") {
+        compare(Stream::Faceauth, &world.faceauth("faceauth", &id).expect("an item"));
+        seen += 1;
+    }
+    assert_eq!(seen, 600);
+}
