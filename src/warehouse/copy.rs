@@ -41,6 +41,11 @@ impl CopyRows {
         self.bytes.extend_from_slice(&count.to_be_bytes());
     }
 
+    /// The bytes of all rows so far.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn null(&mut self) {
         self.bytes.extend_from_slice(&NULL);
     }

@@ -116,7 +116,8 @@ impl WarehouseError {
             Self::Refused { sqlstate, .. } => {
                 // 22P03: a column has another type than the one whose binary form it was sent.
                 let states = [
-                    "22P03", "28000", "28P01", "3D000", "3F000", "42501", "42703", "42883", "42P01",
+                    "22P03", "28000", "28P01", "3D000", "3F000", "42501", "42703", "42804",
+                    "42883", "42P01",
                 ];
                 states.contains(&sqlstate.as_str())
             }

@@ -32,6 +32,7 @@ mod probe;
 mod project;
 mod quarantine;
 mod raw;
+mod ready;
 mod renormalize;
 mod report;
 mod run;
@@ -188,9 +189,11 @@ impl Warehouse {
 
     async fn begin(&self, doing: &'static str) -> Result<PgTransaction<'static>, WarehouseError> {
         let mut transaction = self.pool.begin().await.map_err(WarehouseError::database(doing))?;
-        // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows.
+        // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows. Plans
+        // that were made for empty tables would be kept while these fill, and compiling one takes longer than running it.
         sqlx::raw_sql(
-            "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'",
+            "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; \
+             set local jit = off; set local plan_cache_mode = force_custom_plan",
         )
         .execute(&mut *transaction)
         .await

@@ -87,7 +87,6 @@ impl Warehouse {
         }
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
-        run::count(&mut transaction, run, scope, &tally, run::Source::Page).await?;
         let mut alarm = None;
         if let (None, Some(seen)) = (&page.next, seen) {
             alarm =
@@ -97,6 +96,8 @@ impl Warehouse {
             Some(_) => None,
             None => Some(pass::conclude(&mut transaction, claim, pass.pass_id).await?),
         };
+        // Last: all windows of a run count in one row, which this transaction now holds until its end.
+        run::count(&mut transaction, run, scope, &tally, run::Source::Page).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing a page"))?;
         Ok(PageStored { tally, proof, alarm })
     }

@@ -310,10 +310,12 @@ async fn cover(
         Reading::Window(window) => {
             sqlx::query!(
                 "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records)
-                 select $1, $2, day::date, $5, $6, (
-                    select count(*) from argos_sync.record
-                    where project = $1 and stream = $2 and window_day = day::date and deleted_at is null)
+                 select $1, $2, day::date, $5, $6, coalesce(live.records, 0)
                  from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day') as day
+                 left join (
+                    select window_day, count(*) as records from argos_sync.record
+                    where project = $1 and stream = $2 and window_day between $3 and $4 and deleted_at is null
+                    group by window_day) as live on live.window_day = day::date
                  order by day
                  on conflict (project, stream, day) do update
                  set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records

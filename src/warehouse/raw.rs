@@ -13,7 +13,7 @@ pub(super) async fn keep(
     connection: &mut PgConnection,
     scope: &Scope,
     call: Call,
-    bodies: &[(&str, Vec<u8>)],
+    bodies: &[(&str, &[u8])],
 ) -> Result<(), WarehouseError> {
     if bodies.is_empty() {
         return Ok(());
@@ -28,7 +28,7 @@ pub(super) async fn keep(
         id = catalogue::id_column(scope.stream),
     );
     let ids: Vec<&str> = bodies.iter().map(|(id, _)| *id).collect();
-    let packed: Vec<&[u8]> = bodies.iter().map(|(_, body)| body.as_slice()).collect();
+    let packed: Vec<&[u8]> = bodies.iter().map(|(_, body)| *body).collect();
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
         .bind(body::ZSTD)

@@ -246,6 +246,8 @@ async fn write(
             .iter()
             .map(|(work, _)| Ok((work.item.id.as_str(), compressor.compress(&work.item.body)?)))
             .collect::<Result<_, WarehouseError>>()?;
+        let bodies: Vec<(&str, &[u8])> =
+            bodies.iter().map(|(id, body): &(&str, Vec<u8>)| (*id, body.as_slice())).collect();
         raw::keep(connection, scope, origin.call(), &bodies).await?;
         let gone: Vec<&str> = gone.iter().map(|(work, _)| work.item.id.as_str()).collect();
         raw::drop_bodies(connection, scope, &gone).await?;

@@ -17,6 +17,7 @@ use super::{
     WarehouseError,
     history::{self, Sight},
     notes::Noted,
+    ready::KeyedRow,
 };
 use crate::{
     domain::{ProjectName, Stream},
@@ -84,6 +85,23 @@ pub(super) async fn write_sets(
         let batch = Batch { table, rows: sets.values().map(|row| ("", 0, row)).collect() };
         run(connection, statements.upsert, batch.upsert_arguments(project)?, &mut BTreeSet::new())
             .await?;
+    }
+    Ok(())
+}
+
+/// Adds a few rows of new records to one table.
+pub(super) async fn write_few(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    stream: Stream,
+    index: usize,
+    rows: &[KeyedRow],
+) -> Result<(), WarehouseError> {
+    let table = catalogue::tables(stream).get(index).zip(statements(stream).get(index));
+    if let Some((table, statements)) = table.filter(|_| !rows.is_empty()) {
+        let rows = rows.iter().map(|(id, ordinal, row)| (id.as_str(), *ordinal, row)).collect();
+        let arguments = Batch { table, rows }.upsert_arguments(project)?;
+        run(connection, statements.insert, arguments, &mut BTreeSet::new()).await?;
     }
     Ok(())
 }
@@ -286,6 +304,8 @@ fn array_literal(texts: &[Cow<'_, str>]) -> String {
 
 /// The statements of one table.
 struct Statements {
+    /// Adds rows that are not there.
+    insert: &'static str,
     upsert: &'static str,
     /// Removes rows of known records that are no longer theirs; sets belong to nobody.
     delete: Option<&'static str>,
@@ -305,6 +325,7 @@ fn statements(stream: Stream) -> &'static [Statements] {
 
 fn compose_all(stream: Stream) -> Vec<Statements> {
     let compose = |table| Statements {
+        insert: compose_insert(table).leak(),
         upsert: compose_upsert(table).leak(),
         delete: (table.key != Key::Set).then(|| &*compose_delete(table).leak()),
         moves: history::compose(table).map(|moves| &*moves.leak()),
@@ -376,31 +397,49 @@ pub(super) fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> Stri
     format!("unnest({arrays}) as {name} ({})", list(columns, |(name, _)| (*name).to_owned()))
 }
 
+/// The beginning of every statement that writes rows: where they go, and what of those given.
+fn compose_insert(table: &Table) -> String {
+    let given = given_columns(table);
+    let keys = key_parts(table).len();
+    let plain = table.columns.get(key_columns(table).len()..).unwrap_or_default();
+    let (own, own_values) = if is_parent(table) {
+        (", first_seen_at, changed_at", ", argos_sync.clock(), argos_sync.clock()")
+    } else {
+        ("", "")
+    };
+    format!(
+        "insert into {table} (project, {names}{own})\nselect $1, {keys}{values}{own_values}\nfrom {rows}",
+        table = table.qualified(),
+        names = list(&given, |(name, _)| (*name).to_owned()),
+        keys = list(given.iter().take(keys), |(name, _)| format!("given.{name}")),
+        values = plain.iter().fold(String::new(), |text, column| text + ", " + &arrived(column)),
+        rows = unnest("given", 2, &given),
+    )
+}
+
+/// The key after `project` and the other columns, with the types they travel as.
+fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+    let plain = table.columns.get(key_columns(table).len()..).unwrap_or_default();
+    let mut given = key_parts(table);
+    given.extend(plain.iter().map(|column| (column.name, sent_type(column.kind))));
+    given
+}
+
+/// The table named like the stream tells when its records were first seen and last changed.
+pub(super) fn is_parent(table: &Table) -> bool {
+    table.name == table.stream.as_str()
+}
+
+/// Rows that are there already just so are left out before anything is locked.
 fn compose_upsert(table: &Table) -> String {
     let key = key_parts(table);
     let plain = table.columns.get(key_columns(table).len()..).unwrap_or_default();
-    let mut given = key.clone();
-    given.extend(plain.iter().map(|column| (column.name, sent_type(column.kind))));
-    let is_parent = table.name == table.stream.as_str();
-    let (own, own_values, own_update) = if is_parent {
-        let clock = "argos_sync.clock()";
-        (
-            ", first_seen_at, changed_at",
-            format!(", {clock}, {clock}"),
-            ", changed_at = excluded.changed_at",
-        )
-    } else {
-        ("", String::new(), "")
-    };
-    let names = list(&given, |(name, _)| (*name).to_owned());
+    let own_update = if is_parent(table) { ", changed_at = excluded.changed_at" } else { "" };
     let keys = list(&key, |(name, _)| (*name).to_owned());
     let mut sql = format!(
-        "insert into {table} (project, {names}{own})\nselect $1, {keys_given}{values}{own_values}\nfrom {rows}\n\
-         left join {table} as held on held.project = $1 and {same}\nwhere held.project is null",
+        "{insert}\nleft join {table} as held on held.project = $1 and {same}\nwhere held.project is null",
+        insert = compose_insert(table),
         table = table.qualified(),
-        keys_given = list(&key, |(name, _)| format!("given.{name}")),
-        values = plain.iter().fold(String::new(), |text, column| text + ", " + &arrived(column)),
-        rows = unnest("given", 2, &given),
         same = key
             .iter()
             .map(|(name, _)| format!("held.{name} = given.{name}"))
@@ -449,6 +488,9 @@ fn compose_delete(table: &Table) -> String {
 #[doc(hidden)]
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     Stream::ALL.into_iter().flat_map(statements).flat_map(|statements| {
-        std::iter::once(statements.upsert).chain(statements.delete).chain(statements.moves)
+        [statements.insert, statements.upsert]
+            .into_iter()
+            .chain(statements.delete)
+            .chain(statements.moves)
     })
 }
