@@ -1,8 +1,9 @@
 //! Records that nobody has seen before: the larger part of a first load.
 //!
 //! Who inserts the row of `argos_sync.record` owns the record until the transaction ends, and where that row was missing
-//! there are no others of it: nothing has to be looked for, so that its rows are copied. Should somebody have emptied
-//! tables by hand, so that others are there after all, they belong to nobody and make way.
+//! there are no others of it: its rows are added without looking for older ones, by a COPY where they are much and by an
+//! INSERT where they are not. Should somebody have emptied tables by hand, so that others are there after all, they belong
+//! to nobody and make way.
 
 use std::{
     collections::BTreeSet,

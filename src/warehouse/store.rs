@@ -1,4 +1,4 @@
-//! Stores observed items: compares digests, copies what is new, merges and normalizes what changed, and writes only that.
+//! Stores observed items: compares digests, adds what is new, merges and normalizes what changed, and writes only that.
 //!
 //! List pages and detail batches both end here. Runs inside the caller's transaction.
 
