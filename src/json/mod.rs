@@ -16,7 +16,7 @@ use std::borrow::Cow;
 pub use digest::{Paths, digest};
 pub use flat::Flat;
 pub use parse::{DEPTH_MAX, Parsed, parse, text};
-pub use scan::{elements, members};
+pub use scan::{Cut, elements, members};
 
 /// A JSON value that borrows its texts from the item's bytes where it can.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,31 +75,43 @@ impl Json<'_> {
 
     /// Appends this value as JSON text, members in key order.
     pub fn write(&self, out: &mut String) {
+        self.put(|_| (), out);
+    }
+
+    /// The same for a value of `jsonb`, which keeps shorter keys first, and need not sort what comes in its order.
+    pub fn write_for_jsonb(&self, out: &mut String) {
+        // Stable: keys of one length stay in key order.
+        self.put(|members| members.sort_by_key(|(key, _)| key.len()), out);
+    }
+
+    fn put(&self, sort: fn(&mut [&Member<'_>]), out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
             Self::Number(number) => out.push_str(number),
-            Self::Text(text) => write_text(text, out),
+            Self::Text(text) => put_text(text, out),
             Self::Array(elements) => {
                 out.push('[');
                 for (index, element) in elements.iter().enumerate() {
                     if index > 0 {
                         out.push(',');
                     }
-                    element.write(out);
+                    element.put(sort, out);
                 }
                 out.push(']');
             }
             Self::Object(members) => {
+                let mut members: Vec<_> = members.iter().collect();
+                sort(&mut members);
                 out.push('{');
-                for (index, (key, value)) in members.iter().enumerate() {
+                for (index, (key, value)) in members.into_iter().enumerate() {
                     if index > 0 {
                         out.push(',');
                     }
-                    write_text(key, out);
+                    put_text(key, out);
                     out.push(':');
-                    value.write(out);
+                    value.put(sort, out);
                 }
                 out.push('}');
             }
@@ -141,24 +153,31 @@ impl Json<'_> {
     }
 }
 
-fn write_text(text: &str, out: &mut String) {
+fn put_text(text: &str, out: &mut String) {
+    let is_special = |char: char| matches!(char, '"' | '\\' | '\0'..' ');
     out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => {
+    let mut rest = text;
+    while let Some((plain, special)) =
+        rest.find(is_special).and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(plain);
+        let mut chars = special.chars();
+        match chars.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            other => {
+                let control = other.map_or(0, u32::from);
                 out.push_str("\\u00");
                 for shift in [4, 0] {
-                    let digit = (u32::from(control) >> shift) & 15;
-                    out.push(char::from_digit(digit, 16).unwrap_or('0'));
+                    out.push(char::from_digit((control >> shift) & 15, 16).unwrap_or('0'));
                 }
             }
-            other => out.push(other),
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
     out.push('"');
 }

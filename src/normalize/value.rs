@@ -77,9 +77,9 @@ pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unre
         Type::Json => {
             let mut text = String::new();
             if holds_unstorable(value) {
-                storable(value).write(&mut text);
+                storable(value).write_for_jsonb(&mut text);
             } else {
-                value.write(&mut text);
+                value.write_for_jsonb(&mut text);
             }
             Ok(Cell::Json(text))
         }
@@ -101,6 +101,11 @@ pub(super) fn holds_unstorable(value: &Json<'_>) -> bool {
 fn is_storable(number: &str) -> bool {
     const DIGITS_MAX: usize = 1000;
     const EXPONENT_MAX: u32 = 1000;
+    /// So many digits, with or without a point, are below the largest double.
+    const PLAIN_MAX: usize = 300;
+    if number.len() <= PLAIN_MAX && !number.contains(['e', 'E']) {
+        return true;
+    }
     let exponent =
         number.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i32>());
     number.len() <= DIGITS_MAX

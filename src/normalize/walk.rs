@@ -24,7 +24,7 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
         Source::Item => vec![empty_row(table)],
         Source::Elements(_) | Source::Derived => Vec::new(),
     });
-    let mut walk = Walk { tables, rows: rows.collect(), notes: Vec::new(), path: String::new() };
+    let mut walk = Walk { tables, rows: rows.collect(), notes: Vec::new(), path: Vec::new() };
     walk.visit(tree(stream), item);
     for (table, rows) in tables.iter().zip(&mut walk.rows) {
         if may_be_left_out(table, stream) {
@@ -147,7 +147,8 @@ struct Walk<'a> {
     tables: &'static [Table],
     rows: Vec<Vec<Row<'a>>>,
     notes: Vec<Note>,
-    path: String,
+    /// The keys that lead to the place under way.
+    path: Vec<&'a str>,
 }
 
 impl<'a> Walk<'a> {
@@ -222,22 +223,21 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Both sides are in key order, so that each is gone through once.
     fn visit_members(&mut self, node: &Node, members: &'a [Member<'_>]) {
+        let mut known = node.below.iter().peekable();
         for (key, value) in members {
-            let length = self.path.len();
-            if length > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(key);
-            match node.at(key) {
-                Some(below) => self.visit(below, value),
+            self.path.push(key);
+            while known.next_if(|(name, _)| *name < key.as_ref()).is_some() {}
+            match known.next_if(|(name, _)| *name == key.as_ref()) {
+                Some((_, below)) => self.visit(below, value),
                 None => self.note(Found::UnknownField, value),
             }
-            self.path.truncate(length);
+            self.path.pop();
         }
     }
 
     fn note(&mut self, found: Found, value: &Json<'_>) {
-        note::keep(&mut self.notes, &self.path, found, value.type_name());
+        note::keep(&mut self.notes, &self.path.join("."), found, value.type_name());
     }
 }
