@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::encryption::{Cipher, EncryptionError, Undecipherable};
 use crate::{
     domain::{Call, Cursor, Stream},
-    json::{self, Json, Malformed},
+    json::{self, Cut, Json, Malformed},
 };
 
 /// An answer without its wrapping.
@@ -78,7 +78,7 @@ pub(super) fn open(
     cipher: Option<&Cipher>,
 ) -> Result<Envelope, NoEnvelope> {
     let body = &bare(body);
-    let members = members_of(body)?;
+    let members = members_of(body, items_of(stream))?;
     let read_as = |call| read(stream, call, body, &members);
     match (sealed_among(body, &members), cipher) {
         (None, None) => read_as(call),
@@ -94,7 +94,7 @@ pub(super) fn open(
         (Some(data), Some(cipher)) => {
             let text = cipher.open(&data).map_err(EncryptionError::from)?;
             let text = &bare(&text);
-            let opened = members_of(text).map_err(NoEnvelope::from);
+            let opened = members_of(text, items_of(stream)).map_err(NoEnvelope::from);
             let envelope = opened.and_then(|members| read(stream, call, text, &members));
             envelope.map_err(|problem| match misplaced(problem) {
                 // A wrong key sometimes meets a padding, but never JSON.
@@ -110,22 +110,28 @@ pub(super) fn open(
 /// The value that holds the ciphertext of an encrypted answer; `None` for an answer in the clear.
 pub(super) fn sealed(body: &Bytes) -> Result<Option<Bytes>, Malformed> {
     let body = &bare(body);
-    Ok(sealed_among(body, &members_of(body)?))
+    Ok(sealed_among(body, &members_of(body, "")?))
 }
 
-fn sealed_among(body: &Bytes, members: &Members) -> Option<Bytes> {
+fn sealed_among(body: &Bytes, members: &[Cut]) -> Option<Bytes> {
     let is_encrypted = present(body, members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
     let data = present(body, members, "data");
     let has_text = data.as_ref().is_some_and(|data| data.first() == Some(&b'"'));
     (is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null")))
 }
 
-/// The members of an object, each with the range of its value; cut once, whatever is then asked of them.
-type Members = [(String, Range<usize>)];
+/// The members of a bare body, cut once, whatever is then asked of them; none for one that is no object.
+fn members_of(body: &Bytes, cut: &str) -> Result<Vec<Cut>, Malformed> {
+    if body.first() == Some(&b'{') { json::members(body, cut) } else { Ok(Vec::new()) }
+}
 
-/// The members of a bare body; none for one that is no object.
-fn members_of(body: &Bytes) -> Result<Vec<(String, Range<usize>)>, Malformed> {
-    if body.first() == Some(&b'{') { json::members(body) } else { Ok(Vec::new()) }
+/// The member whose value is cut into items on the way.
+fn items_of(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Submission => "Items",
+        // A lone body may be a bare record, whose members are its own.
+        Stream::Faceauth => "",
+    }
 }
 
 /// With the key at hand, a ciphertext that is left can only be at a wrong place.
@@ -144,12 +150,7 @@ fn bare(body: &Bytes) -> Bytes {
 }
 
 /// Takes a bare answer in the clear apart. A call for one id may bring none or one item, never more.
-fn read(
-    stream: Stream,
-    call: Call,
-    body: &Bytes,
-    members: &Members,
-) -> Result<Envelope, NoEnvelope> {
+fn read(stream: Stream, call: Call, body: &Bytes, members: &[Cut]) -> Result<Envelope, NoEnvelope> {
     if body.first() == Some(&b'<') {
         return Err(Unreadable::Html.into());
     }
@@ -161,7 +162,9 @@ fn read(
             return Err(wrong("an array where an object with `Items` belongs"));
         }
         (Stream::Faceauth, true) => face_authentications(call, std::slice::from_ref(body))?,
-        (Stream::Faceauth, false) => face_authentications(call, &slices(body)?)?,
+        (Stream::Faceauth, false) => {
+            face_authentications(call, &slices(body, &json::elements(body)?))?
+        }
     };
     match call {
         Call::Detail if envelope.items.len() > 1 => Err(wrong("several records for one id")),
@@ -169,14 +172,12 @@ fn read(
     }
 }
 
-fn submissions(call: Call, body: &Bytes, members: &Members) -> Result<Envelope, NoEnvelope> {
+fn submissions(call: Call, body: &Bytes, members: &[Cut]) -> Result<Envelope, NoEnvelope> {
     let member = |name| present(body, members, name);
-    let items = match (member("Items"), call) {
-        (Some(items), _) if items.first() == Some(&b'[') => slices(&items)?,
+    let items = match (find(body, members, "Items"), call) {
+        (Some(Cut { elements: Some(elements), .. }), _) => slices(body, elements),
         (Some(_), _) => return Err(wrong("`Items` is no array")),
-        (None, Call::Detail) if members.iter().all(|(name, _)| member(name).is_none()) => {
-            Vec::new()
-        }
+        (None, Call::Detail) if members.iter().all(|cut| member(&cut.key).is_none()) => Vec::new(),
         (None, _) => return Err(wrong("no `Items`")),
     };
     let next = member("nextpageKey").map(|key| cursor(&key, "id", "created_at")).transpose()?;
@@ -194,12 +195,14 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             envelope.items.push(element.clone());
             continue;
         }
-        let members = json::members(element)?;
+        let members = json::members(element, "data")?;
         let member = |name| present(element, &members, name);
         let project = member("faceAuth_projectId");
-        match member("data") {
-            Some(data) if data.first() == Some(&b'[') => envelope.items.extend(slices(&data)?),
-            Some(data) if data.first() == Some(&b'"') => {
+        match find(element, &members, "data") {
+            Some(Cut { elements: Some(elements), .. }) => {
+                envelope.items.extend(slices(element, elements));
+            }
+            Some(data) if element.get(data.range.start) == Some(&b'"') => {
                 return Err(EncryptionError::AnswerEncrypted.into());
             }
             None if project.is_some() && call == Call::Detail => {}
@@ -231,7 +234,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
 
 /// The next-page key, both parts or nothing.
 fn cursor(key: &Bytes, id: &str, date: &str) -> Result<Cursor, NoEnvelope> {
-    let members = members_of(key)?;
+    let members = members_of(key, "")?;
     let part = |name| present(key, &members, name).as_deref().and_then(scalar);
     match (part(id), part(date)) {
         (Some(id), Some(date)) => Ok(Cursor { id, date }),
@@ -250,14 +253,19 @@ fn scalar(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// The value of a member; the last one counts, and `null` is as good as absent (contract U16).
-fn present(object: &Bytes, members: &Members, name: &str) -> Option<Bytes> {
-    let (_, range) = members.iter().rev().find(|(found, _)| found == name)?;
-    Some(object.slice(range.clone())).filter(|value| &**value != b"null")
+/// A member; the last one counts, and `null` is as good as absent (contract U16).
+fn find<'m>(object: &Bytes, members: &'m [Cut], name: &str) -> Option<&'m Cut> {
+    let found = members.iter().rev().find(|cut| cut.key == name)?;
+    Some(found).filter(|cut| object.get(cut.range.clone()) != Some(b"null"))
 }
 
-fn slices(array: &Bytes) -> Result<Vec<Bytes>, Malformed> {
-    Ok(json::elements(array)?.into_iter().map(|range| array.slice(range)).collect())
+/// The value of a member.
+fn present(object: &Bytes, members: &[Cut], name: &str) -> Option<Bytes> {
+    find(object, members, name).map(|cut| object.slice(cut.range.clone()))
+}
+
+fn slices(whole: &Bytes, ranges: &[Range<usize>]) -> Vec<Bytes> {
+    ranges.iter().map(|range| whole.slice(range.clone())).collect()
 }
 
 fn wrong(what: &'static str) -> NoEnvelope {

@@ -4,8 +4,19 @@ use std::ops::Range;
 
 use super::{Malformed, parse, stop::stop, text};
 
-/// The members of the object that fills the bytes: each key with the range of its value.
-pub fn members(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, Malformed> {
+/// A member of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Its key.
+    pub key: String,
+    /// Where its value stands.
+    pub range: Range<usize>,
+    /// Where the elements of its value stand, if these were asked for and it is an array.
+    pub elements: Option<Vec<Range<usize>>>,
+}
+
+/// The members of the object that fills the bytes; those of that name are cut into their elements on the way.
+pub fn members(bytes: &[u8], cut: &str) -> Result<Vec<Cut>, Malformed> {
     let mut members = Vec::new();
     let mut scan = Scan { bytes, at: 0 };
     scan.open(b'{')?;
@@ -22,7 +33,15 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, Malformed> {
             return Err(scan.fail("no colon after a key"));
         }
         scan.at += 1;
-        members.push((key, scan.value()?));
+        scan.space();
+        let from = scan.at;
+        let elements = if key == cut && scan.peek() == Some(b'[') {
+            Some(scan.elements()?)
+        } else {
+            scan.value()?;
+            None
+        };
+        members.push(Cut { key, range: from..scan.at, elements });
     }
     scan.end()?;
     Ok(members)
@@ -30,12 +49,8 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, Malformed> {
 
 /// The elements of the array that fills the bytes, as ranges.
 pub fn elements(bytes: &[u8]) -> Result<Vec<Range<usize>>, Malformed> {
-    let mut elements = Vec::new();
     let mut scan = Scan { bytes, at: 0 };
-    scan.open(b'[')?;
-    while !scan.closed(b']', elements.is_empty())? {
-        elements.push(scan.value()?);
-    }
+    let elements = scan.elements()?;
     scan.end()?;
     Ok(elements)
 }
@@ -60,8 +75,9 @@ impl Scan<'_> {
         }
     }
 
+    /// Steps over the bracket, and over a byte order mark before it.
     fn open(&mut self, bracket: u8) -> Result<(), Malformed> {
-        if self.bytes.starts_with(b"\xef\xbb\xbf") {
+        if self.at == 0 && self.bytes.starts_with(b"\xef\xbb\xbf") {
             self.at = 3;
         }
         self.space();
@@ -93,6 +109,16 @@ impl Scan<'_> {
     fn end(&mut self) -> Result<(), Malformed> {
         self.space();
         if self.at < self.bytes.len() { Err(self.fail("text after the value")) } else { Ok(()) }
+    }
+
+    /// Steps over an array.
+    fn elements(&mut self) -> Result<Vec<Range<usize>>, Malformed> {
+        let mut elements = Vec::new();
+        self.open(b'[')?;
+        while !self.closed(b']', elements.is_empty())? {
+            elements.push(self.value()?);
+        }
+        Ok(elements)
     }
 
     /// Steps over one value of any depth, whose inner grammar is not looked at.
@@ -174,17 +200,24 @@ mod tests {
     #[test]
     fn members_carry_their_ranges() {
         let text = r#"{"Items":[{"a":1}],"next\u0050ageKey":{"id":"x"}}"#;
-        let found = members(text.as_bytes()).unwrap();
-        let found: Vec<_> =
-            found.iter().map(|(k, r)| (k.as_str(), text.get(r.clone()).unwrap())).collect();
-        assert_eq!(found, [("Items", r#"[{"a":1}]"#), ("nextPageKey", r#"{"id":"x"}"#)]);
+        for (name, elements) in [("Items", Some(vec![10..17])), ("nextPageKey", None), ("", None)] {
+            let found = members(text.as_bytes(), name).unwrap();
+            let shown = found.iter().map(|cut| (cut.key.as_str(), text.get(cut.range.clone())));
+            let expected =
+                [("Items", Some(r#"[{"a":1}]"#)), ("nextPageKey", Some(r#"{"id":"x"}"#))];
+            assert_eq!(shown.collect::<Vec<_>>(), expected);
+            assert_eq!(found[0].elements, elements);
+            assert_eq!(found[1].elements, None);
+        }
     }
 
     #[test]
     fn a_body_cut_short_is_noticed() {
         let whole = r#"{"Items":[{"a":"b"},{"c":[1,2]}],"nextpageKey":{"id":"x"}}"#;
         for length in 0..whole.len() {
-            assert!(members(&whole.as_bytes()[..length]).is_err(), "{length}");
+            for name in ["", "Items"] {
+                assert!(members(&whole.as_bytes()[..length], name).is_err(), "{length}");
+            }
         }
         for bad in ["[1 2]", "[,1]", "[1,]", "[1]]", "[1,,2]", "{\"a\":1}"] {
             assert!(elements(bad.as_bytes()).is_err(), "{bad}");
@@ -200,7 +233,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(text in "[\\[\\]{}\",:0-9eE.+\\-\\\\untrfalsd ]{0,60}") {
-            let _ = members(text.as_bytes());
+            let _ = members(text.as_bytes(), "a");
             let _ = elements(text.as_bytes());
         }
     }

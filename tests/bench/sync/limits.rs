@@ -108,15 +108,12 @@ async fn fetch(
 
 /// The items of a page, and the cursor behind them.
 fn take_apart(body: &[u8]) -> (Vec<&[u8]>, Option<(String, String)>) {
-    let members = json::members(body).expect("a page");
-    let member = |wanted: &str| {
-        let found = members.iter().find(|(name, _)| name == wanted);
-        found.and_then(|(_, range)| body.get(range.clone()))
-    };
-    let array = member("Items").expect("items");
-    let ranges = json::elements(array).expect("an array of items");
-    let items = ranges.into_iter().filter_map(|range| array.get(range)).collect();
+    let members = json::members(body, "Items").expect("a page");
+    let member = |wanted: &str| members.iter().find(|cut| cut.key == wanted);
+    let ranges = member("Items").and_then(|cut| cut.elements.as_ref()).expect("items");
+    let items = ranges.iter().filter_map(|range| body.get(range.clone())).collect();
     let next = member("nextpageKey").map(|key| {
+        let key = body.get(key.range.clone()).expect("a cursor");
         let key: serde_json::Value = serde_json::from_slice(key).expect("a cursor");
         let text = |name| key.get(name).and_then(|value| value.as_str()).map(str::to_owned);
         text("id").zip(text("created_at")).expect("a cursor's parts")
