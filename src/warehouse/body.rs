@@ -9,7 +9,7 @@ use zstd::{
     bulk,
     dict::{DecoderDictionary, EncoderDictionary},
     stream::read::Decoder,
-    zstd_safe::get_dict_id_from_frame,
+    zstd_safe::{compress_bound, get_dict_id_from_frame},
 };
 
 use super::WarehouseError;
@@ -43,18 +43,27 @@ static ENCODER: LazyLock<EncoderDictionary<'static>> =
 static DECODER: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 
-/// Compresses bodies one after the other with one context.
-pub(super) struct Compressor(bulk::Compressor<'static>);
+/// Compresses bodies one after the other with one context and one buffer.
+pub(super) struct Compressor {
+    context: bulk::Compressor<'static>,
+    packed: Vec<u8>,
+}
 
 impl Compressor {
     pub(super) fn new() -> Result<Self, WarehouseError> {
         bulk::Compressor::with_prepared_dictionary(&ENCODER)
-            .map(Self)
+            .map(|context| Self { context, packed: Vec::new() })
             .map_err(|_no_memory| WarehouseError::CorruptRaw("no compressor"))
     }
 
-    pub(super) fn compress(&mut self, body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
-        self.0.compress(body).map_err(|_no_memory| WarehouseError::CorruptRaw("not compressible"))
+    /// The body, packed; stands there until the next one.
+    pub(super) fn compress(&mut self, body: &[u8]) -> Result<&[u8], WarehouseError> {
+        self.packed.clear();
+        self.packed.reserve(compress_bound(body.len()));
+        self.context
+            .compress_to_buffer(body, &mut self.packed)
+            .map_err(|_no_memory| WarehouseError::CorruptRaw("not compressible"))?;
+        Ok(&self.packed)
     }
 }
 
@@ -82,11 +91,12 @@ mod tests {
     #[test]
     fn bodies_come_back_byte_for_byte() {
         let body = b"{\"name\":\"\xff\\ud800\"}".repeat(300);
-        let packed = Compressor::new().unwrap().compress(&body).unwrap();
+        let mut compressor = Compressor::new().unwrap();
+        let packed = compressor.compress(&body).unwrap();
         assert!(packed.len() < body.len() / 10);
-        assert_eq!(inflate(ZSTD, &packed).unwrap(), body.as_slice());
+        assert_eq!(inflate(ZSTD, packed).unwrap(), body.as_slice());
         assert!(inflate(ZSTD, &packed[..10]).is_err());
-        assert!(inflate("gzip", &packed).is_err());
+        assert!(inflate("gzip", packed).is_err());
     }
 
     #[test]
@@ -98,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_body_names_the_dictionary_it_needs() {
-        let packed = Compressor::new().unwrap().compress(b"{}").unwrap();
-        assert_eq!(get_dict_id_from_frame(&packed), DICTIONARY_ID);
+        let mut compressor = Compressor::new().unwrap();
+        assert_eq!(get_dict_id_from_frame(compressor.compress(b"{}").unwrap()), DICTIONARY_ID);
         let mut other = DICTIONARY.to_vec();
         other[4] ^= 1;
         let other = bulk::Compressor::with_dictionary(LEVEL, &other).unwrap().compress(b"{}");

@@ -1,17 +1,13 @@
 //! Records that nobody has seen before: the larger part of a first load.
 //!
 //! Who inserts the row of `argos_sync.record` owns the record until the transaction ends, and where that row was missing
-//! there are no others of it: its rows are added without looking for older ones, by a COPY where they are much and by an
-//! INSERT where they are not. Should somebody have emptied tables by hand, so that others are there after all, they belong
-//! to nobody and make way.
+//! there are no others of it: its rows are added without looking for older ones. Should somebody have emptied tables by
+//! hand, so that others are there after all, they belong to nobody and make way.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::{
     Scope, WarehouseError,
@@ -20,13 +16,13 @@ use super::{
     notes::{self, Noted},
     own_thread::on_own_thread,
     raw,
-    ready::{Ready, columns},
+    ready::Ready,
     store::{ItemToStore, Origin},
     tables,
 };
 use crate::{
-    domain::{Call, Stream},
-    normalize::catalogue::{self, Key, Table},
+    domain::Call,
+    normalize::catalogue::{self, Key},
 };
 
 /// Records that are made ready and written at a time; bounds the memory of their rows.
@@ -113,22 +109,26 @@ async fn add(
     let doing = "writing rows of new records";
     let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
     let (project, stream) = (&scope.project, scope.stream);
-    let of_table = ready.sets.iter().zip(&ready.rows).zip(statements(stream)).enumerate();
-    for (index, ((sets, rows), statement)) in of_table {
+    for (index, sets) in ready.sets.iter().enumerate() {
         tables::write_sets(&mut savepoint, project, stream, index, sets).await?;
-        match &rows.few {
-            Some(few) => tables::write_few(&mut savepoint, project, stream, index, few).await?,
-            None => rows.copy.send(&mut savepoint, statement, doing).await?,
-        }
     }
-    if let Some(few) = &ready.bodies.few {
-        let few: Vec<_> = few.iter().map(|(id, body)| (id.as_str(), body.as_slice())).collect();
-        raw::keep(&mut savepoint, scope, origin.call(), &few).await?;
-    } else {
-        let statement = raw::copy_statement(stream, origin.call());
-        ready.bodies.copy.send(&mut savepoint, &statement, doing).await?;
+    plan(&mut savepoint, "force_generic_plan").await?;
+    for (index, rows) in ready.rows.iter().enumerate() {
+        tables::insert(&mut savepoint, project, stream, index, rows).await?;
     }
+    raw::keep(&mut savepoint, scope, origin.call(), &ready.bodies).await?;
+    plan(&mut savepoint, "force_custom_plan").await?;
     savepoint.commit().await.map_err(WarehouseError::database(doing))
+}
+
+/// Says how statements are planned from now on. One that only adds rows has but one plan, and making it for each statement
+/// anew copies all that is sent.
+async fn plan(connection: &mut PgConnection, mode: &str) -> Result<(), WarehouseError> {
+    sqlx::raw_sql(AssertSqlSafe(format!("set local plan_cache_mode = {mode}")))
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("choosing how to plan"))
 }
 
 /// Removes what stands in the tables of records that had no row of their own.
@@ -159,23 +159,4 @@ async fn note(
         due::mark(connection, scope, &ready.ids(), Rank::of(origin.lane()), now).await?;
     }
     Ok(())
-}
-
-/// The COPY of each table of the catalogue.
-fn statements(stream: Stream) -> &'static [String] {
-    static SUBMISSION: LazyLock<Vec<String>> = LazyLock::new(|| compose_all(Stream::Submission));
-    static FACEAUTH: LazyLock<Vec<String>> = LazyLock::new(|| compose_all(Stream::Faceauth));
-    match stream {
-        Stream::Submission => &SUBMISSION,
-        Stream::Faceauth => &FACEAUTH,
-    }
-}
-
-fn compose_all(stream: Stream) -> Vec<String> {
-    catalogue::tables(stream).iter().map(compose).collect()
-}
-
-fn compose(table: &Table) -> String {
-    let columns = columns(table).join(", ");
-    format!("copy {} ({columns}) from stdin (format binary)", table.qualified())
 }

@@ -73,12 +73,47 @@ impl HeldRow {
     }
 }
 
+/// Finds the records that are not stored with just this digest, without locking anything, and whether they are known. Of
+/// most items no more is asked than this, and nothing comes back.
+///
+/// A record of which more is to be said than its digest counts as another: contested, unlisted or absent. Each is looked
+/// up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think it cheaper to read all records.
+pub(super) async fn find_others(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    ids: &[&str],
+    digests: &[&[u8]],
+) -> Result<HashMap<String, bool>, WarehouseError> {
+    let rows = sqlx::query!(
+        r#"select given.id as "id!", held.id is not null as "is_known!"
+         from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
+         left join lateral (
+            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as held on true
+         where (case when $3 then held.list_digest else held.detail_digest end) is distinct from given.digest
+            or held.contested or held.unlisted or held.absent"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        call == Call::List,
+        ids as &[&str],
+        digests as &[&[u8]],
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("comparing digests"))?;
+    Ok(rows.into_iter().map(|row| (row.id, row.is_known)).collect())
+}
+
 /// Reads what is stored of these records, without locking anything.
 pub(super) async fn look_up(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
 ) -> Result<HashMap<String, Held>, WarehouseError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows = sqlx::query_as!(
         HeldRow,
         "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
@@ -90,7 +125,7 @@ pub(super) async fn look_up(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("comparing digests"))?;
+    .map_err(WarehouseError::database("reading what is known"))?;
     Ok(rows.into_iter().map(HeldRow::read).collect())
 }
 

@@ -8,9 +8,11 @@ use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, postgres::PgArguments};
 
 use super::{
     WarehouseError,
+    array::Element,
     held::Held,
+    rows::Rows,
     store::Origin,
-    tables::{Batch, Stored, list, sent_type, unnest},
+    tables::{Stored, list, unnest},
 };
 use crate::{
     domain::{Call, Lane, ProjectName, Stream},
@@ -78,24 +80,24 @@ fn add_arguments(
     arguments.add(seen.iter().map(|(record, _)| record.id).collect::<Vec<_>>())?;
     arguments.add(seen.iter().map(|(_, sight)| sight.lane.as_str()).collect::<Vec<_>>())?;
     arguments.add(seen.iter().map(|(_, sight)| sight.completes).collect::<Vec<_>>())?;
-    let mut rows = Vec::new();
+    let mut rows = Rows::of(table);
     if elements(table).is_some() {
         for (record, _) in seen {
-            let elements = record.normalized.rows.get(index).into_iter().flatten();
-            rows.extend(elements.map(|row| (record.id, row)));
+            for row in record.normalized.rows.get(index).into_iter().flatten() {
+                rows.add(record.id, 1, row);
+            }
         }
-        arguments.add(rows.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+        rows.bind_ids(arguments)?;
     } else {
         arguments.add(seen.iter().map(|(_, sight)| sight.deletion).collect::<Vec<_>>())?;
         for (record, _) in seen {
             let row = record.normalized.rows.get(index).and_then(|rows| rows.first());
-            rows.push((record.id, row.unwrap_or(&NO_ROW)));
+            rows.add(record.id, 1, row.unwrap_or(&NO_ROW));
         }
     }
-    let batch = Batch { table, rows: rows.into_iter().map(|(id, row)| (id, 1, row)).collect() };
-    for position in 0..table.columns.len() {
-        if table.columns.get(position).is_some_and(|column| Tracking::of(table, column).is_some()) {
-            batch.add_column(arguments, position)?;
+    for (position, column) in table.columns.iter().enumerate() {
+        if Tracking::of(table, column).is_some() {
+            rows.bind_column(arguments, position)?;
         }
     }
     Ok(())
@@ -135,7 +137,7 @@ fn insert_into(table: &Table) -> String {
 fn compose_columns(table: &Table, tracked: &[(&Column, Tracking)]) -> String {
     let mut given =
         vec![("id", "text"), ("lane", "text"), ("completes", "boolean"), ("deletion", "boolean")];
-    given.extend(tracked.iter().map(|(column, _)| (column.name, sent_type(column.kind))));
+    given.extend(tracked.iter().map(|(column, _)| (column.name, Element::of(column.kind).sql())));
     format!(
         "{insert}\n\
          select $1, given.id, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), given.lane\n\
@@ -199,7 +201,7 @@ fn compose_elements(table: &Table, column: &Column) -> String {
          and not (known.completes and not exists (select from held as any_held where any_held.id = known.id))\n\
          order by known.id, coalesce(held.element, given.element)",
         known = unnest("known", 2, &known),
-        given = unnest("given", 5, &[("id", "text"), ("element", sent_type(column.kind))]),
+        given = unnest("given", 5, &[("id", "text"), ("element", Element::of(column.kind).sql())]),
         element = column.name,
         table = table.qualified(),
         id = table.id_column(),

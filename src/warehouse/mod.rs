@@ -5,12 +5,12 @@
 //! not know that HTTP exists, nor why a record changed.
 
 mod absence;
+mod array;
 mod backfill;
 mod blocked;
 mod body;
 mod budget;
 mod claim;
-mod copy;
 mod coverage;
 mod cycle;
 mod deletion;
@@ -35,6 +35,7 @@ mod raw;
 mod ready;
 mod renormalize;
 mod report;
+mod rows;
 mod run;
 mod store;
 mod tables;

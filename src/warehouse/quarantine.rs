@@ -293,7 +293,7 @@ pub(super) async fn keep(
     let mut compressor = Compressor::new()?;
     let bodies: Vec<Vec<u8>> = by_digest
         .values()
-        .map(|(observation, _)| compressor.compress(&observation.body))
+        .map(|(observation, _)| compressor.compress(&observation.body).map(<[u8]>::to_vec))
         .collect::<Result<_, _>>()?;
     sqlx::query!(
         "with fresh as (

@@ -1,49 +1,71 @@
 //! The last items of records as they came, compressed.
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, postgres::PgArguments};
 
-use super::{Scope, WarehouseError, body, tables};
+use super::{
+    Scope, WarehouseError,
+    array::{Array, Element},
+    body, tables,
+};
 use crate::{
     domain::{Call, Stream},
     normalize::catalogue,
 };
 
-/// Keeps the bodies of these records' last items.
+/// Bodies of records' last items, packed.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    ids: Array,
+    packed: Array,
+    count: usize,
+}
+
+impl Bodies {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self { ids: Array::new(Element::Text), packed: Array::new(Element::Bytes), count: 0 }
+    }
+
+    /// Adds the body of this record's last item.
+    pub(super) fn add(&mut self, id: &str, packed: &[u8]) {
+        self.count += 1;
+        self.ids.text(id);
+        self.packed.bytes(packed);
+    }
+}
+
+/// Keeps these bodies.
 pub(super) async fn keep(
     connection: &mut PgConnection,
     scope: &Scope,
     call: Call,
-    bodies: &[(&str, &[u8])],
+    bodies: &Bodies,
 ) -> Result<(), WarehouseError> {
-    if bodies.is_empty() {
+    if bodies.count == 0 {
         return Ok(());
     }
     let column = column(call);
     let sql = format!(
         "insert into {table} (project, {id}, encoding, {column})
-         select $1, given.id, $2, given.body from unnest($3::text[], $4::bytea[]) as given (id, body)
+         select $1, given.id, $2, given.body
+         from (select unnest($3::text[]) as id, unnest($4::bytea[]) as body) as given
          order by given.id
          on conflict (project, {id}) do update set encoding = excluded.encoding, {column} = excluded.{column}",
         table = table(scope.stream),
         id = catalogue::id_column(scope.stream),
     );
-    let ids: Vec<&str> = bodies.iter().map(|(id, _)| *id).collect();
-    let packed: Vec<&[u8]> = bodies.iter().map(|(_, body)| *body).collect();
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(scope.project.as_str())
-        .bind(body::ZSTD)
-        .bind(ids)
-        .bind(packed)
+    let mut arguments = PgArguments::default();
+    let added = arguments
+        .add(scope.project.as_str())
+        .and_then(|()| arguments.add(body::ZSTD))
+        .and_then(|()| arguments.add(&bodies.ids))
+        .and_then(|()| arguments.add(&bodies.packed));
+    added.map_err(|_unfit| WarehouseError::Shape { doing: "sending raw items" })?;
+    sqlx::query_with(AssertSqlSafe(sql), arguments)
         .execute(connection)
         .await
         .map(drop)
         .map_err(WarehouseError::database("keeping raw items"))
-}
-
-/// The COPY that keeps bodies of records of which nothing is kept yet: project, id, encoding, body.
-pub(super) fn copy_statement(stream: Stream, call: Call) -> String {
-    let (table, id, column) = (table(stream), catalogue::id_column(stream), column(call));
-    format!("copy {table} (project, {id}, encoding, {column}) from stdin (format binary)")
 }
 
 fn column(call: Call) -> &'static str {

@@ -18,7 +18,7 @@ use super::{
     merging::{MergedWork, Texts, merge},
     notes, quarantine, raw,
     tables::{self, Stored},
-    verdict::{Verdict, is_changed_elsewhere, verdict},
+    verdict::{Verdict, is_changed_elsewhere, verdict, verdict_of_same},
 };
 use crate::{
     domain::{Call, Day, Digest, Lane, ReadNumber, Reading},
@@ -131,13 +131,22 @@ pub(super) async fn store(
     quarantine::keep(connection, scope, origin, &refused, now).await?;
 
     let ids: Vec<&str> = latest.keys().copied().collect();
-    let known = held::look_up(connection, scope, &ids).await?;
+    let digests: Vec<&[u8]> = latest.values().map(|(_, glance)| &glance.digest.0[..]).collect();
+    let others = held::find_others(connection, scope, origin.call(), &ids, &digests).await?;
+    let known: Vec<&str> =
+        others.iter().filter(|(_, is_known)| **is_known).map(|(id, _)| id.as_str()).collect();
+    let known = held::look_up(connection, scope, &known).await?;
     let mut fresh = Vec::new();
     let mut work = Vec::new();
     let mut also_due = Vec::new();
     for (id, (observation, glance)) in &latest {
         let held = known.get(*id);
-        match held.map(|held| verdict(origin, observation.read, glance, held)) {
+        let verdict = match (others.contains_key(*id), held) {
+            (false, _) => Some(verdict_of_same(origin, glance)),
+            (true, Some(held)) => Some(verdict(origin, observation.read, glance, held)),
+            (true, None) => None,
+        };
+        match verdict {
             None => fresh.push((*observation, *glance)),
             Some(Verdict::Changed) => work.push((*observation, *glance)),
             Some(Verdict::Unchanged) => tally.unchanged += 1,
@@ -242,12 +251,10 @@ async fn write(
             .zip(&updates)
             .partition(|(_, update)| update.deleted_at.is_some() && !scope.deletion.keep_personal);
         let mut compressor = Compressor::new()?;
-        let bodies: Vec<_> = kept
-            .iter()
-            .map(|(work, _)| Ok((work.item.id.as_str(), compressor.compress(&work.item.body)?)))
-            .collect::<Result<_, WarehouseError>>()?;
-        let bodies: Vec<(&str, &[u8])> =
-            bodies.iter().map(|(id, body): &(&str, Vec<u8>)| (*id, body.as_slice())).collect();
+        let mut bodies = raw::Bodies::new();
+        for (work, _) in kept {
+            bodies.add(&work.item.id, compressor.compress(&work.item.body)?);
+        }
         raw::keep(connection, scope, origin.call(), &bodies).await?;
         let gone: Vec<&str> = gone.iter().map(|(work, _)| work.item.id.as_str()).collect();
         raw::drop_bodies(connection, scope, &gone).await?;

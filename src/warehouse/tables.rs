@@ -4,20 +4,22 @@
 //! found by a join before anything is locked or logged, and rows go in key order, so that writers cannot deadlock.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     sync::LazyLock,
 };
 
-use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgConnection, Row as _, error::BoxDynError,
+    postgres::PgArguments,
+};
 
 use super::{
     WarehouseError,
+    array::Element,
     history::{self, Sight},
     notes::Noted,
-    ready::KeyedRow,
+    rows::Rows,
 };
 use crate::{
     domain::{ProjectName, Stream},
@@ -59,13 +61,13 @@ pub(super) async fn write(
         if let Some(moves) = statements.moves {
             history::record(connection, project, table, index, moves, records).await?;
         }
-        let batch = Batch::gather(table, index, records);
-        if !batch.rows.is_empty() {
-            let arguments = batch.upsert_arguments(project)?;
-            run(connection, statements.upsert, arguments, &mut touched).await?;
+        let rows = gather(table, index, records);
+        if !rows.is_empty() {
+            run(connection, statements.upsert, all(project, &rows)?, &mut touched).await?;
         }
-        if let Some(delete) = &statements.delete {
-            let arguments = batch.delete_arguments(project, records)?;
+        if let Some(delete) = statements.delete
+            && let Some(arguments) = surplus(project, table, index, records, &rows)?
+        {
             run(connection, delete, arguments, &mut touched).await?;
         }
     }
@@ -82,26 +84,27 @@ pub(super) async fn write_sets(
 ) -> Result<(), WarehouseError> {
     let table = catalogue::tables(stream).get(index).zip(statements(stream).get(index));
     if let Some((table, statements)) = table.filter(|_| !sets.is_empty()) {
-        let batch = Batch { table, rows: sets.values().map(|row| ("", 0, row)).collect() };
-        run(connection, statements.upsert, batch.upsert_arguments(project)?, &mut BTreeSet::new())
-            .await?;
+        let mut rows = Rows::of(table);
+        for row in sets.values() {
+            rows.add("", 0, row);
+        }
+        run(connection, statements.upsert, all(project, &rows)?, &mut BTreeSet::new()).await?;
     }
     Ok(())
 }
 
-/// Adds a few rows of new records to one table.
-pub(super) async fn write_few(
+/// Adds rows of new records to one table.
+pub(super) async fn insert(
     connection: &mut PgConnection,
     project: &ProjectName,
     stream: Stream,
     index: usize,
-    rows: &[KeyedRow],
+    rows: &Rows,
 ) -> Result<(), WarehouseError> {
-    let table = catalogue::tables(stream).get(index).zip(statements(stream).get(index));
-    if let Some((table, statements)) = table.filter(|_| !rows.is_empty()) {
-        let rows = rows.iter().map(|(id, ordinal, row)| (id.as_str(), *ordinal, row)).collect();
-        let arguments = Batch { table, rows }.upsert_arguments(project)?;
-        run(connection, statements.insert, arguments, &mut BTreeSet::new()).await?;
+    if let Some(statements) = statements(stream).get(index)
+        && !rows.is_empty()
+    {
+        run(connection, statements.insert, all(project, rows)?, &mut BTreeSet::new()).await?;
     }
     Ok(())
 }
@@ -149,157 +152,76 @@ pub(super) async fn empty(
         .map_err(WarehouseError::database("emptying deleted records"))
 }
 
-/// The rows of one table with the keys they do not carry themselves.
-pub(super) struct Batch<'a> {
-    pub(super) table: &'static Table,
-    /// Record, ordinal, cells.
-    pub(super) rows: Vec<(&'a str, i32, &'a Row<'a>)>,
+/// What a statement takes: the project, then what `add` adds.
+fn arguments(
+    project: &ProjectName,
+    add: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,
+) -> Result<PgArguments, WarehouseError> {
+    let mut arguments = PgArguments::default();
+    let added = arguments.add(project.as_str()).and_then(|()| add(&mut arguments));
+    added.map(|()| arguments).map_err(|_unfit| WarehouseError::Shape { doing: "sending rows" })
 }
 
-impl<'a> Batch<'a> {
-    fn gather(table: &'static Table, index: usize, records: &'a [Stored<'_>]) -> Self {
-        let mut rows = Vec::new();
-        let mut sets = BTreeSet::new();
-        for record in records {
-            for (position, row) in
-                record.normalized.rows.get(index).into_iter().flatten().enumerate()
+/// All of these rows.
+fn all(project: &ProjectName, rows: &Rows) -> Result<PgArguments, WarehouseError> {
+    arguments(project, |arguments| {
+        rows.bind_keys(arguments)?;
+        rows.bind_columns(arguments)
+    })
+}
+
+/// What tells which rows of these records are no longer theirs; `None`: there can be no such row.
+fn surplus(
+    project: &ProjectName,
+    table: &Table,
+    index: usize,
+    records: &[Stored<'_>],
+    rows: &Rows,
+) -> Result<Option<PgArguments>, WarehouseError> {
+    let count = |record: &Stored<'_>| record.normalized.rows.get(index).map_or(0, Vec::len);
+    let ids = |such: &dyn Fn(&Stored<'_>) -> bool| -> Vec<&str> {
+        records.iter().filter(|record| such(record)).map(|record| record.id).collect()
+    };
+    let arguments = match table.key {
+        Key::Set => return Ok(None),
+        Key::Record => {
+            let empty = ids(&|record| count(record) == 0);
+            if empty.is_empty() {
+                return Ok(None);
+            }
+            arguments(project, |arguments| arguments.add(empty))?
+        }
+        Key::Ordinal => arguments(project, |arguments| {
+            let counts = records.iter().map(|record| i32::try_from(count(record)));
+            arguments.add(ids(&|_| true))?;
+            arguments.add(counts.collect::<Result<Vec<_>, _>>()?)
+        })?,
+        Key::Columns(columns) => arguments(project, |arguments| {
+            arguments.add(ids(&|_| true))?;
+            rows.bind_ids(arguments)?;
+            (0..columns).try_for_each(|position| rows.bind_column(arguments, position))
+        })?,
+    };
+    Ok(Some(arguments))
+}
+
+/// The rows of one table that these records have.
+fn gather(table: &'static Table, index: usize, records: &[Stored<'_>]) -> Rows {
+    let mut gathered = Rows::of(table);
+    let mut sets = BTreeSet::new();
+    for record in records {
+        for (ordinal, row) in (1..).zip(record.normalized.rows.get(index).into_iter().flatten()) {
+            // Many records share a policy; a statement must not hold a key twice.
+            if table.key == Key::Set
+                && let Some(Cell::Text(id)) = row.first()
+                && !sets.insert(id.as_ref())
             {
-                // Many records share a policy; a statement must not hold a key twice.
-                if table.key == Key::Set
-                    && let Some(Cell::Text(id)) = row.first()
-                    && !sets.insert(id.as_ref())
-                {
-                    continue;
-                }
-                rows.push((record.id, i32::try_from(position + 1).unwrap_or(i32::MAX), row));
+                continue;
             }
-        }
-        Self { table, rows }
-    }
-
-    fn add_keys(&self, arguments: &mut PgArguments) -> Result<(), sqlx::error::BoxDynError> {
-        match self.table.key {
-            Key::Set => {}
-            Key::Record | Key::Columns(_) => {
-                arguments.add(self.rows.iter().map(|(id, ..)| *id).collect::<Vec<_>>())?;
-            }
-            Key::Ordinal => {
-                arguments.add(self.rows.iter().map(|(id, ..)| *id).collect::<Vec<_>>())?;
-                arguments
-                    .add(self.rows.iter().map(|(_, ordinal, _)| *ordinal).collect::<Vec<_>>())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds one column of the catalogue, by its position, as an array.
-    pub(super) fn add_column(
-        &self,
-        arguments: &mut PgArguments,
-        position: usize,
-    ) -> Result<(), sqlx::error::BoxDynError> {
-        let Some(column) = self.table.columns.get(position) else { return Ok(()) };
-        let cells = self.rows.iter().map(|(_, _, row)| row.get(position).unwrap_or(&Cell::Null));
-        match column.kind {
-            Type::Text | Type::Word | Type::Texts | Type::Json => {
-                let texts: Vec<Option<Cow<'_, str>>> = cells.map(as_text).collect();
-                arguments.add(texts.iter().map(Option::as_deref).collect::<Vec<_>>())
-            }
-            Type::Double => arguments.add(cells.map(as_double).collect::<Vec<_>>()),
-            Type::Integer => arguments.add(cells.map(as_integer).collect::<Vec<_>>()),
-            Type::Bool => arguments.add(cells.map(as_bool).collect::<Vec<_>>()),
-            Type::At => arguments.add(cells.map(as_time).collect::<Vec<_>>()),
-            Type::Date => arguments.add(cells.map(as_date).collect::<Vec<_>>()),
+            gathered.add(record.id, ordinal, row);
         }
     }
-
-    fn upsert_arguments(&self, project: &ProjectName) -> Result<PgArguments, WarehouseError> {
-        let mut arguments = PgArguments::default();
-        let added = arguments
-            .add(project.as_str())
-            .and_then(|()| self.add_keys(&mut arguments))
-            .and_then(|()| {
-                (0..self.table.columns.len())
-                    .try_for_each(|position| self.add_column(&mut arguments, position))
-            });
-        added
-            .map(|()| arguments)
-            .map_err(|_too_large| WarehouseError::Shape { doing: "sending rows" })
-    }
-
-    fn delete_arguments(
-        &self,
-        project: &ProjectName,
-        records: &[Stored<'_>],
-    ) -> Result<PgArguments, WarehouseError> {
-        let mut arguments = PgArguments::default();
-        let known = records.iter().map(|record| record.id);
-        let added = arguments
-            .add(project.as_str())
-            .and_then(|()| arguments.add(known.collect::<Vec<_>>()))
-            .and_then(|()| self.add_keys(&mut arguments))
-            .and_then(|()| {
-                (0..key_columns(self.table).len())
-                    .try_for_each(|position| self.add_column(&mut arguments, position))
-            });
-        added
-            .map(|()| arguments)
-            .map_err(|_too_large| WarehouseError::Shape { doing: "sending keys" })
-    }
-}
-
-fn as_text<'a>(cell: &'a Cell<'_>) -> Option<Cow<'a, str>> {
-    match cell {
-        Cell::Text(text) => Some(Cow::Borrowed(text.as_ref())),
-        Cell::Json(text) => Some(Cow::Borrowed(text.as_str())),
-        Cell::Texts(texts) => Some(Cow::Owned(array_literal(texts))),
-        Cell::Null
-        | Cell::Bool(_)
-        | Cell::Integer(_)
-        | Cell::Double(_)
-        | Cell::At(_)
-        | Cell::Date(_) => None,
-    }
-}
-
-fn as_double(cell: &Cell<'_>) -> Option<f64> {
-    if let Cell::Double(value) = cell { Some(*value) } else { None }
-}
-
-fn as_integer(cell: &Cell<'_>) -> Option<i64> {
-    if let Cell::Integer(value) = cell { Some(*value) } else { None }
-}
-
-fn as_bool(cell: &Cell<'_>) -> Option<bool> {
-    if let Cell::Bool(value) = cell { Some(*value) } else { None }
-}
-
-fn as_time(cell: &Cell<'_>) -> Option<DateTime<Utc>> {
-    if let Cell::At(value) = cell { Some(*value) } else { None }
-}
-
-fn as_date(cell: &Cell<'_>) -> Option<NaiveDate> {
-    if let Cell::Date(value) = cell { Some(*value) } else { None }
-}
-
-/// PostgreSQL's text form of an array, since `unnest` flattens arrays of arrays.
-fn array_literal(texts: &[Cow<'_, str>]) -> String {
-    let mut literal = String::from("{");
-    for (index, text) in texts.iter().enumerate() {
-        if index > 0 {
-            literal.push(',');
-        }
-        literal.push('"');
-        for char in text.chars() {
-            if matches!(char, '"' | '\\') {
-                literal.push('\\');
-            }
-            literal.push(char);
-        }
-        literal.push('"');
-    }
-    literal.push('}');
-    literal
+    gathered
 }
 
 /// The statements of one table.
@@ -327,7 +249,7 @@ fn compose_all(stream: Stream) -> Vec<Statements> {
     let compose = |table| Statements {
         insert: compose_insert(table).leak(),
         upsert: compose_upsert(table).leak(),
-        delete: (table.key != Key::Set).then(|| &*compose_delete(table).leak()),
+        delete: compose_delete(table).map(|delete| &*delete.leak()),
         moves: history::compose(table).map(|moves| &*moves.leak()),
     };
     catalogue::tables(stream).iter().map(compose).collect()
@@ -343,6 +265,11 @@ fn key_columns(table: &Table) -> &[catalogue::Column] {
     table.columns.get(..count).unwrap_or_default()
 }
 
+/// The catalogue's columns that do not.
+fn plain_columns(table: &Table) -> &[catalogue::Column] {
+    table.columns.get(key_columns(table).len()..).unwrap_or_default()
+}
+
 /// The key after `project`: name and array type of each part.
 fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut parts = Vec::new();
@@ -352,36 +279,18 @@ fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
     if table.key == Key::Ordinal {
         parts.push(("ordinal", "int"));
     }
-    parts.extend(key_columns(table).iter().map(|column| (column.name, sent_type(column.kind))));
+    parts.extend(
+        key_columns(table).iter().map(|column| (column.name, Element::of(column.kind).sql())),
+    );
     parts
 }
 
-/// The type a column's values travel as; arrays and JSON go as text and are cast on arrival.
-pub(super) fn sent_type(kind: Type) -> &'static str {
-    match kind {
-        Type::Texts | Type::Json => "text",
-        Type::Text
-        | Type::Word
-        | Type::Double
-        | Type::Integer
-        | Type::Bool
-        | Type::At
-        | Type::Date => kind.sql(),
-    }
-}
-
-fn arrived(column: &catalogue::Column) -> String {
-    match column.kind {
-        Type::Texts | Type::Json => format!("given.{}::{}", column.name, column.kind.sql()),
-        Type::Text
-        | Type::Word
-        | Type::Double
-        | Type::Integer
-        | Type::Bool
-        | Type::At
-        | Type::Date => {
-            format!("given.{}", column.name)
-        }
+/// A value that arrived as `name`, as its column takes it.
+fn arrived(column: &catalogue::Column, name: &str) -> String {
+    if column.kind == Type::Texts {
+        format!("{name}::{}", column.kind.sql())
+    } else {
+        name.to_owned()
     }
 }
 
@@ -397,31 +306,38 @@ pub(super) fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> Stri
     format!("unnest({arrays}) as {name} ({})", list(columns, |(name, _)| (*name).to_owned()))
 }
 
-/// The beginning of every statement that writes rows: where they go, and what of those given.
-fn compose_insert(table: &Table) -> String {
+/// The beginning of every statement that writes rows: where they go, and what is selected for them.
+fn insert_into(table: &Table, arrived_as: impl Fn(usize, &(&str, &str)) -> String) -> String {
     let given = given_columns(table);
-    let keys = key_parts(table).len();
-    let plain = table.columns.get(key_columns(table).len()..).unwrap_or_default();
     let (own, own_values) = if is_parent(table) {
         (", first_seen_at, changed_at", ", argos_sync.clock(), argos_sync.clock()")
     } else {
         ("", "")
     };
+    let values = list(given.iter().enumerate(), |(index, column)| {
+        let name = arrived_as(index, column);
+        let keys = key_parts(table).len();
+        let plain = index.checked_sub(keys).and_then(|index| plain_columns(table).get(index));
+        if let Some(column) = plain { arrived(column, &name) } else { name }
+    });
     format!(
-        "insert into {table} (project, {names}{own})\nselect $1, {keys}{values}{own_values}\nfrom {rows}",
+        "insert into {table} (project, {names}{own})\nselect $1, {values}{own_values}",
         table = table.qualified(),
         names = list(&given, |(name, _)| (*name).to_owned()),
-        keys = list(given.iter().take(keys), |(name, _)| format!("given.{name}")),
-        values = plain.iter().fold(String::new(), |text, column| text + ", " + &arrived(column)),
-        rows = unnest("given", 2, &given),
     )
+}
+
+/// The arrays are taken apart side by side where the rows are made: as a table of their own they would be written down first.
+fn compose_insert(table: &Table) -> String {
+    insert_into(table, |index, (_, kind)| format!("unnest(${}::{kind}[])", index + 2))
 }
 
 /// The key after `project` and the other columns, with the types they travel as.
 fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
-    let plain = table.columns.get(key_columns(table).len()..).unwrap_or_default();
     let mut given = key_parts(table);
-    given.extend(plain.iter().map(|column| (column.name, sent_type(column.kind))));
+    given.extend(
+        plain_columns(table).iter().map(|column| (column.name, Element::of(column.kind).sql())),
+    );
     given
 }
 
@@ -433,12 +349,13 @@ pub(super) fn is_parent(table: &Table) -> bool {
 /// Rows that are there already just so are left out before anything is locked.
 fn compose_upsert(table: &Table) -> String {
     let key = key_parts(table);
-    let plain = table.columns.get(key_columns(table).len()..).unwrap_or_default();
+    let plain = plain_columns(table);
     let own_update = if is_parent(table) { ", changed_at = excluded.changed_at" } else { "" };
     let keys = list(&key, |(name, _)| (*name).to_owned());
     let mut sql = format!(
-        "{insert}\nleft join {table} as held on held.project = $1 and {same}\nwhere held.project is null",
-        insert = compose_insert(table),
+        "{insert}\nfrom {rows}\nleft join {table} as held on held.project = $1 and {same}\nwhere held.project is null",
+        insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
+        rows = unnest("given", 2, &given_columns(table)),
         table = table.qualified(),
         same = key
             .iter()
@@ -453,7 +370,7 @@ fn compose_upsert(table: &Table) -> String {
             sql,
             " or ({}) is distinct from ({})",
             list(plain, |column| format!("held.{}", column.name)),
-            list(plain, arrived),
+            list(plain, |column| arrived(column, &format!("given.{}", column.name))),
         );
         let update = list(plain, |column| format!("{0} = excluded.{0}", column.name));
         format!("do update set {update}{own_update}")
@@ -467,21 +384,30 @@ fn compose_upsert(table: &Table) -> String {
     sql
 }
 
-fn compose_delete(table: &Table) -> String {
-    let key = key_parts(table);
-    format!(
-        "delete from {table} as held using unnest($2::text[]) as known (id)\n\
-         where held.project = $1 and held.{id} = known.id and not exists (\n\
-         select from {kept} where {same})\nreturning held.{id}",
+fn compose_delete(table: &Table) -> Option<String> {
+    let id = table.id_column();
+    let (known, surplus) = match table.key {
+        Key::Set => return None,
+        Key::Record => (unnest("known", 2, &[("id", "text")]), String::new()),
+        Key::Ordinal => {
+            let known = unnest("known", 2, &[("id", "text"), ("rows", "integer")]);
+            (known, " and held.ordinal > known.rows".to_owned())
+        }
+        Key::Columns(_) => {
+            let key = key_parts(table);
+            let same: Vec<_> =
+                key.iter().map(|(name, _)| format!("kept.{name} = held.{name}")).collect();
+            let kept = unnest("kept", 3, &key);
+            let surplus =
+                format!(" and not exists (select from {kept} where {})", same.join(" and "));
+            (unnest("known", 2, &[("id", "text")]), surplus)
+        }
+    };
+    Some(format!(
+        "delete from {table} as held using {known}\n\
+         where held.project = $1 and held.{id} = known.id{surplus}\nreturning held.{id}",
         table = table.qualified(),
-        id = table.id_column(),
-        kept = unnest("kept", 3, &key),
-        same = key
-            .iter()
-            .map(|(name, _)| format!("kept.{name} = held.{name}"))
-            .collect::<Vec<_>>()
-            .join(" and "),
-    )
+    ))
 }
 
 /// Every statement, for the test that has PostgreSQL check them against the migrated schema.

@@ -19,14 +19,15 @@ pub(super) enum Verdict {
 
 /// The decision for one item, from what is held of its record.
 pub(super) fn verdict(origin: Origin, read: ReadNumber, glance: &Glance, held: &Held) -> Verdict {
-    if let Origin::List { reading, .. } = origin {
-        let claimed = reading.claimed();
-        if glance.created_at.is_some_and(|at| !claimed.contains(at.date_naive())) {
-            return Verdict::Foreign;
-        }
-        if held.unlisted && reading.is_filtered() && read > held.newest {
-            return Verdict::Changed;
-        }
+    if is_foreign(origin, glance) {
+        return Verdict::Foreign;
+    }
+    if let Origin::List { reading, .. } = origin
+        && held.unlisted
+        && reading.is_filtered()
+        && read > held.newest
+    {
+        return Verdict::Changed;
     }
     if held.absent {
         return if read > held.newest { Verdict::Changed } else { Verdict::Unchanged };
@@ -41,6 +42,16 @@ pub(super) fn verdict(origin: Origin, read: ReadNumber, glance: &Glance, held: &
     }
     let outvoted = held.contested && other.is_some_and(|(_, other)| other > number);
     if digest == glance.digest && !outvoted { Verdict::Unchanged } else { Verdict::Changed }
+}
+
+/// The decision for an item that is stored just so, of a record of which there is no more to say.
+pub(super) fn verdict_of_same(origin: Origin, glance: &Glance) -> Verdict {
+    if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Unchanged }
+}
+
+fn is_foreign(origin: Origin, glance: &Glance) -> bool {
+    let Origin::List { reading, .. } = origin else { return false };
+    glance.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
 }
 
 /// Whether a walk without a date filter shows something new of a record that walks of its day should have shown. Its day is

@@ -1,0 +1,79 @@
+//! Rows of one table, column by column, as the statements take them.
+
+use sqlx::{Arguments as _, error::BoxDynError, postgres::PgArguments};
+
+use super::array::{Array, Element};
+use crate::normalize::{
+    Cell, Row,
+    catalogue::{Key, Table},
+};
+
+/// Rows of one table with the keys they do not carry themselves.
+#[derive(Debug)]
+pub(super) struct Rows {
+    table: &'static Table,
+    ids: Array,
+    ordinals: Array,
+    /// For each column of the catalogue.
+    columns: Vec<Array>,
+    count: usize,
+}
+
+impl Rows {
+    /// No rows yet.
+    pub(super) fn of(table: &'static Table) -> Self {
+        let columns = table.columns.iter().map(|column| Array::new(Element::of(column.kind)));
+        Self {
+            table,
+            ids: Array::new(Element::Text),
+            ordinals: Array::new(Element::Int4),
+            columns: columns.collect(),
+            count: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a row of this record. A row that is too short ends in nulls.
+    pub(super) fn add(&mut self, id: &str, ordinal: i32, row: &Row<'_>) {
+        self.count += 1;
+        self.ids.text(id);
+        self.ordinals.int4(ordinal);
+        for (position, column) in self.columns.iter_mut().enumerate() {
+            column.cell(row.get(position).unwrap_or(&Cell::Null));
+        }
+    }
+
+    /// The ids of the rows' records.
+    pub(super) fn bind_ids(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        arguments.add(&self.ids)
+    }
+
+    /// The keys that stand before the columns of the catalogue.
+    pub(super) fn bind_keys(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match self.table.key {
+            Key::Set => Ok(()),
+            Key::Record | Key::Columns(_) => self.bind_ids(arguments),
+            Key::Ordinal => {
+                self.bind_ids(arguments)?;
+                arguments.add(&self.ordinals)
+            }
+        }
+    }
+
+    /// One column of the catalogue, by its position.
+    pub(super) fn bind_column(
+        &self,
+        arguments: &mut PgArguments,
+        position: usize,
+    ) -> Result<(), BoxDynError> {
+        self.columns.get(position).map_or(Ok(()), |column| arguments.add(column))
+    }
+
+    /// All columns of the catalogue.
+    pub(super) fn bind_columns(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        self.columns.iter().try_for_each(|column| arguments.add(column))
+    }
+}
