@@ -200,13 +200,14 @@ mod tests {
     #[test]
     fn members_carry_their_ranges() {
         let text = r#"{"Items":[{"a":1}],"next\u0050ageKey":{"id":"x"}}"#;
-        for (name, elements) in [("Items", Some(vec![10..17])), ("nextPageKey", None), ("", None)] {
+        for (name, is_cut) in [("Items", true), ("nextPageKey", false), ("", false)] {
             let found = members(text.as_bytes(), name).unwrap();
             let shown = found.iter().map(|cut| (cut.key.as_str(), text.get(cut.range.clone())));
             let expected =
                 [("Items", Some(r#"[{"a":1}]"#)), ("nextPageKey", Some(r#"{"id":"x"}"#))];
             assert_eq!(shown.collect::<Vec<_>>(), expected);
-            assert_eq!(found[0].elements, elements);
+            let first = found[0].elements.as_ref().map(|elements| elements[0].clone());
+            assert_eq!(first, is_cut.then_some(10..17));
             assert_eq!(found[1].elements, None);
         }
     }
