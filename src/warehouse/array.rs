@@ -15,6 +15,9 @@ use sqlx::{
 
 use crate::normalize::{Cell, catalogue};
 
+/// What stands before the elements: dimensions, nulls, type, count, lower bound, and before all that its length.
+const HEAD_BYTES: usize = 6 * size_of::<i32>();
+
 /// The length that stands before a null.
 const NULL: [u8; 4] = (-1i32).to_be_bytes();
 
@@ -223,7 +226,7 @@ impl Encode<'_, Postgres> for Array {
     }
 
     fn size_hint(&self) -> usize {
-        self.bytes.len()
+        HEAD_BYTES + self.bytes.len()
     }
 }
 

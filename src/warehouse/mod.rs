@@ -46,7 +46,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool, PgTransaction,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -163,6 +163,11 @@ impl Warehouse {
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.connect_timeout)
+            .after_release(|connection, _| {
+                // Its buffers have room for all rows of the largest statement, and it may not be used again for long.
+                connection.shrink_buffers();
+                Box::pin(std::future::ready(Ok(true)))
+            })
             .connect_lazy_with(options);
         Ok(Self { pool })
     }

@@ -1,6 +1,6 @@
 //! Rows of one table, column by column, as the statements take them.
 
-use sqlx::{Arguments as _, error::BoxDynError, postgres::PgArguments};
+use sqlx::{Arguments as _, Encode, error::BoxDynError, postgres::PgArguments};
 
 use super::array::{Array, Element};
 use crate::normalize::{
@@ -74,6 +74,8 @@ impl Rows {
 
     /// All columns of the catalogue.
     pub(super) fn bind_columns(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        let bytes = self.columns.iter().map(Encode::size_hint).sum();
+        arguments.reserve(self.columns.len(), bytes);
         self.columns.iter().try_for_each(|column| arguments.add(column))
     }
 }
