@@ -3,6 +3,7 @@
 //! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command line.
 
 mod backfill;
+mod calls;
 mod daemon;
 mod detail;
 mod due;

@@ -155,10 +155,11 @@ impl Warehouse {
         rank_max: Rank,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
-        // Materialized: a join may run a plain subquery again and again, and claim another hundred each time.
+        // Materialized: a join may run a plain subquery again and again, and claim another hundred each time. By their place,
+        // since PostgreSQL may not know yet how many are due, and read them all for each that is claimed.
         let rows = sqlx::query!(
             r#"with free as materialized (
-                select id from argos_sync.detail_due
+                select ctid as place from argos_sync.detail_due
                 where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
                     and rank <= $6
                 order by rank, due_at limit $3 for update skip locked)
@@ -166,7 +167,7 @@ impl Warehouse {
              set fence = nextval('argos_sync.fence'), holder = $5,
                 until_at = argos_sync.clock() + make_interval(secs => $4)
              from free
-             where held.project = $1 and held.stream = $2 and held.id = free.id
+             where held.ctid = free.place
              returning held.id, held.fence, exists (
                 select from argos_sync.suspect
                 where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as "is_suspect!""#,
@@ -239,12 +240,17 @@ impl Warehouse {
         let fates: Vec<i16> =
             answers.iter().map(|(due, answer)| Fate::of(due, answer, has_control) as i16).collect();
         let held = sqlx::query!(
-            r#"with given as (
-                select * from unnest($3::text[], $4::bigint[], $5::smallint[]) as given (id, fence, fate)),
+            r#"with given as materialized (
+                select held.ctid as place, given.fence, given.fate,
+                    given.fate = $7 or (given.fate = $9 and held.failures >= $10) as is_done
+                from unnest($3::text[], $4::bigint[], $5::smallint[]) as given (id, fence, fate)
+                cross join lateral (
+                    select ctid, fence, failures from argos_sync.detail_due
+                    where project = $1 and stream = $2 and id = given.id offset 0) as held
+                where held.fence = given.fence),
              done as (
                 delete from argos_sync.detail_due as held using given
-                where held.project = $1 and held.stream = $2 and held.id = given.id
-                  and held.fence = given.fence and (given.fate = $7 or (given.fate = $9 and held.failures >= $10))
+                where held.ctid = given.place and held.fence = given.fence and given.is_done
                 returning held.id),
              left_over as (
                 update argos_sync.detail_due as held
@@ -256,8 +262,7 @@ impl Warehouse {
                         when $11 then argos_sync.clock() + make_interval(hours => 1)
                         else held.due_at end
                 from given
-                where held.project = $1 and held.stream = $2 and held.id = given.id
-                  and held.fence = given.fence and given.fate <> $7 and not (given.fate = $9 and held.failures >= $10))
+                where held.ctid = given.place and held.fence = given.fence and not given.is_done)
              select id as "id!", argos_sync.clock() as "now!" from done"#,
             scope.project.as_str(),
             scope.stream.as_str(),

@@ -252,7 +252,7 @@ pub(super) struct Update {
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
-/// Writes what was observed of these records; rows that say so already are left alone.
+/// Writes what was observed of these records, which are locked; rows that say so already are left alone.
 pub(super) async fn update(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -286,7 +286,10 @@ pub(super) async fn update(
          from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
                 $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[])
             as given (id, digest, number, contested, day, undated, deleted_at, unlisted, absent, unsettled, moved_at)
-         where held.project = $1 and held.stream = $2 and held.id = given.id
+         cross join lateral (
+            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found
+         where held.ctid = found.place
             and (case when $3 then held.list_no else held.detail_no end, held.contested, held.deleted_at,
                  held.normalizer_version, held.window_day, held.undated, held.unlisted, held.absent, held.unsettled,
                  held.moved_at)

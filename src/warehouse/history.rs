@@ -12,7 +12,7 @@ use super::{
     held::Held,
     rows::Rows,
     store::Origin,
-    tables::{Stored, list, unnest},
+    tables::{Stored, list, looked_up, unnest},
 };
 use crate::{
     domain::{Call, Lane, ProjectName, Stream},
@@ -142,14 +142,13 @@ fn compose_columns(table: &Table, tracked: &[(&Column, Tracking)]) -> String {
         "{insert}\n\
          select $1, given.id, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), given.lane\n\
          from {rows}\n\
-         left join {table} as held on held.project = $1 and held.{id} = given.id\n\
+         left join {held} on true\n\
          cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
          where moved.is_move and not (given.completes and moved.was_null)\n\
          order by given.id, moved.field",
         insert = insert_into(table),
         rows = unnest("given", 2, &given),
-        table = table.qualified(),
-        id = table.id_column(),
+        held = looked_up(table, "*", &format!("own.{} = given.id", table.id_column()), "held"),
         moves = list(tracked, |(column, tracking)| compose_move(table, column, *tracking)),
     )
 }
@@ -192,8 +191,7 @@ fn compose_elements(table: &Table, column: &Column) -> String {
          given as (select distinct * from {given} where element is not null),\n\
          held as (\n\
          select distinct known.id, stands.{element} as element from known\n\
-         join {table} as stands on stands.project = $1 and stands.{id} = known.id\n\
-         where stands.{element} is not null)\n\
+         cross join {stands} where stands.{element} is not null)\n\
          {insert}\n\
          select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane\n\
          from held full join given using (id, element) join known using (id)\n\
@@ -203,8 +201,7 @@ fn compose_elements(table: &Table, column: &Column) -> String {
         known = unnest("known", 2, &known),
         given = unnest("given", 5, &[("id", "text"), ("element", Element::of(column.kind).sql())]),
         element = column.name,
-        table = table.qualified(),
-        id = table.id_column(),
+        stands = looked_up(table, "*", &format!("own.{} = known.id", table.id_column()), "stands"),
         insert = insert_into(table),
         field = Tracking::Elements.field(table, column),
     )

@@ -353,15 +353,10 @@ fn compose_upsert(table: &Table) -> String {
     let own_update = if is_parent(table) { ", changed_at = excluded.changed_at" } else { "" };
     let keys = list(&key, |(name, _)| (*name).to_owned());
     let mut sql = format!(
-        "{insert}\nfrom {rows}\nleft join {table} as held on held.project = $1 and {same}\nwhere held.project is null",
+        "{insert}\nfrom {rows}\nleft join {held} on true\nwhere held.project is null",
         insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
         rows = unnest("given", 2, &given_columns(table)),
-        table = table.qualified(),
-        same = key
-            .iter()
-            .map(|(name, _)| format!("held.{name} = given.{name}"))
-            .collect::<Vec<_>>()
-            .join(" and "),
+        held = looked_up(table, "*", &same(&key, "given"), "held"),
     );
     let conflict = if plain.is_empty() || table.key == Key::Set {
         "do nothing".to_owned()
@@ -384,30 +379,49 @@ fn compose_upsert(table: &Table) -> String {
     sql
 }
 
+/// Rows of records that are locked: nobody else writes them meanwhile.
 fn compose_delete(table: &Table) -> Option<String> {
     let id = table.id_column();
-    let (known, surplus) = match table.key {
+    let of_record = format!("own.{id} = known.id");
+    let (known, condition) = match table.key {
         Key::Set => return None,
-        Key::Record => (unnest("known", 2, &[("id", "text")]), String::new()),
+        Key::Record => (unnest("known", 2, &[("id", "text")]), of_record),
         Key::Ordinal => {
             let known = unnest("known", 2, &[("id", "text"), ("rows", "integer")]);
-            (known, " and held.ordinal > known.rows".to_owned())
+            (known, format!("{of_record} and own.ordinal > known.rows"))
         }
         Key::Columns(_) => {
             let key = key_parts(table);
-            let same: Vec<_> =
-                key.iter().map(|(name, _)| format!("kept.{name} = held.{name}")).collect();
             let kept = unnest("kept", 3, &key);
-            let surplus =
-                format!(" and not exists (select from {kept} where {})", same.join(" and "));
-            (unnest("known", 2, &[("id", "text")]), surplus)
+            let is_kept = same(&key, "kept");
+            let condition =
+                format!("{of_record} and not exists (select from {kept} where {is_kept})");
+            (unnest("known", 2, &[("id", "text")]), condition)
         }
     };
     Some(format!(
-        "delete from {table} as held using {known}\n\
-         where held.project = $1 and held.{id} = known.id{surplus}\nreturning held.{id}",
+        "delete from {table} as held using {known}\ncross join {surplus}\n\
+         where held.ctid = surplus.place\nreturning held.{id}",
         table = table.qualified(),
+        surplus = looked_up(table, "own.ctid as place", &condition, "surplus"),
     ))
+}
+
+/// Whether a row of a table has the key of one that is given.
+fn same(key: &[(&str, &str)], given: &str) -> String {
+    let part = |(name, _): &(&str, &str)| format!("own.{name} = {given}.{name}");
+    key.iter().map(part).collect::<Vec<_>>().join(" and ")
+}
+
+/// A table's `own` rows that meet a condition on what stands before them in `from`.
+///
+/// `offset 0` keeps this apart, so that they are looked up for one record after the other. PostgreSQL may not know yet how
+/// many rows there are, and would rather read them all.
+pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &str) -> String {
+    let table = table.qualified();
+    format!(
+        "lateral (select {columns} from {table} as own where own.project = $1 and {condition} offset 0) as {name}"
+    )
 }
 
 /// Every statement, for the test that has PostgreSQL check them against the migrated schema.

@@ -59,6 +59,40 @@ async fn every_statement_of_the_catalogue_is_accepted() {
     }
 }
 
+/// A table that filled since it was analyzed is taken for tiny. What compares each of its rows with each of those given then
+/// costs more with every page.
+#[tokio::test]
+async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
+    let world = World::new(0, 0).await;
+    let mut connection = world.pool.acquire().await.expect("a connection");
+    sqlx::raw_sql("set plan_cache_mode = force_generic_plan; set jit = off")
+        .execute(&mut *connection)
+        .await
+        .expect("the session's settings");
+    for statement in warehouse::all_statements().filter(|text| !text.contains("full join")) {
+        let parameters =
+            (1..=99).take_while(|number| statement.contains(&format!("${number}"))).count();
+        let nulls = vec!["null"; parameters].join(", ");
+        let text = format!("prepare one as {statement}");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *connection).await.expect("prepared");
+        let text = format!("explain (costs off) execute one({nulls})");
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(text))
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .expect("a plan");
+        let all_with_all = ["Hash Cond", "Merge Cond", "Join Filter", "Seq Scan"];
+        // The few rows that one record has are compared with those it keeps.
+        let is_bad = |lines: &&[String]| {
+            all_with_all.iter().any(|word| lines[1].contains(word))
+                && !lines[0].contains("Anti Join")
+        };
+        let bad: Vec<_> = plan.windows(2).filter(is_bad).collect();
+        assert!(bad.is_empty(), "{statement}\n{}", plan.join("\n"));
+        sqlx::raw_sql("deallocate one").execute(&mut *connection).await.expect("deallocated");
+    }
+}
+
 #[tokio::test]
 async fn every_table_and_column_has_a_comment() {
     let world = World::new(0, 0).await;

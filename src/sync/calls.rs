@@ -1,0 +1,197 @@
+//! Single calls under way: claimed some at a time, many in flight, handed over as they are answered.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::pin,
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use super::{Project, World, outcome::Failure, writing::insist};
+use crate::{
+    client::{Answer, ClientError, Remedy},
+    domain::Lane,
+    warehouse::{DetailAnswer, DueDetail, Observation, Rank},
+};
+
+/// Single calls claimed at a time, and stored at a time at most.
+const BATCH: u16 = 100;
+
+/// After the first answer others are waited for no longer than this before they are stored.
+const GATHERING: Duration = Duration::from_millis(200);
+
+/// A call that is made, with what came of it.
+type Made<'a> = BoxFuture<'a, (DueDetail, Result<Answer, Failure>)>;
+
+/// Calls that are due up to some rank, until none are or one fails in a way that concerns all.
+pub(super) struct Calls<'a> {
+    world: &'a World,
+    project: &'a Project,
+    rank_max: Rank,
+    /// Claimed, and not made yet.
+    waiting: VecDeque<DueDetail>,
+    in_flight: FuturesUnordered<Made<'a>>,
+    /// Whom the calls in flight are about, for when they are given up.
+    asked: BTreeMap<String, DueDetail>,
+    failures_in_a_row: usize,
+    /// No more calls are claimed or made.
+    is_closed: bool,
+    trouble: Option<Failure>,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn new(world: &'a World, project: &'a Project, rank_max: Rank) -> Self {
+        Self {
+            world,
+            project,
+            rank_max,
+            waiting: VecDeque::new(),
+            in_flight: FuturesUnordered::new(),
+            asked: BTreeMap::new(),
+            failures_in_a_row: 0,
+            is_closed: false,
+            trouble: None,
+        }
+    }
+
+    /// Makes no more calls; those in flight are still waited for.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// The first failure that was not a record's own.
+    pub(super) fn into_trouble(self) -> Option<Failure> {
+        self.trouble
+    }
+
+    /// Waits until the answers before are stored, and gathers those to store next meanwhile.
+    ///
+    /// Behind the last answers come the calls that were claimed and not made after all; then there are none.
+    pub(super) async fn gather<T>(
+        &mut self,
+        storing: impl Future<Output = T>,
+    ) -> (T, Vec<(DueDetail, DetailAnswer)>) {
+        let mut storing = pin!(storing);
+        let mut stored = None;
+        let mut answers = Vec::new();
+        let mut end = Instant::now();
+        let stored = loop {
+            self.ask().await;
+            let is_dry = self.trouble.is_some() || self.in_flight.is_empty();
+            let is_enough = is_dry || answers.len() >= usize::from(BATCH);
+            let is_late = !answers.is_empty() && Instant::now() >= end;
+            stored = match stored {
+                Some(stored) if is_enough || is_late => break stored,
+                other => other,
+            };
+            tokio::select! {
+                result = &mut storing, if stored.is_none() => stored = Some(result),
+                Some((due, answer)) = self.in_flight.next(), if !is_enough => {
+                    if answers.is_empty() {
+                        end = Instant::now() + GATHERING;
+                    }
+                    answers.extend(self.take(due, answer));
+                }
+                () = sleep_until(end), if stored.is_some() && !answers.is_empty() => {}
+            }
+        };
+        if answers.is_empty() {
+            let asked = std::mem::take(&mut self.asked).into_values();
+            let not_made = self.waiting.drain(..).chain(asked);
+            answers.extend(not_made.map(|due| (due, DetailAnswer::NotAsked)));
+        }
+        (stored, answers)
+    }
+
+    /// What an answer comes to; `None`: to trouble.
+    fn take(
+        &mut self,
+        due: DueDetail,
+        answer: Result<Answer, Failure>,
+    ) -> Option<(DueDetail, DetailAnswer)> {
+        self.asked.remove(&due.id);
+        match answer {
+            Ok(answer) => {
+                self.failures_in_a_row = 0;
+                Some((due, answer_of(self.project, answer)))
+            }
+            // When a call of every worker fails, no record is at fault.
+            Err(failure)
+                if is_of_the_record(&failure) && self.failures_in_a_row < self.workers() =>
+            {
+                report(self.project, &failure);
+                self.failures_in_a_row += 1;
+                Some((due, DetailAnswer::Failed))
+            }
+            Err(failure) => {
+                self.waiting.push_back(due);
+                self.trouble = Some(failure);
+                None
+            }
+        }
+    }
+
+    /// Makes calls up to as many as may be in flight.
+    async fn ask(&mut self) {
+        while !self.is_closed && self.trouble.is_none() && self.in_flight.len() < self.workers() {
+            if self.waiting.is_empty() {
+                self.claim().await;
+            }
+            let Some(due) = self.waiting.pop_front() else { return self.close() };
+            self.asked.insert(due.id.clone(), due.clone());
+            let (world, project) = (self.world, self.project);
+            self.in_flight.push(Box::pin(async move {
+                let answer = tokio::select! {
+                    biased;
+                    () = world.stop.cancelled() => Err(Failure::Interrupted),
+                    answer = project.client(Lane::Detail).detail(&due.id) => answer.map_err(Failure::Client),
+                };
+                (due, answer)
+            }));
+        }
+    }
+
+    async fn claim(&mut self) {
+        let (world, rank_max) = (self.world, self.rank_max);
+        let scope = &self.project.scope;
+        let claim = async || {
+            world.warehouse.claim_details(scope, &world.holder, rank_max, i64::from(BATCH)).await
+        };
+        match insist(world, claim).await {
+            Ok(due) => self.waiting.extend(due),
+            Err(error) => self.trouble = Some(error.into()),
+        }
+    }
+
+    fn workers(&self) -> usize {
+        self.world.settings.detail_workers.max(1)
+    }
+}
+
+fn answer_of(project: &Project, answer: Answer) -> DetailAnswer {
+    match answer.item {
+        None => DetailAnswer::NotFound(answer.read),
+        Some(item) => DetailAnswer::Found(Observation::of(&project.scope, answer.read, item)),
+    }
+}
+
+fn report(project: &Project, failure: &Failure) {
+    if let Failure::Client(error) = failure {
+        warn!(project = %project.name(), %error, advice = error.advice(), "a single call failed");
+    }
+}
+
+/// Whether a failure says something about this record alone.
+fn is_of_the_record(failure: &Failure) -> bool {
+    match failure {
+        Failure::Client(ClientError::Unavailable { .. }) => true,
+        Failure::Client(error) => match error.remedy() {
+            Remedy::FailPass | Remedy::SplitWindow | Remedy::RestartWindow => true,
+            Remedy::Later { .. } | Remedy::BlockProject | Remedy::Stop => false,
+        },
+        Failure::Warehouse(_) | Failure::Interrupted => false,
+    }
+}
