@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::NaiveDate;
-use futures_util::future::join_all;
 
 use super::{
     Scope, Tally, Warehouse, WarehouseError,
@@ -17,9 +16,6 @@ use super::{
     store::{self, Observation, Origin},
 };
 use crate::domain::{Cursor, ReadNumber, Trail};
-
-/// Items that one thread looks at: with as many threads as there are shares of a page, no core waits for another.
-const SHARE: usize = 500;
 
 /// A page that is ready to be written.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ pub struct PageStored {
 }
 
 impl PageToStore {
-    /// Looks at each item of a page, on threads of their own: that takes about as long as writing them.
+    /// Looks at each item of a page, on a thread of its own: that takes about as long as writing them.
     pub async fn of(
         scope: &Arc<Scope>,
         number: u32,
@@ -54,14 +50,10 @@ impl PageToStore {
         items: Vec<Bytes>,
         next: Option<(Cursor, Trail)>,
     ) -> Self {
-        let shares = items.chunks(SHARE).map(|share| {
-            let (scope, share) = (Arc::clone(scope), share.to_vec());
-            on_own_thread(move || -> Vec<Observation> {
-                share.into_iter().map(|body| Observation::of(&scope, read, body)).collect()
-            })
-        });
-        let observations = join_all(shares).await.into_iter().flatten().collect();
-        Self { number, read, observations, next }
+        let scope = Arc::clone(scope);
+        let look =
+            move || items.into_iter().map(|body| Observation::of(&scope, read, body)).collect();
+        Self { number, read, observations: on_own_thread(look).await, next }
     }
 }
 
