@@ -1,11 +1,8 @@
 //! How many bytes of answers are held at a time: memory is bounded by them, and not by how many windows are read (I9).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Room is counted in so many bytes.
 const UNIT: usize = 1024;
@@ -27,8 +24,21 @@ impl InFlight {
         Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
     }
 
+    /// Waits until there is room for a page of so many items. As long as no page was seen, much is asked for; who waits for
+    /// that asks anew once one was.
+    pub(super) async fn reserve_page(&self, pages: &PageBytes, items: u32) -> Reserved {
+        if !pages.is_known() {
+            tokio::select! {
+                biased;
+                room = self.reserve(pages.expected(items)) => return room,
+                () = pages.known() => {}
+            }
+        }
+        self.reserve(pages.expected(items)).await
+    }
+
     /// Waits until there is room for an answer of about so many bytes. One that is larger than all the room gets all of it.
-    pub(super) async fn reserve(&self, bytes: usize) -> Reserved {
+    async fn reserve(&self, bytes: usize) -> Reserved {
         let units = units(bytes).clamp(1, self.units);
         // It is never closed; without a permit nothing would be bounded, and nothing lost.
         Reserved { permit: Arc::clone(&self.room).acquire_many_owned(units).await.ok() }
@@ -52,29 +62,35 @@ impl Reserved {
 }
 
 /// How large the next page of a project will be, from the last one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PageBytes {
-    item_bytes: AtomicU32,
-}
-
-impl Default for PageBytes {
-    fn default() -> Self {
-        Self { item_bytes: AtomicU32::new(ITEM_BYTES_FIRST) }
-    }
+    item_bytes: watch::Sender<Option<u32>>,
 }
 
 impl PageBytes {
     /// The bytes of a page with so many items.
-    pub(super) fn expected(&self, items: u32) -> usize {
-        let bytes = u64::from(self.item_bytes.load(Relaxed)) * u64::from(items);
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+    fn expected(&self, items: u32) -> usize {
+        let item_bytes = self.item_bytes.borrow().unwrap_or(ITEM_BYTES_FIRST);
+        usize::try_from(u64::from(item_bytes) * u64::from(items)).unwrap_or(usize::MAX)
     }
 
     /// Notes what a page was.
     pub(super) fn note(&self, bytes: usize, items: usize) {
         if let Some(item_bytes) = bytes.checked_div(items) {
-            self.item_bytes.store(u32::try_from(item_bytes).unwrap_or(u32::MAX).max(1), Relaxed);
+            let item_bytes = u32::try_from(item_bytes).unwrap_or(u32::MAX).max(1);
+            self.item_bytes.send_replace(Some(item_bytes));
         }
+    }
+
+    fn is_known(&self) -> bool {
+        self.item_bytes.borrow().is_some()
+    }
+
+    /// Ready once a page was seen.
+    async fn known(&self) {
+        let mut item_bytes = self.item_bytes.subscribe();
+        // It is never closed as long as this is borrowed.
+        let _known = item_bytes.wait_for(Option::is_some).await;
     }
 }
 
@@ -113,5 +129,16 @@ mod tests {
         assert_eq!(pages.expected(2000), 10_000_000);
         pages.note(0, 0);
         assert_eq!(pages.expected(2000), 10_000_000, "an empty page says nothing");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_page_of_unknown_size_asks_anew_once_one_was_seen() {
+        let in_flight = InFlight::new(16 << 20);
+        let pages = PageBytes::default();
+        let _first = in_flight.reserve_page(&pages, 1500).await;
+        let mut second = Box::pin(in_flight.reserve_page(&pages, 1500));
+        assert!((&mut second).now_or_never().is_none());
+        pages.note(100_000, 100);
+        drop(second.await);
     }
 }

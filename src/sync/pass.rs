@@ -84,9 +84,8 @@ async fn fetch(
     project: &Project,
     pages: &mut (impl Stream<Item = Result<Page, ClientError>> + Unpin),
 ) -> Result<Fetched, Failure> {
-    let expected = project.page_bytes.expected(project.page_size());
     let fetching = async {
-        let room = world.in_flight.reserve(expected).await;
+        let room = world.in_flight.reserve_page(&project.page_bytes, project.page_size()).await;
         (room, pages.next().await)
     };
     let (mut room, page) = tokio::select! {
