@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Records that are made ready and written at a time; bounds the memory of their rows.
-const CHUNK: usize = 200;
+const CHUNK: usize = 160;
 
 /// Writes records that have no row yet, in the order of their ids; returns the ids that were written.
 ///
