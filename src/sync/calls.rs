@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, LocalBoxFuture, OptionFuture},
+    stream::FuturesUnordered,
+};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -14,7 +18,7 @@ use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Answer, ClientError, Remedy},
     domain::Lane,
-    warehouse::{DetailAnswer, DueDetail, Observation, Rank},
+    warehouse::{DetailAnswer, DueDetail, Observation, Rank, WarehouseError},
 };
 
 /// Single calls claimed at a time, and stored at a time at most.
@@ -33,6 +37,7 @@ pub(super) struct Calls<'a> {
     rank_max: Rank,
     /// Claimed, and not made yet.
     waiting: VecDeque<DueDetail>,
+    claiming: Option<LocalBoxFuture<'a, Result<Vec<DueDetail>, WarehouseError>>>,
     in_flight: FuturesUnordered<Made<'a>>,
     /// Whom the calls in flight are about, for when they are given up.
     asked: BTreeMap<String, DueDetail>,
@@ -49,6 +54,7 @@ impl<'a> Calls<'a> {
             project,
             rank_max,
             waiting: VecDeque::new(),
+            claiming: None,
             in_flight: FuturesUnordered::new(),
             asked: BTreeMap::new(),
             failures_in_a_row: 0,
@@ -79,23 +85,28 @@ impl<'a> Calls<'a> {
         let mut answers = Vec::new();
         let mut end = Instant::now();
         let stored = loop {
-            self.ask().await;
-            let is_dry = self.trouble.is_some() || self.in_flight.is_empty();
-            let is_enough = is_dry || answers.len() >= usize::from(BATCH);
+            let is_enough = answers.len() + self.in_flight.len() >= usize::from(BATCH);
+            if !is_enough {
+                self.ask();
+            }
+            let is_dry = self.in_flight.is_empty() && self.claiming.is_none();
             let is_late = !answers.is_empty() && Instant::now() >= end;
             stored = match stored {
-                Some(stored) if is_enough || is_late => break stored,
+                Some(stored) if is_enough || is_dry || is_late => break stored,
                 other => other,
             };
+            // All that is under way goes on whatever is waited for: each may hold the connection that another one needs.
             tokio::select! {
                 result = &mut storing, if stored.is_none() => stored = Some(result),
-                Some((due, answer)) = self.in_flight.next(), if !is_enough => {
+                Some((due, answer)) = self.in_flight.next() => {
                     if answers.is_empty() {
                         end = Instant::now() + GATHERING;
                     }
                     answers.extend(self.take(due, answer));
                 }
+                Some(claimed) = OptionFuture::from(self.claiming.as_mut()) => self.add(claimed),
                 () = sleep_until(end), if stored.is_some() && !answers.is_empty() => {}
+                else => {}
             }
         };
         if answers.is_empty() {
@@ -128,19 +139,21 @@ impl<'a> Calls<'a> {
             }
             Err(failure) => {
                 self.waiting.push_back(due);
-                self.trouble = Some(failure);
+                self.fail(failure);
                 None
             }
         }
     }
 
-    /// Makes calls up to as many as may be in flight.
-    async fn ask(&mut self) {
-        while !self.is_closed && self.trouble.is_none() && self.in_flight.len() < self.workers() {
-            if self.waiting.is_empty() {
-                self.claim().await;
-            }
-            let Some(due) = self.waiting.pop_front() else { return self.close() };
+    /// Makes calls up to as many as may be in flight, and claims more when they run out.
+    fn ask(&mut self) {
+        while !self.is_closed && self.in_flight.len() < self.workers() {
+            let Some(due) = self.waiting.pop_front() else {
+                if self.claiming.is_none() {
+                    self.claim();
+                }
+                return;
+            };
             self.asked.insert(due.id.clone(), due.clone());
             let (world, project) = (self.world, self.project);
             self.in_flight.push(Box::pin(async move {
@@ -154,16 +167,35 @@ impl<'a> Calls<'a> {
         }
     }
 
-    async fn claim(&mut self) {
+    fn claim(&mut self) {
         let (world, rank_max) = (self.world, self.rank_max);
         let scope = &self.project.scope;
-        let claim = async || {
-            world.warehouse.claim_details(scope, &world.holder, rank_max, i64::from(BATCH)).await
-        };
-        match insist(world, claim).await {
+        self.claiming = Some(Box::pin(async move {
+            let claim = async || {
+                world
+                    .warehouse
+                    .claim_details(scope, &world.holder, rank_max, i64::from(BATCH))
+                    .await
+            };
+            insist(world, claim).await
+        }));
+    }
+
+    /// Takes what was claimed; nothing says that no more are due.
+    fn add(&mut self, claimed: Result<Vec<DueDetail>, WarehouseError>) {
+        self.claiming = None;
+        match claimed {
+            Ok(due) if due.is_empty() => self.close(),
             Ok(due) => self.waiting.extend(due),
-            Err(error) => self.trouble = Some(error.into()),
+            Err(error) => self.fail(error.into()),
         }
+    }
+
+    /// Gives up the calls in flight.
+    fn fail(&mut self, failure: Failure) {
+        self.close();
+        self.in_flight.clear();
+        self.trouble.get_or_insert(failure);
     }
 
     fn workers(&self) -> usize {

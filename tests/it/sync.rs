@@ -1,6 +1,9 @@
 //! The warehouse equals the vendor.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use argos_sync::{
     domain::Stream,
@@ -12,7 +15,7 @@ use argos_sync::{
 
 use crate::{
     truth::{assert_equal, assert_tables_equal, differences, fingerprint},
-    world::{ALL_DAYS, FACE_KEY, KEY, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, Ran, World},
 };
 
 /// What a run counted over all projects.
@@ -247,6 +250,20 @@ async fn every_sight_brings_a_single_call_where_detail_is_always() {
     world.backfill().await;
     assert_tables_equal(&world).await;
     assert_eq!(world.number("select count(*) from argos_raw.submission").await, 0);
+    assert_eq!(world.number("select count(*) from argos_sync.detail_due").await, 0);
+}
+
+/// Each call in flight needs a connection for a moment, and so do claiming and storing: none may wait for one that another
+/// holds.
+#[tokio::test]
+async fn many_single_calls_get_by_with_one_connection() {
+    let world = World::new(450, 20).await;
+    world.configure_client("", "[sync]\ndetail_workers = 16\n");
+    let mut backfill = world.command(&["run", "--backfill", ALL_DAYS]);
+    let backfill = backfill.env("ARGOS_SYNC__DATABASE__CONNECTIONS_MAX", "1").output();
+    let output = tokio::time::timeout(Duration::from_mins(2), backfill).await;
+    let ran = Ran::of(output.expect("it ends").expect("the program runs"));
+    assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(world.number("select count(*) from argos_sync.detail_due").await, 0);
 }
 
