@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Single calls claimed at a time, and stored at a time at most.
-const BATCH: u16 = 100;
+const BATCH: usize = 100;
 
 /// After the first answer others are waited for no longer than this before they are stored.
 const GATHERING: Duration = Duration::from_millis(200);
@@ -85,7 +85,8 @@ impl<'a> Calls<'a> {
         let mut answers = Vec::new();
         let mut end = Instant::now();
         let stored = loop {
-            let is_enough = answers.len() + self.in_flight.len() >= usize::from(BATCH);
+            // The calls in flight are answered too before these are stored.
+            let is_enough = answers.len() + self.workers().min(BATCH / 2) >= BATCH;
             if !is_enough {
                 self.ask();
             }
@@ -170,13 +171,10 @@ impl<'a> Calls<'a> {
     fn claim(&mut self) {
         let (world, rank_max) = (self.world, self.rank_max);
         let scope = &self.project.scope;
+        let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
         self.claiming = Some(Box::pin(async move {
-            let claim = async || {
-                world
-                    .warehouse
-                    .claim_details(scope, &world.holder, rank_max, i64::from(BATCH))
-                    .await
-            };
+            let claim =
+                async || world.warehouse.claim_details(scope, &world.holder, rank_max, count).await;
             insist(world, claim).await
         }));
     }

@@ -257,8 +257,14 @@ async fn every_sight_brings_a_single_call_where_detail_is_always() {
 /// holds.
 #[tokio::test]
 async fn many_single_calls_get_by_with_one_connection() {
+    for workers in [16, 200] {
+        single_calls_get_by_with_one_connection(workers).await;
+    }
+}
+
+async fn single_calls_get_by_with_one_connection(workers: u32) {
     let world = World::new(450, 20).await;
-    world.configure_client("", "[sync]\ndetail_workers = 16\n");
+    world.configure_client("", &format!("[sync]\ndetail_workers = {workers}\n"));
     let mut backfill = world.command(&["run", "--backfill", ALL_DAYS]);
     let backfill = backfill.env("ARGOS_SYNC__DATABASE__CONNECTIONS_MAX", "1").output();
     let output = tokio::time::timeout(Duration::from_mins(2), backfill).await;
