@@ -132,11 +132,13 @@ impl Warehouse {
         scope: &Scope,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
+        // The day is named for its index, which serves no statement that does not compare it.
         sqlx::query_scalar!(
             "select id from argos_sync.record as held
              where project = $1 and stream = $2 and deleted_at is null and not exists (
                 select from argos_sync.suspect
                 where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id)
+                and window_day >= '-infinity'
              order by window_day desc limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),
