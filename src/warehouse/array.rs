@@ -57,21 +57,6 @@ impl Element {
         }
     }
 
-    /// The type's name in PostgreSQL.
-    pub(super) fn sql(self) -> &'static str {
-        match self {
-            Self::Text | Self::Texts => "text",
-            Self::Json => "jsonb",
-            Self::Bytes => "bytea",
-            Self::Int4 => "integer",
-            Self::Int8 => "bigint",
-            Self::Double => "double precision",
-            Self::Bool => "boolean",
-            Self::At => "timestamp with time zone",
-            Self::Date => "date",
-        }
-    }
-
     /// The object ids of the type and of its arrays, the same in every PostgreSQL (`pg_type.dat`).
     fn oids(self) -> (u32, u32) {
         match self {
@@ -106,7 +91,11 @@ impl Array {
         Self { element, count: 0, has_null: false, bytes: Vec::new(), is_spoilt: false }
     }
 
-    pub(super) fn null(&mut self) {
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn null(&mut self) {
         self.count += 1;
         self.has_null = true;
         self.bytes.extend_from_slice(&NULL);
@@ -208,7 +197,7 @@ impl Encode<'_, Postgres> for Array {
             return Err("a value does not fit its column".into());
         }
         let (element, _) = self.element.oids();
-        let dimensions = i32::from(self.count > 0);
+        let dimensions = i32::from(!self.is_empty());
         buffer.extend_from_slice(&dimensions.to_be_bytes());
         buffer.extend_from_slice(&i32::from(self.has_null).to_be_bytes());
         buffer.extend_from_slice(&element.to_be_bytes());

@@ -8,11 +8,10 @@ use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, postgres::PgArguments};
 
 use super::{
     WarehouseError,
-    array::Element,
     held::Held,
     rows::Rows,
     store::Origin,
-    tables::{Stored, list, looked_up, unnest},
+    tables::{Stored, list, looked_up, sent_type, unnest},
 };
 use crate::{
     domain::{Call, Lane, ProjectName, Stream},
@@ -137,7 +136,7 @@ fn insert_into(table: &Table) -> String {
 fn compose_columns(table: &Table, tracked: &[(&Column, Tracking)]) -> String {
     let mut given =
         vec![("id", "text"), ("lane", "text"), ("completes", "boolean"), ("deletion", "boolean")];
-    given.extend(tracked.iter().map(|(column, _)| (column.name, Element::of(column.kind).sql())));
+    given.extend(tracked.iter().map(|(column, _)| (column.name, sent_type(column.kind))));
     format!(
         "{insert}\n\
          select $1, given.id, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), given.lane\n\
@@ -199,7 +198,7 @@ fn compose_elements(table: &Table, column: &Column) -> String {
          and not (known.completes and not exists (select from held as any_held where any_held.id = known.id))\n\
          order by known.id, coalesce(held.element, given.element)",
         known = unnest("known", 2, &known),
-        given = unnest("given", 5, &[("id", "text"), ("element", Element::of(column.kind).sql())]),
+        given = unnest("given", 5, &[("id", "text"), ("element", sent_type(column.kind))]),
         element = column.name,
         stands = looked_up(table, "*", &format!("own.{} = known.id", table.id_column()), "stands"),
         insert = insert_into(table),

@@ -1,6 +1,6 @@
 //! The last items of records as they came, compressed.
 
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, postgres::PgArguments};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
     Scope, WarehouseError,
@@ -17,18 +17,16 @@ use crate::{
 pub(super) struct Bodies {
     ids: Array,
     packed: Array,
-    count: usize,
 }
 
 impl Bodies {
     /// None yet.
     pub(super) fn new() -> Self {
-        Self { ids: Array::new(Element::Text), packed: Array::new(Element::Bytes), count: 0 }
+        Self { ids: Array::new(Element::Text), packed: Array::new(Element::Bytes) }
     }
 
     /// Adds the body of this record's last item.
     pub(super) fn add(&mut self, id: &str, packed: &[u8]) {
-        self.count += 1;
         self.ids.text(id);
         self.packed.bytes(packed);
     }
@@ -41,7 +39,7 @@ pub(super) async fn keep(
     call: Call,
     bodies: &Bodies,
 ) -> Result<(), WarehouseError> {
-    if bodies.count == 0 {
+    if bodies.ids.is_empty() {
         return Ok(());
     }
     let column = column(call);
@@ -54,14 +52,11 @@ pub(super) async fn keep(
         table = table(scope.stream),
         id = catalogue::id_column(scope.stream),
     );
-    let mut arguments = PgArguments::default();
-    let added = arguments
-        .add(scope.project.as_str())
-        .and_then(|()| arguments.add(body::ZSTD))
-        .and_then(|()| arguments.add(&bodies.ids))
-        .and_then(|()| arguments.add(&bodies.packed));
-    added.map_err(|_unfit| WarehouseError::Shape { doing: "sending raw items" })?;
-    sqlx::query_with(AssertSqlSafe(sql), arguments)
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(body::ZSTD)
+        .bind(&bodies.ids)
+        .bind(&bodies.packed)
         .execute(connection)
         .await
         .map(drop)

@@ -16,7 +16,6 @@ pub(super) struct Rows {
     ordinals: Array,
     /// For each column of the catalogue.
     columns: Vec<Array>,
-    count: usize,
 }
 
 impl Rows {
@@ -28,17 +27,15 @@ impl Rows {
             ids: Array::new(Element::Text),
             ordinals: Array::new(Element::Int4),
             columns: columns.collect(),
-            count: 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.ids.is_empty()
     }
 
     /// Adds a row of this record. A row that is too short ends in nulls.
     pub(super) fn add(&mut self, id: &str, ordinal: i32, row: &Row<'_>) {
-        self.count += 1;
         self.ids.text(id);
         self.ordinals.int4(ordinal);
         for (position, column) in self.columns.iter_mut().enumerate() {

@@ -16,7 +16,6 @@ use sqlx::{
 
 use super::{
     WarehouseError,
-    array::Element,
     history::{self, Sight},
     notes::Noted,
     rows::Rows,
@@ -279,10 +278,13 @@ fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
     if table.key == Key::Ordinal {
         parts.push(("ordinal", "int"));
     }
-    parts.extend(
-        key_columns(table).iter().map(|column| (column.name, Element::of(column.kind).sql())),
-    );
+    parts.extend(key_columns(table).iter().map(|column| (column.name, sent_type(column.kind))));
     parts
+}
+
+/// The type a column's values travel as; arrays go as text, since `unnest` would flatten them.
+pub(super) fn sent_type(kind: Type) -> &'static str {
+    if kind == Type::Texts { Type::Text.sql() } else { kind.sql() }
 }
 
 /// A value that arrived as `name`, as its column takes it.
@@ -335,9 +337,7 @@ fn compose_insert(table: &Table) -> String {
 /// The key after `project` and the other columns, with the types they travel as.
 fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut given = key_parts(table);
-    given.extend(
-        plain_columns(table).iter().map(|column| (column.name, Element::of(column.kind).sql())),
-    );
+    given.extend(plain_columns(table).iter().map(|column| (column.name, sent_type(column.kind))));
     given
 }
 
