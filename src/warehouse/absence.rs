@@ -260,19 +260,35 @@ pub(super) async fn is_there(
     if ids.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "update argos_sync.record as held set unlisted = true from argos_sync.suspect
-         where held.project = $1 and held.stream = $2 and held.id = any($3)
-            and suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id
-            and not held.undated and not held.unlisted",
+    let suspects = sqlx::query_scalar!(
+        "select suspect.id from unnest($3::text[]) as given (id)
+         cross join lateral (
+            select id from argos_sync.suspect where project = $1 and stream = $2 and id = given.id offset 0
+         ) as suspect",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
     )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("reading suspects"))?;
+    let ids: Vec<&str> = suspects.iter().map(String::as_str).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // Suspects are few, and another writer may hold their rows: by key, and not by place.
+    sqlx::query!(
+        "update argos_sync.record as held set unlisted = true
+         where held.project = $1 and held.stream = $2 and held.id = any($3)
+            and not held.undated and not held.unlisted",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+    )
     .execute(&mut *connection)
     .await
     .map_err(WarehouseError::database("noting what is not listed"))?;
-    forget(connection, scope, ids).await
+    forget(connection, scope, &ids).await
 }
 
 /// Takes single calls that did not find a suspect, beside one that found a live record: the first is remembered, the second

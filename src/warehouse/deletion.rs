@@ -230,9 +230,14 @@ pub(super) async fn delete(
             let nulls =
                 forgotten.fold(String::new(), |text, column| text + ", " + column + " = null");
             let sql = format!(
-                "update {} set deleted_at = $3, changed_at = $3{nulls} where project = $1 and {} = any($2)",
-                table.qualified(),
-                table.id_column(),
+                "update {table} as held set deleted_at = $3, changed_at = $3{nulls}
+                 from unnest($2::text[]) as given (id)
+                 cross join lateral (
+                    select ctid as place from {table} where project = $1 and {id} = given.id offset 0
+                 ) as found
+                 where held.ctid = found.place",
+                table = table.qualified(),
+                id = table.id_column(),
             );
             run(connection, scope, sql, &ids, now).await?;
             let sql = format!(

@@ -116,9 +116,12 @@ pub(super) async fn look_up(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+        "select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
             unlisted, absent, unsettled, moved_at, deleted_at
-         from argos_sync.record where project = $1 and stream = $2 and id = any($3)",
+         from unnest($3::text[]) as given (id)
+         cross join lateral (
+            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as held",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -141,10 +144,12 @@ pub(super) async fn lock(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+        "select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
             unlisted, absent, unsettled, moved_at, deleted_at
-         from argos_sync.record where project = $1 and stream = $2 and id = any($3)
-         order by id for update",
+         from (select unnest($3::text[]) as id order by 1) as given
+         cross join lateral (
+            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
+         ) as held",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -158,9 +163,9 @@ pub(super) async fn lock(
         Call::Detail => "list_body",
     };
     let sql = format!(
-        "select {id}, encoding, {other} from {table} where project = $1 and {id} = any($2)",
+        "select {id}, encoding, {other} from {rows}",
         id = catalogue::id_column(scope.stream),
-        table = raw::table(scope.stream),
+        rows = raw::looked_up(scope.stream),
     );
     let bodies: Vec<(String, String, Option<Vec<u8>>)> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
@@ -331,8 +336,13 @@ pub(super) async fn touch(
     let done = match scope.stream {
         Stream::Submission => {
             sqlx::query!(
-                "update argos.submission set changed_at = $3
-                 where project = $1 and submission_id = any($2) and changed_at <> $3",
+                "update argos.submission as held set changed_at = $3
+                 from unnest($2::text[]) as given (id)
+                 cross join lateral (
+                    select ctid as place from argos.submission
+                    where project = $1 and submission_id = given.id offset 0
+                 ) as found
+                 where held.ctid = found.place and held.changed_at <> $3",
                 scope.project.as_str(),
                 &ids as &[&str],
                 now,
@@ -342,8 +352,13 @@ pub(super) async fn touch(
         }
         Stream::Faceauth => {
             sqlx::query!(
-                "update argos.faceauth set changed_at = $3
-                 where project = $1 and auth_id = any($2) and changed_at <> $3",
+                "update argos.faceauth as held set changed_at = $3
+                 from unnest($2::text[]) as given (id)
+                 cross join lateral (
+                    select ctid as place from argos.faceauth
+                    where project = $1 and auth_id = given.id offset 0
+                 ) as found
+                 where held.ctid = found.place and held.changed_at <> $3",
                 scope.project.as_str(),
                 &ids as &[&str],
                 now,

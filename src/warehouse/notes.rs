@@ -24,7 +24,12 @@ pub(super) async fn replace(
     let known: Vec<&str> = records.iter().map(|record| record.id).collect();
     if !known.is_empty() {
         sqlx::query!(
-            "delete from argos_sync.repair where project = $1 and stream = $2 and id = any($3)",
+            "delete from argos_sync.repair as held using unnest($3::text[]) as given (id)
+             cross join lateral (
+                select ctid as place from argos_sync.repair
+                where project = $1 and stream = $2 and id = given.id offset 0
+             ) as found
+             where held.ctid = found.place",
             scope.project.as_str(),
             scope.stream.as_str(),
             &known as &[&str],

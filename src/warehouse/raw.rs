@@ -80,6 +80,17 @@ pub(super) async fn drop_bodies(
     tables::empty(connection, &scope.project, table, id_column, ids).await
 }
 
+/// What stands in `from` to read the bodies of the project `$1` and the records `$2`, each looked up by its key.
+pub(super) fn looked_up(stream: Stream) -> String {
+    format!(
+        "unnest($2::text[]) as given (id) cross join lateral (
+            select * from {table} where project = $1 and {id} = given.id offset 0
+         ) as held",
+        table = table(stream),
+        id = catalogue::id_column(stream),
+    )
+}
+
 /// The table of a stream's raw bodies.
 pub(super) fn table(stream: Stream) -> &'static str {
     match stream {

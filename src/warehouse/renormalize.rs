@@ -101,9 +101,13 @@ async fn lock(
 ) -> Result<Vec<Older>, WarehouseError> {
     sqlx::query_as!(
         Older,
-        "select id, list_no, detail_no, window_day, undated, deleted_at from argos_sync.record
-         where project = $1 and stream = $2 and id = any($3) and normalizer_version < $4
-         order by id for update skip locked",
+        "select held.id, list_no, detail_no, window_day, undated, deleted_at
+         from (select unnest($3::text[]) as id order by 1) as given
+         cross join lateral (
+            select * from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id and normalizer_version < $4
+            for update skip locked
+         ) as held",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids,
@@ -179,9 +183,9 @@ async fn read_raw(
     older: &[Older],
 ) -> Result<HashMap<String, Packed>, WarehouseError> {
     let sql = format!(
-        "select {id}, encoding, list_body, detail_body from {table} where project = $1 and {id} = any($2)",
+        "select {id}, encoding, list_body, detail_body from {rows}",
         id = catalogue::id_column(scope.stream),
-        table = raw::table(scope.stream),
+        rows = raw::looked_up(scope.stream),
     );
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
     let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))

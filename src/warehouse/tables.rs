@@ -141,7 +141,13 @@ pub(super) async fn empty(
     if ids.is_empty() {
         return Ok(());
     }
-    let sql = format!("delete from {table} where project = $1 and {id_column} = any($2)");
+    let sql = format!(
+        "delete from {table} as held using unnest($2::text[]) as given (id)
+         cross join lateral (
+            select ctid as place from {table} where project = $1 and {id_column} = given.id offset 0
+         ) as found
+         where held.ctid = found.place"
+    );
     sqlx::query(AssertSqlSafe(sql))
         .bind(project.as_str())
         .bind(ids)

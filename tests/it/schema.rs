@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use argos_sync::{
     domain::Stream,
     normalize::catalogue::{self, Key},
+    simulator::{Change, KycResult},
     warehouse,
 };
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
-use crate::world::World;
+use crate::{
+    sync::listed,
+    world::{KEY, World},
+};
 
 #[tokio::test]
 async fn the_data_tables_are_those_of_the_catalogue() {
@@ -91,6 +95,57 @@ async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
         assert!(bad.is_empty(), "{statement}\n{}", plan.join("\n"));
         sqlx::raw_sql("deallocate one").execute(&mut *connection).await.expect("deallocated");
     }
+}
+
+/// The same for all that the program asks: with the statistics of a warehouse that was empty a moment ago, a second load
+/// finds what it needs by key, and goes through no large table, nor an index of it, from one end to the other.
+#[tokio::test]
+async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
+    const LARGE: i64 = 1000;
+    const ITEMS: u32 = 1200 + 1000;
+    let world = World::new(1200, ITEMS - 1200).await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select relid::regclass::text from pg_stat_user_tables where schemaname like 'argos%'",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .expect("the tables");
+    for table in &tables {
+        let text = format!("alter table {table} set (autovacuum_enabled = false)");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&world.pool).await.expect("left alone");
+    }
+    world.backfill().await;
+    let listed = listed(&world).await;
+    let such = |(_, item): &(&String, &serde_json::Value)| item["kyc"]["result"] == "approved";
+    for (id, _) in listed.iter().filter(such).take(60) {
+        let change =
+            Change::Decide { result: KycResult::Rejected, codes: vec!["other".to_owned()] };
+        world.vendor.change(KEY, id, change).expect("a decision");
+    }
+    let read = async || -> BTreeMap<String, i64> {
+        sqlx::query_as(
+            "select relid::regclass::text,
+                (seq_tup_read + coalesce(sum(idx_tup_read), 0))::int8
+             from pg_stat_user_tables as held left join pg_stat_user_indexes as of_index using (relid)
+             where held.schemaname like 'argos%' and n_live_tup >= $1
+             group by relid, seq_tup_read",
+        )
+        .bind(LARGE)
+        .fetch_all(&world.pool)
+        .await
+        .expect("what was read")
+        .into_iter()
+        .collect()
+    };
+    let before = read().await;
+    assert!(before.len() >= 8, "{before:?}");
+    world.backfill().await;
+    let after = read().await;
+    let more: BTreeMap<_, _> =
+        before.iter().map(|(table, read)| (table, after[table] - read)).collect();
+    // Each record is compared with its item, by its own days and by those beside them, and counted as seen.
+    let most = |table: &str| if table.ends_with("record") { 6 * i64::from(ITEMS) } else { LARGE };
+    assert!(more.iter().all(|(table, read)| *read < most(table)), "{more:#?}");
 }
 
 #[tokio::test]
