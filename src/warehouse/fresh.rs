@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use super::{
     Scope, WarehouseError,
@@ -70,6 +70,7 @@ async fn prepare(
         for item in chunk.iter().filter(ours) {
             ready.add(&scope, origin, item, now)?;
         }
+        ready.add_sets();
         Ok(ready)
     })
     .await
@@ -106,29 +107,25 @@ async fn add(
     origin: Origin,
     ready: &Ready,
 ) -> Result<(), WarehouseError> {
-    let doing = "writing rows of new records";
-    let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
-    let (project, stream) = (&scope.project, scope.stream);
-    for (index, sets) in ready.sets.iter().enumerate() {
-        tables::write_sets(&mut savepoint, project, stream, index, sets).await?;
+    run(connection, "savepoint new_rows").await?;
+    let added = async {
+        tables::insert(connection, &scope.project, scope.stream, &ready.rows).await?;
+        raw::keep(connection, scope, origin.call(), &ready.bodies).await
+    };
+    let added = added.await;
+    if added.is_err() {
+        // Where this fails too, the first reason is the one to tell.
+        let _second = run(connection, "rollback to savepoint new_rows").await;
     }
-    plan(&mut savepoint, "force_generic_plan").await?;
-    for (index, rows) in ready.rows.iter().enumerate() {
-        tables::insert(&mut savepoint, project, stream, index, rows).await?;
-    }
-    raw::keep(&mut savepoint, scope, origin.call(), &ready.bodies).await?;
-    plan(&mut savepoint, "force_custom_plan").await?;
-    savepoint.commit().await.map_err(WarehouseError::database(doing))
+    added.and(run(connection, "release savepoint new_rows").await)
 }
 
-/// Says how statements are planned from now on. One that only adds rows has but one plan, and making it for each statement
-/// anew copies all that is sent.
-async fn plan(connection: &mut PgConnection, mode: &str) -> Result<(), WarehouseError> {
-    sqlx::raw_sql(AssertSqlSafe(format!("set local plan_cache_mode = {mode}")))
+async fn run(connection: &mut PgConnection, statement: &'static str) -> Result<(), WarehouseError> {
+    sqlx::raw_sql(statement)
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("choosing how to plan"))
+        .map_err(WarehouseError::database("marking where new rows begin"))
 }
 
 /// Removes what stands in the tables of records that had no row of their own.

@@ -10,8 +10,9 @@ use super::{
     WarehouseError,
     held::Held,
     rows::Rows,
+    statements::{list, looked_up, sent_type, unnest},
     store::Origin,
-    tables::{Stored, list, looked_up, sent_type, unnest},
+    tables::Stored,
 };
 use crate::{
     domain::{Call, Lane, ProjectName, Stream},

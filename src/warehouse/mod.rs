@@ -37,6 +37,7 @@ mod renormalize;
 mod report;
 mod rows;
 mod run;
+mod statements;
 mod store;
 mod tables;
 mod verdict;
@@ -71,9 +72,9 @@ pub use quarantine::{QuarantinedItem, Retried};
 pub use renormalize::Renormalized;
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, ProjectEnd, RunId, Tally};
-pub use store::Observation;
 #[doc(hidden)]
-pub use tables::all_statements;
+pub use statements::all_statements;
+pub use store::Observation;
 
 use crate::{
     domain::{ProjectName, ReadNumber, Stream},

@@ -28,10 +28,10 @@ pub(super) struct Ready {
     pub(super) records: Vec<NewRecord>,
     /// For each table of the catalogue.
     pub(super) rows: Vec<Rows>,
-    /// Rows that many records share, for each table of the catalogue, by their key.
-    pub(super) sets: Vec<BTreeMap<String, Row<'static>>>,
     pub(super) bodies: Bodies,
     pub(super) notes: Vec<(String, Vec<Note>)>,
+    /// Rows that many records share, for each table of the catalogue, by their key.
+    sets: Vec<BTreeMap<String, Row<'static>>>,
     compressor: Compressor,
 }
 
@@ -43,9 +43,9 @@ impl Ready {
             chunk,
             records: Vec::new(),
             rows: tables.iter().map(Rows::of).collect(),
-            sets: tables.iter().map(|_| BTreeMap::new()).collect(),
             bodies: Bodies::new(),
             notes: Vec::new(),
+            sets: tables.iter().map(|_| BTreeMap::new()).collect(),
             compressor: Compressor::new()?,
         })
     }
@@ -81,7 +81,7 @@ impl Ready {
         for (index, table) in catalogue::tables(scope.stream).iter().enumerate() {
             let rows = normalized.rows.get(index).into_iter().flatten();
             if table.key == Key::Set {
-                self.add_sets(index, rows);
+                self.keep_sets(index, rows);
             } else if let Some(kept) = self.rows.get_mut(index) {
                 for (ordinal, row) in (1..).zip(rows) {
                     kept.add(&item.id, ordinal, row);
@@ -109,7 +109,16 @@ impl Ready {
         Ok(())
     }
 
-    fn add_sets<'a>(&mut self, index: usize, rows: impl Iterator<Item = &'a Row<'a>>) {
+    /// Adds the rows that records share, in the order of their keys, so that writers cannot deadlock.
+    pub(super) fn add_sets(&mut self) {
+        for (rows, sets) in self.rows.iter_mut().zip(&self.sets) {
+            for row in sets.values() {
+                rows.add("", 0, row);
+            }
+        }
+    }
+
+    fn keep_sets<'a>(&mut self, index: usize, rows: impl Iterator<Item = &'a Row<'a>>) {
         let Some(sets) = self.sets.get_mut(index) else { return };
         for row in rows {
             if let Some(Cell::Text(key)) = row.first()

@@ -30,10 +30,6 @@ impl Rows {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
     /// Adds a row of this record. A row that is too short ends in nulls.
     pub(super) fn add(&mut self, id: &str, ordinal: i32, row: &Row<'_>) {
         self.ids.text(id);
@@ -48,16 +44,17 @@ impl Rows {
         arguments.add(&self.ids)
     }
 
-    /// The keys that stand before the columns of the catalogue.
-    pub(super) fn bind_keys(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
-        match self.table.key {
-            Key::Set => Ok(()),
-            Key::Record | Key::Columns(_) => self.bind_ids(arguments),
-            Key::Ordinal => {
-                self.bind_ids(arguments)?;
-                arguments.add(&self.ordinals)
-            }
+    /// The keys, and all columns of the catalogue.
+    pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        let arrays = [&self.ids, &self.ordinals].into_iter().chain(&self.columns);
+        arguments.reserve(2 + self.columns.len(), arrays.map(Encode::size_hint).sum());
+        if self.table.key != Key::Set {
+            self.bind_ids(arguments)?;
         }
+        if self.table.key == Key::Ordinal {
+            arguments.add(&self.ordinals)?;
+        }
+        self.columns.iter().try_for_each(|column| arguments.add(column))
     }
 
     /// One column of the catalogue, by its position.
@@ -67,12 +64,5 @@ impl Rows {
         position: usize,
     ) -> Result<(), BoxDynError> {
         self.columns.get(position).map_or(Ok(()), |column| arguments.add(column))
-    }
-
-    /// All columns of the catalogue.
-    pub(super) fn bind_columns(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
-        let bytes = self.columns.iter().map(Encode::size_hint).sum();
-        arguments.reserve(self.columns.len(), bytes);
-        self.columns.iter().try_for_each(|column| arguments.add(column))
     }
 }

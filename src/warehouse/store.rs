@@ -157,17 +157,38 @@ pub(super) async fn store(
             also_due.push(*id);
         }
     }
-    let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
-    let inserted = fresh::store(connection, scope, origin, items.collect(), now).await?;
-    tally.inserted = count(inserted.len());
-    // Another writer was faster with these, and what it wrote is looked at as everything that is known.
-    work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
-    work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
-    for chunk in work.chunks(CHUNK) {
-        store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
+    if !(fresh.is_empty() && work.is_empty()) {
+        keep_plans(connection, true).await?;
+        let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
+        let inserted = fresh::store(connection, scope, origin, items.collect(), now).await?;
+        tally.inserted = count(inserted.len());
+        // Another writer was faster with these, and what it wrote is looked at as everything that is known.
+        work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
+        work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
+        for chunk in work.chunks(CHUNK) {
+            store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
+        }
+        keep_plans(connection, false).await?;
     }
     due::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
     Ok(tally)
+}
+
+/// Says whether statements keep their plans from now on, in this transaction.
+///
+/// Those that write look all up by key and have but one good plan, whatever stands in the tables; making it anew takes longer
+/// than to write a few rows, and copies all that is sent.
+async fn keep_plans(connection: &mut PgConnection, kept: bool) -> Result<(), WarehouseError> {
+    let statement = if kept {
+        "set local plan_cache_mode = force_generic_plan"
+    } else {
+        "set local plan_cache_mode = force_custom_plan"
+    };
+    sqlx::raw_sql(statement)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("choosing how to plan"))
 }
 
 /// Of an id that stands twice in one answer the later element counts.

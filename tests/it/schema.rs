@@ -75,7 +75,7 @@ async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
         .expect("the session's settings");
     for statement in warehouse::all_statements().filter(|text| !text.contains("full join")) {
         let parameters =
-            (1..=99).take_while(|number| statement.contains(&format!("${number}"))).count();
+            (1..=999).take_while(|number| statement.contains(&format!("${number}"))).count();
         let nulls = vec!["null"; parameters].join(", ");
         let text = format!("prepare one as {statement}");
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *connection).await.expect("prepared");
