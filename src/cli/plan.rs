@@ -101,7 +101,14 @@ impl Planned {
         backfill: Option<Window>,
     ) -> Result<Self, Failed> {
         let outlook = Outlook::of(world, project).await?;
-        let tasks = tasks(&outlook, backfill);
+        let tasks = match backfill {
+            None => outlook.tasks(),
+            Some(window) => {
+                let windows = project.backfill_windows(world, window, &[]).into_iter();
+                let reading = windows.map(Reading::Window);
+                reading.map(|reading| Task { lane: Lane::Backfill, reading }).collect()
+            }
+        };
         let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
         let waiting =
             world.warehouse.details_due(project.scope(), std::time::Duration::ZERO).await?;
@@ -143,13 +150,6 @@ impl Planned {
             ),
         };
     }
-}
-
-fn tasks(outlook: &Outlook, backfill: Option<Window>) -> Vec<Task> {
-    let Some(window) = backfill else { return outlook.tasks() };
-    let windows = planner::missing(window, &[], outlook.settings.window_days);
-    let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
-    windows.into_iter().map(task).collect()
 }
 
 /// Minutes with one decimal.

@@ -14,7 +14,7 @@ pub use budget::Budget;
 pub use cost::{Cost, cost, time_of};
 pub use cycle::cycle_due;
 pub use ladder::{Step, Trouble, next_step};
-pub use windows::missing;
+pub use windows::{backfill_days, missing};
 
 use std::collections::BTreeMap;
 

@@ -175,6 +175,17 @@ fn a_plan_tells_its_calls() {
     assert_eq!(cost.lists[&Lane::Fresh], (1, 2));
 }
 
+#[test]
+fn a_backfill_gives_each_worker_a_window_that_is_neither_tiny_nor_too_long() {
+    let days = |length: i64, workers| backfill_days(window(0, length), workers, 60);
+    assert_eq!(days(365, 8), 46);
+    assert_eq!(days(3650, 8), 60, "no longer than a window may be");
+    assert_eq!(days(90, 8), 30, "two days more are asked for than a window has");
+    assert_eq!(days(10, 1), 30);
+    assert_eq!(days(365, 0), 60);
+    assert_eq!(backfill_days(window(0, 365), 8, 1), 1);
+}
+
 proptest! {
     #[test]
     fn missing_days_and_done_days_are_the_whole(

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     client::Remedy,
     domain::{Lane, ProjectName, Reading, Stream, Window},
-    planner::{self, Task},
+    planner::Task,
     warehouse::{Rank, RunId, WarehouseError},
 };
 
@@ -67,8 +67,7 @@ impl Backfill {
         let opening =
             async || world.warehouse.open_backfill(name, stream, self.window, self.restart).await;
         let backfill = insist(world, opening).await?;
-        let days_max = world.settings.planner.window_days;
-        let windows = planner::missing(self.window, &backfill.done, days_max);
+        let windows = project.backfill_windows(world, self.window, &backfill.done);
         let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
         let tasks = windows.into_iter().map(task).collect();
         let walked =

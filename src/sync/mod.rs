@@ -49,9 +49,10 @@ pub use settings::{ProjectSettings, Settings};
 
 use crate::{
     client::{Client, SettingsError},
-    domain::{ByLane, Kind, Lane, ProjectName, Stream},
+    domain::{ByLane, Kind, Lane, ProjectName, Stream, Window},
     json::Paths,
     normalize::{Context, catalogue},
+    planner,
     warehouse::{Scope, Warehouse},
 };
 use gate::LaneGate;
@@ -136,6 +137,13 @@ impl Project {
     /// The project's API, for calls out of that lane's budget.
     pub fn client(&self, lane: Lane) -> &Client {
         &self.lanes[lane].0
+    }
+
+    /// The windows in which a backfill reads these days, but for those that are done.
+    pub fn backfill_windows(&self, world: &World, whole: Window, done: &[Window]) -> Vec<Window> {
+        let days_max = world.settings.planner.window_days;
+        let days_max = planner::backfill_days(whole, self.workers, days_max);
+        planner::missing(whole, done, days_max)
     }
 
     /// Gives back the calls that no lane will make; what is left counts as made.
