@@ -7,7 +7,8 @@ use bytes::Bytes;
 /// What is kept for the next answers, at most.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-/// A buffer of up to this size serves any answer; a larger one no answer that is less than half of it.
+/// A buffer of up to this size serves any answer; a larger one serves answers that are larger than this too, such as the
+/// last page of a walk.
 const ANY_BYTES_MAX: usize = 1 << 20;
 
 /// Buffers that are free, the one that was used last at the end.
@@ -21,7 +22,7 @@ impl Buffer {
     /// Memory for so many bytes, as far as that is known.
     pub(super) fn take(capacity: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let largest = ANY_BYTES_MAX.max(capacity.saturating_mul(2));
+        let largest = if capacity > ANY_BYTES_MAX { usize::MAX } else { ANY_BYTES_MAX };
         let chosen = free
             .iter()
             .map(Vec::capacity)
