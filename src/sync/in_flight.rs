@@ -1,8 +1,14 @@
-//! How many bytes of answers are held at a time: memory is bounded by them, and not by how many windows are read (I9).
+//! How many bytes of answers are held at a time, with what is made of them: memory is bounded by them, and not by how many
+//! windows are read (I9).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::warehouse;
 
 /// Room is counted in so many bytes.
 const UNIT: usize = 1024;
@@ -61,17 +67,27 @@ impl Reserved {
     }
 }
 
-/// How large the next page of a project will be, from the last one.
+/// How much room the next page of a project needs, from the last ones.
 #[derive(Debug, Default)]
 pub(super) struct PageBytes {
     item_bytes: watch::Sender<Option<u32>>,
+    /// The last page that was stored was known already, so that nothing had to be made of it.
+    is_known_already: AtomicBool,
 }
 
 impl PageBytes {
-    /// The bytes of a page with so many items.
+    /// The room for a page with so many items.
     fn expected(&self, items: u32) -> usize {
         let item_bytes = self.item_bytes.borrow().unwrap_or(ITEM_BYTES_FIRST);
-        usize::try_from(u64::from(item_bytes) * u64::from(items)).unwrap_or(usize::MAX)
+        let bytes = u64::from(item_bytes) * u64::from(items);
+        self.room(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// The room for a page of so many bytes, and for what is likely made of it.
+    pub(super) fn room(&self, bytes: usize) -> usize {
+        let is_known_already = self.is_known_already.load(Ordering::Relaxed);
+        let rows = if is_known_already { 0 } else { warehouse::bytes_to_write(bytes) };
+        bytes.saturating_add(rows)
     }
 
     /// Notes what a page was.
@@ -82,6 +98,12 @@ impl PageBytes {
         }
     }
 
+    /// Notes how many items of a page had to be written; a few take no memory to speak of.
+    pub(super) fn note_written(&self, written: i64, items: i64) {
+        self.is_known_already.store(written <= items / 10, Ordering::Relaxed);
+    }
+
+    /// Whether a page was seen.
     fn is_known(&self) -> bool {
         self.item_bytes.borrow().is_some()
     }
@@ -124,16 +146,21 @@ mod tests {
     #[test]
     fn a_page_is_expected_to_be_like_the_last() {
         let pages = PageBytes::default();
-        assert_eq!(pages.expected(2000), 2000 * 8192);
+        let room = |bytes: usize| bytes + warehouse::bytes_to_write(bytes);
+        assert_eq!(pages.expected(2000), room(2000 * 8192));
         pages.note(500_000, 100);
-        assert_eq!(pages.expected(2000), 10_000_000);
+        assert_eq!(pages.expected(2000), room(10_000_000));
         pages.note(0, 0);
-        assert_eq!(pages.expected(2000), 10_000_000, "an empty page says nothing");
+        assert_eq!(pages.expected(2000), room(10_000_000), "an empty page says nothing");
+        pages.note_written(20, 2000);
+        assert_eq!(pages.expected(2000), 10_000_000, "nothing is made of what is known already");
+        pages.note_written(2000, 2000);
+        assert_eq!(pages.expected(2000), room(10_000_000));
     }
 
     #[tokio::test]
     async fn who_waits_for_a_page_of_unknown_size_asks_anew_once_one_was_seen() {
-        let in_flight = InFlight::new(16 << 20);
+        let in_flight = InFlight::new(27 << 20);
         let pages = PageBytes::default();
         let _first = in_flight.reserve_page(&pages, 1500).await;
         let mut second = Box::pin(in_flight.reserve_page(&pages, 1500));

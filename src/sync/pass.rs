@@ -8,7 +8,8 @@ use crate::{
     client::{ClientError, Page, Resume},
     domain::Reading,
     warehouse::{
-        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, Seen, WarehouseError,
+        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, Seen, Tally,
+        WarehouseError,
     },
 };
 
@@ -97,7 +98,7 @@ async fn fetch(
     let page = page.ok_or(Failure::Interrupted)??;
     let bytes = page.items.iter().map(bytes::Bytes::len).sum();
     project.page_bytes.note(bytes, page.items.len());
-    room.shrink_to(bytes);
+    room.shrink_to(project.page_bytes.room(bytes));
     let next = page.next.map(|cursor| (cursor, page.trail));
     let page = PageToStore::of(&project.scope, page.number, page.read, page.items, next).await;
     Ok(Fetched { page, _room: room })
@@ -115,6 +116,8 @@ async fn store_fetched(
 ) -> Result<PageStored, WarehouseError> {
     let page = &fetched.page;
     let stored = store(world, project, claim, pass, run, page, seen).await?;
+    let Tally { received, inserted, updated, .. } = stored.tally;
+    project.page_bytes.note_written(inserted + updated, received);
     world.progress.add_items(page.observations.len());
     debug!(
         project = %project.name(), window = %claim.reading, page = page.number,

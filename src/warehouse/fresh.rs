@@ -25,8 +25,13 @@ use crate::{
     normalize::catalogue::{self, Key},
 };
 
-/// Records that are made ready and written at a time; bounds the memory of their rows.
-const CHUNK: usize = 160;
+/// Bytes of items that are made ready and written at a time; bounds the memory of their rows.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What new records of so many bytes take besides while they are written: the rows of two chunks, and what is sent of one.
+pub fn bytes_to_write(bytes: usize) -> usize {
+    bytes.min(CHUNK_BYTES).saturating_mul(6)
+}
 
 /// Writes records that have no row yet, in the order of their ids; returns the ids that were written.
 ///
@@ -40,7 +45,16 @@ pub(super) async fn store(
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut written = BTreeSet::new();
-    let mut chunks = items.chunks(CHUNK).map(Arc::<[ItemToStore]>::from);
+    let mut bytes = 0;
+    let of_one_chunk = |item: &ItemToStore, _: &ItemToStore| {
+        bytes += item.body.len();
+        let fits = bytes < CHUNK_BYTES;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    };
+    let mut chunks = items.chunk_by(of_one_chunk).map(Arc::<[ItemToStore]>::from);
     let prepare = async |chunk: Option<Arc<[ItemToStore]>>| match chunk {
         Some(chunk) => prepare(scope, origin, chunk, None, now).await.map(Some),
         None => Ok(None),
@@ -89,10 +103,12 @@ async fn write(
         let ours = Some(inserted.clone());
         ready = prepare(scope, origin, Arc::clone(&ready.chunk), ours, now).await?;
     }
-    match add(connection, scope, origin, &ready).await {
+    match add(connection, scope, origin, &mut ready).await {
         Err(error) if error.is_unique_violation() => {
+            let ours = Some(inserted.clone());
+            ready = prepare(scope, origin, Arc::clone(&ready.chunk), ours, now).await?;
             clear(connection, scope, &ready).await?;
-            add(connection, scope, origin, &ready).await?;
+            add(connection, scope, origin, &mut ready).await?;
         }
         other => other?,
     }
@@ -100,16 +116,17 @@ async fn write(
     Ok(inserted)
 }
 
-/// Adds the rows of these records, all or none of them.
+/// Adds the rows of these records, all or none of them; what was sent is not kept.
 async fn add(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
-    ready: &Ready,
+    ready: &mut Ready,
 ) -> Result<(), WarehouseError> {
     run(connection, "savepoint new_rows").await?;
     let added = async {
-        tables::insert(connection, &scope.project, scope.stream, &ready.rows).await?;
+        let rows = std::mem::take(&mut ready.rows);
+        tables::insert(connection, &scope.project, scope.stream, rows).await?;
         raw::keep(connection, scope, origin.call(), &ready.bodies).await
     };
     let added = added.await;

@@ -63,6 +63,7 @@ pub use detail::{DetailAnswer, DueDetail};
 pub use due::Rank;
 pub use error::{Remedy, WarehouseError};
 pub use explain::{Event, Standing};
+pub use fresh::bytes_to_write;
 pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
 pub use pass::{Checkpoint, GivenUp, Pass, Proof};

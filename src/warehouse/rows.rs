@@ -44,10 +44,14 @@ impl Rows {
         arguments.add(&self.ids)
     }
 
+    /// How many arrays there are at most, and how many bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let arrays = [&self.ids, &self.ordinals].into_iter().chain(&self.columns);
+        (2 + self.columns.len(), arrays.map(Encode::size_hint).sum())
+    }
+
     /// The keys, and all columns of the catalogue.
     pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
-        let arrays = [&self.ids, &self.ordinals].into_iter().chain(&self.columns);
-        arguments.reserve(2 + self.columns.len(), arrays.map(Encode::size_hint).sum());
         if self.table.key != Key::Set {
             self.bind_ids(arguments)?;
         }

@@ -78,10 +78,14 @@ pub(super) async fn insert(
     connection: &mut PgConnection,
     project: &ProjectName,
     stream: Stream,
-    rows: &[Rows],
+    rows: Vec<Rows>,
 ) -> Result<(), WarehouseError> {
-    let arguments =
-        arguments(project, |arguments| rows.iter().try_for_each(|rows| rows.bind(arguments)))?;
+    let arguments = arguments(project, |arguments| {
+        let (columns, bytes) =
+            rows.iter().map(Rows::size).fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        arguments.reserve(columns, bytes);
+        rows.into_iter().try_for_each(|rows| rows.bind(arguments))
+    })?;
     sqlx::query_with(AssertSqlSafe(statements(stream).insert), arguments)
         .execute(connection)
         .await
