@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use super::{
     Scope, WarehouseError,
@@ -123,26 +123,12 @@ async fn add(
     origin: Origin,
     ready: &mut Ready,
 ) -> Result<(), WarehouseError> {
-    run(connection, "savepoint new_rows").await?;
-    let added = async {
-        let rows = std::mem::take(&mut ready.rows);
-        tables::insert(connection, &scope.project, scope.stream, rows).await?;
-        raw::keep(connection, scope, origin.call(), &ready.bodies).await
-    };
-    let added = added.await;
-    if added.is_err() {
-        // Where this fails too, the first reason is the one to tell.
-        let _second = run(connection, "rollback to savepoint new_rows").await;
-    }
-    added.and(run(connection, "release savepoint new_rows").await)
-}
-
-async fn run(connection: &mut PgConnection, statement: &'static str) -> Result<(), WarehouseError> {
-    sqlx::raw_sql(statement)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("marking where new rows begin"))
+    let doing = "writing rows of new records";
+    let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
+    let rows = std::mem::take(&mut ready.rows);
+    tables::insert(&mut savepoint, &scope.project, scope.stream, rows).await?;
+    raw::keep(&mut savepoint, scope, origin.call(), &ready.bodies).await?;
+    savepoint.commit().await.map_err(WarehouseError::database(doing))
 }
 
 /// Removes what stands in the tables of records that had no row of their own.
