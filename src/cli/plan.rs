@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Lane, Reading, Stream, Window},
-    planner::{self, Cost, Task},
+    domain::{Lane, Stream, Window},
+    planner::{self, Cost},
     sync::{Outlook, Project, World},
     warehouse::DetailMode,
 };
@@ -103,11 +103,7 @@ impl Planned {
         let outlook = Outlook::of(world, project).await?;
         let tasks = match backfill {
             None => outlook.tasks(),
-            Some(window) => {
-                let windows = project.backfill_windows(world, window, &[]).into_iter();
-                let reading = windows.map(Reading::Window);
-                reading.map(|reading| Task { lane: Lane::Backfill, reading }).collect()
-            }
+            Some(window) => project.backfill_tasks(world, window, &[]),
         };
         let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
         let waiting =

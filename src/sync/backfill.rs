@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     client::Remedy,
-    domain::{Lane, ProjectName, Reading, Stream, Window},
-    planner::Task,
+    domain::{ProjectName, Stream, Window},
     warehouse::{Rank, RunId, WarehouseError},
 };
 
@@ -67,9 +66,7 @@ impl Backfill {
         let opening =
             async || world.warehouse.open_backfill(name, stream, self.window, self.restart).await;
         let backfill = insist(world, opening).await?;
-        let windows = project.backfill_windows(world, self.window, &backfill.done);
-        let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
-        let tasks = windows.into_iter().map(task).collect();
+        let tasks = project.backfill_tasks(world, self.window, &backfill.done).into();
         let walked =
             read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
         let read = walked.end(project);

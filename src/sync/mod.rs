@@ -49,10 +49,10 @@ pub use settings::{ProjectSettings, Settings};
 
 use crate::{
     client::{Client, SettingsError},
-    domain::{ByLane, Kind, Lane, ProjectName, Stream, Window},
+    domain::{ByLane, Kind, Lane, ProjectName, Reading, Stream, Window},
     json::Paths,
     normalize::{Context, catalogue},
-    planner,
+    planner::{self, Task},
     warehouse::{Scope, Warehouse},
 };
 use gate::LaneGate;
@@ -139,11 +139,12 @@ impl Project {
         &self.lanes[lane].0
     }
 
-    /// The windows in which a backfill reads these days, but for those that are done.
-    pub fn backfill_windows(&self, world: &World, whole: Window, done: &[Window]) -> Vec<Window> {
+    /// The walks by which a backfill reads these days, but for those that are done.
+    pub fn backfill_tasks(&self, world: &World, whole: Window, done: &[Window]) -> Vec<Task> {
         let days_max = world.settings.planner.window_days;
         let days_max = planner::backfill_days(whole, self.workers, days_max);
-        planner::missing(whole, done, days_max)
+        let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
+        planner::missing(whole, done, days_max).into_iter().map(task).collect()
     }
 
     /// Gives back the calls that no lane will make; what is left counts as made.
