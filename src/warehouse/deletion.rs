@@ -5,7 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, history, raw, tables};
+use super::{
+    Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, history, raw, statements,
+    tables,
+};
 use crate::{
     domain::{Day, ProjectName, ReadNumber, Stream, Window},
     normalize::catalogue::{self, Schema},
@@ -230,14 +233,10 @@ pub(super) async fn delete(
             let nulls =
                 forgotten.fold(String::new(), |text, column| text + ", " + column + " = null");
             let sql = format!(
-                "update {table} as held set deleted_at = $3, changed_at = $3{nulls}
-                 from unnest($2::text[]) as given (id)
-                 cross join lateral (
-                    select ctid as place from {table} where project = $1 and {id} = given.id offset 0
-                 ) as found
-                 where held.ctid = found.place",
-                table = table.qualified(),
-                id = table.id_column(),
+                "update {} as held set deleted_at = $3, changed_at = $3{nulls}
+                 from {found} where held.ctid = found.place",
+                table.qualified(),
+                found = statements::found(&table.qualified(), table.id_column(), "ctid as place"),
             );
             run(connection, scope, sql, &ids, now).await?;
             let sql = format!(

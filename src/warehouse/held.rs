@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Scope, WarehouseError, raw};
+use super::{Scope, WarehouseError, raw, statements::found};
 use crate::{
-    domain::{Call, Day, Digest, ReadNumber, Stream},
+    domain::{Call, Day, Digest, ReadNumber},
     normalize::{self, catalogue},
 };
 
@@ -144,12 +144,12 @@ pub(super) async fn lock(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+        r#"select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
             unlisted, absent, unsettled, moved_at, deleted_at
-         from (select unnest($3::text[]) as id order by 1) as given
+         from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
-         ) as held",
+         ) as held"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -165,7 +165,7 @@ pub(super) async fn lock(
     let sql = format!(
         "select {id}, encoding, {other} from {rows}",
         id = catalogue::id_column(scope.stream),
-        rows = raw::looked_up(scope.stream),
+        rows = raw::found(scope.stream),
     );
     let bodies: Vec<(String, String, Option<Vec<u8>>)> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
@@ -333,39 +333,18 @@ pub(super) async fn touch(
         return Ok(());
     }
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let done = match scope.stream {
-        Stream::Submission => {
-            sqlx::query!(
-                "update argos.submission as held set changed_at = $3
-                 from unnest($2::text[]) as given (id)
-                 cross join lateral (
-                    select ctid as place from argos.submission
-                    where project = $1 and submission_id = given.id offset 0
-                 ) as found
-                 where held.ctid = found.place and held.changed_at <> $3",
-                scope.project.as_str(),
-                &ids as &[&str],
-                now,
-            )
-            .execute(connection)
-            .await
-        }
-        Stream::Faceauth => {
-            sqlx::query!(
-                "update argos.faceauth as held set changed_at = $3
-                 from unnest($2::text[]) as given (id)
-                 cross join lateral (
-                    select ctid as place from argos.faceauth
-                    where project = $1 and auth_id = given.id offset 0
-                 ) as found
-                 where held.ctid = found.place and held.changed_at <> $3",
-                scope.project.as_str(),
-                &ids as &[&str],
-                now,
-            )
-            .execute(connection)
-            .await
-        }
-    };
-    done.map(drop).map_err(WarehouseError::database("moving changed_at"))
+    let table = format!("argos.{}", scope.stream.as_str());
+    let sql = format!(
+        "update {table} as held set changed_at = $3 from {found}
+         where held.ctid = found.place and held.changed_at <> $3",
+        found = found(&table, catalogue::id_column(scope.stream), "ctid as place"),
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(now)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("moving changed_at"))
 }

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::{
     Scope, WarehouseError,
     array::{Array, Element},
-    body, tables,
+    body, statements, tables,
 };
 use crate::{
     domain::{Call, Stream},
@@ -80,15 +80,9 @@ pub(super) async fn drop_bodies(
     tables::empty(connection, &scope.project, table, id_column, ids).await
 }
 
-/// What stands in `from` to read the bodies of the project `$1` and the records `$2`, each looked up by its key.
-pub(super) fn looked_up(stream: Stream) -> String {
-    format!(
-        "unnest($2::text[]) as given (id) cross join lateral (
-            select * from {table} where project = $1 and {id} = given.id offset 0
-         ) as held",
-        table = table(stream),
-        id = catalogue::id_column(stream),
-    )
+/// What stands in `from` to read the bodies of the project `$1` and the records `$2`.
+pub(super) fn found(stream: Stream) -> String {
+    statements::found(table(stream), catalogue::id_column(stream), "*")
 }
 
 /// The table of a stream's raw bodies.

@@ -101,13 +101,13 @@ async fn lock(
 ) -> Result<Vec<Older>, WarehouseError> {
     sqlx::query_as!(
         Older,
-        "select held.id, list_no, detail_no, window_day, undated, deleted_at
-         from (select unnest($3::text[]) as id order by 1) as given
+        r#"select held.id, list_no, detail_no, window_day, undated, deleted_at
+         from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record
             where project = $1 and stream = $2 and id = given.id and normalizer_version < $4
             for update skip locked
-         ) as held",
+         ) as held"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         ids,
@@ -185,7 +185,7 @@ async fn read_raw(
     let sql = format!(
         "select {id}, encoding, list_body, detail_body from {rows}",
         id = catalogue::id_column(scope.stream),
-        rows = raw::looked_up(scope.stream),
+        rows = raw::found(scope.stream),
     );
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
     let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))

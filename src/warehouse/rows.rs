@@ -44,10 +44,10 @@ impl Rows {
         arguments.add(&self.ids)
     }
 
-    /// How many arrays there are at most, and how many bytes.
-    pub(super) fn size(&self) -> (usize, usize) {
+    /// How many bytes they are at most.
+    pub(super) fn size_hint(&self) -> usize {
         let arrays = [&self.ids, &self.ordinals].into_iter().chain(&self.columns);
-        (2 + self.columns.len(), arrays.map(Encode::size_hint).sum())
+        arrays.map(Encode::size_hint).sum()
     }
 
     /// The keys, and all columns of the catalogue.

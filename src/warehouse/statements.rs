@@ -287,3 +287,12 @@ pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &st
         "lateral (select {columns} from {table} as own where own.project = $1 and {condition} offset 0) as {name}"
     )
 }
+
+/// What stands in `from` to find the rows of the project `$1` and the records `$2` in a table, each record by its key.
+pub(super) fn found(table: &str, id_column: &str, columns: &str) -> String {
+    format!(
+        "unnest($2::text[]) as given (id)\n\
+         cross join lateral (\n\
+         select {columns} from {table} where project = $1 and {id_column} = given.id offset 0) as found"
+    )
+}

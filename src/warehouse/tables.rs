@@ -14,7 +14,7 @@ use super::{
     history::{self, Sight},
     notes::Noted,
     rows::Rows,
-    statements::{Surplus, statements},
+    statements::{Surplus, found, statements},
 };
 use crate::{
     domain::{ProjectName, Stream},
@@ -81,9 +81,7 @@ pub(super) async fn insert(
     rows: Vec<Rows>,
 ) -> Result<(), WarehouseError> {
     let arguments = arguments(project, |arguments| {
-        let (columns, bytes) =
-            rows.iter().map(Rows::size).fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
-        arguments.reserve(columns, bytes);
+        arguments.reserve(0, rows.iter().map(Rows::size_hint).sum());
         rows.into_iter().try_for_each(|rows| rows.bind(arguments))
     })?;
     sqlx::query_with(AssertSqlSafe(statements(stream).insert), arguments)
@@ -105,11 +103,8 @@ pub(super) async fn empty(
         return Ok(());
     }
     let sql = format!(
-        "delete from {table} as held using unnest($2::text[]) as given (id)
-         cross join lateral (
-            select ctid as place from {table} where project = $1 and {id_column} = given.id offset 0
-         ) as found
-         where held.ctid = found.place"
+        "delete from {table} as held using {found} where held.ctid = found.place",
+        found = found(table, id_column, "ctid as place"),
     );
     sqlx::query(AssertSqlSafe(sql))
         .bind(project.as_str())
