@@ -1,11 +1,7 @@
 //! Deletions by absence (I7): a complete walk did not find a record where it was, and two single calls at some distance did
 //! not find it either, each beside one that found a live record.
 
-use std::{
-    collections::{BTreeMap, HashSet, hash_map::RandomState},
-    hash::BuildHasher as _,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
@@ -16,7 +12,7 @@ use super::{
     claim::Claim,
     deletion::{self, Verdict},
     due::{self, Rank},
-    page::PageToStore,
+    seen::{Seen, Sorted},
 };
 use crate::domain::{Day, ReadNumber};
 
@@ -53,42 +49,8 @@ impl DeletionRules {
     }
 }
 
-/// Longer walks prove no absence: what they saw would take too much memory.
-const SEEN_MAX: usize = 1_000_000;
-
 /// More missing records than this wait for the next walk.
 const MISSING_MAX: usize = 100_000;
-
-/// What one uninterrupted walk has seen, from its first page on. Eight bytes a record.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Drawn before the first page was asked for.
-    began: Option<ReadNumber>,
-    ids: HashSet<u64>,
-    hasher: RandomState,
-    has_overflown: bool,
-}
-
-impl Seen {
-    /// Notes what a page shows.
-    pub fn add(&mut self, page: &PageToStore) {
-        if self.has_overflown {
-            return;
-        }
-        self.began.get_or_insert(page.read);
-        let glances =
-            page.observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
-        self.ids.extend(glances.map(|glance| self.hasher.hash_one(&glance.id)));
-        if self.ids.len() > SEEN_MAX {
-            self.has_overflown = true;
-            self.ids = HashSet::new();
-        }
-    }
-
-    fn contains(&self, id: &str) -> bool {
-        self.ids.contains(&self.hasher.hash_one(id))
-    }
-}
 
 /// Live records, and those of them that a walk missed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,7 +70,7 @@ pub(super) async fn compare(
     seen: &Seen,
     now: DateTime<Utc>,
 ) -> Result<Option<Count>, WarehouseError> {
-    let Some(began) = seen.began.filter(|_| !seen.has_overflown) else { return Ok(None) };
+    let Some(seen) = seen.sorted() else { return Ok(None) };
     let verdicts = deletion::verdicts(connection, claim).await?;
     let mut days: BTreeMap<Day, Count> = BTreeMap::new();
     let mut missing: Vec<(String, Day)> = Vec::new();
@@ -121,7 +83,7 @@ pub(super) async fn compare(
                     where covered.project = $1 and covered.stream = $2 and covered.day = window_day) end",
         scope.project.as_str(),
         scope.stream.as_str(),
-        began.0,
+        seen.began.0,
         claim.reading.is_filtered(),
         claim.window.from(),
         claim.window.to(),
@@ -139,7 +101,7 @@ pub(super) async fn compare(
         }
     }
     drop(expected);
-    clear_seen(connection, scope, claim, seen).await?;
+    clear_seen(connection, scope, claim, &seen).await?;
     if missing.is_empty() {
         deletion::clear_alarms(connection, claim).await?;
         return Ok(None);
@@ -182,7 +144,7 @@ async fn clear_seen(
     connection: &mut PgConnection,
     scope: &Scope,
     claim: &Claim,
-    seen: &Seen,
+    seen: &Sorted<'_>,
 ) -> Result<(), WarehouseError> {
     let doing = "clearing suspects";
     let suspects = sqlx::query!(

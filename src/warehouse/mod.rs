@@ -37,6 +37,7 @@ mod renormalize;
 mod report;
 mod rows;
 mod run;
+mod seen;
 mod statements;
 mod store;
 mod tables;
@@ -51,7 +52,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use absence::{Count, DeletionRules, Seen};
+pub use absence::{Count, DeletionRules};
 pub use backfill::Backfill;
 pub use blocked::BlockedDay;
 pub use body::RawStorage;
@@ -73,6 +74,7 @@ pub use quarantine::{QuarantinedItem, Retried};
 pub use renormalize::Renormalized;
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, ProjectEnd, RunId, Tally};
+pub use seen::Seen;
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;

@@ -7,12 +7,13 @@ use chrono::NaiveDate;
 
 use super::{
     Scope, Tally, Warehouse, WarehouseError,
-    absence::{self, Count, Seen},
+    absence::{self, Count},
     claim,
     claim::Claim,
     own_thread::on_own_thread,
     pass::{self, Pass, Proof},
     run::{self, RunId},
+    seen::Seen,
     store::{self, Observation, Origin},
 };
 use crate::domain::{Cursor, ReadNumber, Trail};
