@@ -62,15 +62,16 @@ fn inverse(odd: u64) -> u64 {
 
 /// Appends the last `length` base-36 digits of the number.
 fn base36(number: u64, length: usize, out: &mut String) {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut digits = [b'0'; CORE_LENGTH];
     let mut rest = number;
     for digit in digits.iter_mut().rev() {
-        let value = u32::try_from(rest % 36).unwrap_or(0);
-        *digit =
-            char::from_digit(value, 36).and_then(|char| u8::try_from(char).ok()).unwrap_or(b'0');
+        let value = usize::try_from(rest % 36).unwrap_or(0);
+        *digit = DIGITS.get(value).copied().unwrap_or(b'0');
         rest /= 36;
     }
-    out.extend(digits.iter().skip(CORE_LENGTH - length.min(CORE_LENGTH)).copied().map(char::from));
+    let last = digits.get(CORE_LENGTH - length.min(CORE_LENGTH)..).unwrap_or_default();
+    out.push_str(std::str::from_utf8(last).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@
 //! | | `{"project": "<key>", "add": {"created_at_ms": 1704067200000, "result": "pending"}}`, answered with the `id` |
 
 mod answer;
+mod bodies;
 mod change;
 mod clock;
 mod control;

@@ -200,8 +200,7 @@ fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
 pub(super) fn signed_address(w: &mut Writer, style: Style<'_>, id: &str, name: &str) {
     let key =
         id.bytes().chain(name.bytes()).fold(style.call, |key, byte| mix(key ^ u64::from(byte)));
-    let signature =
-        format!("{key:016x}{:016x}{:016x}{:016x}", mix(key), mix(key ^ 1), mix(key ^ 2));
+    let signature = hex([key, mix(key), mix(key ^ 1), mix(key ^ 2)]);
     w.pieces(&[
         "https://images.argos.example/v3/",
         id,
@@ -253,7 +252,20 @@ fn detail_envelope(
 /// A hash of who the person is: the same for all submissions of one person.
 fn duplicated_information(item: &Submission<'_>, salt: u64) -> String {
     let key = mix(item.seed ^ mix((u64::from(item.person_number) << 4) | salt));
-    format!("{key:016x}{:016x}", mix(key))
+    hex([key, mix(key)])
+}
+
+/// The numbers as hexadecimal digits, sixteen each.
+fn hex<const COUNT: usize>(numbers: [u64; COUNT]) -> String {
+    let digits = numbers.map(|number| {
+        let mut digits = [0; 16];
+        for (place, shift) in digits.iter_mut().zip((0..64).step_by(4).rev()) {
+            let nibble = number >> shift & 15;
+            *place = u8::try_from(nibble + if nibble < 10 { 48 } else { 87 }).unwrap_or(0);
+        }
+        digits
+    });
+    String::from_utf8(digits.concat()).unwrap_or_default()
 }
 
 /// Writes the members of one entry of an applicant's list (contract section 4).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
@@ -10,6 +10,7 @@ use axum::routing::{get, post, put};
 use futures_util::{StreamExt, stream};
 
 use super::answer::Answer;
+use super::bodies;
 use super::control;
 use super::encryption::{self, Pairs};
 use super::faults::{Fault, Faults};
@@ -125,7 +126,7 @@ fn answer(
 
 /// The answer as JSON.
 pub(super) fn response(answer: Answer) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
+    let mut response = Response::new(Body::from(bodies::lend(answer.body)));
     *response.status_mut() = answer.status;
     let json = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -135,7 +136,7 @@ pub(super) fn response(answer: Answer) -> Response {
 /// The head of the answer and half of the body; then the connection closes.
 fn cut_short(answer: Answer, scissors: Scissors) -> Response {
     let length = answer.body.len();
-    let half = Bytes::from(answer.body).slice(..length / 2);
+    let half = bodies::lend(answer.body).slice(..length / 2);
     let torn = stream::once(async move {
         // What was written before leaves the machine first.
         tokio::task::yield_now().await;

@@ -3,6 +3,7 @@
 //! The simulator must never be what a measurement measures, so items are written byte by byte into the body they are
 //! sent in, without a tree in between. Commas come from the byte before: after `{`, `[` and `:` there is none.
 
+use super::bodies;
 use super::knobs::TimeFormat;
 
 const DAY_MS: i64 = 86_400_000;
@@ -16,7 +17,7 @@ pub(super) struct Writer {
 impl Writer {
     /// An empty text with room for `capacity` bytes.
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { out: Vec::with_capacity(capacity) }
+        Self { out: bodies::take(capacity) }
     }
 
     /// The text written so far.
@@ -26,8 +27,7 @@ impl Writer {
 
     /// Starts a member; its value must follow. The key is written as it is.
     pub(super) fn key(&mut self, key: &str) -> &mut Self {
-        self.separate();
-        self.out.push(b'"');
+        self.quote();
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
         self
@@ -61,16 +61,14 @@ impl Writer {
 
     /// Writes a text, escaped where JSON wants it.
     pub(super) fn text(&mut self, text: &str) {
-        self.separate();
-        self.out.push(b'"');
+        self.quote();
         self.escaped(text);
         self.out.push(b'"');
     }
 
     /// Writes a text made of pieces, escaped where JSON wants it.
     pub(super) fn pieces(&mut self, pieces: &[&str]) {
-        self.separate();
-        self.out.push(b'"');
+        self.quote();
         for piece in pieces {
             self.escaped(piece);
         }
@@ -104,93 +102,90 @@ impl Writer {
         self.separate();
         let scale = 10_u32.pow(places);
         self.digits(u64::from(units / scale));
-        let (mut rest, mut scale) = (units % scale, scale);
-        if rest > 0 {
-            self.out.push(b'.');
+        let mut rest = units % scale;
+        if rest == 0 {
+            return;
         }
-        while rest > 0 {
-            scale /= 10;
-            self.digits(u64::from(rest / scale));
+        let mut text = [b'.'; 11];
+        let mut length = 1;
+        for place in text.iter_mut().skip(1) {
+            rest *= 10;
+            *place = digit(u64::from(rest / scale));
             rest %= scale;
+            length += 1;
+            if rest == 0 {
+                break;
+            }
         }
+        self.out.extend_from_slice(text.get(..length).unwrap_or_default());
     }
 
     /// Writes a date-time, given in milliseconds since 1970, as a text.
     pub(super) fn time(&mut self, format: TimeFormat, at_ms: i64) {
-        self.separate();
-        self.out.push(b'"');
-        self.bare_time(format, at_ms);
-        self.out.push(b'"');
-    }
-
-    fn bare_time(&mut self, format: TimeFormat, at_ms: i64) {
+        self.quote();
         self.bare_day(at_ms.div_euclid(DAY_MS));
         let ms = u64::try_from(at_ms.rem_euclid(DAY_MS)).unwrap_or(0);
-        let (first, between, last, zone): (u8, u8, u8, &[u8]) = match format {
-            TimeFormat::Iso => (b'T', b':', b'.', b"Z"),
-            TimeFormat::Dashed => (b'-', b'-', b'-', b""),
+        let (first, between, last, end): (u8, u8, u8, &[u8]) = match format {
+            TimeFormat::Iso => (b'T', b':', b'.', b"Z\""),
+            TimeFormat::Dashed => (b'-', b'-', b'-', b"\""),
         };
-        let clock =
-            [(first, ms / 3_600_000), (between, ms / 60_000 % 60), (between, ms / 1000 % 60)];
-        for (mark, value) in clock {
-            self.out.push(mark);
-            self.two_digits(value);
-        }
-        self.out.push(last);
-        self.digits(ms % 1000 / 100);
-        self.two_digits(ms % 100);
-        self.out.extend_from_slice(zone);
+        self.marked(first, ms / 3_600_000);
+        self.marked(between, ms / 60_000 % 60);
+        self.marked(between, ms / 1000 % 60);
+        self.out.extend_from_slice(&[last, digit(ms / 100 % 10)]);
+        self.out.extend_from_slice(&two_digits(ms % 100));
+        self.out.extend_from_slice(end);
     }
 
     /// Writes a calendar date, given in days since 1970, as a text `YYYY-MM-DD`.
     pub(super) fn day(&mut self, day: i64) {
-        self.separate();
-        self.out.push(b'"');
+        self.quote();
         self.bare_day(day);
         self.out.push(b'"');
     }
 
     fn bare_day(&mut self, day: i64) {
         let (year, month, day) = civil(day);
-        self.two_digits(year / 100);
-        self.two_digits(year % 100);
-        self.out.push(b'-');
-        self.two_digits(month);
-        self.out.push(b'-');
-        self.two_digits(day);
+        self.out.extend_from_slice(&two_digits(year / 100));
+        self.out.extend_from_slice(&two_digits(year % 100));
+        self.marked(b'-', month);
+        self.marked(b'-', day);
+    }
+
+    /// Two digits behind a mark.
+    fn marked(&mut self, mark: u8, value: u64) {
+        let [one, two] = two_digits(value);
+        self.out.extend_from_slice(&[mark, one, two]);
+    }
+
+    /// Begins a text.
+    fn quote(&mut self) {
+        self.out.extend_from_slice(if self.is_first() { b"\"" } else { b",\"" });
     }
 
     fn separate(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':')) {
+        if !self.is_first() {
             self.out.push(b',');
         }
     }
 
-    fn two_digits(&mut self, value: u64) {
-        self.digit(value / 10 % 10);
-        self.digit(value % 10);
-    }
-
-    /// The last digit of a value.
-    fn digit(&mut self, value: u64) {
-        self.out.push(b'0' + u8::try_from(value % 10).unwrap_or(0));
+    /// Whether nothing stands before what comes next, in the same object or array.
+    fn is_first(&self) -> bool {
+        matches!(self.out.last(), None | Some(b'{' | b'[' | b':'))
     }
 
     fn digits(&mut self, value: u64) {
-        if value < 10 {
-            return self.digit(value);
-        }
         let mut text = [b'0'; 20];
-        let (mut rest, mut length) = (value, 0);
-        for digit in text.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        let (mut rest, mut from) = (value, text.len());
+        for place in text.iter_mut().rev() {
+            *place = digit(rest % 10);
             rest /= 10;
-            length += 1;
+            from -= 1;
             if rest == 0 {
                 break;
             }
         }
-        self.out.extend(text.iter().skip(text.len() - length));
+        self.out.extend_from_slice(text.get(from..).unwrap_or_default());
     }
 
     fn escaped(&mut self, text: &str) {
@@ -208,6 +203,16 @@ impl Writer {
             }
         }
     }
+}
+
+/// The digit of a value below ten.
+fn digit(value: u64) -> u8 {
+    b'0' + u8::try_from(value).unwrap_or(0)
+}
+
+/// The digits of a value below a hundred.
+fn two_digits(value: u64) -> [u8; 2] {
+    [digit(value / 10), digit(value % 10)]
 }
 
 /// Year, month and day of a day since 1970, by the era arithmetic of the Gregorian calendar.
