@@ -75,16 +75,26 @@ impl Json<'_> {
 
     /// Appends this value as JSON text, members in key order.
     pub fn write(&self, out: &mut String) {
-        self.put(|_| (), out);
+        self.put(Order::Key, out);
+    }
+
+    /// The same, without a member of that name.
+    pub fn write_without(&self, hidden: Option<&str>, out: &mut String) {
+        match self {
+            Self::Object(members) => {
+                let shown = members.iter().filter(|(key, _)| Some(key.as_ref()) != hidden);
+                put_members(shown, Order::Key, out);
+            }
+            other => other.write(out),
+        }
     }
 
     /// The same for a value of `jsonb`, which keeps shorter keys first, and need not sort what comes in its order.
     pub fn write_for_jsonb(&self, out: &mut String) {
-        // Stable: keys of one length stay in key order.
-        self.put(|members| members.sort_by_key(|(key, _)| key.len()), out);
+        self.put(Order::Jsonb, out);
     }
 
-    fn put(&self, sort: fn(&mut [&Member<'_>]), out: &mut String) {
+    fn put(&self, order: Order, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
@@ -97,24 +107,19 @@ impl Json<'_> {
                     if index > 0 {
                         out.push(',');
                     }
-                    element.put(sort, out);
+                    element.put(order, out);
                 }
                 out.push(']');
             }
-            Self::Object(members) => {
-                let mut members: Vec<_> = members.iter().collect();
-                sort(&mut members);
-                out.push('{');
-                for (index, (key, value)) in members.into_iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    put_text(key, out);
-                    out.push(':');
-                    value.put(sort, out);
+            Self::Object(members) => match order {
+                Order::Key => put_members(members.iter(), order, out),
+                Order::Jsonb => {
+                    let mut members: Vec<_> = members.iter().collect();
+                    // Stable: keys of one length stay in key order.
+                    members.sort_by_key(|(key, _)| key.len());
+                    put_members(members.into_iter(), order, out);
                 }
-                out.push('}');
-            }
+            },
         }
     }
 
@@ -153,12 +158,37 @@ impl Json<'_> {
     }
 }
 
+/// In which order members are written.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// As they stand: by key.
+    Key,
+    /// As `jsonb` keeps them: by the length of the key, then by key.
+    Jsonb,
+}
+
+fn put_members<'m>(members: impl Iterator<Item = &'m Member<'m>>, order: Order, out: &mut String) {
+    out.push('{');
+    for (index, (key, value)) in members.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        put_text(key, out);
+        out.push(':');
+        value.put(order, out);
+    }
+    out.push('}');
+}
+
 fn put_text(text: &str, out: &mut String) {
-    let is_special = |char: char| matches!(char, '"' | '\\' | '\0'..' ');
+    let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..b' ');
     out.push('"');
+    // Nearly all texts are plain, and to look at all bytes takes less time than to stop at one.
+    let is_plain = !text.bytes().fold(false, |any, byte| any | is_special(byte));
     let mut rest = text;
-    while let Some((plain, special)) =
-        rest.find(is_special).and_then(|at| rest.split_at_checked(at))
+    while !is_plain
+        && let Some(at) = rest.bytes().position(is_special)
+        && let Some((plain, special)) = rest.split_at_checked(at)
     {
         out.push_str(plain);
         let mut chars = special.chars();

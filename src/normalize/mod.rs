@@ -251,6 +251,10 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
 }
 
 fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    bytes.into_iter().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).collect()
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        text.extend([byte >> 4, byte & 15].map(digit).map(char::from));
+    }
+    text
 }

@@ -19,10 +19,9 @@ pub(super) fn policy<'a>(
     hidden: Option<&str>,
     notes: &mut Vec<Note>,
 ) -> Option<(String, Row<'a>)> {
-    let set @ Json::Object(members) = set? else { return None };
+    let set @ Json::Object(_) = set? else { return None };
     let table = catalogue::tables(stream).iter().find(|table| table.key == Key::Set)?;
-    let shown = members.iter().filter(|(key, _)| Some(key.as_ref()) != hidden).cloned().collect();
-    let id = policy_id(&Json::Object(shown));
+    let id = policy_id(set, hidden);
     let cells = table.columns.iter().map(|column| {
         let key = column.path.rsplit('.').next().unwrap_or_default();
         match set.get(key) {
@@ -39,8 +38,8 @@ pub(super) fn policy<'a>(
 }
 
 /// The first 16 bytes of SHA-256 over the set in canonical form, in hex.
-fn policy_id(set: &Json<'_>) -> String {
-    let mut canonical = String::new();
-    set.write(&mut canonical);
+fn policy_id(set: &Json<'_>, hidden: Option<&str>) -> String {
+    let mut canonical = String::with_capacity(1024);
+    set.write_without(hidden, &mut canonical);
     hex(Sha256::digest(canonical.as_bytes()).iter().copied().take(16))
 }

@@ -60,6 +60,9 @@ pub(super) enum Unreadable {
     NoNumber,
 }
 
+/// Room for most values of [`Type::Json`].
+const JSON_BYTES: usize = 256;
+
 /// Reads a value as a cell of that type.
 pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unreadable> {
     if matches!(value, Json::Null) {
@@ -75,7 +78,7 @@ pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unre
         Type::At => time(value, |text| parse_time(text).map(Cell::At)),
         Type::Date => time(value, |text| parse_date(text).map(Cell::Date)),
         Type::Json => {
-            let mut text = String::new();
+            let mut text = String::with_capacity(JSON_BYTES);
             if holds_unstorable(value) {
                 storable(value).write_for_jsonb(&mut text);
             } else {
@@ -103,7 +106,7 @@ fn is_storable(number: &str) -> bool {
     const EXPONENT_MAX: u32 = 1000;
     /// So many digits, with or without a point, are below the largest double.
     const PLAIN_MAX: usize = 300;
-    if number.len() <= PLAIN_MAX && !number.contains(['e', 'E']) {
+    if number.len() <= PLAIN_MAX && !number.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
         return true;
     }
     let exponent =
@@ -271,7 +274,9 @@ fn two(text: &str, from: usize) -> Option<u32> {
 /// A decimal fraction of a second; digits after the ninth are dropped.
 fn nanoseconds(fraction: &str) -> Option<u32> {
     let digits = fraction.get(..fraction.len().min(9))?;
-    format!("{digits:0<9}").parse().ok()
+    let missing = u32::try_from(9 - digits.len()).ok()?;
+    let value = if digits.is_empty() { 0 } else { digits.parse::<u32>().ok()? };
+    Some(value * 10_u32.pow(missing))
 }
 
 fn at_zone(time: NaiveDateTime, zone: &str) -> Option<DateTime<FixedOffset>> {
