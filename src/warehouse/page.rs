@@ -83,15 +83,16 @@ impl Warehouse {
         let arrived = Tally { received, ..Tally::default() };
         pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, inside)
             .await?;
-        if count_days(page, |day| asked.contains(day)) > 0 {
-            super::project::prove_filter(&mut transaction, &scope.project).await?;
-        }
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
         let mut alarm = None;
         if let (None, Some(seen)) = (&page.next, seen) {
             alarm =
                 absence::compare(&mut transaction, scope, claim, pass.pass_id, seen, now).await?;
+        }
+        // Late: all first pages of a project note it in one row, and wait for who holds it.
+        if count_days(page, |day| asked.contains(day)) > 0 {
+            super::project::prove_filter(&mut transaction, &scope.project).await?;
         }
         let proof = match page.next {
             Some(_) => None,
