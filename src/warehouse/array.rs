@@ -86,9 +86,15 @@ pub(super) struct Array {
 }
 
 impl Array {
-    /// No values yet.
-    pub(super) fn new(element: Element) -> Self {
-        Self { element, count: 0, has_null: false, bytes: Vec::new(), is_spoilt: false }
+    /// No values yet, and room for so many bytes of them.
+    pub(super) fn with_room(element: Element, bytes: usize) -> Self {
+        let bytes = Vec::with_capacity(bytes);
+        Self { element, count: 0, has_null: false, bytes, is_spoilt: false }
+    }
+
+    /// The room that as much again may need.
+    pub(super) fn room(&self) -> usize {
+        self.bytes.len() + self.bytes.len() / 8
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -232,18 +238,21 @@ mod tests {
     #[test]
     fn the_epochs_are_postgresqls() {
         let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
-        let mut days = Array::new(Element::Date);
+        let mut days = Array::with_room(Element::Date, 0);
         days.cell(&Cell::Date(day));
         assert_eq!(sent(&days)[20..], [0, 0, 0, 4, 0, 0, 0, 1]);
-        let mut times = Array::new(Element::At);
+        let mut times = Array::with_room(Element::At, 0);
         times.cell(&Cell::At(day.and_time(chrono::NaiveTime::MIN).and_utc()));
         assert_eq!(sent(&times)[24..], 86_400_000_000i64.to_be_bytes());
     }
 
     #[test]
     fn an_array_tells_its_shape_and_an_empty_one_has_none() {
-        assert_eq!(sent(&Array::new(Element::Int4)), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]);
-        let mut array = Array::new(Element::Text);
+        assert_eq!(
+            sent(&Array::with_room(Element::Int4, 0)),
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
+        );
+        let mut array = Array::with_room(Element::Text, 0);
         array.text("a");
         array.null();
         let head = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1];
@@ -253,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_refused() {
-        let mut array = Array::new(Element::Int8);
+        let mut array = Array::with_room(Element::Int8, 0);
         array.cell(&Cell::Bool(true));
         assert!(array.encode_by_ref(&mut PgArgumentBuffer::default()).is_err());
     }

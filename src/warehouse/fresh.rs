@@ -1,8 +1,8 @@
 //! Records that nobody has seen before: the larger part of a first load.
 //!
-//! Who inserts the row of `argos_sync.record` owns the record until the transaction ends, and where that row was missing
-//! there are no others of it: its rows are added without looking for older ones. Should somebody have emptied tables by
-//! hand, so that others are there after all, they belong to nobody and make way.
+//! Where the row of `argos_sync.record` is missing there are no others of the record: all are added by one statement that
+//! looks for none. It fails where another writer was faster, and then what that one wrote is left out and the rest written
+//! again. Should somebody have emptied tables by hand, so that rows are there after all, they belong to nobody and make way.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,7 +16,7 @@ use super::{
     notes::{self, Noted},
     own_thread::on_own_thread,
     raw,
-    ready::Ready,
+    ready::{Ready, Room},
     store::{ItemToStore, Origin},
     tables,
 };
@@ -35,13 +35,45 @@ pub fn bytes_to_write(bytes: usize) -> usize {
 
 /// Writes records that have no row yet, in the order of their ids; returns the ids that were written.
 ///
-/// The others were inserted by another writer at the same moment: they are known now. While PostgreSQL takes some, the next
-/// are made ready.
+/// The others were inserted by another writer at the same moment: they are known now.
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
     origin: Origin,
-    items: Vec<ItemToStore>,
+    mut items: Vec<ItemToStore>,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<String>, WarehouseError> {
+    let doing = "writing new records";
+    let mut is_cleared = false;
+    loop {
+        let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
+        let collision = match add(&mut savepoint, scope, origin, &items, now).await {
+            Ok(written) => {
+                savepoint.commit().await.map_err(WarehouseError::database(doing))?;
+                return Ok(written);
+            }
+            Err(error) if error.is_unique_violation() => error,
+            Err(error) => return Err(error),
+        };
+        savepoint.rollback().await.map_err(WarehouseError::database(doing))?;
+        let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
+        let stored = held::stored_among(connection, scope, &ids).await?;
+        if stored.is_empty() {
+            if std::mem::replace(&mut is_cleared, true) {
+                return Err(collision);
+            }
+            clear(connection, scope, &ids).await?;
+        }
+        items.retain(|item| !stored.contains(&item.id));
+    }
+}
+
+/// Adds these records, all or none of them. While PostgreSQL takes some, the next are made ready.
+async fn add(
+    connection: &mut PgConnection,
+    scope: &Arc<Scope>,
+    origin: Origin,
+    items: &[ItemToStore],
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut written = BTreeSet::new();
@@ -54,34 +86,34 @@ pub(super) async fn store(
         }
         fits
     };
-    let mut chunks = items.chunk_by(of_one_chunk).map(Arc::<[ItemToStore]>::from);
-    let prepare = async |chunk: Option<Arc<[ItemToStore]>>| match chunk {
-        Some(chunk) => prepare(scope, origin, chunk, None, now).await.map(Some),
+    let mut chunks = items.chunk_by(of_one_chunk);
+    let prepare = async |chunk: Option<&[ItemToStore]>, room| match chunk {
+        Some(chunk) => prepare(scope, origin, chunk, room, now).await.map(Some),
         None => Ok(None),
     };
-    let mut next = prepare(chunks.next()).await?;
+    let mut next = prepare(chunks.next(), Room::default()).await?;
     while let Some(ready) = next {
+        let room = ready.room();
         let writing = write(connection, scope, origin, ready, now);
-        let (ids, coming) = tokio::join!(writing, prepare(chunks.next()));
+        let (ids, coming) = tokio::join!(writing, prepare(chunks.next(), room));
         written.extend(ids?);
         next = coming?;
     }
     Ok(written)
 }
 
-/// Makes records ready on a thread of their own; all of the chunk, or those with such ids.
+/// Makes records ready on a thread of their own.
 async fn prepare(
     scope: &Arc<Scope>,
     origin: Origin,
-    chunk: Arc<[ItemToStore]>,
-    only: Option<BTreeSet<String>>,
+    chunk: &[ItemToStore],
+    room: Room,
     now: DateTime<Utc>,
 ) -> Result<Ready, WarehouseError> {
-    let scope = Arc::clone(scope);
+    let (scope, chunk) = (Arc::clone(scope), chunk.to_vec());
     on_own_thread(move || {
-        let mut ready = Ready::new(scope.stream, Arc::clone(&chunk))?;
-        let ours = |item: &&ItemToStore| only.as_ref().is_none_or(|only| only.contains(&item.id));
-        for item in chunk.iter().filter(ours) {
+        let mut ready = Ready::new(scope.stream, &room)?;
+        for item in &chunk {
             ready.add(&scope, origin, item, now)?;
         }
         ready.add_sets();
@@ -90,73 +122,32 @@ async fn prepare(
     .await
 }
 
-/// Writes one chunk; returns the ids that were written.
+/// Writes one chunk; returns its ids.
 async fn write(
     connection: &mut PgConnection,
-    scope: &Arc<Scope>,
+    scope: &Scope,
     origin: Origin,
     mut ready: Ready,
     now: DateTime<Utc>,
-) -> Result<BTreeSet<String>, WarehouseError> {
-    let inserted = held::insert(connection, scope, origin.call(), &ready.records).await?;
-    if inserted.len() < ready.records.len() {
-        let ours = Some(inserted.clone());
-        ready = prepare(scope, origin, Arc::clone(&ready.chunk), ours, now).await?;
-    }
-    match add(connection, scope, origin, &mut ready).await {
-        Err(error) if error.is_unique_violation() => {
-            let ours = Some(inserted.clone());
-            ready = prepare(scope, origin, Arc::clone(&ready.chunk), ours, now).await?;
-            clear(connection, scope, &ready).await?;
-            add(connection, scope, origin, &mut ready).await?;
-        }
-        other => other?,
-    }
-    note(connection, scope, origin, &ready, now).await?;
-    Ok(inserted)
-}
-
-/// Adds the rows of these records, all or none of them; what was sent is not kept.
-async fn add(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    origin: Origin,
-    ready: &mut Ready,
-) -> Result<(), WarehouseError> {
-    let doing = "writing rows of new records";
-    let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
-    let rows = std::mem::take(&mut ready.rows);
-    tables::insert(&mut savepoint, &scope.project, scope.stream, rows).await?;
-    raw::keep(&mut savepoint, scope, origin.call(), &ready.bodies).await?;
-    savepoint.commit().await.map_err(WarehouseError::database(doing))
-}
-
-/// Removes what stands in the tables of records that had no row of their own.
-async fn clear(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ready: &Ready,
-) -> Result<(), WarehouseError> {
-    let ids = ready.ids();
-    for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
-        let (name, id) = (table.qualified(), table.id_column());
-        tables::empty(connection, &scope.project, &name, id, &ids).await?;
-    }
-    raw::drop_bodies(connection, scope, &ids).await
-}
-
-/// Keeps what deviated in these records, and makes their single calls due.
-async fn note(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    origin: Origin,
-    ready: &Ready,
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
+) -> Result<Vec<String>, WarehouseError> {
+    tables::insert(connection, scope, origin.call(), &mut ready).await?;
     let noted = ready.notes.iter().map(|(id, notes)| Noted { id, notes });
     notes::add(connection, scope, &noted.collect::<Vec<_>>(), now).await?;
     if origin.call() == Call::List && scope.detail.wants_changed() {
         due::mark(connection, scope, &ready.ids(), Rank::of(origin.lane()), now).await?;
     }
-    Ok(())
+    Ok(ready.records.into_iter().map(|record| record.id).collect())
+}
+
+/// Removes what stands in the tables of records that have no row of their own.
+async fn clear(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
+        let (name, id) = (table.qualified(), table.id_column());
+        tables::empty(connection, &scope.project, &name, id, ids).await?;
+    }
+    raw::drop_bodies(connection, scope, ids).await
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
+};
 
 use super::{Scope, WarehouseError, raw, statements::found};
 use crate::{
@@ -193,52 +195,39 @@ pub(super) struct NewRecord {
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
-/// Inserts records nobody has seen yet, in the order of their ids; returns the ids that are ours now.
-///
-/// A record that another writer inserts at the same moment is waited for, and not returned.
-pub(super) async fn insert(
+/// Binds what stands in the rows of records nobody has seen yet, column by column.
+pub(super) fn bind_new(
+    arguments: &mut PgArguments,
+    records: &[NewRecord],
+) -> Result<(), BoxDynError> {
+    arguments.add(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| &record.digest.0[..]).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.read.0).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.window_day).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.undated).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.unsettled).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.deleted_at).collect::<Vec<_>>())
+}
+
+/// Those of these records that are stored by now.
+pub(super) async fn stored_among(
     connection: &mut PgConnection,
     scope: &Scope,
-    call: Call,
-    records: &[NewRecord],
+    ids: &[&str],
 ) -> Result<BTreeSet<String>, WarehouseError> {
-    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-    let digests: Vec<&[u8]> = records.iter().map(|record| &record.digest.0[..]).collect();
-    let numbers: Vec<i64> = records.iter().map(|record| record.read.0).collect();
-    let days: Vec<Day> = records.iter().map(|record| record.window_day).collect();
-    let undated: Vec<bool> = records.iter().map(|record| record.undated).collect();
-    let unsettled: Vec<bool> = records.iter().map(|record| record.unsettled).collect();
-    let deleted: Vec<Option<DateTime<Utc>>> =
-        records.iter().map(|record| record.deleted_at).collect();
-    let rows = sqlx::query_scalar!(
-        r#"insert into argos_sync.record
-            (project, stream, id, list_digest, list_no, detail_digest, detail_no, normalizer_version, window_day, undated,
-             unsettled, deleted_at, first_no)
-         select $1, $2, given.id,
-            case when $3 then digest end, case when $3 then number end,
-            case when not $3 then digest end, case when not $3 then number end,
-            $4, day, undated, unsettled, deleted_at, number
-         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::date[], $9::boolean[], $10::boolean[], $11::timestamptz[])
-            as given (id, digest, number, day, undated, unsettled, deleted_at)
-         order by given.id collate "C"
-         on conflict (project, stream, id) do nothing
-         returning id"#,
+    let stored = sqlx::query_scalar!(
+        "select found.id from unnest($3::text[]) as given (id)
+         cross join lateral (
+            select id from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found",
         scope.project.as_str(),
         scope.stream.as_str(),
-        call == Call::List,
-        normalize::VERSION,
-        &ids as &[&str],
-        &digests as &[&[u8]],
-        &numbers,
-        &days,
-        &undated,
-        &unsettled,
-        &deleted as &[Option<DateTime<Utc>>],
+        ids as &[&str],
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("inserting records"))?;
-    Ok(rows.into_iter().collect())
+    .map_err(WarehouseError::database("looking for records"))?;
+    Ok(stored.into_iter().collect())
 }
 
 /// What becomes of a record's row once one more item was merged.

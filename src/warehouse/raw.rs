@@ -1,6 +1,9 @@
 //! The last items of records as they came, compressed.
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode as _, PgConnection, error::BoxDynError,
+    postgres::PgArguments,
+};
 
 use super::{
     Scope, WarehouseError,
@@ -22,13 +25,35 @@ pub(super) struct Bodies {
 impl Bodies {
     /// None yet.
     pub(super) fn new() -> Self {
-        Self { ids: Array::new(Element::Text), packed: Array::new(Element::Bytes) }
+        Self::with_room([0, 0])
+    }
+
+    /// None yet, and [`Bodies::room`] for as many as others were.
+    pub(super) fn with_room([ids, packed]: [usize; 2]) -> Self {
+        let packed = Array::with_room(Element::Bytes, packed);
+        Self { ids: Array::with_room(Element::Text, ids), packed }
+    }
+
+    /// The room that as many bodies again may need.
+    pub(super) fn room(&self) -> [usize; 2] {
+        [self.ids.room(), self.packed.room()]
     }
 
     /// Adds the body of this record's last item.
     pub(super) fn add(&mut self, id: &str, packed: &[u8]) {
         self.ids.text(id);
         self.packed.bytes(packed);
+    }
+
+    /// How many bytes they are at most.
+    pub(super) fn size_hint(&self) -> usize {
+        self.ids.size_hint() + self.packed.size_hint()
+    }
+
+    /// The ids, and the bodies.
+    pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        arguments.add(&self.ids)?;
+        arguments.add(&self.packed)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Makes new records ready to be written: pure work, from an item's bytes to the bytes that PostgreSQL takes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
@@ -21,10 +21,16 @@ use crate::{
     },
 };
 
+/// How much memory records took, so that others get theirs at once: what grows is copied each time.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    records: usize,
+    rows: Vec<Vec<usize>>,
+    bodies: [usize; 2],
+}
+
 /// New records as PostgreSQL takes them.
 pub(super) struct Ready {
-    /// The items they were made of.
-    pub(super) chunk: Arc<[ItemToStore]>,
     pub(super) records: Vec<NewRecord>,
     /// For each table of the catalogue.
     pub(super) rows: Vec<Rows>,
@@ -36,18 +42,29 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Nothing yet of these items.
-    pub(super) fn new(stream: Stream, chunk: Arc<[ItemToStore]>) -> Result<Self, WarehouseError> {
+    /// None yet, and room for them.
+    pub(super) fn new(stream: Stream, room: &Room) -> Result<Self, WarehouseError> {
         let tables = catalogue::tables(stream);
+        let rows = tables.iter().enumerate().map(|(index, table)| {
+            Rows::with_room(table, room.rows.get(index).map_or(&[], Vec::as_slice))
+        });
         Ok(Self {
-            chunk,
-            records: Vec::new(),
-            rows: tables.iter().map(Rows::of).collect(),
-            bodies: Bodies::new(),
+            records: Vec::with_capacity(room.records),
+            rows: rows.collect(),
+            bodies: Bodies::with_room(room.bodies),
             notes: Vec::new(),
             sets: tables.iter().map(|_| BTreeMap::new()).collect(),
             compressor: Compressor::new()?,
         })
+    }
+
+    /// The room that as many records again may need.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            records: self.records.len() + self.records.len() / 8,
+            rows: self.rows.iter().map(Rows::room).collect(),
+            bodies: self.bodies.room(),
+        }
     }
 
     /// The ids of the records.

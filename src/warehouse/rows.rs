@@ -21,13 +21,28 @@ pub(super) struct Rows {
 impl Rows {
     /// No rows yet.
     pub(super) fn of(table: &'static Table) -> Self {
-        let columns = table.columns.iter().map(|column| Array::new(Element::of(column.kind)));
+        Self::with_room(table, &[])
+    }
+
+    /// No rows yet, and [`Rows::room`] for as many as others were.
+    pub(super) fn with_room(table: &'static Table, room: &[usize]) -> Self {
+        let mut room = room.iter().copied();
+        let mut array = |element| Array::with_room(element, room.next().unwrap_or_default());
         Self {
             table,
-            ids: Array::new(Element::Text),
-            ordinals: Array::new(Element::Int4),
-            columns: columns.collect(),
+            ids: array(Element::Text),
+            ordinals: array(Element::Int4),
+            columns: table.columns.iter().map(|column| array(Element::of(column.kind))).collect(),
         }
+    }
+
+    /// The room that as many rows again may need, for each array.
+    pub(super) fn room(&self) -> Vec<usize> {
+        self.arrays().map(Array::room).collect()
+    }
+
+    fn arrays(&self) -> impl Iterator<Item = &Array> {
+        [&self.ids, &self.ordinals].into_iter().chain(&self.columns)
     }
 
     /// Adds a row of this record. A row that is too short ends in nulls.
@@ -46,8 +61,7 @@ impl Rows {
 
     /// How many bytes they are at most.
     pub(super) fn size_hint(&self) -> usize {
-        let arrays = [&self.ids, &self.ordinals].into_iter().chain(&self.columns);
-        arrays.map(Encode::size_hint).sum()
+        self.arrays().map(Encode::size_hint).sum()
     }
 
     /// The keys, and all columns of the catalogue.

@@ -5,22 +5,37 @@
 
 use std::{fmt::Write as _, sync::LazyLock};
 
-use super::history;
+use super::{history, raw};
 use crate::{
-    domain::Stream,
+    domain::{Call, Stream},
     normalize::catalogue::{self, Key, Table, Type},
 };
 
 /// The statements of one stream.
 pub(super) struct Statements {
-    /// Adds rows of new records. `$1`: the project; behind it, for each table, its keys and its columns.
-    pub(super) insert: &'static str,
+    /// Adds new records that a list brought.
+    insert_listed: &'static str,
+    /// Adds new records that single calls brought.
+    insert_detailed: &'static str,
     /// Makes the tables hold the rows that are given for known records, and no others of them; tells the ids of those of
     /// which any row was written or deleted. `$1`: the project; `$2`: the ids of the records; behind them, for each table,
     /// its keys, its columns and what [`Surplus`] takes.
     pub(super) replace: &'static str,
     /// For each table: records what moves; only where a history is kept.
     pub(super) moves: Vec<Option<&'static str>>,
+}
+
+impl Statements {
+    /// Adds new records in the order of their ids, with all that is kept of them, or fails where anything of it is there.
+    /// `$1` to `$4`: the project, the stream, the version that normalized and how bodies are kept; then, as arrays, what
+    /// stands in `argos_sync.record`, and ids and bodies as they are kept; behind them, for each table, its keys and its
+    /// columns.
+    pub(super) fn insert(&self, call: Call) -> &'static str {
+        match call {
+            Call::List => self.insert_listed,
+            Call::Detail => self.insert_detailed,
+        }
+    }
 }
 
 /// What tells which rows of the given records are no longer theirs.
@@ -70,7 +85,8 @@ pub(super) fn statements(stream: Stream) -> &'static Statements {
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     Stream::ALL.into_iter().map(statements).flat_map(|statements| {
         let moves = statements.moves.iter().copied().flatten();
-        [statements.insert, statements.replace].into_iter().chain(moves)
+        let others = [statements.insert_listed, statements.insert_detailed, statements.replace];
+        others.into_iter().chain(moves)
     })
 }
 
@@ -78,20 +94,43 @@ fn compose(stream: Stream) -> Statements {
     let tables = catalogue::tables(stream);
     let moves = |table| history::compose(table).map(|moves| &*moves.leak());
     Statements {
-        insert: compose_insert(tables).leak(),
+        insert_listed: compose_insert(stream, Call::List).leak(),
+        insert_detailed: compose_insert(stream, Call::Detail).leak(),
         replace: compose_replace(tables).leak(),
         moves: tables.iter().map(moves).collect(),
     }
 }
 
-fn compose_insert(tables: &[Table]) -> String {
-    let mut first = 2;
-    let parts = tables.iter().map(|table| {
-        let part = add_rows(table, first);
+/// The rows of `argos_sync.record` come first, since the last line asks for them: who has them need not wait for anybody
+/// behind them, and so no two writers wait for each other.
+fn compose_insert(stream: Stream, call: Call) -> String {
+    let call = match call {
+        Call::List => "list",
+        Call::Detail => "detail",
+    };
+    let mut parts = vec![
+        format!(
+            "record as (\n\
+             insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest, {call}_no, first_no,\n\
+             window_day, undated, unsettled, deleted_at)\n\
+             select $1, $2, $3, unnest($5::text[]), unnest($6::bytea[]), unnest($7::bigint[]), unnest($7::bigint[]),\n\
+             unnest($8::date[]), unnest($9::boolean[]), unnest($10::boolean[]), unnest($11::timestamptz[])\n\
+             returning id)"
+        ),
+        format!(
+            "raw as (\n\
+             insert into {table} (project, encoding, {id}, {call}_body)\n\
+             select $1, $4, unnest($12::text[]), unnest($13::bytea[]))",
+            table = raw::table(stream),
+            id = catalogue::id_column(stream),
+        ),
+    ];
+    let mut first = 14;
+    for table in catalogue::tables(stream) {
+        parts.push(format!("{} as (\n{})", table.name, add_rows(table, first)));
         first += given_columns(table).len();
-        format!("{} as (\n{part})", table.name)
-    });
-    format!("with {}\nselect", parts.collect::<Vec<_>>().join(",\n"))
+    }
+    format!("with {}\nselect count(*) from record", parts.join(",\n"))
 }
 
 fn compose_replace(tables: &[Table]) -> String {

@@ -10,16 +10,18 @@ use sqlx::{
 };
 
 use super::{
-    WarehouseError,
+    Scope, WarehouseError, body, held,
     history::{self, Sight},
     notes::Noted,
+    raw::Bodies,
+    ready::Ready,
     rows::Rows,
     statements::{Surplus, found, statements},
 };
 use crate::{
-    domain::{ProjectName, Stream},
+    domain::{Call, ProjectName, Stream},
     normalize::{
-        Cell, Normalized,
+        self, Cell, Normalized,
         catalogue::{self, Key, Table},
     },
 };
@@ -73,22 +75,29 @@ pub(super) async fn write(
     Ok(touched.into_iter().collect())
 }
 
-/// Adds rows of new records, for each table of the catalogue; of sets those that are not there yet.
+/// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
 pub(super) async fn insert(
     connection: &mut PgConnection,
-    project: &ProjectName,
-    stream: Stream,
-    rows: Vec<Rows>,
+    scope: &Scope,
+    call: Call,
+    ready: &mut Ready,
 ) -> Result<(), WarehouseError> {
-    let arguments = arguments(project, |arguments| {
-        arguments.reserve(0, rows.iter().map(Rows::size_hint).sum());
+    let (rows, bodies) =
+        (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
+    let arguments = arguments(&scope.project, |arguments| {
+        arguments.reserve(0, bodies.size_hint() + rows.iter().map(Rows::size_hint).sum::<usize>());
+        arguments.add(scope.stream.as_str())?;
+        arguments.add(normalize::VERSION)?;
+        arguments.add(body::ZSTD)?;
+        held::bind_new(arguments, &ready.records)?;
+        bodies.bind(arguments)?;
         rows.into_iter().try_for_each(|rows| rows.bind(arguments))
     })?;
-    sqlx::query_with(AssertSqlSafe(statements(stream).insert), arguments)
+    sqlx::query_with(AssertSqlSafe(statements(scope.stream).insert(call)), arguments)
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("writing rows of new records"))
+        .map_err(WarehouseError::database("writing new records"))
 }
 
 /// Removes all rows of these records from a table.
