@@ -102,21 +102,18 @@ impl Writer {
         self.separate();
         let scale = 10_u32.pow(places);
         self.digits(u64::from(units / scale));
-        let mut rest = units % scale;
+        let mut rest = u64::from(units % scale);
         if rest == 0 {
             return;
         }
         let mut text = [b'.'; 11];
-        let mut length = 1;
-        for place in text.iter_mut().skip(1) {
-            rest *= 10;
-            *place = digit(u64::from(rest / scale));
-            rest %= scale;
-            length += 1;
-            if rest == 0 {
-                break;
-            }
+        let digits =
+            text.get_mut(1..).and_then(|text| text.get_mut(..usize::try_from(places).ok()?));
+        for place in digits.into_iter().flatten().rev() {
+            *place = digit(rest % 10);
+            rest /= 10;
         }
+        let length = text.iter().rposition(|byte| !matches!(byte, b'0' | b'.')).unwrap_or(0) + 1;
         self.out.extend_from_slice(text.get(..length).unwrap_or_default());
     }
 
