@@ -1,6 +1,6 @@
 //! One HTTP exchange: sends, reads the answer within its limits, and says what it is worth.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Response, Url, header::HeaderMap, redirect};
@@ -9,14 +9,17 @@ use secrecy::ExposeSecret;
 use super::{
     buffers::Buffer,
     encryption::{Cipher, EncryptionError, SEALED},
-    envelope::{self, Envelope, NoEnvelope},
+    envelope::{self, Envelope, Look, NoEnvelope},
     error::{ClientError, Fault},
     redaction::Redaction,
     retry_after::retry_after,
     settings::{Settings, SettingsError},
     vendor_error::{Meaning, Refusal},
 };
-use crate::domain::{Call, Stream};
+use crate::{
+    domain::{Call, Stream},
+    own_thread::on_own_thread,
+};
 
 /// How much of an answer that is no success is read; the vendor's reasons are short.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
@@ -76,7 +79,9 @@ pub(super) struct Attempt<'a> {
     /// What is asked, encrypted already where that is wanted.
     pub(super) parameters: Vec<(&'static str, String)>,
     /// For projects that encrypt.
-    pub(super) cipher: Option<&'a Cipher>,
+    pub(super) cipher: Option<&'a Arc<Cipher>>,
+    /// Looks at items on the way.
+    pub(super) look: &'a Arc<Look>,
     /// The shape of the answer.
     pub(super) stream: Stream,
     /// Whether one record is asked for, or a page.
@@ -96,11 +101,17 @@ impl Attempt<'_> {
         let wait = retry_after(response.headers());
         if !status.is_success() {
             let body = self.refusal_body(response).await;
-            return Err(self.judge(status.as_u16(), Refusal::open(&body, self.cipher), wait));
+            return Err(self.judge(
+                status.as_u16(),
+                Refusal::open(&body, self.cipher.map(|cipher| &**cipher)),
+                wait,
+            ));
         }
         let body = self.body(response).await?;
-        let envelope = envelope::open(self.stream, self.call, &body, self.cipher);
-        envelope.map_err(|problem| match problem {
+        let (stream, call) = (self.stream, self.call);
+        let (cipher, look) = (self.cipher.cloned(), Arc::clone(self.look));
+        let open = move || envelope::open(stream, call, &body, cipher.as_deref(), &*look);
+        on_own_thread(open).await.map_err(|problem| match problem {
             NoEnvelope::Encryption(error) => Failure::Final(error.into()),
             NoEnvelope::Unreadable(unreadable) => {
                 Failure::Passing { fault: Fault::Unreadable(unreadable), wait }

@@ -4,7 +4,7 @@
 //! fault on; each attempt passes the gate, so repeated ones count like any other.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     attempt::{Attempt, Failure, http_client},
     encryption::Cipher,
-    envelope::Envelope,
+    envelope::{Envelope, Look},
     error::{ClientError, Fault},
     gate::Gate,
     page_size::{Fitting, Next, PageSize, Strain},
@@ -34,7 +34,8 @@ pub(super) struct Caller {
     pause: Pause,
     page_size: PageSize,
     /// There for projects that encrypt.
-    cipher: Option<Cipher>,
+    cipher: Option<Arc<Cipher>>,
+    look: Arc<Look>,
     /// The style the vendor last understood; `None`: none yet.
     date_style: Mutex<Option<DateStyle>>,
 }
@@ -50,7 +51,11 @@ pub(super) struct Reply {
 
 impl Caller {
     /// Prepares a project's API; nothing is sent yet.
-    pub(super) fn new(settings: Settings, stream: Stream) -> Result<Self, SettingsError> {
+    pub(super) fn new(
+        settings: Settings,
+        stream: Stream,
+        look: Arc<Look>,
+    ) -> Result<Self, SettingsError> {
         settings.check()?;
         let cipher =
             settings.encryption.map(|encryption| Cipher::new(&settings.api_key, encryption));
@@ -58,7 +63,11 @@ impl Caller {
             http: http_client(&settings)?,
             pause: Pause::default(),
             page_size: PageSize::new(settings.page_size.get()),
-            cipher: cipher.transpose().map_err(|_unspecified| SettingsError::NoCipher)?,
+            cipher: cipher
+                .transpose()
+                .map_err(|_unspecified| SettingsError::NoCipher)?
+                .map(Arc::new),
+            look,
             date_style: Mutex::default(),
             settings,
             stream,
@@ -146,6 +155,7 @@ impl Caller {
                 (Some(_), Stream::Faceauth) | (None, _) => parameters,
             },
             cipher: self.cipher.as_ref(),
+            look: &self.look,
             stream: self.stream,
             call: if request.is_page() { Call::List } else { Call::Detail },
             answer_bytes_max: self.settings.answer_bytes_max,

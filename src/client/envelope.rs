@@ -11,20 +11,38 @@ use bytes::Bytes;
 
 use super::encryption::{Cipher, EncryptionError, Undecipherable};
 use crate::{
-    domain::{Call, Cursor, Stream},
-    json::{self, Cut, Json, Malformed},
+    domain::{Call, Cursor, Glance, Stream},
+    json::{self, Cut, Element, Json, Malformed},
 };
 
 /// An answer without its wrapping.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Envelope {
     /// The items as the vendor wrote them, without a copy.
-    pub(super) items: Vec<Bytes>,
+    pub(super) items: Vec<Item>,
     /// Where the list goes on; absent on the last page.
     pub(super) next: Option<Cursor>,
     /// `faceAuth_projectId`, of the first wrapper that has one.
     pub(super) vendor_project: Option<String>,
 }
+
+/// An item of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// As the vendor wrote it.
+    pub body: Bytes,
+    /// What was seen in it on the way; most items of large pages are looked at while the page is cut.
+    pub glance: Option<Glance>,
+}
+
+impl From<Bytes> for Item {
+    fn from(body: Bytes) -> Self {
+        Self { body, glance: None }
+    }
+}
+
+/// Looks at the item that begins a text without NUL: what it is, and how many bytes it is long; `None` where it cannot tell.
+pub type Look = dyn Fn(&str) -> Option<(Glance, usize)> + Send + Sync;
 
 /// Why an answer with status 200 cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,26 +94,27 @@ pub(super) fn open(
     call: Call,
     body: &Bytes,
     cipher: Option<&Cipher>,
+    look: &Look,
 ) -> Result<Envelope, NoEnvelope> {
     let body = &bare(body);
-    let members = members_of(body, items_of(stream))?;
-    let read_as = |call| read(stream, call, body, &members);
+    let members = members_of(body, items_of(stream), look)?;
+    let read_as = |call, members| read(stream, call, body, members);
     match (sealed_among(body, &members), cipher) {
-        (None, None) => read_as(call),
+        (None, None) => read_as(call, members),
         (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
         (None, Some(_)) => match stream {
             Stream::Submission => {
                 // Asked for one record with a ciphertext it overlooks, the vendor answers with a whole list.
-                read_as(call).or_else(|_wrong| read_as(Call::List))?;
+                read_as(call, members.clone()).or_else(|_wrong| read_as(Call::List, members))?;
                 Err(EncryptionError::AnswerPlain.into())
             }
-            Stream::Faceauth => read_as(call).map_err(misplaced),
+            Stream::Faceauth => read_as(call, members).map_err(misplaced),
         },
         (Some(data), Some(cipher)) => {
             let text = cipher.open(&data).map_err(EncryptionError::from)?;
             let text = &bare(&text);
-            let opened = members_of(text, items_of(stream)).map_err(NoEnvelope::from);
-            let envelope = opened.and_then(|members| read(stream, call, text, &members));
+            let opened = members_of(text, items_of(stream), look).map_err(NoEnvelope::from);
+            let envelope = opened.and_then(|members| read(stream, call, text, members));
             envelope.map_err(|problem| match misplaced(problem) {
                 // A wrong key sometimes meets a padding, but never JSON.
                 NoEnvelope::Unreadable(Unreadable::Html | Unreadable::NotJson(_)) => {
@@ -110,10 +129,10 @@ pub(super) fn open(
 /// The value that holds the ciphertext of an encrypted answer; `None` for an answer in the clear.
 pub(super) fn sealed(body: &Bytes) -> Result<Option<Bytes>, Malformed> {
     let body = &bare(body);
-    Ok(sealed_among(body, &members_of(body, "")?))
+    Ok(sealed_among(body, &members_of(body, "", &json::unread)?))
 }
 
-fn sealed_among(body: &Bytes, members: &[Cut]) -> Option<Bytes> {
+fn sealed_among<T>(body: &Bytes, members: &[Cut<T>]) -> Option<Bytes> {
     let is_encrypted = present(body, members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
     let data = present(body, members, "data");
     let has_text = data.as_ref().is_some_and(|data| data.first() == Some(&b'"'));
@@ -121,8 +140,12 @@ fn sealed_among(body: &Bytes, members: &[Cut]) -> Option<Bytes> {
 }
 
 /// The members of a bare body, cut once, whatever is then asked of them; none for one that is no object.
-fn members_of(body: &Bytes, cut: &str) -> Result<Vec<Cut>, Malformed> {
-    if body.first() == Some(&b'{') { json::members(body, cut) } else { Ok(Vec::new()) }
+fn members_of<T>(
+    body: &Bytes,
+    cut: &str,
+    read: &json::Read<'_, T>,
+) -> Result<Vec<Cut<T>>, Malformed> {
+    if body.first() == Some(&b'{') { json::members(body, cut, read) } else { Ok(Vec::new()) }
 }
 
 /// The member whose value is cut into items on the way.
@@ -150,7 +173,12 @@ fn bare(body: &Bytes) -> Bytes {
 }
 
 /// Takes a bare answer in the clear apart. A call for one id may bring none or one item, never more.
-fn read(stream: Stream, call: Call, body: &Bytes, members: &[Cut]) -> Result<Envelope, NoEnvelope> {
+fn read(
+    stream: Stream,
+    call: Call,
+    body: &Bytes,
+    members: Vec<Cut<Glance>>,
+) -> Result<Envelope, NoEnvelope> {
     if body.first() == Some(&b'<') {
         return Err(Unreadable::Html.into());
     }
@@ -172,16 +200,27 @@ fn read(stream: Stream, call: Call, body: &Bytes, members: &[Cut]) -> Result<Env
     }
 }
 
-fn submissions(call: Call, body: &Bytes, members: &[Cut]) -> Result<Envelope, NoEnvelope> {
-    let member = |name| present(body, members, name);
-    let items = match (find(body, members, "Items"), call) {
-        (Some(Cut { elements: Some(elements), .. }), _) => slices(body, elements),
-        (Some(_), _) => return Err(wrong("`Items` is no array")),
-        (None, Call::Detail) if members.iter().all(|cut| member(&cut.key).is_none()) => Vec::new(),
+fn submissions(
+    call: Call,
+    body: &Bytes,
+    mut members: Vec<Cut<Glance>>,
+) -> Result<Envelope, NoEnvelope> {
+    let key = present(body, &members, "nextpageKey");
+    let next = key.map(|key| cursor(&key, "id", "created_at")).transpose();
+    let is_empty = members.iter().all(|cut| present(body, &members, &cut.key).is_none());
+    let items = match (find(body, &members, "Items"), call) {
+        (Some(index), _) => match members.swap_remove(index).elements {
+            Some(elements) => elements.into_iter().map(|element| item(body, element)).collect(),
+            None => return Err(wrong("`Items` is no array")),
+        },
+        (None, Call::Detail) if is_empty => Vec::new(),
         (None, _) => return Err(wrong("no `Items`")),
     };
-    let next = member("nextpageKey").map(|key| cursor(&key, "id", "created_at")).transpose()?;
-    Ok(Envelope { items, next, vendor_project: None })
+    Ok(Envelope { items, next: next?, vendor_project: None })
+}
+
+fn item(body: &Bytes, element: Element<Glance>) -> Item {
+    Item { body: body.slice(element.range), glance: element.read }
 }
 
 /// Wrappers and bare records may stand side by side.
@@ -192,15 +231,16 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
     for element in elements {
         if element.first() != Some(&b'{') {
             strangers = true;
-            envelope.items.push(element.clone());
+            envelope.items.push(element.clone().into());
             continue;
         }
-        let members = json::members(element, "data")?;
+        let members = json::members(element, "data", &json::unread)?;
         let member = |name| present(element, &members, name);
         let project = member("faceAuth_projectId");
-        match find(element, &members, "data") {
+        match find(element, &members, "data").and_then(|index| members.get(index)) {
             Some(Cut { elements: Some(elements), .. }) => {
-                envelope.items.extend(slices(element, elements));
+                let ranges = elements.iter().map(|element| element.range.clone());
+                envelope.items.extend(ranges.map(|range| element.slice(range).into()));
             }
             Some(data) if element.get(data.range.start) == Some(&b'"') => {
                 return Err(EncryptionError::AnswerEncrypted.into());
@@ -210,7 +250,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
                 let is_record = member("auth_id").is_some();
                 has_record |= is_record;
                 strangers |= !is_record;
-                envelope.items.push(element.clone());
+                envelope.items.push(element.clone().into());
             }
             Some(_) | None => return Err(wrong("a wrapper whose `data` is no array")),
         }
@@ -234,7 +274,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
 
 /// The next-page key, both parts or nothing.
 fn cursor(key: &Bytes, id: &str, date: &str) -> Result<Cursor, NoEnvelope> {
-    let members = members_of(key, "")?;
+    let members = members_of(key, "", &json::unread)?;
     let part = |name| present(key, &members, name).as_deref().and_then(scalar);
     match (part(id), part(date)) {
         (Some(id), Some(date)) => Ok(Cursor { id, date }),
@@ -253,15 +293,16 @@ fn scalar(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// A member; the last one counts, and `null` is as good as absent (contract U16).
-fn find<'m>(object: &Bytes, members: &'m [Cut], name: &str) -> Option<&'m Cut> {
-    let found = members.iter().rev().find(|cut| cut.key == name)?;
-    Some(found).filter(|cut| object.get(cut.range.clone()) != Some(b"null"))
+/// Which member it is; the last one counts, and `null` is as good as absent (contract U16).
+fn find<T>(object: &Bytes, members: &[Cut<T>], name: &str) -> Option<usize> {
+    let (index, cut) = members.iter().enumerate().rev().find(|(_, cut)| cut.key == name)?;
+    Some(index).filter(|_| object.get(cut.range.clone()) != Some(b"null"))
 }
 
 /// The value of a member.
-fn present(object: &Bytes, members: &[Cut], name: &str) -> Option<Bytes> {
-    find(object, members, name).map(|cut| object.slice(cut.range.clone()))
+fn present<T>(object: &Bytes, members: &[Cut<T>], name: &str) -> Option<Bytes> {
+    let cut = members.get(find(object, members, name)?)?;
+    Some(object.slice(cut.range.clone()))
 }
 
 fn slices(whole: &Bytes, ranges: &[Range<usize>]) -> Vec<Bytes> {
@@ -277,16 +318,16 @@ mod tests {
     use super::*;
 
     fn list(stream: Stream, body: &str) -> Result<Envelope, NoEnvelope> {
-        open(stream, Call::List, &Bytes::copy_from_slice(body.as_bytes()), None)
+        open(stream, Call::List, &Bytes::copy_from_slice(body.as_bytes()), None, &|_| None)
     }
 
     fn detail(stream: Stream, body: &str) -> Result<Envelope, NoEnvelope> {
-        open(stream, Call::Detail, &Bytes::copy_from_slice(body.as_bytes()), None)
+        open(stream, Call::Detail, &Bytes::copy_from_slice(body.as_bytes()), None, &|_| None)
     }
 
     fn envelope(items: &[&'static str], next: Option<(&str, &str)>) -> Envelope {
         Envelope {
-            items: items.iter().map(|item| Bytes::from_static(item.as_bytes())).collect(),
+            items: items.iter().map(|item| Bytes::from_static(item.as_bytes()).into()).collect(),
             next: next.map(|(id, date)| Cursor { id: id.into(), date: date.into() }),
             vendor_project: None,
         }

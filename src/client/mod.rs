@@ -46,7 +46,7 @@ use self::{
 };
 pub use self::{
     encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
-    envelope::Unreadable,
+    envelope::{Item, Look, Unreadable},
     error::{ClientError, Fault, Remedy},
     gate::{Gate, GateClosed},
     pages::{Page, Resume},
@@ -79,13 +79,14 @@ pub struct Answer {
 }
 
 impl Client {
-    /// Prepares the API of a project with that stream; nothing is sent yet.
+    /// Prepares the API of a project with that stream; nothing is sent yet. Items are looked at where pages are cut.
     pub fn new(
         settings: Settings,
         stream: domain::Stream,
         gate: Arc<dyn Gate>,
+        look: Arc<Look>,
     ) -> Result<Self, SettingsError> {
-        Ok(Self { caller: Arc::new(Caller::new(settings, stream)?), gate })
+        Ok(Self { caller: Arc::new(Caller::new(settings, stream, look)?), gate })
     }
 
     /// The same project behind another gate, so that each lane can have its own.
@@ -138,7 +139,10 @@ impl Client {
     /// Asks for one record by its id; the answer is complete where list items may be sparse (contract section 3.4).
     pub async fn detail(&self, id: &str) -> Result<Answer, ClientError> {
         let reply = self.caller.call(&*self.gate, &Request::Detail { id }).await?;
-        Ok(Answer { read: reply.read, item: reply.envelope.items.into_iter().next() })
+        Ok(Answer {
+            read: reply.read,
+            item: reply.envelope.items.into_iter().next().map(|item| item.body),
+        })
     }
 
     /// Lists the submissions of one person, all pages. Face authentications offer no such search.

@@ -1,10 +1,9 @@
 //! A walk over a list, from its first page to the one without a cursor, as a stream of pages.
 
-use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use super::{
-    Client, ClientError, FIND_PAGES_MAX,
+    Client, ClientError, FIND_PAGES_MAX, Item,
     request::{Listing, Request},
 };
 use crate::domain::{Cursor, ReadNumber, Trail};
@@ -17,7 +16,7 @@ pub struct Page {
     /// Drawn just before the attempt that answered.
     pub read: ReadNumber,
     /// The items as the vendor sent them, each a slice of the answer.
-    pub items: Vec<Bytes>,
+    pub items: Vec<Item>,
     /// Where the walk goes on; `None` on the last page.
     pub next: Option<Cursor>,
     /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles after a restart.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 /// Which kind of call brought an item.
 ///
 /// A list item may be sparse: what it leaves out it says nothing about. A detail item is complete: what it leaves out
@@ -23,6 +25,17 @@ pub struct ReadNumber(pub i64);
 /// A hash of an item's bytes in canonical form, without volatile paths.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 16]);
+
+/// What has to be known of an item before anything else is done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// The record's id.
+    pub id: String,
+    /// The digest of the item.
+    pub digest: Digest,
+    /// When it says its record was created.
+    pub created_at: Option<DateTime<Utc>>,
+}
 
 impl Digest {
     /// Reads back what [`Digest::0`] stored; `None` when the length is wrong.

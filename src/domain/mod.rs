@@ -13,7 +13,7 @@ mod window;
 
 pub use budget::{Grant, Spending, Spent};
 pub use day::{DayState, Ledger};
-pub use item::{Call, Digest, ReadNumber};
+pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, Kind, ProjectName, Stream};

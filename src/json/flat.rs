@@ -3,12 +3,15 @@
 use super::{
     Malformed, Paths,
     digest::{finish, put_text},
-    parse::{Build, Scalar, build},
+    parse::{Build, Scalar, build, build_first},
 };
 use crate::domain::Digest;
 
 /// About so many bytes of an item go by for each of its places.
 const BYTES_A_PLACE: usize = 16;
+
+/// Room for the places of an item whose length is not known.
+const PLACES: usize = 384;
 
 /// A parsed item of which only the digest and some members of the outermost object are wanted.
 ///
@@ -54,14 +57,16 @@ enum Value<'a> {
 impl<'a> Flat<'a> {
     /// Parses one value that fills the whole text.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let mut layer = Layer {
-            places: Vec::with_capacity(text.len() / BYTES_A_PLACE),
-            unescaped: Vec::new(),
-            open: Vec::with_capacity(64),
-        };
+        let mut layer = Layer::with_room(text.len() / BYTES_A_PLACE);
         build(text, &mut layer)?;
-        let Layer { places, unescaped, .. } = layer;
-        Ok(Self { places, unescaped, text_length: text.len() })
+        Ok(layer.finish(text.len()))
+    }
+
+    /// Parses the value that begins a text without NUL, and tells where it ends.
+    pub fn parse_first(text: &'a str) -> Result<(Self, usize), Malformed> {
+        let mut layer = Layer::with_room(PLACES);
+        let end = build_first(text, &mut layer)?;
+        Ok((layer.finish(end), end))
     }
 
     /// Whether this is an object.
@@ -169,6 +174,18 @@ fn rank(key: &str) -> u64 {
 }
 
 impl<'a> Layer<'a> {
+    fn with_room(places: usize) -> Self {
+        Self {
+            places: Vec::with_capacity(places),
+            unescaped: Vec::new(),
+            open: Vec::with_capacity(64),
+        }
+    }
+
+    fn finish(self, text_length: usize) -> Flat<'a> {
+        Flat { places: self.places, unescaped: self.unescaped, text_length }
+    }
+
     fn put(&mut self, rank: u64, key: Text<'a>) {
         self.open.push(Handle { rank, place: self.places.len() });
         self.places.push(Place { key, value: Value::Null, next: None });

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 pub use digest::{Paths, digest};
 pub use flat::Flat;
 pub use parse::{DEPTH_MAX, Parsed, parse, text};
-pub use scan::{Cut, elements, members};
+pub use scan::{Cut, Element, Read, elements, members, unread};
 
 /// A JSON value that borrows its texts from the item's bytes where it can.
 #[derive(Debug, Clone, PartialEq)]

@@ -73,16 +73,24 @@ pub(super) trait Build<'a> {
 
 /// Builds what fills the whole text, and tells whether a text in it was damaged.
 pub(super) fn build<'a, B: Build<'a>>(text: &'a str, builder: &mut B) -> Result<bool, Malformed> {
-    let bytes = text.as_bytes();
-    let has_nul = memchr(0, bytes).is_some();
-    let mut parser = Parser { text, bytes, at: 0, damaged: false, has_nul, builder };
-    parser.builder.element();
-    parser.value(0)?;
+    let has_nul = memchr(0, text.as_bytes()).is_some();
+    let mut parser = Parser::new(text, has_nul, builder);
+    parser.outermost()?;
     parser.space();
     if parser.at < parser.bytes.len() {
         return Err(parser.fail("text after the value"));
     }
     Ok(parser.damaged)
+}
+
+/// Builds what begins a text without NUL, and tells where it ends.
+pub(super) fn build_first<'a, B: Build<'a>>(
+    text: &'a str,
+    builder: &mut B,
+) -> Result<usize, Malformed> {
+    let mut parser = Parser::new(text, false, builder);
+    parser.outermost()?;
+    Ok(parser.at)
 }
 
 /// Builds a [`Json`].
@@ -152,7 +160,16 @@ struct Parser<'a, 'b, B> {
     builder: &'b mut B,
 }
 
-impl<'a, B: Build<'a>> Parser<'a, '_, B> {
+impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
+    fn new(text: &'a str, has_nul: bool, builder: &'b mut B) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, damaged: false, has_nul, builder }
+    }
+
+    fn outermost(&mut self) -> Result<(), Malformed> {
+        self.builder.element();
+        self.value(0)
+    }
+
     fn fail(&self, what: &'static str) -> Malformed {
         Malformed { at: self.at, what }
     }

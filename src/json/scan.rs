@@ -1,22 +1,38 @@
-//! A page: cuts an object into members and an array into elements without looking inside them.
+//! A page: cuts an object into members and an array into elements, looking inside elements only for who asks.
 
 use std::ops::Range;
+
+use memchr::memchr;
 
 use super::{Malformed, parse, stop::stop, text};
 
 /// A member of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub struct Cut<T = ()> {
     /// Its key.
     pub key: String,
     /// Where its value stands.
     pub range: Range<usize>,
-    /// Where the elements of its value stand, if these were asked for and it is an array.
-    pub elements: Option<Vec<Range<usize>>>,
+    /// The elements of its value, if these were asked for and it is an array.
+    pub elements: Option<Vec<Element<T>>>,
 }
 
-/// The members of the object that fills the bytes; those of that name are cut into their elements on the way.
-pub fn members(bytes: &[u8], cut: &str) -> Result<Vec<Cut>, Malformed> {
+/// An element of an array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element<T = ()> {
+    /// Where it stands.
+    pub range: Range<usize>,
+    /// What was read in it.
+    pub read: Option<T>,
+}
+
+/// Reads the value that begins a text without NUL: what was read, and how many bytes the value is long. `None` where that
+/// cannot be told; then it is stepped over.
+pub type Read<'r, T> = dyn Fn(&str) -> Option<(T, usize)> + 'r;
+
+/// The members of the object that fills the bytes; those of that name are cut into their elements on the way, and each
+/// element is read, if it can be: to find an element's end takes as long as a third of reading it.
+pub fn members<T>(bytes: &[u8], cut: &str, read: &Read<'_, T>) -> Result<Vec<Cut<T>>, Malformed> {
     let mut members = Vec::new();
     let mut scan = Scan { bytes, at: 0 };
     scan.open(b'{')?;
@@ -36,7 +52,7 @@ pub fn members(bytes: &[u8], cut: &str) -> Result<Vec<Cut>, Malformed> {
         scan.space();
         let from = scan.at;
         let elements = if key == cut && scan.peek() == Some(b'[') {
-            Some(scan.elements()?)
+            Some(scan.elements(clean(bytes), read)?)
         } else {
             scan.value()?;
             None
@@ -50,9 +66,19 @@ pub fn members(bytes: &[u8], cut: &str) -> Result<Vec<Cut>, Malformed> {
 /// The elements of the array that fills the bytes, as ranges.
 pub fn elements(bytes: &[u8]) -> Result<Vec<Range<usize>>, Malformed> {
     let mut scan = Scan { bytes, at: 0 };
-    let elements = scan.elements()?;
+    let elements = scan.elements(None, &unread)?;
     scan.end()?;
-    Ok(elements)
+    Ok(elements.into_iter().map(|element| element.range).collect())
+}
+
+/// For who wants to know where elements stand, and no more.
+pub fn unread(_text: &str) -> Option<((), usize)> {
+    None
+}
+
+/// The bytes as text, if no look at a part of it can find what only the whole shows.
+fn clean(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|_| memchr(0, bytes).is_none())
 }
 
 struct Scan<'a> {
@@ -106,17 +132,39 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether what stands there belongs to the array around.
+    fn is_entry_over(&self, at: usize) -> bool {
+        matches!(self.bytes.get(at), Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
+    }
+
     fn end(&mut self) -> Result<(), Malformed> {
         self.space();
         if self.at < self.bytes.len() { Err(self.fail("text after the value")) } else { Ok(()) }
     }
 
-    /// Steps over an array.
-    fn elements(&mut self) -> Result<Vec<Range<usize>>, Malformed> {
+    /// Steps over an array, of which `text` says the same as the bytes.
+    fn elements<T>(
+        &mut self,
+        text: Option<&str>,
+        read: &Read<'_, T>,
+    ) -> Result<Vec<Element<T>>, Malformed> {
         let mut elements = Vec::new();
         self.open(b'[')?;
         while !self.closed(b']', elements.is_empty())? {
-            elements.push(self.value()?);
+            self.space();
+            let from = self.at;
+            // What goes on behind its end is no value, though its beginning may be one.
+            let found = text
+                .and_then(|text| read(text.get(from..)?))
+                .filter(|(_, length)| self.is_entry_over(from.saturating_add(*length)));
+            let read = if let Some((read, length)) = found {
+                self.at += length;
+                Some(read)
+            } else {
+                self.value()?;
+                None
+            };
+            elements.push(Element { range: from..self.at, read });
         }
         Ok(elements)
     }
@@ -178,7 +226,13 @@ impl Scan<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::Flat, *};
+
+    fn ranges<T>(members: Vec<Cut<T>>) -> Vec<(Range<usize>, Option<Vec<Range<usize>>>)> {
+        let elements =
+            |elements: Vec<Element<T>>| elements.into_iter().map(|it| it.range).collect();
+        members.into_iter().map(|cut| (cut.range, cut.elements.map(elements))).collect()
+    }
 
     fn cut(text: &str) -> Vec<&str> {
         elements(text.as_bytes())
@@ -201,12 +255,12 @@ mod tests {
     fn members_carry_their_ranges() {
         let text = r#"{"Items":[{"a":1}],"next\u0050ageKey":{"id":"x"}}"#;
         for (name, is_cut) in [("Items", true), ("nextPageKey", false), ("", false)] {
-            let found = members(text.as_bytes(), name).unwrap();
+            let found = members(text.as_bytes(), name, &unread).unwrap();
             let shown = found.iter().map(|cut| (cut.key.as_str(), text.get(cut.range.clone())));
             let expected =
                 [("Items", Some(r#"[{"a":1}]"#)), ("nextPageKey", Some(r#"{"id":"x"}"#))];
             assert_eq!(shown.collect::<Vec<_>>(), expected);
-            let first = found[0].elements.as_ref().map(|elements| elements[0].clone());
+            let first = found[0].elements.as_ref().map(|elements| elements[0].range.clone());
             assert_eq!(first, is_cut.then_some(10..17));
             assert_eq!(found[1].elements, None);
         }
@@ -217,11 +271,39 @@ mod tests {
         let whole = r#"{"Items":[{"a":"b"},{"c":[1,2]}],"nextpageKey":{"id":"x"}}"#;
         for length in 0..whole.len() {
             for name in ["", "Items"] {
-                assert!(members(&whole.as_bytes()[..length], name).is_err(), "{length}");
+                assert!(members(&whole.as_bytes()[..length], name, &unread).is_err(), "{length}");
             }
         }
         for bad in ["[1 2]", "[,1]", "[1,]", "[1]]", "[1,,2]", "{\"a\":1}"] {
             assert!(elements(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    /// Reads all that a parser reads: how many of its bytes are no space.
+    fn read(text: &str) -> Option<(usize, usize)> {
+        let (_, length) = Flat::parse_first(text).ok()?;
+        let read = text.get(..length)?.bytes().filter(|byte| !byte.is_ascii_whitespace()).count();
+        Some((read, length))
+    }
+
+    #[test]
+    fn elements_are_read_where_they_are_cut() {
+        let text = r#"{"Items":[ {"a":"]"} ,[1,2 ],nil,"x"], "more":[1]}"#;
+        let found = members(text.as_bytes(), "Items", &read).unwrap();
+        let elements = found[0].elements.as_ref().unwrap();
+        let shown = elements.iter().map(|it| (text.get(it.range.clone()).unwrap(), it.read));
+        let expected =
+            [(r#"{"a":"]"}"#, Some(9)), ("[1,2 ]", Some(5)), ("nil", None), (r#""x""#, Some(3))];
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        assert_eq!(found[1].elements, None, "nobody asked for these");
+    }
+
+    #[test]
+    fn nothing_is_read_in_bytes_that_hold_what_only_the_whole_shows() {
+        for text in [&b"{\"a\":[1,\"\xff\"]}"[..], b"{\"a\":[1],\"b\":\"\0\"}"] {
+            let found = members(text, "a", &read).unwrap();
+            let elements = found[0].elements.as_ref().unwrap();
+            assert!(!elements.is_empty() && elements.iter().all(|element| element.read.is_none()));
         }
     }
 
@@ -234,8 +316,21 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(text in "[\\[\\]{}\",:0-9eE.+\\-\\\\untrfalsd ]{0,60}") {
-            let _ = members(text.as_bytes(), "a");
+            let _ = members(text.as_bytes(), "a", &unread);
             let _ = elements(text.as_bytes());
+        }
+
+        #[test]
+        fn who_reads_cuts_alike(
+            elements in proptest::collection::vec(
+                "[ \n]{0,2}(\\{\"a\":[0-9\"x]{0,3}\\}|\"[\\\\\"a-c]{0,3}\"|\\[[0-9,]{0,3}\\]|[0-9truefalsnl.]{1,5})[ \n]{0,2}",
+                0..6,
+            ),
+            spoil in "[\\[\\]{}\",]{0,1}",
+        ) {
+            let text = format!("{{\"a\":[{}]{spoil}}}", elements.join(","));
+            let cuts = members(text.as_bytes(), "a", &unread).map(ranges);
+            prop_assert_eq!(members(text.as_bytes(), "a", &read).map(ranges), cuts);
         }
     }
 }

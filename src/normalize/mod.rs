@@ -27,7 +27,7 @@ pub use submission::DELETED;
 pub use value::Cell;
 
 use crate::{
-    domain::{Digest, ProjectName, Stream},
+    domain::{Glance, ProjectName, Stream},
     json::{self, Flat, Json, Malformed, Paths},
 };
 
@@ -122,21 +122,19 @@ fn usable_id(id: &str) -> Result<&str, Refusal> {
     }
 }
 
-/// What has to be known of an item before anything else is done with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
-    /// The record's id.
-    pub id: String,
-    /// The digest of the item.
-    pub digest: Digest,
-    /// When it says its record was created.
-    pub created_at: Option<DateTime<Utc>>,
-}
-
 /// Looks at an item's bytes without normalizing it, nor making a tree of it: of most items this is all that is done.
 pub fn glance(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<Glance, Refusal> {
     let text = json::text(bytes);
-    let item = Flat::parse(&text).map_err(Refusal::Unreadable)?;
+    glance_at(stream, volatile, &Flat::parse(&text).map_err(Refusal::Unreadable)?)
+}
+
+/// The same for the item that begins a text without NUL, and how many bytes it is long; `None` where it is refused.
+pub fn glance_first(stream: Stream, volatile: &Paths, text: &str) -> Option<(Glance, usize)> {
+    let (item, length) = Flat::parse_first(text).ok()?;
+    Some((glance_at(stream, volatile, &item).ok()?, length))
+}
+
+fn glance_at(stream: Stream, volatile: &Paths, item: &Flat<'_>) -> Result<Glance, Refusal> {
     if !item.is_object() {
         return Err(Refusal::NoObject);
     }

@@ -90,6 +90,6 @@ async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Fail
     let pages = project.client(Lane::Detail).find(by).await?;
     let items = pages.iter().flat_map(|page| &page.items);
     let scope = &project.scope;
-    let glances = items.map(|item| normalize::glance(scope.stream, &scope.volatile, item));
+    let glances = items.map(|item| normalize::glance(scope.stream, &scope.volatile, &item.body));
     Ok(glances.filter_map(|glance| Some(glance.ok()?.id)).collect())
 }

@@ -51,7 +51,7 @@ use crate::{
     client::{Client, SettingsError},
     domain::{ByLane, Kind, Lane, ProjectName, Reading, Stream, Window},
     json::Paths,
-    normalize::{Context, catalogue},
+    normalize::{self, Context, catalogue},
     planner::{self, Task},
     warehouse::{Scope, Warehouse},
 };
@@ -84,7 +84,15 @@ impl Project {
             let (warehouse, stop) = (warehouse.clone(), stop.clone());
             Arc::new(LaneGate::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
         };
-        let client = Client::new(settings.client.clone(), stream, gate(Lane::Detail))?;
+        let volatile = catalogue::volatile_paths(stream).iter().copied();
+        let volatile =
+            Paths::new(volatile.chain(settings.volatile_paths.iter().map(String::as_str)));
+        let look = {
+            let volatile = volatile.clone();
+            move |text: &str| normalize::glance_first(stream, &volatile, text)
+        };
+        let client_settings = settings.client.clone();
+        let client = Client::new(client_settings, stream, gate(Lane::Detail), Arc::new(look))?;
         let lanes = ByLane::of(|lane| {
             let gate = gate(lane);
             (client.through(Arc::clone(&gate) as _), gate)
@@ -93,14 +101,11 @@ impl Project {
             Kind::IdCheck => None,
             Kind::FaceAuth { parent } => Some(parent.clone()),
         };
-        let volatile = catalogue::volatile_paths(stream).iter().copied();
         let scope = Scope {
             project: settings.name,
             stream,
             context: Context { pseudonym_key: settings.pseudonym_key, parent },
-            volatile: Paths::new(
-                volatile.chain(settings.volatile_paths.iter().map(String::as_str)),
-            ),
+            volatile,
             raw: settings.raw,
             detail: settings.detail,
             deletion: settings.deletion,

@@ -96,11 +96,12 @@ async fn fetch(
     };
     // The stream ends only behind a page without a cursor, and nobody asks for more there.
     let page = page.ok_or(Failure::Interrupted)??;
-    let bytes = page.items.iter().map(bytes::Bytes::len).sum();
+    let bytes = page.items.iter().map(|item| item.body.len()).sum();
     project.page_bytes.note(bytes, page.items.len());
     room.shrink_to(project.page_bytes.room(bytes));
     let next = page.next.map(|cursor| (cursor, page.trail));
-    let page = PageToStore::of(&project.scope, page.number, page.read, page.items, next).await;
+    let items = page.items.into_iter().map(|item| (item.body, item.glance)).collect();
+    let page = PageToStore::of(&project.scope, page.number, page.read, items, next).await;
     Ok(Fetched { page, _room: room })
 }
 

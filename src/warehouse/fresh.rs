@@ -14,7 +14,6 @@ use super::{
     due::{self, Rank},
     held,
     notes::{self, Noted},
-    own_thread::on_own_thread,
     raw,
     ready::{Ready, Room},
     store::{ItemToStore, Origin},
@@ -23,6 +22,7 @@ use super::{
 use crate::{
     domain::Call,
     normalize::catalogue::{self, Key},
+    own_thread::on_own_thread,
 };
 
 /// Bytes of items that are made ready and written at a time; bounds the memory of their rows.

@@ -25,7 +25,6 @@ mod history;
 mod merging;
 mod migrate;
 mod notes;
-mod own_thread;
 mod page;
 mod pass;
 mod probe;

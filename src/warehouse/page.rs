@@ -10,13 +10,15 @@ use super::{
     absence::{self, Count},
     claim,
     claim::Claim,
-    own_thread::on_own_thread,
     pass::{self, Pass, Proof},
     run::{self, RunId},
     seen::Seen,
     store::{self, Observation, Origin},
 };
-use crate::domain::{Cursor, ReadNumber, Trail};
+use crate::{
+    domain::{Cursor, Glance, ReadNumber, Trail},
+    own_thread::on_own_thread,
+};
 
 /// A page that is ready to be written.
 #[derive(Debug)]
@@ -43,17 +45,20 @@ pub struct PageStored {
 }
 
 impl PageToStore {
-    /// Looks at each item of a page, on a thread of its own: that takes about as long as writing them.
+    /// Looks at those items of a page that nobody has looked at, on a thread of its own.
     pub async fn of(
         scope: &Arc<Scope>,
         number: u32,
         read: ReadNumber,
-        items: Vec<Bytes>,
+        items: Vec<(Bytes, Option<Glance>)>,
         next: Option<(Cursor, Trail)>,
     ) -> Self {
         let scope = Arc::clone(scope);
-        let look =
-            move || items.into_iter().map(|body| Observation::of(&scope, read, body)).collect();
+        let observe = move |(body, glance)| match glance {
+            Some(glance) => Observation { read, body, glance: Ok(glance) },
+            None => Observation::of(&scope, read, body),
+        };
+        let look = move || items.into_iter().map(observe).collect();
         Self { number, read, observations: on_own_thread(look).await, next }
     }
 }

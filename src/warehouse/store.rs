@@ -21,8 +21,8 @@ use super::{
     verdict::{Verdict, is_changed_elsewhere, verdict, verdict_of_same},
 };
 use crate::{
-    domain::{Call, Day, Digest, Lane, ReadNumber, Reading},
-    normalize::{self, Glance, Refusal},
+    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading},
+    normalize::{self, Refusal},
 };
 
 /// Records that are merged, normalized and written at a time; bounds the memory of their trees.

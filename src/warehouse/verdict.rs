@@ -1,10 +1,7 @@
 //! Whether an item says anything new about a record that is known: decided by digests and read numbers alone.
 
 use super::{held::Held, store::Origin};
-use crate::{
-    domain::{Call, ReadNumber, Reading},
-    normalize::Glance,
-};
+use crate::domain::{Call, Glance, ReadNumber, Reading};
 
 /// What to do with an item of a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

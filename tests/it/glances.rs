@@ -1,9 +1,9 @@
 //! A glance sees of a simulated item what its tree would show.
 
 use argos_sync::{
-    domain::{Day, Stream},
+    domain::{Day, Glance, Stream},
     json::{self, Paths},
-    normalize::{Glance, catalogue, created_at, glance, record_id},
+    normalize::{catalogue, created_at, glance, glance_first, record_id},
     simulator::{Population, SimulatedProject, World},
 };
 
@@ -16,7 +16,9 @@ fn compare(stream: Stream, bytes: &[u8]) {
         digest: json::digest(&item, &volatile),
         created_at: created_at(stream, &item),
     };
-    assert_eq!(glance(stream, &volatile, bytes), Ok(by_tree));
+    assert_eq!(glance(stream, &volatile, bytes).as_ref(), Ok(&by_tree));
+    let begun = format!("{text},{text}");
+    assert_eq!(glance_first(stream, &volatile, &begun), Some((by_tree, text.len())));
 }
 
 #[test]

@@ -47,13 +47,19 @@ fn settings(server: &Scripted) -> Settings {
 }
 
 fn client_with(settings: Settings, stream: domain::Stream) -> Client {
-    Client::new(settings, stream, Arc::new(Open::default())).unwrap()
+    Client::new(settings, stream, Arc::new(Open::default()), Arc::new(|_| None)).unwrap()
 }
 
 async fn submissions(script: impl IntoIterator<Item = Step>) -> (Scripted, Client) {
     let server = Scripted::start(script).await;
     let client = client_with(settings(&server), domain::Stream::Submission);
     (server, client)
+}
+
+impl PartialEq<&str> for Item {
+    fn eq(&self, body: &&str) -> bool {
+        self.body == *body
+    }
 }
 
 fn asked_window() -> Window {

@@ -20,10 +20,10 @@ use self::{
 };
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
-    client::{Client, ClientError, DateStyle, Gate, Page, TextForm},
-    domain::{Lane, Window},
+    client::{Client, ClientError, DateStyle, Gate, Item, Page, TextForm},
+    domain::{Glance, Lane, Window},
     json::{self, Json},
-    normalize::{self, Glance},
+    normalize,
     warehouse::{Learned, WarehouseError},
 };
 
@@ -163,8 +163,9 @@ async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Walke
 
 fn samples(project: &Project, page: Page) -> Vec<Sample> {
     let scope = project.scope();
-    let sample = |body: Bytes| {
-        let glance = normalize::glance(scope.stream, &scope.volatile, &body).ok()?;
+    let sample = |Item { body, glance }: Item| {
+        let glance =
+            glance.or_else(|| normalize::glance(scope.stream, &scope.volatile, &body).ok())?;
         Some(Sample { glance, body })
     };
     page.items.into_iter().filter_map(sample).collect()

@@ -46,7 +46,8 @@ fn page(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(ITEMS)));
     group.bench_function("cut into items", |bencher| {
         bencher.iter(|| {
-            let members = json::members(black_box(&page), "Items").expect("an object");
+            let members =
+                json::members(black_box(&page), "Items", &json::unread).expect("an object");
             members.first().and_then(|cut| cut.elements.as_ref()).expect("an array").len()
         });
     });

@@ -108,10 +108,10 @@ async fn fetch(
 
 /// The items of a page, and the cursor behind them.
 fn take_apart(body: &[u8]) -> (Vec<&[u8]>, Option<(String, String)>) {
-    let members = json::members(body, "Items").expect("a page");
+    let members = json::members(body, "Items", &json::unread).expect("a page");
     let member = |wanted: &str| members.iter().find(|cut| cut.key == wanted);
-    let ranges = member("Items").and_then(|cut| cut.elements.as_ref()).expect("items");
-    let items = ranges.iter().filter_map(|range| body.get(range.clone())).collect();
+    let elements = member("Items").and_then(|cut| cut.elements.as_ref()).expect("items");
+    let items = elements.iter().filter_map(|element| body.get(element.range.clone())).collect();
     let next = member("nextpageKey").map(|key| {
         let key = body.get(key.range.clone()).expect("a cursor");
         let key: serde_json::Value = serde_json::from_slice(key).expect("a cursor");
