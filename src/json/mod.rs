@@ -10,13 +10,15 @@ mod flat;
 mod parse;
 mod scan;
 mod stop;
+mod tree;
 
 use std::borrow::Cow;
 
 pub use digest::{Paths, digest};
 pub use flat::Flat;
-pub use parse::{DEPTH_MAX, Parsed, parse, text};
+pub use parse::{DEPTH_MAX, text};
 pub use scan::{Cut, Element, Read, elements, members, unread};
+pub use tree::{Parsed, parse};
 
 /// A JSON value that borrows its texts from the item's bytes where it can.
 #[derive(Debug, Clone, PartialEq)]

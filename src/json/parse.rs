@@ -1,22 +1,13 @@
-//! One item: bytes to a tree that borrows from them.
+//! The grammar of one item, whatever is built of it.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::{Json, Malformed, Member, stop::stop};
+use super::{Malformed, stop::stop};
 
 /// Deepest nesting that is read; a deeper item goes to quarantine whole.
 pub const DEPTH_MAX: u32 = 128;
-
-/// A parsed item.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parsed<'a> {
-    /// The value.
-    pub value: Json<'a>,
-    /// Whether a text was changed on the way in, because PostgreSQL cannot hold it: NUL, half of a surrogate pair.
-    pub damaged: bool,
-}
 
 /// The bytes as text; what is not UTF-8 becomes U+FFFD, and then the result is owned. A byte order mark is dropped.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
@@ -26,14 +17,6 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     }
-}
-
-/// Parses one value that fills the whole text.
-pub fn parse(text: &str) -> Result<Parsed<'_>, Malformed> {
-    let mut tree = Tree::default();
-    let damaged = build(text, &mut tree)?;
-    let value = tree.open.pop().map_or(Json::Null, |(_, value)| value);
-    Ok(Parsed { value, damaged })
 }
 
 /// A value that holds no others.
@@ -91,63 +74,6 @@ pub(super) fn build_first<'a, B: Build<'a>>(
     let mut parser = Parser::new(text, false, builder);
     parser.outermost()?;
     Ok(parser.at)
-}
-
-/// Builds a [`Json`].
-#[derive(Default)]
-struct Tree<'a> {
-    /// The places in the arrays and objects under way, the innermost one's last; an element's key is empty.
-    open: Vec<Member<'a>>,
-}
-
-impl<'a> Tree<'a> {
-    fn fill(&mut self, at: usize, value: Json<'a>) {
-        if let Some((_, place)) = self.open.get_mut(at) {
-            *place = value;
-        }
-    }
-}
-
-impl<'a> Build<'a> for Tree<'a> {
-    type Mark = usize;
-
-    fn member(&mut self, key: &'a str) {
-        self.open.push((Cow::Borrowed(key), Json::Null));
-    }
-
-    fn unescaped_member(&mut self, key: String) {
-        self.open.push((Cow::Owned(key), Json::Null));
-    }
-
-    fn element(&mut self) {
-        self.member("");
-    }
-
-    fn scalar(&mut self, scalar: Scalar<'a>) {
-        let Some((_, place)) = self.open.last_mut() else { return };
-        *place = match scalar {
-            Scalar::Null => Json::Null,
-            Scalar::Bool(bool) => Json::Bool(bool),
-            Scalar::Number(number) => Json::Number(Cow::Borrowed(number)),
-            Scalar::Text(text) => Json::Text(Cow::Borrowed(text)),
-            Scalar::Unescaped(text) => Json::Text(Cow::Owned(text)),
-        };
-    }
-
-    fn open(&mut self) -> usize {
-        self.open.len()
-    }
-
-    fn close_array(&mut self, from: usize) {
-        let elements = self.open.drain(from..).map(|(_, value)| value).collect();
-        self.fill(from - 1, Json::Array(elements));
-    }
-
-    fn close_object(&mut self, from: usize) {
-        let mut members = self.open.drain(from..).collect();
-        sort_members(&mut members);
-        self.fill(from - 1, Json::Object(members));
-    }
 }
 
 struct Parser<'a, 'b, B> {
@@ -399,22 +325,11 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
     }
 }
 
-/// Brings members into key order; of a repeated key the last one counts.
-fn sort_members(members: &mut Vec<Member<'_>>) {
-    if members.is_sorted_by(|(one, _), (two, _)| one < two) {
-        return;
-    }
-    members.sort_by(|(one, _), (two, _)| one.cmp(two));
-    members.reverse();
-    members.dedup_by(|(one, _), (two, _)| one == two);
-    members.reverse();
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::parse, *};
 
     fn rewritten(text: &str) -> String {
         let mut out = String::new();

@@ -101,9 +101,7 @@ mod tests {
 
     #[test]
     fn a_missing_record_is_not_taken_for_the_same_one_in_every_walk() {
-        let shown = ids(0..1);
-        let first = seen(&[shown.clone()]).hasher;
-        let again = seen(&[shown]).hasher;
+        let [first, again] = [(), ()].map(|()| seen(&[ids(0..1)]).hasher);
         assert_ne!(bytes_of(&first, "id-0"), bytes_of(&again, "id-0"));
     }
 
