@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::mpsc;
 
 use super::{
     Scope, WarehouseError,
@@ -68,7 +69,7 @@ pub(super) async fn store(
     }
 }
 
-/// Adds these records, all or none of them. While PostgreSQL takes some, the next are made ready.
+/// Adds these records, all or none of them. While PostgreSQL takes some, the next are made ready, and those behind them.
 async fn add(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -76,7 +77,6 @@ async fn add(
     items: &[ItemToStore],
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
-    let mut written = BTreeSet::new();
     let mut bytes = 0;
     let of_one_chunk = |item: &ItemToStore, _: &ItemToStore| {
         bytes += item.body.len();
@@ -86,20 +86,29 @@ async fn add(
         }
         fits
     };
-    let mut chunks = items.chunk_by(of_one_chunk);
-    let prepare = async |chunk: Option<&[ItemToStore]>, room| match chunk {
-        Some(chunk) => prepare(scope, origin, chunk, room, now).await.map(Some),
-        None => Ok(None),
+    let (made, mut waiting) = mpsc::channel(1);
+    let making = async move {
+        let mut room = Room::default();
+        for chunk in items.chunk_by(of_one_chunk) {
+            let ready = prepare(scope, origin, chunk, room, now).await?;
+            room = ready.room();
+            // Nobody waits any more once writing has failed.
+            if made.send(ready).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     };
-    let mut next = prepare(chunks.next(), Room::default()).await?;
-    while let Some(ready) = next {
-        let room = ready.room();
-        let writing = write(connection, scope, origin, ready, now);
-        let (ids, coming) = tokio::join!(writing, prepare(chunks.next(), room));
-        written.extend(ids?);
-        next = coming?;
-    }
-    Ok(written)
+    let writing = async move {
+        let mut written = BTreeSet::new();
+        while let Some(ready) = waiting.recv().await {
+            written.extend(write(connection, scope, origin, ready, now).await?);
+        }
+        Ok(written)
+    };
+    // Both come to their end: a statement that nobody waits for would still be under way.
+    let (made, written) = tokio::join!(making, writing);
+    made.and(written)
 }
 
 /// Makes records ready on a thread of their own.
