@@ -162,8 +162,8 @@ mod tests {
     async fn who_waits_for_a_page_of_unknown_size_asks_anew_once_one_was_seen() {
         let in_flight = InFlight::new(27 << 20);
         let pages = PageBytes::default();
-        let _first = in_flight.reserve_page(&pages, 1500).await;
-        let mut second = Box::pin(in_flight.reserve_page(&pages, 1500));
+        let _first = in_flight.reserve_page(&pages, 2400).await;
+        let mut second = Box::pin(in_flight.reserve_page(&pages, 2400));
         assert!((&mut second).now_or_never().is_none());
         pages.note(100_000, 100);
         drop(second.await);
