@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Scope, WarehouseError,
+    body::Compressor,
     due::{self, Rank},
     held,
     notes::{self, Noted},
@@ -29,7 +30,7 @@ use crate::{
 /// Bytes of items that are made ready and written at a time; bounds the memory of their rows.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What new records of so many bytes take besides while they are written: the rows of two chunks, and what is sent of one.
+/// What new records of so many bytes take besides while they are written: the rows of three chunks, and what is sent of one.
 pub fn bytes_to_write(bytes: usize) -> usize {
     bytes.min(CHUNK_BYTES).saturating_mul(6)
 }
@@ -88,9 +89,10 @@ async fn add(
     };
     let (made, mut waiting) = mpsc::channel(1);
     let making = async move {
-        let mut room = Room::default();
+        let (mut room, mut compressor) = (Room::default(), Compressor::new()?);
         for chunk in items.chunk_by(of_one_chunk) {
-            let ready = prepare(scope, origin, chunk, room, now).await?;
+            let ready;
+            (ready, compressor) = prepare(scope, origin, chunk, room, compressor, now).await?;
             room = ready.room();
             // Nobody waits any more once writing has failed.
             if made.send(ready).await.is_err() {
@@ -111,22 +113,23 @@ async fn add(
     made.and(written)
 }
 
-/// Makes records ready on a thread of their own.
+/// Makes records ready on a thread of their own; the compressor comes back.
 async fn prepare(
     scope: &Arc<Scope>,
     origin: Origin,
     chunk: &[ItemToStore],
     room: Room,
+    mut compressor: Compressor,
     now: DateTime<Utc>,
-) -> Result<Ready, WarehouseError> {
+) -> Result<(Ready, Compressor), WarehouseError> {
     let (scope, chunk) = (Arc::clone(scope), chunk.to_vec());
     on_own_thread(move || {
-        let mut ready = Ready::new(scope.stream, &room)?;
+        let mut ready = Ready::new(scope.stream, &room);
         for item in &chunk {
-            ready.add(&scope, origin, item, now)?;
+            ready.add(&scope, origin, item, &mut compressor, now)?;
         }
         ready.add_sets();
-        Ok(ready)
+        Ok((ready, compressor))
     })
     .await
 }

@@ -38,24 +38,22 @@ pub(super) struct Ready {
     pub(super) notes: Vec<(String, Vec<Note>)>,
     /// Rows that many records share, for each table of the catalogue, by their key.
     sets: Vec<BTreeMap<String, Row<'static>>>,
-    compressor: Compressor,
 }
 
 impl Ready {
     /// None yet, and room for them.
-    pub(super) fn new(stream: Stream, room: &Room) -> Result<Self, WarehouseError> {
+    pub(super) fn new(stream: Stream, room: &Room) -> Self {
         let tables = catalogue::tables(stream);
         let rows = tables.iter().enumerate().map(|(index, table)| {
             Rows::with_room(table, room.rows.get(index).map_or(&[], Vec::as_slice))
         });
-        Ok(Self {
+        Self {
             records: Vec::with_capacity(room.records),
             rows: rows.collect(),
             bodies: Bodies::with_room(room.bodies),
             notes: Vec::new(),
             sets: tables.iter().map(|_| BTreeMap::new()).collect(),
-            compressor: Compressor::new()?,
-        })
+        }
     }
 
     /// The room that as many records again may need.
@@ -78,6 +76,7 @@ impl Ready {
         scope: &Scope,
         origin: Origin,
         item: &ItemToStore,
+        compressor: &mut Compressor,
         now: DateTime<Utc>,
     ) -> Result<(), WarehouseError> {
         let text = json::text(&item.body);
@@ -107,7 +106,7 @@ impl Ready {
         }
         let is_kept = deleted_at.is_none() || scope.deletion.keep_personal;
         if scope.raw == RawStorage::Zstd && is_kept {
-            self.bodies.add(&item.id, self.compressor.compress(&item.body)?);
+            self.bodies.add(&item.id, compressor.compress(&item.body)?);
         }
         let window_day =
             item.created_at.map_or_else(|| first_day(origin, now), |at| at.date_naive());
