@@ -46,9 +46,14 @@ pub(super) async fn store(
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let doing = "writing new records";
-    let mut is_cleared = false;
+    let mut is_in_the_way = false;
     loop {
         let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
+        if is_in_the_way {
+            // Kept only together with the new rows: what another writer stores at this moment belongs to somebody.
+            let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
+            clear(&mut savepoint, scope, &ids).await?;
+        }
         let collision = match add(&mut savepoint, scope, origin, &items, now).await {
             Ok(written) => {
                 savepoint.commit().await.map_err(WarehouseError::database(doing))?;
@@ -60,11 +65,8 @@ pub(super) async fn store(
         savepoint.rollback().await.map_err(WarehouseError::database(doing))?;
         let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
         let stored = held::stored_among(connection, scope, &ids).await?;
-        if stored.is_empty() {
-            if std::mem::replace(&mut is_cleared, true) {
-                return Err(collision);
-            }
-            clear(connection, scope, &ids).await?;
+        if stored.is_empty() && std::mem::replace(&mut is_in_the_way, true) {
+            return Err(collision);
         }
         items.retain(|item| !stored.contains(&item.id));
     }
