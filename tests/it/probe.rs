@@ -129,7 +129,7 @@ async fn a_larger_warehouse_and_a_smaller_page_are_no_change() {
 #[tokio::test]
 async fn a_run_begins_with_the_date_style_that_was_found() {
     let world = World::new(40, 0).await;
-    world.configure("[sync]\ndetail = \"never\"\n");
+    world.configure("[sync]\ndetail = \"never\"\nworkers = 1\n");
     let compact = Knobs { date_format: DateFormat::Compact, ..Knobs::default() };
     world.knobs(&compact);
     let calls = async || {
