@@ -31,7 +31,7 @@ pub struct Element<T = ()> {
 pub type Read<'r, T> = dyn Fn(&str) -> Option<(T, usize)> + 'r;
 
 /// The members of the object that fills the bytes; those of that name are cut into their elements on the way, and each
-/// element is read, if it can be: to find an element's end takes as long as a third of reading it.
+/// element is read, if it can be: to find an element's end takes a fifth of the time that reading it takes.
 pub fn members<T>(bytes: &[u8], cut: &str, read: &Read<'_, T>) -> Result<Vec<Cut<T>>, Malformed> {
     let mut members = Vec::new();
     let mut scan = Scan { bytes, at: 0 };
