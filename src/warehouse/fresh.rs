@@ -64,11 +64,11 @@ pub(super) async fn store(
         };
         savepoint.rollback().await.map_err(WarehouseError::database(doing))?;
         let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
-        let stored = held::stored_among(connection, scope, &ids).await?;
+        let stored = held::look_up(connection, scope, &ids).await?;
         if stored.is_empty() && std::mem::replace(&mut is_in_the_way, true) {
             return Err(collision);
         }
-        items.retain(|item| !stored.contains(&item.id));
+        items.retain(|item| !stored.contains_key(&item.id));
     }
 }
 

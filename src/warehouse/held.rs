@@ -209,27 +209,6 @@ pub(super) fn bind_new(
     arguments.add(records.iter().map(|record| record.deleted_at).collect::<Vec<_>>())
 }
 
-/// Those of these records that are stored by now.
-pub(super) async fn stored_among(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ids: &[&str],
-) -> Result<BTreeSet<String>, WarehouseError> {
-    let stored = sqlx::query_scalar!(
-        "select found.id from unnest($3::text[]) as given (id)
-         cross join lateral (
-            select id from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
-         ) as found",
-        scope.project.as_str(),
-        scope.stream.as_str(),
-        ids as &[&str],
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(WarehouseError::database("looking for records"))?;
-    Ok(stored.into_iter().collect())
-}
-
 /// What becomes of a record's row once one more item was merged.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(super) struct Update {
