@@ -1,75 +1,112 @@
 //! Memory of answers, used again: an answer of megabytes would otherwise leave holes of its size behind each time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// What is kept for the next answers, at most.
-const KEPT_BYTES_MAX: usize = 16 << 20;
+/// More than this is not kept for the next answers, whatever was in use at a time.
+const KEPT_BYTES_MAX: usize = 40 << 20;
 
 /// A buffer of up to this size serves any answer; a larger one serves answers that are larger than this too, such as the
 /// last page of a walk.
 const ANY_BYTES_MAX: usize = 1 << 20;
 
-/// Buffers that are free, the one that was used last at the end.
-static FREE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+/// All memory of answers.
+static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), lent: 0, lent_max: 0 });
+
+struct Pool {
+    /// Buffers that are free, the one that was used last at the end.
+    free: Vec<Vec<u8>>,
+    /// Bytes of those that are in use.
+    lent: usize,
+    /// The most that was in use at a time. With what is free it never becomes more than that.
+    lent_max: usize,
+}
+
+impl Pool {
+    fn locked() -> MutexGuard<'static, Self> {
+        POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what a buffer takes, and what it took before it grew.
+    fn lend(&mut self, bytes: usize, before: usize) {
+        self.lent = (self.lent + bytes).saturating_sub(before);
+        self.lent_max = self.lent_max.max(self.lent);
+        self.shrink();
+    }
+
+    /// Lets go of what is too much, the oldest first.
+    fn shrink(&mut self) {
+        let limit = self.lent_max.min(KEPT_BYTES_MAX).saturating_sub(self.lent);
+        while self.free.iter().map(Vec::capacity).sum::<usize>() > limit {
+            self.free.remove(0);
+        }
+    }
+}
 
 /// Memory for one answer; goes back when the answer and all slices of it are gone.
 #[derive(Debug)]
-pub(super) struct Buffer(Vec<u8>);
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    /// What the pool knows of its size.
+    lent: usize,
+}
 
 impl Buffer {
     /// Memory for so many bytes, as far as that is known.
     pub(super) fn take(capacity: usize) -> Self {
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = Pool::locked();
         let largest = if capacity > ANY_BYTES_MAX { usize::MAX } else { ANY_BYTES_MAX };
-        let chosen = free
+        let chosen = pool
+            .free
             .iter()
             .map(Vec::capacity)
             .enumerate()
             .filter(|(_, held)| (capacity / 2..=largest).contains(held))
             .max_by_key(|(_, held)| *held);
-        let mut bytes = chosen.map(|(index, _)| free.remove(index)).unwrap_or_default();
-        drop(free);
+        let mut bytes = chosen.map(|(index, _)| pool.free.remove(index)).unwrap_or_default();
         if bytes.capacity() < capacity {
             // Pages are of nearly one size; a little more lets the next one fit.
             bytes.reserve_exact(capacity + capacity / 16);
         }
-        Self(bytes)
+        let lent = bytes.capacity();
+        pool.lend(lent, 0);
+        Self { bytes, lent }
     }
 
     /// How many bytes it holds.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Adds what was received.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// The bytes, to be cut into slices without a copy.
-    pub(super) fn freeze(self) -> Bytes {
+    pub(super) fn freeze(mut self) -> Bytes {
+        let lent = self.bytes.capacity();
+        Pool::locked().lend(lent, self.lent);
+        self.lent = lent;
         Bytes::from_owner(self)
     }
 }
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0);
+        let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(bytes);
-        // The oldest are let go first.
-        while free.iter().map(Vec::capacity).sum::<usize>() > KEPT_BYTES_MAX {
-            free.remove(0);
-        }
+        let mut pool = Pool::locked();
+        pool.lent = pool.lent.saturating_sub(self.lent);
+        pool.free.push(bytes);
+        pool.shrink();
     }
 }
 
