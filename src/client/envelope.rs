@@ -41,7 +41,7 @@ impl From<Bytes> for Item {
     }
 }
 
-/// Looks at the item that begins a text without NUL: what it is, and how many bytes it is long; `None` where it cannot tell.
+/// Looks at the item that begins a text: what it is, and how many bytes it is long; `None` where it cannot tell.
 pub type Look = dyn Fn(&str) -> Option<(Glance, usize)> + Send + Sync;
 
 /// Why an answer with status 200 cannot be trusted.

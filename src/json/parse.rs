@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
-
 use super::{Malformed, stop::stop};
 
 /// Deepest nesting that is read; a deeper item goes to quarantine whole.
@@ -13,7 +11,7 @@ pub const DEPTH_MAX: u32 = 128;
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // The usual case first: looking for bad bytes to replace is several times slower than looking whether there are any.
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     }
@@ -56,8 +54,7 @@ pub(super) trait Build<'a> {
 
 /// Builds what fills the whole text, and tells whether a text in it was damaged.
 pub(super) fn build<'a, B: Build<'a>>(text: &'a str, builder: &mut B) -> Result<bool, Malformed> {
-    let has_nul = memchr(0, text.as_bytes()).is_some();
-    let mut parser = Parser::new(text, has_nul, builder);
+    let mut parser = Parser::new(text, builder);
     parser.outermost()?;
     parser.space();
     if parser.at < parser.bytes.len() {
@@ -66,12 +63,12 @@ pub(super) fn build<'a, B: Build<'a>>(text: &'a str, builder: &mut B) -> Result<
     Ok(parser.damaged)
 }
 
-/// Builds what begins a text without NUL, and tells where it ends.
+/// Builds what begins a text, and tells where it ends.
 pub(super) fn build_first<'a, B: Build<'a>>(
     text: &'a str,
     builder: &mut B,
 ) -> Result<usize, Malformed> {
-    let mut parser = Parser::new(text, false, builder);
+    let mut parser = Parser::new(text, builder);
     parser.outermost()?;
     Ok(parser.at)
 }
@@ -81,14 +78,12 @@ struct Parser<'a, 'b, B> {
     bytes: &'a [u8],
     at: usize,
     damaged: bool,
-    /// A NUL byte stands somewhere in the text, so that every string has to be looked through for it.
-    has_nul: bool,
     builder: &'b mut B,
 }
 
 impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
-    fn new(text: &'a str, has_nul: bool, builder: &'b mut B) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, damaged: false, has_nul, builder }
+    fn new(text: &'a str, builder: &'b mut B) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, damaged: false, builder }
     }
 
     fn outermost(&mut self) -> Result<(), Malformed> {
@@ -247,9 +242,6 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         let rest = self.bytes.get(from..)?;
         let length = stop(rest).filter(|length| rest.get(*length) == Some(&b'"'))?;
         let plain = self.text.get(from..from + length)?;
-        if self.has_nul && plain.contains('\0') {
-            return None;
-        }
         self.at = from + length + 1;
         Some(plain)
     }
@@ -265,8 +257,14 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             is_first = false;
             out.push_str(self.text.get(from..from + stop).unwrap_or_default());
             self.at = from + stop + 1;
-            if rest.get(stop) == Some(&b'"') {
-                break;
+            match rest.get(stop) {
+                Some(b'"') => break,
+                Some(0) => {
+                    let char = self.damage();
+                    out.push(char);
+                    continue;
+                }
+                _ => {}
             }
             let escape = self.peek();
             self.at += 1;
@@ -283,10 +281,6 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
                 }
                 _ => return Err(self.fail("an unknown escape")),
             }
-        }
-        if memchr(0, out.as_bytes()).is_some() {
-            self.damaged = true;
-            out = out.replace('\0', "\u{fffd}");
         }
         Ok(out)
     }
@@ -309,10 +303,13 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             }
             other => other,
         };
-        Ok(char::from_u32(code).unwrap_or_else(|| {
-            self.damaged = true;
-            '\u{fffd}'
-        }))
+        Ok(char::from_u32(code).filter(|char| *char != '\0').unwrap_or_else(|| self.damage()))
+    }
+
+    /// What stands for a character that PostgreSQL cannot hold.
+    fn damage(&mut self) -> char {
+        self.damaged = true;
+        '\u{fffd}'
     }
 
     fn hex4(&mut self) -> Result<u32, Malformed> {
@@ -355,6 +352,7 @@ mod tests {
         for (text, want) in [
             (r#""a\u0000b""#, "a\u{fffd}b"),
             ("\"a\0b\"", "a\u{fffd}b"),
+            ("\"\0\\\"b\0\"", "\u{fffd}\"b\u{fffd}"),
             (r#""\ud800""#, "\u{fffd}"),
             (r#""\udc00\ud83d\ude00""#, "\u{fffd}😀"),
             (r#""\ud800\u0041""#, "\u{fffd}A"),

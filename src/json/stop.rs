@@ -1,23 +1,23 @@
 //! Where a string stops being plain.
 
-use memchr::memchr2;
+use memchr::memchr3;
 
 /// How many words are looked at before a vector search is worth its start: most texts and nearly all keys are shorter.
 const WORDS: usize = 4;
 const WORD: usize = size_of::<u64>();
 
-/// The offset of the first quote or backslash.
+/// The offset of the first quote, backslash or NUL, which no string may hold as it is.
 pub(super) fn stop(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<WORD>();
     for (index, word) in words.iter().take(WORDS).enumerate() {
         let word = u64::from_le_bytes(*word);
-        let hits = zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'));
+        let hits = zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\')) | zeros(word);
         if hits != 0 {
             return Some(index * WORD + hits.trailing_zeros() as usize / 8);
         }
     }
     let seen = words.len().min(WORDS) * WORD;
-    memchr2(b'"', b'\\', bytes.get(seen..)?).map(|at| seen + at)
+    memchr3(b'"', b'\\', 0, bytes.get(seen..)?).map(|at| seen + at)
 }
 
 const fn every(byte: u8) -> u64 {
@@ -39,10 +39,10 @@ mod tests {
         #[test]
         fn it_is_where_a_look_at_every_byte_finds_it(
             text in "[a\u{80}-\u{ff}\u{a1a2}!#\\[\\]]{0,80}",
-            tail in "[\"\\\\!#a]{0,3}",
+            tail in "[\"\\\\!#a\0]{0,3}",
         ) {
             let bytes = [text.as_bytes(), tail.as_bytes()].concat();
-            let expected = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            let expected = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0));
             prop_assert_eq!(stop(&bytes), expected);
         }
     }

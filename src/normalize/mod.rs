@@ -128,7 +128,7 @@ pub fn glance(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<Glance, 
     glance_at(stream, volatile, &Flat::parse(&text).map_err(Refusal::Unreadable)?)
 }
 
-/// The same for the item that begins a text without NUL, and how many bytes it is long; `None` where it is refused.
+/// The same for the item that begins a text, and how many bytes it is long; `None` where it is refused.
 pub fn glance_first(stream: Stream, volatile: &Paths, text: &str) -> Option<(Glance, usize)> {
     let (item, length) = Flat::parse_first(text).ok()?;
     Some((glance_at(stream, volatile, &item).ok()?, length))
