@@ -4,6 +4,7 @@ use super::{
     Malformed, Paths,
     digest::{finish, put_text},
     parse::{Build, Scalar, build, build_first},
+    rank::rank,
 };
 use crate::domain::Digest;
 
@@ -62,7 +63,7 @@ impl<'a> Flat<'a> {
         Ok(layer.finish(text.len()))
     }
 
-    /// Parses the value that begins a text without NUL, and tells where it ends.
+    /// Parses the value that begins a text, and tells where it ends.
     pub fn parse_first(text: &'a str) -> Result<(Self, usize), Malformed> {
         let mut layer = Layer::with_room(PLACES);
         let end = build_first(text, &mut layer)?;
@@ -152,7 +153,7 @@ struct Layer<'a> {
 
 #[derive(Debug, Clone, Copy)]
 struct Handle {
-    /// The beginning of the key as a number of the same order, which tells most keys apart without a look at them.
+    /// Of its key.
     rank: u64,
     place: usize,
 }
@@ -161,16 +162,6 @@ struct Handle {
 struct Mark {
     place: usize,
     open: usize,
-}
-
-fn rank(key: &str) -> u64 {
-    let bytes = key.as_bytes();
-    if let Some(chunk) = bytes.first_chunk() {
-        return u64::from_be_bytes(*chunk);
-    }
-    let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-    // An empty key is zero wherever it is moved.
-    number << (64 - 8 * bytes.len().max(1))
 }
 
 impl<'a> Layer<'a> {

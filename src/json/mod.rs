@@ -8,6 +8,7 @@
 mod digest;
 mod flat;
 mod parse;
+mod rank;
 mod scan;
 mod stop;
 mod tree;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::{
-    Json, Malformed, Member,
+    Json, Malformed,
     parse::{Build, Scalar, build},
+    rank::rank,
 };
 
 /// A parsed item.
@@ -20,21 +21,52 @@ pub struct Parsed<'a> {
 pub fn parse(text: &str) -> Result<Parsed<'_>, Malformed> {
     let mut tree = Tree::default();
     let damaged = build(text, &mut tree)?;
-    let value = tree.open.pop().map_or(Json::Null, |(_, value)| value);
+    let value = tree.open.pop().map_or(Json::Null, |place| place.value);
     Ok(Parsed { value, damaged })
 }
 
 /// Builds a [`Json`].
 #[derive(Default)]
 struct Tree<'a> {
-    /// The places in the arrays and objects under way, the innermost one's last; an element's key is empty.
-    open: Vec<Member<'a>>,
+    /// The places in the arrays and objects under way, the innermost one's last.
+    open: Vec<Place<'a>>,
+}
+
+/// An element, or a member.
+struct Place<'a> {
+    /// Of its key.
+    rank: u64,
+    /// Empty where there is none.
+    key: Cow<'a, str>,
+    value: Json<'a>,
 }
 
 impl<'a> Tree<'a> {
+    fn put(&mut self, rank: u64, key: Cow<'a, str>) {
+        self.open.push(Place { rank, key, value: Json::Null });
+    }
+
     fn fill(&mut self, at: usize, value: Json<'a>) {
-        if let Some((_, place)) = self.open.get_mut(at) {
-            *place = value;
+        if let Some(place) = self.open.get_mut(at) {
+            place.value = value;
+        }
+    }
+
+    /// Brings members into key order; of a repeated key the last one stays.
+    fn sort(&mut self, from: usize) {
+        let by_key = |one: &Place<'_>, two: &Place<'_>| {
+            one.rank.cmp(&two.rank).then_with(|| one.key.cmp(&two.key))
+        };
+        let members = self.open.get_mut(from..).unwrap_or_default();
+        if members.is_sorted_by(|one, two| by_key(one, two).is_lt()) {
+            return;
+        }
+        members.sort_by(by_key);
+        if !members.is_sorted_by(|one, two| by_key(one, two).is_lt()) {
+            let mut members = self.open.split_off(from);
+            members.reverse();
+            members.dedup_by(|one, two| one.key == two.key);
+            self.open.extend(members.into_iter().rev());
         }
     }
 }
@@ -43,20 +75,20 @@ impl<'a> Build<'a> for Tree<'a> {
     type Mark = usize;
 
     fn member(&mut self, key: &'a str) {
-        self.open.push((Cow::Borrowed(key), Json::Null));
+        self.put(rank(key), Cow::Borrowed(key));
     }
 
     fn unescaped_member(&mut self, key: String) {
-        self.open.push((Cow::Owned(key), Json::Null));
+        self.put(rank(&key), Cow::Owned(key));
     }
 
     fn element(&mut self) {
-        self.member("");
+        self.put(0, Cow::Borrowed(""));
     }
 
     fn scalar(&mut self, scalar: Scalar<'a>) {
-        let Some((_, place)) = self.open.last_mut() else { return };
-        *place = match scalar {
+        let Some(place) = self.open.last_mut() else { return };
+        place.value = match scalar {
             Scalar::Null => Json::Null,
             Scalar::Bool(bool) => Json::Bool(bool),
             Scalar::Number(number) => Json::Number(Cow::Borrowed(number)),
@@ -70,24 +102,13 @@ impl<'a> Build<'a> for Tree<'a> {
     }
 
     fn close_array(&mut self, from: usize) {
-        let elements = self.open.drain(from..).map(|(_, value)| value).collect();
+        let elements = self.open.drain(from..).map(|place| place.value).collect();
         self.fill(from - 1, Json::Array(elements));
     }
 
     fn close_object(&mut self, from: usize) {
-        let mut members = self.open.drain(from..).collect();
-        sort_members(&mut members);
+        self.sort(from);
+        let members = self.open.drain(from..).map(|place| (place.key, place.value)).collect();
         self.fill(from - 1, Json::Object(members));
     }
-}
-
-/// Brings members into key order; of a repeated key the last one counts.
-fn sort_members(members: &mut Vec<Member<'_>>) {
-    if members.is_sorted_by(|(one, _), (two, _)| one < two) {
-        return;
-    }
-    members.sort_by(|(one, _), (two, _)| one.cmp(two));
-    members.reverse();
-    members.dedup_by(|(one, _), (two, _)| one == two);
-    members.reverse();
 }

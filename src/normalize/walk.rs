@@ -1,6 +1,6 @@
 //! Walks an item once along the catalogue: fills the cells, and finds what the catalogue does not know.
 
-use std::sync::LazyLock;
+use std::{cmp::Ordering, sync::LazyLock};
 
 use super::{
     Cell, Found, Normalized, Note, Row,
@@ -225,12 +225,20 @@ impl<'a> Walk<'a> {
 
     /// Both sides are in key order, so that each is gone through once.
     fn visit_members(&mut self, node: &Node, members: &'a [Member<'_>]) {
-        let mut known = node.below.iter().peekable();
+        let mut known = node.below.iter();
+        let mut next = known.next();
         for (key, value) in members {
             self.path.push(key);
-            while known.next_if(|(name, _)| *name < key.as_ref()).is_some() {}
-            match known.next_if(|(name, _)| *name == key.as_ref()) {
-                Some((_, below)) => self.visit(below, value),
+            let found = loop {
+                let Some((name, below)) = next else { break None };
+                match (*name).cmp(key.as_ref()) {
+                    Ordering::Less => next = known.next(),
+                    Ordering::Equal => break Some(below),
+                    Ordering::Greater => break None,
+                }
+            };
+            match found {
+                Some(below) => self.visit(below, value),
                 None => self.note(Found::UnknownField, value),
             }
             self.path.pop();
