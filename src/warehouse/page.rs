@@ -58,8 +58,10 @@ impl PageToStore {
             Some(glance) => Observation { read, body, glance: Ok(glance) },
             None => Observation::of(&scope, read, body),
         };
+        let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
-        Self { number, read, observations: on_own_thread(look).await, next }
+        let observations = if is_seen { look() } else { on_own_thread(look).await };
+        Self { number, read, observations, next }
     }
 }
 
