@@ -195,6 +195,11 @@ pub(super) struct NewRecord {
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
+/// How many bytes [`bind_new`] binds at most, and the short values before them.
+pub(super) fn size_hint(records: &[NewRecord]) -> usize {
+    512 + records.iter().map(|record| 80 + record.id.len()).sum::<usize>()
+}
+
 /// Binds what stands in the rows of records nobody has seen yet, column by column.
 pub(super) fn bind_new(
     arguments: &mut PgArguments,

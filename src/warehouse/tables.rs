@@ -85,7 +85,9 @@ pub(super) async fn insert(
     let (rows, bodies) =
         (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
     let arguments = arguments(&scope.project, |arguments| {
-        arguments.reserve(0, bodies.size_hint() + rows.iter().map(Rows::size_hint).sum::<usize>());
+        // All at once: what grows at the end would be copied whole.
+        let rows_size = rows.iter().map(Rows::size_hint).sum::<usize>();
+        arguments.reserve(0, held::size_hint(&ready.records) + bodies.size_hint() + rows_size);
         arguments.add(scope.stream.as_str())?;
         arguments.add(normalize::VERSION)?;
         arguments.add(body::ZSTD)?;
