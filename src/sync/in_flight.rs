@@ -99,8 +99,13 @@ impl PageBytes {
     }
 
     /// Notes how many items of a page had to be written; a few take no memory to speak of.
-    pub(super) fn note_written(&self, written: i64, items: i64) {
-        self.is_known_already.store(written <= items / 10, Ordering::Relaxed);
+    ///
+    /// A page that is far from the size that was asked for tells nothing: what a walk shows last is of the days behind its
+    /// own, and may be known although all else is new.
+    pub(super) fn note_written(&self, written: i64, items: i64, page_size: u32) {
+        if items >= i64::from(page_size / 2) {
+            self.is_known_already.store(written <= items / 10, Ordering::Relaxed);
+        }
     }
 
     /// Whether a page was seen.
@@ -152,9 +157,11 @@ mod tests {
         assert_eq!(pages.expected(2000), room(10_000_000));
         pages.note(0, 0);
         assert_eq!(pages.expected(2000), room(10_000_000), "an empty page says nothing");
-        pages.note_written(20, 2000);
+        pages.note_written(20, 2000, 2000);
         assert_eq!(pages.expected(2000), 10_000_000, "nothing is made of what is known already");
-        pages.note_written(2000, 2000);
+        pages.note_written(999, 999, 2000);
+        assert_eq!(pages.expected(2000), 10_000_000, "the end of a walk says nothing");
+        pages.note_written(2000, 2000, 2000);
         assert_eq!(pages.expected(2000), room(10_000_000));
     }
 

@@ -118,7 +118,7 @@ async fn store_fetched(
     let page = &fetched.page;
     let stored = store(world, project, claim, pass, run, page, seen).await?;
     let Tally { received, inserted, updated, .. } = stored.tally;
-    project.page_bytes.note_written(inserted + updated, received);
+    project.page_bytes.note_written(inserted + updated, received, project.page_size());
     world.progress.add_items(page.observations.len());
     debug!(
         project = %project.name(), window = %claim.reading, page = page.number,
