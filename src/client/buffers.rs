@@ -35,6 +35,14 @@ impl Pool {
         self.shrink();
     }
 
+    /// Keeps a buffer for the next answers.
+    fn take_back(&mut self, mut bytes: Vec<u8>, lent: usize) {
+        bytes.clear();
+        self.lent = self.lent.saturating_sub(lent);
+        self.free.push(bytes);
+        self.shrink();
+    }
+
     /// Lets go of what is too much, the oldest first.
     fn shrink(&mut self) {
         let limit = self.lent_max.min(KEPT_BYTES_MAX).saturating_sub(self.lent);
@@ -101,12 +109,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        let mut pool = Pool::locked();
-        pool.lent = pool.lent.saturating_sub(self.lent);
-        pool.free.push(bytes);
-        pool.shrink();
+        Pool::locked().take_back(std::mem::take(&mut self.bytes), self.lent);
     }
 }
 
@@ -125,5 +128,23 @@ mod tests {
             drop(bytes);
             assert_eq!(slice, &text.as_bytes()[..text.len() / 2]);
         }
+    }
+
+    #[test]
+    fn what_is_kept_and_in_use_is_never_more_than_was_in_use_at_a_time() {
+        let mut pool = Pool { free: Vec::new(), lent: 0, lent_max: 0 };
+        let kept = |pool: &Pool| pool.free.iter().map(Vec::capacity).collect::<Vec<_>>();
+        pool.lend(100, 0);
+        pool.lend(50, 0);
+        pool.take_back(Vec::with_capacity(100), 100);
+        assert_eq!(kept(&pool), [100], "both were in use before");
+        pool.lend(30, 0);
+        assert_eq!(kept(&pool), [0; 0], "100 more than 50 and 30 would be");
+        pool.take_back(Vec::with_capacity(30), 30);
+        pool.take_back(Vec::with_capacity(80), 50);
+        assert_eq!(kept(&pool), [30, 80]);
+        pool.lend(KEPT_BYTES_MAX, 0);
+        pool.take_back(Vec::with_capacity(KEPT_BYTES_MAX + 1), KEPT_BYTES_MAX);
+        assert_eq!(kept(&pool), [0; 0], "too large to keep");
     }
 }
