@@ -4,7 +4,7 @@ use super::{
     Malformed, Paths,
     digest::{finish, put_text},
     parse::{Build, Scalar, build, build_first},
-    rank::rank,
+    rank::{keep_last, rank},
 };
 use crate::domain::Digest;
 
@@ -213,10 +213,7 @@ impl<'a> Layer<'a> {
         let members = open.get_mut(from..).unwrap_or_default();
         members.sort_unstable_by(|one, two| by_key(one, two).then(one.place.cmp(&two.place)));
         if !members.is_sorted_by(|one, two| by_key(one, two).is_lt()) {
-            let mut members = open.split_off(from);
-            members.reverse();
-            members.dedup_by(|one, two| by_key(one, two).is_eq());
-            open.extend(members.into_iter().rev());
+            keep_last(open, from, |one, two| by_key(one, two).is_eq());
         }
     }
 

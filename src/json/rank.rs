@@ -1,4 +1,4 @@
-//! Keys as numbers of the same order.
+//! The order of keys, and what becomes of repeated ones.
 
 /// The beginning of a key as a number of the same order, which tells most keys apart without a look at them.
 pub(super) fn rank(key: &str) -> u64 {
@@ -9,6 +9,14 @@ pub(super) fn rank(key: &str) -> u64 {
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     // An empty key is zero wherever it is moved.
     number << (64 - 8 * bytes.len().max(1))
+}
+
+/// Of members that stand in key order from there on, keeps the last one of each key.
+pub(super) fn keep_last<T>(members: &mut Vec<T>, from: usize, is_same: impl Fn(&T, &T) -> bool) {
+    let mut kept = members.split_off(from);
+    kept.reverse();
+    kept.dedup_by(|one, two| is_same(one, two));
+    members.extend(kept.into_iter().rev());
 }
 
 #[cfg(test)]

@@ -210,6 +210,7 @@ impl Scan<'_> {
             match rest.get(stop) {
                 Some(b'"') => return Ok(()),
                 Some(b'\\') => self.at += 1,
+                // NUL, which stands for itself here.
                 _ => {}
             }
         }

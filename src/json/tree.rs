@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     Json, Malformed,
     parse::{Build, Scalar, build},
-    rank::rank,
+    rank::{keep_last, rank},
 };
 
 /// A parsed item.
@@ -63,10 +63,7 @@ impl<'a> Tree<'a> {
         }
         members.sort_by(by_key);
         if !members.is_sorted_by(|one, two| by_key(one, two).is_lt()) {
-            let mut members = self.open.split_off(from);
-            members.reverse();
-            members.dedup_by(|one, two| one.key == two.key);
-            self.open.extend(members.into_iter().rev());
+            keep_last(&mut self.open, from, |one, two| by_key(one, two).is_eq());
         }
     }
 }
