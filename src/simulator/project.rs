@@ -10,6 +10,7 @@ use super::change::{Addition, Change, ChangeError};
 use super::clock;
 use super::encryption::{self, Pairs};
 use super::ids::Ids;
+use super::kept::Kept;
 use super::knobs::{FaceauthShape, Forbid, Knobs, UnknownId};
 use super::list::{ListCall, Page, page};
 use super::overlay::{Overlay, Records, place};
@@ -37,12 +38,21 @@ pub(super) struct LiveProject {
     population: Population,
     timeline: Timeline,
     ids: Ids,
-    knobs: RwLock<Arc<Knobs>>,
+    manner: RwLock<Arc<Manner>>,
     overlay: RwLock<Overlay>,
     /// How many list pages were answered.
     pages: AtomicU64,
     /// What time it is; [`CLOCK`] for the time of this machine.
     now_ms: AtomicI64,
+}
+
+/// How items are written.
+#[derive(Debug)]
+struct Manner {
+    knobs: Arc<Knobs>,
+    /// Whole items, written so.
+    kept: Kept,
+    kept_bytes_max: usize,
 }
 
 impl LiveProject {
@@ -55,7 +65,11 @@ impl LiveProject {
             population,
             timeline,
             ids,
-            knobs: RwLock::default(),
+            manner: RwLock::new(Arc::new(Manner {
+                knobs: Arc::default(),
+                kept: Kept::new(0, 0),
+                kept_bytes_max: 0,
+            })),
             overlay: RwLock::default(),
             pages: AtomicU64::new(0),
             now_ms: AtomicI64::new(CLOCK),
@@ -63,11 +77,27 @@ impl LiveProject {
     }
 
     pub(super) fn knobs(&self) -> Arc<Knobs> {
-        Arc::clone(&self.knobs.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.manner().knobs)
     }
 
     pub(super) fn set_knobs(&self, knobs: Knobs) {
-        *self.knobs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(knobs);
+        self.change_manner(|manner| (Arc::new(knobs), manner.kept_bytes_max));
+    }
+
+    /// Keeps so many bytes of items from now on, once they were written.
+    pub(super) fn keep_items(&self, bytes_max: usize) {
+        self.change_manner(|manner| (Arc::clone(&manner.knobs), bytes_max));
+    }
+
+    fn manner(&self) -> Arc<Manner> {
+        Arc::clone(&self.manner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_manner(&self, change: impl FnOnce(&Manner) -> (Arc<Knobs>, usize)) {
+        let mut manner = self.manner.write().unwrap_or_else(PoisonError::into_inner);
+        let (knobs, kept_bytes_max) = change(&manner);
+        let kept = Kept::new(self.timeline.count, kept_bytes_max);
+        *manner = Arc::new(Manner { knobs, kept, kept_bytes_max });
     }
 
     pub(super) fn opens_with(&self, key: &str) -> bool {
@@ -141,7 +171,8 @@ impl LiveProject {
         let knobs = self.knobs();
         self.with_records(|records| {
             let mut w = Writer::with_capacity(8192);
-            let style = Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL };
+            let style =
+                Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL, kept: None };
             records.is_shown(number).then(|| self.write(&mut w, style, records, number))?;
             Some(w.into_bytes())
         })
@@ -150,8 +181,18 @@ impl LiveProject {
     fn write(&self, w: &mut Writer, style: Style<'_>, records: Records<'_>, number: u32) {
         match self.stream {
             Stream::Submission => {
-                let item = Submission::new(&self.population, records, style.knobs, number);
-                submission(w, style, &self.population, &item);
+                let write = |w: &mut Writer| {
+                    let item = Submission::new(&self.population, records, style.knobs, number);
+                    submission(w, style, &self.population, &item);
+                };
+                let is_whole = style.part == Part::All && style.full;
+                let is_altered = records.overlay.altered(number).is_some();
+                match style.kept.filter(|_| is_whole && !is_altered) {
+                    Some(kept) => {
+                        kept.write(w, (number, || self.ids.id(number)), style.call, write);
+                    }
+                    None => write(w),
+                }
             }
             Stream::Faceauth => faceauth(w, &self.population, records, style.knobs, number),
         }
@@ -164,16 +205,19 @@ impl LiveProject {
         pairs: Result<Pairs, Answer>,
         call: u64,
     ) -> Result<Answer, Answer> {
-        let knobs = self.knobs();
-        refuse_forbidden(&knobs)?;
-        let answer = pairs.and_then(|pairs| self.plain_answer(&knobs, pairs, call));
-        encryption::sealed(&knobs, key, answer)
+        let manner = self.manner();
+        let knobs = &manner.knobs;
+        refuse_forbidden(knobs)?;
+        let answer = pairs.and_then(|pairs| self.plain_answer(&manner, pairs, call));
+        encryption::sealed(knobs, key, answer)
     }
 
-    fn plain_answer(&self, knobs: &Knobs, pairs: Pairs, call: u64) -> Result<Answer, Answer> {
+    fn plain_answer(&self, manner: &Manner, pairs: Pairs, call: u64) -> Result<Answer, Answer> {
+        let knobs = &*manner.knobs;
         let parameters = Parameters::new(pairs, knobs, self.stream)?;
         let part = part(parameters.get("request_type"), knobs)?;
-        let style = Style { knobs, part, full: knobs.full_list_items, call };
+        let style =
+            Style { knobs, part, full: knobs.full_list_items, call, kept: Some(&manner.kept) };
         self.with_records(|records| match parameters.get(names(self.stream).id) {
             Some(id) => self.single(records, Style { full: true, ..style }, id),
             None => self.list(records, style, &parameters),

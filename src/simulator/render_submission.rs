@@ -1,13 +1,14 @@
 //! Writes a submission as the vendor does: the envelope, and which parts go with which call.
 
 use super::draw::{Draw, Purpose, mix};
+use super::kept::Kept;
 use super::knobs::{DeletedLabel, HiddenFields, Knobs};
 use super::population::{BEFORE, Population};
 use super::render_checks;
 use super::render_data;
 use super::render_kyc;
 use super::submission::Submission;
-use super::writer::Writer;
+use super::writer::{SIGNATURE, Writer};
 use crate::domain::Stream;
 
 const DAY_MS: i64 = 86_400_000;
@@ -33,6 +34,8 @@ pub(super) struct Style<'a> {
     pub(super) full: bool,
     /// Signs addresses of images; another one for every call.
     pub(super) call: u64,
+    /// What was written in this style and is kept.
+    pub(super) kept: Option<&'a Kept>,
 }
 
 impl Style<'_> {
@@ -186,7 +189,7 @@ fn additional_list(w: &mut Writer, draw: &mut Draw) {
 }
 
 fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
-    let names: &[&str] = match item.number % 3 {
+    let names: &[&'static str] = match item.number % 3 {
         0 => &["idImage", "selfieImage"],
         1 => &["idImage", "idBackImage", "selfieImage"],
         _ => &["idImage", "idBackImage", "selfieImage", "addressImage"],
@@ -196,19 +199,36 @@ fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     }
 }
 
+/// Signs the addresses of one item's images for one call.
+pub(super) struct Signer(u64);
+
+impl Signer {
+    pub(super) fn new(call: u64, id: &str) -> Self {
+        Self(mixed(call, id))
+    }
+
+    pub(super) fn sign(&self, name: &str) -> [u8; SIGNATURE] {
+        let key = mixed(self.0, name);
+        let mut signature = [0; SIGNATURE];
+        signature.copy_from_slice(hex([key, mix(key), mix(key ^ 1), mix(key ^ 2)]).as_flattened());
+        signature
+    }
+}
+
+fn mixed(key: u64, text: &str) -> u64 {
+    text.bytes().fold(key, |key, byte| mix(key ^ u64::from(byte)))
+}
+
 /// Writes the address of an image, signed anew for every call.
-pub(super) fn signed_address(w: &mut Writer, style: Style<'_>, id: &str, name: &str) {
-    let key =
-        id.bytes().chain(name.bytes()).fold(style.call, |key, byte| mix(key ^ u64::from(byte)));
-    let signature = hex([key, mix(key), mix(key ^ 1), mix(key ^ 2)]);
-    w.pieces(&[
+pub(super) fn signed_address(w: &mut Writer, style: Style<'_>, id: &str, name: &'static str) {
+    let beginning = [
         "https://images.argos.example/v3/",
         id,
         "/",
         name,
         ".jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signature=",
-        &signature,
-    ]);
+    ];
+    w.address(name, &beginning, &Signer::new(style.call, id).sign(name));
 }
 
 fn detail_envelope(
@@ -252,20 +272,19 @@ fn detail_envelope(
 /// A hash of who the person is: the same for all submissions of one person.
 fn duplicated_information(item: &Submission<'_>, salt: u64) -> String {
     let key = mix(item.seed ^ mix((u64::from(item.person_number) << 4) | salt));
-    hex([key, mix(key)])
+    String::from_utf8_lossy(hex([key, mix(key)]).as_flattened()).into_owned()
 }
 
 /// The numbers as hexadecimal digits, sixteen each.
-fn hex<const COUNT: usize>(numbers: [u64; COUNT]) -> String {
-    let digits = numbers.map(|number| {
+fn hex<const COUNT: usize>(numbers: [u64; COUNT]) -> [[u8; 16]; COUNT] {
+    numbers.map(|number| {
         let mut digits = [0; 16];
         for (place, shift) in digits.iter_mut().zip((0..64).step_by(4).rev()) {
             let nibble = number >> shift & 15;
             *place = u8::try_from(nibble + if nibble < 10 { 48 } else { 87 }).unwrap_or(0);
         }
         digits
-    });
-    String::from_utf8(digits.concat()).unwrap_or_default()
+    })
 }
 
 /// Writes the members of one entry of an applicant's list (contract section 4).

@@ -8,16 +8,29 @@ use super::knobs::TimeFormat;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// The hexadecimal digits of a signature.
+pub(super) const SIGNATURE: usize = 64;
+
+/// An address in a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address {
+    /// Where its signature begins.
+    at: usize,
+    /// What it is the address of.
+    name: &'static str,
+}
+
 /// A growing JSON text.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     out: Vec<u8>,
+    addresses: Vec<Address>,
 }
 
 impl Writer {
     /// An empty text with room for `capacity` bytes.
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { out: bodies::take(capacity) }
+        Self { out: bodies::take(capacity), addresses: Vec::new() }
     }
 
     /// The text written so far.
@@ -73,6 +86,51 @@ impl Writer {
             self.escaped(piece);
         }
         self.out.push(b'"');
+    }
+
+    /// Writes an address of that name: what it begins with, then its signature.
+    pub(super) fn address(
+        &mut self,
+        name: &'static str,
+        beginning: &[&str],
+        signature: &[u8; SIGNATURE],
+    ) {
+        self.quote();
+        for piece in beginning {
+            self.escaped(piece);
+        }
+        self.addresses.push(Address { at: self.out.len(), name });
+        self.out.extend_from_slice(signature);
+        self.out.push(b'"');
+    }
+
+    /// Writes a value with `write`; returns it, and the addresses in it.
+    pub(super) fn watched(&mut self, write: impl FnOnce(&mut Self)) -> (&[u8], Box<[Address]>) {
+        let (is_first, before) = (self.is_first(), self.addresses.len());
+        let from = self.out.len() + usize::from(!is_first);
+        write(self);
+        let text = self.out.get(from..).unwrap_or_default();
+        let addresses = self.addresses.get(before..).unwrap_or_default().iter();
+        let inside = |address: &Address| Address { at: address.at - from, ..*address };
+        (text, addresses.map(inside).collect())
+    }
+
+    /// Writes a value that was written before, with other signatures.
+    pub(super) fn signed(
+        &mut self,
+        value: &[u8],
+        addresses: &[Address],
+        sign: impl Fn(&'static str) -> [u8; SIGNATURE],
+    ) {
+        self.separate();
+        let from = self.out.len();
+        self.out.extend_from_slice(value);
+        for Address { at, name } in addresses {
+            let at = from + at;
+            if let Some(place) = self.out.get_mut(at..at + SIGNATURE) {
+                place.copy_from_slice(&sign(name));
+            }
+        }
     }
 
     /// Writes bytes as they are, with a comma before where one is due.

@@ -46,6 +46,9 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     let simulator = Simulator::start(population, 0);
     let database = server.fresh().await;
     let empty_bytes = database.bytes().await;
+    // First, since the simulator keeps what it wrote once.
+    let client = ClientLimit::measure(&simulator).await;
+    assert_eq!(client.items, submissions, "items of one walk");
 
     let first = measure(server, &database, &simulator, Settings::LISTS).await;
     first.demand(submissions, 0);
@@ -57,8 +60,6 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     same.demand(0, 0);
     assert_eq!(same.rows_written, 0, "an unchanged item costs no write");
 
-    let client = ClientLimit::measure(&simulator).await;
-    assert_eq!(client.items, submissions, "items of one walk");
     let limit = ServerLimit::measure(server, &database).await;
 
     let chosen = every_hundredth(&database).await;
