@@ -46,7 +46,8 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     let simulator = Simulator::start(population, 0);
     let database = server.fresh().await;
     let empty_bytes = database.bytes().await;
-    // First, since the simulator keeps what it wrote once.
+    // The simulator keeps what it wrote once.
+    ClientLimit::measure(&simulator).await;
     let client = ClientLimit::measure(&simulator).await;
     assert_eq!(client.items, submissions, "items of one walk");
 
