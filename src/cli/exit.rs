@@ -99,7 +99,7 @@ impl From<client::SettingsError> for Failed {
 impl From<WarehouseError> for Failed {
     fn from(error: WarehouseError) -> Self {
         let status = match error.remedy() {
-            Remedy::Retry | Remedy::GiveUp => ExitStatus::Interrupted,
+            Remedy::Retry | Remedy::ReadAgain | Remedy::GiveUp => ExitStatus::Interrupted,
             Remedy::CallPerson => ExitStatus::Config,
         };
         Self::new(status, format!("{error}\n  {}", error.advice()))

@@ -16,6 +16,9 @@ const UNIT: usize = 1024;
 /// What an item is taken for before one was seen: lists carry less of it than single calls, whose items have six kilobytes.
 const ITEM_BYTES_FIRST: u32 = 5 << 10;
 
+/// An answer of so many bytes never stands in memory that was taken for a page.
+pub(super) const SMALL_BYTES_MAX: usize = 1 << 20;
+
 /// Room for answers, shared by all that is read.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
@@ -58,12 +61,25 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// Gives back what an answer of that size does not need.
-    pub(super) fn shrink_to(&mut self, bytes: usize) {
-        let Some(permit) = &mut self.permit else { return };
-        let needed = usize::try_from(units(bytes)).unwrap_or(usize::MAX);
-        // What is split off goes back at once.
-        drop(permit.split(permit.num_permits().saturating_sub(needed)));
+    /// Takes what an answer of that size takes, and what the rows take that are made of it, apart.
+    ///
+    /// What it does not need goes back at once, if it is small. A larger one may stand in memory that was taken for a page.
+    pub(super) fn apart(mut self, bytes: usize, rows: usize) -> (Self, Self) {
+        if bytes <= SMALL_BYTES_MAX {
+            drop(self.split(self.bytes().saturating_sub(bytes.saturating_add(rows))));
+        }
+        let rows = self.split(rows);
+        (self, rows)
+    }
+
+    fn bytes(&self) -> usize {
+        self.permit.as_ref().map_or(0, |permit| permit.num_permits().saturating_mul(UNIT))
+    }
+
+    fn split(&mut self, bytes: usize) -> Self {
+        let units = usize::try_from(units(bytes)).unwrap_or(usize::MAX);
+        let permit = self.permit.as_mut();
+        Self { permit: permit.and_then(|permit| permit.split(units.min(permit.num_permits()))) }
     }
 }
 
@@ -80,14 +96,14 @@ impl PageBytes {
     fn expected(&self, items: u32) -> usize {
         let item_bytes = self.item_bytes.borrow().unwrap_or(ITEM_BYTES_FIRST);
         let bytes = u64::from(item_bytes) * u64::from(items);
-        self.room(usize::try_from(bytes).unwrap_or(usize::MAX))
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        bytes.saturating_add(self.rows(bytes))
     }
 
-    /// The room for a page of so many bytes, and for what is likely made of it.
-    pub(super) fn room(&self, bytes: usize) -> usize {
+    /// The room for the rows that are likely made of a page of so many bytes.
+    pub(super) fn rows(&self, bytes: usize) -> usize {
         let is_known_already = self.is_known_already.load(Ordering::Relaxed);
-        let rows = if is_known_already { 0 } else { warehouse::bytes_to_write(bytes) };
-        bytes.saturating_add(rows)
+        if is_known_already { 0 } else { warehouse::bytes_to_write(bytes) }
     }
 
     /// Notes what a page was.
@@ -134,18 +150,31 @@ mod tests {
     #[tokio::test]
     async fn who_finds_no_room_waits_until_some_is_given_back() {
         let in_flight = InFlight::new(10 * UNIT);
-        let mut first = in_flight.reserve(8 * UNIT).await;
+        let first = in_flight.reserve(8 * UNIT).await;
         let mut second = Box::pin(in_flight.reserve(3 * UNIT));
         assert!((&mut second).now_or_never().is_none());
-        first.shrink_to(7 * UNIT + 1);
-        assert!((&mut second).now_or_never().is_none(), "eight units are still needed");
-        first.shrink_to(7 * UNIT);
+        let (answer, rows) = first.apart(5 * UNIT, 2 * UNIT);
         drop(second.await);
-        drop(first);
+        let mut second = Box::pin(in_flight.reserve(4 * UNIT));
+        assert!((&mut second).now_or_never().is_none(), "seven units are needed");
+        drop(rows);
+        drop(second.await);
+        drop(answer);
         let all = in_flight.reserve(usize::MAX).await;
         assert!(in_flight.reserve(1).now_or_never().is_none());
         drop(all);
         assert!(in_flight.reserve(0).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_keeps_the_room_of_a_page() {
+        let in_flight = InFlight::new(10 << 20);
+        let (answer, rows) = in_flight.reserve(8 << 20).await.apart(2 << 20, 3 << 20);
+        assert!(in_flight.reserve(3 << 20).now_or_never().is_none());
+        drop(rows);
+        assert!(in_flight.reserve(5 << 20).now_or_never().is_some(), "three are given back");
+        drop(answer);
+        assert!(in_flight.reserve(10 << 20).now_or_never().is_some());
     }
 
     #[test]

@@ -1,27 +1,36 @@
 //! One walk over one window: page by page, the next one fetched and decoded while this one is written.
 
+use std::sync::Arc;
+
 use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
 
-use super::{Project, World, in_flight::Reserved, outcome::Failure, writing::insist};
+use super::{
+    Project, World,
+    in_flight::{Reserved, SMALL_BYTES_MAX},
+    outcome::Failure,
+    writing::insist,
+};
 use crate::{
     client::{ClientError, Page, Resume},
     domain::Reading,
     warehouse::{
-        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, Seen, Tally,
-        WarehouseError,
+        Checkpoint, Claim, Count, Holding, PageStored, PageToStore, Pass, Proof, Room, RunId, Seen,
+        Tally, WarehouseError,
     },
 };
 
 /// Walks the claimed window from the pass's checkpoint to its end.
 ///
-/// A page that was received is stored even when the program has to end; a request in flight is dropped.
+/// A page that was received is stored even when the program has to end; a request in flight is dropped. A page that was let
+/// go before it was stored has to be asked for again.
 pub(super) async fn walk(
     world: &World,
     project: &Project,
     claim: &Claim,
     pass: &mut Pass,
     run: RunId,
+    holding: Holding,
 ) -> Result<Proof, Failure> {
     let resume = pass.checkpoint.clone().map(|checkpoint| Resume {
         cursor: checkpoint.cursor,
@@ -38,7 +47,7 @@ pub(super) async fn walk(
         Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
         Reading::Everything => client.all_pages(resume).boxed(),
     };
-    let mut next = fetch(world, project, &mut pages).await;
+    let mut next = fetch(world, project, &mut pages, holding).await;
     loop {
         let fetched = next?;
         if let Some(seen) = &mut seen {
@@ -52,7 +61,7 @@ pub(super) async fn walk(
             if is_last {
                 Err(Failure::Interrupted)
             } else {
-                fetch(world, project, &mut pages).await
+                fetch(world, project, &mut pages, holding).await
             }
         };
         let (stored, fetched) = tokio::join!(storing, fetching);
@@ -65,10 +74,10 @@ pub(super) async fn walk(
     }
 }
 
-/// A page that was received and decoded, and the room it takes.
+/// A page that was received and decoded, and the room that its rows will take.
 struct Fetched {
     page: PageToStore,
-    _room: Reserved,
+    _rows: Reserved,
 }
 
 impl Fetched {
@@ -84,12 +93,13 @@ async fn fetch(
     world: &World,
     project: &Project,
     pages: &mut (impl Stream<Item = Result<Page, ClientError>> + Unpin),
+    holding: Holding,
 ) -> Result<Fetched, Failure> {
     let fetching = async {
         let room = world.in_flight.reserve_page(&project.page_bytes, project.page_size()).await;
         (room, pages.next().await)
     };
-    let (mut room, page) = tokio::select! {
+    let (room, page) = tokio::select! {
         biased;
         () = world.stop.cancelled() => return Err(Failure::Interrupted),
         fetched = fetching => fetched,
@@ -98,11 +108,15 @@ async fn fetch(
     let page = page.ok_or(Failure::Interrupted)??;
     let bytes = page.items.iter().map(|item| item.body.len()).sum();
     project.page_bytes.note(bytes, page.items.len());
-    room.shrink_to(project.page_bytes.room(bytes));
     let next = page.next.map(|cursor| (cursor, page.trail));
     let items = page.items.into_iter().map(|item| (item.body, item.glance)).collect();
-    let page = PageToStore::of(&project.scope, page.number, page.read, items, next).await;
-    Ok(Fetched { page, _room: room })
+    let (room, rows) = room.apart(bytes, project.page_bytes.rows(bytes));
+    let room: Room = Arc::new(room);
+    // What would be let go is not worth another call.
+    let holding = if bytes <= SMALL_BYTES_MAX { Holding::UntilWritten } else { holding };
+    let (scope, number, read) = (&project.scope, page.number, page.read);
+    let page = PageToStore::of(scope, number, read, items, &room, holding, next).await;
+    Ok(Fetched { page, _rows: rows })
 }
 
 /// Stores a page, gives back the room it took, and tells what it came to.

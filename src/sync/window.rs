@@ -17,7 +17,7 @@ use crate::{
     client::{ClientError, Remedy},
     domain::{Lane, Reading, Window},
     planner::{Step, Trouble, next_step},
-    warehouse::{Claim, GivenUp, Pass, Proof, RunId, WarehouseError},
+    warehouse::{self, Claim, GivenUp, Holding, Pass, Proof, RunId, WarehouseError},
 };
 
 /// How a window ended.
@@ -93,9 +93,10 @@ async fn read_claimed(
     }
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
     let mut pass = insist(world, open).await?;
+    let mut holding = Holding::UntilReady;
     loop {
         let stood_at = pass.checkpoint.clone();
-        let walked = pass::walk(world, project, claim, &mut pass, run).await;
+        let walked = pass::walk(world, project, claim, &mut pass, run, holding).await;
         if walked.is_ok() || pass.checkpoint != stood_at {
             patience.renew();
         }
@@ -105,8 +106,13 @@ async fn read_claimed(
             Err(Failure::Warehouse(
                 error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),
             )) => {
-                let why = format!("{}: {error}; {}", claim.reading, error.advice());
-                return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
+                return Ok(left(claim, &error, error.advice()));
+            }
+            Err(Failure::Warehouse(error)) if error.remedy() == warehouse::Remedy::ReadAgain => {
+                info!(project = %project.name(), window = %claim.reading, "{error}");
+                // Once is enough: what is asked for twice is held.
+                holding = Holding::UntilWritten;
+                continue;
             }
             Err(other) => return Err(other),
         };
@@ -124,10 +130,7 @@ async fn read_claimed(
             if patience.wait(world, 1, not_before).await {
                 continue;
             }
-            if world.stop.is_cancelled() {
-                return Err(Failure::Interrupted);
-            }
-            return Ok(left(claim, &error));
+            return out_of_patience(world, claim, &error);
         }
         note(world, project, claim, &mut pass, &error).await?;
         let step = next_step(
@@ -140,16 +143,13 @@ async fn read_claimed(
         match step {
             Step::Wait { not_before } => {
                 if !patience.wait(world, pass.failures, not_before).await {
-                    if world.stop.is_cancelled() {
-                        return Err(Failure::Interrupted);
-                    }
-                    return Ok(left(claim, &error));
+                    return out_of_patience(world, claim, &error);
                 }
             }
             Step::Restart => restart(world, claim, &mut pass).await?,
             Step::RestartLater => {
                 restart(world, claim, &mut pass).await?;
-                return Ok(left(claim, &error));
+                return Ok(left(claim, &error, error.advice()));
             }
             Step::Halve(first, second) => {
                 give_up(world, claim, &pass, GivenUp::Split).await?;
@@ -157,9 +157,9 @@ async fn read_claimed(
             }
             Step::Block => {
                 give_up(world, claim, &pass, GivenUp::Blocked).await?;
-                return Ok(left(claim, &error));
+                return Ok(left(claim, &error, error.advice()));
             }
-            Step::GiveUp => return Ok(left(claim, &error)),
+            Step::GiveUp => return Ok(left(claim, &error, error.advice())),
         }
     }
 }
@@ -204,7 +204,19 @@ async fn give_up(
     insist(world, async || world.warehouse.give_up_pass(claim, pass, why).await).await
 }
 
-fn left(claim: &Claim, error: &ClientError) -> WindowEnd {
-    let why = format!("{}: {error}; {}", claim.reading, error.advice());
+/// How a window ends that waited long enough, or for a program that has to end.
+fn out_of_patience(
+    world: &World,
+    claim: &Claim,
+    error: &ClientError,
+) -> Result<WindowEnd, Failure> {
+    if world.stop.is_cancelled() {
+        return Err(Failure::Interrupted);
+    }
+    Ok(left(claim, error, error.advice()))
+}
+
+fn left(claim: &Claim, error: &dyn std::error::Error, advice: &str) -> WindowEnd {
+    let why = format!("{}: {error}; {advice}", claim.reading);
     WindowEnd::Left(ProjectOutcome::Partial, why)
 }

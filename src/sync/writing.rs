@@ -1,4 +1,5 @@
-//! Tries a transaction again while PostgreSQL is away: what was received is not let go.
+//! Tries a transaction again while PostgreSQL is away: what was received is not let go, unless all rows were made of it and a
+//! call brings it again.
 
 use std::{sync::PoisonError, time::Duration};
 

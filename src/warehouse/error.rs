@@ -33,6 +33,9 @@ pub enum WarehouseError {
         /// The page that was to be stored.
         page: u32,
     },
+    /// The page was let go when rows had been made of it, and they were not written.
+    #[error("the page has to be asked for again")]
+    PageGone,
     /// The schema was made by a newer release.
     #[error("the schema is newer than this program")]
     NewerSchema,
@@ -55,6 +58,8 @@ pub enum WarehouseError {
 pub enum Remedy {
     /// The same transaction may succeed in a moment.
     Retry,
+    /// What was to be written is no longer there; ask for it again.
+    ReadAgain,
     /// The work belongs to somebody else now; leave it.
     GiveUp,
     /// Nothing helps but a person.
@@ -97,6 +102,7 @@ impl WarehouseError {
                     _ => Remedy::CallPerson,
                 },
             },
+            Self::PageGone => Remedy::ReadAgain,
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
             Self::NewerSchema | Self::OlderSchema | Self::CorruptRaw(_) | Self::Shape { .. } => {
                 Remedy::CallPerson
@@ -125,6 +131,7 @@ impl WarehouseError {
             | Self::NoTime
             | Self::FenceLost
             | Self::CheckpointMoved { .. }
+            | Self::PageGone
             | Self::CorruptRaw(_)
             | Self::Shape { .. } => false,
         }
@@ -149,6 +156,7 @@ impl WarehouseError {
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },
+            Self::PageGone => "nothing to do: the page is asked for again",
             Self::NoTime => "start again: work goes on from the last page that was stored",
             Self::FenceLost | Self::CheckpointMoved { .. } => {
                 "nothing to do: the other process goes on with it"

@@ -21,7 +21,8 @@ pub(super) struct Texts {
 impl Texts {
     pub(super) fn of(call: Call, work: &Work) -> Result<Self, WarehouseError> {
         let Work { item, held } = work;
-        let own = json::text(&item.body);
+        let body = item.body.bytes()?;
+        let own = json::text(&body);
         let mut damaged = matches!(own, Cow::Owned(_));
         let own = Some((own.into_owned(), item.read));
         let number = match call {

@@ -10,7 +10,9 @@ use super::{
     absence::{self, Count},
     claim,
     claim::Claim,
+    fresh::Holding,
     pass::{self, Pass, Proof},
+    received::{Body, Room},
     run::{self, RunId},
     seen::Seen,
     store::{self, Observation, Origin},
@@ -31,6 +33,8 @@ pub struct PageToStore {
     pub observations: Vec<Observation>,
     /// Where the walk goes on; `None`: this was the last page.
     pub next: Option<(Cursor, Trail)>,
+    /// How long its items are held.
+    pub holding: Holding,
 }
 
 /// What storing a page came to.
@@ -45,23 +49,29 @@ pub struct PageStored {
 }
 
 impl PageToStore {
-    /// Looks at those items of a page that nobody has looked at, on a thread of its own.
+    /// Looks at those items of a page that nobody has looked at, on a thread of its own. They keep the room that was taken
+    /// for them.
     pub async fn of(
         scope: &Arc<Scope>,
         number: u32,
         read: ReadNumber,
         items: Vec<(Bytes, Option<Glance>)>,
+        room: &Room,
+        holding: Holding,
         next: Option<(Cursor, Trail)>,
     ) -> Self {
-        let scope = Arc::clone(scope);
-        let observe = move |(body, glance)| match glance {
-            Some(glance) => Observation { read, body, glance: Ok(glance) },
-            None => Observation::of(&scope, read, body),
+        let (scope, room) = (Arc::clone(scope), Arc::clone(room));
+        let observe = move |(bytes, glance): (Bytes, Option<Glance>)| {
+            let body = Body::new(bytes.clone(), Some(Arc::clone(&room)));
+            match glance {
+                Some(glance) => Observation { read, body, glance: Ok(glance) },
+                None => Observation { body, ..Observation::of(&scope, read, bytes) },
+            }
         };
         let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
         let observations = if is_seen { look() } else { on_own_thread(look).await };
-        Self { number, read, observations, next }
+        Self { number, read, observations, next, holding }
     }
 }
 
@@ -69,6 +79,9 @@ impl Warehouse {
     /// Writes one page and where the walk goes on, or nothing.
     ///
     /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it.
+    /// A page that is [not held](Holding::UntilReady) until it is written can be written once;
+    /// after a failure it is gone.
+    ///
     /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was lost, changes nothing.
     pub async fn commit_page(
         &self,
@@ -91,7 +104,8 @@ impl Warehouse {
         pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, inside)
             .await?;
         let items: Vec<&Observation> = page.observations.iter().collect();
-        let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
+        let tally =
+            store::store(&mut transaction, scope, origin, &items, page.holding, now).await?;
         let mut alarm = None;
         if let (None, Some(seen)) = (&page.next, seen) {
             alarm =

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use super::{
     Scope, Warehouse, WarehouseError,
     body::{self, Compressor},
+    fresh::Holding,
     held,
     store::{self, Observation, Origin},
 };
@@ -146,7 +147,15 @@ impl Warehouse {
             let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
             let storable = without_older_than_known(&mut transaction, scope, &items).await?;
             let origin = Origin::Quarantine { call, day };
-            let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
+            let tally = store::store(
+                &mut transaction,
+                scope,
+                origin,
+                &storable,
+                Holding::UntilWritten,
+                now,
+            )
+            .await?;
             let passed_over = i64::try_from(items.len() - storable.len()).unwrap_or(i64::MAX);
             retried += Retried {
                 inserted: tally.inserted,
@@ -275,10 +284,10 @@ pub(super) async fn keep(
     if refused.is_empty() {
         return Ok(());
     }
-    let by_digest: BTreeMap<[u8; 16], (&Observation, &Refusal)> = refused
-        .iter()
-        .map(|(observation, refusal)| (digest(scope, &observation.body), (*observation, *refusal)))
-        .collect();
+    let mut by_digest: BTreeMap<[u8; 16], (&Observation, &Refusal)> = BTreeMap::new();
+    for (observation, refusal) in refused {
+        by_digest.insert(digest(scope, &observation.body.bytes()?), (observation, refusal));
+    }
     let digests: Vec<&[u8]> = by_digest.keys().map(|digest| &digest[..]).collect();
     let reasons: Vec<&str> = by_digest.values().map(|(_, refusal)| refusal.as_str()).collect();
     let sizes: Vec<i32> = by_digest
@@ -293,7 +302,7 @@ pub(super) async fn keep(
     let mut compressor = Compressor::new()?;
     let bodies: Vec<Vec<u8>> = by_digest
         .values()
-        .map(|(observation, _)| compressor.compress(&observation.body).map(<[u8]>::to_vec))
+        .map(|(observation, _)| Ok(compressor.compress(&observation.body.bytes()?)?.to_vec()))
         .collect::<Result<_, _>>()?;
     sqlx::query!(
         "with fresh as (

@@ -79,7 +79,8 @@ impl Ready {
         compressor: &mut Compressor,
         now: DateTime<Utc>,
     ) -> Result<(), WarehouseError> {
-        let text = json::text(&item.body);
+        let body = item.body.bytes()?;
+        let text = json::text(&body);
         let parsed = json::parse(&text)
             .map_err(|_malformed| WarehouseError::CorruptRaw("no JSON any more"))?;
         let damaged = parsed.damaged || matches!(text, std::borrow::Cow::Owned(_));
@@ -106,7 +107,7 @@ impl Ready {
         }
         let is_kept = deleted_at.is_none() || scope.deletion.keep_personal;
         if scope.raw == RawStorage::Zstd && is_kept {
-            self.bodies.add(&item.id, compressor.compress(&item.body)?);
+            self.bodies.add(&item.id, compressor.compress(&body)?);
         }
         let window_day =
             item.created_at.map_or_else(|| first_day(origin, now), |at| at.date_naive());

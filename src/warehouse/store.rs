@@ -12,11 +12,12 @@ use super::{
     Scope, Tally, WarehouseError,
     body::{Compressor, RawStorage},
     due::{self, Rank},
-    fresh,
+    fresh::{self, Holding},
     held::{self, Held},
     history::Sight,
     merging::{MergedWork, Texts, merge},
     notes, quarantine, raw,
+    received::Body,
     tables::{self, Stored},
     verdict::{Verdict, is_changed_elsewhere, verdict, verdict_of_same},
 };
@@ -34,7 +35,7 @@ pub struct Observation {
     /// Orders it among the observations of its record.
     pub read: ReadNumber,
     /// The item's bytes.
-    pub body: Bytes,
+    pub body: Body,
     /// What was seen in it, or why it can be stored in no table.
     pub glance: Result<Glance, Refusal>,
 }
@@ -43,7 +44,7 @@ impl Observation {
     /// Looks at an item's bytes.
     pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
         let glance = normalize::glance(scope.stream, &scope.volatile, &body);
-        Self { read, body, glance }
+        Self { read, body: body.into(), glance }
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) struct ItemToStore {
     pub(super) digest: Digest,
     pub(super) read: ReadNumber,
     pub(super) created_at: Option<DateTime<Utc>>,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
 }
 
 impl ItemToStore {
@@ -118,6 +119,7 @@ pub(super) async fn store(
     scope: &Arc<Scope>,
     origin: Origin,
     observations: &[&Observation],
+    holding: Holding,
     now: DateTime<Utc>,
 ) -> Result<Tally, WarehouseError> {
     let mut tally = Tally { received: count(observations.len()), ..Tally::default() };
@@ -160,7 +162,11 @@ pub(super) async fn store(
     if !(fresh.is_empty() && work.is_empty()) {
         keep_plans(connection, true).await?;
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
-        let inserted = fresh::store(connection, scope, origin, items.collect(), now).await?;
+        // The memory of a page is held by any of its items.
+        let is_new = fresh.len() == observations.len();
+        let holding = if is_new { holding } else { Holding::UntilWritten };
+        let inserted =
+            fresh::store(connection, scope, origin, items.collect(), holding, now).await?;
         tally.inserted = count(inserted.len());
         // Another writer was faster with these, and what it wrote is looked at as everything that is known.
         work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
@@ -274,7 +280,7 @@ async fn write(
         let mut compressor = Compressor::new()?;
         let mut bodies = raw::Bodies::new();
         for (work, _) in kept {
-            bodies.add(&work.item.id, compressor.compress(&work.item.body)?);
+            bodies.add(&work.item.id, compressor.compress(&work.item.body.bytes()?)?);
         }
         raw::keep(connection, scope, origin.call(), &bodies).await?;
         let gone: Vec<&str> = gone.iter().map(|(work, _)| work.item.id.as_str()).collect();

@@ -2,12 +2,13 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use argos_sync::simulator::{CallKind, Knobs};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     evidence::{ended_within, terminate},
     random::Random,
-    world::{ALL_DAYS, World},
+    world::{ALL_DAYS, KEY, World},
 };
 
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
@@ -177,6 +178,39 @@ async fn a_database_that_goes_away_again_and_again_costs_nothing() {
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(outages > 10, "{outages}");
     assert_eq!(world.tables().await, twin.tables().await);
+    assert_eq!(world.number(PAGES).await, twin.number(PAGES).await);
+}
+
+#[tokio::test]
+async fn a_page_that_was_let_go_before_it_was_written_is_asked_for_once_more() {
+    let world = World::new(1500, 100).await;
+    let knobs = world.vendor.knobs(KEY).expect("a project");
+    let knobs = Knobs { full_list_items: true, ..knobs };
+    world.vendor.set_knobs(KEY, knobs).expect("a project");
+    let settings = [("sync.detail", "never"), ("sync.workers", "1")];
+    let twin = undisturbed(&world, &settings).await;
+    assert_eq!(world.run(&["migrate"]).await.code(), 0);
+    sqlx::raw_sql(
+        "create sequence public.writes;
+         create function public.refuse_some() returns trigger language plpgsql as $$ begin
+            if nextval('public.writes') in (400, 700) then raise sqlstate '40001'; end if;
+            return new;
+         end $$;
+         create trigger refuse_some before insert on argos.submission
+            for each row execute function public.refuse_some()",
+    )
+    .execute(&world.pool)
+    .await
+    .expect("a database that refuses");
+
+    let lists = || world.vendor.calls_by_kind()[&CallKind::SubmissionList];
+    let before = lists();
+    let ran = world.run_with(&settings, &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(ran.stderr.contains("the page has to be asked for again"), "{ran:?}");
+    assert_eq!(world.tables().await, twin.tables().await);
+    // The undisturbed run asked the same vendor; what is asked for twice is held.
+    assert_eq!(lists() - before, before + 1, "{ran:?}");
     assert_eq!(world.number(PAGES).await, twin.number(PAGES).await);
 }
 
