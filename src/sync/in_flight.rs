@@ -33,17 +33,17 @@ impl InFlight {
         Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
     }
 
-    /// Waits until there is room for a page of so many items. As long as no page was seen, much is asked for; who waits for
+    /// Waits until there is room for a page. As long as no page was seen, much is asked for; who waits for
     /// that asks anew once one was.
-    pub(super) async fn reserve_page(&self, pages: &PageBytes, items: u32) -> Reserved {
-        if !pages.is_known() {
+    pub(super) async fn reserve_page(&self, pages: &PageBytes<'_>) -> Reserved {
+        if !pages.item_bytes.is_known() {
             tokio::select! {
                 biased;
-                room = self.reserve(pages.expected(items)) => return room,
-                () = pages.known() => {}
+                room = self.reserve(pages.expected()) => return room,
+                () = pages.item_bytes.known() => {}
             }
         }
-        self.reserve(pages.expected(items)).await
+        self.reserve(pages.expected()).await
     }
 
     /// Waits until there is room for an answer of about so many bytes. One that is larger than all the room gets all of it.
@@ -83,19 +83,44 @@ impl Reserved {
     }
 }
 
-/// How much room the next page of a project needs, from the last ones.
+/// How large the items of a project's pages are, from the last one.
 #[derive(Debug, Default)]
-pub(super) struct PageBytes {
-    item_bytes: watch::Sender<Option<u32>>,
-    /// The last page that was stored was known already, so that nothing had to be made of it.
+pub(super) struct ItemBytes(watch::Sender<Option<u32>>);
+
+impl ItemBytes {
+    /// Whether a page was seen.
+    fn is_known(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Ready once a page was seen.
+    async fn known(&self) {
+        let mut bytes = self.0.subscribe();
+        // It is never closed as long as this is borrowed.
+        let _known = bytes.wait_for(Option::is_some).await;
+    }
+}
+
+/// How much room the next page of a walk needs.
+#[derive(Debug)]
+pub(super) struct PageBytes<'a> {
+    item_bytes: &'a ItemBytes,
+    page_size: u32,
+    /// The last page that was stored was known already, so that nothing had to be made of it. Only of this walk: others end
+    /// on the days of their neighbours, which are known although all else is new.
     is_known_already: AtomicBool,
 }
 
-impl PageBytes {
-    /// The room for a page with so many items.
-    fn expected(&self, items: u32) -> usize {
-        let item_bytes = self.item_bytes.borrow().unwrap_or(ITEM_BYTES_FIRST);
-        let bytes = u64::from(item_bytes) * u64::from(items);
+impl<'a> PageBytes<'a> {
+    /// The pages of one walk, of so many items at most.
+    pub(super) fn new(item_bytes: &'a ItemBytes, page_size: u32) -> Self {
+        Self { item_bytes, page_size, is_known_already: AtomicBool::new(false) }
+    }
+
+    /// The room for a page.
+    fn expected(&self) -> usize {
+        let item_bytes = self.item_bytes.0.borrow().unwrap_or(ITEM_BYTES_FIRST);
+        let bytes = u64::from(item_bytes) * u64::from(self.page_size);
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         bytes.saturating_add(self.rows(bytes))
     }
@@ -110,30 +135,13 @@ impl PageBytes {
     pub(super) fn note(&self, bytes: usize, items: usize) {
         if let Some(item_bytes) = bytes.checked_div(items) {
             let item_bytes = u32::try_from(item_bytes).unwrap_or(u32::MAX).max(1);
-            self.item_bytes.send_replace(Some(item_bytes));
+            self.item_bytes.0.send_replace(Some(item_bytes));
         }
     }
 
     /// Notes how many items of a page had to be written; a few take no memory to speak of.
-    ///
-    /// A page that is far from the size that was asked for tells nothing: what a walk shows last is of the days behind its
-    /// own, and may be known although all else is new.
-    pub(super) fn note_written(&self, written: i64, items: i64, page_size: u32) {
-        if items >= i64::from(page_size / 2) {
-            self.is_known_already.store(written <= items / 10, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether a page was seen.
-    fn is_known(&self) -> bool {
-        self.item_bytes.borrow().is_some()
-    }
-
-    /// Ready once a page was seen.
-    async fn known(&self) {
-        let mut item_bytes = self.item_bytes.subscribe();
-        // It is never closed as long as this is borrowed.
-        let _known = item_bytes.wait_for(Option::is_some).await;
+    pub(super) fn note_written(&self, written: i64, items: i64) {
+        self.is_known_already.store(written <= items / 10, Ordering::Relaxed);
     }
 }
 
@@ -179,27 +187,29 @@ mod tests {
 
     #[test]
     fn a_page_is_expected_to_be_like_the_last() {
-        let pages = PageBytes::default();
+        let item_bytes = ItemBytes::default();
+        let pages = PageBytes::new(&item_bytes, 2000);
         let room = |bytes: usize| bytes + warehouse::bytes_to_write(bytes);
-        assert_eq!(pages.expected(2000), room(2000 * 5120));
+        assert_eq!(pages.expected(), room(2000 * 5120));
         pages.note(500_000, 100);
-        assert_eq!(pages.expected(2000), room(10_000_000));
+        assert_eq!(pages.expected(), room(10_000_000));
         pages.note(0, 0);
-        assert_eq!(pages.expected(2000), room(10_000_000), "an empty page says nothing");
-        pages.note_written(20, 2000, 2000);
-        assert_eq!(pages.expected(2000), 10_000_000, "nothing is made of what is known already");
-        pages.note_written(999, 999, 2000);
-        assert_eq!(pages.expected(2000), 10_000_000, "the end of a walk says nothing");
-        pages.note_written(2000, 2000, 2000);
-        assert_eq!(pages.expected(2000), room(10_000_000));
+        assert_eq!(pages.expected(), room(10_000_000), "an empty page says nothing");
+        pages.note_written(20, 2000);
+        assert_eq!(pages.expected(), 10_000_000, "nothing is made of what is known already");
+        let other = PageBytes::new(&item_bytes, 2000);
+        assert_eq!(other.expected(), room(10_000_000), "which says nothing of other days");
+        pages.note_written(2000, 2000);
+        assert_eq!(pages.expected(), room(10_000_000));
     }
 
     #[tokio::test]
     async fn who_waits_for_a_page_of_unknown_size_asks_anew_once_one_was_seen() {
         let in_flight = InFlight::new(27 << 20);
-        let pages = PageBytes::default();
-        let _first = in_flight.reserve_page(&pages, 2400).await;
-        let mut second = Box::pin(in_flight.reserve_page(&pages, 2400));
+        let item_bytes = ItemBytes::default();
+        let pages = PageBytes::new(&item_bytes, 2400);
+        let _first = in_flight.reserve_page(&pages).await;
+        let mut second = Box::pin(in_flight.reserve_page(&pages));
         assert!((&mut second).now_or_never().is_none());
         pages.note(100_000, 100);
         drop(second.await);

@@ -56,7 +56,7 @@ use crate::{
     warehouse::{Scope, Warehouse},
 };
 use gate::LaneGate;
-use in_flight::{InFlight, PageBytes};
+use in_flight::{InFlight, ItemBytes};
 use writing::insist;
 
 /// A project at work: its API, and how its items are stored.
@@ -68,7 +68,7 @@ pub struct Project {
     scope: Arc<Scope>,
     /// Windows read at a time.
     workers: usize,
-    page_bytes: Arc<PageBytes>,
+    item_bytes: Arc<ItemBytes>,
 }
 
 impl Project {
@@ -115,7 +115,7 @@ impl Project {
             lanes,
             scope: Arc::new(scope),
             workers: settings.workers,
-            page_bytes: Arc::default(),
+            item_bytes: Arc::default(),
         })
     }
 

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     Project, World,
-    in_flight::{Reserved, SMALL_BYTES_MAX},
+    in_flight::{PageBytes, Reserved, SMALL_BYTES_MAX},
     outcome::Failure,
     writing::insist,
 };
@@ -47,7 +47,8 @@ pub(super) async fn walk(
         Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
         Reading::Everything => client.all_pages(resume).boxed(),
     };
-    let mut next = fetch(world, project, &mut pages, holding).await;
+    let bytes = PageBytes::new(&project.item_bytes, project.page_size());
+    let mut next = fetch(world, project, &mut pages, &bytes, holding).await;
     loop {
         let fetched = next?;
         if let Some(seen) = &mut seen {
@@ -61,11 +62,13 @@ pub(super) async fn walk(
             if is_last {
                 Err(Failure::Interrupted)
             } else {
-                fetch(world, project, &mut pages, holding).await
+                fetch(world, project, &mut pages, &bytes, holding).await
             }
         };
         let (stored, fetched) = tokio::join!(storing, fetching);
         let stored = stored?;
+        let Tally { received, inserted, updated, .. } = stored.tally;
+        bytes.note_written(inserted + updated, received);
         pass.checkpoint = checkpoint;
         if let Some(proof) = stored.proof {
             return Ok(proof);
@@ -93,10 +96,11 @@ async fn fetch(
     world: &World,
     project: &Project,
     pages: &mut (impl Stream<Item = Result<Page, ClientError>> + Unpin),
+    page_bytes: &PageBytes<'_>,
     holding: Holding,
 ) -> Result<Fetched, Failure> {
     let fetching = async {
-        let room = world.in_flight.reserve_page(&project.page_bytes, project.page_size()).await;
+        let room = world.in_flight.reserve_page(page_bytes).await;
         (room, pages.next().await)
     };
     let (room, page) = tokio::select! {
@@ -107,10 +111,10 @@ async fn fetch(
     // The stream ends only behind a page without a cursor, and nobody asks for more there.
     let page = page.ok_or(Failure::Interrupted)??;
     let bytes = page.items.iter().map(|item| item.body.len()).sum();
-    project.page_bytes.note(bytes, page.items.len());
+    page_bytes.note(bytes, page.items.len());
     let next = page.next.map(|cursor| (cursor, page.trail));
     let items = page.items.into_iter().map(|item| (item.body, item.glance)).collect();
-    let (room, rows) = room.apart(bytes, project.page_bytes.rows(bytes));
+    let (room, rows) = room.apart(bytes, page_bytes.rows(bytes));
     let room: Room = Arc::new(room);
     // What would be let go is not worth another call.
     let holding = if bytes <= SMALL_BYTES_MAX { Holding::UntilWritten } else { holding };
@@ -131,8 +135,6 @@ async fn store_fetched(
 ) -> Result<PageStored, WarehouseError> {
     let page = &fetched.page;
     let stored = store(world, project, claim, pass, run, page, seen).await?;
-    let Tally { received, inserted, updated, .. } = stored.tally;
-    project.page_bytes.note_written(inserted + updated, received, project.page_size());
     world.progress.add_items(page.observations.len());
     debug!(
         project = %project.name(), window = %claim.reading, page = page.number,
