@@ -41,7 +41,9 @@ pub(super) async fn walk(
         info!(project = %project.name(), window = %claim.reading, page = resume.page, "going on from the checkpoint");
     }
     // What a walk missed is known only to one that nothing interrupted (I7).
-    let mut seen = resume.is_none().then(Seen::default);
+    let compares =
+        resume.is_none() && insist(world, async || world.warehouse.can_miss(claim).await).await?;
+    let mut seen = compares.then(Seen::default);
     let client = project.client(pass.lane);
     let mut pages = match claim.reading {
         Reading::Window(window) => client.pages(window.asked(), resume).boxed(),

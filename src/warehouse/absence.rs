@@ -8,13 +8,13 @@ use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 
 use super::{
-    Scope, WarehouseError,
+    Scope, Warehouse, WarehouseError,
     claim::Claim,
     deletion::{self, Verdict},
     due::{self, Rank},
     seen::{Seen, Sorted},
 };
-use crate::domain::{Day, ReadNumber};
+use crate::domain::{Day, ReadNumber, Window};
 
 /// When a record counts as deleted, and what is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +59,28 @@ pub struct Count {
     pub live: u32,
     /// Those it did not show.
     pub missing: u32,
+}
+
+impl Warehouse {
+    /// Whether a walk can miss anything, so that it has to remember what it sees: not where nothing was known before.
+    ///
+    /// What others store of its days in the meantime, the next walk may miss.
+    pub async fn can_miss(&self, claim: &Claim) -> Result<bool, WarehouseError> {
+        let days = claim.reading.is_filtered().then_some(claim.window);
+        sqlx::query_scalar!(
+            r#"select exists (select from argos_sync.record where project = $1 and stream = $2
+                    and ($3::date is null or window_day >= $3) and ($4::date is null or window_day < $4))
+                or exists (select from argos_sync.suspect where project = $1 and stream = $2)
+                or exists (select from argos_sync.deletion_alarm where project = $1 and stream = $2) as "can_miss!""#,
+            claim.project.as_str(),
+            claim.stream.as_str(),
+            days.map(Window::from),
+            days.map(Window::to),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("asking what is known of some days"))
+    }
 }
 
 /// Compares what a walk saw with what it should have shown; returns the count when it is not to be believed.
