@@ -21,6 +21,9 @@ pub enum WarehouseError {
         /// The constraint that was violated.
         constraint: Option<String>,
     },
+    /// What should say where the database is does not.
+    #[error("`database.url` is no address of a PostgreSQL database")]
+    NoUrl,
     /// The program had to end before PostgreSQL took what there was to write.
     #[error("the program had to end before PostgreSQL answered")]
     NoTime,
@@ -104,9 +107,11 @@ impl WarehouseError {
             },
             Self::PageGone => Remedy::ReadAgain,
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
-            Self::NewerSchema | Self::OlderSchema | Self::CorruptRaw(_) | Self::Shape { .. } => {
-                Remedy::CallPerson
-            }
+            Self::NoUrl
+            | Self::NewerSchema
+            | Self::OlderSchema
+            | Self::CorruptRaw(_)
+            | Self::Shape { .. } => Remedy::CallPerson,
         }
     }
 
@@ -118,7 +123,7 @@ impl WarehouseError {
     /// Whether rights or schema of the database are at fault, and not the program.
     pub fn is_of_setup(&self) -> bool {
         match self {
-            Self::NewerSchema | Self::OlderSchema => true,
+            Self::NoUrl | Self::NewerSchema | Self::OlderSchema => true,
             Self::Refused { sqlstate, .. } => {
                 // 22P03: a column has another type than the one whose binary form it was sent.
                 let states = [
@@ -156,6 +161,9 @@ impl WarehouseError {
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },
+            Self::NoUrl => {
+                "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
+            }
             Self::PageGone => "nothing to do: the page is asked for again",
             Self::NoTime => "start again: work goes on from the last page that was stored",
             Self::FenceLost | Self::CheckpointMoved { .. } => {

@@ -159,7 +159,8 @@ impl Warehouse {
             .url
             .expose_secret()
             .parse()
-            .map_err(WarehouseError::database("reading `database.url`"))?;
+            // What is wrong with it may quote the password.
+            .map_err(|_unparsable: sqlx::Error| WarehouseError::NoUrl)?;
         // sqlx would log statements; the program logs what it does itself.
         let options = options
             .application_name("argos-sync")

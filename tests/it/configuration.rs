@@ -52,6 +52,7 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
         ("[raw]\nstorage = \"none\"\n", "raw.storage"),
         ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
         ("[database]\nurl = \"sekret\"\n", "database.url"),
+        ("[database]\nurl = \"postgres://u:sekret@/warehouse\"\n", "postgres://USER"),
         ("[database]\nurl_file = \"/nowhere/url\"\n", "database.url"),
         ("[database]\nurl_credential = \"../url\"\n", "database.url_credential"),
         ("[database\n", "TOML"),
