@@ -80,9 +80,9 @@ mod tests {
         let [writing, keeping, keeping_some] = [(); 3].map(|()| project());
         keeping.keep_items(1 << 20);
         keeping_some.keep_items(50 << 10);
-        let both = [&writing, &keeping, &keeping_some];
+        let all = [&writing, &keeping, &keeping_some];
         let full = Knobs { full_list_items: true, ..Knobs::default() };
-        for project in both {
+        for project in all {
             project.set_knobs(full.clone());
         }
         let mut call = 0;
@@ -103,12 +103,12 @@ mod tests {
         demand_same();
         demand_same();
         let id = std::sync::Arc::new(project()).shown_ids().nth(3).unwrap();
-        for project in both {
+        for project in all {
             project.change(&id, Change::Memo("seen".into())).unwrap();
         }
         demand_same();
         let dashed = Knobs { time_format: TimeFormat::Dashed, ..full };
-        for project in both {
+        for project in all {
             project.set_knobs(dashed.clone());
         }
         demand_same();

@@ -109,7 +109,7 @@ impl SimulateOptions {
             encrypted_paging: self.encrypted_paging,
             ..Knobs::default()
         });
-        world.keep_items(self.keep_mib << 20);
+        world.keep_items(self.keep_mib.saturating_mul(1 << 20));
         world.set_faults(Faults::evenly(self.seed, self.fault_share));
         world
     }
