@@ -9,7 +9,7 @@ const KEPT_BYTES_MAX: usize = 40 << 20;
 
 /// A buffer of up to this size serves any answer; a larger one serves answers that are larger than this too, such as the
 /// last page of a walk.
-const ANY_BYTES_MAX: usize = 1 << 20;
+pub const SMALL_BYTES_MAX: usize = 1 << 20;
 
 /// All memory of answers.
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), lent: 0, lent_max: 0 });
@@ -64,7 +64,7 @@ impl Buffer {
     /// Memory for so many bytes, as far as that is known.
     pub(super) fn take(capacity: usize) -> Self {
         let mut pool = Pool::locked();
-        let largest = if capacity > ANY_BYTES_MAX { usize::MAX } else { ANY_BYTES_MAX };
+        let largest = if capacity > SMALL_BYTES_MAX { usize::MAX } else { SMALL_BYTES_MAX };
         let chosen = pool
             .free
             .iter()

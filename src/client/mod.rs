@@ -40,11 +40,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 
-use self::{
-    call::Caller,
-    request::{Listing, Request},
-};
 pub use self::{
+    buffers::SMALL_BYTES_MAX,
     encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
     envelope::{Item, Look, Unreadable},
     error::{ClientError, Fault, Remedy},
@@ -53,6 +50,10 @@ pub use self::{
     request::{DateStyle, Find},
     settings::{Settings, SettingsError},
     vendor_error::{Denial, Refusal},
+};
+use self::{
+    call::Caller,
+    request::{Listing, Request},
 };
 use crate::domain::{self, ReadNumber, Window};
 

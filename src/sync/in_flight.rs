@@ -8,16 +8,13 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::warehouse;
+use crate::{client::SMALL_BYTES_MAX, warehouse};
 
 /// Room is counted in so many bytes.
 const UNIT: usize = 1024;
 
 /// What an item is taken for before one was seen: lists carry less of it than single calls, whose items have six kilobytes.
 const ITEM_BYTES_FIRST: u32 = 5 << 10;
-
-/// An answer of so many bytes never stands in memory that was taken for a page.
-pub(super) const SMALL_BYTES_MAX: usize = 1 << 20;
 
 /// Room for answers, shared by all that is read.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use tracing::{debug, info, warn};
 
 use super::{
     Project, World,
-    in_flight::{PageBytes, Reserved, SMALL_BYTES_MAX},
+    in_flight::{PageBytes, Reserved},
     outcome::Failure,
     writing::insist,
 };
 use crate::{
-    client::{ClientError, Page, Resume},
+    client::{ClientError, Page, Resume, SMALL_BYTES_MAX},
     domain::Reading,
     warehouse::{
         Checkpoint, Claim, Count, Holding, PageStored, PageToStore, Pass, Proof, Room, RunId, Seen,
