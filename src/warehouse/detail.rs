@@ -9,7 +9,6 @@ use super::{
     Scope, Tally, Warehouse, WarehouseError, absence,
     claim::LEASE_SECONDS,
     due::Rank,
-    fresh::Holding,
     run::{self, RunId},
     store::{self, Observation, Origin},
 };
@@ -296,15 +295,8 @@ impl Warehouse {
                 })
                 .collect();
             decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
-            tally = store::store(
-                &mut transaction,
-                scope,
-                Origin::Detail,
-                &observations,
-                Holding::UntilWritten,
-                now,
-            )
-            .await?;
+            tally =
+                store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
@@ -323,15 +315,7 @@ impl Warehouse {
         let mut transaction = self.begin("storing what was fetched").await?;
         let now = super::now(&mut transaction).await?;
         let given: Vec<&Observation> = observations.iter().collect();
-        let tally = store::store(
-            &mut transaction,
-            scope,
-            Origin::Detail,
-            &given,
-            Holding::UntilWritten,
-            now,
-        )
-        .await?;
+        let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction

@@ -35,16 +35,8 @@ pub fn bytes_to_write(bytes: usize) -> usize {
     bytes.min(CHUNK_BYTES).saturating_mul(6)
 }
 
-/// How long bodies are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holding {
-    /// Until rows were made of them. Who wants to write them once more has to ask for them again.
-    UntilReady,
-    /// Until they are written.
-    UntilWritten,
-}
-
-/// Writes records that have no row yet, in the order of their ids; returns the ids that were written.
+/// Writes records that have no row yet, in the order of their ids, and lets go of bodies that rows were made of, if so;
+/// returns the ids that were written.
 ///
 /// The others were inserted by another writer at the same moment: they are known now.
 pub(super) async fn store(
@@ -52,7 +44,7 @@ pub(super) async fn store(
     scope: &Arc<Scope>,
     origin: Origin,
     mut items: Vec<ItemToStore>,
-    holding: Holding,
+    lets_go: bool,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let doing = "writing new records";
@@ -64,7 +56,7 @@ pub(super) async fn store(
             let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
             clear(&mut savepoint, scope, &ids).await?;
         }
-        let collision = match add(&mut savepoint, scope, origin, &items, holding, now).await {
+        let collision = match add(&mut savepoint, scope, origin, &items, lets_go, now).await {
             Ok(written) => {
                 savepoint.commit().await.map_err(WarehouseError::database(doing))?;
                 return Ok(written);
@@ -88,7 +80,7 @@ async fn add(
     scope: &Arc<Scope>,
     origin: Origin,
     items: &[ItemToStore],
-    holding: Holding,
+    lets_go: bool,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut bytes = 0;
@@ -107,7 +99,7 @@ async fn add(
             let ready;
             (ready, compressor) = prepare(scope, origin, chunk, room, compressor, now).await?;
             room = ready.room();
-            if holding == Holding::UntilReady {
+            if lets_go {
                 for item in chunk {
                     item.body.let_go();
                 }

@@ -10,9 +10,8 @@ use super::{
     absence::{self, Count},
     claim,
     claim::Claim,
-    fresh::Holding,
     pass::{self, Pass, Proof},
-    received::{Body, Room},
+    received::{Body, Holding, Room},
     run::{self, RunId},
     seen::Seen,
     store::{self, Observation, Origin},
@@ -33,8 +32,6 @@ pub struct PageToStore {
     pub observations: Vec<Observation>,
     /// Where the walk goes on; `None`: this was the last page.
     pub next: Option<(Cursor, Trail)>,
-    /// How long its items are held.
-    pub holding: Holding,
 }
 
 /// What storing a page came to.
@@ -62,7 +59,7 @@ impl PageToStore {
     ) -> Self {
         let (scope, room) = (Arc::clone(scope), Arc::clone(room));
         let observe = move |(bytes, glance): (Bytes, Option<Glance>)| {
-            let body = Body::new(bytes.clone(), Some(Arc::clone(&room)));
+            let body = Body::new(bytes.clone(), Arc::clone(&room), holding);
             match glance {
                 Some(glance) => Observation { read, body, glance: Ok(glance) },
                 None => Observation { body, ..Observation::of(&scope, read, bytes) },
@@ -71,7 +68,7 @@ impl PageToStore {
         let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
         let observations = if is_seen { look() } else { on_own_thread(look).await };
-        Self { number, read, observations, next, holding }
+        Self { number, read, observations, next }
     }
 }
 
@@ -79,8 +76,8 @@ impl Warehouse {
     /// Writes one page and where the walk goes on, or nothing.
     ///
     /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it.
-    /// A page that is [not held](Holding::UntilReady) until it is written can be written once;
-    /// after a failure it is gone.
+    /// A large page of new records that is [not held](Holding::UntilReady) until it is written can be written once; after a
+    /// failure it is gone.
     ///
     /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was lost, changes nothing.
     pub async fn commit_page(
@@ -104,8 +101,7 @@ impl Warehouse {
         pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, inside)
             .await?;
         let items: Vec<&Observation> = page.observations.iter().collect();
-        let tally =
-            store::store(&mut transaction, scope, origin, &items, page.holding, now).await?;
+        let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
         let mut alarm = None;
         if let (None, Some(seen)) = (&page.next, seen) {
             alarm =

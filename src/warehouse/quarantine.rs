@@ -11,7 +11,6 @@ use sqlx::PgConnection;
 use super::{
     Scope, Warehouse, WarehouseError,
     body::{self, Compressor},
-    fresh::Holding,
     held,
     store::{self, Observation, Origin},
 };
@@ -147,15 +146,7 @@ impl Warehouse {
             let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
             let storable = without_older_than_known(&mut transaction, scope, &items).await?;
             let origin = Origin::Quarantine { call, day };
-            let tally = store::store(
-                &mut transaction,
-                scope,
-                origin,
-                &storable,
-                Holding::UntilWritten,
-                now,
-            )
-            .await?;
+            let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
             let passed_over = i64::try_from(items.len() - storable.len()).unwrap_or(i64::MAX);
             retried += Retried {
                 inserted: tally.inserted,

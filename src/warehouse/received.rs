@@ -14,10 +14,20 @@ use super::WarehouseError;
 /// What is kept as long as bytes are: the room that was taken for them.
 pub type Room = Arc<dyn Any + Send + Sync>;
 
+/// How long bytes are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// Until rows were made of them. Who wants to write them once more has to ask for them again.
+    UntilReady,
+    /// Until they are written.
+    UntilWritten,
+}
+
 /// An item's bytes. Clones share them.
 #[derive(Clone)]
 pub struct Body {
     length: usize,
+    holding: Holding,
     held: Arc<Mutex<Option<Held>>>,
 }
 
@@ -28,9 +38,13 @@ struct Held {
 
 impl Body {
     /// Bytes that take room.
-    pub fn new(bytes: Bytes, room: Option<Room>) -> Self {
+    pub fn new(bytes: Bytes, room: Room, holding: Holding) -> Self {
+        Self::of(bytes, Some(room), holding)
+    }
+
+    fn of(bytes: Bytes, room: Option<Room>, holding: Holding) -> Self {
         let length = bytes.len();
-        Self { length, held: Arc::new(Mutex::new(Some(Held { bytes, _room: room }))) }
+        Self { length, holding, held: Arc::new(Mutex::new(Some(Held { bytes, _room: room }))) }
     }
 
     /// How many bytes came.
@@ -44,15 +58,17 @@ impl Body {
         held.as_ref().map(|held| held.bytes.clone()).ok_or(WarehouseError::PageGone)
     }
 
-    /// Lets go of them.
+    /// Lets go of them, unless they are held until they are written.
     pub(super) fn let_go(&self) {
-        drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if self.holding == Holding::UntilReady {
+            drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self::new(bytes, None)
+        Self::of(bytes, None, Holding::UntilWritten)
     }
 }
 
@@ -71,7 +87,8 @@ mod tests {
     fn memory_and_room_of_a_page_are_given_back_with_the_last_of_its_items() {
         let page = Bytes::from(br#"{"name":"A"}{"name":"B"}"#.to_vec());
         let room: Room = Arc::new("room");
-        let bodies = [0..12, 12..24].map(|at| Body::new(page.slice(at), Some(Arc::clone(&room))));
+        let bodies = [0..12, 12..24]
+            .map(|at| Body::new(page.slice(at), Arc::clone(&room), Holding::UntilReady));
         let seen = Arc::downgrade(&room);
         drop(room);
         for body in &bodies {
@@ -82,6 +99,13 @@ mod tests {
             assert_eq!(body.len(), 12);
         }
         assert!(seen.upgrade().is_none() && page.is_unique());
+    }
+
+    #[test]
+    fn what_is_held_until_it_is_written_is_not_let_go() {
+        let body = Body::new(Bytes::from_static(b"{}"), Arc::new("room"), Holding::UntilWritten);
+        body.let_go();
+        assert_eq!(body.bytes().unwrap(), "{}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     Scope, Tally, WarehouseError,
     body::{Compressor, RawStorage},
     due::{self, Rank},
-    fresh::{self, Holding},
+    fresh,
     held::{self, Held},
     history::Sight,
     merging::{MergedWork, Texts, merge},
@@ -119,7 +119,6 @@ pub(super) async fn store(
     scope: &Arc<Scope>,
     origin: Origin,
     observations: &[&Observation],
-    holding: Holding,
     now: DateTime<Utc>,
 ) -> Result<Tally, WarehouseError> {
     let mut tally = Tally { received: count(observations.len()), ..Tally::default() };
@@ -163,10 +162,9 @@ pub(super) async fn store(
         keep_plans(connection, true).await?;
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
         // The memory of a page is held by any of its items.
-        let is_new = fresh.len() == observations.len();
-        let holding = if is_new { holding } else { Holding::UntilWritten };
+        let lets_go = fresh.len() == observations.len();
         let inserted =
-            fresh::store(connection, scope, origin, items.collect(), holding, now).await?;
+            fresh::store(connection, scope, origin, items.collect(), lets_go, now).await?;
         tally.inserted = count(inserted.len());
         // Another writer was faster with these, and what it wrote is looked at as everything that is known.
         work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));

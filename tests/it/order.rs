@@ -7,8 +7,8 @@ use argos_sync::{
     json::Paths,
     normalize::{Context, catalogue},
     warehouse::{
-        Claim, DeletionRules, DetailAnswer, DetailMode, Holding, Observation, PageToStore, Pass,
-        Rank, RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
+        Claim, DeletionRules, DetailAnswer, DetailMode, Observation, PageToStore, Pass, Rank,
+        RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
     },
 };
 use sqlx::{AssertSqlSafe, PgPool};
@@ -97,13 +97,7 @@ impl Room {
     ) -> Result<Tally, WarehouseError> {
         let cursor = Cursor { id: format!("c{page}"), date: "d".to_owned() };
         let next = Some((cursor, Trail::default()));
-        let page = PageToStore {
-            number: page,
-            read: ReadNumber(0),
-            observations: items,
-            next,
-            holding: Holding::UntilWritten,
-        };
+        let page = PageToStore { number: page, read: ReadNumber(0), observations: items, next };
         let stored = self
             .warehouse
             .commit_page(&self.scope, &walk.claim, &walk.pass, self.run, &page, None)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argos_sync::{
     domain::{Call, Cursor, Day, Lane, ReadNumber, Reading, Trail, Window},
     normalize::Refusal,
-    warehouse::{DeletionRules, Holding, Observation, PageToStore, RunId, Scope, Warehouse},
+    warehouse::{DeletionRules, Observation, PageToStore, RunId, Scope, Warehouse},
 };
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -64,7 +64,6 @@ impl OtherRelease {
                 let pass = pass.expect("a pass");
                 let cursor = Cursor { id: read.0.to_string(), date: "d".to_owned() };
                 let page = PageToStore {
-                    holding: Holding::UntilWritten,
                     number: pass.checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.page + 1),
                     read,
                     observations: vec![refused],
