@@ -1,10 +1,7 @@
 //! How many bytes of answers are held at a time, with what is made of them: memory is bounded by them, and not by how many
 //! windows are read (I9).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -103,15 +100,23 @@ impl ItemBytes {
 pub(super) struct PageBytes<'a> {
     item_bytes: &'a ItemBytes,
     page_size: u32,
-    /// The last page that was stored was known already, so that nothing had to be made of it. Only of this walk: others end
-    /// on the days of their neighbours, which are known although all else is new.
-    is_known_already: AtomicBool,
+    stored: Stored,
+}
+
+/// What a walk's pages were so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Nothing,
+    /// Known already, so that nothing had to be made of them.
+    Known,
+    /// Not all of them known. The last ones may be, since walks end on days of their neighbours: that says nothing of others.
+    New,
 }
 
 impl<'a> PageBytes<'a> {
     /// The pages of one walk, of so many items at most.
     pub(super) fn new(item_bytes: &'a ItemBytes, page_size: u32) -> Self {
-        Self { item_bytes, page_size, is_known_already: AtomicBool::new(false) }
+        Self { item_bytes, page_size, stored: Stored::Nothing }
     }
 
     /// The room for a page.
@@ -124,8 +129,7 @@ impl<'a> PageBytes<'a> {
 
     /// The room for the rows that are likely made of a page of so many bytes.
     pub(super) fn rows(&self, bytes: usize) -> usize {
-        let is_known_already = self.is_known_already.load(Ordering::Relaxed);
-        if is_known_already { 0 } else { warehouse::bytes_to_write(bytes) }
+        if self.stored == Stored::Known { 0 } else { warehouse::bytes_to_write(bytes) }
     }
 
     /// Notes what a page was.
@@ -137,8 +141,9 @@ impl<'a> PageBytes<'a> {
     }
 
     /// Notes how many items of a page had to be written; a few take no memory to speak of.
-    pub(super) fn note_written(&self, written: i64, items: i64) {
-        self.is_known_already.store(written <= items / 10, Ordering::Relaxed);
+    pub(super) fn note_written(&mut self, written: i64, items: i64) {
+        let is_known = self.stored != Stored::New && written <= items / 10;
+        self.stored = if is_known { Stored::Known } else { Stored::New };
     }
 }
 
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn a_page_is_expected_to_be_like_the_last() {
         let item_bytes = ItemBytes::default();
-        let pages = PageBytes::new(&item_bytes, 2000);
+        let mut pages = PageBytes::new(&item_bytes, 2000);
         let room = |bytes: usize| bytes + warehouse::bytes_to_write(bytes);
         assert_eq!(pages.expected(), room(2000 * 5120));
         pages.note(500_000, 100);
@@ -198,6 +203,8 @@ mod tests {
         assert_eq!(other.expected(), room(10_000_000), "which says nothing of other days");
         pages.note_written(2000, 2000);
         assert_eq!(pages.expected(), room(10_000_000));
+        pages.note_written(0, 2000);
+        assert_eq!(pages.expected(), room(10_000_000), "a walk of new days ends on known ones");
     }
 
     #[tokio::test]

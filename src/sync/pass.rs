@@ -49,7 +49,7 @@ pub(super) async fn walk(
         Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
         Reading::Everything => client.all_pages(resume).boxed(),
     };
-    let bytes = PageBytes::new(&project.item_bytes, project.page_size());
+    let mut bytes = PageBytes::new(&project.item_bytes, project.page_size());
     let mut next = fetch(world, project, &mut pages, &bytes, holding).await;
     loop {
         let fetched = next?;
