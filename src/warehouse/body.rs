@@ -3,13 +3,12 @@
 //! Most of an item is names of members and words that all items share. A dictionary of them halves what is kept, so that it
 //! stands in its row and not in a table beside it, and compresses faster. A body names the dictionary it needs.
 
-use std::{io::Read as _, num::NonZeroU32, sync::LazyLock};
+use std::{num::NonZeroU32, sync::LazyLock};
 
 use zstd::{
     bulk,
     dict::{DecoderDictionary, EncoderDictionary},
-    stream::read::Decoder,
-    zstd_safe::{compress_bound, get_dict_id_from_frame},
+    zstd_safe::{compress_bound, get_dict_id_from_frame, get_frame_content_size},
 };
 
 use super::WarehouseError;
@@ -67,21 +66,48 @@ impl Compressor {
     }
 }
 
-/// The bytes as the vendor sent them.
-pub(super) fn inflate(encoding: &str, body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
-    if encoding != ZSTD {
-        return Err(WarehouseError::CorruptRaw("unknown encoding"));
+/// Inflates bodies one after the other with one context.
+pub(super) struct Inflater {
+    plain: bulk::Decompressor<'static>,
+    with_dictionary: bulk::Decompressor<'static>,
+}
+
+impl Inflater {
+    pub(super) fn new() -> Result<Self, WarehouseError> {
+        let no_memory = |_no_memory| WarehouseError::CorruptRaw("no decompressor");
+        Ok(Self {
+            plain: bulk::Decompressor::new().map_err(no_memory)?,
+            with_dictionary: bulk::Decompressor::with_prepared_dictionary(&DECODER)
+                .map_err(no_memory)?,
+        })
     }
-    let decoder = match get_dict_id_from_frame(body) {
-        None => Decoder::with_buffer(body),
-        needed if needed == DICTIONARY_ID => Decoder::with_prepared_dictionary(body, &DECODER),
-        Some(_) => return Err(WarehouseError::CorruptRaw("unknown dictionary")),
-    };
-    let mut inflated = Vec::with_capacity(body.len() * 6);
-    decoder
-        .and_then(|decoder| decoder.take(INFLATED_BYTES_MAX).read_to_end(&mut inflated))
-        .map_err(|_broken| WarehouseError::CorruptRaw("broken compression"))?;
-    Ok(inflated)
+
+    /// The bytes as the vendor sent them.
+    pub(super) fn inflate(
+        &mut self,
+        encoding: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, WarehouseError> {
+        if encoding != ZSTD {
+            return Err(WarehouseError::CorruptRaw("unknown encoding"));
+        }
+        let context = match get_dict_id_from_frame(body) {
+            None => &mut self.plain,
+            needed if needed == DICTIONARY_ID => &mut self.with_dictionary,
+            Some(_) => return Err(WarehouseError::CorruptRaw("unknown dictionary")),
+        };
+        // Bodies are compressed whole, so that their frames tell how long they are.
+        let length = get_frame_content_size(body).ok().flatten();
+        let length = length.filter(|length| *length <= INFLATED_BYTES_MAX);
+        length
+            .and_then(|length| context.decompress(body, usize::try_from(length).ok()?).ok())
+            .ok_or(WarehouseError::CorruptRaw("broken compression"))
+    }
+}
+
+/// The bytes of one body as the vendor sent them.
+pub(super) fn inflate(encoding: &str, body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
+    Inflater::new()?.inflate(encoding, body)
 }
 
 #[cfg(test)]

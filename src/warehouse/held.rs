@@ -1,16 +1,14 @@
 //! What is known of a record before an item of it arrives: `argos_sync.record`, the raw bodies, and what is due.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
-};
+use sqlx::{Arguments as _, PgConnection, error::BoxDynError, postgres::PgArguments};
 
-use super::{Scope, WarehouseError, raw, statements::found};
+use super::{Scope, WarehouseError, raw};
 use crate::{
     domain::{Call, Day, Digest, ReadNumber},
-    normalize::{self, catalogue},
+    normalize,
 };
 
 /// What is stored of a record.
@@ -30,9 +28,10 @@ pub(super) struct Held {
     pub(super) unsettled: bool,
     pub(super) moved_at: Option<DateTime<Utc>>,
     pub(super) deleted_at: Option<DateTime<Utc>>,
-    /// The body of the item of the other call, as kept; only there once the record is locked.
-    pub(super) other_body: Option<Vec<u8>>,
-    pub(super) encoding: String,
+    /// The normalizer that made its rows.
+    pub(super) normalizer_version: i16,
+    /// Its items, as far as they are kept; only there once the record is locked.
+    pub(super) kept: Option<raw::Kept>,
 }
 
 /// The row of a record as it looks in the database.
@@ -50,6 +49,7 @@ struct HeldRow {
     unsettled: bool,
     moved_at: Option<DateTime<Utc>>,
     deleted_at: Option<DateTime<Utc>>,
+    normalizer_version: i16,
 }
 
 impl HeldRow {
@@ -68,15 +68,26 @@ impl HeldRow {
             unsettled: self.unsettled,
             moved_at: self.moved_at,
             deleted_at: self.deleted_at,
-            other_body: None,
-            encoding: String::new(),
+            normalizer_version: self.normalizer_version,
+            kept: None,
         };
         (self.id, held)
     }
 }
 
-/// Finds the records that are not stored with just this digest, without locking anything, and whether they are known. Of
-/// most items no more is asked than this, and nothing comes back.
+/// What is known of a record that is not stored with just the digest that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Other {
+    /// Nothing: nobody has seen it before.
+    New,
+    /// It has another digest, and no more is to be said of it.
+    Changed,
+    /// More decides than its digest: it is contested, unlisted or absent.
+    Special,
+}
+
+/// Finds the records that are not stored with just this digest, without locking anything. Of most items no more is asked than
+/// this, and nothing comes back.
 ///
 /// A record of which more is to be said than its digest counts as another: contested, unlisted or absent. Each is looked
 /// up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think it cheaper to read all records.
@@ -86,9 +97,10 @@ pub(super) async fn find_others(
     call: Call,
     ids: &[&str],
     digests: &[&[u8]],
-) -> Result<HashMap<String, bool>, WarehouseError> {
+) -> Result<HashMap<String, Other>, WarehouseError> {
     let rows = sqlx::query!(
-        r#"select given.id as "id!", held.id is not null as "is_known!"
+        r#"select given.id as "id!", held.id is not null as "is_known!",
+            coalesce(held.contested or held.unlisted or held.absent, false) as "is_special!"
          from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
          left join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
@@ -104,7 +116,12 @@ pub(super) async fn find_others(
     .fetch_all(connection)
     .await
     .map_err(WarehouseError::database("comparing digests"))?;
-    Ok(rows.into_iter().map(|row| (row.id, row.is_known)).collect())
+    let other = |is_known: bool, is_special: bool| match (is_known, is_special) {
+        (false, _) => Other::New,
+        (true, false) => Other::Changed,
+        (true, true) => Other::Special,
+    };
+    Ok(rows.into_iter().map(|row| (row.id, other(row.is_known, row.is_special))).collect())
 }
 
 /// Reads what is stored of these records, without locking anything.
@@ -119,7 +136,7 @@ pub(super) async fn look_up(
     let rows = sqlx::query_as!(
         HeldRow,
         "select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
-            unlisted, absent, unsettled, moved_at, deleted_at
+            unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
          from unnest($3::text[]) as given (id)
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
@@ -139,7 +156,6 @@ pub(super) async fn lock(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
-    call: Call,
 ) -> Result<HashMap<String, Held>, WarehouseError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -147,7 +163,7 @@ pub(super) async fn lock(
     let rows = sqlx::query_as!(
         HeldRow,
         r#"select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
-            unlisted, absent, unsettled, moved_at, deleted_at
+            unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
@@ -160,25 +176,9 @@ pub(super) async fn lock(
     .await
     .map_err(WarehouseError::database("locking records"))?;
     let mut held: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
-    let other = match call {
-        Call::List => "detail_body",
-        Call::Detail => "list_body",
-    };
-    let sql = format!(
-        "select {id}, encoding, {other} from {rows}",
-        id = catalogue::id_column(scope.stream),
-        rows = raw::found(scope.stream),
-    );
-    let bodies: Vec<(String, String, Option<Vec<u8>>)> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(scope.project.as_str())
-        .bind(ids)
-        .fetch_all(connection)
-        .await
-        .map_err(WarehouseError::database("reading raw items"))?;
-    for (id, encoding, other_body) in bodies {
+    for (id, kept) in raw::read(connection, scope, ids).await? {
         if let Some(held) = held.get_mut(&id) {
-            held.encoding = encoding;
-            held.other_body = other_body;
+            held.kept = Some(kept);
         }
     }
     Ok(held)
@@ -293,31 +293,4 @@ pub(super) async fn update(
     .await
     .map_err(WarehouseError::database("updating records"))?;
     Ok(())
-}
-
-/// Moves `changed_at` of records of which any row was written.
-pub(super) async fn touch(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ids: &BTreeSet<String>,
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let table = format!("argos.{}", scope.stream.as_str());
-    let sql = format!(
-        "update {table} as held set changed_at = $3 from {found}
-         where held.ctid = found.place and held.changed_at <> $3",
-        found = found(&table, catalogue::id_column(scope.stream), "ctid as place"),
-    );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(scope.project.as_str())
-        .bind(ids)
-        .bind(now)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("moving changed_at"))
 }

@@ -4,7 +4,9 @@
 //! personal values are compared where they are kept, and only the names of their columns are recorded. The records are
 //! locked, so that of two writers the second finds nothing that the first has recorded.
 
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, postgres::PgArguments};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
+};
 
 use super::{
     WarehouseError,
@@ -44,21 +46,20 @@ impl Sight {
     }
 }
 
-/// Records the moves of one table's rows; runs before they are written.
-pub(super) async fn record(
+/// Records which elements of a table that names the elements of a set came and went; runs before its rows are written.
+pub(super) async fn record_elements(
     connection: &mut PgConnection,
     project: &ProjectName,
-    table: &'static Table,
-    index: usize,
+    (index, table): (usize, &'static Table),
     statement: &'static str,
-    records: &[Stored<'_>],
+    records: &[&Stored<'_>],
 ) -> Result<(), WarehouseError> {
-    let seen: Vec<_> = records.iter().filter_map(|record| Some((record, record.sight?))).collect();
+    let seen: Vec<_> = records.iter().filter_map(|record| Some((*record, record.sight?))).collect();
     if seen.is_empty() {
         return Ok(());
     }
     let mut arguments = PgArguments::default();
-    add_arguments(&mut arguments, project, table, index, &seen)
+    add_arguments(&mut arguments, project, (index, table), &seen)
         .map_err(|_too_large| WarehouseError::Shape { doing: "sending rows to compare" })?;
     // The text comes from the catalogue, which is part of the program; values travel as arguments.
     sqlx::query_with(AssertSqlSafe(statement), arguments)
@@ -71,30 +72,20 @@ pub(super) async fn record(
 fn add_arguments(
     arguments: &mut PgArguments,
     project: &ProjectName,
-    table: &'static Table,
-    index: usize,
+    (index, table): (usize, &'static Table),
     seen: &[(&Stored<'_>, Sight)],
-) -> Result<(), sqlx::error::BoxDynError> {
-    static NO_ROW: Row<'static> = Row::new();
+) -> Result<(), BoxDynError> {
     arguments.add(project.as_str())?;
     arguments.add(seen.iter().map(|(record, _)| record.id).collect::<Vec<_>>())?;
     arguments.add(seen.iter().map(|(_, sight)| sight.lane.as_str()).collect::<Vec<_>>())?;
     arguments.add(seen.iter().map(|(_, sight)| sight.completes).collect::<Vec<_>>())?;
     let mut rows = Rows::of(table);
-    if elements(table).is_some() {
-        for (record, _) in seen {
-            for row in record.normalized.rows.get(index).into_iter().flatten() {
-                rows.add(record.id, 1, row);
-            }
-        }
-        rows.bind_ids(arguments)?;
-    } else {
-        arguments.add(seen.iter().map(|(_, sight)| sight.deletion).collect::<Vec<_>>())?;
-        for (record, _) in seen {
-            let row = record.normalized.rows.get(index).and_then(|rows| rows.first());
-            rows.add(record.id, 1, row.unwrap_or(&NO_ROW));
+    for (record, _) in seen {
+        for row in record.normalized.rows.get(index).into_iter().flatten() {
+            rows.add(record.id, 1, row);
         }
     }
+    rows.bind_ids(arguments)?;
     for (position, column) in table.columns.iter().enumerate() {
         if Tracking::of(table, column).is_some() {
             rows.bind_column(arguments, position)?;
@@ -103,20 +94,35 @@ fn add_arguments(
     Ok(())
 }
 
-/// Makes the statement that records the moves of a table; `None` where no history is kept.
-///
-/// `$2` to `$4` say of each record its id, its lane and whether this sight completes it.
-pub(super) fn compose(table: &Table) -> Option<String> {
-    let tracked: Vec<_> = table
-        .columns
-        .iter()
-        .filter_map(|column| Some((column, Tracking::of(table, column)?)))
-        .collect();
-    match elements(table) {
-        Some(column) => Some(compose_elements(table, column)),
-        None if tracked.is_empty() => None,
-        None => Some(compose_columns(table, &tracked)),
-    }
+/// Adds how each record is seen, as the statement of a table takes it whose columns' moves are kept.
+pub(super) fn bind_sights(
+    arguments: &mut PgArguments,
+    records: &[&Stored<'_>],
+) -> Result<(), BoxDynError> {
+    let sights: Vec<Option<Sight>> = records.iter().map(|record| record.sight).collect();
+    let is =
+        |flag: fn(&Sight) -> bool| sights.iter().map(move |sight| sight.as_ref().is_some_and(flag));
+    arguments
+        .add(sights.iter().map(|sight| sight.map(|it| it.lane.as_str())).collect::<Vec<_>>())?;
+    arguments.add(is(|sight| sight.completes).collect::<Vec<_>>())?;
+    arguments.add(is(|sight| sight.deletion).collect::<Vec<_>>())
+}
+
+/// Whether moves of this table's columns are kept.
+pub(super) fn keeps_moves(table: &Table) -> bool {
+    elements(table).is_none() && tracked(table).next().is_some()
+}
+
+/// Whether a column moved of which a history is kept.
+pub(super) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
+    let mut positions = (0..).zip(table.columns);
+    positions.any(|(position, column)| {
+        before.get(position) != now.get(position) && Tracking::of(table, column).is_some()
+    })
+}
+
+fn tracked(table: &Table) -> impl Iterator<Item = (&Column, Tracking)> {
+    table.columns.iter().filter_map(|column| Some((column, Tracking::of(table, column)?)))
 }
 
 fn elements(table: &Table) -> Option<&Column> {
@@ -133,44 +139,47 @@ fn insert_into(table: &Table) -> String {
     format!("insert into {history} (project, {id}, field, old_value, new_value, changed_at, lane)")
 }
 
-/// Compares the one row of each record column by column. `$5`: whether the record is or was deleted; behind it the columns.
-fn compose_columns(table: &Table, tracked: &[(&Column, Tracking)]) -> String {
-    let mut given =
-        vec![("id", "text"), ("lane", "text"), ("completes", "boolean"), ("deletion", "boolean")];
-    given.extend(tracked.iter().map(|(column, _)| (column.name, sent_type(column.kind))));
-    format!(
-        "{insert}\n\
-         select $1, given.id, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), given.lane\n\
-         from {rows}\n\
-         left join {held} on true\n\
-         cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
-         where moved.is_move and not (given.completes and moved.was_null)\n\
-         order by given.id, moved.field",
-        insert = insert_into(table),
-        rows = unnest("given", 2, &given),
-        held = looked_up(table, "*", &format!("own.{} = given.id", table.id_column()), "held"),
-        moves = list(tracked, |(column, tracking)| compose_move(table, column, *tracking)),
-    )
+/// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of the rows before them, and
+/// the part of the statement that records them. `None` where none are kept.
+pub(super) fn compose_moves(table: &Table) -> Option<(String, String)> {
+    keeps_moves(table).then(|| {
+        let before = tracked(table).map(|(column, _)| format!(", held.{0} as held_{0}", column.name));
+        let moves = list(tracked(table), |(column, tracking)| compose_move(table, column, tracking));
+        // Most rows differ in columns of which no history is kept. Looked at once, before each column is.
+        let held = list(tracked(table), |(column, _)| format!("held_{}", column.name));
+        let given = list(tracked(table), |(column, _)| column.name.to_owned());
+        let moved = format!(
+            "{insert}\n\
+             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), differing.lane\n\
+             from (select * from differing where lane is not null\n\
+             and case when ({held}) is distinct from ({given}) then true else false end) as differing\n\
+             cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
+             where moved.is_move and not (differing.completes and moved.was_null)\n\
+             order by differing.{id}, moved.field",
+            insert = insert_into(table),
+            id = table.id_column(),
+        );
+        (before.collect(), moved)
+    })
 }
 
 /// One column's field, values, whether nothing stood there, and whether it moved.
 fn compose_move(table: &Table, column: &Column, tracking: Tracking) -> String {
-    let name = column.name;
+    let (held, given) = (format!("held_{}", column.name), column.name);
     let field = tracking.field(table, column);
-    let differs = format!("held.{name} is distinct from given.{name}");
+    let differs = format!("{held} is distinct from {given}");
     let (values, is_move) = if tracking == Tracking::Name {
-        let mut is_move = format!("{differs} and not given.deletion");
+        let mut is_move = format!("{differs} and not deletion");
         if column.kind == Type::Text {
             // Lists show the label of a deletion before a single call proves it.
-            let label = format!("('{DELETED}' in (held.{name}, given.{name})) is not true");
+            let label = format!("('{DELETED}' in ({held}, {given})) is not true");
             is_move = format!("{is_move} and {label}");
         }
         ("null, null".to_owned(), is_move)
     } else {
-        let shown = |side: &str| as_text(column, &format!("{side}.{name}"));
-        (format!("{}, {}", shown("held"), shown("given")), differs)
+        (format!("{}, {}", as_text(column, &held), as_text(column, given)), differs)
     };
-    format!("('{field}', {values}, held.{name} is null, {is_move})\n")
+    format!("('{field}', {values}, {held} is null, {is_move})\n")
 }
 
 /// A time as text, whatever the session's settings.
@@ -183,10 +192,14 @@ fn as_text(column: &Column, value: &str) -> String {
     if column.kind == Type::At { time_as_text(value) } else { format!("{value}::text") }
 }
 
-/// Compares each record's elements as sets. `$5` and `$6`: one record's id and one element.
-fn compose_elements(table: &Table, column: &Column) -> String {
+/// Makes the statement that compares each record's elements as sets; `None` where no history of them is kept.
+///
+/// `$2` to `$4` say of each record its id, its lane and whether this sight completes it; `$5` and `$6` one record's id and one
+/// element.
+pub(super) fn compose_elements(table: &Table) -> Option<String> {
+    let column = elements(table)?;
     let known = [("id", "text"), ("lane", "text"), ("completes", "boolean")];
-    format!(
+    Some(format!(
         "with known as (select * from {known}),\n\
          given as (select distinct * from {given} where element is not null),\n\
          held as (\n\
@@ -204,5 +217,5 @@ fn compose_elements(table: &Table, column: &Column) -> String {
         stands = looked_up(table, "*", &format!("own.{} = known.id", table.id_column()), "stands"),
         insert = insert_into(table),
         field = Tracking::Elements.field(table, column),
-    )
+    ))
 }

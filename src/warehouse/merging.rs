@@ -2,56 +2,88 @@
 
 use std::borrow::Cow;
 
-use super::{Scope, WarehouseError, body, store::Work};
+use super::{Scope, WarehouseError, body::Inflater, held::Held, store::Work};
 use crate::{
     domain::{Call, ReadNumber},
     json::{self, Json, Malformed, Parsed},
     normalize::{self, Merged},
 };
 
-/// Both items of a record as text, the new one included.
+/// Items of a record as text, with the numbers that order them.
+#[derive(Default)]
 pub(super) struct Texts {
     list: Option<(String, ReadNumber)>,
     detail: Option<(String, ReadNumber)>,
-    /// The other item is known to exist, but its body was not kept.
-    other_is_lost: bool,
+    /// A text was changed on the way.
     damaged: bool,
 }
 
 impl Texts {
-    pub(super) fn of(call: Call, work: &Work) -> Result<Self, WarehouseError> {
-        let Work { item, held } = work;
-        let body = item.body.bytes()?;
-        let own = json::text(&body);
-        let mut damaged = matches!(own, Cow::Owned(_));
-        let own = Some((own.into_owned(), item.read));
-        let number = match call {
-            Call::List => held.detail,
-            Call::Detail => held.list,
+    /// Adds the item that a call brought.
+    pub(super) fn add(&mut self, call: Call, body: &[u8], number: ReadNumber) {
+        let text = json::text(body);
+        self.damaged |= matches!(text, Cow::Owned(_));
+        let place = match call {
+            Call::List => &mut self.list,
+            Call::Detail => &mut self.detail,
         };
-        let (other, other_is_lost) = match (number, &held.other_body) {
-            (Some((_, number)), Some(packed)) => {
-                let bytes = body::inflate(&held.encoding, packed)?;
-                let text = json::text(&bytes);
-                damaged |= matches!(text, Cow::Owned(_));
-                (Some((text.into_owned(), number)), false)
+        *place = Some((text.into_owned(), number));
+    }
+
+    /// The items that are kept of a record, out of which the rows that stand in the tables were made. `None` where others may
+    /// have made them, or another normalizer, or persons decided on them.
+    pub(super) fn kept(held: &Held, inflater: &mut Inflater) -> Option<Self> {
+        let is_as_made = held.normalizer_version == normalize::VERSION
+            && held.deleted_at.is_none()
+            && !held.absent;
+        let kept = held.kept.as_ref().filter(|_| is_as_made)?;
+        let mut texts = Self::default();
+        for (call, known) in [(Call::List, held.list), (Call::Detail, held.detail)] {
+            if let Some((_, number)) = known {
+                texts.add(call, &kept.body(call, inflater).ok()??, number);
             }
-            (Some(_), None) => (None, true),
-            (None, _) => (None, false),
+        }
+        Some(texts)
+    }
+
+    fn parse(&self) -> Result<Items<'_>, Malformed> {
+        let mut damaged = self.damaged;
+        let list = parse_item(self.list.as_ref(), &mut damaged)?;
+        let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
+        Ok(Items { list, detail, damaged })
+    }
+
+    /// The record out of its items, and whether a text was changed on the way; `None` when there is none to read.
+    pub(super) fn merge(&self) -> Option<(Merged<'_>, bool)> {
+        let Items { list, detail, damaged } = self.parse().ok()?;
+        Some((normalize::merge(list, detail)?, damaged))
+    }
+
+    /// The same for items that are kept; `None` where they are not those whose digests are known.
+    pub(super) fn merge_kept(&self, scope: &Scope, held: &Held) -> Option<(Merged<'_>, bool)> {
+        let items = self.parse().ok()?;
+        let digest = |item: &Option<Item<'_>>| {
+            item.as_ref().map(|(item, _)| json::digest(item, &scope.volatile))
         };
-        let (list, detail) = match call {
-            Call::List => (own, other),
-            Call::Detail => (other, own),
-        };
-        Ok(Self { list, detail, other_is_lost, damaged })
+        let known = [held.list, held.detail].map(|known| known.map(|(digest, _)| digest));
+        let is_known = [digest(&items.list), digest(&items.detail)] == known;
+        let Items { list, detail, damaged } = items;
+        Some((normalize::merge(list, detail).filter(|_| is_known)?, damaged))
     }
 }
 
 /// An item with the number that orders it.
-pub(super) type Item<'a> = (Json<'a>, ReadNumber);
+type Item<'a> = (Json<'a>, ReadNumber);
+
+/// Items of a record, parsed.
+struct Items<'a> {
+    list: Option<Item<'a>>,
+    detail: Option<Item<'a>>,
+    damaged: bool,
+}
 
 /// Parses an item, where there is one; `damaged` rises when a text was changed on the way.
-pub(super) fn parse_item<'a>(
+fn parse_item<'a>(
     text: Option<&'a (String, ReadNumber)>,
     damaged: &mut bool,
 ) -> Result<Option<Item<'a>>, Malformed> {
@@ -59,6 +91,35 @@ pub(super) fn parse_item<'a>(
     let Parsed { value, damaged: repaired } = json::parse(text)?;
     *damaged |= repaired;
     Ok(Some((value, *number)))
+}
+
+/// Both items of a record as text, the new one included.
+pub(super) struct Both {
+    texts: Texts,
+    /// The other item is known to exist, but its body was not kept.
+    other_is_lost: bool,
+}
+
+impl Both {
+    pub(super) fn of(
+        call: Call,
+        work: &Work,
+        inflater: &mut Inflater,
+    ) -> Result<Self, WarehouseError> {
+        let Work { item, held } = work;
+        let mut texts = Texts::default();
+        texts.add(call, &item.body.bytes()?, item.read);
+        let (other, number) = match call {
+            Call::List => (Call::Detail, held.detail),
+            Call::Detail => (Call::List, held.list),
+        };
+        let Some((_, number)) = number else { return Ok(Self { texts, other_is_lost: false }) };
+        let body = held.kept.as_ref().map_or(Ok(None), |kept| kept.body(other, inflater))?;
+        if let Some(body) = &body {
+            texts.add(other, body, number);
+        }
+        Ok(Self { texts, other_is_lost: body.is_none() })
+    }
 }
 
 /// A record made of what is known of it.
@@ -73,20 +134,15 @@ pub(super) fn merge<'a>(
     scope: &Scope,
     call: Call,
     work: &Work,
-    texts: &'a Texts,
+    both: &'a Both,
 ) -> Result<Option<MergedWork<'a>>, WarehouseError> {
     let detail_is_newest =
         call == Call::Detail && work.held.list.is_none_or(|(_, number)| work.item.read > number);
-    if texts.other_is_lost && !detail_is_newest {
+    if both.other_is_lost && !detail_is_newest {
         return Ok(None);
     }
-    let mut damaged = texts.damaged;
-    let mut parse = |text: &'a Option<(String, ReadNumber)>| {
-        let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
-        parse_item(text.as_ref(), &mut damaged).map_err(corrupt)
-    };
-    let list = parse(&texts.list)?;
-    let detail = parse(&texts.detail)?;
+    let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
+    let Items { list, detail, damaged } = both.texts.parse().map_err(corrupt)?;
     let contested = match (&list, &detail) {
         (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
         _ => false,

@@ -34,6 +34,7 @@ mod raw;
 mod ready;
 mod received;
 mod renormalize;
+mod replace;
 mod report;
 mod rows;
 mod run;
@@ -78,6 +79,8 @@ pub use run::{Outcome, ProjectEnd, RunId, Tally};
 pub use seen::Seen;
 #[doc(hidden)]
 pub use statements::all_statements;
+#[doc(hidden)]
+pub use store::LOOKING_UP;
 pub use store::Observation;
 
 use crate::{

@@ -1,5 +1,7 @@
 //! The last items of records as they came, compressed.
 
+use std::collections::HashMap;
+
 use sqlx::{
     Arguments as _, AssertSqlSafe, Encode as _, PgConnection, error::BoxDynError,
     postgres::PgArguments,
@@ -8,7 +10,8 @@ use sqlx::{
 use super::{
     Scope, WarehouseError,
     array::{Array, Element},
-    body, statements, tables,
+    body::{self, Inflater},
+    statements, tables,
 };
 use crate::{
     domain::{Call, Stream},
@@ -88,6 +91,53 @@ pub(super) async fn keep(
         .map_err(WarehouseError::database("keeping raw items"))
 }
 
+/// The items of a record as they are kept.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    encoding: String,
+    list: Option<Vec<u8>>,
+    detail: Option<Vec<u8>>,
+}
+
+impl Kept {
+    /// The bytes of the item that this call brought, as the vendor sent them; `None` where they are not kept.
+    pub(super) fn body(
+        &self,
+        call: Call,
+        inflater: &mut Inflater,
+    ) -> Result<Option<Vec<u8>>, WarehouseError> {
+        let packed = match call {
+            Call::List => &self.list,
+            Call::Detail => &self.detail,
+        };
+        packed.as_ref().map(|packed| inflater.inflate(&self.encoding, packed)).transpose()
+    }
+}
+
+/// Id, encoding, list body, detail body.
+type RawRow = (String, String, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// Reads what is kept of these records.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, Kept>, WarehouseError> {
+    let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
+    let sql = format!(
+        "select {id}, encoding, list_body, detail_body from {rows}",
+        rows = statements::found(table, id, "*"),
+    );
+    let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("reading raw items"))?;
+    let kept = |(id, encoding, list, detail)| (id, Kept { encoding, list, detail });
+    Ok(rows.into_iter().map(kept).collect())
+}
+
 fn column(call: Call) -> &'static str {
     match call {
         Call::List => "list_body",
@@ -103,11 +153,6 @@ pub(super) async fn drop_bodies(
 ) -> Result<(), WarehouseError> {
     let (table, id_column) = (table(scope.stream), catalogue::id_column(scope.stream));
     tables::empty(connection, &scope.project, table, id_column, ids).await
-}
-
-/// What stands in `from` to read the bodies of the project `$1` and the records `$2`.
-pub(super) fn found(stream: Stream) -> String {
-    statements::found(table(stream), catalogue::id_column(stream), "*")
 }
 
 /// The table of a stream's raw bodies.

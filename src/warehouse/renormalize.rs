@@ -2,19 +2,21 @@
 //!
 //! Nothing was observed: no read number moves, no single call becomes due, and `changed_at` moves only where a row did.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 use super::{
-    Scope, Warehouse, WarehouseError, body, held, merging, notes, raw, store,
+    Scope, Warehouse, WarehouseError,
+    body::Inflater,
+    merging::Texts,
+    notes,
+    raw::{self, Kept},
+    store,
     tables::{self, Stored},
 };
 use crate::{
-    domain::{Day, ReadNumber},
-    json,
-    normalize::{self, Merged, catalogue},
+    domain::{Call, Day, ReadNumber},
+    normalize::{self, Merged},
 };
 
 /// Records of a transaction; bounds the memory of their trees.
@@ -125,11 +127,13 @@ async fn refill(
     older: &[Older],
     now: DateTime<Utc>,
 ) -> Result<Renormalized, WarehouseError> {
-    let kept = read_raw(connection, scope, older).await?;
+    let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
+    let kept = raw::read(connection, scope, &ids).await?;
+    let mut inflater = Inflater::new()?;
     let texts: Vec<Option<Texts>> =
-        older.iter().map(|record| Texts::of(record, kept.get(&record.id)?)).collect();
+        older.iter().map(|record| texts_of(record, kept.get(&record.id)?, &mut inflater)).collect();
     let merged: Vec<Option<(Merged<'_>, bool)>> =
-        texts.iter().map(|texts| texts.as_ref().and_then(merge)).collect();
+        texts.iter().map(|texts| texts.as_ref().and_then(Texts::merge)).collect();
     let mut updates = Vec::with_capacity(older.len());
     let mut stored = Vec::with_capacity(older.len());
     let mut forgotten = Vec::new();
@@ -152,10 +156,9 @@ async fn refill(
         }
         let created_on = normalized.created_at.map(|at| at.date_naive());
         updates.push((created_on.unwrap_or(record.window_day), created_on.is_none(), deleted_at));
-        stored.push(Stored { id: &record.id, sight: None, normalized });
+        stored.push(Stored { id: &record.id, sight: None, before: None, normalized });
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
-    held::touch(connection, scope, &touched, now).await?;
     notes::replace(connection, scope, &tables::noted(&stored), now).await?;
     raw::drop_bodies(connection, scope, &forgotten).await?;
     update(connection, scope, older, &updates).await?;
@@ -167,76 +170,25 @@ async fn refill(
     })
 }
 
-/// Bodies of a record as they are kept.
-struct Packed {
-    encoding: String,
-    list: Option<Vec<u8>>,
-    detail: Option<Vec<u8>>,
-}
-
-/// Id, encoding, list body, detail body.
-type RawRow = (String, String, Option<Vec<u8>>, Option<Vec<u8>>);
-
-async fn read_raw(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    older: &[Older],
-) -> Result<HashMap<String, Packed>, WarehouseError> {
-    let sql = format!(
-        "select {id}, encoding, list_body, detail_body from {rows}",
-        id = catalogue::id_column(scope.stream),
-        rows = raw::found(scope.stream),
-    );
-    let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
-    let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(scope.project.as_str())
-        .bind(ids)
-        .fetch_all(connection)
-        .await
-        .map_err(WarehouseError::database("reading raw items"))?;
-    let packed = |(id, encoding, list, detail)| (id, Packed { encoding, list, detail });
-    Ok(rows.into_iter().map(packed).collect())
-}
-
-/// The items of a record as text, with the numbers that order them.
-struct Texts {
-    list: Option<(String, ReadNumber)>,
-    detail: Option<(String, ReadNumber)>,
-    damaged: bool,
-}
-
-impl Texts {
-    /// `None` when an item that the record was made of is lost. A list item that an entire newer detail follows is not
-    /// needed.
-    fn of(record: &Older, packed: &Packed) -> Option<Self> {
-        let mut damaged = false;
-        let mut text = |body: Option<&Vec<u8>>, number: i64| {
-            let bytes = body::inflate(&packed.encoding, body?).ok()?;
-            let text = json::text(&bytes);
-            damaged |= matches!(text, std::borrow::Cow::Owned(_));
-            Some((text.into_owned(), ReadNumber(number)))
-        };
-        let detail = match record.detail_no {
-            None => None,
-            Some(number) => Some(text(packed.detail.as_ref(), number)?),
-        };
-        let list = match record.list_no {
-            Some(number) if record.detail_no.is_none_or(|detail| detail <= number) => {
-                Some(text(packed.list.as_ref(), number)?)
-            }
-            // An older list item says nothing any more.
-            Some(_) | None => None,
-        };
-        Some(Self { list, detail, damaged })
+/// The items of a record; `None` when one that the record was made of is lost. A list item that an entire newer detail follows
+/// is not needed.
+fn texts_of(record: &Older, kept: &Kept, inflater: &mut Inflater) -> Option<Texts> {
+    let mut texts = Texts::default();
+    let mut add = |call, number| {
+        texts.add(call, &kept.body(call, inflater).ok()??, ReadNumber(number));
+        Some(())
+    };
+    if let Some(number) = record.detail_no {
+        add(Call::Detail, number)?;
     }
-}
-
-/// The record out of its items, and whether a text was changed while parsing; `None` when there is none to read.
-fn merge(texts: &Texts) -> Option<(Merged<'_>, bool)> {
-    let mut damaged = texts.damaged;
-    let list = merging::parse_item(texts.list.as_ref(), &mut damaged).ok()?;
-    let detail = merging::parse_item(texts.detail.as_ref(), &mut damaged).ok()?;
-    Some((normalize::merge(list, detail)?, damaged))
+    match record.list_no {
+        Some(number) if record.detail_no.is_none_or(|detail| detail <= number) => {
+            add(Call::List, number)?;
+        }
+        // An older list item says nothing any more.
+        Some(_) | None => {}
+    }
+    Some(texts)
 }
 
 /// Notes that these records are as this normalizer wants them, and where they belong by what it read.

@@ -24,6 +24,12 @@ impl Rows {
         Self::with_room(table, &[])
     }
 
+    /// No rows yet, and room for about so many, of which little is known: what grows is copied each time.
+    pub(super) fn of_count(table: &'static Table, count: usize) -> Self {
+        const CELL_BYTES: usize = 24;
+        Self::with_room(table, &vec![count * CELL_BYTES; 2 + table.columns.len()])
+    }
+
     /// No rows yet, and [`Rows::room`] for as many as others were.
     pub(super) fn with_room(table: &'static Table, room: &[usize]) -> Self {
         let mut room = room.iter().copied();
@@ -72,6 +78,11 @@ impl Rows {
         if self.table.key == Key::Ordinal {
             arguments.add(&self.ordinals)?;
         }
+        self.bind_columns(arguments)
+    }
+
+    /// All columns of the catalogue.
+    pub(super) fn bind_columns(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         self.columns.iter().try_for_each(|column| arguments.add(column))
     }
 

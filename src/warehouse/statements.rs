@@ -1,11 +1,11 @@
 //! The statements that write the data tables, made from the catalogue.
 //!
-//! Arrays in, rows out: one statement for all tables of a stream, whatever the number of rows. What is sent and answered once
-//! costs one round trip, and PostgreSQL's plan of it is made once a connection.
+//! Arrays in, rows out, whatever the number of rows. New records go into all tables of a stream by one statement; of records
+//! that are known a table is written only where it changed, by a statement of its own (`replace`).
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
-use super::{history, raw};
+use super::{history, raw, replace};
 use crate::{
     domain::{Call, Stream},
     normalize::catalogue::{self, Key, Table, Type},
@@ -17,12 +17,12 @@ pub(super) struct Statements {
     insert_listed: &'static str,
     /// Adds new records that single calls brought.
     insert_detailed: &'static str,
-    /// Makes the tables hold the rows that are given for known records, and no others of them; tells the ids of those of
-    /// which any row was written or deleted. `$1`: the project; `$2`: the ids of the records; behind them, for each table,
-    /// its keys, its columns and what [`Surplus`] takes.
-    pub(super) replace: &'static str,
-    /// For each table: records what moves; only where a history is kept.
-    pub(super) moves: Vec<Option<&'static str>>,
+    /// For each table: makes it hold the rows that are given for known records, and no others of them.
+    pub(super) replace: Vec<&'static str>,
+    /// For each table: changes rows that stand there.
+    pub(super) change: Vec<Option<&'static str>>,
+    /// For each table: records which elements came and went; only where a history of them is kept.
+    pub(super) elements: Vec<Option<&'static str>>,
 }
 
 impl Statements {
@@ -34,38 +34,6 @@ impl Statements {
         match call {
             Call::List => self.insert_listed,
             Call::Detail => self.insert_detailed,
-        }
-    }
-}
-
-/// What tells which rows of the given records are no longer theirs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Surplus {
-    /// They belong to nobody.
-    None,
-    /// The ids of records that have no row any more: one array more.
-    Emptied,
-    /// How many rows each record has, in the order of the records: one array more.
-    Counts,
-    /// The keys that are given anyway.
-    Keys,
-}
-
-impl Surplus {
-    pub(super) fn of(table: &Table) -> Self {
-        match table.key {
-            Key::Set => Self::None,
-            Key::Record => Self::Emptied,
-            Key::Ordinal => Self::Counts,
-            Key::Columns(_) => Self::Keys,
-        }
-    }
-
-    /// How many arrays it takes.
-    fn arrays(self) -> usize {
-        match self {
-            Self::None | Self::Keys => 0,
-            Self::Emptied | Self::Counts => 1,
         }
     }
 }
@@ -84,20 +52,23 @@ pub(super) fn statements(stream: Stream) -> &'static Statements {
 #[doc(hidden)]
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     Stream::ALL.into_iter().map(statements).flat_map(|statements| {
-        let moves = statements.moves.iter().copied().flatten();
-        let others = [statements.insert_listed, statements.insert_detailed, statements.replace];
-        others.into_iter().chain(moves)
+        let elements = statements.elements.iter().copied().flatten();
+        let inserts = [statements.insert_listed, statements.insert_detailed];
+        let changes = statements.change.iter().copied().flatten();
+        inserts.into_iter().chain(statements.replace.iter().copied()).chain(changes).chain(elements)
     })
 }
 
 fn compose(stream: Stream) -> Statements {
     let tables = catalogue::tables(stream);
-    let moves = |table| history::compose(table).map(|moves| &*moves.leak());
+    let change = |table| replace::compose_change(table).map(|change| &*change.leak());
+    let elements = |table| history::compose_elements(table).map(|moves| &*moves.leak());
     Statements {
         insert_listed: compose_insert(stream, Call::List).leak(),
         insert_detailed: compose_insert(stream, Call::Detail).leak(),
-        replace: compose_replace(tables).leak(),
-        moves: tables.iter().map(moves).collect(),
+        replace: tables.iter().map(|table| &*replace::compose(table).leak()).collect(),
+        change: tables.iter().map(change).collect(),
+        elements: tables.iter().map(elements).collect(),
     }
 }
 
@@ -133,30 +104,8 @@ fn compose_insert(stream: Stream, call: Call) -> String {
     format!("with {}\nselect count(*) from record", parts.join(",\n"))
 }
 
-fn compose_replace(tables: &[Table]) -> String {
-    let mut first = 3;
-    let (mut parts, mut touched) = (Vec::new(), Vec::new());
-    for table in tables {
-        let (name, id) = (table.name, table.id_column());
-        let written = put_rows(table, first);
-        let behind = first + given_columns(table).len();
-        if let Some(removed) = remove_rows(table, first, behind) {
-            parts.push(format!("{name} as (\n{written}\nreturning {id})"));
-            parts.push(format!("{name}_gone as (\n{removed}\nreturning held.{id})"));
-            touched.extend(
-                [name.to_owned(), format!("{name}_gone")]
-                    .map(|part| format!("select {id} from {part}")),
-            );
-        } else {
-            parts.push(format!("{name} as (\n{written})"));
-        }
-        first = behind + Surplus::of(table).arrays();
-    }
-    format!("with {}\n{}", parts.join(",\n"), touched.join(" union all "))
-}
-
 /// The catalogue's columns that belong to the key.
-fn key_columns(table: &Table) -> &[catalogue::Column] {
+pub(super) fn key_columns(table: &Table) -> &[catalogue::Column] {
     let count = match table.key {
         Key::Record | Key::Ordinal => 0,
         Key::Columns(count) => count,
@@ -166,12 +115,12 @@ fn key_columns(table: &Table) -> &[catalogue::Column] {
 }
 
 /// The catalogue's columns that do not.
-fn plain_columns(table: &Table) -> &[catalogue::Column] {
+pub(super) fn plain_columns(table: &Table) -> &[catalogue::Column] {
     table.columns.get(key_columns(table).len()..).unwrap_or_default()
 }
 
 /// The key after `project`: name and array type of each part.
-fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
+pub(super) fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut parts = Vec::new();
     if table.key != Key::Set {
         parts.push((table.id_column(), "text"));
@@ -189,7 +138,7 @@ pub(super) fn sent_type(kind: Type) -> &'static str {
 }
 
 /// A value that arrived as `name`, as its column takes it.
-fn arrived(column: &catalogue::Column, name: &str) -> String {
+pub(super) fn arrived(column: &catalogue::Column, name: &str) -> String {
     if column.kind == Type::Texts {
         format!("{name}::{}", column.kind.sql())
     } else {
@@ -210,7 +159,10 @@ pub(super) fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> Stri
 }
 
 /// The beginning of every statement that writes rows: where they go, and what is selected for them.
-fn insert_into(table: &Table, arrived_as: impl Fn(usize, &(&str, &str)) -> String) -> String {
+pub(super) fn insert_into(
+    table: &Table,
+    arrived_as: impl Fn(usize, &(&str, &str)) -> String,
+) -> String {
     let given = given_columns(table);
     let (own, own_values) = if is_parent(table) {
         (", first_seen_at, changed_at", ", argos_sync.clock(), argos_sync.clock()")
@@ -239,7 +191,7 @@ fn add_rows(table: &Table, first: usize) -> String {
 }
 
 /// The key after `project` and the other columns, with the types they travel as.
-fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+pub(super) fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut given = key_parts(table);
     given.extend(plain_columns(table).iter().map(|column| (column.name, sent_type(column.kind))));
     given
@@ -250,68 +202,8 @@ pub(super) fn is_parent(table: &Table) -> bool {
     table.name == table.stream.as_str()
 }
 
-/// Rows that are there already just so are left out before anything is locked.
-fn put_rows(table: &Table, first: usize) -> String {
-    let key = key_parts(table);
-    let plain = plain_columns(table);
-    let own_update = if is_parent(table) { ", changed_at = excluded.changed_at" } else { "" };
-    let mut sql = format!(
-        "{insert}\nfrom {rows}\nleft join {held} on true\nwhere held.project is null",
-        insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
-        rows = unnest("given", first, &given_columns(table)),
-        held = looked_up(table, "*", &same(&key, "given"), "held"),
-    );
-    let conflict = if plain.is_empty() || table.key == Key::Set {
-        "do nothing".to_owned()
-    } else {
-        let _infallible = write!(
-            sql,
-            " or ({}) is distinct from ({})",
-            list(plain, |column| format!("held.{}", column.name)),
-            list(plain, |column| arrived(column, &format!("given.{}", column.name))),
-        );
-        let update = list(plain, |column| format!("{0} = excluded.{0}", column.name));
-        format!("do update set {update}{own_update}")
-    };
-    let _infallible = write!(
-        sql,
-        "\norder by {}\non conflict (project, {}) {conflict}",
-        list(&key, |(name, _)| format!("given.{name}")),
-        list(&key, |(name, _)| (*name).to_owned()),
-    );
-    sql
-}
-
-/// Rows of records that are locked: nobody else writes them meanwhile. The table's own arrays begin at `first`, what its
-/// [`Surplus`] takes at `behind`.
-fn remove_rows(table: &Table, first: usize, behind: usize) -> Option<String> {
-    let id = table.id_column();
-    let of_record = format!("own.{id} = known.id");
-    let (known, condition) = match Surplus::of(table) {
-        Surplus::None => return None,
-        Surplus::Emptied => (unnest("known", behind, &[("id", "text")]), of_record),
-        Surplus::Counts => {
-            let known = format!("unnest($2::text[], ${behind}::integer[]) as known (id, rows)");
-            (known, format!("{of_record} and own.ordinal > known.rows"))
-        }
-        Surplus::Keys => {
-            let key = key_parts(table);
-            let kept = unnest("kept", first, &key);
-            let is_kept = same(&key, "kept");
-            let condition =
-                format!("{of_record} and not exists (select from {kept} where {is_kept})");
-            (unnest("known", 2, &[("id", "text")]), condition)
-        }
-    };
-    Some(format!(
-        "delete from {table} as held using {known}\ncross join {surplus}\nwhere held.ctid = surplus.place",
-        table = table.qualified(),
-        surplus = looked_up(table, "own.ctid as place", &condition, "surplus"),
-    ))
-}
-
 /// Whether a row of a table has the key of one that is given.
-fn same(key: &[(&str, &str)], given: &str) -> String {
+pub(super) fn same(key: &[(&str, &str)], given: &str) -> String {
     let part = |(name, _): &(&str, &str)| format!("own.{name} = {given}.{name}");
     key.iter().map(part).collect::<Vec<_>>().join(" and ")
 }

@@ -10,16 +10,16 @@ use sqlx::PgConnection;
 
 use super::{
     Scope, Tally, WarehouseError,
-    body::{Compressor, RawStorage},
+    body::{Compressor, Inflater, RawStorage},
     due::{self, Rank},
     fresh,
-    held::{self, Held},
+    held::{self, Held, Other},
     history::Sight,
-    merging::{MergedWork, Texts, merge},
+    merging::{Both, MergedWork, Texts, merge},
     notes, quarantine, raw,
     received::Body,
     tables::{self, Stored},
-    verdict::{Verdict, is_changed_elsewhere, verdict, verdict_of_same},
+    verdict::{Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same},
 };
 use crate::{
     domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading},
@@ -134,18 +134,23 @@ pub(super) async fn store(
     let ids: Vec<&str> = latest.keys().copied().collect();
     let digests: Vec<&[u8]> = latest.values().map(|(_, glance)| &glance.digest.0[..]).collect();
     let others = held::find_others(connection, scope, origin.call(), &ids, &digests).await?;
-    let known: Vec<&str> =
-        others.iter().filter(|(_, is_known)| **is_known).map(|(id, _)| id.as_str()).collect();
-    let known = held::look_up(connection, scope, &known).await?;
+    let special = others.iter().filter(|(_, other)| **other == Other::Special);
+    let special: Vec<&str> = special.map(|(id, _)| id.as_str()).collect();
+    let special = held::look_up(connection, scope, &special).await?;
     let mut fresh = Vec::new();
     let mut work = Vec::new();
     let mut also_due = Vec::new();
     for (id, (observation, glance)) in &latest {
-        let held = known.get(*id);
-        let verdict = match (others.contains_key(*id), held) {
-            (false, _) => Some(verdict_of_same(origin, glance)),
-            (true, Some(held)) => Some(verdict(origin, observation.read, glance, held)),
-            (true, None) => None,
+        let held = special.get(*id);
+        let (verdict, is_news) = match (others.get(*id), held) {
+            (None, _) => (Some(verdict_of_same(origin, glance)), false),
+            (Some(Other::Changed), _) => (Some(verdict_of_changed(origin, glance)), true),
+            (Some(Other::Special), Some(held)) => {
+                let verdict = verdict(origin, observation.read, glance, held);
+                (Some(verdict), is_news(glance, held))
+            }
+            // One that was erased between two statements is new.
+            (Some(Other::New | Other::Special), _) => (None, false),
         };
         match verdict {
             None => fresh.push((*observation, *glance)),
@@ -153,13 +158,13 @@ pub(super) async fn store(
             Some(Verdict::Unchanged) => tally.unchanged += 1,
             Some(Verdict::Foreign) => tally.duplicate += 1,
         }
-        let is_elsewhere = held.is_some_and(|held| is_changed_elsewhere(origin, glance, held));
+        let is_elsewhere = is_news && is_seen_elsewhere(origin, glance);
         if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
             also_due.push(*id);
         }
     }
     if !(fresh.is_empty() && work.is_empty()) {
-        keep_plans(connection, true).await?;
+        set(connection, LOOKING_UP).await?;
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
         // The memory of a page is held by any of its items.
         let lets_go = fresh.len() == observations.len();
@@ -172,23 +177,25 @@ pub(super) async fn store(
         for chunk in work.chunks(CHUNK) {
             store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
         }
-        keep_plans(connection, false).await?;
+        set(connection, PLANNING_ANEW).await?;
     }
     due::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
     Ok(tally)
 }
 
-/// Says whether statements keep their plans from now on, in this transaction.
-///
-/// Those that write look all up by key and have but one good plan, whatever stands in the tables; making it anew takes longer
-/// than to write a few rows, and copies all that is sent.
-async fn keep_plans(connection: &mut PgConnection, kept: bool) -> Result<(), WarehouseError> {
-    let statement = if kept {
-        "set local plan_cache_mode = force_generic_plan"
-    } else {
-        "set local plan_cache_mode = force_custom_plan"
-    };
-    sqlx::raw_sql(statement)
+/// Settings of statements that write: they look all up by key or by place and have but one good plan, whatever stands in the
+/// tables. Making it anew takes longer than to write a few rows, and copies all that is sent; and one that was made for a
+/// table that was empty must serve when it is large.
+#[doc(hidden)]
+pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; \
+    set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
+
+/// Settings of all other statements.
+const PLANNING_ANEW: &str = "set local plan_cache_mode = force_custom_plan; \
+    set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on";
+
+async fn set(connection: &mut PgConnection, settings: &'static str) -> Result<(), WarehouseError> {
+    sqlx::raw_sql(settings)
         .execute(connection)
         .await
         .map(drop)
@@ -216,7 +223,7 @@ async fn store_chunk(
 ) -> Result<(), WarehouseError> {
     // Locked and looked at again: another writer may have been faster.
     let ids: Vec<&str> = chunk.iter().map(|(_, glance)| glance.id.as_str()).collect();
-    let mut locked = held::lock(connection, scope, &ids, origin.call()).await?;
+    let mut locked = held::lock(connection, scope, &ids).await?;
     let mut work = Vec::with_capacity(chunk.len());
     for (observation, glance) in chunk {
         // One that was erased between two statements is found by the next read if it is still there.
@@ -244,19 +251,29 @@ async fn write(
     work: &[Work],
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
-    let texts: Vec<Texts> =
-        work.iter().map(|work| Texts::of(origin.call(), work)).collect::<Result<_, _>>()?;
+    let mut inflater = Inflater::new()?;
+    let both: Vec<Both> = work
+        .iter()
+        .map(|work| Both::of(origin.call(), work, &mut inflater))
+        .collect::<Result<_, _>>()?;
     let merged: Vec<Option<MergedWork<'_>>> = work
         .iter()
-        .zip(&texts)
-        .map(|(work, texts)| merge(scope, origin.call(), work, texts))
+        .zip(&both)
+        .map(|(work, both)| merge(scope, origin.call(), work, both))
         .collect::<Result<_, _>>()?;
+    let texts_before: Vec<_> =
+        work.iter().map(|work| Texts::kept(&work.held, &mut inflater)).collect();
+    let merged_before: Vec<_> = work
+        .iter()
+        .zip(&texts_before)
+        .map(|(work, texts)| texts.as_ref()?.merge_kept(scope, &work.held))
+        .collect();
     let mut stored = Vec::with_capacity(work.len());
     let mut updates = Vec::with_capacity(work.len());
-    for (work, merged) in work.iter().zip(&merged) {
-        let normalized = merged.as_ref().map(|merged| {
-            normalize::normalize(scope.stream, &scope.context, &merged.item, merged.damaged)
-        });
+    for ((work, merged), before) in work.iter().zip(&merged).zip(&merged_before) {
+        let normalize =
+            |item, damaged| normalize::normalize(scope.stream, &scope.context, item, damaged);
+        let normalized = merged.as_ref().map(|merged| normalize(&merged.item, merged.damaged));
         updates.push(update_of(origin, work, merged.as_ref(), normalized.as_ref(), now));
         if let Some(mut normalized) = normalized {
             let deleted_at = updates.last().and_then(|update| update.deleted_at);
@@ -264,11 +281,11 @@ async fn write(
                 mark_deleted(scope, &mut normalized, deleted_at);
             }
             let sight = Some(Sight::of(origin, &work.held, deleted_at.is_some()));
-            stored.push(Stored { id: &work.item.id, sight, normalized });
+            let before = before.as_ref().map(|(item, damaged)| normalize(item, *damaged));
+            stored.push(Stored { id: &work.item.id, sight, before, normalized });
         }
     }
-    let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
-    held::touch(connection, scope, &touched, now).await?;
+    tables::write(connection, &scope.project, scope.stream, &stored).await?;
     held::update(connection, scope, origin.call(), &updates).await?;
     if scope.raw == RawStorage::Zstd {
         let (gone, kept): (Vec<_>, Vec<_>) = work

@@ -1,7 +1,7 @@
 //! Writes rows into the data tables.
 //!
-//! A row that is there already just so is found by a join before anything is locked or logged, and rows go in key order, so
-//! that writers cannot deadlock.
+//! A table is written where the record's rows are not known to be the same as before. There, a row that stands there already
+//! just so is found by a join before anything is locked or logged.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ use super::{
     raw::Bodies,
     ready::Ready,
     rows::Rows,
-    statements::{Surplus, found, statements},
+    statements::{found, is_parent, key_columns, statements},
 };
 use crate::{
     domain::{Call, ProjectName, Stream},
     normalize::{
-        self, Cell, Normalized,
+        self, Cell, Normalized, Row,
         catalogue::{self, Key, Table},
     },
 };
@@ -32,13 +32,49 @@ pub(super) struct Stored<'a> {
     pub(super) id: &'a str,
     /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
     pub(super) sight: Option<Sight>,
+    /// What its rows were made of before; `None`: nobody knows for certain what stands in the tables.
+    pub(super) before: Option<Normalized<'a>>,
     pub(super) normalized: Normalized<'a>,
 }
 
-/// What was noted of these records.
+impl Stored<'_> {
+    /// The rows of a table, by its place in the catalogue.
+    fn rows(&self, index: usize) -> &[Row<'_>] {
+        self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rows of a table that are others than before, with their ordinals; `None` where a row came or went, a column moved of
+    /// which a history is kept, or nobody knows for certain what stands there.
+    fn changed_rows(&self, index: usize, table: &Table) -> Option<Vec<(i32, &Row<'_>)>> {
+        let before = self.before.as_ref()?.rows.get(index)?;
+        let keys = key_columns(table).len();
+        let is_same_row = |before: &Row<'_>, now: &Row<'_>| {
+            before.get(..keys) == now.get(..keys) && !history::is_told(table, before, now)
+        };
+        let now = self.rows(index);
+        let pairs = || before.iter().zip(now);
+        if before.len() != now.len() || !pairs().all(|(before, now)| is_same_row(before, now)) {
+            return None;
+        }
+        let changed = (1..).zip(pairs()).filter(|(_, (before, now))| before != now);
+        Some(changed.map(|(ordinal, (_, now))| (ordinal, now)).collect())
+    }
+
+    /// Whether a table may have to be written.
+    fn may_differ(&self, index: usize) -> bool {
+        self.before.as_ref().is_none_or(|before| {
+            before.rows.get(index).map_or(&[][..], Vec::as_slice) != self.rows(index)
+        })
+    }
+}
+
+/// What was noted of these records, where that may be something else than before.
 pub(super) fn noted<'s>(records: &'s [Stored<'_>]) -> Vec<Noted<'s>> {
+    let may_differ = |record: &&Stored<'_>| {
+        record.before.as_ref().is_none_or(|before| before.notes != record.normalized.notes)
+    };
     let noted = |record: &'s Stored<'_>| Noted { id: record.id, notes: &record.normalized.notes };
-    records.iter().map(noted).collect()
+    records.iter().filter(may_differ).map(noted).collect()
 }
 
 /// Makes the tables hold these rows for these records, and no others of them.
@@ -50,29 +86,137 @@ pub(super) async fn write(
     stream: Stream,
     records: &[Stored<'_>],
 ) -> Result<BTreeSet<String>, WarehouseError> {
-    if records.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let (tables, statements) = (catalogue::tables(stream), statements(stream));
-    // First, while the rows that stand there can still be compared.
-    for (index, (table, moves)) in tables.iter().zip(&statements.moves).enumerate() {
-        if let Some(moves) = moves {
-            history::record(connection, project, table, index, moves, records).await?;
+    let mut touched = BTreeSet::new();
+    // The table that tells when its records changed comes last, and always: its pseudonyms depend on the configuration too.
+    let tables = catalogue::tables(stream).iter().enumerate();
+    let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
+    for (index, table) in children.into_iter().chain(parents) {
+        let mut written: Vec<_> =
+            records.iter().filter(|record| is_parent(table) || record.may_differ(index)).collect();
+        if let Some(Some(statement)) = statements(stream).change.get(index) {
+            let changed =
+                change_rows(connection, project, (index, table), statement, &mut written).await?;
+            touched.extend(changed);
+        }
+        if !written.is_empty() {
+            let ids = write_table(connection, project, (index, table), &written, &touched).await?;
+            touched.extend(ids.into_iter().flatten());
         }
     }
-    let arguments = arguments(project, |arguments| {
-        arguments.add(records.iter().map(|record| record.id).collect::<Vec<_>>())?;
-        tables.iter().enumerate().try_for_each(|(index, table)| {
-            gather(table, index, records).bind(arguments)?;
-            bind_surplus(arguments, table, index, records)
-        })
-    })?;
+    Ok(touched)
+}
+
+/// Changes the rows of records of which rows of a table are others and nothing else; these are no longer among those that are
+/// to be written. Returns their ids.
+///
+/// Should a row not stand there after all, since somebody took it away by hand, they are written as all others are.
+async fn change_rows(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    (index, table): (usize, &'static Table),
+    statement: &'static str,
+    written: &mut Vec<&Stored<'_>>,
+) -> Result<Vec<String>, WarehouseError> {
+    let mut rows = Rows::of_count(table, written.len());
+    let (mut count, mut others) = (0, Vec::new());
+    for record in written.iter() {
+        let Some(changed) = record.changed_rows(index, table) else {
+            others.push(*record);
+            continue;
+        };
+        count += changed.len();
+        for (ordinal, row) in changed {
+            rows.add(record.id, ordinal, row);
+        }
+    }
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let arguments = arguments(project, |arguments| rows.bind(arguments))?;
     // The text comes from the catalogue, which is part of the program; values travel as arguments.
-    let touched = sqlx::query_scalar_with(AssertSqlSafe(statements.replace), arguments)
+    let ids: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
         .fetch_all(connection)
         .await
-        .map_err(WarehouseError::database("writing rows"))?;
-    Ok(touched.into_iter().collect())
+        .map_err(WarehouseError::database("changing rows"))?;
+    if ids.len() == count {
+        *written = others;
+    }
+    Ok(ids)
+}
+
+async fn write_table(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    (index, table): (usize, &'static Table),
+    records: &[&Stored<'_>],
+    touched: &BTreeSet<String>,
+) -> Result<Vec<Option<String>>, WarehouseError> {
+    let statements = statements(table.stream);
+    if let Some(Some(elements)) = statements.elements.get(index) {
+        history::record_elements(connection, project, (index, table), elements, records).await?;
+    }
+    let statement = statements.replace.get(index).copied().unwrap_or_default();
+    let arguments =
+        arguments(project, |arguments| bind(arguments, (index, table), records, touched))?;
+    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("writing rows"))
+}
+
+/// Adds what the statement of a table takes behind the project.
+fn bind(
+    arguments: &mut PgArguments,
+    (index, table): (usize, &'static Table),
+    records: &[&Stored<'_>],
+    touched: &BTreeSet<String>,
+) -> Result<(), BoxDynError> {
+    static NO_ROW: Row<'static> = Row::new();
+    let mut rows = Rows::of_count(table, records.len());
+    match table.key {
+        Key::Record => {
+            let is_there = records.iter().map(|record| !record.rows(index).is_empty());
+            let is_there: Vec<bool> = is_there.collect();
+            for record in records {
+                rows.add(record.id, 1, record.rows(index).first().unwrap_or(&NO_ROW));
+            }
+            rows.bind_ids(arguments)?;
+            arguments.add(is_there)?;
+            if is_parent(table) {
+                let is_touched = records.iter().map(|record| touched.contains(record.id));
+                arguments.add(is_touched.collect::<Vec<_>>())?;
+            }
+            if history::keeps_moves(table) {
+                history::bind_sights(arguments, records)?;
+            }
+            rows.bind_columns(arguments)
+        }
+        Key::Ordinal | Key::Columns(_) => {
+            for record in records {
+                for (ordinal, row) in (1..).zip(record.rows(index)) {
+                    rows.add(record.id, ordinal, row);
+                }
+            }
+            arguments.add(records.iter().map(|record| record.id).collect::<Vec<_>>())?;
+            rows.bind(arguments)?;
+            if table.key == Key::Ordinal {
+                let counts = records.iter().map(|record| i32::try_from(record.rows(index).len()));
+                arguments.add(counts.collect::<Result<Vec<_>, _>>()?)?;
+            }
+            Ok(())
+        }
+        Key::Set => {
+            // Many records share a set; a statement must not hold a key twice.
+            let mut sets = BTreeSet::new();
+            for row in records.iter().flat_map(|record| record.rows(index)) {
+                if !matches!(row.first(), Some(Cell::Text(key)) if !sets.insert(key.as_ref())) {
+                    rows.add("", 0, row);
+                }
+            }
+            rows.bind(arguments)
+        }
+    }
 }
 
 /// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
@@ -134,44 +278,4 @@ fn arguments(
     let mut arguments = PgArguments::default();
     let added = arguments.add(project.as_str()).and_then(|()| add(&mut arguments));
     added.map(|()| arguments).map_err(|_unfit| WarehouseError::Shape { doing: "sending rows" })
-}
-
-/// Adds what tells which rows of these records are no longer theirs.
-fn bind_surplus(
-    arguments: &mut PgArguments,
-    table: &Table,
-    index: usize,
-    records: &[Stored<'_>],
-) -> Result<(), BoxDynError> {
-    let count = |record: &Stored<'_>| record.normalized.rows.get(index).map_or(0, Vec::len);
-    match Surplus::of(table) {
-        Surplus::None | Surplus::Keys => Ok(()),
-        Surplus::Emptied => {
-            let emptied = records.iter().filter(|record| count(record) == 0);
-            arguments.add(emptied.map(|record| record.id).collect::<Vec<_>>())
-        }
-        Surplus::Counts => {
-            let counts = records.iter().map(|record| i32::try_from(count(record)));
-            arguments.add(counts.collect::<Result<Vec<_>, _>>()?)
-        }
-    }
-}
-
-/// The rows of one table that these records have.
-fn gather(table: &'static Table, index: usize, records: &[Stored<'_>]) -> Rows {
-    let mut gathered = Rows::of(table);
-    let mut sets = BTreeSet::new();
-    for record in records {
-        for (ordinal, row) in (1..).zip(record.normalized.rows.get(index).into_iter().flatten()) {
-            // Many records share a policy; a statement must not hold a key twice.
-            if table.key == Key::Set
-                && let Some(Cell::Text(id)) = row.first()
-                && !sets.insert(id.as_ref())
-            {
-                continue;
-            }
-            gathered.add(record.id, ordinal, row);
-        }
-    }
-    gathered
 }

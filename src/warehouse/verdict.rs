@@ -46,15 +46,25 @@ pub(super) fn verdict_of_same(origin: Origin, glance: &Glance) -> Verdict {
     if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Unchanged }
 }
 
+/// The decision for an item with another digest than its record's, of which there is no more to say. Once it is locked it is
+/// decided again.
+pub(super) fn verdict_of_changed(origin: Origin, glance: &Glance) -> Verdict {
+    if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Changed }
+}
+
 fn is_foreign(origin: Origin, glance: &Glance) -> bool {
     let Origin::List { reading, .. } = origin else { return false };
     glance.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
 }
 
-/// Whether a walk without a date filter shows something new of a record that walks of its day should have shown. Its day is
-/// not claimed, so that a single call has to tell.
-pub(super) fn is_changed_elsewhere(origin: Origin, glance: &Glance, held: &Held) -> bool {
-    let Origin::List { reading: Reading::Everything, .. } = origin else { return false };
-    let is_known = held.list.is_some_and(|(digest, _)| digest == glance.digest);
-    glance.created_at.is_some() && (held.absent || !is_known)
+/// Whether an item says of a record what is not known of it.
+pub(super) fn is_news(glance: &Glance, held: &Held) -> bool {
+    held.absent || held.list.is_none_or(|(digest, _)| digest != glance.digest)
+}
+
+/// Whether a walk without a date filter shows a record that walks of its day should have shown. Its day is not claimed: where
+/// it is news, a single call has to tell.
+pub(super) fn is_seen_elsewhere(origin: Origin, glance: &Glance) -> bool {
+    matches!(origin, Origin::List { reading: Reading::Everything, .. })
+        && glance.created_at.is_some()
 }

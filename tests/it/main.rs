@@ -9,6 +9,7 @@
 )]
 
 mod budget;
+mod changed;
 mod cli;
 mod configuration;
 mod database;

@@ -1,0 +1,201 @@
+//! The statements that make a table hold just the rows that are given for known records, made from the catalogue.
+//!
+//! What is given is compared with what stands there, each row looked up by its key. What differs is changed by its place,
+//! added or removed, and told to history, all in one statement; rows that stand there just so are neither locked nor logged.
+//! The records are locked: nobody else writes their rows meanwhile.
+
+use super::{
+    history,
+    statements::{
+        arrived, given_columns, insert_into, is_parent, key_parts, list, looked_up, plain_columns,
+        same, unnest,
+    },
+};
+use crate::normalize::catalogue::{Key, Table};
+
+/// Makes the statement of a table; it tells the ids of the records of which a row was written or removed.
+///
+/// `$1` is the project; what follows depends on the key.
+///
+/// - One row for a record: [`heads`] for each record, then the columns; all null where the record has no row.
+/// - Many: the ids of the records; for each row its key and its columns; and where rows are counted by `ordinal`, how many
+///   each record has.
+/// - A set: for each row its key and its columns.
+pub(super) fn compose(table: &Table) -> String {
+    match table.key {
+        Key::Record => compose_one(table),
+        Key::Ordinal | Key::Columns(_) => compose_many(table),
+        Key::Set => compose_set(table),
+    }
+}
+
+/// Makes the statement that changes rows of a table that stand there, told by the ids of their records once for each; `None`
+/// where rows have nothing but their key, and where the table tells when its records changed.
+///
+/// `$1` is the project; for each row its key and its columns follow.
+pub(super) fn compose_change(table: &Table) -> Option<String> {
+    if table.key == Key::Set || is_parent(table) || plain_columns(table).is_empty() {
+        return None;
+    }
+    Some(format!(
+        "update {name} as own set {set}\nfrom {given}\ncross join {held}\nwhere own.ctid = held.place\nreturning own.{id}",
+        name = table.qualified(),
+        set = assign(table, "given"),
+        given = side_by_side(2, &given_columns(table)),
+        held = looked_up(table, "own.ctid as place", &same(&key_parts(table), "given"), "held"),
+        id = table.id_column(),
+    ))
+}
+
+/// What is said of each record of a table that has one row of it, before the columns: its id, whether it has a row, whether
+/// it changed elsewhere, and where moves are kept, in which lane it was seen (null: they are not), whether this completes it
+/// and whether it is or was deleted.
+pub(super) fn heads(table: &Table) -> Vec<(&'static str, &'static str)> {
+    let mut heads = vec![(table.id_column(), "text"), ("is_there", "boolean")];
+    if is_parent(table) {
+        heads.push(("is_touched", "boolean"));
+    }
+    if history::keeps_moves(table) {
+        heads.extend([("lane", "text"), ("completes", "boolean"), ("deletion", "boolean")]);
+    }
+    heads
+}
+
+fn compose_one(table: &Table) -> String {
+    let mut given = heads(table);
+    given.extend(given_columns(table).into_iter().skip(key_parts(table).len()));
+    let (before, moved) = history::compose_moves(table).unzip();
+    let touched = if is_parent(table) { "given.is_touched or " } else { "" };
+    let differs = format!(
+        "given.is_there <> (held.place is not null)\nor given.is_there and ({touched}{})",
+        differs(table).unwrap_or_else(|| "false".to_owned()),
+    );
+    let mut parts = vec![
+        differing(table, &side_by_side(2, &given), &before.unwrap_or_default(), &differs),
+        update(table, " and differing.is_there"),
+        insert(table, " and differing.is_there"),
+        format!(
+            "gone as (\ndelete from {table} as own using differing\n\
+             where own.ctid = differing.place and not differing.is_there\nreturning own.{id})",
+            table = table.qualified(),
+            id = table.id_column(),
+        ),
+    ];
+    parts.extend(moved.map(|moved| format!("moved as (\n{moved})")));
+    told(table, &parts, &["updated", "inserted", "gone"])
+}
+
+fn compose_many(table: &Table) -> String {
+    let given = given_columns(table);
+    let differs = differs(table).map_or_else(String::new, |differs| format!(" or {differs}"));
+    let differs = format!("held.place is null{differs}");
+    let mut parts = vec![differing(table, &side_by_side(3, &given), "", &differs)];
+    let mut names = Vec::new();
+    if !plain_columns(table).is_empty() {
+        parts.push(update(table, ""));
+        names.push("updated");
+    }
+    parts.push(insert(table, ""));
+    parts.push(format!("gone as (\n{}\nreturning held.{})", remove(table), table.id_column()));
+    names.extend(["inserted", "gone"]);
+    told(table, &parts, &names)
+}
+
+/// In the order of their keys, so that writers cannot deadlock: sets belong to nobody who could be locked.
+fn compose_set(table: &Table) -> String {
+    let key = key_parts(table);
+    let keys = list(&key, |(name, _)| (*name).to_owned());
+    format!(
+        "{insert}\nfrom {given}\nleft join {held} on true\nwhere held.place is null\norder by {keys}\n\
+         on conflict (project, {keys}) do nothing\nreturning null::text",
+        insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
+        given = unnest("given", 2, &given_columns(table)),
+        held = looked_up(table, "own.ctid as place", &same(&key, "given"), "held"),
+    )
+}
+
+/// The rows that are given and do not stand there so, with the place of what stands there.
+fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String {
+    let held =
+        looked_up(table, "own.ctid as place, own.*", &same(&key_parts(table), "given"), "held");
+    format!(
+        "differing as materialized (\nselect given.*, held.place{before}\nfrom {given}\nleft join {held} on true\n\
+         where {differs})"
+    )
+}
+
+/// Whether a column of what is given is another than what stands there; `None` where all columns belong to the key. As a
+/// `case`, so that PostgreSQL does not look into what it knows of each column for how many rows that may be.
+fn differs(table: &Table) -> Option<String> {
+    let plain = plain_columns(table);
+    (!plain.is_empty()).then(|| {
+        format!(
+            "case when ({}) is distinct from ({}) then true else false end",
+            list(plain, |column| format!("held.{}", column.name)),
+            list(plain, |column| arrived(column, &format!("given.{}", column.name))),
+        )
+    })
+}
+
+fn update(table: &Table, condition: &str) -> String {
+    let changed_at = if is_parent(table) { ", changed_at = argos_sync.clock()" } else { "" };
+    format!(
+        "updated as (\nupdate {name} as own set {set}{changed_at}\nfrom differing\n\
+         where own.ctid = differing.place{condition}\nreturning own.{id})",
+        name = table.qualified(),
+        set = assign(table, "differing"),
+        id = table.id_column(),
+    )
+}
+
+/// Each column but those of the key, as it stands in `given`.
+fn assign(table: &Table, given: &str) -> String {
+    list(plain_columns(table), |column| {
+        let value = arrived(column, &format!("{given}.{}", column.name));
+        format!("{} = {value}", column.name)
+    })
+}
+
+fn insert(table: &Table, condition: &str) -> String {
+    format!(
+        "inserted as (\n{insert}\nfrom differing where differing.place is null{condition}\nreturning {id})",
+        insert = insert_into(table, |_, (name, _)| format!("differing.{name}")),
+        id = table.id_column(),
+    )
+}
+
+/// Removes the rows that the records have no more.
+fn remove(table: &Table) -> String {
+    let of_record = format!("own.{} = known.id", table.id_column());
+    let (known, condition) = if table.key == Key::Ordinal {
+        let counts = 3 + given_columns(table).len();
+        let known = format!("unnest($2::text[], ${counts}::integer[]) as known (id, rows)");
+        (known, format!("{of_record} and own.ordinal > known.rows"))
+    } else {
+        let key = key_parts(table);
+        let kept = unnest("kept", 3, &key);
+        let condition =
+            format!("{of_record} and not exists (select from {kept} where {})", same(&key, "kept"));
+        (unnest("known", 2, &[("id", "text")]), condition)
+    };
+    format!(
+        "delete from {table} as held using {known}\ncross join {surplus}\nwhere held.ctid = surplus.place",
+        table = table.qualified(),
+        surplus = looked_up(table, "own.ctid as place", &condition, "surplus"),
+    )
+}
+
+/// What is given, from that argument on: arrays taken apart side by side, row by row. In `from` they would be written down
+/// first.
+fn side_by_side(first: usize, columns: &[(&str, &str)]) -> String {
+    let values = list(columns.iter().enumerate(), |(index, (name, kind))| {
+        format!("unnest(${}::{kind}[]) as {name}", first + index)
+    });
+    format!("(select {values}) as given")
+}
+
+fn told(table: &Table, parts: &[String], names: &[&str]) -> String {
+    let ids: Vec<_> =
+        names.iter().map(|name| format!("select {} from {name}", table.id_column())).collect();
+    format!("with {}\n{}", parts.join(",\n"), ids.join(" union all "))
+}

@@ -1,0 +1,144 @@
+//! Of a record that changed only tables are written whose rows are others than before; all are compared where nobody knows
+//! for certain what stands in them.
+
+use argos_sync::simulator::{Change, Knobs, KycResult};
+
+use crate::{
+    sync::listed,
+    world::{ALL_DAYS, KEY, World},
+};
+
+/// Attempts that were taken away by hand: what a change elsewhere in the record does to them shows whether they were looked at.
+const ATTEMPTS_TAKEN: &str = "delete from argos.kyc_attempt where submission_id = $1";
+
+async fn backfill(world: &World, pseudonym_key: &str) {
+    let settings = [("sync.detail", "never"), ("privacy.pseudonym_key", pseudonym_key)];
+    let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+async fn execute(world: &World, sql: &'static str, id: &str) {
+    sqlx::query(sql).bind(id).execute(&world.pool).await.expect(sql);
+}
+
+async fn text(world: &World, sql: &'static str, id: &str) -> String {
+    sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect(sql)
+}
+
+/// Submissions that AML monitoring does not flag, with attempts.
+async fn unflagged(world: &World) -> impl Iterator<Item = String> {
+    listed(world).await.into_iter().filter_map(|(id, item)| {
+        let is_free = item["aml"]["currentstatus"] == "Not Screened"
+            && item["kyc"]["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty());
+        is_free.then_some(id)
+    })
+}
+
+#[tokio::test]
+async fn all_tables_are_compared_where_what_is_kept_does_not_tell_what_stands_in_them() {
+    let world = World::new(200, 20).await;
+    backfill(&world, "a key of pseudonyms").await;
+    let mut free = unflagged(&world).await;
+    let others = [
+        ("another normalizer", "update argos_sync.record set normalizer_version = 1 where id = $1"),
+        ("no raw item", "delete from argos_raw.submission where submission_id = $1"),
+        (
+            "a raw item that cannot be read",
+            "update argos_raw.submission set list_body = 'x' where submission_id = $1",
+        ),
+        (
+            "another raw item",
+            "update argos_raw.submission set list_body = other.list_body from argos_raw.submission as other
+             where submission.submission_id = $1 and other.submission_id <> $1",
+        ),
+    ];
+    let known = free.next().expect("enough people");
+    let unknown: Vec<_> = others.iter().map(|(why, sql)| (*why, *sql, free.next())).collect();
+    let taken =
+        |id| (execute(&world, ATTEMPTS_TAKEN, id), world.vendor.change(KEY, id, Change::FlagAml));
+    let (taking, changed) = taken(&known);
+    taking.await;
+    changed.expect("a change");
+    for (_, sql, id) in &unknown {
+        let id = id.as_deref().expect("enough people");
+        let (taking, changed) = taken(id);
+        taking.await;
+        changed.expect("a change");
+        execute(&world, sql, id).await;
+    }
+    backfill(&world, "a key of pseudonyms").await;
+    let attempts = "select count(*)::text from argos.kyc_attempt where submission_id = $1";
+    let matches = "select (count(*) > 0)::text from argos.aml_match where submission_id = $1";
+    for (why, _, id) in &unknown {
+        let id = id.as_deref().expect("enough people");
+        assert_ne!(text(&world, attempts, id).await, "0", "{why}");
+        assert_eq!(text(&world, matches, id).await, "true", "{why}");
+    }
+    assert_eq!(text(&world, matches, &known).await, "true");
+    assert_eq!(text(&world, attempts, &known).await, "0", "nobody looked, since none moved");
+}
+
+#[tokio::test]
+async fn a_raw_item_of_another_time_tells_nothing() {
+    let world = World::new(100, 20).await;
+    backfill(&world, "a key of pseudonyms").await;
+    let id = unflagged(&world).await.next().expect("somebody");
+    let change = |change| world.vendor.change(KEY, &id, change).expect("a change");
+    change(Change::FlagAml);
+    backfill(&world, "a key of pseudonyms").await;
+    let keep = "create table public.flagged as select list_body from argos_raw.submission where submission_id = ";
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{keep}'{id}'")))
+        .execute(&world.pool)
+        .await
+        .expect("kept");
+    change(Change::ClearAml);
+    backfill(&world, "a key of pseudonyms").await;
+    let flagged = "update argos_raw.submission set list_body = (select list_body from public.flagged) where submission_id = $1";
+    execute(&world, flagged, &id).await;
+    change(Change::FlagAml);
+    backfill(&world, "a key of pseudonyms").await;
+    let matches = "select count(*)::text from argos.aml_match where submission_id = $1";
+    assert_ne!(text(&world, matches, &id).await, "0");
+}
+
+#[tokio::test]
+async fn rows_that_somebody_took_away_come_back_when_they_move() {
+    let world = World::new(200, 20).await;
+    world.vendor.set_all_knobs(&Knobs { full_list_items: true, ..Knobs::default() });
+    backfill(&world, "a key of pseudonyms").await;
+    let mut free = listed(&world).await.into_iter().filter(|(_, item)| {
+        item["kyc"]["result"] == "approved"
+            && item["kyc"]["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty())
+    });
+    let rejected =
+        || Change::Decide { result: KycResult::Rejected, codes: vec!["duplicate_user".to_owned()] };
+    let (taken, other) = (free.next().expect("somebody").0, free.next().expect("another").0);
+    execute(&world, ATTEMPTS_TAKEN, &taken).await;
+    let attempts = "select coalesce(md5(string_agg(kyc_attempt::text, ' ' order by ordinal)), 'none') from argos.kyc_attempt
+        where submission_id = $1";
+    let before = text(&world, attempts, &other).await;
+    for id in [&taken, &other] {
+        world.vendor.change(KEY, id, rejected()).expect("a change");
+    }
+    backfill(&world, "a key of pseudonyms").await;
+    let after = text(&world, attempts, &other).await;
+    assert_ne!(after, before, "a decision moves what stands in the attempts");
+    assert_ne!(text(&world, attempts, &taken).await, "none");
+    let missing = "select count(*)::text from argos.kyc_attempt full join argos_pii.kyc_attempt_verification
+        using (project, submission_id, ordinal)
+        where submission_id = $1 and (kyc_attempt.project is null or kyc_attempt_verification.project is null)";
+    assert_eq!(text(&world, missing, &taken).await, "0");
+}
+
+#[tokio::test]
+async fn a_record_that_changed_gets_the_pseudonyms_of_the_key_that_is_configured_now() {
+    let world = World::new(100, 20).await;
+    backfill(&world, "the first key of pseudonyms").await;
+    let changed = unflagged(&world).await.next().expect("somebody");
+    let pseudonyms = "select concat(userid_pseudonym, ' ', email_pseudonym) from argos.submission where submission_id = $1";
+    let before = text(&world, pseudonyms, &changed).await;
+    assert!(before.len() > 60, "{before}");
+    world.vendor.change(KEY, &changed, Change::FlagAml).expect("a change");
+    backfill(&world, "the second key of pseudonyms").await;
+    assert_ne!(text(&world, pseudonyms, &changed).await, before);
+}
