@@ -1,8 +1,9 @@
 //! History: what moved, in the rows of `argos.submission_change` and `argos.faceauth_change`.
 //!
 //! Moves are found by PostgreSQL, which compares the rows that stand in a table with those about to replace them:
-//! personal values are compared where they are kept, and only the names of their columns are recorded. The records are
-//! locked, so that of two writers the second finds nothing that the first has recorded.
+//! personal values are compared where they are kept, and only the names of their columns are recorded. It is asked where the
+//! items that are kept do not tell already that nothing moved. The records are locked, so that of two writers the second finds
+//! nothing that the first has recorded.
 
 use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
