@@ -59,13 +59,6 @@ impl Stored<'_> {
         let changed = (1..).zip(pairs()).filter(|(_, (before, now))| before != now);
         Some(changed.map(|(ordinal, (_, now))| (ordinal, now)).collect())
     }
-
-    /// Whether a table may have to be written.
-    fn may_differ(&self, index: usize) -> bool {
-        self.before.as_ref().is_none_or(|before| {
-            before.rows.get(index).map_or(&[][..], Vec::as_slice) != self.rows(index)
-        })
-    }
 }
 
 /// What was noted of these records, where that may be something else than before.
@@ -91,57 +84,54 @@ pub(super) async fn write(
     let tables = catalogue::tables(stream).iter().enumerate();
     let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
     for (index, table) in children.into_iter().chain(parents) {
-        let mut written: Vec<_> =
-            records.iter().filter(|record| is_parent(table) || record.may_differ(index)).collect();
-        if let Some(Some(statement)) = statements(stream).change.get(index) {
-            let changed =
-                change_rows(connection, project, (index, table), statement, &mut written).await?;
-            touched.extend(changed);
+        let change = statements(stream).change.get(index).copied().flatten();
+        let (mut changed, mut others) = (Vec::new(), Vec::new());
+        for record in records {
+            match record.changed_rows(index, table) {
+                Some(rows) if rows.is_empty() && !is_parent(table) => {}
+                Some(rows) if change.is_some() => changed.push((record, rows)),
+                Some(_) | None => others.push(record),
+            }
         }
-        if !written.is_empty() {
-            let ids = write_table(connection, project, (index, table), &written, &touched).await?;
+        if let Some(statement) = change
+            && !changed.is_empty()
+        {
+            let ids = change_rows(connection, project, table, statement, &changed).await?;
+            let count: usize = changed.iter().map(|(_, rows)| rows.len()).sum();
+            if ids.len() < count {
+                // A row does not stand there after all: somebody took it away by hand.
+                others.extend(changed.iter().map(|(record, _)| *record));
+            }
+            touched.extend(ids);
+        }
+        if !others.is_empty() {
+            let ids = write_table(connection, project, (index, table), &others, &touched).await?;
             touched.extend(ids.into_iter().flatten());
         }
     }
     Ok(touched)
 }
 
-/// Changes the rows of records of which rows of a table are others and nothing else; these are no longer among those that are
-/// to be written. Returns their ids.
-///
-/// Should a row not stand there after all, since somebody took it away by hand, they are written as all others are.
+/// Changes rows of a table that stand there; returns the ids of their records, once for each row that did.
 async fn change_rows(
     connection: &mut PgConnection,
     project: &ProjectName,
-    (index, table): (usize, &'static Table),
+    table: &'static Table,
     statement: &'static str,
-    written: &mut Vec<&Stored<'_>>,
+    changed: &[(&Stored<'_>, Vec<(i32, &Row<'_>)>)],
 ) -> Result<Vec<String>, WarehouseError> {
-    let mut rows = Rows::of_count(table, written.len());
-    let (mut count, mut others) = (0, Vec::new());
-    for record in written.iter() {
-        let Some(changed) = record.changed_rows(index, table) else {
-            others.push(*record);
-            continue;
-        };
-        count += changed.len();
+    let mut rows = Rows::of_count(table, changed.len());
+    for (record, changed) in changed {
         for (ordinal, row) in changed {
-            rows.add(record.id, ordinal, row);
+            rows.add(record.id, *ordinal, row);
         }
-    }
-    if count == 0 {
-        return Ok(Vec::new());
     }
     let arguments = arguments(project, |arguments| rows.bind(arguments))?;
     // The text comes from the catalogue, which is part of the program; values travel as arguments.
-    let ids: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
+    sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
         .fetch_all(connection)
         .await
-        .map_err(WarehouseError::database("changing rows"))?;
-    if ids.len() == count {
-        *written = others;
-    }
-    Ok(ids)
+        .map_err(WarehouseError::database("changing rows"))
 }
 
 async fn write_table(

@@ -25,6 +25,12 @@ async fn text(world: &World, sql: &'static str, id: &str) -> String {
     sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect(sql)
 }
 
+/// Takes a submission's attempts away, and has AML monitoring flag it, which moves other tables.
+async fn take_and_flag(world: &World, id: &str) {
+    execute(world, ATTEMPTS_TAKEN, id).await;
+    world.vendor.change(KEY, id, Change::FlagAml).expect("a change");
+}
+
 /// Submissions that AML monitoring does not flag, with attempts.
 async fn unflagged(world: &World) -> impl Iterator<Item = String> {
     listed(world).await.into_iter().filter_map(|(id, item)| {
@@ -54,16 +60,10 @@ async fn all_tables_are_compared_where_what_is_kept_does_not_tell_what_stands_in
     ];
     let known = free.next().expect("enough people");
     let unknown: Vec<_> = others.iter().map(|(why, sql)| (*why, *sql, free.next())).collect();
-    let taken =
-        |id| (execute(&world, ATTEMPTS_TAKEN, id), world.vendor.change(KEY, id, Change::FlagAml));
-    let (taking, changed) = taken(&known);
-    taking.await;
-    changed.expect("a change");
+    take_and_flag(&world, &known).await;
     for (_, sql, id) in &unknown {
         let id = id.as_deref().expect("enough people");
-        let (taking, changed) = taken(id);
-        taking.await;
-        changed.expect("a change");
+        take_and_flag(&world, id).await;
         execute(&world, sql, id).await;
     }
     backfill(&world, "a key of pseudonyms").await;
