@@ -297,6 +297,7 @@ impl Warehouse {
             decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
+            store::plan_anew(&mut transaction).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
@@ -316,6 +317,7 @@ impl Warehouse {
         let now = super::now(&mut transaction).await?;
         let given: Vec<&Observation> = observations.iter().collect();
         let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+        store::plan_anew(&mut transaction).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction

@@ -24,6 +24,7 @@ mod held;
 mod history;
 mod merging;
 mod migrate;
+mod moved;
 mod notes;
 mod page;
 mod pass;

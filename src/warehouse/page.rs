@@ -102,6 +102,9 @@ impl Warehouse {
             .await?;
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
+        if page.next.is_none() {
+            store::plan_anew(&mut transaction).await?;
+        }
         let mut alarm = None;
         if let (None, Some(seen)) = (&page.next, seen) {
             alarm =

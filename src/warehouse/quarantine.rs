@@ -147,6 +147,7 @@ impl Warehouse {
             let storable = without_older_than_known(&mut transaction, scope, &items).await?;
             let origin = Origin::Quarantine { call, day };
             let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
+            store::plan_anew(&mut transaction).await?;
             let passed_over = i64::try_from(items.len() - storable.len()).unwrap_or(i64::MAX);
             retried += Retried {
                 inserted: tally.inserted,

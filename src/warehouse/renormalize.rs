@@ -9,6 +9,7 @@ use super::{
     Scope, Warehouse, WarehouseError,
     body::Inflater,
     merging::Texts,
+    moved::Moved,
     notes,
     raw::{self, Kept},
     store,
@@ -156,7 +157,7 @@ async fn refill(
         }
         let created_on = normalized.created_at.map(|at| at.date_naive());
         updates.push((created_on.unwrap_or(record.window_day), created_on.is_none(), deleted_at));
-        stored.push(Stored { id: &record.id, sight: None, before: None, normalized });
+        stored.push(Stored { id: &record.id, sight: None, moved: Moved::Unknown, normalized });
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
     notes::replace(connection, scope, &tables::noted(&stored), now).await?;

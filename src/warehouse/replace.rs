@@ -8,10 +8,10 @@ use super::{
     history,
     statements::{
         arrived, given_columns, insert_into, is_parent, key_parts, list, looked_up, plain_columns,
-        same, unnest,
+        same, sent_type, unnest,
     },
 };
-use crate::normalize::catalogue::{Key, Table};
+use crate::normalize::catalogue::{Column, Key, Table, Type};
 
 /// Makes the statement of a table; it tells the ids of the records of which a row was written or removed.
 ///
@@ -29,22 +29,52 @@ pub(super) fn compose(table: &Table) -> String {
     }
 }
 
-/// Makes the statement that changes rows of a table that stand there, told by the ids of their records once for each; `None`
+/// A statement that changes rows of a table that stand there, and which columns it sets.
+pub(super) struct Change {
+    pub(super) sql: &'static str,
+    pub(super) sets: fn(&Column) -> bool,
+}
+
+/// The statements that change rows of a table that stand there.
+pub(super) struct Changes {
+    /// Sets all columns.
+    pub(super) whole: Change,
+    /// Leaves large columns as they stand.
+    pub(super) small: Change,
+}
+
+/// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them anew each time.
+pub(super) fn is_large(column: &Column) -> bool {
+    column.kind == Type::Json
+}
+
+/// Makes the statements that change rows of a table that stand there, told by the ids of their records once for each; `None`
 /// where rows have nothing but their key, and where the table tells when its records changed.
 ///
-/// `$1` is the project; for each row its key and its columns follow.
-pub(super) fn compose_change(table: &Table) -> Option<String> {
+/// `$1` is the project; for each row its key and the columns that are set follow.
+pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
     if table.key == Key::Set || is_parent(table) || plain_columns(table).is_empty() {
         return None;
     }
-    Some(format!(
+    let all: fn(&Column) -> bool = |_| true;
+    let is_small: fn(&Column) -> bool = |column| !is_large(column);
+    let small = if plain_columns(table).iter().any(is_small) { is_small } else { all };
+    let change = |sets| Change { sql: compose_change(table, sets).leak(), sets };
+    Some(Changes { whole: change(all), small: change(small) })
+}
+
+fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
+    let columns = || plain_columns(table).iter().filter(|column| sets(column));
+    let mut given = key_parts(table);
+    given.extend(columns().map(|column| (column.name, sent_type(column.kind))));
+    format!(
         "update {name} as own set {set}\nfrom {given}\ncross join {held}\nwhere own.ctid = held.place\nreturning own.{id}",
         name = table.qualified(),
-        set = assign(table, "given"),
-        given = side_by_side(2, &given_columns(table)),
+        set = assign(columns(), "given"),
+        given = side_by_side(2, &given),
         held = looked_up(table, "own.ctid as place", &same(&key_parts(table), "given"), "held"),
         id = table.id_column(),
-    ))
+    )
 }
 
 /// What is said of each record of a table that has one row of it, before the columns: its id, whether it has a row, whether
@@ -143,14 +173,14 @@ fn update(table: &Table, condition: &str) -> String {
         "updated as (\nupdate {name} as own set {set}{changed_at}\nfrom differing\n\
          where own.ctid = differing.place{condition}\nreturning own.{id})",
         name = table.qualified(),
-        set = assign(table, "differing"),
+        set = assign(plain_columns(table), "differing"),
         id = table.id_column(),
     )
 }
 
-/// Each column but those of the key, as it stands in `given`.
-fn assign(table: &Table, given: &str) -> String {
-    list(plain_columns(table), |column| {
+/// Each of these columns, as it stands in `given`.
+fn assign<'a>(columns: impl IntoIterator<Item = &'a Column>, given: &str) -> String {
+    list(columns, |column| {
         let value = arrived(column, &format!("{given}.{}", column.name));
         format!("{} = {value}", column.name)
     })

@@ -5,7 +5,7 @@ use sqlx::{Arguments as _, Encode, error::BoxDynError, postgres::PgArguments};
 use super::array::{Array, Element};
 use crate::normalize::{
     Cell, Row,
-    catalogue::{Key, Table},
+    catalogue::{Column, Key, Table},
 };
 
 /// Rows of one table with the keys they do not carry themselves.
@@ -14,8 +14,8 @@ pub(super) struct Rows {
     table: &'static Table,
     ids: Array,
     ordinals: Array,
-    /// For each column of the catalogue.
-    columns: Vec<Array>,
+    /// Columns of the catalogue, each with its position.
+    columns: Vec<(usize, Array)>,
 }
 
 impl Rows {
@@ -26,20 +26,35 @@ impl Rows {
 
     /// No rows yet, and room for about so many, of which little is known: what grows is copied each time.
     pub(super) fn of_count(table: &'static Table, count: usize) -> Self {
+        Self::of_such(table, count, |_| true)
+    }
+
+    /// The same with no other columns than these.
+    pub(super) fn of_such(
+        table: &'static Table,
+        count: usize,
+        is_such: impl Fn(&Column) -> bool,
+    ) -> Self {
         const CELL_BYTES: usize = 24;
-        Self::with_room(table, &vec![count * CELL_BYTES; 2 + table.columns.len()])
+        Self::with_room_of(table, &vec![count * CELL_BYTES; 2 + table.columns.len()], is_such)
     }
 
     /// No rows yet, and [`Rows::room`] for as many as others were.
     pub(super) fn with_room(table: &'static Table, room: &[usize]) -> Self {
+        Self::with_room_of(table, room, |_| true)
+    }
+
+    fn with_room_of(
+        table: &'static Table,
+        room: &[usize],
+        is_such: impl Fn(&Column) -> bool,
+    ) -> Self {
         let mut room = room.iter().copied();
         let mut array = |element| Array::with_room(element, room.next().unwrap_or_default());
-        Self {
-            table,
-            ids: array(Element::Text),
-            ordinals: array(Element::Int4),
-            columns: table.columns.iter().map(|column| array(Element::of(column.kind))).collect(),
-        }
+        let (ids, ordinals) = (array(Element::Text), array(Element::Int4));
+        let such = table.columns.iter().enumerate().filter(|(_, column)| is_such(column));
+        let columns = such.map(|(position, column)| (position, array(Element::of(column.kind))));
+        Self { table, ids, ordinals, columns: columns.collect() }
     }
 
     /// The room that as many rows again may need, for each array.
@@ -48,15 +63,16 @@ impl Rows {
     }
 
     fn arrays(&self) -> impl Iterator<Item = &Array> {
-        [&self.ids, &self.ordinals].into_iter().chain(&self.columns)
+        let columns = self.columns.iter().map(|(_, values)| values);
+        [&self.ids, &self.ordinals].into_iter().chain(columns)
     }
 
     /// Adds a row of this record. A row that is too short ends in nulls.
     pub(super) fn add(&mut self, id: &str, ordinal: i32, row: &Row<'_>) {
         self.ids.text(id);
         self.ordinals.int4(ordinal);
-        for (position, column) in self.columns.iter_mut().enumerate() {
-            column.cell(row.get(position).unwrap_or(&Cell::Null));
+        for (position, values) in &mut self.columns {
+            values.cell(row.get(*position).unwrap_or(&Cell::Null));
         }
     }
 
@@ -70,7 +86,7 @@ impl Rows {
         self.arrays().map(Encode::size_hint).sum()
     }
 
-    /// The keys, and all columns of the catalogue.
+    /// The keys, and all columns.
     pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         if self.table.key != Key::Set {
             self.bind_ids(arguments)?;
@@ -81,9 +97,9 @@ impl Rows {
         self.bind_columns(arguments)
     }
 
-    /// All columns of the catalogue.
+    /// All columns.
     pub(super) fn bind_columns(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
-        self.columns.iter().try_for_each(|column| arguments.add(column))
+        self.columns.iter().try_for_each(|(_, values)| arguments.add(values))
     }
 
     /// One column of the catalogue, by its position.
@@ -92,6 +108,7 @@ impl Rows {
         arguments: &mut PgArguments,
         position: usize,
     ) -> Result<(), BoxDynError> {
-        self.columns.get(position).map_or(Ok(()), |column| arguments.add(column))
+        let mut columns = self.columns.iter().filter(|(place, _)| *place == position);
+        columns.try_for_each(|(_, values)| arguments.add(values))
     }
 }

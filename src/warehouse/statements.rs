@@ -5,7 +5,10 @@
 
 use std::sync::LazyLock;
 
-use super::{history, raw, replace};
+use super::{
+    history, raw,
+    replace::{self, Changes},
+};
 use crate::{
     domain::{Call, Stream},
     normalize::catalogue::{self, Key, Table, Type},
@@ -19,8 +22,8 @@ pub(super) struct Statements {
     insert_detailed: &'static str,
     /// For each table: makes it hold the rows that are given for known records, and no others of them.
     pub(super) replace: Vec<&'static str>,
-    /// For each table: changes rows that stand there.
-    pub(super) change: Vec<Option<&'static str>>,
+    /// For each table: change rows that stand there.
+    pub(super) changes: Vec<Option<Changes>>,
     /// For each table: records which elements came and went; only where a history of them is kept.
     pub(super) elements: Vec<Option<&'static str>>,
 }
@@ -54,20 +57,20 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
     Stream::ALL.into_iter().map(statements).flat_map(|statements| {
         let elements = statements.elements.iter().copied().flatten();
         let inserts = [statements.insert_listed, statements.insert_detailed];
-        let changes = statements.change.iter().copied().flatten();
+        let changes = statements.changes.iter().flatten();
+        let changes = changes.flat_map(|changes| [changes.whole.sql, changes.small.sql]);
         inserts.into_iter().chain(statements.replace.iter().copied()).chain(changes).chain(elements)
     })
 }
 
 fn compose(stream: Stream) -> Statements {
     let tables = catalogue::tables(stream);
-    let change = |table| replace::compose_change(table).map(|change| &*change.leak());
     let elements = |table| history::compose_elements(table).map(|moves| &*moves.leak());
     Statements {
         insert_listed: compose_insert(stream, Call::List).leak(),
         insert_detailed: compose_insert(stream, Call::Detail).leak(),
         replace: tables.iter().map(|table| &*replace::compose(table).leak()).collect(),
-        change: tables.iter().map(change).collect(),
+        changes: tables.iter().map(replace::compose_changes).collect(),
         elements: tables.iter().map(elements).collect(),
     }
 }

@@ -16,6 +16,7 @@ use super::{
     held::{self, Held, Other},
     history::Sight,
     merging::{Both, MergedWork, Texts, merge},
+    moved::Moved,
     notes, quarantine, raw,
     received::Body,
     tables::{self, Stored},
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading},
-    normalize::{self, Refusal},
+    normalize::{self, Merged, Normalized, Refusal},
 };
 
 /// Records that are merged, normalized and written at a time; bounds the memory of their trees.
@@ -113,7 +114,8 @@ impl Work {
     }
 }
 
-/// Stores items of one origin; returns how many became what.
+/// Stores items of one origin; returns how many became what. The transaction goes on with plans for looking up by key, until
+/// [`plan_anew`].
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -165,6 +167,8 @@ pub(super) async fn store(
     }
     if !(fresh.is_empty() && work.is_empty()) {
         set(connection, LOOKING_UP).await?;
+    }
+    if !fresh.is_empty() {
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
         // The memory of a page is held by any of its items.
         let lets_go = fresh.len() == observations.len();
@@ -174,10 +178,9 @@ pub(super) async fn store(
         // Another writer was faster with these, and what it wrote is looked at as everything that is known.
         work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
         work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
-        for chunk in work.chunks(CHUNK) {
-            store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
-        }
-        set(connection, PLANNING_ANEW).await?;
+    }
+    for chunk in work.chunks(CHUNK) {
+        store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
     }
     due::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
     Ok(tally)
@@ -190,9 +193,14 @@ pub(super) async fn store(
 pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; \
     set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
-/// Settings of all other statements.
+/// Settings of statements whose plan depends on what stands in the tables.
 const PLANNING_ANEW: &str = "set local plan_cache_mode = force_custom_plan; \
     set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on";
+
+/// Has PostgreSQL plan what follows in the transaction by what it knows of the tables.
+pub(super) async fn plan_anew(connection: &mut PgConnection) -> Result<(), WarehouseError> {
+    set(connection, PLANNING_ANEW).await
+}
 
 async fn set(connection: &mut PgConnection, settings: &'static str) -> Result<(), WarehouseError> {
     sqlx::raw_sql(settings)
@@ -261,19 +269,10 @@ async fn write(
         .zip(&both)
         .map(|(work, both)| merge(scope, origin.call(), work, both))
         .collect::<Result<_, _>>()?;
-    let texts_before: Vec<_> =
-        work.iter().map(|work| Texts::kept(&work.held, &mut inflater)).collect();
-    let merged_before: Vec<_> = work
-        .iter()
-        .zip(&texts_before)
-        .map(|(work, texts)| texts.as_ref()?.merge_kept(scope, &work.held))
-        .collect();
     let mut stored = Vec::with_capacity(work.len());
     let mut updates = Vec::with_capacity(work.len());
-    for ((work, merged), before) in work.iter().zip(&merged).zip(&merged_before) {
-        let normalize =
-            |item, damaged| normalize::normalize(scope.stream, &scope.context, item, damaged);
-        let normalized = merged.as_ref().map(|merged| normalize(&merged.item, merged.damaged));
+    for (work, merged) in work.iter().zip(&merged) {
+        let normalized = merged.as_ref().map(|merged| rows_of(scope, &merged.item, merged.damaged));
         updates.push(update_of(origin, work, merged.as_ref(), normalized.as_ref(), now));
         if let Some(mut normalized) = normalized {
             let deleted_at = updates.last().and_then(|update| update.deleted_at);
@@ -281,8 +280,12 @@ async fn write(
                 mark_deleted(scope, &mut normalized, deleted_at);
             }
             let sight = Some(Sight::of(origin, &work.held, deleted_at.is_some()));
-            let before = before.as_ref().map(|(item, damaged)| normalize(item, *damaged));
-            stored.push(Stored { id: &work.item.id, sight, before, normalized });
+            let texts = Texts::kept(&work.held, &mut inflater);
+            let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.held));
+            let moved = before.map_or(Moved::Unknown, |(item, damaged)| {
+                Moved::between(scope.stream, &rows_of(scope, &item, damaged), &normalized)
+            });
+            stored.push(Stored { id: &work.item.id, sight, moved, normalized });
         }
     }
     tables::write(connection, &scope.project, scope.stream, &stored).await?;
@@ -316,11 +319,15 @@ async fn write(
     due::mark(connection, scope, &due, Rank::of(origin.lane()), now).await
 }
 
+fn rows_of<'a>(scope: &Scope, item: &'a Merged<'_>, damaged: bool) -> Normalized<'a> {
+    normalize::normalize(scope.stream, &scope.context, item, damaged)
+}
+
 fn update_of(
     origin: Origin,
     work: &Work,
     merged: Option<&MergedWork<'_>>,
-    normalized: Option<&normalize::Normalized<'_>>,
+    normalized: Option<&Normalized<'_>>,
     now: DateTime<Utc>,
 ) -> held::Update {
     let Work { item, held } = work;
@@ -371,7 +378,7 @@ pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
 /// Writes into a record's rows that it is deleted, and forgets whom it was about, unless that is kept.
 pub(super) fn mark_deleted(
     scope: &Scope,
-    normalized: &mut normalize::Normalized<'_>,
+    normalized: &mut Normalized<'_>,
     deleted_at: DateTime<Utc>,
 ) {
     normalized.set(scope.stream, "deleted_at", normalize::Cell::At(deleted_at));

@@ -12,11 +12,13 @@ use sqlx::{
 use super::{
     Scope, WarehouseError, body, held,
     history::{self, Sight},
+    moved::{Moved, MovedRow},
     notes::Noted,
     raw::Bodies,
     ready::Ready,
+    replace::Changes,
     rows::Rows,
-    statements::{found, is_parent, key_columns, statements},
+    statements::{found, is_parent, statements},
 };
 use crate::{
     domain::{Call, ProjectName, Stream},
@@ -32,8 +34,8 @@ pub(super) struct Stored<'a> {
     pub(super) id: &'a str,
     /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
     pub(super) sight: Option<Sight>,
-    /// What its rows were made of before; `None`: nobody knows for certain what stands in the tables.
-    pub(super) before: Option<Normalized<'a>>,
+    /// What of its rows is other than before.
+    pub(super) moved: Moved,
     pub(super) normalized: Normalized<'a>,
 }
 
@@ -42,30 +44,11 @@ impl Stored<'_> {
     fn rows(&self, index: usize) -> &[Row<'_>] {
         self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
     }
-
-    /// The rows of a table that are others than before, with their ordinals; `None` where a row came or went, a column moved of
-    /// which a history is kept, or nobody knows for certain what stands there.
-    fn changed_rows(&self, index: usize, table: &Table) -> Option<Vec<(i32, &Row<'_>)>> {
-        let before = self.before.as_ref()?.rows.get(index)?;
-        let keys = key_columns(table).len();
-        let is_same_row = |before: &Row<'_>, now: &Row<'_>| {
-            before.get(..keys) == now.get(..keys) && !history::is_told(table, before, now)
-        };
-        let now = self.rows(index);
-        let pairs = || before.iter().zip(now);
-        if before.len() != now.len() || !pairs().all(|(before, now)| is_same_row(before, now)) {
-            return None;
-        }
-        let changed = (1..).zip(pairs()).filter(|(_, (before, now))| before != now);
-        Some(changed.map(|(ordinal, (_, now))| (ordinal, now)).collect())
-    }
 }
 
 /// What was noted of these records, where that may be something else than before.
 pub(super) fn noted<'s>(records: &'s [Stored<'_>]) -> Vec<Noted<'s>> {
-    let may_differ = |record: &&Stored<'_>| {
-        record.before.as_ref().is_none_or(|before| before.notes != record.normalized.notes)
-    };
+    let may_differ = |record: &&Stored<'_>| record.moved.may_move_notes();
     let noted = |record: &'s Stored<'_>| Noted { id: record.id, notes: &record.normalized.notes };
     records.iter().filter(may_differ).map(noted).collect()
 }
@@ -84,23 +67,23 @@ pub(super) async fn write(
     let tables = catalogue::tables(stream).iter().enumerate();
     let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
     for (index, table) in children.into_iter().chain(parents) {
-        let change = statements(stream).change.get(index).copied().flatten();
-        let (mut changed, mut others) = (Vec::new(), Vec::new());
+        let changes = statements(stream).changes.get(index).and_then(Option::as_ref);
+        let (mut moved, mut others) = (Vec::new(), Vec::new());
         for record in records {
-            match record.changed_rows(index, table) {
-                Some(rows) if rows.is_empty() && !is_parent(table) => {}
-                Some(rows) if change.is_some() => changed.push((record, rows)),
+            match record.moved.rows(index) {
+                Some([]) if !is_parent(table) => {}
+                Some(rows) if changes.is_some() => {
+                    moved.extend(rows.iter().map(|row| (record, row)));
+                }
                 Some(_) | None => others.push(record),
             }
         }
-        if let Some(statement) = change
-            && !changed.is_empty()
-        {
-            let ids = change_rows(connection, project, table, statement, &changed).await?;
-            let count: usize = changed.iter().map(|(_, rows)| rows.len()).sum();
-            if ids.len() < count {
+        if let Some(changes) = changes {
+            let ids = change_rows(connection, project, (index, table), changes, &moved).await?;
+            if ids.len() < moved.len() {
                 // A row does not stand there after all: somebody took it away by hand.
-                others.extend(changed.iter().map(|(record, _)| *record));
+                moved.dedup_by_key(|(record, _)| record.id);
+                others.extend(moved.iter().map(|(record, _)| *record));
             }
             touched.extend(ids);
         }
@@ -116,22 +99,36 @@ pub(super) async fn write(
 async fn change_rows(
     connection: &mut PgConnection,
     project: &ProjectName,
-    table: &'static Table,
-    statement: &'static str,
-    changed: &[(&Stored<'_>, Vec<(i32, &Row<'_>)>)],
+    (index, table): (usize, &'static Table),
+    changes: &'static Changes,
+    moved: &[(&Stored<'_>, &MovedRow)],
 ) -> Result<Vec<String>, WarehouseError> {
-    let mut rows = Rows::of_count(table, changed.len());
-    for (record, changed) in changed {
-        for (ordinal, row) in changed {
-            rows.add(record.id, *ordinal, row);
+    let (whole, small): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, row)| row.is_whole);
+    let mut ids = Vec::with_capacity(moved.len());
+    for (change, moved) in [(&changes.whole, whole), (&changes.small, small)] {
+        if moved.is_empty() {
+            continue;
         }
+        let mut rows = Rows::of_such(table, moved.len(), change.sets);
+        for (record, MovedRow { position, .. }) in moved {
+            let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
+            if let Some(row) = record.rows(index).get(*position) {
+                rows.add(record.id, ordinal, row);
+            }
+        }
+        let arguments = arguments(project, |arguments| {
+            arguments.reserve(0, rows.size_hint());
+            rows.bind(arguments)
+        })?;
+        // The text comes from the catalogue, which is part of the program; values travel as arguments.
+        let mut changed: Vec<String> =
+            sqlx::query_scalar_with(AssertSqlSafe(change.sql), arguments)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(WarehouseError::database("changing rows"))?;
+        ids.append(&mut changed);
     }
-    let arguments = arguments(project, |arguments| rows.bind(arguments))?;
-    // The text comes from the catalogue, which is part of the program; values travel as arguments.
-    sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
-        .fetch_all(connection)
-        .await
-        .map_err(WarehouseError::database("changing rows"))
+    Ok(ids)
 }
 
 async fn write_table(

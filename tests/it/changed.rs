@@ -131,6 +131,32 @@ async fn rows_that_somebody_took_away_come_back_when_they_move() {
 }
 
 #[tokio::test]
+async fn json_that_did_not_move_is_left_as_it_stands_and_all_that_moved_is_written() {
+    let world = World::new(100, 20).await;
+    world.vendor.set_all_knobs(&Knobs { full_list_items: true, ..Knobs::default() });
+    backfill(&world, "a key of pseudonyms").await;
+    let listed = listed(&world).await;
+    let mut read = listed.into_iter().filter(|(_, item)| item["ocr"]["fullName"].is_string());
+    let ((moved, mut whole), (other, mut small)) =
+        (read.next().expect("somebody"), read.next().expect("another"));
+    for id in [&moved, &other] {
+        let by_hand = "update argos_pii.submission_identity set review = '\"by hand\"' where submission_id = $1";
+        execute(&world, by_hand, id).await;
+    }
+    whole["ocr"]["fullName"] = "ERIKA MUSTERMANN".into();
+    for (id, item) in [(&moved, &mut whole), (&other, &mut small)] {
+        item["memo"] = serde_json::json!({ "text": "called back" });
+        let item = serde_json::to_vec(&item).expect("an item");
+        world.vendor.override_item(KEY, id, item).expect("an override");
+    }
+    backfill(&world, "a key of pseudonyms").await;
+    let shown = "select concat_ws(', ', memo, ocr ->> 'fullName' = 'ERIKA MUSTERMANN', review = '\"by hand\"')
+        from argos_pii.submission_identity where submission_id = $1";
+    assert_eq!(text(&world, shown, &moved).await, "called back, t, f");
+    assert_eq!(text(&world, shown, &other).await, "called back, f, t");
+}
+
+#[tokio::test]
 async fn a_record_that_changed_gets_the_pseudonyms_of_the_key_that_is_configured_now() {
     let world = World::new(100, 20).await;
     backfill(&world, "the first key of pseudonyms").await;
