@@ -77,21 +77,28 @@ pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unre
         Type::Bool => bool(value),
         Type::At => time(value, |text| parse_time(text).map(Cell::At)),
         Type::Date => time(value, |text| parse_date(text).map(Cell::Date)),
-        Type::Json => {
-            let mut text = String::with_capacity(JSON_BYTES);
-            if holds_unstorable(value) {
-                storable(value).write_for_jsonb(&mut text);
-            } else {
-                value.write_for_jsonb(&mut text);
-            }
-            Ok(Cell::Json(text))
-        }
+        Type::Json => Ok(read_json(value).0),
     }
+}
+
+/// Reads any JSON as a cell; tells whether a number had to be left out that cannot be stored.
+pub(super) fn read_json(value: &Json<'_>) -> (Cell<'static>, bool) {
+    if matches!(value, Json::Null) {
+        return (Cell::Null, false);
+    }
+    let mut text = String::with_capacity(JSON_BYTES);
+    let is_cut = holds_unstorable(value);
+    if is_cut {
+        storable(value).write_for_jsonb(&mut text);
+    } else {
+        value.write_for_jsonb(&mut text);
+    }
+    (Cell::Json(text), is_cut)
 }
 
 /// Whether a number stands in it that has no value here, or that `jsonb` refuses: one such number would take the whole
 /// page's transaction along.
-pub(super) fn holds_unstorable(value: &Json<'_>) -> bool {
+fn holds_unstorable(value: &Json<'_>) -> bool {
     match value {
         Json::Number(number) => !is_storable(number),
         Json::Array(elements) => elements.iter().any(holds_unstorable),

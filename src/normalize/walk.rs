@@ -154,12 +154,17 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn visit(&mut self, node: &Node, value: &'a Json<'_>) {
         for filling in &node.cells {
+            if filling.kind == Type::Json {
+                let (cell, is_cut) = value::read_json(value);
+                self.fill(filling, cell);
+                if is_cut {
+                    self.note(Found::NoNumber, value);
+                }
+                continue;
+            }
             match value::read(filling.kind, value) {
                 Ok(cell) => self.fill(filling, cell),
                 Err(why) => self.note(why.into(), value),
-            }
-            if filling.kind == Type::Json && value::holds_unstorable(value) {
-                self.note(Found::NoNumber, value);
             }
         }
         if !node.elements.is_empty() {
