@@ -48,8 +48,8 @@ pub(super) fn is_large(column: &Column) -> bool {
     column.kind == Type::Json
 }
 
-/// Makes the statements that change rows of a table that stand there, told by the ids of their records once for each; `None`
-/// where rows have nothing but their key, and where the table tells when its records changed.
+/// Makes the statements that change rows of a table that stand there; `None` where rows have nothing but their key, and where
+/// the table tells when its records changed.
 ///
 /// `$1` is the project; for each row its key and the columns that are set follow.
 pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
@@ -68,12 +68,11 @@ fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
     let mut given = key_parts(table);
     given.extend(columns().map(|column| (column.name, sent_type(column.kind))));
     format!(
-        "update {name} as own set {set}\nfrom {given}\ncross join {held}\nwhere own.ctid = held.place\nreturning own.{id}",
+        "update {name} as own set {set}\nfrom {given}\ncross join {held}\nwhere own.ctid = held.place",
         name = table.qualified(),
         set = assign(columns(), "given"),
         given = side_by_side(2, &given),
         held = looked_up(table, "own.ctid as place", &same(&key_parts(table), "given"), "held"),
-        id = table.id_column(),
     )
 }
 

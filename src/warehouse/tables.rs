@@ -79,13 +79,14 @@ pub(super) async fn write(
             }
         }
         if let Some(changes) = changes {
-            let ids = change_rows(connection, project, (index, table), changes, &moved).await?;
-            if ids.len() < moved.len() {
+            let all_stood =
+                change_rows(connection, project, (index, table), changes, &moved).await?;
+            moved.dedup_by_key(|(record, _)| record.id);
+            if !all_stood {
                 // A row does not stand there after all: somebody took it away by hand.
-                moved.dedup_by_key(|(record, _)| record.id);
                 others.extend(moved.iter().map(|(record, _)| *record));
             }
-            touched.extend(ids);
+            touched.extend(moved.iter().map(|(record, _)| record.id.to_owned()));
         }
         if !others.is_empty() {
             let ids = write_table(connection, project, (index, table), &others, &touched).await?;
@@ -95,22 +96,22 @@ pub(super) async fn write(
     Ok(touched)
 }
 
-/// Changes rows of a table that stand there; returns the ids of their records, once for each row that did.
+/// Changes rows of a table; tells whether all of them stood there.
 async fn change_rows(
     connection: &mut PgConnection,
     project: &ProjectName,
     (index, table): (usize, &'static Table),
     changes: &'static Changes,
     moved: &[(&Stored<'_>, &MovedRow)],
-) -> Result<Vec<String>, WarehouseError> {
+) -> Result<bool, WarehouseError> {
     let (whole, small): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, row)| row.is_whole);
-    let mut ids = Vec::with_capacity(moved.len());
+    let mut all_stood = true;
     for (change, moved) in [(&changes.whole, whole), (&changes.small, small)] {
         if moved.is_empty() {
             continue;
         }
         let mut rows = Rows::of_such(table, moved.len(), change.sets);
-        for (record, MovedRow { position, .. }) in moved {
+        for (record, MovedRow { position, .. }) in &moved {
             let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
             if let Some(row) = record.rows(index).get(*position) {
                 rows.add(record.id, ordinal, row);
@@ -121,14 +122,13 @@ async fn change_rows(
             rows.bind(arguments)
         })?;
         // The text comes from the catalogue, which is part of the program; values travel as arguments.
-        let mut changed: Vec<String> =
-            sqlx::query_scalar_with(AssertSqlSafe(change.sql), arguments)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(WarehouseError::database("changing rows"))?;
-        ids.append(&mut changed);
+        let changed = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
+            .execute(&mut *connection)
+            .await
+            .map_err(WarehouseError::database("changing rows"))?;
+        all_stood &= usize::try_from(changed.rows_affected()) == Ok(moved.len());
     }
-    Ok(ids)
+    Ok(all_stood)
 }
 
 async fn write_table(
