@@ -236,7 +236,7 @@ impl Warehouse {
         answers: &[(DueDetail, DetailAnswer)],
         has_control: bool,
     ) -> Result<Tally, WarehouseError> {
-        let mut transaction = self.begin("storing single calls").await?;
+        let mut transaction = self.begin_writing("storing single calls").await?;
         let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
         let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
         let fates: Vec<i16> =
@@ -297,7 +297,6 @@ impl Warehouse {
             decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
-            store::plan_anew(&mut transaction).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
@@ -313,11 +312,10 @@ impl Warehouse {
         run: RunId,
         observations: &[Observation],
     ) -> Result<Tally, WarehouseError> {
-        let mut transaction = self.begin("storing what was fetched").await?;
+        let mut transaction = self.begin_writing("storing what was fetched").await?;
         let now = super::now(&mut transaction).await?;
         let given: Vec<&Observation> = observations.iter().collect();
         let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
-        store::plan_anew(&mut transaction).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction

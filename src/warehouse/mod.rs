@@ -28,6 +28,7 @@ mod moved;
 mod notes;
 mod page;
 mod pass;
+mod plans;
 mod probe;
 mod project;
 mod quarantine;
@@ -50,7 +51,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -70,6 +71,8 @@ pub use fresh::bytes_to_write;
 pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
 pub use pass::{Checkpoint, GivenUp, Pass, Proof};
+#[doc(hidden)]
+pub use plans::LOOKING_UP;
 pub use probe::Learned;
 pub use project::ProjectState;
 pub use quarantine::{QuarantinedItem, Retried};
@@ -80,8 +83,6 @@ pub use run::{Outcome, ProjectEnd, RunId, Tally};
 pub use seen::Seen;
 #[doc(hidden)]
 pub use statements::all_statements;
-#[doc(hidden)]
-pub use store::LOOKING_UP;
 pub use store::Observation;
 
 use crate::{
@@ -154,6 +155,9 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     pool: PgPool,
+    /// Where items are written. A pool lends its connections in turn, and for each that writes PostgreSQL makes all plans anew
+    /// and maps all tables: so only some of them do.
+    writers: PgPool,
 }
 
 impl Warehouse {
@@ -170,16 +174,21 @@ impl Warehouse {
             .application_name("argos-sync")
             .statement_cache_capacity(settings.statement_cache)
             .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections_max)
-            .acquire_timeout(settings.connect_timeout)
-            .after_release(|connection, _| {
-                // Its buffers have room for all rows of the largest statement, and it may not be used again for long.
-                connection.shrink_buffers();
-                Box::pin(std::future::ready(Ok(true)))
-            })
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+        let pool = |connections_max| {
+            PgPoolOptions::new()
+                .max_connections(connections_max)
+                .acquire_timeout(settings.connect_timeout)
+                .after_release(|connection, _| {
+                    // Its buffers have room for all rows of the largest statement, and it may not be used again for long.
+                    connection.shrink_buffers();
+                    Box::pin(std::future::ready(Ok(true)))
+                })
+                .connect_lazy_with(options.clone())
+        };
+        let others_max = settings.connections_max / 2;
+        let writers = pool(settings.connections_max - others_max);
+        let pool = if others_max == 0 { writers.clone() } else { pool(others_max) };
+        Ok(Self { pool, writers })
     }
 
     /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
@@ -201,21 +210,39 @@ impl Warehouse {
     /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.writers.close().await;
     }
 
     async fn begin(&self, doing: &'static str) -> Result<PgTransaction<'static>, WarehouseError> {
-        let mut transaction = self.pool.begin().await.map_err(WarehouseError::database(doing))?;
-        // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows. Plans
-        // that were made for empty tables would be kept while these fill, and compiling one takes longer than running it.
-        sqlx::raw_sql(
-            "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; \
-             set local jit = off; set local plan_cache_mode = force_custom_plan",
-        )
+        begin(&self.pool, doing, plans::CHOOSING).await
+    }
+
+    /// Begins a transaction that writes items.
+    async fn begin_writing(
+        &self,
+        doing: &'static str,
+    ) -> Result<PgTransaction<'static>, WarehouseError> {
+        begin(&self.writers, doing, LOOKING_UP).await
+    }
+}
+
+async fn begin(
+    pool: &PgPool,
+    doing: &'static str,
+    plans: &'static str,
+) -> Result<PgTransaction<'static>, WarehouseError> {
+    let mut transaction = pool.begin().await.map_err(WarehouseError::database(doing))?;
+    // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows. Compiling a
+    // plan takes longer than running it.
+    let settings = format!(
+        "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; set local jit = off; {plans}"
+    );
+    // Made of constants.
+    sqlx::raw_sql(AssertSqlSafe(settings))
         .execute(&mut *transaction)
         .await
         .map_err(WarehouseError::database(doing))?;
-        Ok(transaction)
-    }
+    Ok(transaction)
 }
 
 async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, WarehouseError> {

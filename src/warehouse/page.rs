@@ -11,6 +11,7 @@ use super::{
     claim,
     claim::Claim,
     pass::{self, Pass, Proof},
+    plans,
     received::{Body, Holding, Room},
     run::{self, RunId},
     seen::Seen,
@@ -89,7 +90,7 @@ impl Warehouse {
         page: &PageToStore,
         seen: Option<&Seen>,
     ) -> Result<PageStored, WarehouseError> {
-        let mut transaction = self.begin("storing a page").await?;
+        let mut transaction = self.begin_writing("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;
         let origin =
             Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
@@ -103,7 +104,7 @@ impl Warehouse {
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
         if page.next.is_none() {
-            store::plan_anew(&mut transaction).await?;
+            plans::choose_again(&mut transaction).await?;
         }
         let mut alarm = None;
         if let (None, Some(seen)) = (&page.next, seen) {

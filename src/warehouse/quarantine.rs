@@ -129,7 +129,7 @@ impl Warehouse {
         scope: &Arc<Scope>,
         digests: &[Digest],
     ) -> Result<Retried, WarehouseError> {
-        let mut transaction = self.begin("storing quarantined items").await?;
+        let mut transaction = self.begin_writing("storing quarantined items").await?;
         let now = super::now(&mut transaction).await?;
         let mut retried = Retried::default();
         let mut readable: BTreeMap<(Call, Day), Vec<Kept>> = BTreeMap::new();
@@ -147,7 +147,6 @@ impl Warehouse {
             let storable = without_older_than_known(&mut transaction, scope, &items).await?;
             let origin = Origin::Quarantine { call, day };
             let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
-            store::plan_anew(&mut transaction).await?;
             let passed_over = i64::try_from(items.len() - storable.len()).unwrap_or(i64::MAX);
             retried += Retried {
                 inserted: tally.inserted,

@@ -114,8 +114,7 @@ impl Work {
     }
 }
 
-/// Stores items of one origin; returns how many became what. The transaction goes on with plans for looking up by key, until
-/// [`plan_anew`].
+/// Stores items of one origin; returns how many became what.
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -165,9 +164,6 @@ pub(super) async fn store(
             also_due.push(*id);
         }
     }
-    if !(fresh.is_empty() && work.is_empty()) {
-        set(connection, LOOKING_UP).await?;
-    }
     if !fresh.is_empty() {
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
         // The memory of a page is held by any of its items.
@@ -184,30 +180,6 @@ pub(super) async fn store(
     }
     due::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
     Ok(tally)
-}
-
-/// Settings of statements that write: they look all up by key or by place and have but one good plan, whatever stands in the
-/// tables. Making it anew takes longer than to write a few rows, and copies all that is sent; and one that was made for a
-/// table that was empty must serve when it is large.
-#[doc(hidden)]
-pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; \
-    set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
-
-/// Settings of statements whose plan depends on what stands in the tables.
-const PLANNING_ANEW: &str = "set local plan_cache_mode = force_custom_plan; \
-    set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on";
-
-/// Has PostgreSQL plan what follows in the transaction by what it knows of the tables.
-pub(super) async fn plan_anew(connection: &mut PgConnection) -> Result<(), WarehouseError> {
-    set(connection, PLANNING_ANEW).await
-}
-
-async fn set(connection: &mut PgConnection, settings: &'static str) -> Result<(), WarehouseError> {
-    sqlx::raw_sql(settings)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("choosing how to plan"))
 }
 
 /// Of an id that stands twice in one answer the later element counts.
