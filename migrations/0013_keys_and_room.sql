@@ -20,7 +20,7 @@ end
 $$;
 
 -- A row that changes goes to a new place, and each index of its table needs a new entry, unless there is room for it on its page.
--- What a decision changes gets some; identities and raw items, of which a page holds three or four, would need a fourth of it.
+-- What a decision changes gets some; a page holds but three identities or seven raw items, and each would need room for one more.
 alter table argos.submission set (fillfactor = 90);
 alter table argos.kyc_attempt set (fillfactor = 90);
 alter table argos_pii.kyc_attempt_verification set (fillfactor = 90);
