@@ -7,8 +7,8 @@
 use super::{
     history,
     statements::{
-        arrived, given_columns, insert_into, is_parent, key_parts, list, looked_up, plain_columns,
-        same, sent_type, unnest,
+        arrived, given_columns, given_such, insert_into, is_parent, key_parts, list, looked_up,
+        plain_columns, same, unnest,
     },
 };
 use crate::normalize::catalogue::{Column, Key, Table, Type};
@@ -64,14 +64,12 @@ pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
 }
 
 fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
-    let columns = || plain_columns(table).iter().filter(|column| sets(column));
-    let mut given = key_parts(table);
-    given.extend(columns().map(|column| (column.name, sent_type(column.kind))));
+    let set = plain_columns(table).iter().filter(|column| sets(column));
     format!(
         "update {name} as own set {set}\nfrom {given}\ncross join {held}\nwhere own.ctid = held.place",
         name = table.qualified(),
-        set = assign(columns(), "given"),
-        given = side_by_side(2, &given),
+        set = assign(set, "given"),
+        given = side_by_side(2, &given_such(table, sets)),
         held = looked_up(table, "own.ctid as place", &same(&key_parts(table), "given"), "held"),
     )
 }

@@ -195,8 +195,17 @@ fn add_rows(table: &Table, first: usize) -> String {
 
 /// The key after `project` and the other columns, with the types they travel as.
 pub(super) fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+    given_such(table, |_| true)
+}
+
+/// The same with no other columns behind the key than these.
+pub(super) fn given_such(
+    table: &Table,
+    is_such: impl Fn(&catalogue::Column) -> bool,
+) -> Vec<(&'static str, &'static str)> {
     let mut given = key_parts(table);
-    given.extend(plain_columns(table).iter().map(|column| (column.name, sent_type(column.kind))));
+    let such = plain_columns(table).iter().filter(|column| is_such(column));
+    given.extend(such.map(|column| (column.name, sent_type(column.kind))));
     given
 }
 
