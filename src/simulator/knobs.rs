@@ -58,6 +58,8 @@ pub struct Knobs {
     pub too_large_status: u16,
     /// Every answer waits so long, in milliseconds.
     pub latency_ms: u64,
+    /// The `Date` header of every answer is ahead by this many seconds; negative: behind.
+    pub date_ahead_seconds: i64,
     /// Whether the project uses Secure Data Transmission (section 10), and how its ciphertexts are written (U21).
     pub encryption: Encryption,
     /// Where `count` and the cursor are looked for then (U22).
@@ -96,6 +98,7 @@ impl Default for Knobs {
             too_large_above: 0,
             too_large_status: 413,
             latency_ms: 0,
+            date_ahead_seconds: 0,
             encryption: Encryption::None,
             encrypted_paging: EncryptedPaging::Clear,
             encrypted_errors: false,

@@ -7,10 +7,12 @@ use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{get, post, put};
+use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 
 use super::answer::Answer;
 use super::bodies;
+use super::clock;
 use super::control;
 use super::encryption::{self, Pairs};
 use super::faults::{Fault, Faults};
@@ -52,14 +54,15 @@ async fn vendor(
     let asked = opened.as_ref().unwrap_or(&pairs);
     let kind = if method == Method::GET { kind(uri.path(), asked) } else { CallKind::Other };
     let call = world.count_call(kind);
-    let latency_ms = knobs.map_or(0, |(_, knobs)| knobs.latency_ms);
+    let (latency_ms, date_ahead_seconds) =
+        knobs.map_or((0, 0), |(_, knobs)| (knobs.latency_ms, knobs.date_ahead_seconds));
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
     let faults = world.faults();
     let fault = faults.of_call(call);
     let answer = || answer(&world, kind, key, opened, call);
-    match fault {
+    let response = match fault {
         None => response(answer()),
         Some(Fault::Slow) => {
             tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
@@ -73,7 +76,18 @@ async fn vendor(
         Some(Fault::Html) => html(),
         Some(Fault::ServerError) => response(server_error(call)),
         Some(Fault::TooManyRequests) => too_many_requests(&faults),
+    };
+    dated(response, date_ahead_seconds)
+}
+
+/// The answer of a vendor whose clock is ahead; without a difference the server writes the date.
+fn dated(mut response: Response, ahead_seconds: i64) -> Response {
+    let date = clock::now() + TimeDelta::seconds(ahead_seconds);
+    let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let (true, Ok(date)) = (ahead_seconds != 0, header::HeaderValue::try_from(date)) {
+        response.headers_mut().insert(header::DATE, date);
     }
+    response
 }
 
 fn kind(path: &str, pairs: &[(String, String)]) -> CallKind {
