@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    clocks,
     exit::{ExitStatus, Failed},
     open::{self, Opened},
     print,
@@ -15,7 +16,7 @@ use crate::{
     client::{ClientError, Gate, GateClosed},
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
-    sync::{self, Finding, ProbeError, Project, World},
+    sync::{self, Finding, ProbeError, Project, World, host_time},
     warehouse::SchemaState,
 };
 
@@ -50,6 +51,9 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
         for project in &world.projects {
             all_well &=
                 check_key(project).await && check_behaviour(world, project, can_learn).await;
+            if can_learn {
+                all_well &= check_clocks(&opened, project).await;
+            }
         }
     }
     opened.close().await?;
@@ -113,6 +117,23 @@ async fn check_key(project: &Project) -> bool {
             false
         }
     }
+}
+
+/// Compares the clocks; the vendor's is known once it has answered.
+async fn check_clocks(opened: &Opened, project: &Project) -> bool {
+    let vendor = project.client(Lane::Detail).vendor_time();
+    let clocks = opened.warehouse.clocks(project.name(), host_time, vendor).await;
+    let skews = match clocks {
+        Ok(clocks) => clocks.skews(),
+        Err(error) => {
+            wrong("clocks", &error.to_string(), error.advice());
+            return false;
+        }
+    };
+    for skew in &skews {
+        wrong(&format!("clocks of project {}", project.name()), &skew.to_string(), clocks::ADVICE);
+    }
+    skews.is_empty()
 }
 
 /// Shows what the API does, and whether it did otherwise before.

@@ -44,9 +44,9 @@ pub(super) async fn explain(
         };
         let events =
             opened.warehouse.events(project.scope(), &options.id, standing.window_day).await?;
-        let Outlook { settings, ledger, now } = Outlook::of(&world, project).await?;
-        let next = planner::next_look(&settings, &ledger, standing.window_day, now);
-        Ok::<_, Failed>(as_text(&standing, &events, next, now))
+        let Outlook { settings, ledger, clocks } = Outlook::of(&world, project).await?;
+        let next = planner::next_look(&settings, &ledger, standing.window_day, &clocks);
+        Ok::<_, Failed>(as_text(&standing, &events, next, clocks.database))
     };
     let told = told.await;
     opened.close().await?;

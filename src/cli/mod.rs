@@ -1,6 +1,7 @@
 //! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports and starts work.
 
 mod check;
+mod clocks;
 mod deletions;
 #[cfg(all(feature = "simulator", feature = "embedded"))]
 mod demo;

@@ -187,7 +187,7 @@ pub(super) fn words(outcome: ProjectOutcome) -> &'static str {
     match outcome {
         ProjectOutcome::Complete => "complete",
         ProjectOutcome::CompleteEmpty => "complete and empty",
-        ProjectOutcome::EmptyUnproven => "empty, unproven",
+        ProjectOutcome::EmptyUnproven => "empty, unverified",
         ProjectOutcome::Partial => "partial",
         ProjectOutcome::Blocked => "blocked",
         ProjectOutcome::Misconfigured => "misconfigured",

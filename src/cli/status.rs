@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
+    clocks::{self, WrongClock},
     exit::{ExitStatus, Failed},
     open, print,
 };
 use crate::{
     config::Config,
+    sync::host_time,
     warehouse::{BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SchemaState},
 };
 
@@ -35,12 +37,14 @@ struct Standing {
     calls: Vec<CallsToday>,
     blocked_days: Vec<BlockedDay>,
     runs: Vec<RunReport>,
+    wrong_clocks: Vec<WrongClock>,
 }
 
 impl Standing {
     /// Whether a person should look: what is still being read, or will be tried again at the next bell, is not wrong.
     fn is_wrong(&self) -> bool {
         !self.blocked_days.is_empty()
+            || !self.wrong_clocks.is_empty()
             || self.projects.iter().any(|project| {
                 project.blocked_at.is_some()
                     || project.empty_unproven > 0
@@ -64,6 +68,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
+            wrong_clocks: clocks::wrong_clocks(&opened.warehouse, host_time).await?,
         }))
     };
     let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
@@ -111,7 +116,7 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, blocked_days, runs } = standing;
+    let Standing { projects, calls, blocked_days, runs, wrong_clocks } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -160,8 +165,9 @@ fn as_text(standing: &Standing) -> String {
         }
         if project.empty_unproven > 0 {
             tell(format_args!(
-                "has {} windows that came back empty, unproven",
-                project.empty_unproven
+                "has {} windows that came back empty, unverified: {}",
+                project.empty_unproven,
+                empty_reason(project)
             ));
         }
         if project.alarms > 0 {
@@ -190,7 +196,19 @@ fn as_text(standing: &Standing) -> String {
             tell(format_args!("could not read {more} more days: see status --json"));
         }
     }
+    for clock in wrong_clocks {
+        let _infallible = writeln!(text, "\n{}; {}", clock.text, clocks::ADVICE);
+    }
     text + "\n" + &runs_as_text(runs)
+}
+
+/// Why windows that came back empty are not believed.
+fn empty_reason(project: &ProjectReport) -> &'static str {
+    if project.is_doubted {
+        "live records are known there, and single calls do not show that they are gone"
+    } else {
+        "the date filter of this project has never returned anything"
+    }
 }
 
 fn time(time: Option<DateTime<Utc>>) -> String {
@@ -235,7 +253,7 @@ fn in_words(outcome: Option<&str>) -> &str {
     match outcome {
         None => "running",
         Some("complete_empty") => "complete and empty",
-        Some("empty_unproven") => "empty, unproven",
+        Some("empty_unproven") => "empty, unverified",
         Some(word) => word,
     }
 }
@@ -246,6 +264,7 @@ struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
     blocked_days: Vec<BlockedDayJson<'a>>,
     runs: Vec<RunJson<'a>>,
+    wrong_clocks: &'a [WrongClock],
 }
 
 #[derive(Serialize)]
@@ -356,7 +375,9 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             duplicate: run.duplicate,
         })
         .collect();
-    let mut text = serde_json::to_string_pretty(&StatusJson { projects, blocked_days, runs })
+    let wrong_clocks = &standing.wrong_clocks;
+    let status = StatusJson { projects, blocked_days, runs, wrong_clocks };
+    let mut text = serde_json::to_string_pretty(&status)
         .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
     text.push('\n');
     Ok(text)

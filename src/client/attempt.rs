@@ -5,6 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use bytes::Bytes;
 use reqwest::{Response, Url, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 
 use super::{
     buffers::Buffer,
@@ -14,6 +15,7 @@ use super::{
     redaction::Redaction,
     retry_after::retry_after,
     settings::{Settings, SettingsError},
+    vendor_clock::VendorClock,
     vendor_error::{Meaning, Refusal},
 };
 use crate::{
@@ -82,6 +84,8 @@ pub(super) struct Attempt<'a> {
     pub(super) cipher: Option<&'a Arc<Cipher>>,
     /// Looks at items on the way.
     pub(super) look: &'a Arc<Look>,
+    /// Takes the time of the answer.
+    pub(super) vendor_clock: &'a VendorClock,
     /// The shape of the answer.
     pub(super) stream: Stream,
     /// Whether one record is asked for, or a page.
@@ -98,6 +102,7 @@ impl Attempt<'_> {
         let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
+        self.vendor_clock.note(response.headers(), Instant::now());
         let wait = retry_after(response.headers());
         if !status.is_success() {
             let body = self.refusal_body(response).await;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, sleep};
 
@@ -22,6 +23,7 @@ use super::{
     pause::Pause,
     request::{DateStyle, Request, endpoint},
     settings::{Settings, SettingsError},
+    vendor_clock::VendorClock,
     vendor_error::Meaning,
 };
 use crate::domain::{Call, ReadNumber, Stream};
@@ -32,6 +34,7 @@ pub(super) struct Caller {
     stream: Stream,
     http: reqwest::Client,
     pause: Pause,
+    vendor_clock: VendorClock,
     page_size: PageSize,
     /// There for projects that encrypt.
     cipher: Option<Arc<Cipher>>,
@@ -62,6 +65,7 @@ impl Caller {
         Ok(Self {
             http: http_client(&settings)?,
             pause: Pause::default(),
+            vendor_clock: VendorClock::default(),
             page_size: PageSize::new(settings.page_size.get()),
             cipher: cipher
                 .transpose()
@@ -156,11 +160,17 @@ impl Caller {
             },
             cipher: self.cipher.as_ref(),
             look: &self.look,
+            vendor_clock: &self.vendor_clock,
             stream: self.stream,
             call: if request.is_page() { Call::List } else { Call::Detail },
             answer_bytes_max: self.settings.answer_bytes_max,
             hidden,
         })
+    }
+
+    /// The vendor's time; `None` before its first answer.
+    pub(super) fn vendor_time(&self) -> Option<DateTime<Utc>> {
+        self.vendor_clock.now(Instant::now())
     }
 
     /// Waits while the vendor wants nobody with this key to ask.

@@ -30,6 +30,7 @@ mod retry_after;
 #[cfg(test)]
 mod scripted;
 mod settings;
+mod vendor_clock;
 mod vendor_error;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt};
 
 pub use self::{
@@ -110,6 +112,11 @@ impl Client {
     /// tried as ever.
     pub fn expect_date_style(&self, style: DateStyle) {
         self.caller.expect_date_style(style);
+    }
+
+    /// The vendor's time by the `Date` header of its last answer; `None` before the first.
+    pub fn vendor_time(&self) -> Option<DateTime<Utc>> {
+        self.caller.vendor_time()
     }
 
     /// How ciphertexts are written; `None` for a project without Secure Data Transmission.

@@ -4,6 +4,7 @@
 //! SQL exist; every other room may use it, and it uses none.
 
 mod budget;
+mod clock;
 mod day;
 mod item;
 mod lane;
@@ -12,6 +13,7 @@ mod project;
 mod window;
 
 pub use budget::{Grant, Spending, Spent};
+pub use clock::{Clocks, OtherClock, Skew};
 pub use day::{DayState, Ledger};
 pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::{Day, DayState, Lane, Ledger, Reading, Window};
+use crate::domain::{Clocks, Day, DayState, Lane, Ledger, Reading, Window};
 
 /// A walk somebody should make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +63,10 @@ pub struct Settings {
 
 /// The walks that are due now, the most urgent first: today and yesterday; days whose records move; days never finally read,
 /// the newest first; the rest of history in its turn.
-pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Task> {
-    let today = now.date_naive();
-    let yesterday = today.pred_opt().unwrap_or(today);
-    let tomorrow = today.succ_opt().unwrap_or(today);
-    let days = all_days(settings, ledger, yesterday);
+pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> {
+    let now = clocks.database;
+    let newest = clocks.newest_window();
+    let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
     let cycle = spacing::cycle(settings, &counts);
     let mut due: BTreeMap<Lane, Vec<Day>> = BTreeMap::new();
@@ -76,10 +75,7 @@ pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Tas
             due.entry(lane).or_default().push(state.day);
         }
     }
-    let mut tasks = Vec::new();
-    if let Ok(window) = Window::new(yesterday, tomorrow) {
-        tasks.push(Task { lane: Lane::Fresh, reading: Reading::Window(window) });
-    }
+    let mut tasks = vec![Task { lane: Lane::Fresh, reading: Reading::Window(newest) }];
     for lane in [Lane::Unsettled, Lane::Backfill, Lane::Audit] {
         let days = due.remove(&lane).unwrap_or_default();
         let windows = windows::gather(settings, &counts, lane, &days);
@@ -103,25 +99,27 @@ pub fn next_look(
     settings: &Settings,
     ledger: &Ledger,
     day: Day,
-    now: DateTime<Utc>,
+    clocks: &Clocks,
 ) -> Option<(Lane, DateTime<Utc>)> {
-    let yesterday = now.date_naive().pred_opt().unwrap_or(day);
-    if day >= yesterday {
+    let now = clocks.database;
+    let newest = clocks.newest_window();
+    if day >= newest.from() {
         return Some((Lane::Fresh, now));
     }
-    let days = all_days(settings, ledger, yesterday);
+    let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
     let state = days.iter().find(|state| state.day == day)?;
     spacing::next(settings, spacing::cycle(settings, &counts), state, now)
 }
 
-/// Every day before yesterday that anybody asked for: since the configured day, and those that were read besides.
-fn all_days(settings: &Settings, ledger: &Ledger, yesterday: Day) -> Vec<DayState> {
+/// Every day before the newest window that the warehouse covers or should cover: since the configured day, and those that
+/// were read before.
+fn all_days(settings: &Settings, ledger: &Ledger, newest: Day) -> Vec<DayState> {
     let mut days: BTreeMap<Day, DayState> = BTreeMap::new();
-    if let Some(history) = settings.since.and_then(|since| Window::new(since, yesterday).ok()) {
+    if let Some(history) = settings.since.and_then(|since| Window::new(since, newest).ok()) {
         days.extend(history.days().map(|day| (day, DayState::unread(day))));
     }
-    let read = ledger.days.iter().filter(|state| state.as_of.is_some() && state.day < yesterday);
+    let read = ledger.days.iter().filter(|state| state.day < newest);
     days.extend(read.map(|state| (state.day, *state)));
     days.into_values().collect()
 }

@@ -12,6 +12,11 @@ fn at(number: i64, hour: u32, minute: u32) -> DateTime<Utc> {
     day(number).and_hms_opt(hour, minute, 0).unwrap().and_utc()
 }
 
+/// Plans with clocks that agree.
+fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Task> {
+    super::plan(settings, ledger, &Clocks::agreeing(now))
+}
+
 fn window(from: i64, to: i64) -> Window {
     Window::new(day(from), day(to)).unwrap()
 }

@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 use super::{Project, World, calls::Calls, outcome::Failure, writing::insist};
 use crate::{
     domain::Lane,
-    warehouse::{DetailAnswer, DueDetail, Rank, RunId},
+    warehouse::{DetailAnswer, DueDetail, Rank, RunId, WarehouseError},
 };
 
 /// Live records that are tried, at most, for a control call that succeeds.
@@ -55,10 +55,14 @@ async fn store(
     answers: &[(DueDetail, DetailAnswer)],
 ) -> Result<(), Failure> {
     let has_control = has_control(world, project, answers).await?;
-    let tally = insist(world, async || {
+    let stored = insist(world, async || {
         world.warehouse.commit_details(&project.scope, run, answers, has_control).await
     })
-    .await?;
+    .await;
+    let tally = match stored {
+        Err(WarehouseError::ServerChanged) => return ask_again(world, project, run, answers).await,
+        stored => stored?,
+    };
     let made = answers.iter().filter(|(_, answer)| !matches!(answer, DetailAnswer::NotAsked));
     let calls = made.count();
     world.progress.add_details_done(calls);
@@ -66,6 +70,24 @@ async fn store(
         project = %project.name(), calls, received = tally.received,
         updated = tally.updated, "single calls stored"
     );
+    Ok(())
+}
+
+/// Discards answers that were asked for before PostgreSQL was restored or failed over: their calls stay due.
+async fn ask_again(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    answers: &[(DueDetail, DetailAnswer)],
+) -> Result<(), Failure> {
+    warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "single calls are made again");
+    insist(world, async || world.warehouse.adopt_server().await).await?;
+    let not_made: Vec<_> =
+        answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();
+    insist(world, async || {
+        world.warehouse.commit_details(&project.scope, run, &not_made, false).await
+    })
+    .await?;
     Ok(())
 }
 

@@ -3,17 +3,15 @@
 
 use std::collections::VecDeque;
 
-use chrono::{DateTime, Utc};
-
 use super::{
-    Project, World, backfill, detail,
+    Project, World, backfill, clocks, detail,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
     windows::read_windows,
     writing::insist,
 };
 use crate::{
-    domain::{Lane, Ledger},
+    domain::{Clocks, Lane, Ledger, Reading},
     planner::{self, Task},
     warehouse::{DetailMode, Rank, RunId, WarehouseError},
 };
@@ -43,8 +41,8 @@ pub struct Outlook {
     pub settings: planner::Settings,
     /// What is known of its days.
     pub ledger: Ledger,
-    /// The time by the one clock.
-    pub now: DateTime<Utc>,
+    /// The time by every clock that is known.
+    pub clocks: Clocks,
 }
 
 impl Outlook {
@@ -55,13 +53,22 @@ impl Outlook {
         let (name, stream) = (project.name(), project.stream());
         let reading = async || world.warehouse.ledger(name, stream, settings.recent).await;
         let ledger = insist(world, reading).await?;
-        let now = insist(world, async || world.warehouse.now().await).await?;
-        Ok(Self { settings, ledger, now })
+        let clocks = clocks::read(world, project).await?;
+        Ok(Self { settings, ledger, clocks })
+    }
+
+    /// The newest window anew, if it is wider by what the clocks show now.
+    fn missed(&self, clocks: &Clocks) -> Option<Task> {
+        let (read, newest) = (self.clocks.newest_window(), clocks.newest_window());
+        // That midnight has passed meanwhile is no reason: the next round begins with the new day.
+        let is_wider = newest.len_days() > read.len_days();
+        let reading = Reading::Window(newest);
+        is_wider.then_some(Task { lane: Lane::Fresh, reading })
     }
 
     /// The walks that are due now.
     pub fn tasks(&self) -> Vec<Task> {
-        planner::plan(&self.settings, &self.ledger, self.now)
+        planner::plan(&self.settings, &self.ledger, &self.clocks)
     }
 }
 
@@ -75,6 +82,13 @@ async fn due(
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         outlook.tasks().into_iter().partition(|task| is_urgent(task.lane));
     let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
+    // The vendor's first answer may show that its day has come already.
+    let clocks = clocks::read(world, project).await?;
+    clocks::report(world, project, &clocks).await?;
+    if let Some(task) = outlook.missed(&clocks) {
+        let tasks = VecDeque::from([task]);
+        walked = walked.then(read_windows(world, project, run, None, tasks, yields).await?);
+    }
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Rank::News, &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
@@ -82,7 +96,7 @@ async fn due(
     }
     if !rest.is_empty() {
         // Older days may prove the date filter for the fresh ones.
-        rest.extend(walked.unproven.drain(..));
+        rest.extend(walked.unproven.drain(..).map(|(task, _)| task));
         walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;

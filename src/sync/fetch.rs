@@ -66,23 +66,39 @@ async fn store(
         Wanted::Userid(userid) => found(project, Find::Userid(userid)).await?,
         Wanted::Email(email) => found(project, Find::Email(email)).await?,
     };
-    let mut observations = Vec::new();
-    for id in ids {
-        let answer = project.client(Lane::Detail).detail(&id).await?;
-        if let Some(item) = answer.item {
-            observations.push(Observation::of(&project.scope, answer.read, item));
+    let found = match ask_and_store(world, project, run, &ids).await {
+        Err(Failure::Warehouse(WarehouseError::ServerChanged)) => {
+            insist(world, async || world.warehouse.adopt_server().await).await?;
+            ask_and_store(world, project, run, &ids).await?
         }
-    }
-    let none = observations.is_empty();
-    insist(world, async || {
-        world.warehouse.commit_fetched(&project.scope, run, &observations).await
-    })
-    .await?;
-    if none {
+        other => other?,
+    };
+    if found == 0 {
         let why = "the vendor knows no such record".to_owned();
         return Ok((ProjectOutcome::CompleteEmpty, Some(why)));
     }
     Ok((ProjectOutcome::Complete, None))
+}
+
+/// Makes the single calls of these records and stores what they bring; returns how many were found.
+async fn ask_and_store(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    ids: &BTreeSet<String>,
+) -> Result<usize, Failure> {
+    let mut observations = Vec::new();
+    for id in ids {
+        let answer = project.client(Lane::Detail).detail(id).await?;
+        if let Some(item) = answer.item {
+            observations.push(Observation::of(&project.scope, answer.read, item));
+        }
+    }
+    insist(world, async || {
+        world.warehouse.commit_fetched(&project.scope, run, &observations).await
+    })
+    .await?;
+    Ok(observations.len())
 }
 
 /// List answers are sparse, so they only tell the ids.

@@ -4,9 +4,11 @@
 
 mod backfill;
 mod calls;
+mod clocks;
 mod daemon;
 mod detail;
 mod due;
+mod empty;
 mod fetch;
 mod gate;
 mod heartbeat;
@@ -37,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 pub use backfill::Backfill;
+pub use clocks::host_time;
 pub use daemon::run_daemon;
 pub use due::{Outlook, run_due};
 pub use fetch::{Fetched, Wanted, fetch};

@@ -54,7 +54,7 @@ impl ProjectOutcome {
         match proof {
             Proof::Complete => Self::Complete,
             Proof::CompleteEmpty => Self::CompleteEmpty,
-            Proof::EmptyUnproven => Self::EmptyUnproven,
+            Proof::EmptyUnproven(_) => Self::EmptyUnproven,
         }
     }
 }

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
 
 use super::{
-    Project, World,
+    Project, World, empty,
     in_flight::{PageBytes, Reserved},
     outcome::Failure,
     writing::insist,
@@ -52,12 +52,16 @@ pub(super) async fn walk(
     let mut bytes = PageBytes::new(&project.item_bytes, project.page_size());
     let mut next = fetch(world, project, &mut pages, &bytes, holding).await;
     loop {
-        let fetched = next?;
+        let mut fetched = next?;
         if let Some(seen) = &mut seen {
             seen.add(&fetched.page);
         }
         let checkpoint = fetched.checkpoint();
         let is_last = checkpoint.is_none();
+        let has_brought = pass.received > 0 || !fetched.page.observations.is_empty();
+        if is_last && !has_brought && claim.reading.is_filtered() {
+            fetched.page.is_doubted = empty::is_doubted(world, project, claim).await?;
+        }
         let storing = store_fetched(world, project, claim, pass, run, fetched, seen.as_ref());
         let fetching = async {
             // Behind the last page there is none, and nothing is interrupted any more.
@@ -72,6 +76,7 @@ pub(super) async fn walk(
         let Tally { received, inserted, updated, .. } = stored.tally;
         bytes.note_written(inserted + updated, received);
         pass.checkpoint = checkpoint;
+        pass.received += received;
         if let Some(proof) = stored.proof {
             return Ok(proof);
         }

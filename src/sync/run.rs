@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     client::Remedy,
-    warehouse::{self, ProjectEnd, RunId, WarehouseError},
+    warehouse::{self, ProjectEnd, RunId, SetBack, WarehouseError},
 };
 
 /// A run renews its row so often: a fifth of its lease.
@@ -28,6 +28,7 @@ pub(super) async fn run_projects<'p>(
     projects: impl Iterator<Item = &'p Project>,
     work: impl AsyncFn(&'p Project, RunId) -> Result<(ProjectOutcome, Option<String>), Failure>,
 ) -> Result<(RunId, Ended), WarehouseError> {
+    prepare(world).await?;
     let run =
         insist(world, async || world.warehouse.begin_run(command, &world.holder).await).await?;
     free_the_gone(world).await?;
@@ -63,10 +64,34 @@ pub(super) async fn run_projects<'p>(
     Ok((run, ended))
 }
 
+/// Repairs what a clock that was set back, or a sequence that was rebuilt, would spoil.
+async fn prepare(world: &World) -> Result<(), WarehouseError> {
+    report_set_back(insist(world, async || world.warehouse.note_clock().await).await?);
+    if insist(world, async || world.warehouse.adopt_server().await).await? {
+        warn!(
+            "a sequence of argos_sync was behind the numbers in use, as after a restore or a failover: it was raised"
+        );
+    }
+    Ok(())
+}
+
 /// Tells that the run goes on. Where that fails, whatever the run does fails too, and says so.
 async fn renew(world: &World, run: RunId) {
-    if let Err(error) = world.warehouse.renew_run(run).await {
+    let renewed = async {
+        report_set_back(world.warehouse.note_clock().await?);
+        world.warehouse.renew_run(run).await
+    };
+    if let Err(error) = renewed.await {
         debug!(%error, run = run.0, "the run was not renewed");
+    }
+}
+
+fn report_set_back(set_back: Option<SetBack>) {
+    if let Some(SetBack { by }) = set_back {
+        warn!(
+            minutes = by.num_minutes(),
+            "PostgreSQL's clock was ahead and has been set back: the days read by the wrong time are read again"
+        );
     }
 }
 

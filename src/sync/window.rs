@@ -110,6 +110,7 @@ async fn read_claimed(
             }
             Err(Failure::Warehouse(error)) if error.remedy() == warehouse::Remedy::ReadAgain => {
                 info!(project = %project.name(), window = %claim.reading, "{error}");
+                insist(world, async || world.warehouse.adopt_server().await).await?;
                 // Once is enough: what is asked for twice is held.
                 holding = Holding::UntilWritten;
                 continue;

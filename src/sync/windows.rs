@@ -14,23 +14,22 @@ use super::{
 use crate::{
     domain::Reading,
     planner::Task,
-    warehouse::{Proof, RunId},
+    warehouse::{Proof, RunId, Unverified},
 };
 
 /// How far some walks came.
 pub(super) struct Walked {
     worst: (ProjectOutcome, Option<String>),
-    /// What came back empty before the date filter was proven.
-    pub(super) unproven: VecDeque<Task>,
+    /// What came back empty without proving anything, and why not.
+    pub(super) unproven: VecDeque<(Task, Unverified)>,
 }
 
 impl Walked {
     /// How it ended, all in all.
     pub(super) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
-        if self.unproven.is_empty() {
-            self.worst
-        } else {
-            worse(self.worst, unproven_note(project))
+        match self.unproven.front() {
+            None => self.worst,
+            Some((task, why)) => worse(self.worst, unproven_note(project, task, *why)),
         }
     }
 
@@ -43,7 +42,7 @@ impl Walked {
 /// Reads windows in their order, as many at a time as the project has workers, halves of those that are too large
 /// included.
 ///
-/// A window that came back empty before the date filter was proven is read once more at the end, when it may be. The first
+/// A window that came back empty without proving anything is read once more at the end, when it may. The first
 /// failure that is no window's own keeps further windows from being begun.
 pub(super) async fn read_windows(
     world: &World,
@@ -88,7 +87,7 @@ pub(super) async fn read_windows(
 /// What is still to be read, and how the rest ended.
 struct Walks {
     queue: VecDeque<Task>,
-    unproven: VecDeque<Task>,
+    unproven: VecDeque<(Task, Unverified)>,
     worst: (ProjectOutcome, Option<String>),
     /// Windows that were begun and not read to their end.
     left: usize,
@@ -113,7 +112,7 @@ impl Walks {
     fn next(&mut self, is_idle: bool) -> Option<Task> {
         let may_be_proven = !self.is_second_try && self.worst.0 >= ProjectOutcome::Complete;
         if self.queue.is_empty() && is_idle && may_be_proven {
-            self.queue = std::mem::take(&mut self.unproven);
+            self.queue = self.unproven.drain(..).map(|(task, _)| task).collect();
             self.is_second_try = true;
         }
         self.is_first = false;
@@ -136,7 +135,7 @@ impl Walks {
     fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
         let Task { lane, reading } = task;
         match end {
-            WindowEnd::Walked(Proof::EmptyUnproven) => self.unproven.push_back(task),
+            WindowEnd::Walked(Proof::EmptyUnproven(why)) => self.unproven.push_back((task, why)),
             WindowEnd::Walked(proof) => {
                 self.add(ProjectOutcome::of(proof), None);
                 world.progress.window_done();
@@ -165,12 +164,24 @@ impl Walks {
     }
 }
 
-fn unproven_note(project: &Project) -> (ProjectOutcome, Option<String>) {
-    let name = project.name();
-    warn!(project = %name, "nothing came, and this project's date filter has never been seen to return anything");
-    let why = "empty, unproven: nothing came, and this project's date filter has never been seen to return anything; \
-        check that the days and the key are the ones you mean";
-    (ProjectOutcome::EmptyUnproven, Some(why.to_owned()))
+/// What to tell about windows that came back empty without proving anything; `task` is the first of them.
+fn unproven_note(
+    project: &Project,
+    task: &Task,
+    why: Unverified,
+) -> (ProjectOutcome, Option<String>) {
+    let (name, reading) = (project.name(), task.reading);
+    let why = match why {
+        Unverified::Filter => {
+            "this project's date filter has never returned anything; check that the days and the key are the ones you mean"
+        }
+        Unverified::Records => {
+            "live records are known there, and single calls do not show that they are gone; nothing was covered or deleted, \
+             and the next run reads these days again: if it ends the same way, ask the vendor why its list is empty"
+        }
+    };
+    warn!(project = %name, window = %reading, "empty, unverified: {why}");
+    (ProjectOutcome::EmptyUnproven, Some(format!("empty, unverified: {reading}: {why}")))
 }
 
 /// The worse of two ends; of two alike the first.

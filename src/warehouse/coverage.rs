@@ -7,6 +7,7 @@ use crate::domain::{Day, DayState, Ledger, ProjectName, Stream};
 
 struct DayRow {
     day: Day,
+    is_past: bool,
     as_of: DateTime<Utc>,
     records: i32,
     unsettled: bool,
@@ -25,7 +26,7 @@ impl Warehouse {
         let doing = "reading coverage";
         let rows = sqlx::query_as!(
             DayRow,
-            r#"select covered.day, covered.as_of, covered.records,
+            r#"select covered.day, covered.as_of <= argos_sync.clock() as "is_past!", covered.as_of, covered.records,
                 unsettled.window_day is not null as "unsettled!", moved.moved_at, decided.approved_at
              from argos_sync.coverage as covered
              left join (
@@ -49,7 +50,8 @@ impl Warehouse {
         .await
         .map_err(WarehouseError::database(doing))?;
         let unfiltered_as_of = sqlx::query_scalar!(
-            "select unfiltered_as_of from argos_sync.project where project = $1",
+            "select unfiltered_as_of from argos_sync.project
+             where project = $1 and unfiltered_as_of <= argos_sync.clock()",
             project.as_str(),
         )
         .fetch_optional(&self.pool)
@@ -58,7 +60,8 @@ impl Warehouse {
         .flatten();
         let days = rows.into_iter().map(|row| DayState {
             day: row.day,
-            as_of: Some(row.as_of),
+            // A wrong clock has written a later one: who knows when that day was read.
+            as_of: row.is_past.then_some(row.as_of),
             records: u32::try_from(row.records).unwrap_or_default(),
             unsettled: row.unsettled,
             moved_at: row.moved_at,
@@ -73,9 +76,11 @@ impl Warehouse {
             r#"select coalesce(case when $5 then (
                     select count(*) = $4::date - $3::date from argos_sync.coverage as covered
                     where covered.project = $1 and covered.stream = $2 and day >= $3 and day < $4
-                      and as_of > run.started_at)
+                      and covered.fence > run.fence and as_of between run.started_at and argos_sync.clock())
                 else (
-                    select unfiltered_as_of > run.started_at from argos_sync.project where project = $1) end, false)
+                    select unfiltered_fence > run.fence
+                        and unfiltered_as_of between run.started_at and argos_sync.clock()
+                    from argos_sync.project where project = $1) end, false)
                 as "was_read!"
                from argos_sync.run where run_id = $6"#,
             claim.project.as_str(),

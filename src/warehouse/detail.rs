@@ -10,6 +10,7 @@ use super::{
     claim::LEASE_SECONDS,
     due::Rank,
     run::{self, RunId},
+    server::Drawn,
     store::{self, Observation, Origin},
 };
 use crate::domain::ReadNumber;
@@ -35,6 +36,17 @@ pub enum DetailAnswer {
     Failed,
     /// The call was not made after all; it stays due.
     NotAsked,
+}
+
+impl DetailAnswer {
+    /// The number that orders the answer; `None` where there was none.
+    fn read(&self) -> Option<ReadNumber> {
+        match self {
+            Self::Found(observation) => Some(observation.read),
+            Self::NotFound(read) => Some(*read),
+            Self::Failed | Self::NotAsked => None,
+        }
+    }
 }
 
 /// After each failure a call waits twice as long, at most so many seconds.
@@ -281,6 +293,9 @@ impl Warehouse {
         .fetch_all(&mut *transaction)
         .await
         .map_err(WarehouseError::database("taking single calls from what is due"))?;
+        let reads = answers.iter().filter_map(|(_, answer)| answer.read());
+        let drawn = Drawn::of(reads, fences.iter().copied().max().unwrap_or_default());
+        self.check_server(&mut transaction, &drawn).await?;
         let mut tally = Tally::default();
         if let Some(now) = held.first().map(|row| row.now) {
             let ours: HashSet<&str> = held.iter().map(|row| row.id.as_str()).collect();
@@ -300,7 +315,8 @@ impl Warehouse {
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
-        run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
+        let source = run::Source::Details(calls);
+        run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;
         Ok(tally)
     }
@@ -314,10 +330,13 @@ impl Warehouse {
     ) -> Result<Tally, WarehouseError> {
         let mut transaction = self.begin_writing("storing what was fetched").await?;
         let now = super::now(&mut transaction).await?;
+        let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
+        self.check_server(&mut transaction, &drawn).await?;
         let given: Vec<&Observation> = observations.iter().collect();
         let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
-        run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
+        let source = run::Source::Details(calls);
+        run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction
             .commit()
             .await

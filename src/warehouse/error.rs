@@ -39,6 +39,11 @@ pub enum WarehouseError {
     /// The page was let go when rows had been made of it, and they were not written.
     #[error("the page has to be asked for again")]
     PageGone,
+    /// The server was restored or has failed over since these observations were numbered; nothing was written.
+    #[error(
+        "PostgreSQL was restored or failed over: answers that were asked for before are discarded"
+    )]
+    ServerChanged,
     /// The schema was made by a newer release.
     #[error("the schema is newer than this program")]
     NewerSchema,
@@ -105,7 +110,7 @@ impl WarehouseError {
                     _ => Remedy::CallPerson,
                 },
             },
-            Self::PageGone => Remedy::ReadAgain,
+            Self::PageGone | Self::ServerChanged => Remedy::ReadAgain,
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
             Self::NoUrl
             | Self::NewerSchema
@@ -137,6 +142,7 @@ impl WarehouseError {
             | Self::FenceLost
             | Self::CheckpointMoved { .. }
             | Self::PageGone
+            | Self::ServerChanged
             | Self::CorruptRaw(_)
             | Self::Shape { .. } => false,
         }
@@ -164,7 +170,7 @@ impl WarehouseError {
             Self::NoUrl => {
                 "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
             }
-            Self::PageGone => "nothing to do: the page is asked for again",
+            Self::PageGone | Self::ServerChanged => "nothing to do: the same is asked for again",
             Self::NoTime => "start again: work goes on from the last page that was stored",
             Self::FenceLost | Self::CheckpointMoved { .. } => {
                 "nothing to do: the other process goes on with it"

@@ -11,12 +11,14 @@ mod blocked;
 mod body;
 mod budget;
 mod claim;
+mod clock;
 mod coverage;
 mod cycle;
 mod deletion;
 mod detail;
 mod due;
 mod error;
+mod expected;
 mod explain;
 mod forget;
 mod fresh;
@@ -41,6 +43,7 @@ mod report;
 mod rows;
 mod run;
 mod seen;
+mod server;
 mod statements;
 mod store;
 mod tables;
@@ -61,6 +64,7 @@ pub use blocked::BlockedDay;
 pub use body::RawStorage;
 pub use budget::{Block, CallsReport, Unused};
 pub use claim::Claim;
+pub use clock::SetBack;
 pub use cycle::Cycle;
 pub use deletion::{Alarm, Decision, Verdict};
 pub use detail::{DetailAnswer, DueDetail};
@@ -70,7 +74,7 @@ pub use explain::{Event, Standing};
 pub use fresh::bytes_to_write;
 pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
-pub use pass::{Checkpoint, GivenUp, Pass, Proof};
+pub use pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};
 #[doc(hidden)]
 pub use plans::LOOKING_UP;
 pub use probe::Learned;
@@ -85,6 +89,7 @@ pub use seen::Seen;
 pub use statements::all_statements;
 pub use store::Observation;
 
+use self::server::KnownServer;
 use crate::{
     domain::{ProjectName, ReadNumber, Stream},
     json::Paths,
@@ -158,6 +163,7 @@ pub struct Warehouse {
     /// Where items are written. A pool lends its connections in turn, and for each that writes PostgreSQL makes all plans anew
     /// and maps all tables: so only some of them do.
     writers: PgPool,
+    server: KnownServer,
 }
 
 impl Warehouse {
@@ -188,7 +194,7 @@ impl Warehouse {
         let others_max = settings.connections_max / 2;
         let writers = pool(settings.connections_max - others_max);
         let pool = if others_max == 0 { writers.clone() } else { pool(others_max) };
-        Ok(Self { pool, writers })
+        Ok(Self { pool, writers, server: KnownServer::default() })
     }
 
     /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
@@ -196,7 +202,10 @@ impl Warehouse {
         sqlx::query_scalar!(r#"select nextval('argos_sync.read_number') as "number!""#)
             .fetch_one(&self.pool)
             .await
-            .map(ReadNumber)
+            .map(|number| {
+                self.server.note_drawn(number);
+                ReadNumber(number)
+            })
             .map_err(WarehouseError::database("drawing a read number"))
     }
 

@@ -15,6 +15,7 @@ use super::{
     received::{Body, Holding, Room},
     run::{self, RunId},
     seen::Seen,
+    server::Drawn,
     store::{self, Observation, Origin},
 };
 use crate::{
@@ -33,6 +34,8 @@ pub struct PageToStore {
     pub observations: Vec<Observation>,
     /// Where the walk goes on; `None`: this was the last page.
     pub next: Option<(Cursor, Trail)>,
+    /// The walk brought nothing at all, and that is not believed: it covers no day and misses no record.
+    pub is_doubted: bool,
 }
 
 /// What storing a page came to.
@@ -69,7 +72,7 @@ impl PageToStore {
         let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
         let observations = if is_seen { look() } else { on_own_thread(look).await };
-        Self { number, read, observations, next }
+        Self { number, read, observations, next, is_doubted: false }
     }
 }
 
@@ -92,6 +95,8 @@ impl Warehouse {
     ) -> Result<PageStored, WarehouseError> {
         let mut transaction = self.begin_writing("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;
+        let drawn = Drawn::of(std::iter::once(page.read), claim.fence);
+        self.check_server(&mut transaction, &drawn).await?;
         let origin =
             Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
         let (asked, inside) =
@@ -107,7 +112,7 @@ impl Warehouse {
             plans::choose_again(&mut transaction).await?;
         }
         let mut alarm = None;
-        if let (None, Some(seen)) = (&page.next, seen) {
+        if let (None, Some(seen), false) = (&page.next, seen, page.is_doubted) {
             alarm =
                 absence::compare(&mut transaction, scope, claim, pass.pass_id, seen, now).await?;
         }
@@ -117,10 +122,14 @@ impl Warehouse {
         }
         let proof = match page.next {
             Some(_) => None,
-            None => Some(pass::conclude(&mut transaction, claim, pass.pass_id).await?),
+            None => {
+                let proof =
+                    pass::conclude(&mut transaction, claim, pass.pass_id, page.is_doubted).await?;
+                Some(proof)
+            }
         };
         // Last: all windows of a run count in one row, which this transaction now holds until its end.
-        run::count(&mut transaction, run, scope, &tally, run::Source::Page).await?;
+        run::count(&mut transaction, run, scope, &tally, run::Source::Page, drawn).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing a page"))?;
         Ok(PageStored { tally, proof, alarm })
     }
@@ -133,7 +142,7 @@ impl Warehouse {
         page: &PageToStore,
     ) -> Result<Option<PageStored>, WarehouseError> {
         let row = sqlx::query!(
-            "select state from argos_sync.pass where pass_id = $1 and fence = $2 and page = $3",
+            "select state, unverified from argos_sync.pass where pass_id = $1 and fence = $2 and page = $3",
             pass.pass_id,
             claim.fence,
             i32::try_from(page.number).unwrap_or(i32::MAX),
@@ -142,7 +151,7 @@ impl Warehouse {
         .await
         .map_err(WarehouseError::database("asking for a checkpoint"))?;
         Ok(row.map(|row| {
-            let proof = Proof::of_state(&row.state);
+            let proof = Proof::of_state(&row.state, row.unverified.as_deref());
             PageStored { tally: Tally::default(), proof, alarm: None }
         }))
     }

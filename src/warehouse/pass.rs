@@ -23,6 +23,8 @@ pub struct Pass {
     pub started_at: DateTime<Utc>,
     /// The checkpoint; `None`: the walk stands before its first page.
     pub checkpoint: Option<Checkpoint>,
+    /// Items that the walk has brought so far.
+    pub received: i64,
     /// Failures at this checkpoint.
     pub failures: i32,
     /// How often the window began again because of failures.
@@ -65,8 +67,31 @@ pub enum Proof {
     Complete,
     /// There is none, and the date filter is known to work.
     CompleteEmpty,
-    /// There was none, but this date filter has never been seen to return anything.
-    EmptyUnproven,
+    /// There was none, and that proves nothing: the window is not covered.
+    EmptyUnproven(Unverified),
+}
+
+/// Why an empty window proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unverified {
+    /// This project's date filter has never been seen to return anything.
+    Filter,
+    /// Live records are known there, and single calls have not shown that they are gone.
+    Records,
+}
+
+impl Unverified {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Records => "records",
+        }
+    }
+
+    /// Reads back the word of a table; an older program has written none, and knew the filter alone.
+    fn of_word(word: Option<&str>) -> Self {
+        if word == Some(Self::Records.as_str()) { Self::Records } else { Self::Filter }
+    }
 }
 
 impl Proof {
@@ -74,13 +99,28 @@ impl Proof {
         match self {
             Self::Complete => "complete",
             Self::CompleteEmpty => "complete_empty",
-            Self::EmptyUnproven => "empty_unproven",
+            Self::EmptyUnproven(_) => "empty_unproven",
+        }
+    }
+
+    /// Whether the days that were read are covered.
+    fn covers(self) -> bool {
+        match self {
+            Self::Complete | Self::CompleteEmpty => true,
+            Self::EmptyUnproven(_) => false,
+        }
+    }
+
+    fn unverified(self) -> Option<Unverified> {
+        match self {
+            Self::Complete | Self::CompleteEmpty => None,
+            Self::EmptyUnproven(why) => Some(why),
         }
     }
 
     /// Reads back the state of an ended pass; `None` when it proved nothing or has not ended.
-    pub(super) fn of_state(state: &str) -> Option<Self> {
-        [Self::Complete, Self::CompleteEmpty, Self::EmptyUnproven]
+    pub(super) fn of_state(state: &str, unverified: Option<&str>) -> Option<Self> {
+        [Self::Complete, Self::CompleteEmpty, Self::EmptyUnproven(Unverified::of_word(unverified))]
             .into_iter()
             .find(|proof| proof.as_str() == state)
     }
@@ -123,7 +163,7 @@ impl Warehouse {
              do update set fence = excluded.fence,
                 started_at = case when open.page = 0 then excluded.started_at else open.started_at end
              returning pass_id, started_at, page, cursor_id, cursor_date, trail_anchor, trail_steps,
-                trail_reach, failures, restarts",
+                trail_reach, received, failures, restarts",
             claim.project.as_str(),
             claim.stream.as_str(),
             lane.as_str(),
@@ -152,6 +192,7 @@ impl Warehouse {
             lane,
             started_at: row.started_at,
             checkpoint,
+            received: row.received,
             failures: row.failures,
             restarts: row.restarts,
         })
@@ -199,7 +240,7 @@ impl Warehouse {
         .map_err(WarehouseError::database(doing))?
         .ok_or(WarehouseError::FenceLost)?;
         transaction.commit().await.map_err(WarehouseError::database(doing))?;
-        (pass.checkpoint, pass.failures, pass.started_at) = (None, 0, now);
+        (pass.checkpoint, pass.received, pass.failures, pass.started_at) = (None, 0, 0, now);
         Ok(())
     }
 
@@ -266,6 +307,7 @@ pub(super) async fn conclude(
     connection: &mut PgConnection,
     claim: &Claim,
     pass_id: i64,
+    is_doubted: bool,
 ) -> Result<Proof, WarehouseError> {
     let doing = "covering a window";
     let row = sqlx::query!(
@@ -277,22 +319,26 @@ pub(super) async fn conclude(
     .await
     .map_err(WarehouseError::database(doing))?;
     let proof = match (claim.reading, row.inside, row.filter_proven) {
+        _ if is_doubted => Proof::EmptyUnproven(Unverified::Records),
         (Reading::Window(_), 1.., _) => Proof::Complete,
         (Reading::Window(_), _, true) => Proof::CompleteEmpty,
         (Reading::Everything, ..) if row.received > 0 => Proof::Complete,
-        (Reading::Everything, ..) | (Reading::Window(_), _, false) => Proof::EmptyUnproven,
+        (Reading::Everything, ..) | (Reading::Window(_), _, false) => {
+            Proof::EmptyUnproven(Unverified::Filter)
+        }
     };
     sqlx::query!(
-        "update argos_sync.pass set state = $2, ended_at = argos_sync.clock(), last_error = null
+        "update argos_sync.pass set state = $2, ended_at = argos_sync.clock(), last_error = null, unverified = $3
          where pass_id = $1",
         pass_id,
         proof.as_str(),
+        proof.unverified().map(Unverified::as_str),
     )
     .execute(&mut *connection)
     .await
     .map_err(WarehouseError::database(doing))?;
     clear_superseded(connection, claim, pass_id, proof).await?;
-    if proof != Proof::EmptyUnproven {
+    if proof.covers() {
         cover(connection, claim, pass_id, row.started_at).await?;
     }
     Ok(proof)
@@ -309,8 +355,8 @@ async fn cover(
     let covered = match claim.reading {
         Reading::Window(window) => {
             sqlx::query!(
-                "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records)
-                 select $1, $2, day::date, $5, $6, coalesce(live.records, 0)
+                "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records, fence)
+                 select $1, $2, day::date, $5, $6, coalesce(live.records, 0), $7
                  from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day') as day
                  left join (
                     select window_day, count(*) as records from argos_sync.record
@@ -318,23 +364,26 @@ async fn cover(
                     group by window_day) as live on live.window_day = day::date
                  order by day
                  on conflict (project, stream, day) do update
-                 set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records
-                 where held.as_of < excluded.as_of",
+                 set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records, fence = excluded.fence
+                 where held.fence <= excluded.fence",
                 claim.project.as_str(),
                 claim.stream.as_str(),
                 window.from(),
                 window.last(),
                 as_of,
                 pass_id,
+                claim.fence,
             )
             .execute(connection)
             .await
         }
         Reading::Everything => {
             sqlx::query!(
-                "update argos_sync.project set unfiltered_as_of = $2 where project = $1",
+                "update argos_sync.project set unfiltered_as_of = $2, unfiltered_fence = $3
+                 where project = $1 and unfiltered_fence <= $3",
                 claim.project.as_str(),
                 as_of,
+                claim.fence,
             )
             .execute(connection)
             .await
@@ -362,7 +411,7 @@ async fn clear_superseded(
         claim.window.from(),
         claim.window.to(),
         pass_id,
-        proof != Proof::EmptyUnproven,
+        proof.covers(),
     )
     .execute(connection)
     .await

@@ -38,6 +38,8 @@ pub struct ProjectReport {
     pub passes_open: i64,
     /// Windows that came back empty without proving anything.
     pub empty_unproven: i64,
+    /// Live records are known in one of them.
+    pub is_doubted: bool,
     /// Records that a walk missed, while single calls have not decided.
     pub suspects: i64,
     /// Walks that missed more records than can be believed.

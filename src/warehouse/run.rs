@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Scope, Warehouse, WarehouseError, claim::LEASE_SECONDS};
+use super::{Scope, Warehouse, WarehouseError, claim::LEASE_SECONDS, server::Drawn};
 use crate::domain::ProjectName;
 
 /// Names a run.
@@ -101,8 +101,9 @@ impl Warehouse {
              closed as (
                 update argos_sync.run set ended_at = until_at, outcome = 'interrupted'
                 from over where run.run_id = over.run_id)
-             insert into argos_sync.run (command, version, started_at, holder, until_at)
-             values ($1, $2, argos_sync.clock(), $3, argos_sync.clock() + make_interval(secs => $4))
+             insert into argos_sync.run (command, version, started_at, holder, until_at, fence)
+             values ($1, $2, argos_sync.clock(), $3, argos_sync.clock() + make_interval(secs => $4),
+                nextval('argos_sync.fence'))
              returning run_id",
             command,
             env!("CARGO_PKG_VERSION"),
@@ -175,20 +176,25 @@ impl Warehouse {
     }
 }
 
-/// Adds to the counters of the run, in the transaction that stores what is counted.
+/// Adds to the counters of the run and raises the high-water mark, in the transaction that stores what is counted.
 pub(super) async fn count(
     connection: &mut PgConnection,
     run: RunId,
     scope: &Scope,
     tally: &Tally,
     source: Source,
+    drawn: Drawn,
 ) -> Result<(), WarehouseError> {
     let (pages, details) = match source {
         Source::Page => (1, 0),
         Source::Details(calls) => (0, calls),
     };
     sqlx::query!(
-        "insert into argos_sync.run_stream as held
+        "with mark as (
+            insert into argos_sync.high_water_mark as held (project, stream, read_no, fence) values ($2, $3, $12, $13)
+            on conflict (project, stream) do update
+            set read_no = greatest(held.read_no, excluded.read_no), fence = greatest(held.fence, excluded.fence))
+         insert into argos_sync.run_stream as held
             (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (run_id, project, stream) do update set
@@ -208,6 +214,8 @@ pub(super) async fn count(
         tally.unchanged,
         tally.quarantined,
         tally.duplicate,
+        drawn.highest.map_or(0, |read| read.0),
+        drawn.fence,
     )
     .execute(connection)
     .await

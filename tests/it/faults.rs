@@ -89,12 +89,12 @@ async fn a_date_filter_that_answers_nothing_proves_nothing() {
     world.vendor.set_all_knobs(&Knobs { dated_lists_are_empty: true, ..Knobs::default() });
     let ran = world.run(&BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert_eq!(ran.stdout.matches("empty, unproven").count(), 2, "{ran:?}");
-    assert!(ran.stderr.contains("main: empty, unproven"), "{ran:?}");
+    assert_eq!(ran.stdout.matches("empty, unverified").count(), 2, "{ran:?}");
+    assert!(ran.stderr.contains("main: empty, unverified"), "{ran:?}");
     assert_eq!(world.number("select count(*) from argos_sync.coverage").await, 0);
     let status = world.run(&["status"]).await;
     assert_eq!(status.code(), 1, "{status:?}");
-    assert!(status.stdout.contains("empty, unproven"), "{status:?}");
+    assert!(status.stdout.contains("empty, unverified"), "{status:?}");
 
     world.vendor.set_all_knobs(&Knobs::default());
     world.backfill().await;

@@ -11,11 +11,13 @@
 mod budget;
 mod changed;
 mod cli;
+mod clocks;
 mod configuration;
 mod database;
 mod deletions;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod empty;
 mod encryption;
 mod evidence;
 mod explain;
@@ -37,6 +39,7 @@ mod random;
 mod renormalize;
 mod runs;
 mod schema;
+mod server;
 mod sync;
 mod truth;
 mod undated;

@@ -68,6 +68,7 @@ impl OtherRelease {
                     read,
                     observations: vec![refused],
                     next: Some((cursor, Trail::default())),
+                    is_doubted: false,
                 };
                 let stored = self
                     .warehouse

@@ -13,6 +13,7 @@ select
     coalesce(kept.quarantined, 0) as "quarantined!",
     coalesce(walked.passes_open, 0) as "passes_open!",
     coalesce(walked.empty_unproven, 0) as "empty_unproven!",
+    coalesce(walked.is_doubted, false) as "is_doubted!",
     coalesce(missed.suspects, 0) as "suspects!",
     coalesce(missed.alarms, 0) as "alarms!",
     project.blocked_at,
@@ -47,7 +48,8 @@ left join lateral (
         count(distinct (window_from, window_to)) filter (where state = 'empty_unproven' and not exists (
             select from argos_sync.coverage
             where coverage.project = pass.project and coverage.stream = pass.stream
-                and coverage.day = pass.window_from)) as empty_unproven,
+                and coverage.day = pass.window_from and coverage.fence > pass.fence)) as empty_unproven,
+        bool_or(unverified = 'records') filter (where state = 'empty_unproven') as is_doubted,
         (array_agg(last_error order by pass_id desc) filter (where state = 'open' and last_error is not null))[1] as last_error
     from argos_sync.pass where pass.project = project.project
 ) as walked on true

@@ -2,7 +2,7 @@
 
 use argos_sync::{
     config::Config,
-    domain::{Day, DayState, Ledger, Reading, Window},
+    domain::{Clocks, Day, DayState, Ledger, Reading, Window},
     planner::{self, Settings},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -171,7 +171,7 @@ impl Planned {
         for now in (0..end).step_by(usize::try_from(BELL).unwrap_or(1)) {
             let days = warehouse.days.iter().filter(|state| state.as_of.is_some()).copied();
             let ledger = Ledger { days: days.collect(), unfiltered_as_of: Some(time(now)) };
-            for task in planner::plan(&settings, &ledger, time(now)) {
+            for task in planner::plan(&settings, &ledger, &Clocks::agreeing(time(now))) {
                 if let Reading::Window(window) = task.reading {
                     let (from, to) = places(window);
                     warehouse.walk(from, to, now);

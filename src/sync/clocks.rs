@@ -1,0 +1,40 @@
+//! Compares the clocks that a project's work depends on, and reports those that disagree.
+
+use chrono::{DateTime, Utc};
+use tracing::warn;
+
+use super::{Project, World, writing::insist};
+use crate::{
+    domain::{Clocks, Lane},
+    warehouse::WarehouseError,
+};
+
+/// This machine's time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it decides nothing: it is only compared with PostgreSQL's clock"
+)]
+pub fn host_time() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// Reads all clocks, without reporting anything.
+pub(super) async fn read(world: &World, project: &Project) -> Result<Clocks, WarehouseError> {
+    let client = project.client(Lane::Audit);
+    insist(world, async || {
+        world.warehouse.clocks(project.name(), host_time, client.vendor_time()).await
+    })
+    .await
+}
+
+/// Logs the clocks that disagree with PostgreSQL's, and stores the vendor's difference for `status` and for the next run.
+pub(super) async fn report(
+    world: &World,
+    project: &Project,
+    clocks: &Clocks,
+) -> Result<(), WarehouseError> {
+    for skew in clocks.skews() {
+        warn!(project = %project.name(), "{skew}; correct the clock that is wrong");
+    }
+    insist(world, async || world.warehouse.note_vendor_clock(project.name(), clocks).await).await
+}

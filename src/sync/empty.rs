@@ -1,0 +1,51 @@
+//! An empty walk over days that hold live records: whether single calls confirm it.
+
+use tracing::warn;
+
+use super::{Project, World, outcome::Failure, writing::insist};
+use crate::{domain::Lane, warehouse::Claim};
+
+/// Records that are asked for on either side of the comparison.
+const SAMPLE: i64 = 3;
+
+/// Whether an empty walk must not be believed: a record that it should have shown is still there, or no call shows that the
+/// API finds anything at all.
+pub(super) async fn is_doubted(
+    world: &World,
+    project: &Project,
+    claim: &Claim,
+) -> Result<bool, Failure> {
+    let scope = project.scope();
+    let expecting = async || world.warehouse.expected_records(scope, claim, SAMPLE).await;
+    let expected = insist(world, expecting).await?;
+    if expected.is_empty() {
+        return Ok(false);
+    }
+    if find_any(project, &expected).await? {
+        warn!(
+            project = %project.name(), window = %claim.reading,
+            "the list is empty, but a single call still finds a record of these days: the answer is not believed"
+        );
+        return Ok(true);
+    }
+    let looking = async || world.warehouse.records_elsewhere(scope, claim, SAMPLE).await;
+    let controls = insist(world, looking).await?;
+    let has_control = find_any(project, &controls).await?;
+    if !has_control {
+        warn!(
+            project = %project.name(), window = %claim.reading,
+            "the list is empty, and no single call finds a record, also none of other days: the answer is not believed"
+        );
+    }
+    Ok(!has_control)
+}
+
+/// Whether a single call finds one of these records.
+async fn find_any(project: &Project, ids: &[String]) -> Result<bool, Failure> {
+    for id in ids {
+        if project.client(Lane::Detail).detail(id).await?.item.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

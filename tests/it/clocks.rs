@@ -1,0 +1,154 @@
+//! A wrong clock hides no record and holds no work up, and a difference is reported.
+
+use argos_sync::simulator::{Addition, CallKind, Change, Knobs};
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    evidence::Clock,
+    truth::assert_equal,
+    world::{KEY, Ran, World},
+};
+
+const SINCE: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
+const READ_AT: &str = "select count(*) from argos_sync.coverage where as_of > argos_sync.clock()";
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a time")
+}
+
+/// A submission that comes to be at the vendor.
+fn appears(world: &World, created_at: &str) -> String {
+    let created_at_ms = Some(at(created_at).timestamp_millis());
+    world.vendor.add(KEY, &Addition { created_at_ms, result: None }).expect("a submission")
+}
+
+async fn once(world: &World) -> Ran {
+    let ran = world.run_with(&SINCE, &["run", "--once"]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    ran
+}
+
+async fn is_stored(world: &World, id: &str) -> bool {
+    sqlx::query_scalar("select exists (select from argos.submission where submission_id = $1)")
+        .bind(id)
+        .fetch_one(&world.pool)
+        .await
+        .expect("an answer")
+}
+
+/// Other clocks are so far ahead of PostgreSQL's.
+async fn others_are_ahead(world: &World, interval: &str) {
+    let sql = format!(
+        "create or replace function argos_sync.clock_ahead(other timestamptz) returns interval
+            language sql volatile as $$ select other - clock_timestamp() + interval '{interval}' $$"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("another clock");
+}
+
+#[tokio::test]
+async fn days_that_were_read_by_a_clock_that_was_ahead_are_read_again_once_it_is_right() {
+    let world = World::new(60, 5).await;
+    let mut clock = Clock::replace(&world.pool, "2025-04-05 12:00:00Z").await;
+    once(&world).await;
+    // It is the second of April.
+    clock.set(at("2025-04-02T12:00:00Z")).await;
+    let id = appears(&world, "2025-04-02T11:00:00Z");
+    let old = world.vendor.submission_ids(KEY).next().expect("a submission");
+    let lists = || world.vendor.calls_by_kind()[&CallKind::SubmissionList];
+    let before = lists();
+    let ran = once(&world).await;
+    assert!(ran.stderr.contains("clock was ahead and has been set back"), "{ran:?}");
+    assert!(lists() > before && is_stored(&world, &id).await);
+    assert_eq!(world.number(READ_AT).await, 0);
+    // Every day, and not only the newest: a change of an older one comes in, too.
+    world.vendor.change(KEY, &old, Change::FlagAml).expect("a change");
+    clock.forward(24 * 60).await;
+    once(&world).await;
+    assert_equal(&world).await;
+    let ran = once(&world).await;
+    assert!(!ran.stderr.contains("set back"), "only once: {ran:?}");
+}
+
+#[tokio::test]
+async fn single_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
+    let world = World::new(40, 5).await;
+    let mut clock = Clock::replace(&world.pool, "2025-04-12 12:00:00Z").await;
+    once(&world).await;
+    sqlx::raw_sql(
+        "insert into argos_sync.detail_due (project, stream, id, due_at, rank, holder, until_at)
+            select project, stream, id, argos_sync.clock() + interval '1 hour', 0, 'elsewhere/1',
+                argos_sync.clock() + interval '5 minutes'
+            from argos_sync.record where stream = 'submission';
+         insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
+            values ('main', 'submission', '2025-03-25', '2025-04-20', nextval('argos_sync.fence'),
+                'elsewhere/1', argos_sync.clock() + interval '5 minutes')",
+    )
+    .execute(&world.pool)
+    .await
+    .expect("left behind by a process that is gone");
+    clock.set(at("2025-04-02T12:00:00Z")).await;
+    let ran = world.run_with(&[("sync.patience_minutes", "0"), SINCE[0]], &["run", "--once"]).await;
+    assert!(ran.stderr.contains("set back"), "{ran:?}");
+    // Now they wait for minutes, not for days.
+    clock.forward(66).await;
+    once(&world).await;
+    assert_eq!(
+        world
+            .number("select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()")
+            .await,
+        0
+    );
+    assert_equal(&world).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_days_behind_hides_no_submission_of_today() {
+    let world = World::new(60, 5).await;
+    let _clock = Clock::replace(&world.pool, "2025-03-30 12:00:00Z").await;
+    // It is the second of April; this machine's clock says so.
+    others_are_ahead(&world, "3 days").await;
+    let id = appears(&world, "2025-04-02T11:00:00Z");
+    let ran = once(&world).await;
+    assert!(is_stored(&world, &id).await, "{ran:?}");
+    let skew = "this machine's clock is 3 d 0 h 0 min ahead of PostgreSQL's clock";
+    assert!(ran.stderr.contains(skew), "{ran:?}");
+    for command in ["check", "status"] {
+        let ran = world.run(&[command]).await;
+        assert_eq!(ran.code(), 1, "{ran:?}");
+        assert!(ran.stdout.contains(skew), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_vendors_own_date_is_enough_and_its_difference_is_reported() {
+    let world = World::new(60, 5).await;
+    let _clock = Clock::replace(&world.pool, "2025-03-30 12:00:00Z").await;
+    let date_ahead_seconds = 3 * 86_400;
+    world.vendor.set_all_knobs(&Knobs { date_ahead_seconds, ..Knobs::default() });
+    let id = appears(&world, "2025-04-02T11:00:00Z");
+    let ran = once(&world).await;
+    assert!(is_stored(&world, &id).await, "already in the run that heard it first: {ran:?}");
+    let skew = "main: the vendor's clock is ";
+    let status = world.run(&["status"]).await;
+    assert_eq!(status.code(), 1, "{status:?}");
+    assert!(status.stdout.contains(skew), "{status:?}");
+    let json = world.run(&["status", "--json"]).await.stdout;
+    assert!(json.contains(r#""clock": "vendor""#), "{json}");
+    // Until the vendor's clock is right again.
+    world.vendor.set_all_knobs(&Knobs::default());
+    once(&world).await;
+    let status = world.run(&["status"]).await;
+    assert_eq!(status.code(), 0, "{status:?}");
+}
+
+#[tokio::test]
+async fn clocks_that_agree_are_not_mentioned() {
+    let world = World::new(10, 5).await;
+    let ran = world.backfill().await;
+    assert!(!ran.stderr.contains("clock"), "{ran:?}");
+    for command in ["check", "status"] {
+        let ran = world.run(&[command]).await;
+        assert!(!ran.stdout.contains("clock"), "{ran:?}");
+    }
+}
