@@ -5,12 +5,14 @@
 //! not know that HTTP exists, nor why a record changed.
 
 mod absence;
+mod account;
 mod array;
 mod backfill;
 mod blocked;
 mod body;
 mod budget;
 mod claim;
+mod confirmed;
 mod coverage;
 mod cycle;
 mod deletion;
@@ -56,6 +58,7 @@ use sqlx::{
 };
 
 pub use absence::{Count, DeletionRules};
+pub use account::{Binding, FirstKey, KeyProof};
 pub use backfill::Backfill;
 pub use blocked::BlockedDay;
 pub use body::RawStorage;
