@@ -1,5 +1,5 @@
-//! `check`: configuration, database, keys and what the API does with them, one line each, with what to do. It writes
-//! nothing but what it finds out about the API.
+//! `check`: configuration, database, keys and what the API does with them, one line each, with what
+//! to do. It writes nothing but what it finds out about the API.
 
 use std::{ops::BitAnd, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     client::{ClientError, Gate, GateClosed},
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
-    sync::{self, Finding, ProbeError, Project, World, host_time},
+    sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
     warehouse::SchemaState,
 };
 
@@ -49,8 +49,8 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
     if let Ok(world) = &world {
         for project in &world.projects {
-            all_well &=
-                check_key(project).await && check_behaviour(world, project, can_learn).await;
+            all_well &= check_key(world, project, can_learn).await
+                && check_behaviour(world, project, can_learn).await;
             if can_learn {
                 all_well &= check_clocks(&opened, project).await;
             }
@@ -105,18 +105,36 @@ async fn check_database(opened: &Opened) -> (bool, bool) {
     }
 }
 
-async fn check_key(project: &Project) -> bool {
+/// Tries the key, and compares what it opens with what its project is bound to. Without a schema of
+/// this release nothing is known of that.
+async fn check_key(world: &World, project: &Project, has_schema: bool) -> bool {
     let name = format!("project {}", project.name());
-    match project.client(Lane::Detail).through(Arc::new(Unordered)).detail(NO_ID).await {
-        Ok(_) => {
-            well(&format!("{name}: the API answers to this key"));
-            true
+    let answer = project.client(Lane::Detail).through(Arc::new(Unordered)).detail(NO_ID).await;
+    if let Err(error) = answer {
+        wrong(&name, &error.to_string(), error.advice());
+        return false;
+    }
+    if !has_schema {
+        well(&format!("{name}: the API answers to this key"));
+        return true;
+    }
+    let standing = match sync::key_standing(world, project, Arc::new(Unordered)).await {
+        Ok(KeyStanding::Verified) => "which is verified",
+        Ok(KeyStanding::Proven(..)) => {
+            "which opens the bound account; the next run notes it as verified"
+        }
+        Ok(KeyStanding::First) => "which the next run binds the project to: no record is known yet",
+        Ok(KeyStanding::Other(other)) => {
+            wrong(&name, &other.to_string(), &other.advice(project.name()));
+            return false;
         }
         Err(error) => {
             wrong(&name, &error.to_string(), error.advice());
-            false
+            return false;
         }
-    }
+    };
+    well(&format!("{name}: the API answers to this key, {standing}"));
+    true
 }
 
 /// Compares the clocks; the vendor's is known once it has answered.

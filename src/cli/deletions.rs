@@ -92,7 +92,8 @@ async fn decide(
 
 fn days(alarm: &Alarm) -> String {
     let days = format!("{}..{}", alarm.first, alarm.last);
-    if alarm.filtered { days } else { format!("{days} (without a date filter)") }
+    let days = if alarm.filtered { days } else { format!("{days} (without a date filter)") };
+    if alarm.confirmed { format!("{days} (confirmed, too many in 24 hours)") } else { days }
 }
 
 fn as_text(alarms: &[Alarm]) -> String {

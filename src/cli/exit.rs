@@ -21,7 +21,7 @@ pub(super) enum ExitStatus {
     Usage,
     /// A part could not be read, or nothing was proven.
     Partial,
-    /// The vendor refuses a project's key.
+    /// The vendor refuses a project's key, or the key opens another account.
     Blocked,
     /// A fault of ours.
     Fault,

@@ -12,6 +12,7 @@ mod open;
 mod plan;
 mod print;
 mod progress_bar;
+mod project;
 mod quarantine;
 mod raw;
 mod renormalize;
@@ -51,7 +52,7 @@ struct Global {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status) or not there (fetch, \
-    raw, quarantine); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
+    raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -66,7 +67,7 @@ enum Command {
     Status(status::StatusOptions),
     /// Check configuration, database and keys, and what the API does with each key.
     ///
-    /// Each key is tried, and about six calls a project find out what the vendor's pages leave open: how dates are written,
+    /// Each key is tried, and compared with the account that its project is bound to; about six calls a project find out what the vendor's pages leave open: how dates are written,
     /// the order of lists, which days a filter includes, how large a page may be, what lists leave out. That is kept where
     /// the schema is up to date, and the calls count in the budget; nothing else is written. What the API did otherwise at
     /// the last check is shown, and ends this one with 1, once.
@@ -82,6 +83,9 @@ enum Command {
     /// Decide about walks that missed more records than can be believed.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
+    /// Accept a changed account of a project.
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
     /// Show what could not be stored, store it again, or drop it.
     Quarantine(quarantine::QuarantineOptions),
     /// Refill rows that an older release wrote, from the raw items that are kept. No call is made.
@@ -163,6 +167,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Deletions(command) => {
             deletions::deletions(&configured(&cli.options)?, &command).await
         }
+        Command::Project(command) => project::project(&configured(&cli.options)?, &command).await,
         Command::Quarantine(options) => {
             quarantine::quarantine(&configured(&cli.options)?, &options).await
         }

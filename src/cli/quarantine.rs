@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::Config,
     domain::ProjectName,
-    sync::{World, retry_quarantined},
+    sync::{ProjectOutcome, World, retry_quarantined, verify_key},
     warehouse::QuarantinedItem,
 };
 
@@ -42,7 +42,7 @@ enum What {
         json: bool,
     },
     /// Store items again, as after an upgrade: what can be stored now leaves quarantine, and nothing newer is
-    /// overwritten. No call is made.
+    /// overwritten. No call is made, unless the project's API key still has to be verified.
     Retry {
         /// The items, all without any; the first characters of a digest are enough where they name one.
         #[arg(value_name = "DIGEST", value_parser = digest)]
@@ -86,10 +86,11 @@ pub(super) async fn quarantine(
             What::List { json: false } => print::data(&as_text(&items)),
             What::Retry { digests } => {
                 let world = open::world(config, &opened.warehouse, &stop)?;
-                retry(&world, options, &chosen(&items, digests)?).await?;
+                let outcome = retry(&world, options, &chosen(&items, digests)?).await?;
                 if stop.is_cancelled() {
                     return Ok(ExitStatus::Interrupted);
                 }
+                return Ok(outcome.into());
             }
             What::Drop { digests, .. } => drop_items(&opened, &chosen(&items, digests)?).await?,
         }
@@ -133,7 +134,8 @@ async fn retry(
     world: &World,
     options: &QuarantineOptions,
     items: &[&QuarantinedItem],
-) -> Result<(), Failed> {
+) -> Result<ProjectOutcome, Failed> {
+    let mut worst = ProjectOutcome::Complete;
     let mut by_project: BTreeMap<(&str, &str), Vec<&QuarantinedItem>> = BTreeMap::new();
     for item in items {
         by_project.entry((&item.project, &item.stream)).or_default().push(item);
@@ -151,6 +153,11 @@ async fn retry(
             ));
             continue;
         };
+        if let Some((outcome, why)) = verify_key(world, project).await? {
+            print::talk(&format!("argos-sync: {name}: {}", why.unwrap_or_default()));
+            worst = worst.max(outcome);
+            continue;
+        }
         let retried = retry_quarantined(world, project, &items).await?;
         let counts = [
             retried.inserted,
@@ -166,7 +173,7 @@ async fn retry(
     if rows.is_empty() {
         let of = options.project.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         print::data(&format!("no item{of} was tried again\n"));
-        return Ok(());
+        return Ok(worst);
     }
     let head = [
         "project",
@@ -177,7 +184,7 @@ async fn retry(
         "without a readable body",
     ];
     print::data(&print::table(&head, &rows));
-    Ok(())
+    Ok(worst)
 }
 
 async fn drop_items(opened: &Opened, items: &[&QuarantinedItem]) -> Result<(), Failed> {

@@ -22,7 +22,7 @@ pub(super) struct Envelope {
     pub(super) items: Vec<Item>,
     /// Where the list goes on; absent on the last page.
     pub(super) next: Option<Cursor>,
-    /// `faceAuth_projectId`, of the first wrapper that has one.
+    /// `faceAuth_projectId`, the same in all wrappers that have one.
     pub(super) vendor_project: Option<String>,
 }
 
@@ -261,8 +261,11 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             }
             envelope.next = Some(next);
         }
-        if envelope.vendor_project.is_none() {
-            envelope.vendor_project = project.as_deref().and_then(scalar);
+        if let Some(project) = project.as_deref().and_then(scalar) {
+            if envelope.vendor_project.as_ref().is_some_and(|other| *other != project) {
+                return Err(wrong("wrappers of different vendor projects"));
+            }
+            envelope.vendor_project = Some(project);
         }
     }
     // A damaged record among good ones is an item like any other; alone it may be an error in disguise.
@@ -354,7 +357,7 @@ mod tests {
     #[test]
     fn face_authentications_come_in_every_shape() {
         let wrapped = r#"[{"faceAuth_projectId":"p1","data":[{"auth_id":"1"}]},
-            {"faceAuth_projectId":"p2","data":[{"auth_id":"2"}],
+            {"faceAuth_projectId":"p1","data":[{"auth_id":"2"}],
              "nextPage_key":{"authId":"2","createTime":"2025-10-02T02:15:17.554Z"}}]"#;
         let both = [r#"{"auth_id":"1"}"#, r#"{"auth_id":"2"}"#];
         let next = Some(("2", "2025-10-02T02:15:17.554Z"));
@@ -409,6 +412,7 @@ mod tests {
         }
         for body in [
             r#"[{"faceAuth_projectId":"p"}]"#,
+            r#"[{"faceAuth_projectId":"p1","data":[]},{"faceAuth_projectId":"p2","data":[]}]"#,
             r#"[{"message":"busy"}]"#,
             r#"{"message":"busy"}"#,
             r#"[{"data":{}}]"#,

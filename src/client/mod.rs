@@ -38,9 +38,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt};
+use secrecy::ExposeSecret as _;
 
 pub use self::{
     buffers::SMALL_BYTES_MAX,
@@ -57,7 +59,7 @@ use self::{
     call::Caller,
     request::{Listing, Request},
 };
-use crate::domain::{self, ReadNumber, Window};
+use crate::domain::{self, KeyId, ReadNumber, Window};
 
 /// Most pages that one search for a person may bring; more means that the vendor ignored the filter.
 const FIND_PAGES_MAX: u32 = 50;
@@ -79,6 +81,8 @@ pub struct Answer {
     pub read: ReadNumber,
     /// The item as the vendor sent it; `None` when the vendor knows no such id (contract U14, U26).
     pub item: Option<Bytes>,
+    /// The vendor's own id of the project, where the answer carries it (`faceAuth_projectId`).
+    pub vendor_project: Option<String>,
 }
 
 impl Client {
@@ -96,6 +100,13 @@ impl Client {
     #[must_use]
     pub fn through(&self, gate: Arc<dyn Gate>) -> Self {
         Self { caller: Arc::clone(&self.caller), gate }
+    }
+
+    /// Identifies the API key by its HMAC-SHA256 under this random value.
+    pub fn key_id(&self, secret: &[u8]) -> KeyId {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let api_key = self.caller.settings().api_key.expose_secret();
+        KeyId(hmac::sign(&key, api_key.as_bytes()).as_ref().to_vec())
     }
 
     /// Items that one list call may bring.
@@ -150,6 +161,7 @@ impl Client {
         Ok(Answer {
             read: reply.read,
             item: reply.envelope.items.into_iter().next().map(|item| item.body),
+            vendor_project: reply.envelope.vendor_project,
         })
     }
 

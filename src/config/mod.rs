@@ -14,7 +14,7 @@ use std::{
 };
 
 use config::{ConfigError as SourceError, Environment, FileFormat};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use file::LogFormat;
 
@@ -163,6 +163,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         problems.push(problem);
         ByLane::default()
     });
+    problems.extend(equal_keys(&projects));
     let mut checked = Vec::new();
     for (name, project, api_key) in projects {
         match check_project(&file, name, project, api_key, pseudonym_key.clone(), shares) {
@@ -191,6 +192,24 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         log_format: file.log.format,
         log_filter: file.log.filter,
     })
+}
+
+/// Names projects of the same kind that have the same API key: they would keep the same records twice, or mix two accounts.
+fn equal_keys(projects: &[(&String, &file::Project, Option<SecretString>)]) -> Vec<String> {
+    let keys = projects.iter().filter_map(|(name, project, api_key)| {
+        Some((*name, project.kind, api_key.as_ref()?.expose_secret()))
+    });
+    let keys: Vec<_> = keys.collect();
+    let mut problems = Vec::new();
+    for (index, (name, kind, key)) in keys.iter().enumerate() {
+        let mut earlier = keys.iter().take(index);
+        if let Some((other, ..)) = earlier.find(|(_, known, held)| (known, held) == (kind, key)) {
+            problems.push(format!(
+                "`project.{name}`: `api_key` is the same as that of `project.{other}`; each key belongs to one project"
+            ));
+        }
+    }
+    problems
 }
 
 fn sync_settings(file: &file::File) -> sync::Settings {

@@ -18,5 +18,5 @@ pub use day::{DayState, Ledger};
 pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
-pub use project::{InvalidProjectName, Kind, ProjectName, Stream};
+pub use project::{InvalidProjectName, KeyId, Kind, ProjectName, Stream};
 pub use window::{Day, InvalidWindow, Reading, Window};

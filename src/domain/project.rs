@@ -61,6 +61,10 @@ impl Kind {
     }
 }
 
+/// Identifies an API key without revealing it: its HMAC under a random value that only the warehouse has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(pub Vec<u8>);
+
 /// A sequence of records that the API lists by creation date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stream {

@@ -14,7 +14,7 @@ use futures_util::{
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::{Project, World, outcome::Failure, writing::insist};
+use super::{Project, World, account, outcome::Failure, writing::insist};
 use crate::{
     client::{Answer, ClientError, Remedy},
     domain::Lane,
@@ -163,6 +163,10 @@ impl<'a> Calls<'a> {
                     () = world.stop.cancelled() => Err(Failure::Interrupted),
                     answer = project.client(Lane::Detail).detail(&due.id) => answer.map_err(Failure::Client),
                 };
+                let answer = answer.and_then(|answer| {
+                    account::same_vendor_project(project, answer.vendor_project.as_deref())?;
+                    Ok(answer)
+                });
                 (due, answer)
             }));
         }
@@ -222,6 +226,6 @@ fn is_of_the_record(failure: &Failure) -> bool {
             Remedy::FailPass | Remedy::SplitWindow | Remedy::RestartWindow => true,
             Remedy::Later { .. } | Remedy::BlockProject | Remedy::Stop => false,
         },
-        Failure::Warehouse(_) | Failure::Interrupted => false,
+        Failure::Warehouse(_) | Failure::NotBound(_) | Failure::Interrupted => false,
     }
 }

@@ -4,9 +4,9 @@ use std::future::ready;
 
 use tracing::{debug, warn};
 
-use super::{Project, World, calls::Calls, outcome::Failure, writing::insist};
+use super::{Project, World, account, calls::Calls, outcome::Failure, writing::insist};
 use crate::{
-    domain::Lane,
+    domain::{Lane, ReadNumber},
     warehouse::{DetailAnswer, DueDetail, Rank, RunId, WarehouseError},
 };
 
@@ -54,6 +54,7 @@ async fn store(
     run: RunId,
     answers: &[(DueDetail, DetailAnswer)],
 ) -> Result<(), Failure> {
+    account::admit(world, project, None).await?;
     let has_control = has_control(world, project, answers).await?;
     let stored = insist(world, async || {
         world.warehouse.commit_details(&project.scope, run, answers, has_control).await
@@ -91,8 +92,8 @@ async fn ask_again(
     Ok(())
 }
 
-/// Whether a call of this batch found a record that is known to live; one is made for it where a suspect was not found, so
-/// that an API that finds nothing at all deletes nothing (I7).
+/// Whether a call of this batch found a live record of the bound account; one is made for it where a suspect was not found, so
+/// that an API that finds nothing at all, or only records of another account, deletes nothing (I7, I12).
 async fn has_control(
     world: &World,
     project: &Project,
@@ -101,16 +102,30 @@ async fn has_control(
     let is_wanted = answers
         .iter()
         .any(|(due, answer)| due.is_suspect && matches!(answer, DetailAnswer::NotFound(_)));
-    let is_there = |(due, answer): &(DueDetail, DetailAnswer)| {
-        !due.is_suspect && matches!(answer, DetailAnswer::Found(_))
-    };
-    if !is_wanted || answers.iter().any(is_there) {
-        return Ok(is_wanted);
+    if !is_wanted {
+        return Ok(false);
+    }
+    let found: Vec<_> = answers
+        .iter()
+        .filter_map(|(due, answer)| match answer {
+            DetailAnswer::Found(one) if !due.is_suspect => Some((due.id.as_str(), one.read)),
+            DetailAnswer::Found(_)
+            | DetailAnswer::NotFound(_)
+            | DetailAnswer::Failed
+            | DetailAnswer::NotAsked => None,
+        })
+        .collect();
+    if is_control(world, project, &found).await? {
+        return Ok(true);
     }
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
     for id in insist(world, asking).await? {
         match project.client(Lane::Detail).detail(&id).await {
-            Ok(answer) if answer.item.is_some() => return Ok(true),
+            Ok(answer) if answer.item.is_some() => {
+                if is_control(world, project, &[(&id, answer.read)]).await? {
+                    return Ok(true);
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 warn!(project = %project.name(), %error, "a control call failed");
@@ -119,4 +134,14 @@ async fn has_control(
         }
     }
     Ok(false)
+}
+
+/// Whether any of the records found belongs to the bound account: one that another account brought proves nothing.
+async fn is_control(
+    world: &World,
+    project: &Project,
+    found: &[(&str, ReadNumber)],
+) -> Result<bool, Failure> {
+    let confirming = async || world.warehouse.confirm_account(&project.scope, found).await;
+    Ok(insist(world, confirming).await?)
 }

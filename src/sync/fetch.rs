@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Project, World,
+    Project, World, account,
     outcome::{Failure, ProjectOutcome},
     run::run_projects,
     writing::insist,
@@ -91,6 +91,7 @@ async fn ask_and_store(
     for id in ids {
         let answer = project.client(Lane::Detail).detail(id).await?;
         if let Some(item) = answer.item {
+            account::admit(world, project, answer.vendor_project.as_deref()).await?;
             observations.push(Observation::of(&project.scope, answer.read, item));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command line.
 
+mod account;
 mod backfill;
 mod calls;
 mod clocks;
@@ -38,6 +39,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+pub use account::{KeyStanding, OtherAccount, key_standing, verify_key};
 pub use backfill::Backfill;
 pub use clocks::host_time;
 pub use daemon::run_daemon;
@@ -58,6 +60,7 @@ use crate::{
     planner::{self, Task},
     warehouse::{Scope, Warehouse},
 };
+use account::Account;
 use gate::LaneGate;
 use in_flight::{InFlight, ItemBytes};
 use writing::insist;
@@ -72,6 +75,8 @@ pub struct Project {
     /// Windows read at a time.
     workers: usize,
     item_bytes: Arc<ItemBytes>,
+    /// The vendor account that it is bound to.
+    account: Arc<Mutex<Account>>,
 }
 
 impl Project {
@@ -119,6 +124,7 @@ impl Project {
             scope: Arc::new(scope),
             workers: settings.workers,
             item_bytes: Arc::default(),
+            account: Arc::default(),
         })
     }
 

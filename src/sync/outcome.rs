@@ -1,5 +1,6 @@
 //! How work ended: for a window, for a project, for a run.
 
+use super::account::NotBound;
 use crate::{
     client::ClientError,
     warehouse::{Outcome, Proof, WarehouseError},
@@ -12,6 +13,8 @@ pub(super) enum Failure {
     Client(ClientError),
     /// The database.
     Warehouse(WarehouseError),
+    /// The API key does not open the account that the project is bound to (I12).
+    NotBound(NotBound),
     /// The program has to end.
     Interrupted,
 }
@@ -39,7 +42,7 @@ pub enum ProjectOutcome {
     EmptyUnproven,
     /// A part could not be read.
     Partial,
-    /// The vendor refuses the key.
+    /// The vendor refuses the key, or the key opens another account.
     Blocked,
     /// The database lacks rights or schema.
     Misconfigured,

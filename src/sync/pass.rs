@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
 
 use super::{
-    Project, World, empty,
+    Project, World, account, empty,
     in_flight::{PageBytes, Reserved},
     outcome::Failure,
     writing::insist,
@@ -117,6 +117,7 @@ async fn fetch(
     };
     // The stream ends only behind a page without a cursor, and nobody asks for more there.
     let page = page.ok_or(Failure::Interrupted)??;
+    account::admit(world, project, page.vendor_project.as_deref()).await?;
     let bytes = page.items.iter().map(|item| item.body.len()).sum();
     page_bytes.note(bytes, page.items.len());
     let next = page.next.map(|cursor| (cursor, page.trail));

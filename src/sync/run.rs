@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    Project, World,
+    Project, World, account,
+    account::NotBound,
     heartbeat::with_heartbeat,
     holder,
     outcome::{Ended, Failure, ProjectOutcome},
@@ -28,7 +29,7 @@ pub(super) async fn run_projects<'p>(
     projects: impl Iterator<Item = &'p Project>,
     work: impl AsyncFn(&'p Project, RunId) -> Result<(ProjectOutcome, Option<String>), Failure>,
 ) -> Result<(RunId, Ended), WarehouseError> {
-    prepare(world).await?;
+    prepare_database(world).await?;
     let run =
         insist(world, async || world.warehouse.begin_run(command, &world.holder).await).await?;
     free_the_gone(world).await?;
@@ -36,7 +37,7 @@ pub(super) async fn run_projects<'p>(
     let running = projects.map(|project| async move {
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
         let result = match insist(world, registering).await {
-            Ok(()) => match probe::recall(world, project).await {
+            Ok(()) => match prepare(world, project).await {
                 Ok(()) => work(project, run).await,
                 Err(failure) => Err(failure),
             },
@@ -65,7 +66,7 @@ pub(super) async fn run_projects<'p>(
 }
 
 /// Repairs what a clock that was set back, or a sequence that was rebuilt, would spoil.
-async fn prepare(world: &World) -> Result<(), WarehouseError> {
+async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
     report_set_back(insist(world, async || world.warehouse.note_clock().await).await?);
     if insist(world, async || world.warehouse.adopt_server().await).await? {
         warn!(
@@ -73,6 +74,12 @@ async fn prepare(world: &World) -> Result<(), WarehouseError> {
         );
     }
     Ok(())
+}
+
+/// Verifies the project's key, and recalls what is known of its API.
+async fn prepare(world: &World, project: &Project) -> Result<(), Failure> {
+    account::verify(world, project).await?;
+    probe::recall(world, project).await
 }
 
 /// Tells that the run goes on. Where that fails, whatever the run does fails too, and says so.
@@ -111,13 +118,22 @@ async fn conclude(
     project: &Project,
     result: Result<(ProjectOutcome, Option<String>), Failure>,
 ) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
-    let failure = match result {
+    match result {
         Ok(end) => {
             insist(world, async || world.warehouse.unblock(project.name()).await).await?;
-            return Ok(end);
+            insist(world, async || world.warehouse.note_account(&project.scope).await).await?;
+            Ok(end)
         }
-        Err(failure) => failure,
-    };
+        Err(failure) => conclude_failure(world, project, failure).await,
+    }
+}
+
+/// Does so for a failure.
+pub(super) async fn conclude_failure(
+    world: &World,
+    project: &Project,
+    failure: Failure,
+) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
     match failure {
         Failure::Interrupted | Failure::Warehouse(WarehouseError::NoTime) => {
             Ok((ProjectOutcome::Interrupted, None))
@@ -134,6 +150,18 @@ async fn conclude(
                 ProjectOutcome::Failed
             };
             Ok((outcome, Some(format!("{fault}; {}", fault.advice()))))
+        }
+        Failure::NotBound(fault) => {
+            let why = fault.in_words(project.name());
+            error!(project = %project.name(), error = why, "the project stopped");
+            match fault {
+                NotBound::Other(_) => {
+                    insist(world, async || world.warehouse.block(project.name(), &why).await)
+                        .await?;
+                    Ok((ProjectOutcome::Blocked, Some(why)))
+                }
+                NotBound::OtherFirst => Ok((ProjectOutcome::Partial, Some(why))),
+            }
         }
         Failure::Client(fault) => {
             let why = format!("{fault}; {}", fault.advice());

@@ -8,8 +8,9 @@ use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 
 use super::{
-    Scope, Warehouse, WarehouseError,
+    Scope, Warehouse, WarehouseError, account,
     claim::Claim,
+    confirmed,
     deletion::{self, Verdict},
     due::{self, Rank},
     seen::{Seen, Sorted},
@@ -43,11 +44,26 @@ impl Default for DeletionRules {
 
 impl DeletionRules {
     /// Whether so many missing records can be believed.
-    fn is_plausible(&self, count: Count) -> bool {
+    pub(super) fn is_plausible(&self, count: Count) -> bool {
         count.missing <= self.missing_min
             || f64::from(count.missing) <= self.missing_share * f64::from(count.live)
     }
+
+    /// Whether what a pass missed on its days can be believed: on each day, on all together, and not everything.
+    fn is_plausible_pass(&self, days: impl Iterator<Item = Count>) -> bool {
+        let mut whole = Count::default();
+        let mut is_plausible = true;
+        for day in days {
+            is_plausible &= self.is_plausible(day);
+            whole = whole.plus(day);
+        }
+        let misses_all = whole.live >= ALL_MISSING_MIN && whole.missing == whole.live;
+        is_plausible && self.is_plausible(whole) && !misses_all
+    }
 }
+
+/// A pass that shows none of at least this many live records is not believed.
+const ALL_MISSING_MIN: u32 = 5;
 
 /// More missing records than this wait for the next walk.
 const MISSING_MAX: usize = 100_000;
@@ -59,6 +75,12 @@ pub struct Count {
     pub live: u32,
     /// Those it did not show.
     pub missing: u32,
+}
+
+impl Count {
+    fn plus(self, other: Self) -> Self {
+        Self { live: self.live + other.live, missing: self.missing + other.missing }
+    }
 }
 
 impl Warehouse {
@@ -97,12 +119,15 @@ pub(super) async fn compare(
     let mut days: BTreeMap<Day, Count> = BTreeMap::new();
     let mut missing: Vec<(String, Day)> = Vec::new();
     let mut expected = sqlx::query!(
-        "select id, window_day from argos_sync.record
+        r#"select id, window_day,
+            case when first_no > (select account_no from argos_sync.project where project = $1) then false
+                when first_no >= (select account_from from argos_sync.project where project = $1) then true end as is_bound
+         from argos_sync.record
          where project = $1 and stream = $2 and deleted_at is null and first_no < $3
            and case when $4 then window_day >= $5 and window_day < $6 and not undated and not unlisted
                 else undated or unlisted or not exists (
                     select from argos_sync.coverage as covered
-                    where covered.project = $1 and covered.stream = $2 and covered.day = window_day) end",
+                    where covered.project = $1 and covered.stream = $2 and covered.day = window_day) end"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         seen.began.0,
@@ -112,10 +137,13 @@ pub(super) async fn compare(
     )
     .fetch(&mut *connection);
     let doing = "looking for what a walk missed";
+    let mut sight = account::Sight::default();
     while let Some(row) = expected.try_next().await.map_err(WarehouseError::database(doing))? {
         let count = days.entry(row.window_day).or_default();
         count.live += 1;
-        if !seen.contains(&row.id) {
+        let is_seen = seen.contains(&row.id);
+        sight.add(row.is_bound, is_seen);
+        if !is_seen {
             count.missing += 1;
             if missing.len() < MISSING_MAX {
                 missing.push((row.id, row.window_day));
@@ -123,6 +151,9 @@ pub(super) async fn compare(
         }
     }
     drop(expected);
+    if sight.is_of_bound_account() {
+        account::raise_account_no(connection, &scope.project, seen.began).await?;
+    }
     clear_seen(connection, scope, claim, &seen).await?;
     if missing.is_empty() {
         deletion::clear_alarms(connection, claim).await?;
@@ -134,12 +165,10 @@ pub(super) async fn compare(
     };
     let open: Vec<(Day, Count)> =
         days.into_iter().filter(|(day, _)| verdict(day).is_none()).collect();
-    let whole = open.iter().fold(Count::default(), |sum, (_, count)| Count {
-        live: sum.live + count.live,
-        missing: sum.missing + count.missing,
-    });
-    let mut counts = open.iter().map(|(_, count)| *count).chain([whole]);
-    let is_believed = counts.all(|count| scope.deletion.is_plausible(count));
+    let whole = open.iter().fold(Count::default(), |sum, (_, count)| sum.plus(*count));
+    let is_stopped = whole.missing > 0 && confirmed::is_stopped(connection, scope).await?;
+    let is_believed =
+        !is_stopped && scope.deletion.is_plausible_pass(open.iter().map(|(_, count)| *count));
     let suspects: Vec<&str> = missing
         .iter()
         .filter(|(_, day)| match verdict(day) {
@@ -156,7 +185,7 @@ pub(super) async fn compare(
     }
     let missed: Vec<(Day, Count)> =
         open.into_iter().filter(|(_, count)| count.missing > 0).collect();
-    deletion::raise_alarm(connection, claim, pass_id, &missed).await?;
+    deletion::raise_alarm(connection, claim, pass_id, &missed, is_stopped).await?;
     Ok(Some(whole))
 }
 
@@ -313,7 +342,8 @@ pub(super) async fn is_not_there(
     for (due_at, ids) in again {
         due::mark(connection, scope, &ids, Rank::News, due_at).await?;
     }
-    deletion::delete(connection, scope, &gone, now).await?;
+    let believed = confirmed::believed(connection, scope, &gone, now).await?;
+    deletion::delete(connection, scope, &believed, now).await?;
     let gone: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
     forget(connection, scope, &gone).await
 }
@@ -333,6 +363,27 @@ mod tests {
             (2000, 20, true),
         ] {
             assert_eq!(rules.is_plausible(Count { live, missing }), believed, "{live} {missing}");
+        }
+    }
+
+    #[test]
+    fn a_pass_that_misses_all_of_five_records_is_not_believed_and_a_day_that_misses_its_only_one_is()
+     {
+        let rules = DeletionRules::default();
+        for (days, believed) in [
+            (&[(1, 1)][..], true),
+            (&[(4, 4)], true),
+            (&[(5, 5)], false),
+            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 1)], false),
+            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 0)], true),
+            (&[(8, 8), (30, 0)], true),
+            (&[(30, 11), (2000, 0)], false),
+            (&[(60, 6), (60, 6)], false),
+            (&[(0, 0)], true),
+            (&[], true),
+        ] {
+            let counts = days.iter().map(|&(live, missing)| Count { live, missing });
+            assert_eq!(rules.is_plausible_pass(counts), believed, "{days:?}");
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Alarm {
     pub live: i64,
     /// Those the walk missed.
     pub missing: i64,
+    /// Detail calls confirmed them, too many within 24 hours.
+    pub confirmed: bool,
 }
 
 /// What a person decided about the missing records of a window.
@@ -59,12 +61,12 @@ impl Warehouse {
         sqlx::query_as!(
             Alarm,
             r#"select project, stream, filtered, min(day) as "first!", max(day) as "last!", max(raised_at) as "raised_at!",
-                sum(live)::bigint as "live!", sum(missing)::bigint as "missing!"
+                sum(live)::bigint as "live!", sum(missing)::bigint as "missing!", confirmed
                from (
-                select *, day - (row_number() over (partition by project, stream, filtered order by day))::int as run
+                select *, day - (row_number() over (partition by project, stream, filtered, confirmed order by day))::int as run
                 from argos_sync.deletion_alarm) as alarm
-               group by project, stream, filtered, run
-               order by project, stream, filtered, run"#,
+               group by project, stream, filtered, confirmed, run
+               order by project, stream, filtered, confirmed, run"#,
         )
         .fetch_all(&self.pool)
         .await
@@ -146,6 +148,7 @@ pub(super) async fn raise_alarm(
     claim: &Claim,
     pass_id: i64,
     missed: &[(Day, Count)],
+    confirmed: bool,
 ) -> Result<(), WarehouseError> {
     clear_alarms(connection, claim).await?;
     let number = |count| i32::try_from(count).unwrap_or(i32::MAX);
@@ -154,8 +157,8 @@ pub(super) async fn raise_alarm(
     let missing: Vec<i32> = missed.iter().map(|(_, count)| number(count.missing)).collect();
     sqlx::query!(
         "insert into argos_sync.deletion_alarm
-            (project, stream, filtered, day, raised_at, pass_id, live, missing)
-         select $1, $2, $3, given.day, argos_sync.clock(), $4, given.live, given.missing
+            (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
+         select $1, $2, $3, given.day, argos_sync.clock(), $4, given.live, given.missing, $8
          from unnest($5::date[], $6::int[], $7::int[]) as given (day, live, missing) order by given.day",
         claim.project.as_str(),
         claim.stream.as_str(),
@@ -164,6 +167,7 @@ pub(super) async fn raise_alarm(
         &days,
         &live,
         &missing,
+        confirmed,
     )
     .execute(connection)
     .await

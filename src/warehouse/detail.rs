@@ -138,7 +138,8 @@ async fn decide_suspects(
 }
 
 impl Warehouse {
-    /// Some records that are known to be live, for control calls: the ones heard of last.
+    /// Some records that are known to be live, for control calls: the newest of those that were stored while the project
+    /// was last known to read the bound account.
     pub async fn live_records(
         &self,
         scope: &Scope,
@@ -151,6 +152,8 @@ impl Warehouse {
                 select from argos_sync.suspect
                 where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id)
                 and window_day >= '-infinity'
+                and first_no >= (select account_from from argos_sync.project where project = $1)
+                and first_no <= (select account_no from argos_sync.project where project = $1)
              order by window_day desc limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),

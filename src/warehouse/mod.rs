@@ -5,6 +5,7 @@
 //! not know that HTTP exists, nor why a record changed.
 
 mod absence;
+mod account;
 mod array;
 mod backfill;
 mod blocked;
@@ -12,6 +13,7 @@ mod body;
 mod budget;
 mod claim;
 mod clock;
+mod confirmed;
 mod coverage;
 mod cycle;
 mod deletion;
@@ -59,6 +61,7 @@ use sqlx::{
 };
 
 pub use absence::{Count, DeletionRules};
+pub use account::{Binding, FirstKey, KeyProof};
 pub use backfill::Backfill;
 pub use blocked::BlockedDay;
 pub use body::RawStorage;

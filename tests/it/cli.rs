@@ -334,8 +334,10 @@ async fn fetch_reads_single_records_into_the_warehouse() {
 #[tokio::test]
 async fn of_several_projects_one_must_be_named() {
     let world = World::new(20, 0).await;
+    let accepted = vec![KEY.to_owned(), "second".to_owned()];
+    world.vendor.set_accepted_keys(KEY, accepted).expect("a project");
     world.configure(&format!(
-        "[project.second]\nkind = \"idcheck\"\nbase_url = \"{}\"\napi_key = \"{KEY}\"\n",
+        "[project.second]\nkind = \"idcheck\"\nbase_url = \"{}\"\napi_key = \"second\"\n",
         world.url
     ));
     let id = world.vendor.submission_ids(KEY).next().expect("a record");

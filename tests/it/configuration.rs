@@ -27,6 +27,11 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
         ),
         ("[project.main]\nkind = \"sekret\"\n", "kind"),
         (
+            "[project.main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n\
+             [project.second]\nkind = \"idcheck\"\nbase_url = \"https://other.example/v3\"\napi_key = \"sekret\"\n",
+            "`project.second`: `api_key` is the same as that of `project.main`",
+        ),
+        (
             "[project.Main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n",
             "project.Main",
         ),

@@ -95,6 +95,61 @@ async fn an_api_that_finds_nothing_at_all_deletes_nothing() {
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
 }
 
+/// Vanish, are missed by a backfill, and are not found by two detail calls an hour apart.
+async fn are_confirmed_absent(world: &World, clock: &mut Clock, gone: &[String]) {
+    happens(world, KEY, gone, &Change::Vanish);
+    world.backfill().await;
+    clock.forward(61).await;
+    once(world).await;
+}
+
+#[tokio::test]
+async fn absences_confirmed_within_a_day_stop_at_the_limit_until_a_person_decides() {
+    let (world, mut clock) = synced(60, 30).await;
+    let ids = ids(&world, Stream::Submission);
+    clock.forward(60).await;
+    are_confirmed_absent(&world, &mut clock, &ids[..6]).await;
+    assert_eq!(world.number(DELETED).await, 6);
+    clock.forward(10 * 60).await;
+    are_confirmed_absent(&world, &mut clock, &ids[6..11]).await;
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 6));
+    let listed = world.run(&["deletions", "list"]).await;
+    assert_eq!(listed.code(), 1, "{listed:?}");
+    assert!(listed.stdout.contains("confirmed, too many in 24 hours"), "{listed:?}");
+    let status = world.run(&["status"]).await;
+    assert!(status.stdout.contains("argos-sync deletions"), "{status:?}");
+    // Time alone decides nothing, and nothing else is deleted meanwhile.
+    clock.forward(30 * 60).await;
+    are_confirmed_absent(&world, &mut clock, &ids[11..12]).await;
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 6));
+
+    let answer = ["deletions", "approve", "2025-01-01..2025-03-31", "--project", "main"];
+    assert_eq!(world.run(&answer).await.code(), 0);
+    once(&world).await;
+    clock.forward(61).await;
+    once(&world).await;
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 12));
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_rejected_alarm_of_confirmed_absences_keeps_its_records() {
+    let (world, mut clock) = synced(60, 30).await;
+    let ids = ids(&world, Stream::Submission);
+    clock.forward(60).await;
+    are_confirmed_absent(&world, &mut clock, &ids[..6]).await;
+    are_confirmed_absent(&world, &mut clock, &ids[6..11]).await;
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 1);
+    let answer =
+        ["deletions", "reject", "2025-01-01..2025-03-31", "--project", "main", "--hours", "100"];
+    assert_eq!(world.run(&answer).await.code(), 0);
+    world.backfill().await;
+    clock.forward(61).await;
+    once(&world).await;
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 6));
+    assert_eq!(world.run(&["deletions", "list"]).await.code(), 0);
+}
+
 #[tokio::test]
 async fn a_walk_that_misses_half_of_all_records_deletes_nothing_and_says_so() {
     let (world, mut clock) = synced(200, 100).await;

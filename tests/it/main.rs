@@ -8,6 +8,7 @@
     reason = "the functions around the tests are tests too"
 )]
 
+mod account;
 mod budget;
 mod changed;
 mod cli;

@@ -1,0 +1,384 @@
+//! Binds a project to the vendor account that it was first read from (I12).
+//!
+//! Before anything is written with an API key that was never verified, detail calls ask for the
+//! records known longest. One that is found proves the account; where none of them is, the project
+//! is refused. Face authentications also name the vendor's own project, in answers that wrap them.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use secrecy::ExposeSecret as _;
+use tracing::{info, warn};
+
+use super::{
+    Project, World,
+    outcome::{Failure, ProjectOutcome},
+    patience::Patience,
+    probe::ProbeError,
+    run::conclude_failure,
+    writing::insist,
+};
+use crate::{
+    client::{Answer, Client, ClientError, Gate, Remedy},
+    domain::{KeyId, Lane, ProjectName, ReadNumber},
+    normalize,
+    warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
+};
+
+/// Known records that are asked for, at most, to verify a key.
+const RECORDS_ASKED: i64 = 3;
+
+/// No vendor gives such an id. The answer may still name the vendor project.
+const NO_ID: &str = "argos-sync-check";
+
+/// What this process knows of the account that a project is bound to.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    is_bound: bool,
+    vendor_project: Option<String>,
+}
+
+/// Another account answers than the one that the project is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OtherAccount {
+    /// None of the known records was found.
+    #[error(
+        "the API key opens another account: none of the {asked} known records asked for was found"
+    )]
+    Records {
+        /// Records asked for.
+        asked: usize,
+    },
+    /// The answer names another vendor project.
+    #[error("the API key opens another face authentication project than before")]
+    VendorProject,
+}
+
+impl OtherAccount {
+    /// What the operator should do next.
+    pub fn advice(self, project: &ProjectName) -> String {
+        format!(
+            "check `api_key` and `base_url` of [project.{project}]; give another account a section of \
+             its own; if this account is the right one, run `argos-sync project rebind {project}`"
+        )
+    }
+}
+
+/// Why nothing may be written with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotBound {
+    /// It opens another account.
+    #[error(transparent)]
+    Other(OtherAccount),
+    /// Another process has bound another key and stored no record yet that could verify this one.
+    #[error(
+        "another process has just bound another API key, and no record is known yet to compare with"
+    )]
+    OtherFirst,
+}
+
+impl NotBound {
+    /// The sentence for the operator.
+    pub(super) fn in_words(self, project: &ProjectName) -> String {
+        match self {
+            Self::Other(other) => format!("{other}; {}", other.advice(project)),
+            Self::OtherFirst => format!(
+                "{self}; check that all configurations of [project.{project}] have keys of one \
+                 account, and start again"
+            ),
+        }
+    }
+}
+
+/// What a key opens, compared with what its project is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// The key was verified earlier.
+    Verified,
+    /// It opens the bound account; as of that read number.
+    Proven(KeyProof, ReadNumber),
+    /// No record is known that could verify it.
+    First,
+    /// It opens another account.
+    Other(OtherAccount),
+}
+
+/// Verifies a project's key, so that no page is stored before.
+///
+/// A failure of the API is not a verdict: it is tried again while patience lasts, and then leaves
+/// the project for later.
+pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failure> {
+    let patience = Patience::of(world);
+    let client = project.client(Lane::Detail);
+    let mut failures = 0;
+    loop {
+        let asking = async {
+            let binding = insist(world, async || world.warehouse.binding(project.name()).await);
+            let binding = binding.await?;
+            let records = async || {
+                insist(world, async || {
+                    world.warehouse.longest_known(&project.scope, RECORDS_ASKED).await
+                })
+                .await
+                .map_err(Failure::from)
+            };
+            let standing = standing(project, client, &binding, records).await?;
+            Ok((binding, standing))
+        };
+        let asked = tokio::select! {
+            biased;
+            () = world.stop.cancelled() => return Err(Failure::Interrupted),
+            asked = asking => asked,
+        };
+        let error = match asked {
+            Ok((binding, standing)) => return settle(world, project, binding, standing).await,
+            Err(Failure::Client(error)) => error,
+            Err(failure) => return Err(failure),
+        };
+        let not_before = match error.remedy() {
+            Remedy::Later { not_before } => not_before,
+            Remedy::Stop => return Err(Failure::Interrupted),
+            Remedy::FailPass
+            | Remedy::RestartWindow
+            | Remedy::SplitWindow
+            | Remedy::BlockProject => return Err(Failure::Client(error)),
+        };
+        failures += 1;
+        warn!(project = %project.name(), %error, "the API key could not be verified yet");
+        if !patience.wait(world, failures, not_before).await {
+            let is_ending = world.stop.is_cancelled();
+            return Err(if is_ending { Failure::Interrupted } else { Failure::Client(error) });
+        }
+    }
+}
+
+/// Acts on the result of a verification.
+async fn settle(
+    world: &World,
+    project: &Project,
+    binding: Binding,
+    standing: KeyStanding,
+) -> Result<(), Failure> {
+    let name = project.name();
+    let is_bound = match standing {
+        KeyStanding::Verified => true,
+        KeyStanding::Proven(proof, read) => {
+            let key = key_id(project, &binding);
+            let binding = async || world.warehouse.bind_key(name, &key, proof, read).await;
+            insist(world, binding).await?;
+            info!(project = %name, "the API key was verified: it opens the bound account");
+            true
+        }
+        // Bound by the first answer: a key that opens nothing is not worth keeping.
+        KeyStanding::First => false,
+        KeyStanding::Other(other) => return Err(Failure::NotBound(NotBound::Other(other))),
+    };
+    *project.account() = Account { is_bound, vendor_project: binding.vendor_project };
+    Ok(())
+}
+
+/// Lets an answer be stored: binds the first key of an account, and refuses another vendor project
+/// than the bound one.
+pub(super) async fn admit(
+    world: &World,
+    project: &Project,
+    vendor_project: Option<&str>,
+) -> Result<(), Failure> {
+    if !project.account().is_bound {
+        bind_first(world, project).await?;
+    }
+    let Some(named) = vendor_project else { return Ok(()) };
+    if project.account().vendor_project.is_none() {
+        let binding = async || world.warehouse.bind_vendor_project(project.name(), named).await;
+        let bound = insist(world, binding).await?;
+        project.account().vendor_project = Some(bound);
+    }
+    same_vendor_project(project, vendor_project)
+}
+
+/// Refuses an answer that names another vendor project than the bound one.
+pub(super) fn same_vendor_project(
+    project: &Project,
+    vendor_project: Option<&str>,
+) -> Result<(), Failure> {
+    match (project.account().vendor_project.as_deref(), vendor_project) {
+        (Some(bound), Some(named)) if bound != named => {
+            Err(Failure::NotBound(NotBound::Other(OtherAccount::VendorProject)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Binds a key that no record could verify. If records have become known meanwhile, they verify it
+/// now.
+async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
+    let patience = Patience::of(world);
+    let mut tries = 0;
+    loop {
+        let binding = async || world.warehouse.binding(project.name()).await;
+        let key = key_id(project, &insist(world, binding).await?);
+        let first = insist(world, async || {
+            world.warehouse.bind_first_key(&project.scope, &key, &world.holder).await
+        });
+        match first.await? {
+            FirstKey::Bound => {
+                let mut account = project.account();
+                if !std::mem::replace(&mut account.is_bound, true) {
+                    info!(
+                        project = %project.name(),
+                        "no record is known: the project is bound to the account of this API key"
+                    );
+                }
+                return Ok(());
+            }
+            FirstKey::RecordsKnown => {
+                verify(world, project).await?;
+                if project.account().is_bound {
+                    return Ok(());
+                }
+            }
+            FirstKey::OtherFirst => {}
+        }
+        tries += 1;
+        if !patience.wait(world, tries, None).await {
+            let is_ending = world.stop.is_cancelled();
+            let undecided = Failure::NotBound(NotBound::OtherFirst);
+            return Err(if is_ending { Failure::Interrupted } else { undecided });
+        }
+    }
+}
+
+/// Verifies and binds a project's key for a command that is not a run. Returns how the project
+/// ended if that failed.
+pub async fn verify_key(
+    world: &World,
+    project: &Project,
+) -> Result<Option<(ProjectOutcome, Option<String>)>, WarehouseError> {
+    let verifying = async {
+        verify(world, project).await?;
+        admit(world, project, None).await
+    };
+    let verified = verifying.await;
+    project.give_calls_back(world).await;
+    match verified {
+        Ok(()) => Ok(None),
+        Err(failure) => conclude_failure(world, project, failure).await.map(Some),
+    }
+}
+
+/// Compares what a project's key opens with what the project is bound to, by calls through that
+/// gate; writes nothing.
+pub async fn key_standing(
+    world: &World,
+    project: &Project,
+    gate: Arc<dyn Gate>,
+) -> Result<KeyStanding, ProbeError> {
+    let binding = world.warehouse.binding(project.name()).await?;
+    let client = project.client(Lane::Detail).through(gate);
+    let records = async || {
+        let records = world.warehouse.longest_known(&project.scope, RECORDS_ASKED).await;
+        records.map_err(ProbeError::from)
+    };
+    standing(project, &client, &binding, records).await
+}
+
+/// What the key opens. Known records are looked for and asked for where the key is not verified.
+async fn standing<E: From<ClientError>>(
+    project: &Project,
+    client: &Client,
+    binding: &Binding,
+    known: impl AsyncFnOnce() -> Result<Vec<String>, E>,
+) -> Result<KeyStanding, E> {
+    let key = key_id(project, binding);
+    if binding.is_verified(&key, true) {
+        return Ok(KeyStanding::Verified);
+    }
+    let records = known().await?;
+    if binding.is_verified(&key, !records.is_empty()) {
+        return Ok(KeyStanding::Verified);
+    }
+    let bound = binding.vendor_project.as_deref();
+    // Without a record to ask for, an answer still names the vendor project.
+    let nobody = bound.filter(|_| records.is_empty()).map(|_| NO_ID);
+    let mut trouble = None;
+    for id in records.iter().map(String::as_str).chain(nobody) {
+        match client.detail(id).await {
+            Ok(answer) => {
+                if let Some(standing) = judge(bound, shows(project, &answer, id), &answer) {
+                    return Ok(standing);
+                }
+            }
+            Err(error) if is_of_the_record(&error) => trouble = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match (trouble, records.len()) {
+        (Some(error), _) => Err(error.into()),
+        (None, 0) => Ok(KeyStanding::First),
+        (None, asked) => Ok(KeyStanding::Other(OtherAccount::Records { asked })),
+    }
+}
+
+/// What one answer proves; `None`: nothing yet.
+fn judge(bound: Option<&str>, shows_record: bool, answer: &Answer) -> Option<KeyStanding> {
+    match (bound, answer.vendor_project.as_deref()) {
+        (Some(bound), Some(named)) if bound == named => {
+            Some(KeyStanding::Proven(KeyProof::VendorProject, answer.read))
+        }
+        (Some(_), Some(_)) => Some(KeyStanding::Other(OtherAccount::VendorProject)),
+        (None, _) | (_, None) if shows_record => {
+            Some(KeyStanding::Proven(KeyProof::Record, answer.read))
+        }
+        (None, _) | (_, None) => None,
+    }
+}
+
+/// Whether an answer brought the record that was asked for.
+fn shows(project: &Project, answer: &Answer, id: &str) -> bool {
+    let scope = &project.scope;
+    let glance = |body| normalize::glance(scope.stream, &scope.volatile, body).ok();
+    answer.item.as_ref().and_then(|body| glance(body)).is_some_and(|glance| glance.id == id)
+}
+
+/// Whether a failure may be this record's own, so that another one is asked for.
+fn is_of_the_record(error: &ClientError) -> bool {
+    match (error, error.remedy()) {
+        (ClientError::Unavailable { .. }, _)
+        | (_, Remedy::FailPass | Remedy::SplitWindow | Remedy::RestartWindow) => true,
+        (_, Remedy::Later { .. } | Remedy::BlockProject | Remedy::Stop) => false,
+    }
+}
+
+fn key_id(project: &Project, binding: &Binding) -> KeyId {
+    project.client(Lane::Detail).key_id(binding.secret.expose_secret())
+}
+
+impl Project {
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vendor_project_decides_where_answers_name_it_and_a_record_elsewhere() {
+        let read = ReadNumber(7);
+        let by = |proof| Some(KeyStanding::Proven(proof, read));
+        let other = Some(KeyStanding::Other(OtherAccount::VendorProject));
+        for (bound, named, shows_record, expected) in [
+            (None, None, true, by(KeyProof::Record)),
+            (None, None, false, None),
+            (None, Some("a"), true, by(KeyProof::Record)),
+            (None, Some("a"), false, None),
+            (Some("a"), None, true, by(KeyProof::Record)),
+            (Some("a"), None, false, None),
+            (Some("a"), Some("a"), false, by(KeyProof::VendorProject)),
+            (Some("a"), Some("b"), true, other),
+        ] {
+            let answer = Answer { read, item: None, vendor_project: named.map(str::to_owned) };
+            assert_eq!(judge(bound, shows_record, &answer), expected, "{bound:?} {named:?}");
+        }
+    }
+}
