@@ -5,7 +5,8 @@
 //!
 //! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants nobody with this key to
 //!   ask.
-//! - A walk ends only where the vendor's next-page key is absent. Every answer on the way was decoded whole (I2).
+//! - A walk ends only where the vendor's next-page key is absent, and where nothing hints that it has
+//!   another name there. Every answer on the way was decoded whole (I2).
 //! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
 //!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
 //! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked for, or bytes of an answer (I8).
@@ -18,6 +19,7 @@ mod attempt;
 mod buffers;
 mod call;
 mod encryption;
+mod end;
 mod envelope;
 mod error;
 mod gate;
@@ -43,7 +45,8 @@ use futures_util::{Stream, TryStreamExt};
 pub use self::{
     buffers::SMALL_BYTES_MAX,
     encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
-    envelope::{Item, Look, Unreadable},
+    end::Doubt,
+    envelope::{Item, Look, UnknownMember, Unreadable},
     error::{ClientError, Fault, Remedy},
     gate::{Gate, GateClosed},
     pages::{Page, Resume},
@@ -110,6 +113,16 @@ impl Client {
     /// tried as ever.
     pub fn expect_date_style(&self, style: DateStyle) {
         self.caller.expect_date_style(style);
+    }
+
+    /// Whether a next-page key was seen in any list of this project.
+    pub fn marks_end(&self) -> bool {
+        self.caller.marks_end()
+    }
+
+    /// Notes that an earlier run has seen a next-page key: a full page without one is an end.
+    pub fn expect_end_mark(&self) {
+        self.caller.note_end_mark();
     }
 
     /// How ciphertexts are written; `None` for a project without Secure Data Transmission.

@@ -18,9 +18,12 @@ pub use windows::{backfill_days, missing};
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
 
 use crate::domain::{Day, DayState, Lane, Ledger, Reading, Window};
+
+/// The newest window reaches so many days beyond today: records may be dated ahead.
+pub const DAYS_AHEAD: u64 = 7;
 
 /// A walk somebody should make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +64,11 @@ pub struct Settings {
     pub detail_cycle: Duration,
 }
 
-/// The walks that are due now, the most urgent first: today and yesterday; days whose records move; days never finally read,
+/// The walks that are due now, the most urgent first: yesterday, today and the days ahead; days whose records move; days never finally read,
 /// the newest first; the rest of history in its turn.
 pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Task> {
-    let today = now.date_naive();
-    let yesterday = today.pred_opt().unwrap_or(today);
-    let tomorrow = today.succ_opt().unwrap_or(today);
-    let days = all_days(settings, ledger, yesterday);
+    let newest = newest_window(now);
+    let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
     let cycle = spacing::cycle(settings, &counts);
     let mut due: BTreeMap<Lane, Vec<Day>> = BTreeMap::new();
@@ -76,10 +77,7 @@ pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Tas
             due.entry(lane).or_default().push(state.day);
         }
     }
-    let mut tasks = Vec::new();
-    if let Ok(window) = Window::new(yesterday, tomorrow) {
-        tasks.push(Task { lane: Lane::Fresh, reading: Reading::Window(window) });
-    }
+    let mut tasks = vec![Task { lane: Lane::Fresh, reading: Reading::Window(newest) }];
     for lane in [Lane::Unsettled, Lane::Backfill, Lane::Audit] {
         let days = due.remove(&lane).unwrap_or_default();
         let windows = windows::gather(settings, &counts, lane, &days);
@@ -98,18 +96,30 @@ pub fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Tas
     tasks
 }
 
-/// When a day is looked at next, and in which lane, if nothing changes until then.
+/// The days that every round reads: yesterday, today, and those ahead on which records may be dated.
+fn newest_window(now: DateTime<Utc>) -> Window {
+    let today = Window::day(now.date_naive());
+    let yesterday = today.from().pred_opt().unwrap_or(today.from());
+    let end = today.to().checked_add_days(Days::new(DAYS_AHEAD)).unwrap_or(today.to());
+    Window::new(yesterday, end).unwrap_or(today)
+}
+
+/// When a day is looked at next, and in which lane, if nothing changes until then. A day far ahead is so once the newest
+/// window reaches it.
 pub fn next_look(
     settings: &Settings,
     ledger: &Ledger,
     day: Day,
     now: DateTime<Utc>,
 ) -> Option<(Lane, DateTime<Utc>)> {
-    let yesterday = now.date_naive().pred_opt().unwrap_or(day);
-    if day >= yesterday {
-        return Some((Lane::Fresh, now));
+    let newest = newest_window(now);
+    if day >= newest.from() {
+        let reached = day.checked_sub_days(Days::new(DAYS_AHEAD)).unwrap_or(day);
+        let at =
+            if newest.contains(day) { now } else { reached.and_time(NaiveTime::MIN).and_utc() };
+        return Some((Lane::Fresh, at));
     }
-    let days = all_days(settings, ledger, yesterday);
+    let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
     let state = days.iter().find(|state| state.day == day)?;
     spacing::next(settings, spacing::cycle(settings, &counts), state, now)
