@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    domain::Lane,
     planner,
     sync::Outlook,
     warehouse::{Event, Standing},
@@ -57,7 +58,7 @@ pub(super) async fn explain(
 fn as_text(
     standing: &Standing,
     events: &[Event],
-    next: Option<(crate::domain::Lane, DateTime<Utc>)>,
+    next: Option<(Lane, DateTime<Utc>)>,
     now: DateTime<Utc>,
 ) -> String {
     let mut text = String::new();
@@ -108,6 +109,12 @@ fn as_text(
         tell(format_args!("next single call  {}{failed}", soon(due_at, now)));
     }
     match next {
+        Some((lane, at)) if lane == Lane::Fresh && at > now => tell(format_args!(
+            "next list         {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
+             and single calls look at it",
+            time(Some(at)),
+            planner::DAYS_AHEAD,
+        )),
         Some((lane, at)) => tell(format_args!("next list         {} (lane {lane})", soon(at, now))),
         None => tell(format_args!(
             "next list         none of its day: only lists without a date filter and single calls look at it"

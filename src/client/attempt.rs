@@ -3,14 +3,14 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{Response, Url, header::HeaderMap, redirect};
+use reqwest::{Response, StatusCode, Url, header::HeaderMap, redirect};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::{
     buffers::Buffer,
     encryption::{Cipher, EncryptionError, SEALED},
-    envelope::{self, Envelope, Look, NoEnvelope},
+    envelope::{self, Envelope, Look, NoEnvelope, Unreadable},
     error::{ClientError, Fault},
     redaction::Redaction,
     retry_after::retry_after,
@@ -88,8 +88,8 @@ pub(super) struct Attempt<'a> {
     pub(super) vendor_clock: &'a VendorClock,
     /// The shape of the answer.
     pub(super) stream: Stream,
-    /// Whether one record is asked for, or a page.
-    pub(super) call: Call,
+    /// The record that is asked for; `None`: a page is.
+    pub(super) id: Option<&'a str>,
     /// The cap on the answer.
     pub(super) answer_bytes_max: usize,
     /// What no error may repeat.
@@ -112,16 +112,36 @@ impl Attempt<'_> {
                 wait,
             ));
         }
+        let unreadable = |why| Failure::Passing { fault: Fault::Unreadable(why), wait };
+        if status != StatusCode::OK {
+            return Err(unreadable(Unreadable::OtherSuccess(status.as_u16())));
+        }
         let body = self.body(response).await?;
-        let (stream, call) = (self.stream, self.call);
+        let stream = self.stream;
+        let call = if self.id.is_some() { Call::Detail } else { Call::List };
         let (cipher, look) = (self.cipher.cloned(), Arc::clone(self.look));
         let open = move || envelope::open(stream, call, &body, cipher.as_deref(), &*look);
-        on_own_thread(open).await.map_err(|problem| match problem {
+        let opened = on_own_thread(open).await.map_err(|problem| match problem {
             NoEnvelope::Encryption(error) => Failure::Final(error.into()),
-            NoEnvelope::Unreadable(unreadable) => {
-                Failure::Passing { fault: Fault::Unreadable(unreadable), wait }
+            NoEnvelope::Unreadable(why) => unreadable(why),
+            NoEnvelope::LongCursor { bytes } => {
+                Failure::Final(ClientError::CursorTooLong { bytes })
             }
-        })
+        })?;
+        self.checked(opened).map_err(unreadable)
+    }
+
+    /// The answer, if it is about the record that was asked for, with names that may be shown.
+    fn checked(&self, mut envelope: Envelope) -> Result<Envelope, Unreadable> {
+        if let (Some(id), Some(item)) = (self.id, envelope.items.first())
+            && envelope::id_of(self.stream, &item.body).is_some_and(|other| other != id)
+        {
+            return Err(Unreadable::OtherRecord);
+        }
+        for member in &mut envelope.unknown {
+            member.name = self.redaction().clean(&member.name);
+        }
+        Ok(envelope)
     }
 
     async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {

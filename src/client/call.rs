@@ -4,7 +4,10 @@
 //! fault on; each attempt passes the gate, so repeated ones count like any other.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,7 +29,7 @@ use super::{
     vendor_clock::VendorClock,
     vendor_error::Meaning,
 };
-use crate::domain::{Call, ReadNumber, Stream};
+use crate::domain::{ReadNumber, Stream};
 
 /// Everything that belongs to one API key, shared by its workers.
 pub(super) struct Caller {
@@ -41,6 +44,8 @@ pub(super) struct Caller {
     look: Arc<Look>,
     /// The style the vendor last understood; `None`: none yet.
     date_style: Mutex<Option<DateStyle>>,
+    /// A next-page key has come: a list that goes on has one.
+    marks_end: AtomicBool,
 }
 
 /// The answer of a call.
@@ -48,6 +53,8 @@ pub(super) struct Caller {
 pub(super) struct Reply {
     /// Drawn just before the attempt that answered.
     pub(super) read: ReadNumber,
+    /// Items that were asked for.
+    pub(super) count: u32,
     /// What it brought.
     pub(super) envelope: Envelope,
 }
@@ -73,6 +80,7 @@ impl Caller {
                 .map(Arc::new),
             look,
             date_style: Mutex::default(),
+            marks_end: AtomicBool::default(),
             settings,
             stream,
         })
@@ -106,22 +114,24 @@ impl Caller {
             let admitted = gate.admit(&is_held_back).await.map_err(ClientError::Gate)?;
             let Some(read) = admitted else { continue };
             tries.attempts = tries.attempts.saturating_add(1);
+            let count = request.count(fitting.size());
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
             match attempt.run().await {
                 Ok(envelope) => {
-                    if request.is_page() {
+                    // What came of a smaller call says nothing about whole pages.
+                    if request.is_page() && request.count_max().is_none() {
                         fitting.came(envelope.items.len());
                     }
                     if request.is_dated() {
                         self.remember_style(style);
                     }
-                    return Ok(Reply { read, envelope });
+                    return Ok(Reply { read, count, envelope });
                 }
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Refused { status, refusal, meaning }) => match meaning {
                     Meaning::DateStyle if style == first_style => style = style.other(),
                     Meaning::UnknownId if !request.is_page() => {
-                        return Ok(Reply { read, envelope: Envelope::default() });
+                        return Ok(Reply { read, count, envelope: Envelope::default() });
                     }
                     Meaning::DateStyle
                     | Meaning::UnknownId
@@ -144,7 +154,7 @@ impl Caller {
 
     fn attempt<'a>(
         &'a self,
-        request: &Request<'_>,
+        request: &Request<'a>,
         page_size: u32,
         style: DateStyle,
         hidden: &'a [&'a str],
@@ -162,7 +172,7 @@ impl Caller {
             look: &self.look,
             vendor_clock: &self.vendor_clock,
             stream: self.stream,
-            call: if request.is_page() { Call::List } else { Call::Detail },
+            id: request.id(),
             answer_bytes_max: self.settings.answer_bytes_max,
             hidden,
         })
@@ -232,6 +242,16 @@ impl Caller {
     /// Begins with that date style, unless this process knows better.
     pub(super) fn expect_date_style(&self, style: DateStyle) {
         self.date_style.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(style);
+    }
+
+    /// Whether a list that goes on is known to have a next-page key.
+    pub(super) fn marks_end(&self) -> bool {
+        self.marks_end.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a next-page key has come; returns whether that is news.
+    pub(super) fn note_end_mark(&self) -> bool {
+        !self.marks_end.swap(true, Ordering::Relaxed)
     }
 
     /// Keeps the date style that was understood.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     encryption::EncryptionError,
+    end::Doubt,
     envelope::Unreadable,
     gate::GateClosed,
     vendor_error::{Denial, Refusal},
@@ -66,6 +67,15 @@ pub enum ClientError {
     TooManyPages {
         /// The cap.
         limit: u32,
+    },
+    /// Nothing shows that the last page of a walk is the end of the list.
+    #[error("the list may not end there: {0}")]
+    EndUnknown(Doubt),
+    /// A next-page key that no request can carry.
+    #[error("the vendor's next-page key has {bytes} bytes, too many to send it back in a request")]
+    CursorTooLong {
+        /// The length of its parts.
+        bytes: usize,
     },
     /// Even a page of one item fails.
     #[error("even a page of one item fails: {fault}")]
@@ -149,7 +159,10 @@ impl ClientError {
             }
             Self::Denied { .. } | Self::Encryption(_) => Remedy::BlockProject,
             Self::CursorCycle(_) | Self::ResumeProvedNothing => Remedy::RestartWindow,
-            Self::TooManyPages { .. } | Self::PageOfOne { .. } => Remedy::SplitWindow,
+            Self::TooManyPages { .. }
+            | Self::EndUnknown(_)
+            | Self::CursorTooLong { .. }
+            | Self::PageOfOne { .. } => Remedy::SplitWindow,
         }
     }
 
@@ -183,11 +196,25 @@ impl ClientError {
                 "the window is read again from its start; tell the vendor if it keeps happening"
             }
             Self::TooManyPages { .. } => "the window is read in smaller parts",
+            Self::EndUnknown(_) => {
+                "days are read one by one, and a day that is still in doubt is left out: ask the \
+                 vendor how this list tells where it goes on, and report it here"
+            }
+            Self::CursorTooLong { .. } => {
+                "the window is read in smaller parts, which need no such key; tell the vendor which \
+                 days fail if a single day still does"
+            }
+            Self::PageOfOne { fault: Fault::TooLarge { .. } } => {
+                "a single record is too large: raise `client.answer_bytes_max`; days that were left \
+                 out are read again by themselves"
+            }
             Self::PageOfOne { .. } => {
                 "the window is read in smaller parts; tell the vendor which days fail if a single \
                  day still does"
             }
-            Self::RecordTooLarge { .. } => "raise `answer_bytes_max` if such records are expected",
+            Self::RecordTooLarge { .. } => {
+                "raise `client.answer_bytes_max` if such records are expected"
+            }
             Self::NoSuchSearch => "use the id of the face authentication",
         }
     }
@@ -214,11 +241,18 @@ impl Fault {
                 "the vendor's servers are in trouble: check the vendor's status; the call is tried \
                  again by itself"
             }
+            Self::Unreadable(Unreadable::OtherSuccess(_)) => {
+                "check caches and proxies on the way to the API, which may answer with a part; the \
+                 call is tried again by itself"
+            }
+            Self::Unreadable(Unreadable::OtherRecord) => {
+                "nothing of the answer is stored; tell the vendor if it keeps happening"
+            }
             Self::Unreadable(_) => {
                 "check that `base_url` leads to the API and not to a login page or proxy; if it \
                  does, the vendor has changed its answers and this program must follow"
             }
-            Self::TooLarge { .. } => "raise `answer_bytes_max` or lower `page_size`",
+            Self::TooLarge { .. } => "raise `client.answer_bytes_max` or lower `client.page_size`",
         }
     }
 }

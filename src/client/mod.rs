@@ -5,7 +5,8 @@
 //!
 //! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants nobody with this key to
 //!   ask.
-//! - A walk ends only where the vendor's next-page key is absent. Every answer on the way was decoded whole (I2).
+//! - A walk ends only where the vendor's next-page key is absent, and where nothing hints that it has
+//!   another name there. Every answer on the way was decoded whole (I2).
 //! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
 //!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
 //! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked for, or bytes of an answer (I8).
@@ -18,6 +19,7 @@ mod attempt;
 mod buffers;
 mod call;
 mod encryption;
+mod end;
 mod envelope;
 mod error;
 mod gate;
@@ -47,7 +49,8 @@ use secrecy::ExposeSecret as _;
 pub use self::{
     buffers::SMALL_BYTES_MAX,
     encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
-    envelope::{Item, Look, Unreadable},
+    end::Doubt,
+    envelope::{Item, Look, UnknownMember, Unreadable},
     error::{ClientError, Fault, Remedy},
     gate::{Gate, GateClosed},
     pages::{Page, Resume},
@@ -128,6 +131,16 @@ impl Client {
     /// The vendor's time by the `Date` header of its last answer; `None` before the first.
     pub fn vendor_time(&self) -> Option<DateTime<Utc>> {
         self.caller.vendor_time()
+    }
+
+    /// Whether a next-page key was seen in any list of this project.
+    pub fn marks_end(&self) -> bool {
+        self.caller.marks_end()
+    }
+
+    /// Notes that an earlier run has seen a next-page key: a full page without one is an end.
+    pub fn expect_end_mark(&self) {
+        self.caller.note_end_mark();
     }
 
     /// How ciphertexts are written; `None` for a project without Secure Data Transmission.

@@ -3,7 +3,9 @@
 use futures_util::{Stream, stream};
 
 use super::{
-    Client, ClientError, FIND_PAGES_MAX, Item,
+    Client, ClientError, FIND_PAGES_MAX, Item, UnknownMember,
+    call::Reply,
+    end::{self, Check},
     request::{Listing, Request},
 };
 use crate::domain::{Cursor, ReadNumber, Trail};
@@ -23,6 +25,10 @@ pub struct Page {
     pub trail: Trail,
     /// The vendor's own id of the project, where it tells it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
+    /// The members of the answer that the contract does not name.
+    pub unknown: Vec<UnknownMember>,
+    /// With this page it became known that lists which go on have a next-page key.
+    pub has_shown_end_mark: bool,
 }
 
 /// Where an earlier walk stood.
@@ -87,8 +93,13 @@ async fn read_page(
     if pages_before >= limit {
         return Err(ClientError::TooManyPages { limit });
     }
-    let request = Request::Page { listing, cursor: behind.as_ref().map(|place| &place.cursor) };
+    let cursor = behind.as_ref().map(|place| &place.cursor);
+    let request = Request::Page { listing, cursor, count_max: None };
     let reply = client.caller.call(&*client.gate, &request).await?;
+    let has_shown_end_mark = match &reply.envelope.next {
+        Some(_) => client.caller.note_end_mark(),
+        None => confirm_end(client, listing, cursor, &reply).await?,
+    };
     let number = pages_before.saturating_add(1);
     let mut trail = behind.map(|place| place.trail).unwrap_or_default();
     if let Some(next) = &reply.envelope.next {
@@ -101,5 +112,32 @@ async fn read_page(
         next: reply.envelope.next,
         trail,
         vendor_project: reply.envelope.vendor_project,
+        unknown: reply.envelope.unknown,
+        has_shown_end_mark,
     })
+}
+
+/// Makes sure that a page without a next-page key ends its list, by one call more where that is in
+/// doubt. Returns whether that call was the first to bring a next-page key.
+async fn confirm_end(
+    client: &Client,
+    listing: Listing<'_>,
+    cursor: Option<&Cursor>,
+    reply: &Reply,
+) -> Result<bool, ClientError> {
+    let Some(doubt) = end::doubt(&reply.envelope, reply.count, client.caller.marks_end()) else {
+        return Ok(false);
+    };
+    let check = Check::of(reply.envelope.items.len());
+    let request = match check {
+        Check::Half { count } => Request::Page { listing, cursor, count_max: Some(count) },
+        Check::Any => {
+            Request::Page { listing: Listing::Everything, cursor: None, count_max: Some(1) }
+        }
+    };
+    let answer = client.caller.call(&*client.gate, &request).await?.envelope;
+    if !check.resolves(&doubt, &answer) {
+        return Err(ClientError::EndUnknown(doubt));
+    }
+    Ok(client.caller.note_end_mark())
 }

@@ -10,6 +10,8 @@ pub(super) enum Request<'a> {
         listing: Listing<'a>,
         /// Behind which record; the first page without.
         cursor: Option<&'a Cursor>,
+        /// Asks for no more items than this, where that is less than a page.
+        count_max: Option<u32>,
     },
     /// The record with that id.
     Detail {
@@ -122,7 +124,7 @@ impl<'a> Request<'a> {
         };
         let (listing, cursor) = match self {
             Self::Detail { id } => return vec![(names.id, (*id).to_owned())],
-            Self::Page { listing, cursor } => (listing, cursor),
+            Self::Page { listing, cursor, count_max: _ } => (listing, cursor),
         };
         let mut parameters = match listing {
             Listing::Window(asked) => {
@@ -132,12 +134,33 @@ impl<'a> Request<'a> {
             Listing::Found(Find::Userid(userid)) => vec![("userid", (*userid).to_owned())],
             Listing::Found(Find::Email(email)) => vec![("email", (*email).to_owned())],
         };
-        parameters.push(("count", page_size.to_string()));
+        parameters.push(("count", self.count(page_size).to_string()));
         if let Some(cursor) = cursor {
             parameters.push((names.cursor_id, cursor.id.clone()));
             parameters.push((names.cursor_date, cursor.date.clone()));
         }
         parameters
+    }
+
+    /// How many items are asked for where a page may have this many.
+    pub(super) fn count(&self, page_size: u32) -> u32 {
+        self.count_max().map_or(page_size, |count_max| count_max.min(page_size))
+    }
+
+    /// Its own limit of items; `None`: a whole page is asked for.
+    pub(super) fn count_max(&self) -> Option<u32> {
+        match self {
+            Self::Page { count_max, .. } => *count_max,
+            Self::Detail { .. } => None,
+        }
+    }
+
+    /// The record that is asked for.
+    pub(super) fn id(&self) -> Option<&'a str> {
+        match *self {
+            Self::Page { .. } => None,
+            Self::Detail { id } => Some(id),
+        }
     }
 
     /// Whether it has days to be understood.
@@ -154,7 +177,7 @@ impl<'a> Request<'a> {
     pub(super) fn names_somebody(&self) -> Vec<&'a str> {
         match *self {
             Self::Detail { id } => vec![id],
-            Self::Page { listing, cursor } => {
+            Self::Page { listing, cursor, count_max: _ } => {
                 let mut values: Vec<_> =
                     cursor.map(|cursor| cursor.id.as_str()).into_iter().collect();
                 match listing {
@@ -181,7 +204,7 @@ mod tests {
         let day = |day| Day::from_ymd_opt(2025, 1, day).unwrap();
         let listing = Listing::Window(Window::new(day(1), day(9)).unwrap());
         let cursor = Cursor { id: "x".into(), date: "d".into() };
-        let page = Request::Page { listing, cursor: Some(&cursor) };
+        let page = Request::Page { listing, cursor: Some(&cursor), count_max: None };
         assert_eq!(
             query(Stream::Submission, &page, DateStyle::Dashed),
             "start_date=2025-01-01&end_date=2025-01-09&count=200&nextpage_id=x&nextpage_date=d"
@@ -190,8 +213,12 @@ mod tests {
             query(Stream::Faceauth, &page, DateStyle::Compact),
             "startDate=20250101&endDate=20250109&count=200&nextKey_id=x&nextKey_date=d"
         );
-        let all = Request::Page { listing: Listing::Everything, cursor: None };
-        assert_eq!(query(Stream::Faceauth, &all, DateStyle::Dashed), "count=200");
+        for (count_max, count) in
+            [(None, "count=200"), (Some(7), "count=7"), (Some(900), "count=200")]
+        {
+            let all = Request::Page { listing: Listing::Everything, cursor: None, count_max };
+            assert_eq!(query(Stream::Faceauth, &all, DateStyle::Dashed), count);
+        }
         let detail = Request::Detail { id: "x" };
         assert_eq!(query(Stream::Submission, &detail, DateStyle::Dashed), "submission_id=x");
         assert_eq!(query(Stream::Faceauth, &detail, DateStyle::Dashed), "authId=x");

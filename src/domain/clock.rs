@@ -1,11 +1,14 @@
 //! The clocks that a run can read, and what follows where they disagree.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 
 use super::{Day, Window};
 
 /// Clocks that differ by more than this are reported.
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// The newest window reaches this many days beyond today: records may be dated ahead.
+pub const DAYS_AHEAD: u64 = 7;
 
 /// A wrong clock moves an end of the newest window by at most so many days.
 const SHIFT_DAYS_MAX: i64 = 366;
@@ -50,7 +53,8 @@ impl Clocks {
         Self { database: now, host: now, vendor: None }
     }
 
-    /// Yesterday, today and whatever day any clock takes for today: the window that holds the newest records.
+    /// Yesterday, today, whatever day any clock takes for today, and the days ahead of it on which records may be dated: the
+    /// window that holds the newest records.
     ///
     /// A slow clock hides nothing, and a fast one neither. Both ends stay near PostgreSQL's time, so that a clock that shows
     /// nonsense does not ask for all of history.
@@ -62,8 +66,9 @@ impl Clocks {
             latest = latest.max(last.min(self.database + TimeDelta::days(SHIFT_DAYS_MAX)));
         }
         let yesterday = previous(earliest.date_naive());
-        Window::new(yesterday, Window::day(latest.date_naive()).to())
-            .unwrap_or(Window::day(yesterday))
+        let tomorrow = Window::day(latest.date_naive()).to();
+        let end = tomorrow.checked_add_days(Days::new(DAYS_AHEAD)).unwrap_or(tomorrow);
+        Window::new(yesterday, end).unwrap_or(Window::day(yesterday))
     }
 
     /// The clocks that disagree with PostgreSQL's by more than five minutes.
@@ -118,7 +123,8 @@ mod tests {
             (0, 9000, Some(0), -1, 367),
         ] {
             let clocks = Clocks { database: at(database), host: at(host), vendor: vendor.map(at) };
-            let expected = Window::new(at(from).date_naive(), at(to).date_naive()).unwrap();
+            let end = at(to + i64::try_from(DAYS_AHEAD).unwrap()).date_naive();
+            let expected = Window::new(at(from).date_naive(), end).unwrap();
             assert_eq!(clocks.newest_window(), expected, "{database} {host} {vendor:?}");
         }
     }

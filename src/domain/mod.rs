@@ -13,7 +13,7 @@ mod project;
 mod window;
 
 pub use budget::{Grant, Spending, Spent};
-pub use clock::{Clocks, OtherClock, Skew};
+pub use clock::{Clocks, DAYS_AHEAD, OtherClock, Skew};
 pub use day::{DayState, Ledger};
 pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};

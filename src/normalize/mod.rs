@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Rises whenever the same item would give other rows; a record written by an older one is refilled from raw.
-pub const VERSION: i16 = 2;
+pub const VERSION: i16 = 3;
 
 /// Longest id that is stored, in bytes (contract U17).
 pub const ID_BYTES_MAX: usize = 255;

@@ -18,6 +18,8 @@ pub struct Note {
 pub enum Found {
     /// A field that is not in the catalogue.
     UnknownField,
+    /// A member around the items of a list that the contract does not name.
+    UnknownMember,
     /// Another JSON type than the column wants.
     WrongType,
     /// A text that is no time or date.
@@ -35,6 +37,7 @@ impl Found {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UnknownField => "unknown field",
+            Self::UnknownMember => "unknown member of a list",
             Self::WrongType => "wrong type",
             Self::NoTime => "no time",
             Self::NoNumber => "no number",
@@ -46,11 +49,18 @@ impl Found {
     /// Whether the stored row lacks something of the item because of it.
     pub fn is_repair(self) -> bool {
         match self {
-            Self::UnknownField => false,
+            Self::UnknownField | Self::UnknownMember => false,
             Self::WrongType | Self::NoTime | Self::NoNumber | Self::LongId | Self::DamagedText => {
                 true
             }
         }
+    }
+}
+
+impl Note {
+    /// A member around the items of a list that the contract does not name.
+    pub fn of_unknown_member(name: &str, json_type: &'static str) -> Self {
+        Self { path: shortened(name).to_owned(), found: Found::UnknownMember, json_type }
     }
 }
 
@@ -72,14 +82,18 @@ const NOTES_MAX: usize = 200;
 
 /// Adds a note unless it is there already.
 pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Found, json_type: &'static str) {
-    let mut end = path.len().min(PATH_BYTES_MAX);
-    while !path.is_char_boundary(end) {
-        end -= 1;
-    }
-    let path = path.get(..end).unwrap_or_default();
+    let path = shortened(path);
     let known =
         |note: &Note| (note.found, note.json_type) == (found, json_type) && note.path == path;
     if notes.len() < NOTES_MAX && !notes.iter().any(known) {
         notes.push(Note { path: path.to_owned(), found, json_type });
     }
+}
+
+fn shortened(path: &str) -> &str {
+    let mut end = path.len().min(PATH_BYTES_MAX);
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    path.get(..end).unwrap_or_default()
 }

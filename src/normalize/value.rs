@@ -1,8 +1,8 @@
 //! Reads one value as the type its column wants, as tolerantly as contract section 13 asks.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveDateTime, Utc};
 
 use super::catalogue::Type;
 use crate::json::Json;
@@ -59,6 +59,9 @@ pub(super) enum Unreadable {
     /// A number that has no value here, such as 1e999.
     NoNumber,
 }
+
+/// The years in which times and dates can be stored.
+const YEARS: RangeInclusive<i32> = 1..=9999;
 
 /// Room for most values of [`Type::Json`].
 const JSON_BYTES: usize = 256;
@@ -222,12 +225,19 @@ fn time<'a>(
 }
 
 /// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a space instead of `T`;
-/// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC. Years 1 to 9999.
+/// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC. In UTC it lies in the years 1 to 9999: others
+/// cannot be read by most client libraries of PostgreSQL.
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let time = parse_zoned_time(text)?.with_timezone(&Utc);
+    YEARS.contains(&time.year()).then_some(time)
+}
+
+/// The same with its zone, whatever year it is in UTC.
+fn parse_zoned_time(text: &str) -> Option<DateTime<FixedOffset>> {
     let date = date_of(text.get(..10)?)?;
     let rest = text.get(10..)?;
     if rest.is_empty() {
-        return Some(date.and_hms_opt(0, 0, 0)?.and_utc());
+        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset());
     }
     let separator = rest.as_bytes().get(2 + 1).copied()?;
     if !matches!((rest.as_bytes().first()?, separator), (b'T' | b't' | b' ', b':') | (b'-', b'-')) {
@@ -250,13 +260,13 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
         };
     // A leap second counts as the second before it.
     let time = date.and_hms_nano_opt(hour, minute, second.min(59), nanoseconds(fraction)?)?;
-    Some(at_zone(time, zone)?.with_timezone(&Utc))
+    at_zone(time, zone)
 }
 
 /// A calendar date: `YYYY-MM-DD`, or the date of a date-time as it is written: a birthday does not move with the zone.
 fn parse_date(text: &str) -> Option<NaiveDate> {
     if text.len() > 10 {
-        parse_time(text)?;
+        parse_zoned_time(text)?;
     }
     date_of(text.get(..10)?)
 }
@@ -270,7 +280,7 @@ fn date_of(text: &str) -> Option<NaiveDate> {
         return None;
     }
     let year = i32::try_from(digits(0, 4)?).ok()?;
-    NaiveDate::from_ymd_opt(year, digits(5, 7)?, digits(8, 10)?).filter(|_| year > 0)
+    NaiveDate::from_ymd_opt(year, digits(5, 7)?, digits(8, 10)?).filter(|_| YEARS.contains(&year))
 }
 
 fn two(text: &str, from: usize) -> Option<u32> {
@@ -349,6 +359,24 @@ mod tests {
         ] {
             assert_eq!(parse_time(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_time_that_its_zone_moves_out_of_the_years_1_to_9999_is_none() {
+        for (text, is_read) in [
+            ("0001-01-01T00:00:00Z", true),
+            ("0001-01-01T00:00:00+00:01", false),
+            ("0001-01-01T09:00:00+09:00", true),
+            ("9999-12-31T23:59:59.999999Z", true),
+            ("9999-12-31T23:59:59-00:01", false),
+            ("9999-12-31T15:00:00-09:00", false),
+            ("9999-12-31T14:59:59-09:00", true),
+        ] {
+            assert_eq!(parse_time(text).is_some(), is_read, "{text}");
+        }
+        let at = "\"9999-12-31T20:00:00-09:00\"";
+        assert_eq!(cell(Type::At, at), Err(Unreadable::NoTime));
+        assert_eq!(cell(Type::Date, at).unwrap(), "Date(9999-12-31)", "a date does not move");
     }
 
     #[test]

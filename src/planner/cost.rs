@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Duration;
+use chrono::{Days, Duration};
 
-use super::{Settings, Task};
+use super::{DAYS_AHEAD, Settings, Task};
 use crate::domain::{Day, Lane, Ledger, Reading, Window};
 
 /// The calls of a plan, by lane.
@@ -38,7 +38,8 @@ pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     let mut cost = Cost::default();
     for task in tasks {
         if let Reading::Window(window) = task.reading {
-            for day in window.days().filter(|day| !counts.contains_key(day)).collect::<Vec<_>>() {
+            let unknown = usual_days(task.lane, window).filter(|day| !counts.contains_key(day));
+            for day in unknown.collect::<Vec<_>>() {
                 counts.insert(day, u32::try_from(average).unwrap_or(u32::MAX));
                 cost.unknown_days += 1;
                 cost.expected_records += average;
@@ -52,6 +53,13 @@ pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
         *sum = sum.saturating_add(calls);
     }
     cost
+}
+
+/// The days of a walk that hold records as a rule: those ahead of the newest window hold next to none.
+fn usual_days(lane: Lane, window: Window) -> impl Iterator<Item = Day> {
+    let ahead = if lane == Lane::Fresh { Days::new(DAYS_AHEAD) } else { Days::new(0) };
+    let end = window.to().checked_sub_days(ahead).unwrap_or(window.to());
+    window.days().take_while(move |day| *day < end)
 }
 
 /// The list calls of one walk, at least one.

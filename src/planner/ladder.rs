@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::Window;
+use crate::domain::{Reading, Window};
 
 /// Failures at one cursor after which the cursor is dropped.
 const FAILURES_AT_CURSOR_MAX: i32 = 2;
@@ -20,7 +20,7 @@ pub enum Trouble {
     },
     /// The cursor leads nowhere.
     Cursor,
-    /// The answer is too large, or the walk too long, for this window.
+    /// The answer is too large, the walk too long, or its end in doubt: a smaller window may do better.
     TooLarge,
     /// The vendor refuses this request, and would again.
     Permanent,
@@ -48,17 +48,24 @@ pub enum Step {
 
 /// Decides the next step from the failure and what was tried already.
 ///
+/// A walk without a date filter cannot be cut: it is left for a later run, from its first page on.
+///
 /// `failures` counts those at the present checkpoint, this one included, `restarts` how often the window began again.
 /// Waiting out an outage never costs the window its size: only failures behind a cursor drop it.
 pub fn next_step(
-    window: Window,
+    reading: Reading,
     trouble: Trouble,
     has_cursor: bool,
     failures: i32,
     restarts: i32,
 ) -> Step {
-    let smaller =
-        || window.halves().map_or(Step::Block, |(first, second)| Step::Halve(first, second));
+    let smaller = || match reading {
+        Reading::Window(window) => {
+            window.halves().map_or(Step::Block, |(first, second)| Step::Halve(first, second))
+        }
+        Reading::Everything if has_cursor => Step::RestartLater,
+        Reading::Everything => Step::GiveUp,
+    };
     match trouble {
         Trouble::Passing { not_before } => match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
             false => Step::Wait { not_before },
@@ -71,7 +78,7 @@ pub fn next_step(
         Trouble::TooLarge => smaller(),
         // The refusal may be about the cursor alone, which the vendor need not know for ever (U8).
         Trouble::Permanent if has_cursor => {
-            next_step(window, Trouble::Cursor, has_cursor, failures, restarts)
+            next_step(reading, Trouble::Cursor, has_cursor, failures, restarts)
         }
         Trouble::Permanent => Step::GiveUp,
     }
@@ -82,9 +89,13 @@ mod tests {
     use super::*;
     use crate::domain::Day;
 
-    fn window(days: i64) -> Window {
+    fn days(days: i64) -> Window {
         let from = Day::from_ymd_opt(2025, 1, 1).unwrap();
         Window::new(from, from + chrono::Duration::days(days)).unwrap()
+    }
+
+    fn window(length: i64) -> Reading {
+        Reading::Window(days(length))
     }
 
     const PASSING: Trouble = Trouble::Passing { not_before: None };
@@ -99,7 +110,7 @@ mod tests {
     #[test]
     fn a_cursor_that_fails_twice_is_dropped_and_a_window_that_began_three_times_is_cut() {
         assert_eq!(next_step(window(30), PASSING, true, 2, 0), Step::Restart);
-        let (first, second) = window(30).halves().unwrap();
+        let (first, second) = days(30).halves().unwrap();
         assert_eq!(next_step(window(30), PASSING, true, 2, 3), Step::Halve(first, second));
         assert_eq!(next_step(window(1), PASSING, true, 2, 3), Step::Block);
     }
@@ -122,5 +133,16 @@ mod tests {
         assert!(matches!(next_step(window(2), Trouble::TooLarge, false, 1, 0), Step::Halve(..)));
         assert_eq!(next_step(window(1), Trouble::TooLarge, false, 1, 0), Step::Block);
         assert_eq!(next_step(window(9), Trouble::Permanent, false, 1, 0), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_walk_without_a_date_filter_is_not_cut_and_blocks_no_day() {
+        let everything = |trouble, has_cursor, restarts| {
+            next_step(Reading::Everything, trouble, has_cursor, 2, restarts)
+        };
+        assert_eq!(everything(Trouble::TooLarge, false, 0), Step::GiveUp);
+        assert_eq!(everything(Trouble::TooLarge, true, 0), Step::RestartLater);
+        assert_eq!(everything(PASSING, true, 3), Step::RestartLater);
+        assert_eq!(everything(Trouble::Cursor, true, 0), Step::Restart);
     }
 }

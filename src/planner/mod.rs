@@ -18,9 +18,9 @@ pub use windows::{backfill_days, missing};
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
 
-use crate::domain::{Clocks, Day, DayState, Lane, Ledger, Reading, Window};
+use crate::domain::{Clocks, DAYS_AHEAD, Day, DayState, Lane, Ledger, Reading, Window};
 
 /// A walk somebody should make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct Settings {
     pub detail_cycle: Duration,
 }
 
-/// The walks that are due now, the most urgent first: today and yesterday; days whose records move; days never finally read,
+/// The walks that are due now, the most urgent first: yesterday, today and the days ahead; days whose records move; days never finally read,
 /// the newest first; the rest of history in its turn.
 pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> {
     let now = clocks.database;
@@ -94,7 +94,8 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
     tasks
 }
 
-/// When a day is looked at next, and in which lane, if nothing changes until then.
+/// When a day is looked at next, and in which lane, if nothing changes until then. A day far ahead is so once the newest
+/// window reaches it.
 pub fn next_look(
     settings: &Settings,
     ledger: &Ledger,
@@ -104,7 +105,10 @@ pub fn next_look(
     let now = clocks.database;
     let newest = clocks.newest_window();
     if day >= newest.from() {
-        return Some((Lane::Fresh, now));
+        let reached = day.checked_sub_days(Days::new(DAYS_AHEAD)).unwrap_or(day);
+        let at =
+            if newest.contains(day) { now } else { reached.and_time(NaiveTime::MIN).and_utc() };
+        return Some((Lane::Fresh, at));
     }
     let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();

@@ -59,9 +59,9 @@ fn windows(tasks: &[Task], lane: Lane) -> Vec<Window> {
 }
 
 #[test]
-fn today_and_yesterday_come_first_and_history_from_the_newest() {
+fn today_yesterday_and_the_days_ahead_come_first_and_history_from_the_newest() {
     let tasks = plan(&settings(), &Ledger::default(), at(100, 12, 0));
-    let fresh = Task { lane: Lane::Fresh, reading: Reading::Window(window(99, 101)) };
+    let fresh = Task { lane: Lane::Fresh, reading: Reading::Window(window(99, 108)) };
     assert_eq!(tasks[0], fresh);
     let history = [window(90, 99), window(60, 90), window(30, 60), window(0, 30)];
     assert_eq!(windows(&tasks, Lane::Backfill), history);
@@ -156,6 +156,26 @@ fn everything_is_listed_without_a_filter_once_a_cycle() {
     assert!(!plan(&settings(), &known, now).contains(&everything));
     known.unfiltered_as_of = Some(now - Duration::days(30));
     assert!(plan(&settings(), &known, now).contains(&everything));
+}
+
+#[test]
+fn days_ahead_are_read_in_every_round_as_far_as_the_newest_window_reaches() {
+    let (known, now) = (read(0..99, at(100, 11, 0), 10), at(100, 12, 0));
+    for (number, expected) in
+        [(99, now), (100, now), (107, now), (108, at(101, 0, 0)), (200, at(193, 0, 0))]
+    {
+        let next = next_look(&settings(), &known, day(number), now);
+        assert_eq!(next, Some((Lane::Fresh, expected)), "{number}");
+    }
+    for number in 108..120 {
+        let (lane, due) = next_look(&settings(), &known, day(number), now).unwrap();
+        for (at, is_read) in [(due, true), (due - Duration::seconds(1), false)] {
+            let tasks = plan(&settings(), &known, at);
+            let windows = windows(&tasks, lane);
+            assert_eq!(windows.iter().any(|it| it.contains(day(number))), is_read, "{number}");
+        }
+    }
+    assert!(next_look(&settings(), &known, Day::MAX, now).is_some());
 }
 
 #[test]

@@ -32,6 +32,16 @@ pub struct Knobs {
     pub repeated_rows: u32,
     /// Lists that never end.
     pub cursor_loop: CursorLoop,
+    /// How the next-page key is spelled (Q4).
+    pub next_page_key: NextPageKey,
+    /// Lists have members that no page of the vendor names, and that lead nowhere.
+    pub unknown_members: bool,
+    /// Every nth list is empty and reports an error beside its items; 0 is never.
+    pub error_beside_items_every: u32,
+    /// The status of lists that succeed.
+    pub list_status: u16,
+    /// A single call answers with the record after the one asked for.
+    pub singles_are_of_others: bool,
     /// How face authentications are wrapped (Q2).
     pub faceauth_shape: FaceauthShape,
     /// Every nth face authentication says `aurh_status`; 0 is none (Q1).
@@ -85,6 +95,11 @@ impl Default for Knobs {
             empty_page_every: 0,
             repeated_rows: 0,
             cursor_loop: CursorLoop::None,
+            next_page_key: NextPageKey::Documented,
+            unknown_members: false,
+            error_beside_items_every: 0,
+            list_status: 200,
+            singles_are_of_others: false,
             faceauth_shape: FaceauthShape::Wrapped,
             aurh_status_every: 0,
             comments_as_text: false,
@@ -163,6 +178,28 @@ pub enum CursorLoop {
     Aa,
     /// The third page has the cursor of the first: A, B, A.
     Aba,
+}
+
+/// How the next-page key of both streams is spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum NextPageKey {
+    /// `nextpageKey{id,created_at}` and `nextPage_key{authId,createTime}`.
+    Documented,
+    /// `nextPageKey`, with the stream's own parts.
+    Camel,
+    /// `NextpageKey`, with the stream's own parts.
+    Title,
+    /// `nextPage_key`, with the other stream's parts.
+    Snake,
+    /// `nextPageKeyId` and `nextPageKeyTime`.
+    Flat,
+    /// `nextPageCursor{key,at}`, which no page of the vendor names.
+    Unknown,
+    /// `LastEvaluated{key,at}`: only its value tells what it is.
+    Unnamed,
+    /// Lists end after their first page.
+    Missing,
 }
 
 /// How face authentications are wrapped (contract sections 6.2 and 6.3).

@@ -27,6 +27,7 @@ mod clock;
 mod control;
 mod draw;
 mod encryption;
+mod envelope;
 mod faults;
 mod ids;
 mod kept;
@@ -59,8 +60,8 @@ pub use change::{Addition, Change, ChangeError, KycResult};
 pub use faults::Faults;
 pub use knobs::{
     AboveMax, CursorLoop, DateFormat, DeletedLabel, EncryptedPaging, Encryption, ErrorShape,
-    FaceauthShape, FilterZone, Forbid, HiddenFields, Knobs, ModeMismatch, Order, TimeFormat,
-    UnknownId,
+    FaceauthShape, FilterZone, Forbid, HiddenFields, Knobs, ModeMismatch, NextPageKey, Order,
+    TimeFormat, UnknownId,
 };
 pub use options::SimulateOptions;
 pub use population::Population;

@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::change::{Addition, Change, ChangeError};
 use super::clock;
 use super::encryption::{self, Pairs};
+use super::envelope::{beside_items, error_beside_items};
 use super::ids::Ids;
 use super::kept::Kept;
 use super::knobs::{FaceauthShape, Forbid, Knobs, UnknownId};
@@ -229,6 +230,8 @@ impl LiveProject {
         if known.is_none() && style.knobs.unknown_id == UnknownId::BadRequest {
             return Err(Answer::refused(style.knobs, "NOT_FOUND", "not Exist Submission ID"));
         }
+        let other = |number: u32| Some(number + 1).filter(|other| records.is_shown(*other));
+        let known = if style.knobs.singles_are_of_others { known.and_then(other) } else { known };
         let page = Page { rows: known.into_iter().collect(), next: None };
         let flat = style.knobs.faceauth_shape != FaceauthShape::Wrapped;
         Ok(Answer::ok(self.wrapped(records, style, &page, flat)))
@@ -248,6 +251,10 @@ impl LiveProject {
             among: self.among(records, knobs, parameters),
         };
         let turn = self.pages.fetch_add(1, Ordering::Relaxed);
+        let every = u64::from(knobs.error_beside_items_every);
+        if every > 0 && turn % every == every - 1 {
+            return Ok(Answer::ok(error_beside_items(self.stream)));
+        }
         let page = page(records, knobs, &call, turn);
         let limit = usize::try_from(knobs.too_large_above).unwrap_or(usize::MAX);
         if limit > 0 && page.rows.len() > limit {
@@ -255,7 +262,8 @@ impl LiveProject {
             return Err(Answer::gateway_fault(status.unwrap_or(StatusCode::PAYLOAD_TOO_LARGE)));
         }
         let flat = knobs.faceauth_shape == FaceauthShape::Flat;
-        Ok(Answer::ok(self.wrapped(records, style, &page, flat)))
+        let status = StatusCode::from_u16(knobs.list_status).unwrap_or(StatusCode::OK);
+        Ok(Answer { status, ..Answer::ok(self.wrapped(records, style, &page, flat)) })
     }
 
     /// The records of the user or e-mail address asked for.
@@ -328,28 +336,20 @@ impl LiveProject {
         let items = |w: &mut Writer| {
             w.array(|w| page.rows.iter().for_each(|number| self.write(w, style, records, *number)));
         };
-        let next = page.next.and_then(|next| Some((next, records.created_at_ms(place(next).0)?)));
+        let next = page
+            .next
+            .and_then(|next| Some((self.ids.id(next), records.created_at_ms(place(next).0)?)));
         match self.stream {
             Stream::Submission => w.object(|w| {
                 items(w.key("Items"));
-                if let Some((next, at_ms)) = next {
-                    w.key("nextpageKey").object(|w| {
-                        w.pair("id", &self.ids.id(next));
-                        w.key("created_at").time(style.knobs.time_format, at_ms);
-                    });
-                }
+                beside_items(w, style.knobs, self.stream, next);
             }),
             Stream::Faceauth if flat => items(&mut w),
             Stream::Faceauth => w.array(|w| {
                 w.object(|w| {
                     w.pair("faceAuth_projectId", &Ids::new(self.population.seed, 21).id(0));
                     items(w.key("data"));
-                    if let Some((next, at_ms)) = next {
-                        w.key("nextPage_key").object(|w| {
-                            w.pair("authId", &self.ids.id(next));
-                            w.key("createTime").time(super::knobs::TimeFormat::Iso, at_ms);
-                        });
-                    }
+                    beside_items(w, style.knobs, self.stream, next);
                 });
             }),
         }

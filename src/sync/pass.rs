@@ -14,6 +14,7 @@ use super::{
 use crate::{
     client::{ClientError, Page, Resume, SMALL_BYTES_MAX},
     domain::Reading,
+    normalize::Note,
     warehouse::{
         Checkpoint, Claim, Count, Holding, PageStored, PageToStore, Pass, Proof, Room, RunId, Seen,
         Tally, WarehouseError,
@@ -127,7 +128,12 @@ async fn fetch(
     // What would be let go is not worth another call.
     let holding = if bytes <= SMALL_BYTES_MAX { Holding::UntilWritten } else { holding };
     let (scope, number, read) = (&project.scope, page.number, page.read);
+    let unknown = page.unknown.iter();
+    let unknown =
+        unknown.map(|member| Note::of_unknown_member(&member.name, member.json_type)).collect();
+    let has_shown_end_mark = page.has_shown_end_mark;
     let page = PageToStore::of(scope, number, read, items, &room, holding, next).await;
+    let page = PageToStore { unknown, has_shown_end_mark, ..page };
     Ok(Fetched { page, _rows: rows })
 }
 

@@ -135,7 +135,7 @@ async fn read_claimed(
         }
         note(world, project, claim, &mut pass, &error).await?;
         let step = next_step(
-            claim.window,
+            claim.reading,
             trouble,
             pass.checkpoint.is_some(),
             pass.failures,

@@ -94,7 +94,8 @@ async fn keep_repairs(
     .map_err(WarehouseError::database("noting repairs"))
 }
 
-async fn keep_drift(
+/// Adds kinds of deviation that were never seen.
+pub(super) async fn keep_drift(
     connection: &mut PgConnection,
     scope: &Scope,
     notes: &BTreeSet<&Note>,

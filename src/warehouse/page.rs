@@ -1,6 +1,6 @@
 //! One page, one transaction: its rows, what is due, the checkpoint and the counters, or nothing (I1).
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use chrono::NaiveDate;
@@ -10,6 +10,7 @@ use super::{
     absence::{self, Count},
     claim,
     claim::Claim,
+    notes,
     pass::{self, Pass, Proof},
     plans,
     received::{Body, Holding, Room},
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     domain::{Cursor, Glance, ReadNumber, Trail},
+    normalize::Note,
     own_thread::on_own_thread,
 };
 
@@ -36,6 +38,10 @@ pub struct PageToStore {
     pub next: Option<(Cursor, Trail)>,
     /// The walk brought nothing at all, and that is not believed: it covers no day and misses no record.
     pub is_doubted: bool,
+    /// The members of the answer that the contract does not name.
+    pub unknown: BTreeSet<Note>,
+    /// With this page it became known that lists which go on have a next-page key.
+    pub has_shown_end_mark: bool,
 }
 
 /// What storing a page came to.
@@ -72,7 +78,26 @@ impl PageToStore {
         let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
         let observations = if is_seen { look() } else { on_own_thread(look).await };
-        Self { number, read, observations, next, is_doubted: false }
+        Self::new(number, read, observations, next)
+    }
+
+    /// A page of these items, whose answer showed nothing else.
+    pub fn new(
+        number: u32,
+        read: ReadNumber,
+        observations: Vec<Observation>,
+        next: Option<(Cursor, Trail)>,
+    ) -> Self {
+        let unknown = BTreeSet::new();
+        Self {
+            number,
+            read,
+            observations,
+            next,
+            is_doubted: false,
+            unknown,
+            has_shown_end_mark: false,
+        }
     }
 }
 
@@ -116,9 +141,23 @@ impl Warehouse {
             alarm =
                 absence::compare(&mut transaction, scope, claim, pass.pass_id, seen, now).await?;
         }
+        if !page.unknown.is_empty() {
+            let unknown = page.unknown.iter().collect();
+            notes::keep_drift(&mut transaction, scope, &unknown, now).await?;
+        }
+        // A walk without a date filter asks for no days.
+        let proves_filter =
+            claim.reading.is_filtered() && count_days(page, |day| asked.contains(day)) > 0;
         // Late: all first pages of a project note it in one row, and wait for who holds it.
-        if count_days(page, |day| asked.contains(day)) > 0 {
-            super::project::prove_filter(&mut transaction, &scope.project).await?;
+        if proves_filter || page.has_shown_end_mark {
+            let project = &scope.project;
+            super::project::note_seen(
+                &mut transaction,
+                project,
+                proves_filter,
+                page.has_shown_end_mark,
+            )
+            .await?;
         }
         let proof = match page.next {
             Some(_) => None,

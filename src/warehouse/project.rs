@@ -54,6 +54,18 @@ impl Warehouse {
         Ok(state.unwrap_or_default())
     }
 
+    /// Whether a list of the project has shown a next-page key.
+    pub async fn end_is_marked(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        let marked = sqlx::query_scalar!(
+            "select end_marked from argos_sync.project where project = $1",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading a project"))?;
+        Ok(marked.unwrap_or_default())
+    }
+
     /// Notes that the vendor refuses a project's key, with its answer, which must hold no secret.
     pub async fn block(&self, project: &ProjectName, reason: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
@@ -82,17 +94,23 @@ impl Warehouse {
     }
 }
 
-/// Notes that the date filter returned an item of the days asked for: from now on an empty window proves something.
-pub(super) async fn prove_filter(
+/// Notes what a page was the first to show: an item of the days asked for, so that from now on an empty window proves
+/// something; a next-page key, so that from now on a full page without one is the last one.
+pub(super) async fn note_seen(
     connection: &mut PgConnection,
     project: &ProjectName,
+    proves_filter: bool,
+    end_marked: bool,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
-        "update argos_sync.project set filter_proven = true where project = $1 and not filter_proven",
+        "update argos_sync.project set filter_proven = filter_proven or $2, end_marked = end_marked or $3
+         where project = $1 and (($2 and not filter_proven) or ($3 and not end_marked))",
         project.as_str(),
+        proves_filter,
+        end_marked,
     )
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting the date filter"))
+    .map_err(WarehouseError::database("noting what a page showed"))
 }

@@ -129,7 +129,7 @@ async fn texts_postgresql_cannot_hold_are_stored_with_a_mark() {
 
 #[tokio::test]
 async fn a_field_of_the_wrong_type_is_null_and_noted_and_its_neighbours_are_stored() {
-    let wrong: [(&str, &str, &str, &str); 9] = [
+    let wrong: [(&str, &str, &str, &str); 11] = [
         (r#""kyc_result_at":"Zaphod's day""#, "kyc_result_at", "no time", "string"),
         (r#""pending_at":17"#, "pending_at", "wrong type", "number"),
         (r#""argos_score":{"Zaphod":1}"#, "argos_score", "wrong type", "object"),
@@ -144,6 +144,13 @@ async fn a_field_of_the_wrong_type_is_null_and_noted_and_its_neighbours_are_stor
             "string",
         ),
         (r#""signals":true"#, "signals", "wrong type", "boolean"),
+        (r#""updated_at":"9999-12-31T23:59:59-05:00""#, "updated_at", "no time", "string"),
+        (
+            r#""memo":{"updated_at":"0001-01-01T00:00:00+09:00"}"#,
+            "memo.updated_at",
+            "no time",
+            "string",
+        ),
     ];
     let (world, ids) = odd_world(|id, index| Some(item(id, wrong.get(index)?.0.as_bytes()))).await;
     world.backfill().await;

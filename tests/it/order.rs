@@ -97,13 +97,7 @@ impl Room {
     ) -> Result<Tally, WarehouseError> {
         let cursor = Cursor { id: format!("c{page}"), date: "d".to_owned() };
         let next = Some((cursor, Trail::default()));
-        let page = PageToStore {
-            number: page,
-            read: ReadNumber(0),
-            observations: items,
-            next,
-            is_doubted: false,
-        };
+        let page = PageToStore::new(page, ReadNumber(0), items, next);
         let stored = self
             .warehouse
             .commit_page(&self.scope, &walk.claim, &walk.pass, self.run, &page, None)

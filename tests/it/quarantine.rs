@@ -63,13 +63,9 @@ impl OtherRelease {
                 let pass = self.warehouse.open_pass(&claim, Lane::Fresh, None).await;
                 let pass = pass.expect("a pass");
                 let cursor = Cursor { id: read.0.to_string(), date: "d".to_owned() };
-                let page = PageToStore {
-                    number: pass.checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.page + 1),
-                    read,
-                    observations: vec![refused],
-                    next: Some((cursor, Trail::default())),
-                    is_doubted: false,
-                };
+                let number = pass.checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.page + 1);
+                let next = Some((cursor, Trail::default()));
+                let page = PageToStore::new(number, read, vec![refused], next);
                 let stored = self
                     .warehouse
                     .commit_page(&self.scope, &claim, &pass, self.run, &page, None)

@@ -175,3 +175,24 @@ async fn no_error_repeats_a_ciphertext_or_what_was_in_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_stands_in_the_clear_beside_a_ciphertext_is_read_too() {
+    let beside = |items, members: &str| {
+        answer(KEY, &page(items, None)).replacen('{', &format!("{{{members},"), 1)
+    };
+    let key = r#""nextPageKey":{"id":"a","created_at":"d"}"#;
+    let script = [ok(&beside(2, key)), ok(&answer(KEY, &page(1, None)))];
+    let (server, client) = encrypted(script).await;
+    assert_eq!(walk(&client).await.unwrap().len(), 2);
+    assert!(server.asked()[1].contains("nextpage_id=a&nextpage_date=d"));
+
+    let token = beside(2, r#""nextToken":"abc""#);
+    let (_server, client) = encrypted([ok(&token), ok(&token)]).await;
+    assert!(matches!(walk_error(&client).await, ClientError::EndUnknown(_)));
+
+    let busy = beside(0, r#""errorCode":"busy""#);
+    let (server, client) = encrypted([ok(&busy), ok(&answer(KEY, &page(1, None)))]).await;
+    assert_eq!(walk(&client).await.unwrap().len(), 1);
+    assert_eq!(server.asked().len(), 2, "an error beside a ciphertext is asked again");
+}

@@ -16,13 +16,16 @@ fn assert_recovered(result: Result<Vec<Page>, ClientError>) {
 #[tokio::test]
 async fn what_may_pass_is_asked_again() {
     let cut_short = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"Items\":[".to_vec();
-    let faults: [(&str, Step); 10] = [
+    let faults: [(&str, Step); 13] = [
         ("a dropped connection", Step::Send(Vec::new())),
         ("half a head", Step::Send(b"HTTP/1.1 200".to_vec())),
         ("a body cut short", Step::Send(cut_short)),
         ("JSON cut short", ok(r#"{"Items":["#)),
         ("a web page", ok("<html><body>Sign in</body></html>")),
         ("another shape", ok(r#"{"items":[]}"#)),
+        ("a part", status("206 Partial Content", "", &page(1, None))),
+        ("another success", status("203 Non-Authoritative Information", "", &page(1, None))),
+        ("an error beside items", ok(r#"{"Items":[],"errorCode":"busy"}"#)),
         ("an empty body", ok("")),
         ("408", status("408 Request Timeout", "", "")),
         ("429", status("429 Too Many Requests", "", r#"{"message":"Limit Exceeded"}"#)),
@@ -160,6 +163,37 @@ async fn when_a_page_of_one_fails_the_window_is_split() {
     assert!(matches!(error, ClientError::PageOfOne { .. }), "{error}");
     assert_eq!(error.remedy(), Remedy::SplitWindow);
     assert_eq!(counts(&server), [2, 1]);
+}
+
+#[tokio::test]
+async fn a_part_of_an_answer_is_told_from_a_proxy_and_from_a_new_shape() {
+    let server = Scripted::start([status("206 Partial Content", "", &page(1, None))]).await;
+    let settings = Settings { retry_time: Duration::ZERO, ..settings(&server) };
+    let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
+    assert!(error.to_string().starts_with("the answer has status 206 instead of 200"), "{error}");
+    assert!(error.advice().contains("a part"), "{}", error.advice());
+}
+
+#[tokio::test]
+async fn a_record_that_is_larger_than_an_answer_names_the_key_to_raise() {
+    let server = Scripted::start((0..2).map(|_| ok(&page(200, None)))).await;
+    let page_size = NonZeroU32::new(2).unwrap();
+    let settings = Settings { answer_bytes_max: 1000, page_size, ..settings(&server) };
+    let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
+    assert!(matches!(error, ClientError::PageOfOne { fault: Fault::TooLarge { .. } }), "{error}");
+    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert!(error.advice().contains("`client.answer_bytes_max`"), "{}", error.advice());
+}
+
+#[tokio::test]
+async fn a_next_page_key_that_no_request_can_carry_splits_the_window() {
+    let cursor = "x".repeat(100_000);
+    let (server, client) = submissions([ok(&page(2, Some(&cursor)))]).await;
+    let error = walk_error(&client).await;
+    assert!(matches!(error, ClientError::CursorTooLong { bytes: 100_025 }), "{error}");
+    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert!(error.to_string().contains("next-page key") && !error.advice().contains("prox"));
+    assert_eq!(server.asked().len(), 1, "it is not sent back");
 }
 
 #[tokio::test]

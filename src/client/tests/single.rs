@@ -5,9 +5,10 @@ use crate::client::scripted::{ok, status};
 
 #[tokio::test]
 async fn a_record_comes_as_it_was_sent() {
-    let (server, client) = submissions([ok(r#"{"Items":[ {"a": 1.10} ]}"#)]).await;
+    let item = r#"{"submission_id":"id\/1","a": 1.10}"#;
+    let (server, client) = submissions([ok(&format!(r#"{{"Items":[ {item} ]}}"#))]).await;
     let answer = client.detail("id/1").await.unwrap();
-    assert_eq!(answer.item.as_deref(), Some(&br#"{"a": 1.10}"#[..]));
+    assert_eq!(answer.item.as_deref(), Some(item.as_bytes()));
     assert_eq!(answer.read, ReadNumber(1));
     assert_eq!(server.asked(), ["/v3/submission?submission_id=id%2F1"]);
 }
@@ -20,6 +21,50 @@ async fn an_unknown_id_is_no_error() {
     for _ in 0..2 {
         assert!(client.detail("found").await.unwrap().item.is_none());
     }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_record_is_unreadable() {
+    let right = r#"{"Items":[{"submission_id":"x"}]}"#;
+    for wrong in [
+        r#"{"Items":[{"submission_id":"y"}]}"#,
+        r#"{"Items":[{"submission_id":"X"}]}"#,
+        r#"{"Items":[{"data":{"submission_id":"x"},"submission_id":"\u0078y"}]}"#,
+        r#"{"Items":[{"submission_id":7}]}"#,
+    ] {
+        let (server, client) = submissions([ok(wrong), ok(right)]).await;
+        let answer = client.detail("x").await.unwrap();
+        assert!(answer.item.is_some_and(|item| item == r#"{"submission_id":"x"}"#), "{wrong}");
+        assert_eq!(server.asked().len(), 2, "{wrong}");
+        let server = Scripted::start([ok(wrong)]).await;
+        let settings = Settings { retry_time: Duration::ZERO, ..settings(&server) };
+        let client = client_with(settings, domain::Stream::Submission);
+        let error = client.detail("x").await.unwrap_err();
+        let fault = Fault::Unreadable(Unreadable::OtherRecord);
+        assert!(matches!(&error, ClientError::Unavailable { fault: it, .. } if *it == fault));
+    }
+    // One without an id is kept in quarantine, as in a list.
+    for nameless in [r#"{"Items":[{"submission_id":null,"email":"x"}]}"#, r#"{"Items":["x"]}"#] {
+        let (server, client) = submissions([ok(nameless)]).await;
+        assert!(client.detail("x").await.unwrap().item.is_some(), "{nameless}");
+        assert_eq!(server.asked().len(), 1);
+    }
+    for (body, is_right) in
+        [(r#"[{"auth_id":17}]"#, true), (r#"[{"data":[{"auth_id":"18"}]}]"#, false)]
+    {
+        let server = Scripted::start([ok(body)]).await;
+        let settings = Settings { retry_time: Duration::ZERO, ..settings(&server) };
+        let client = client_with(settings, domain::Stream::Faceauth);
+        assert_eq!(client.detail("17").await.is_ok(), is_right, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_call_that_reports_an_error_is_no_absence() {
+    let error = r#"{"Items":[],"errorCode":"busy","message":"try again"}"#;
+    let (server, client) = submissions([ok(error), ok(r#"{"Items":[]}"#)]).await;
+    assert!(client.detail("x").await.unwrap().item.is_none());
+    assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test]
@@ -69,7 +114,8 @@ async fn face_authentications_are_not_found_by_person() {
 
 #[tokio::test]
 async fn calls_and_walks_can_move_to_another_thread() {
-    let (server, client) = submissions([ok(&page(1, None)), ok(&page(1, None))]).await;
+    let record = ok(r#"{"Items":[{"submission_id":"x"}]}"#);
+    let (server, client) = submissions([record, ok(&page(1, None))]).await;
     let work = async move {
         client.detail("x").await.unwrap();
         walk(&client).await.unwrap();

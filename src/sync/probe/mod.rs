@@ -90,12 +90,18 @@ pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding
     ask(project, &project.client(Lane::Audit).through(gate)).await
 }
 
-/// Begins with the date style that was found, so that no process has to find it out by a refusal.
+/// Begins with the date style that was found, so that no process has to find it out by a refusal, and
+/// with the knowledge that lists have a next-page key, so that no process asks for it again.
 ///
-/// Only that is taken from the findings. Smaller pages would save no call, and to trust the end day or the zone would lose
+/// Of the findings only the date style is used. Smaller pages would save no call, and to trust the end day or the zone would lose
 /// records on the day the vendor changes them.
 pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failure> {
     let client = project.client(Lane::Audit);
+    if !client.marks_end()
+        && insist(world, async || world.warehouse.end_is_marked(project.name()).await).await?
+    {
+        client.expect_end_mark();
+    }
     if client.date_style().is_some() {
         return Ok(());
     }
@@ -118,7 +124,7 @@ struct Sample {
 
 async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientError> {
     let mut pages = client.all_pages(None).boxed();
-    let page = pages.try_next().await?;
+    let page = unless_in_doubt(pages.try_next().await)?.flatten();
     drop(pages);
     let asked = client.page_size();
     let limit = page.as_ref().map_or_else(
@@ -154,11 +160,20 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
 async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Walked, ClientError> {
     let mut walked = Walked { asked, brought: Vec::new(), is_whole: false };
     let mut pages = client.pages(asked, None).take(PAGES_MAX).boxed();
-    while let Some(page) = pages.try_next().await? {
+    while let Some(page) = unless_in_doubt(pages.try_next().await)?.flatten() {
         walked.is_whole = page.next.is_none();
         walked.brought.extend(dated(&samples(project, page)));
     }
     Ok(walked)
+}
+
+/// What a list brought, unless nobody can tell whether that is all of it: then nothing is found out.
+fn unless_in_doubt<T>(brought: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match brought {
+        Ok(brought) => Ok(Some(brought)),
+        Err(ClientError::EndUnknown(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn samples(project: &Project, page: Page) -> Vec<Sample> {

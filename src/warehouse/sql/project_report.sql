@@ -30,7 +30,9 @@ left join lateral (
 left join lateral (
     select min(day) as covered_from, max(day) as covered_to, count(*) as covered_days,
         min(as_of) as oldest_as_of, max(as_of) as newest_as_of
-    from argos_sync.coverage where coverage.project = project.project
+    -- The newest window reaches some days ahead.
+    from argos_sync.coverage
+    where coverage.project = project.project and day <= (as_of at time zone 'utc')::date
 ) as covered on true
 left join lateral (
     select (select count(*) from argos_sync.suspect where suspect.project = project.project) as suspects,

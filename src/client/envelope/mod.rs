@@ -1,0 +1,217 @@
+//! The vendor's answer shapes: items, next-page key and project, out of whatever is wrapped around them.
+//!
+//! Submissions come as `{Items, nextpageKey}` (contract section 3.2). Face authentications come as an array of wrappers
+//! `{faceAuth_projectId, data, nextPage_key}`, as a flat array of records, or as one of these alone (sections 6.2, 6.3).
+//! Items are not looked into. Whatever fits none of the shapes is refused: an answer that is only half understood must
+//! not end a walk (I2) or pass for a record's absence (I7).
+
+mod members;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+pub use self::members::UnknownMember;
+pub(super) use self::members::id_of;
+use self::{
+    members::{Beside, add_next, present},
+    read::read,
+};
+use super::encryption::{Cipher, EncryptionError, Undecipherable};
+use crate::{
+    domain::{Call, Cursor, Glance, Stream},
+    json::{self, Cut, Malformed},
+};
+
+/// An answer without its wrapping.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    /// The items as the vendor wrote them, without a copy.
+    pub(super) items: Vec<Item>,
+    /// Where the list goes on; absent on the last page.
+    pub(super) next: Option<Cursor>,
+    /// `faceAuth_projectId`, the same in all wrappers that have one.
+    pub(super) vendor_project: Option<String>,
+    /// The members around the items that the contract does not name.
+    pub(super) unknown: Vec<UnknownMember>,
+}
+
+/// An item of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// As the vendor wrote it.
+    pub body: Bytes,
+    /// What was seen in it on the way; most items of large pages are looked at while the page is cut.
+    pub glance: Option<Glance>,
+}
+
+impl From<Bytes> for Item {
+    fn from(body: Bytes) -> Self {
+        Self { body, glance: None }
+    }
+}
+
+/// Looks at the item that begins a text: what it is, and how many bytes it is long; `None` where it cannot tell.
+pub type Look = dyn Fn(&str) -> Option<(Glance, usize)> + Send + Sync;
+
+/// Why an answer with status 200 cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// A web page, of a proxy or a login, stands where JSON should.
+    #[error("the answer is a web page and no JSON")]
+    Html,
+    /// No JSON, or JSON that ends early.
+    #[error("the answer is no JSON: {0}")]
+    NotJson(Malformed),
+    /// JSON, but none of the known answers.
+    #[error("the answer has an unknown shape: {0}")]
+    WrongShape(&'static str),
+    /// A success that is not 200; 206 is a part of an answer.
+    #[error("the answer has status {0} instead of 200, so it may not be complete")]
+    OtherSuccess(u16),
+    /// The answer to a single call is not about the record that was asked for.
+    #[error("the answer holds another record than the one asked for")]
+    OtherRecord,
+}
+
+/// Why there is no envelope.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoEnvelope {
+    /// Encryption is not what was configured, or fails (contract section 10); asking again does not help.
+    Encryption(EncryptionError),
+    /// Another answer may be better.
+    Unreadable(Unreadable),
+    /// The next-page key is too long to be sent back; only a shorter list helps.
+    LongCursor {
+        /// The length of both parts.
+        bytes: usize,
+    },
+}
+
+impl From<Unreadable> for NoEnvelope {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(unreadable)
+    }
+}
+
+impl From<EncryptionError> for NoEnvelope {
+    fn from(error: EncryptionError) -> Self {
+        Self::Encryption(error)
+    }
+}
+
+impl From<Malformed> for NoEnvelope {
+    fn from(malformed: Malformed) -> Self {
+        Self::Unreadable(Unreadable::NotJson(malformed))
+    }
+}
+
+/// Takes an answer apart, decrypting it first where it is a ciphertext.
+///
+/// Submissions of a project that encrypts must come encrypted: items in the clear say that the mode is off there, so that
+/// the vendor may not have looked at what it was asked. Of face authentications nobody says whether they do (contract U24).
+pub(super) fn open(
+    stream: Stream,
+    call: Call,
+    body: &Bytes,
+    cipher: Option<&Cipher>,
+    look: &Look,
+) -> Result<Envelope, NoEnvelope> {
+    let body = &bare(body);
+    let members = members_of(body, items_of(stream), look)?;
+    let read_as = |call, members| read(stream, call, body, members);
+    match (sealed_among(body, &members), cipher) {
+        (None, None) => read_as(call, members),
+        (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
+        (None, Some(_)) => match stream {
+            Stream::Submission => {
+                // Asked for one record with a ciphertext it overlooks, the vendor answers with a whole list.
+                read_as(call, members.clone()).or_else(|_wrong| read_as(Call::List, members))?;
+                Err(EncryptionError::AnswerPlain.into())
+            }
+            Stream::Faceauth => read_as(call, members).map_err(misplaced),
+        },
+        (Some(data), Some(cipher)) => {
+            let text = cipher.open(&data).map_err(EncryptionError::from)?;
+            let text = &bare(&text);
+            let opened = members_of(text, items_of(stream), look).map_err(NoEnvelope::from);
+            let envelope = opened.and_then(|members| read(stream, call, text, members));
+            let envelope = envelope.map_err(|problem| match misplaced(problem) {
+                // A wrong key sometimes meets a padding, but never JSON.
+                NoEnvelope::Unreadable(Unreadable::Html | Unreadable::NotJson(_)) => {
+                    EncryptionError::from(Undecipherable::NotJson).into()
+                }
+                other => other,
+            })?;
+            with_clear_members(envelope, stream, body, &members)
+        }
+    }
+}
+
+/// Adds what stands in the clear beside a ciphertext: where paging is not encrypted in requests, the
+/// next-page key need not be encrypted in answers (contract U22).
+fn with_clear_members<T>(
+    mut envelope: Envelope,
+    stream: Stream,
+    body: &Bytes,
+    members: &[Cut<T>],
+) -> Result<Envelope, NoEnvelope> {
+    let last_item = envelope.items.last().map(|item| (stream, &item.body));
+    let beside = Beside::of(body, members, &["data", "isEncrypted"], last_item)?;
+    if let Some(next) = beside.next {
+        add_next(&mut envelope.next, next)?;
+    }
+    envelope.unknown.extend(beside.unknown);
+    Ok(envelope)
+}
+
+/// The value that holds the ciphertext of an encrypted answer; `None` for an answer in the clear.
+pub(super) fn sealed(body: &Bytes) -> Result<Option<Bytes>, Malformed> {
+    let body = &bare(body);
+    Ok(sealed_among(body, &members_of(body, "", &json::unread)?))
+}
+
+fn sealed_among<T>(body: &Bytes, members: &[Cut<T>]) -> Option<Bytes> {
+    let is_encrypted = present(body, members, "isEncrypted").is_some_and(|flag| &*flag == b"true");
+    let data = present(body, members, "data");
+    let has_text = data.as_ref().is_some_and(|data| data.first() == Some(&b'"'));
+    (is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null")))
+}
+
+/// The members of a bare body, cut once, whatever is then asked of them; none for one that is no object.
+fn members_of<T>(
+    body: &Bytes,
+    cut: &str,
+    read: &json::Read<'_, T>,
+) -> Result<Vec<Cut<T>>, Malformed> {
+    if body.first() == Some(&b'{') { json::members(body, cut, read) } else { Ok(Vec::new()) }
+}
+
+/// The member whose value is cut into items on the way.
+fn items_of(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Submission => "Items",
+        // A lone body may be a bare record, whose members are its own.
+        Stream::Faceauth => "",
+    }
+}
+
+/// With the key at hand, a ciphertext that is left can only be at a wrong place.
+fn misplaced(problem: NoEnvelope) -> NoEnvelope {
+    match problem {
+        NoEnvelope::Encryption(EncryptionError::AnswerEncrypted) => {
+            EncryptionError::from(Undecipherable::UnknownPlace).into()
+        }
+        other => other,
+    }
+}
+
+/// The body without byte order mark and surrounding spaces.
+fn bare(body: &Bytes) -> Bytes {
+    body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii())
+}
+
+fn wrong(what: &'static str) -> NoEnvelope {
+    Unreadable::WrongShape(what).into()
+}
