@@ -113,7 +113,7 @@ fn as_text(
             "next list         {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
              and single calls look at it",
             time(Some(at)),
-            planner::DAYS_AHEAD,
+            crate::domain::DAYS_AHEAD,
         )),
         Some((lane, at)) => tell(format_args!("next list         {} (lane {lane})", soon(at, now))),
         None => tell(format_args!(
