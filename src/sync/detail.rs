@@ -6,7 +6,9 @@ use tracing::{debug, warn};
 
 use super::{Project, World, calls::Calls, outcome::Failure, writing::insist};
 use crate::{
+    client::Answer,
     domain::Lane,
+    normalize::mark_in,
     warehouse::{DetailAnswer, DueDetail, Rank, RunId},
 };
 
@@ -69,8 +71,8 @@ async fn store(
     Ok(())
 }
 
-/// Whether a call of this batch found a record that is known to live; one is made for it where a suspect was not found, so
-/// that an API that finds nothing at all deletes nothing (I7).
+/// Whether a call of this batch found a record that is known to live; one is made for it where a missed record was not found,
+/// so that an API that finds nothing at all deletes nothing (I7).
 async fn has_control(
     world: &World,
     project: &Project,
@@ -78,9 +80,11 @@ async fn has_control(
 ) -> Result<bool, Failure> {
     let is_wanted = answers
         .iter()
-        .any(|(due, answer)| due.is_suspect && matches!(answer, DetailAnswer::NotFound(_)));
-    let is_there = |(due, answer): &(DueDetail, DetailAnswer)| {
-        !due.is_suspect && matches!(answer, DetailAnswer::Found(_))
+        .any(|(due, answer)| due.was_missed && matches!(answer, DetailAnswer::NotFound(_)));
+    let stream = project.stream();
+    let is_there = |(due, answer): &(DueDetail, DetailAnswer)| match answer {
+        DetailAnswer::Found(item) => !due.is_suspect && item.is_marked(stream).is_ok_and(|is| !is),
+        DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => false,
     };
     if !is_wanted || answers.iter().any(is_there) {
         return Ok(is_wanted);
@@ -88,7 +92,9 @@ async fn has_control(
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
     for id in insist(world, asking).await? {
         match project.client(Lane::Detail).detail(&id).await {
-            Ok(answer) if answer.item.is_some() => return Ok(true),
+            Ok(Answer { item: Some(item), .. }) if mark_in(stream, &item).is_none() => {
+                return Ok(true);
+            }
             Ok(_) => {}
             Err(error) => {
                 warn!(project = %project.name(), %error, "a control call failed");
