@@ -363,7 +363,7 @@ async fn either_proof_of_a_deletion_leaves_the_same_and_history_tells_the_deleti
 #[tokio::test]
 async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record_that_returns_is_restored()
  {
-    let (world, mut clock) = synced(40, 0).await;
+    let (world, mut clock) = synced(40, 8).await;
     let deleted = &ids(&world, Stream::Submission)[7..8];
     let item = world.vendor.submission(KEY, &deleted[0]).expect("an item");
     happens(&world, KEY, deleted, &Change::Delete).await;
@@ -405,7 +405,7 @@ async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record
 
 #[tokio::test]
 async fn no_text_that_an_applicant_or_the_company_writes_deletes_anybody() {
-    let (world, mut clock) = synced(40, 0).await;
+    let (world, mut clock) = synced(40, 8).await;
     let written = [
         r#""userid":"Deleted Submission""#,
         r#""email":"Deleted Submission""#,
@@ -437,13 +437,13 @@ async fn no_text_that_an_applicant_or_the_company_writes_deletes_anybody() {
 #[tokio::test]
 async fn with_details_off_a_marked_list_item_makes_the_two_single_calls() {
     let settings = [SETTINGS[0], ("sync.detail", "never")];
-    let world = World::new(60, 0).await;
+    let world = World::new(60, 8).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once_with(&world, &settings).await;
     let deleted = &ids(&world, Stream::Submission)[3..6];
     happens(&world, KEY, deleted, &Change::Delete).await;
-    let calls = "select count(*) from argos_sync.detail_call";
+    let calls = "select count(*) from argos_sync.detail_call where stream = 'submission'";
     assert_eq!(world.number(calls).await, 0);
     clock.forward(25 * 60).await;
     once_with(&world, &settings).await;
