@@ -97,6 +97,14 @@ fn as_text(
         };
         tell(format_args!("missed          by a walk at {}; {calls}", time(Some(missed_at))));
     }
+    if let Some(marked_at) = standing.marked_at {
+        let calls = if standing.mark_found_at.is_some() {
+            "one single call has shown the mark; another decides"
+        } else {
+            "single calls decide"
+        };
+        tell(format_args!("marked          as deleted since {}; {calls}", time(Some(marked_at))));
+    }
     tell(format_args!(""));
     for event in events {
         tell(format_args!("{}  {}", time(Some(event.at)), event.what));

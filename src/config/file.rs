@@ -78,10 +78,18 @@ pub(super) struct Audit {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Deletion {
-    pub(super) keep_personal: bool,
+    pub(super) keep: Keep,
     pub(super) missing_percent: f64,
     pub(super) missing_min: u32,
     pub(super) confirm_minutes: NonZeroU32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum Keep {
+    Facts,
+    Everything,
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -200,6 +208,16 @@ pub(super) enum EncryptedPaging {
 pub(super) enum Kind {
     IdCheck,
     FaceAuth,
+}
+
+impl TryFrom<String> for Keep {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let words =
+            [("facts", Self::Facts), ("everything", Self::Everything), ("nothing", Self::Nothing)];
+        one_of(&words, &text)
+    }
 }
 
 impl TryFrom<String> for Detail {

@@ -22,7 +22,7 @@ use crate::{
     client,
     domain::{ByLane, Kind, Lane, ProjectName},
     planner, sync,
-    warehouse::{self, DeletionRules, DetailMode, RawStorage},
+    warehouse::{self, DeletionRules, DetailMode, Keep, RawStorage},
 };
 
 /// The defaults, and the reference of all keys.
@@ -305,7 +305,11 @@ fn check_project(
         },
         detail,
         deletion: DeletionRules {
-            keep_personal: file.deletion.keep_personal,
+            keep: match file.deletion.keep {
+                file::Keep::Facts => Keep::Facts,
+                file::Keep::Everything => Keep::Everything,
+                file::Keep::Nothing => Keep::Nothing,
+            },
             missing_share: file.deletion.missing_percent / 100.0,
             missing_min: file.deletion.missing_min,
             confirm: seconds(file.deletion.confirm_minutes.get()) * 60,

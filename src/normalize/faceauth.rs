@@ -3,12 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Cell, Context, Deletion, Found, ID_BYTES_MAX, Normalized,
-    catalogue::Type,
-    note,
-    policy::policy,
-    submission::pair_reasons,
-    value::{Unreadable, read},
+    Cell, Context, Found, ID_BYTES_MAX, Normalized, catalogue::Type, note, policy::policy,
+    submission::pair_reasons, value::read,
 };
 use crate::{domain::Stream, json::Json};
 
@@ -32,17 +28,11 @@ pub(super) fn derive<'a>(context: &Context, item: &'a Json<'_>, normalized: &mut
         let json_type = submission.type_name();
         note::keep(&mut normalized.notes, "kyc_submission_id", Found::LongId, json_type);
     }
-    let mut mark = |key, kind| {
-        let value = item.get(key)?;
-        let noted = |why: Unreadable| {
+    for (key, kind) in [("delete_check", Type::Bool), ("delete_time", Type::At)] {
+        if let Some(value) = item.get(key)
+            && let Err(why) = read(kind, value)
+        {
             note::keep(&mut normalized.notes, key, why.into(), value.type_name());
-        };
-        read(kind, value).map_err(noted).ok()
-    };
-    let check = mark("delete_check", Type::Bool);
-    let time = mark("delete_time", Type::At);
-    if check == Some(Cell::Bool(true)) {
-        let at = if let Some(Cell::At(at)) = time { Some(at) } else { None };
-        normalized.deletion = Some(Deletion { at });
+        }
     }
 }

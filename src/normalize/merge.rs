@@ -4,12 +4,14 @@
 //! where it is newer, every leaf it carries wins, and what only the detail carries stays; null in a list waits for the
 //! next detail. Of an array that both carry, the newer one says which elements there are, and each is merged with the
 //! one of the same natural key, else of the same position.
+//!
+//! An item with the vendor's mark of a deletion says nothing about the facts: it counts only where no other item is there.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{catalogue::natural_key, submission::is_deleted};
+use super::{catalogue::natural_key, mark::mark};
 use crate::{
-    domain::ReadNumber,
+    domain::{ReadNumber, Stream},
     json::{Json, Member},
 };
 
@@ -18,16 +20,22 @@ use crate::{
 pub struct Merged<'a> {
     /// The record.
     pub value: Json<'a>,
-    /// Whether the last single call showed the vendor's mark of a deletion: a list item alone proves none (I7).
-    pub detail_is_deleted: bool,
 }
 
 /// Merges what is there of the two; `None` when nothing is.
 pub fn merge<'a>(
+    stream: Stream,
     list: Option<(Json<'a>, ReadNumber)>,
     detail: Option<(Json<'a>, ReadNumber)>,
 ) -> Option<Merged<'a>> {
-    let detail_is_deleted = detail.as_ref().is_some_and(|(detail, _)| is_deleted(detail));
+    let is_marked = |item: &Option<(Json<'_>, ReadNumber)>| {
+        item.as_ref().is_some_and(|(item, _)| mark(stream, item).is_some())
+    };
+    let (list, detail) = match (is_marked(&list), is_marked(&detail)) {
+        (true, false) if detail.is_some() => (None, detail),
+        (false, true) if list.is_some() => (list, None),
+        _ => (list, detail),
+    };
     let value = match (list, detail) {
         (None, None) => return None,
         (Some((list, _)), None) => list,
@@ -35,7 +43,7 @@ pub fn merge<'a>(
         (Some((_, asked)), Some((detail, answered))) if answered > asked => detail,
         (Some((list, _)), Some((detail, _))) => overlay(list, detail),
     };
-    Some(Merged { value, detail_is_deleted })
+    Some(Merged { value })
 }
 
 /// Lays a newer list item over an older detail item.
@@ -136,8 +144,11 @@ mod tests {
     fn merged(list: &str, detail: &str, list_number: i64, detail_number: i64) -> String {
         let list = parse(list).unwrap().value;
         let detail = parse(detail).unwrap().value;
-        let merged =
-            merge(Some((list, ReadNumber(list_number))), Some((detail, ReadNumber(detail_number))));
+        let merged = merge(
+            Stream::Submission,
+            Some((list, ReadNumber(list_number))),
+            Some((detail, ReadNumber(detail_number))),
+        );
         let mut text = String::new();
         merged.unwrap().value.write(&mut text);
         text
@@ -160,6 +171,15 @@ mod tests {
     fn a_newer_detail_is_the_record() {
         let detail = r#"{"kyc":{"result":"pending"},"memo":null}"#;
         assert_eq!(merged(r#"{"kyc":{"result":"approved"},"extra":1}"#, detail, 1, 2), detail);
+    }
+
+    #[test]
+    fn an_item_with_the_mark_of_a_deletion_erases_nothing() {
+        let live = r#"{"data":{"name":"Ada"},"kyc":{"result":"approved"}}"#;
+        let marked = r#"{"data":{"name":"Deleted Submission"},"kyc":{"result":"rejected"}}"#;
+        assert_eq!(merged(marked, live, 2, 1), live);
+        assert_eq!(merged(live, marked, 1, 2), live);
+        assert_eq!(merged(marked, marked, 2, 1), marked);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 mod faceauth;
+mod mark;
 mod merge;
 mod note;
 mod policy;
@@ -21,9 +22,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+pub use mark::{DELETED, Mark, Presence, mark_in, presence};
 pub use merge::{Merged, merge, overlay};
 pub use note::{Found, Note};
-pub use submission::DELETED;
 pub use value::Cell;
 
 use crate::{
@@ -56,19 +57,12 @@ pub struct Normalized<'a> {
     pub rows: Vec<Vec<Row<'a>>>,
     /// When the record was created; `None` when missing or unreadable.
     pub created_at: Option<DateTime<Utc>>,
-    /// Whether the vendor has marked the record as deleted (I7).
-    pub deletion: Option<Deletion>,
-    /// Whether the record's state is expected to move: neither approved nor rejected nor deleted.
+    /// Whether the vendor marks the record as deleted. That is evidence alone (I7): its rows are those of a live record.
+    pub is_marked: bool,
+    /// Whether the record's state is expected to move: neither approved nor rejected nor marked as deleted.
     pub unsettled: bool,
     /// Deviations from the catalogue, each once.
     pub notes: Vec<Note>,
-}
-
-/// The vendor's own mark of a deletion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deletion {
-    /// When, where the vendor says so.
-    pub at: Option<DateTime<Utc>>,
 }
 
 /// Why no row can be written for an item.
@@ -174,7 +168,7 @@ pub fn normalize<'a>(
 ) -> Normalized<'a> {
     let mut normalized = walk::walk(stream, &item.value);
     match stream {
-        Stream::Submission => submission::derive(context, item, &mut normalized),
+        Stream::Submission => submission::derive(context, &item.value, &mut normalized),
         Stream::Faceauth => faceauth::derive(context, &item.value, &mut normalized),
     }
     if damaged {
@@ -184,7 +178,12 @@ pub fn normalize<'a>(
         });
     }
     normalized.notes.sort_unstable();
-    normalized.unsettled = normalized.deletion.is_none() && !normalized.is_decided(stream);
+    if mark::mark(stream, &item.value).is_some() {
+        normalized.is_marked = true;
+        normalized.empty_labels();
+        walk::leave_out_empty_rows(stream, &mut normalized.rows);
+    }
+    normalized.unsettled = !normalized.is_marked && !normalized.is_decided(stream);
     normalized
 }
 
@@ -209,20 +208,17 @@ impl<'a> Normalized<'a> {
         matches!(state, Some(Cell::Text(state)) if matches!(state.as_ref(), "approved" | "rejected"))
     }
 
-    /// Forgets whom the record is about: the personal tables' rows, and the pseudonyms.
-    pub fn forget_person(&mut self, stream: Stream) {
-        for (table, rows) in catalogue::tables(stream).iter().zip(&mut self.rows) {
-            if table.schema == catalogue::Schema::Personal {
-                rows.clear();
+    /// Empties the cells that hold the label of a deletion: it is a value of none of them.
+    fn empty_labels(&mut self) {
+        for cell in self.rows.iter_mut().flatten().flatten() {
+            if matches!(cell, Cell::Text(text) if text.eq_ignore_ascii_case(DELETED)) {
+                *cell = Cell::Null;
             }
-        }
-        for column in catalogue::pseudonyms(stream) {
-            self.set(stream, column, Cell::Null);
         }
     }
 
     /// Sets a column of the first row of the table named like the stream.
-    pub fn set(&mut self, stream: Stream, column: &str, cell: Cell<'a>) {
+    fn set(&mut self, stream: Stream, column: &str, cell: Cell<'a>) {
         let mut tables = catalogue::tables(stream).iter().zip(&mut self.rows);
         let found = tables.find(|(table, _)| table.name == stream.as_str());
         if let Some((table, rows)) = found

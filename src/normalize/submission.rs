@@ -3,31 +3,14 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
-    Cell, Context, Deletion, Found, ID_BYTES_MAX, Merged, Normalized, Note, Row, note,
-    policy::policy, pseudonym, value::text_of,
+    Cell, Context, Found, ID_BYTES_MAX, Normalized, Note, Row, note, policy::policy, pseudonym,
+    value::text_of,
 };
 use crate::{domain::Stream, json::Json};
 
 const STREAM: Stream = Stream::Submission;
 
-/// The label of a deleted submission (contract section 3.6); which field carries it is not documented.
-pub const DELETED: &str = "Deleted Submission";
-
-/// What is gone from `data` once a submission was deleted.
-const IDENTITY: [&str; 9] = [
-    "name",
-    "first_name",
-    "last_name",
-    "full_name",
-    "date_of_birth",
-    "documentNumber",
-    "identityNumber",
-    "ssnNumber",
-    "phoneNumber",
-];
-
-pub(super) fn derive<'a>(context: &Context, item: &'a Merged<'_>, normalized: &mut Normalized<'a>) {
-    let value = &item.value;
+pub(super) fn derive<'a>(context: &Context, value: &'a Json<'_>, normalized: &mut Normalized<'a>) {
     let of_kyc = |key| value.get("kyc").and_then(|kyc| kyc.get(key));
     let reasons = pair_reasons(of_kyc("commentCode"), of_kyc("comment"));
     normalized.put(STREAM, "kyc_reject_reason", reasons);
@@ -41,9 +24,6 @@ pub(super) fn derive<'a>(context: &Context, item: &'a Merged<'_>, normalized: &m
     }
     normalized.set(STREAM, "userid_pseudonym", pseudonym(context, value.get("userid")));
     normalized.set(STREAM, "email_pseudonym", pseudonym(context, value.get("email")));
-    if item.detail_is_deleted && is_deleted(value) {
-        normalized.deletion = Some(Deletion { at: None });
-    }
 }
 
 /// One row for each code and each text; the n-th text belongs to the n-th code. Nothing at a position of both is no
@@ -108,25 +88,4 @@ fn other_id<'a>(id: &'a Json<'_>, path: &str, notes: &mut Vec<Note>) -> Option<&
     };
     note::keep(notes, path, found, id.type_name());
     None
-}
-
-/// The label anywhere, together with vanished identity data (I7).
-pub(super) fn is_deleted(item: &Json<'_>) -> bool {
-    let gone = |key: &&str| {
-        let value = item.get("data").and_then(|data| data.get(key));
-        value.is_none_or(|value| {
-            matches!(value, Json::Null)
-                || value.as_text().is_some_and(|t| t.is_empty() || t == DELETED)
-        })
-    };
-    IDENTITY.iter().all(gone) && holds_label(item)
-}
-
-fn holds_label(value: &Json<'_>) -> bool {
-    match value {
-        Json::Text(text) => text == DELETED,
-        Json::Array(elements) => elements.iter().any(holds_label),
-        Json::Object(members) => members.iter().any(|(_, value)| holds_label(value)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => false,
-    }
 }

@@ -26,17 +26,22 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
     });
     let mut walk = Walk { tables, rows: rows.collect(), notes: Vec::new(), path: Vec::new() };
     walk.visit(tree(stream), item);
-    for (table, rows) in tables.iter().zip(&mut walk.rows) {
-        if may_be_left_out(table, stream) {
-            rows.retain(|row| row.iter().any(|cell| *cell != Cell::Null));
-        }
-    }
+    leave_out_empty_rows(stream, &mut walk.rows);
     Normalized {
         rows: walk.rows,
         created_at: super::created_at(stream, item),
-        deletion: None,
+        is_marked: false,
         unsettled: false,
         notes: walk.notes,
+    }
+}
+
+/// Removes rows without a single value from the tables that may lack a record's row.
+pub(super) fn leave_out_empty_rows(stream: Stream, rows: &mut [Vec<Row<'_>>]) {
+    for (table, rows) in catalogue::tables(stream).iter().zip(rows) {
+        if may_be_left_out(table, stream) {
+            rows.retain(|row| row.iter().any(|cell| *cell != Cell::Null));
+        }
     }
 }
 
@@ -138,7 +143,7 @@ fn grow(stream: Stream) -> Node {
     root
 }
 
-/// `delete_time` counts only together with `delete_check`.
+/// `delete_time` counts only once the deletion is proven.
 fn is_decided_elsewhere(stream: Stream, path: &str) -> bool {
     stream == Stream::Faceauth && path == "delete_time"
 }

@@ -213,7 +213,7 @@ fn shares_of_states_are_those_of_a_real_project() {
     assert!((60..140).contains(&result("incomplete")));
     let flagged = count(&|item| item["aml"]["currentstatus"] == "Red Flag");
     assert!((320..480).contains(&flagged), "{flagged} flagged");
-    assert!((10..60).contains(&count(&|item| item["memo"]["text"] == "Deleted Submission")));
+    assert!((10..60).contains(&count(&|item| item["data"]["name"] == "Deleted Submission")));
     let sets: BTreeSet<_> =
         details.iter().map(|item| item["project_options"].to_string()).collect();
     assert!((10..15).contains(&sets.len()), "{} sets", sets.len());
@@ -273,7 +273,7 @@ fn changes_show_where_they_should() {
     change(Change::Delete);
     let left = detail();
     let keys: Vec<_> = left.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["created_at", "data", "kyc", "memo", "submission_id"]);
+    assert_eq!(keys, ["created_at", "data", "kyc", "submission_id"]);
     change(Change::Vanish);
     assert_eq!(world.submission("main", &id), None);
     assert_eq!(world.submission_ids("main").count(), 49);
@@ -370,6 +370,8 @@ fn knobs_turn_the_shape_of_items() {
         (DeletedLabel::Memo, "/memo/text"),
         (DeletedLabel::Name, "/data/name"),
         (DeletedLabel::Email, "/email"),
+        (DeletedLabel::Warning, "/warning/0"),
+        (DeletedLabel::Label, "/label"),
     ] {
         turn(Knobs { deleted_label, deleted_permille: 1000, ..Knobs::default() });
         assert!(!has(&|item| item.pointer(path) != Some(&Value::from("Deleted Submission"))));

@@ -105,7 +105,7 @@ impl Default for Knobs {
             comments_as_text: false,
             time_format: TimeFormat::Iso,
             deleted_permille: 3,
-            deleted_label: DeletedLabel::Memo,
+            deleted_label: DeletedLabel::Name,
             hidden_fields: HiddenFields::Omitted,
             forbid: Forbid::None,
             unknown_id: UnknownId::Empty,
@@ -224,7 +224,8 @@ pub enum TimeFormat {
     Dashed,
 }
 
-/// Which field of a deleted submission says "Deleted Submission".
+/// Which field of a deleted submission says "Deleted Submission". In `memo` and `email` others write too: there the label
+/// proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletedLabel {
@@ -234,6 +235,10 @@ pub enum DeletedLabel {
     Name,
     /// `email`
     Email,
+    /// `warning`
+    Warning,
+    /// `label`, which no page of the vendor's names.
+    Label,
 }
 
 /// What a projection does to the fields it hides.

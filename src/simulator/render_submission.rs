@@ -119,6 +119,8 @@ fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
             }),
             DeletedLabel::Name => {}
             DeletedLabel::Email => w.pair("email", DELETED),
+            DeletedLabel::Warning => w.key("warning").array(|w| w.text(DELETED)),
+            DeletedLabel::Label => w.pair("label", DELETED),
         }
     }
 }

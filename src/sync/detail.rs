@@ -6,8 +6,10 @@ use tracing::{debug, warn};
 
 use super::{Project, World, account, calls::Calls, outcome::Failure, writing::insist};
 use crate::{
+    client::Answer,
     domain::{Lane, ReadNumber},
-    warehouse::{DetailAnswer, DueDetail, Rank, RunId, WarehouseError},
+    normalize::mark_in,
+    warehouse::{DetailAnswer, DueDetail, Observation, Rank, RunId, WarehouseError},
 };
 
 /// Live records that are tried, at most, for a control call that succeeds.
@@ -92,8 +94,8 @@ async fn ask_again(
     Ok(())
 }
 
-/// Whether a call of this batch found a live record of the bound account; one is made for it where a suspect was not found, so
-/// that an API that finds nothing at all, or only records of another account, deletes nothing (I7, I12).
+/// Whether a call of this batch found a live record of the bound account; one is made for it where a missed record was
+/// not found, so that an API that finds nothing at all, or only records of another account, deletes nothing (I7, I12).
 async fn has_control(
     world: &World,
     project: &Project,
@@ -101,14 +103,18 @@ async fn has_control(
 ) -> Result<bool, Failure> {
     let is_wanted = answers
         .iter()
-        .any(|(due, answer)| due.is_suspect && matches!(answer, DetailAnswer::NotFound(_)));
+        .any(|(due, answer)| due.was_missed && matches!(answer, DetailAnswer::NotFound(_)));
     if !is_wanted {
         return Ok(false);
     }
+    let stream = project.stream();
+    let is_live = |item: &Observation| item.is_marked(stream).is_ok_and(|is_marked| !is_marked);
     let found: Vec<_> = answers
         .iter()
         .filter_map(|(due, answer)| match answer {
-            DetailAnswer::Found(one) if !due.is_suspect => Some((due.id.as_str(), one.read)),
+            DetailAnswer::Found(item) if !due.is_suspect && is_live(item) => {
+                Some((due.id.as_str(), item.read))
+            }
             DetailAnswer::Found(_)
             | DetailAnswer::NotFound(_)
             | DetailAnswer::Failed
@@ -121,8 +127,8 @@ async fn has_control(
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
     for id in insist(world, asking).await? {
         match project.client(Lane::Detail).detail(&id).await {
-            Ok(answer) if answer.item.is_some() => {
-                if is_control(world, project, &[(&id, answer.read)]).await? {
+            Ok(Answer { item: Some(item), read, .. }) if mark_in(stream, &item).is_none() => {
+                if is_control(world, project, &[(&id, read)]).await? {
                     return Ok(true);
                 }
             }

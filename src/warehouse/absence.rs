@@ -1,5 +1,6 @@
 //! Deletions by absence (I7): a complete walk did not find a record where it was, and two single calls at some distance did
-//! not find it either, each beside one that found a live record.
+//! not find it either, each beside one that found a live record. Deletions by the vendor's mark share the suspects with
+//! them (`marks`), each with calls of its own that count.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +12,7 @@ use super::{
     Scope, Warehouse, WarehouseError, account,
     claim::Claim,
     confirmed,
-    deletion::{self, Verdict},
+    deletion::{self, Gone, Keep, Proof, Verdict},
     due::{self, Rank},
     seen::{Seen, Sorted},
 };
@@ -20,8 +21,8 @@ use crate::domain::{Day, ReadNumber, Window};
 /// When a record counts as deleted, and what is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DeletionRules {
-    /// Personal data and raw items of a deleted record stay.
-    pub keep_personal: bool,
+    /// What stays of a deleted record.
+    pub keep: Keep,
     /// A walk may miss this share of the live records of its days, or of one of them,
     pub missing_share: f64,
     /// or so many; missing more is not believed without a person.
@@ -34,7 +35,7 @@ impl Default for DeletionRules {
     /// The defaults of the configuration.
     fn default() -> Self {
         Self {
-            keep_personal: false,
+            keep: Keep::Facts,
             missing_share: 0.01,
             missing_min: 10,
             confirm: Duration::from_hours(1),
@@ -189,8 +190,8 @@ pub(super) async fn compare(
     Ok(Some(whole))
 }
 
-/// Takes records that were seen again from those that may be gone. One that a walk of other days shows is there, but its
-/// own days do not list it.
+/// Takes records that were seen again from those that a walk missed. One that a walk of other days shows is there, but its
+/// own days do not list it. Marks of deletions stay: only a single call disproves them.
 async fn clear_seen(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -200,23 +201,48 @@ async fn clear_seen(
     let doing = "clearing suspects";
     let suspects = sqlx::query!(
         "select id, window_day from argos_sync.suspect join argos_sync.record using (project, stream, id)
-         where project = $1 and stream = $2",
+         where project = $1 and stream = $2 and missed_at is not null",
         scope.project.as_str(),
         scope.stream.as_str(),
     )
     .fetch_all(&mut *connection)
     .await
     .map_err(WarehouseError::database(doing))?;
-    let back = suspects.iter().filter(|suspect| seen.contains(&suspect.id));
-    let (listed, elsewhere): (Vec<_>, Vec<_>) =
-        back.partition(|suspect| claim.window.contains(suspect.window_day));
-    let elsewhere: Vec<&str> = elsewhere.iter().map(|suspect| suspect.id.as_str()).collect();
-    is_there(connection, scope, &elsewhere).await?;
-    let listed: Vec<&str> = listed.iter().map(|suspect| suspect.id.as_str()).collect();
-    forget(connection, scope, &listed).await
+    let back: Vec<_> = suspects.iter().filter(|suspect| seen.contains(&suspect.id)).collect();
+    let elsewhere = back.iter().filter(|suspect| !claim.window.contains(suspect.window_day));
+    let elsewhere: Vec<&str> = elsewhere.map(|suspect| suspect.id.as_str()).collect();
+    note_unlisted(connection, scope, &elsewhere).await?;
+    let seen: Vec<&str> = back.iter().map(|suspect| suspect.id.as_str()).collect();
+    was_not_missed(connection, scope, &seen).await
 }
 
-async fn forget(
+/// Takes it back that a walk missed these records.
+async fn was_not_missed(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "with marked as (
+            update argos_sync.suspect set missed_at = null, pass_id = null, absent_at = null
+            where project = $1 and stream = $2 and id = any($3) and marked_at is not null)
+         delete from argos_sync.suspect
+         where project = $1 and stream = $2 and id = any($3) and marked_at is null",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("clearing suspects"))
+}
+
+/// Takes records from the suspects.
+pub(super) async fn forget(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
@@ -248,9 +274,11 @@ async fn suspect(
         return Ok(());
     }
     let fresh = sqlx::query_scalar!(
-        "insert into argos_sync.suspect (project, stream, id, missed_at, pass_id)
+        "insert into argos_sync.suspect as held (project, stream, id, missed_at, pass_id)
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id) order by given.id
-         on conflict do nothing returning id",
+         on conflict (project, stream, id) do update
+         set missed_at = excluded.missed_at, pass_id = excluded.pass_id where held.missed_at is null
+         returning id",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -264,7 +292,8 @@ async fn suspect(
     due::mark(connection, scope, &fresh, Rank::News, now).await
 }
 
-/// Takes single calls that found a suspect: it is there, but walks of its day do not list it.
+/// Takes single calls that found a suspect, without a mark of a deletion: it is there. If a walk missed it, walks of its day
+/// do not list it.
 pub(super) async fn is_there(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -273,10 +302,11 @@ pub(super) async fn is_there(
     if ids.is_empty() {
         return Ok(());
     }
-    let suspects = sqlx::query_scalar!(
+    let missed = sqlx::query_scalar!(
         "select suspect.id from unnest($3::text[]) as given (id)
          cross join lateral (
-            select id from argos_sync.suspect where project = $1 and stream = $2 and id = given.id offset 0
+            select id from argos_sync.suspect
+            where project = $1 and stream = $2 and id = given.id and missed_at is not null offset 0
          ) as suspect",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -285,7 +315,17 @@ pub(super) async fn is_there(
     .fetch_all(&mut *connection)
     .await
     .map_err(WarehouseError::database("reading suspects"))?;
-    let ids: Vec<&str> = suspects.iter().map(String::as_str).collect();
+    let missed: Vec<&str> = missed.iter().map(String::as_str).collect();
+    note_unlisted(connection, scope, &missed).await?;
+    forget(connection, scope, ids).await
+}
+
+/// Notes records that are there, but that walks of their days do not list.
+async fn note_unlisted(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -296,12 +336,12 @@ pub(super) async fn is_there(
             and not held.undated and not held.unlisted",
         scope.project.as_str(),
         scope.stream.as_str(),
-        &ids as &[&str],
+        ids as &[&str],
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await
-    .map_err(WarehouseError::database("noting what is not listed"))?;
-    forget(connection, scope, &ids).await
+    .map(drop)
+    .map_err(WarehouseError::database("noting what is not listed"))
 }
 
 /// Takes single calls that did not find a suspect, beside one that found a live record: the first is remembered, the second
@@ -319,7 +359,7 @@ pub(super) async fn is_not_there(
     let confirm = scope.deletion.confirm.as_secs_f64();
     let rows = sqlx::query!(
         r#"update argos_sync.suspect as held set absent_at = coalesce(held.absent_at, $4)
-           where project = $1 and stream = $2 and id = any($3)
+           where project = $1 and stream = $2 and id = any($3) and missed_at is not null
            returning id, absent_at + make_interval(secs => $5) as "confirmed_at!""#,
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -343,7 +383,10 @@ pub(super) async fn is_not_there(
         due::mark(connection, scope, &ids, Rank::News, due_at).await?;
     }
     let believed = confirmed::believed(connection, scope, &gone, now).await?;
-    deletion::delete(connection, scope, &believed, now).await?;
+    let proof = Proof::Absent;
+    let proven: Vec<Gone<'_>> =
+        believed.iter().map(|&(id, read)| Gone { id, read, proof }).collect();
+    deletion::delete(connection, scope, &proven, now).await?;
     let gone: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
     forget(connection, scope, &gone).await
 }

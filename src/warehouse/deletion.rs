@@ -1,6 +1,6 @@
 //! Deletions: what a person decides about walks that missed too much, and what is left of a deleted record.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     domain::{Day, ProjectName, ReadNumber, Stream, Window},
-    normalize::catalogue::{self, Schema},
+    normalize::{
+        Mark,
+        catalogue::{self, Column, Key, Table, Type},
+    },
 };
 
 /// Days in a row of which a walk missed more records than can be believed.
@@ -195,29 +198,132 @@ pub(super) async fn clear_alarms(
     .map_err(WarehouseError::database("taking back alarms"))
 }
 
-/// Marks records as deleted that were proven absent, and empties what names a person.
+/// What stays of a deleted record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The last known values of the columns that the catalogue flags as surviving.
+    Facts,
+    /// All rows and raw items.
+    Everything,
+    /// The id, the dates and the deletion.
+    Nothing,
+}
+
+impl Keep {
+    /// Whether the last known values of a column stay.
+    fn keeps(self, table: &Table, column: &Column) -> bool {
+        match self {
+            Self::Facts => column.survives,
+            Self::Everything => true,
+            Self::Nothing => {
+                statements::is_parent(table) && column.survives && column.kind == Type::At
+            }
+        }
+    }
+}
+
+/// Whether a record's rows are as its deletion left them, and no longer made from its items. Renormalizing and verifying
+/// skip such records.
+pub(super) fn keeps_rows(deleted_at: Option<DateTime<Utc>>) -> bool {
+    deleted_at.is_some()
+}
+
+/// What proved a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// A walk missed the record, and two single calls did not find it.
+    Absent,
+    /// Two single calls showed the vendor's mark.
+    Marked(Mark),
+}
+
+/// A record whose deletion is proven.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gone<'a> {
+    pub(super) id: &'a str,
+    /// The read number of the single call that proved it.
+    pub(super) read: ReadNumber,
+    pub(super) proof: Proof,
+}
+
+/// Marks records as deleted whose deletion is proven, and empties what does not stay; returns how many. Records with newer
+/// items stay as they are.
+///
+/// History gets one row for each: what the emptied columns held is no change.
 pub(super) async fn delete(
     connection: &mut PgConnection,
     scope: &Scope,
-    gone: &[(&str, ReadNumber)],
+    gone: &[Gone<'_>],
     now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
+) -> Result<i64, WarehouseError> {
     if gone.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
-    let ids: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
-    let numbers: Vec<i64> = gone.iter().map(|(_, read)| read.0).collect();
-    // What was asked for after the proof stays as it is.
+    let deleted = mark_records(connection, scope, gone, now).await?;
+    let (ids, times): (Vec<&str>, Vec<Option<DateTime<Utc>>>) = gone
+        .iter()
+        .filter(|gone| deleted.contains(gone.id))
+        .map(|gone| match gone.proof {
+            Proof::Absent => (gone.id, None),
+            Proof::Marked(mark) => (gone.id, mark.at),
+        })
+        .unzip();
+    let keep = scope.deletion.keep;
+    for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
+        if statements::is_parent(table) {
+            let doing = "marking rows as deleted";
+            sqlx::query(AssertSqlSafe(compose_mark(table, keep)))
+                .bind(scope.project.as_str())
+                .bind(&ids)
+                .bind(now)
+                .bind(&times)
+                .execute(&mut *connection)
+                .await
+                .map_err(WarehouseError::database(doing))?;
+        } else if !table.columns.iter().any(|column| keep.keeps(table, column)) {
+            let (name, id_column) = (table.qualified(), table.id_column());
+            tables::empty(connection, &scope.project, &name, id_column, &ids).await?;
+        } else if let Some(sql) = compose_empty(table, keep) {
+            run(connection, scope, sql, &ids).await?;
+        }
+    }
+    history::tell_deletions(connection, scope, &ids, now).await?;
+    match keep {
+        Keep::Everything => {}
+        Keep::Facts | Keep::Nothing => {
+            let is_kept = |table: &Table, column: &Column| keep.keeps(table, column);
+            for sql in history::compose_forget(scope.stream, is_kept, keep == Keep::Nothing) {
+                run(connection, scope, sql, &ids).await?;
+            }
+            raw::drop_bodies(connection, scope, &ids).await?;
+        }
+    }
+    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+}
+
+/// Notes deletions where no newer item came; returns the ids. After a mark the digest of the last list item stays, so that
+/// the same one is unchanged next time.
+async fn mark_records(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    gone: &[Gone<'_>],
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<String>, WarehouseError> {
+    let ids: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
+    let numbers: Vec<i64> = gone.iter().map(|gone| gone.read.0).collect();
+    let absent: Vec<bool> = gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
     let deleted = sqlx::query_scalar!(
-        "with given as (select * from unnest($3::text[], $4::bigint[]) as given (id, number)),
+        "with given as (
+            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, absent)),
          locked as (
-            select held.id, number from argos_sync.record as held join given using (id)
+            select held.id, given.number, given.absent from argos_sync.record as held join given using (id)
             where held.project = $1 and held.stream = $2 and held.deleted_at is null
-              and coalesce(greatest(held.list_no, held.detail_no), 0) < number
+              and coalesce(greatest(held.list_no, held.detail_no), 0) < given.number
             order by held.id for update of held)
          update argos_sync.record as held
-         set deleted_at = $5, absent = true, unlisted = false, unsettled = false, contested = false, moved_at = null,
-            list_digest = null, detail_digest = null, detail_no = number
+         set deleted_at = $5, absent = locked.absent, unlisted = false, unsettled = false, contested = false,
+            moved_at = null, list_digest = case when locked.absent then null else held.list_digest end,
+            detail_digest = null, detail_no = locked.number
          from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
          returning held.id",
         scope.project.as_str(),
@@ -225,43 +331,47 @@ pub(super) async fn delete(
         &ids as &[&str],
         &numbers,
         now,
+        &absent,
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await
     .map_err(WarehouseError::database("deleting records"))?;
-    let ids: Vec<&str> = deleted.iter().map(String::as_str).collect();
-    for table in catalogue::tables(scope.stream) {
-        if table.name == scope.stream.as_str() {
-            let pseudonyms = catalogue::pseudonyms(scope.stream);
-            let forgotten = pseudonyms.iter().filter(|_| !scope.deletion.keep_personal);
-            let nulls =
-                forgotten.fold(String::new(), |text, column| text + ", " + column + " = null");
-            let sql = format!(
-                "update {} as held set deleted_at = $3, changed_at = $3{nulls}
-                 from {found} where held.ctid = found.place",
-                table.qualified(),
-                found = statements::found(&table.qualified(), table.id_column(), "ctid as place"),
-            );
-            run(connection, scope, sql, &ids, now).await?;
-            let sql = format!(
-                "insert into argos.{0}_change (project, {1}, field, new_value, changed_at, lane)
-                 select $1, given.id, 'deleted_at', {2}, $3, 'detail'
-                 from unnest($2::text[]) as given (id) order by given.id",
-                table.name,
-                table.id_column(),
-                history::time_as_text("$3"),
-            );
-            run(connection, scope, sql, &ids, now).await?;
-        } else if table.schema == Schema::Personal && !scope.deletion.keep_personal {
-            let (name, id_column) = (table.qualified(), table.id_column());
-            tables::empty(connection, &scope.project, &name, id_column, &ids).await?;
-        }
-    }
-    if scope.deletion.keep_personal {
-        Ok(())
-    } else {
-        raw::drop_bodies(connection, scope, &ids).await
-    }
+    Ok(deleted.into_iter().collect())
+}
+
+/// Marks the rows of the table named like the stream as deleted. `$1` to `$4`: the project, the ids, now, and the vendor's
+/// times.
+fn compose_mark(table: &Table, keep: Keep) -> String {
+    let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
+    let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
+    format!(
+        "update {table} as held set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3{nulls}
+         from (
+            select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id, at)
+            cross join lateral (
+                select ctid as place from {table} where project = $1 and {id} = given.id offset 0
+            ) as found
+         ) as found
+         where held.ctid = found.place",
+        table = table.qualified(),
+        id = table.id_column(),
+    )
+}
+
+/// Empties the columns of other tables that do not stay; `None` where all do. `$1` and `$2`: the project and the ids.
+fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
+    let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
+    let emptied: Vec<&str> = emptied.map(|column| column.name).collect();
+    (!emptied.is_empty()).then(|| {
+        format!(
+            "update {table} as held set {nulls} from {found}
+             where held.ctid = found.place and num_nonnulls({values}) > 0",
+            table = table.qualified(),
+            nulls = statements::list(&emptied, |column| format!("{column} = null")),
+            values = statements::list(&emptied, |column| format!("held.{column}")),
+            found = statements::found(&table.qualified(), table.id_column(), "ctid as place"),
+        )
+    })
 }
 
 async fn run(
@@ -269,14 +379,13 @@ async fn run(
     scope: &Scope,
     sql: String,
     ids: &[&str],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    // The text comes from the catalogue, which is part of the program.
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
         .bind(ids)
-        .bind(now)
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("marking records as deleted"))
+        .map_err(WarehouseError::database("emptying deleted records"))
 }

@@ -20,8 +20,10 @@ use crate::domain::ReadNumber;
 pub struct DueDetail {
     /// The record's id.
     pub id: String,
-    /// A walk missed it: the call tells whether it is still there.
+    /// A walk missed it, or an item of it shows the vendor's mark of a deletion: the call is evidence.
     pub is_suspect: bool,
+    /// A walk missed it: that the vendor does not find it is evidence.
+    pub was_missed: bool,
     fence: i64,
 }
 
@@ -75,7 +77,7 @@ impl Fate {
     fn of(due: &DueDetail, answer: &DetailAnswer, has_control: bool) -> Self {
         match answer {
             DetailAnswer::Found(_) => Self::Answered,
-            DetailAnswer::NotFound(_) if !due.is_suspect => Self::NotFound,
+            DetailAnswer::NotFound(_) if !due.was_missed => Self::NotFound,
             DetailAnswer::NotFound(_) if has_control => Self::Answered,
             DetailAnswer::NotFound(_) => Self::Later,
             DetailAnswer::Failed => Self::Failed,
@@ -115,7 +117,8 @@ async fn log_calls(
     .map_err(WarehouseError::database("noting single calls"))
 }
 
-/// Follows up the answers about records that a walk missed; `ours` are those answers that count.
+/// Follows up the answers about suspects; `ours` are those answers that count. Items with the vendor's mark are noted where
+/// they are stored.
 async fn decide_suspects(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -128,9 +131,15 @@ async fn decide_suspects(
     let (mut there, mut not_there) = (Vec::new(), Vec::new());
     for (due, answer) in suspects {
         match answer {
-            DetailAnswer::Found(_) => there.push(due.id.as_str()),
-            DetailAnswer::NotFound(read) => not_there.push((due.id.as_str(), *read)),
-            DetailAnswer::Failed | DetailAnswer::NotAsked => {}
+            DetailAnswer::Found(observation) => {
+                if !observation.is_marked(scope.stream)? {
+                    there.push(due.id.as_str());
+                }
+            }
+            DetailAnswer::NotFound(read) if due.was_missed => {
+                not_there.push((due.id.as_str(), *read));
+            }
+            DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {}
         }
     }
     absence::is_there(connection, scope, &there).await?;
@@ -185,9 +194,9 @@ impl Warehouse {
                 until_at = argos_sync.clock() + make_interval(secs => $4)
              from free
              where held.ctid = free.place
-             returning held.id, held.fence, exists (
-                select from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as "is_suspect!""#,
+             returning held.id, held.fence, (
+                select missed_at is not null from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as was_missed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             count_max,
@@ -198,8 +207,13 @@ impl Warehouse {
         .fetch_all(&self.pool)
         .await
         .map_err(WarehouseError::database("claiming single calls"))?;
-        let due = |id, fence, is_suspect| DueDetail { id, is_suspect, fence };
-        Ok(rows.into_iter().map(|row| due(row.id, row.fence, row.is_suspect)).collect())
+        let due = |id, fence, suspect: Option<bool>| DueDetail {
+            id,
+            is_suspect: suspect.is_some(),
+            was_missed: suspect == Some(true),
+            fence,
+        };
+        Ok(rows.into_iter().map(|row| due(row.id, row.fence, row.was_missed)).collect())
     }
 
     /// How many single calls are due now, or wait for another try within that time. Those that are made later on purpose do

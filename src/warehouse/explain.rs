@@ -38,6 +38,10 @@ pub struct Standing {
     pub missed_at: Option<DateTime<Utc>>,
     /// When a single call did not find it for the first time.
     pub absent_at: Option<DateTime<Utc>>,
+    /// When an item showed the vendor's mark of a deletion for the first time.
+    pub marked_at: Option<DateTime<Utc>>,
+    /// When a single call showed it for the first time.
+    pub mark_found_at: Option<DateTime<Utc>>,
     /// When its next single call is due.
     pub detail_due_at: Option<DateTime<Utc>>,
     /// Failures of that call so far.
@@ -67,7 +71,8 @@ impl Warehouse {
             Standing,
             r#"select window_day, undated, unlisted, unsettled, contested, absent, moved_at, deleted_at,
                 list_no is not null as "has_list!", detail_no is not null as "has_detail!",
-                covered.as_of as "as_of?", suspect.missed_at as "missed_at?", suspect.absent_at,
+                covered.as_of as "as_of?", suspect.missed_at, suspect.absent_at, suspect.marked_at,
+                suspect.mark_found_at,
                 due.due_at as "detail_due_at?", due.failures as "detail_failures?"
                from argos_sync.record
                left join argos_sync.coverage as covered on covered.project = record.project

@@ -14,7 +14,7 @@ use super::{
     Scope, WarehouseError,
     body::Compressor,
     due::{self, Rank},
-    held,
+    held, marks,
     notes::{self, Noted},
     raw,
     ready::{Ready, Room},
@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     domain::Call,
-    normalize::catalogue::{self, Key},
+    normalize::{
+        Mark,
+        catalogue::{self, Key},
+    },
     own_thread::on_own_thread,
 };
 
@@ -158,6 +161,8 @@ async fn write(
     if origin.call() == Call::List && scope.detail.wants_changed() {
         due::mark(connection, scope, &ready.ids(), Rank::of(origin.lane()), now).await?;
     }
+    let marks = ready.marked.iter().map(|(id, read)| (id.as_str(), *read, Mark { at: None }));
+    marks::suspect(connection, scope, origin, &marks.collect::<Vec<_>>(), now).await?;
     Ok(ready.records.into_iter().map(|record| record.id).collect())
 }
 

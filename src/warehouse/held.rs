@@ -192,7 +192,6 @@ pub(super) struct NewRecord {
     pub(super) window_day: Day,
     pub(super) undated: bool,
     pub(super) unsettled: bool,
-    pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
 /// How many bytes [`bind_new`] binds at most, and the short values before them.
@@ -210,8 +209,7 @@ pub(super) fn bind_new(
     arguments.add(records.iter().map(|record| record.read.0).collect::<Vec<_>>())?;
     arguments.add(records.iter().map(|record| record.window_day).collect::<Vec<_>>())?;
     arguments.add(records.iter().map(|record| record.undated).collect::<Vec<_>>())?;
-    arguments.add(records.iter().map(|record| record.unsettled).collect::<Vec<_>>())?;
-    arguments.add(records.iter().map(|record| record.deleted_at).collect::<Vec<_>>())
+    arguments.add(records.iter().map(|record| record.unsettled).collect::<Vec<_>>())
 }
 
 /// What becomes of a record's row once one more item was merged.

@@ -5,12 +5,13 @@
 //! items that are kept do not tell already that nothing moved. The records are locked, so that of two writers the second finds
 //! nothing that the first has recorded.
 
+use chrono::{DateTime, Utc};
 use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
 
 use super::{
-    WarehouseError,
+    Scope, WarehouseError,
     held::Held,
     rows::Rows,
     statements::{list, looked_up, sent_type, unnest},
@@ -20,8 +21,8 @@ use super::{
 use crate::{
     domain::{Call, Lane, ProjectName, Stream},
     normalize::{
-        DELETED, Row,
-        catalogue::{Column, Table, Tracking, Type},
+        Row,
+        catalogue::{self, Column, Table, Tracking, Type},
     },
 };
 
@@ -30,20 +31,19 @@ use crate::{
 pub(super) struct Sight {
     /// The lane that observes it.
     lane: Lane,
-    /// It is the record's first single call: where nothing stood before, it completes the record and moves nothing.
+    /// It is the record's first single call, or its return: where nothing stood before, it completes the record and moves
+    /// nothing.
     completes: bool,
-    /// The record is deleted, or was: that empties or refills its identity fields, and says so itself.
+    /// The record was deleted: its return refills its identity fields, and says so itself.
     deletion: bool,
 }
 
 impl Sight {
     /// Tells how a record is seen.
-    pub(super) fn of(origin: Origin, held: &Held, is_deleted: bool) -> Self {
-        Self {
-            lane: origin.lane(),
-            completes: origin.call() == Call::Detail && held.detail.is_none(),
-            deletion: is_deleted || held.deleted_at.is_some(),
-        }
+    pub(super) fn of(origin: Origin, held: &Held) -> Self {
+        let deletion = held.deleted_at.is_some();
+        let is_first_call = origin.call() == Call::Detail && held.detail.is_none();
+        Self { lane: origin.lane(), completes: is_first_call || deletion, deletion }
     }
 }
 
@@ -109,6 +109,71 @@ pub(super) fn bind_sights(
     arguments.add(is(|sight| sight.deletion).collect::<Vec<_>>())
 }
 
+/// Records deletions, one row each.
+pub(super) async fn tell_deletions(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let sql = format!(
+        "insert into {history} (project, {id}, field, new_value, changed_at, lane)
+         select $1, given.id, 'deleted_at', {time}, $3, $4
+         from unnest($2::text[]) as given (id) order by given.id",
+        history = history(scope.stream),
+        id = catalogue::id_column(scope.stream),
+        time = time_as_text("$3"),
+    );
+    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(now)
+        .bind(Lane::Detail.as_str())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("recording deletions"))
+}
+
+/// Statements that take from the history of deleted records what does not stay of them: the values of columns that are not
+/// kept, or where it takes all, every row but those of deletions. `$1` and `$2`: the project and the ids.
+pub(super) fn compose_forget(
+    stream: Stream,
+    is_kept: impl Fn(&Table, &Column) -> bool,
+    takes_all: bool,
+) -> Vec<String> {
+    let (history, id) = (history(stream), catalogue::id_column(stream));
+    let place = |condition: &str| {
+        format!(
+            "from unnest($2::text[]) as given (id)
+             cross join lateral (
+                select ctid as place from {history} where project = $1 and {id} = given.id and {condition} offset 0
+             ) as found"
+        )
+    };
+    if takes_all {
+        let rows = place("field <> 'deleted_at'");
+        return vec![format!(
+            "delete from {history} as held using (select place {rows}) as found where held.ctid = found.place"
+        )];
+    }
+    let tables = catalogue::tables(stream).iter();
+    let forgotten = tables.flat_map(|table| {
+        tracked(table)
+            .filter(|(column, tracking)| *tracking != Tracking::Name && !is_kept(table, column))
+            .map(|(column, tracking)| tracking.field(table, column))
+    });
+    let statement = |field: String| {
+        let rows = place(&format!("field = '{field}'"));
+        format!(
+            "update {history} as held set old_value = null, new_value = null
+             from (select place {rows}) as found where held.ctid = found.place"
+        )
+    };
+    forgotten.map(statement).collect()
+}
+
 /// Whether moves of this table's columns are kept.
 pub(super) fn keeps_moves(table: &Table) -> bool {
     elements(table).is_none() && tracked(table).next().is_some()
@@ -131,11 +196,15 @@ fn elements(table: &Table) -> Option<&Column> {
     table.columns.iter().find(named)
 }
 
-fn insert_into(table: &Table) -> String {
-    let history = match table.stream {
+fn history(stream: Stream) -> &'static str {
+    match stream {
         Stream::Submission => "argos.submission_change",
         Stream::Faceauth => "argos.faceauth_change",
-    };
+    }
+}
+
+fn insert_into(table: &Table) -> String {
+    let history = history(table.stream);
     let id = table.id_column();
     format!("insert into {history} (project, {id}, field, old_value, new_value, changed_at, lane)")
 }
@@ -170,13 +239,7 @@ fn compose_move(table: &Table, column: &Column, tracking: Tracking) -> String {
     let field = tracking.field(table, column);
     let differs = format!("{held} is distinct from {given}");
     let (values, is_move) = if tracking == Tracking::Name {
-        let mut is_move = format!("{differs} and not deletion");
-        if column.kind == Type::Text {
-            // Lists show the label of a deletion before a single call proves it.
-            let label = format!("('{DELETED}' in ({held}, {given})) is not true");
-            is_move = format!("{is_move} and {label}");
-        }
-        ("null, null".to_owned(), is_move)
+        ("null, null".to_owned(), format!("{differs} and not deletion"))
     } else {
         (format!("{}, {}", as_text(column, &held), as_text(column, given)), differs)
     };
@@ -184,7 +247,7 @@ fn compose_move(table: &Table, column: &Column, tracking: Tracking) -> String {
 }
 
 /// A time as text, whatever the session's settings.
-pub(super) fn time_as_text(value: &str) -> String {
+fn time_as_text(value: &str) -> String {
     format!(r#"to_char({value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
 }
 

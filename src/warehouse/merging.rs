@@ -54,9 +54,9 @@ impl Texts {
     }
 
     /// The record out of its items, and whether a text was changed on the way; `None` when there is none to read.
-    pub(super) fn merge(&self) -> Option<(Merged<'_>, bool)> {
+    pub(super) fn merge(&self, scope: &Scope) -> Option<(Merged<'_>, bool)> {
         let Items { list, detail, damaged } = self.parse().ok()?;
-        Some((normalize::merge(list, detail)?, damaged))
+        Some((normalize::merge(scope.stream, list, detail)?, damaged))
     }
 
     /// The same for items that are kept; `None` where they are not those whose digests are known.
@@ -68,7 +68,7 @@ impl Texts {
         let known = [held.list, held.detail].map(|known| known.map(|(digest, _)| digest));
         let is_known = [digest(&items.list), digest(&items.detail)] == known;
         let Items { list, detail, damaged } = items;
-        Some((normalize::merge(list, detail).filter(|_| is_known)?, damaged))
+        Some((normalize::merge(scope.stream, list, detail).filter(|_| is_known)?, damaged))
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) fn merge<'a>(
         (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
         _ => false,
     };
-    let merged = normalize::merge(list, detail);
+    let merged = normalize::merge(scope.stream, list, detail);
     Ok(merged.map(|item| MergedWork { item, damaged, contested }))
 }
 

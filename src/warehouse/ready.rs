@@ -10,10 +10,10 @@ use super::{
     held::NewRecord,
     raw::Bodies,
     rows::Rows,
-    store::{ItemToStore, Origin, first_day, mark_deleted},
+    store::{ItemToStore, Origin, first_day},
 };
 use crate::{
-    domain::{Call, Stream},
+    domain::{Call, ReadNumber, Stream},
     json,
     normalize::{
         self, Cell, Note, Row,
@@ -36,6 +36,8 @@ pub(super) struct Ready {
     pub(super) rows: Vec<Rows>,
     pub(super) bodies: Bodies,
     pub(super) notes: Vec<(String, Vec<Note>)>,
+    /// Records that the vendor marks as deleted.
+    pub(super) marked: Vec<(String, ReadNumber)>,
     /// Rows that many records share, for each table of the catalogue, by their key.
     sets: Vec<BTreeMap<String, Row<'static>>>,
 }
@@ -52,6 +54,7 @@ impl Ready {
             rows: rows.collect(),
             bodies: Bodies::with_room(room.bodies),
             notes: Vec::new(),
+            marked: Vec::new(),
             sets: tables.iter().map(|_| BTreeMap::new()).collect(),
         }
     }
@@ -86,14 +89,13 @@ impl Ready {
         let damaged = parsed.damaged || matches!(text, std::borrow::Cow::Owned(_));
         let observed = Some((parsed.value, item.read));
         let merged = match origin.call() {
-            Call::List => normalize::merge(observed, None),
-            Call::Detail => normalize::merge(None, observed),
+            Call::List => normalize::merge(scope.stream, observed, None),
+            Call::Detail => normalize::merge(scope.stream, None, observed),
         };
         let Some(merged) = merged else { return Ok(()) };
-        let mut normalized = normalize::normalize(scope.stream, &scope.context, &merged, damaged);
-        let deleted_at = normalized.deletion.map(|deletion| deletion.at.unwrap_or(now));
-        if let Some(deleted_at) = deleted_at {
-            mark_deleted(scope, &mut normalized, deleted_at);
+        let normalized = normalize::normalize(scope.stream, &scope.context, &merged, damaged);
+        if normalized.is_marked {
+            self.marked.push((item.id.clone(), item.read));
         }
         for (index, table) in catalogue::tables(scope.stream).iter().enumerate() {
             let rows = normalized.rows.get(index).into_iter().flatten();
@@ -105,8 +107,7 @@ impl Ready {
                 }
             }
         }
-        let is_kept = deleted_at.is_none() || scope.deletion.keep_personal;
-        if scope.raw == RawStorage::Zstd && is_kept {
+        if scope.raw == RawStorage::Zstd {
             self.bodies.add(&item.id, compressor.compress(&body)?);
         }
         let window_day =
@@ -118,7 +119,6 @@ impl Ready {
             window_day,
             undated: item.created_at.is_none(),
             unsettled: normalized.unsettled,
-            deleted_at,
         });
         if !normalized.notes.is_empty() {
             self.notes.push((item.id.clone(), normalized.notes));

@@ -1,6 +1,6 @@
 //! Refills the rows of records that an older normalizer wrote, from the raw items that are kept.
 //!
-//! Nothing was observed: no read number moves, no single call becomes due, and `changed_at` moves only where a row did.
+//! Rows of deleted records stay as their deletion left them. Nothing was observed: no read number moves, no single call becomes due, and `changed_at` moves only where a row did.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 use super::{
     Scope, Warehouse, WarehouseError,
     body::Inflater,
+    deletion,
     merging::Texts,
     moved::Moved,
     notes,
     raw::{self, Kept},
-    store,
     tables::{self, Stored},
 };
 use crate::{
@@ -26,7 +26,7 @@ const CHUNK: i64 = 500;
 /// What refilling came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Renormalized {
-    /// Records that are as this normalizer wants them now.
+    /// Records that are as this normalizer wants them now, deleted ones as their deletion left them.
     pub records: i64,
     /// Records of which any row changed.
     pub changed: i64,
@@ -131,43 +131,33 @@ async fn refill(
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
     let kept = raw::read(connection, scope, &ids).await?;
     let mut inflater = Inflater::new()?;
-    let texts: Vec<Option<Texts>> =
-        older.iter().map(|record| texts_of(record, kept.get(&record.id)?, &mut inflater)).collect();
+    let texts = |record: &Older| texts_of(record, kept.get(&record.id)?, &mut inflater);
+    let texts: Vec<Option<Texts>> = older.iter().map(texts).collect();
     let merged: Vec<Option<(Merged<'_>, bool)>> =
-        texts.iter().map(|texts| texts.as_ref().and_then(Texts::merge)).collect();
+        texts.iter().map(|texts| texts.as_ref().and_then(|texts| texts.merge(scope))).collect();
     let mut updates = Vec::with_capacity(older.len());
     let mut stored = Vec::with_capacity(older.len());
-    let mut forgotten = Vec::new();
+    let mut deleted = 0;
     for (record, merged) in older.iter().zip(&merged) {
-        let Some((item, damaged)) = merged else {
-            updates.push((record.window_day, record.undated, record.deleted_at));
+        let is_deleted = deletion::keeps_rows(record.deleted_at);
+        deleted += usize::from(is_deleted);
+        let Some((item, damaged)) = merged.as_ref().filter(|_| !is_deleted) else {
+            updates.push((record.window_day, record.undated));
             continue;
         };
-        let mut normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
-        // No mark is no sight of the record: one that is known to be deleted stays so.
-        let deleted_at = match normalized.deletion {
-            Some(deletion) => deletion.at.or(record.deleted_at).or(Some(now)),
-            None => record.deleted_at,
-        };
-        if let Some(deleted_at) = deleted_at {
-            store::mark_deleted(scope, &mut normalized, deleted_at);
-            if !scope.deletion.keep_personal {
-                forgotten.push(record.id.as_str());
-            }
-        }
+        let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
         let created_on = normalized.created_at.map(|at| at.date_naive());
-        updates.push((created_on.unwrap_or(record.window_day), created_on.is_none(), deleted_at));
+        updates.push((created_on.unwrap_or(record.window_day), created_on.is_none()));
         stored.push(Stored { id: &record.id, sight: None, moved: Moved::Unknown, normalized });
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
     notes::replace(connection, scope, &tables::noted(&stored), now).await?;
-    raw::drop_bodies(connection, scope, &forgotten).await?;
     update(connection, scope, older, &updates).await?;
     let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
     Ok(Renormalized {
-        records: count(stored.len()),
+        records: count(stored.len() + deleted),
         changed: count(touched.len()),
-        without_raw: count(older.len() - stored.len()),
+        without_raw: count(older.len() - stored.len() - deleted),
     })
 }
 
@@ -197,18 +187,15 @@ async fn update(
     connection: &mut PgConnection,
     scope: &Scope,
     older: &[Older],
-    updates: &[(Day, bool, Option<DateTime<Utc>>)],
+    updates: &[(Day, bool)],
 ) -> Result<(), WarehouseError> {
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
-    let days: Vec<Day> = updates.iter().map(|(day, ..)| *day).collect();
-    let undated: Vec<bool> = updates.iter().map(|(_, undated, _)| *undated).collect();
-    let deleted: Vec<Option<DateTime<Utc>>> =
-        updates.iter().map(|(.., deleted_at)| *deleted_at).collect();
+    let days: Vec<Day> = updates.iter().map(|(day, _)| *day).collect();
+    let undated: Vec<bool> = updates.iter().map(|(_, undated)| *undated).collect();
     sqlx::query!(
         "update argos_sync.record as held set normalizer_version = $3,
-            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at
-         from unnest($4::text[], $5::date[], $6::boolean[], $7::timestamptz[])
-            as given (id, day, undated, deleted_at)
+            window_day = given.day, undated = given.undated
+         from unnest($4::text[], $5::date[], $6::boolean[]) as given (id, day, undated)
          where held.project = $1 and held.stream = $2 and held.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -216,7 +203,6 @@ async fn update(
         &ids as &[&str],
         &days,
         &undated,
-        &deleted as &[Option<DateTime<Utc>>],
     )
     .execute(connection)
     .await

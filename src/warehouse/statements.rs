@@ -86,20 +86,20 @@ fn compose_insert(stream: Stream, call: Call) -> String {
         format!(
             "record as (\n\
              insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest, {call}_no, first_no,\n\
-             window_day, undated, unsettled, deleted_at)\n\
+             window_day, undated, unsettled)\n\
              select $1, $2, $3, unnest($5::text[]), unnest($6::bytea[]), unnest($7::bigint[]), unnest($7::bigint[]),\n\
-             unnest($8::date[]), unnest($9::boolean[]), unnest($10::boolean[]), unnest($11::timestamptz[])\n\
+             unnest($8::date[]), unnest($9::boolean[]), unnest($10::boolean[])\n\
              returning id)"
         ),
         format!(
             "raw as (\n\
              insert into {table} (project, encoding, {id}, {call}_body)\n\
-             select $1, $4, unnest($12::text[]), unnest($13::bytea[]))",
+             select $1, $4, unnest($11::text[]), unnest($12::bytea[]))",
             table = raw::table(stream),
             id = catalogue::id_column(stream),
         ),
     ];
-    let mut first = 14;
+    let mut first = 13;
     for table in catalogue::tables(stream) {
         parts.push(format!("{} as (\n{})", table.name, add_rows(table, first)));
         first += given_columns(table).len();

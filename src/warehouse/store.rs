@@ -15,6 +15,7 @@ use super::{
     fresh,
     held::{self, Held, Other},
     history::Sight,
+    marks::{self, Meaning},
     merging::{Both, MergedWork, Texts, merge},
     moved::Moved,
     notes, quarantine, raw,
@@ -23,7 +24,7 @@ use super::{
     verdict::{Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same},
 };
 use crate::{
-    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading},
+    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading, Stream},
     normalize::{self, Merged, Normalized, Refusal},
 };
 
@@ -46,6 +47,11 @@ impl Observation {
     pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
         let glance = normalize::glance(scope.stream, &scope.volatile, &body);
         Self { read, body: body.into(), glance }
+    }
+
+    /// Whether the item shows the vendor's mark of a deletion.
+    pub fn is_marked(&self, stream: Stream) -> Result<bool, WarehouseError> {
+        Ok(normalize::mark_in(stream, &self.body.bytes()?).is_some())
     }
 }
 
@@ -109,7 +115,7 @@ pub(super) struct Work {
 impl Work {
     /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
     /// call would be outvoted again at the next pass, for ever.
-    fn is_news(&self) -> bool {
+    pub(super) fn is_news(&self) -> bool {
         self.held.list.is_none_or(|(digest, _)| digest != self.item.digest)
     }
 }
@@ -156,6 +162,9 @@ pub(super) async fn store(
         match verdict {
             None => fresh.push((*observation, *glance)),
             Some(Verdict::Changed) => work.push((*observation, *glance)),
+            Some(Verdict::Unchanged) if marks::is_evidence(scope, origin, observation)? => {
+                work.push((*observation, *glance));
+            }
             Some(Verdict::Unchanged) => tally.unchanged += 1,
             Some(Verdict::Foreign) => tally.duplicate += 1,
         }
@@ -205,22 +214,38 @@ async fn store_chunk(
     let ids: Vec<&str> = chunk.iter().map(|(_, glance)| glance.id.as_str()).collect();
     let mut locked = held::lock(connection, scope, &ids).await?;
     let mut work = Vec::with_capacity(chunk.len());
+    let mut special = Vec::new();
     for (observation, glance) in chunk {
         // One that was erased between two statements is found by the next read if it is still there.
         let Some(held) = locked.remove(&glance.id) else {
             tally.unchanged += 1;
             continue;
         };
-        match verdict(origin, observation.read, glance, &held) {
-            Verdict::Changed => {
-                tally.updated += 1;
-                work.push(Work { item: ItemToStore::of(observation, glance), held });
+        let verdict = verdict(origin, observation.read, glance, &held);
+        let item = ItemToStore::of(observation, glance);
+        let meaning = match verdict {
+            Verdict::Foreign => {
+                tally.duplicate += 1;
+                continue;
             }
-            Verdict::Unchanged => tally.unchanged += 1,
-            Verdict::Foreign => tally.duplicate += 1,
+            Verdict::Unchanged if !marks::is_evidence(scope, origin, observation)? => {
+                tally.unchanged += 1;
+                continue;
+            }
+            Verdict::Changed | Verdict::Unchanged => marks::meaning(scope, origin, &item, &held)?,
+        };
+        if meaning == Meaning::Facts {
+            work.push(Work { item, held });
+        } else {
+            special.push((Work { item, held }, meaning));
         }
     }
-    write(connection, scope, origin, &work, now).await
+    tally.updated += count(work.len());
+    write(connection, scope, origin, &work, now).await?;
+    let deleted = marks::store(connection, scope, origin, &special, now).await?;
+    tally.updated += deleted;
+    tally.unchanged += count(special.len()) - deleted;
+    Ok(())
 }
 
 /// Merges, normalizes and writes known records whose rows this transaction holds.
@@ -246,12 +271,8 @@ async fn write(
     for (work, merged) in work.iter().zip(&merged) {
         let normalized = merged.as_ref().map(|merged| rows_of(scope, &merged.item, merged.damaged));
         updates.push(update_of(origin, work, merged.as_ref(), normalized.as_ref(), now));
-        if let Some(mut normalized) = normalized {
-            let deleted_at = updates.last().and_then(|update| update.deleted_at);
-            if let Some(deleted_at) = deleted_at {
-                mark_deleted(scope, &mut normalized, deleted_at);
-            }
-            let sight = Some(Sight::of(origin, &work.held, deleted_at.is_some()));
+        if let Some(normalized) = normalized {
+            let sight = Some(Sight::of(origin, &work.held));
             let texts = Texts::kept(&work.held, &mut inflater);
             let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.held));
             let moved = before.map_or(Moved::Unknown, |(item, damaged)| {
@@ -263,18 +284,14 @@ async fn write(
     tables::write(connection, &scope.project, scope.stream, &stored).await?;
     held::update(connection, scope, origin.call(), &updates).await?;
     if scope.raw == RawStorage::Zstd {
-        let (gone, kept): (Vec<_>, Vec<_>) = work
-            .iter()
-            .zip(&updates)
-            .partition(|(_, update)| update.deleted_at.is_some() && !scope.deletion.keep_personal);
         let mut compressor = Compressor::new()?;
         let mut bodies = raw::Bodies::new();
-        for (work, _) in kept {
-            bodies.add(&work.item.id, compressor.compress(&work.item.body.bytes()?)?);
+        for (work, update) in work.iter().zip(&updates) {
+            if update.deleted_at.is_none() {
+                bodies.add(&work.item.id, compressor.compress(&work.item.body.bytes()?)?);
+            }
         }
         raw::keep(connection, scope, origin.call(), &bodies).await?;
-        let gone: Vec<&str> = gone.iter().map(|(work, _)| work.item.id.as_str()).collect();
-        raw::drop_bodies(connection, scope, &gone).await?;
     }
     notes::replace(connection, scope, &tables::noted(&stored), now).await?;
     let due: Vec<&str> = work
@@ -304,12 +321,6 @@ fn update_of(
 ) -> held::Update {
     let Work { item, held } = work;
     let created_at = normalized.map_or(item.created_at, |normalized| normalized.created_at);
-    let deleted_at = match normalized {
-        None => held.deleted_at,
-        Some(normalized) => {
-            normalized.deletion.map(|deletion| deletion.at.or(held.deleted_at).unwrap_or(now))
-        }
-    };
     held::Update {
         id: item.id.clone(),
         digest: item.digest,
@@ -322,7 +333,8 @@ fn update_of(
         absent: merged.is_none() && held.absent,
         unsettled: normalized.map_or(held.unsettled, |row| row.unsettled),
         moved_at: if is_move(origin, work) { Some(now) } else { held.moved_at },
-        deleted_at,
+        // A record whose facts are stored is there.
+        deleted_at: if normalized.is_none() { held.deleted_at } else { None },
     }
 }
 
@@ -344,18 +356,6 @@ pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
         Origin::List { reading: Reading::Window(window), .. } => window.from(),
         Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
         Origin::Quarantine { day, .. } => day,
-    }
-}
-
-/// Writes into a record's rows that it is deleted, and forgets whom it was about, unless that is kept.
-pub(super) fn mark_deleted(
-    scope: &Scope,
-    normalized: &mut Normalized<'_>,
-    deleted_at: DateTime<Utc>,
-) {
-    normalized.set(scope.stream, "deleted_at", normalize::Cell::At(deleted_at));
-    if !scope.deletion.keep_personal {
-        normalized.forget_person(scope.stream);
     }
 }
 

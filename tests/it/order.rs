@@ -7,7 +7,7 @@ use argos_sync::{
     json::Paths,
     normalize::{Context, catalogue},
     warehouse::{
-        Claim, DeletionRules, DetailAnswer, DetailMode, Observation, PageToStore, Pass, Rank,
+        Claim, DeletionRules, DetailAnswer, DetailMode, Keep, Observation, PageToStore, Pass, Rank,
         RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
     },
 };
@@ -65,11 +65,16 @@ pub(crate) fn scope(deletion: DeletionRules) -> Arc<Scope> {
 
 impl Room {
     pub(crate) async fn new() -> Self {
+        // What is emptied no order can tell.
+        Self::keeping(Keep::Everything).await
+    }
+
+    /// A warehouse that keeps this of deleted records.
+    pub(crate) async fn keeping(keep: Keep) -> Self {
         let database = database::fresh().await;
         let pool = database.pool().await;
         let warehouse = warehouse(&database.url);
-        // What is emptied no order can tell.
-        let scope = scope(DeletionRules { keep_personal: true, ..DeletionRules::default() });
+        let scope = scope(DeletionRules { keep, ..DeletionRules::default() });
         warehouse.register(&scope.project, &Kind::IdCheck).await.expect("registered");
         let run = warehouse.begin_run("test", "test").await.expect("a run");
         Self { _database: database, pool, warehouse, scope, run }

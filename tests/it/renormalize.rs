@@ -130,13 +130,16 @@ async fn a_record_that_is_known_to_be_deleted_stays_so() {
     execute(
         &world,
         "update argos_sync.record set normalizer_version = 0, deleted_at = '2025-06-01' where id = (select min(id) from argos_sync.record);
-         update argos.submission set deleted_at = '2025-06-01' where submission_id = (select min(id) from argos_sync.record)",
+         update argos.submission set deleted_at = '2025-06-01', nationality = 'as it was'
+         where submission_id = (select min(id) from argos_sync.record)",
     )
     .await;
-    renormalize(&world).await;
+    let ran = renormalize(&world).await;
+    assert_eq!(counts(&ran)["main"], [1, 0, 0], "{ran:?}");
     let both = "select count(*) from argos.submission join argos_sync.record on id = submission_id
-        where submission.deleted_at = '2025-06-01' and record.deleted_at = '2025-06-01'";
-    assert_eq!(world.number(both).await, 1);
+        where submission.deleted_at = '2025-06-01' and record.deleted_at = '2025-06-01'
+            and nationality = 'as it was'";
+    assert_eq!(world.number(both).await, 1, "its rows stay as the deletion left them");
 }
 
 #[tokio::test]

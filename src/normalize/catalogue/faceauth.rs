@@ -4,7 +4,7 @@ use super::{
     Class::{Fact, Identifier, Personal},
     Column, Key, Schema, Source, Table, Type,
     Type::{Bool, Double, Text, Texts, Word},
-    column,
+    column, surviving,
 };
 use crate::domain::Stream;
 
@@ -49,28 +49,29 @@ pub(super) const TABLES: &[Table] = &[
 
 pub(super) const OTHER_PATHS: &[(&str, super::Class, &str)] = &[
     ("auth_id", Identifier, "the key of every row"),
-    ("delete_check", Fact, "decides deleted_at"),
+    ("delete_check", Fact, "the vendor's mark of a deletion"),
     ("policy", Fact, "the set whose digest is faceauth_policy_id"),
 ];
 
 #[rustfmt::skip]
 const FACEAUTH: &[Column] = &[
-    column("created_at", "create_time", Type::At, Fact, "When the authentication was made."),
-    column("status", "auth_status|aurh_status", Word, Fact, "The answer: `approved` or `rejected`; the vendor may add others."),
+    surviving("created_at", "create_time", Type::At, Fact, "When the authentication was made."),
+    surviving("status", "auth_status|aurh_status", Word, Fact, "The answer: `approved` or `rejected`; the vendor may add others."),
     column("submit_type", "submit_type", Text, Fact, "How the face was sent, such as `form`."),
     column("kyc_submission_id", "kyc_submission_id", Text, Identifier, "The submission whose face was compared."),
     column("kyc_project", "", Text, Fact, "The project that kyc_submission_id belongs to: the parent in the configuration."),
     column("active_liveness_score", "result.active_liveness_score", Double, Fact, "How surely the face was alive, 0 to 100."),
     column("face_similarity", "result.face_similarity", Double, Fact, "How alike the faces are, 0 to 100."),
     column("detect_occluded", "result.detectOccluded", Bool, Fact, "Whether the face was covered."),
-    column("faceauth_policy_id", "", Text, Fact, "The thresholds it was judged by: faceauth_policy.policy_id."),
-    column("deleted_at", "delete_time", Type::At, Fact, "When the vendor deleted it; the time it was noticed where the vendor gives none. Null: not deleted."),
+    surviving("faceauth_policy_id", "", Text, Fact, "The thresholds it was judged by: faceauth_policy.policy_id."),
+    surviving("deleted_at", "", Type::At, Fact, "When argos-sync had proof that the vendor had deleted it. Null: not deleted. What remains of a deleted face authentication is still personal data."),
+    surviving("vendor_deleted_at", "delete_time", Type::At, Fact, "The vendor's own time of the deletion; null where the vendor gives none."),
 ];
 
 #[rustfmt::skip]
 const FAILURE: &[Column] = &[
-    column("fail_code", "fail_code", Text, Fact, "Why it was rejected, such as `face_compare_underscore`; null where only a text was given."),
-    column("has_comment", "", Bool, Fact, "Whether a text stands beside the code."),
+    surviving("fail_code", "fail_code", Text, Fact, "Why it was rejected, such as `face_compare_underscore`; null where only a text was given."),
+    surviving("has_comment", "", Bool, Fact, "Whether a text stands beside the code."),
 ];
 
 #[rustfmt::skip]

@@ -112,6 +112,8 @@ pub struct Column {
     pub kind: Type,
     /// What it says about a person.
     pub class: Class,
+    /// Whether its last known value stays when the record is deleted (`deletion.keep = "facts"`).
+    pub survives: bool,
     /// What it means, for `COMMENT ON` and the documents.
     pub comment: &'static str,
 }
@@ -208,10 +210,12 @@ pub fn volatile_paths(stream: Stream) -> &'static [&'static str] {
     }
 }
 
-/// Columns of the facts that stand for a person.
-pub fn pseudonyms(stream: Stream) -> &'static [&'static str] {
+/// Paths of texts that others than the vendor write, with the reason: the vendor's label of a deletion proves nothing
+/// there. Each path includes everything below it; a `*` at its end stands for any rest of the name.
+pub fn texts_of_others(stream: Stream) -> &'static [(&'static str, &'static str)] {
     match stream {
-        Stream::Submission => &["userid_pseudonym", "email_pseudonym"],
+        Stream::Submission => submission::TEXTS_OF_OTHERS,
+        // The vendor marks these by a boolean of its own.
         Stream::Faceauth => &[],
     }
 }
@@ -225,7 +229,7 @@ pub fn natural_key(array_path: &str) -> Option<&'static str> {
     }
 }
 
-/// A column with its path; the short form in which the tables are written down.
+/// A column with its path; the short form in which the tables are written down. A deletion empties it.
 const fn column(
     name: &'static str,
     path: &'static str,
@@ -233,5 +237,16 @@ const fn column(
     class: Class,
     comment: &'static str,
 ) -> Column {
-    Column { name, path, kind, class, comment }
+    Column { name, path, kind, class, survives: false, comment }
+}
+
+/// A column whose last known value survives a deletion.
+const fn surviving(
+    name: &'static str,
+    path: &'static str,
+    kind: Type,
+    class: Class,
+    comment: &'static str,
+) -> Column {
+    Column { name, path, kind, class, survives: true, comment }
 }

@@ -4,7 +4,7 @@ use super::{
     Class::{Biometric, Fact, Financial, Identifier, Personal, Secret},
     Column, Key, Schema, Source, Table,
     Type::{At, Bool, Date, Double, Integer, Json, Text, Texts, Word},
-    column,
+    column, surviving,
 };
 use crate::domain::Stream;
 
@@ -42,6 +42,27 @@ pub(super) const OTHER_PATHS: &[(&str, super::Class, &str)] = &[
     ("project_options.webhookURL", Secret, "stored nowhere but in raw"),
 ];
 
+pub(super) const TEXTS_OF_OTHERS: &[(&str, &str)] = &[
+    ("userid", "the company's own name for the applicant, in the address of the form"),
+    ("email", "typed by the applicant"),
+    ("tokenId", "given by the company"),
+    ("memo", "written by the company's operators"),
+    ("additional_list", "typed by the applicant: answers in the company's form"),
+    ("review", "typed or corrected by the applicant"),
+    ("data.cf*", "the company's own fields, in the address of the form"),
+    ("data.address_*", "typed by the applicant, or read from what the applicant sent"),
+    ("OCR_raw", "read from the applicant's document"),
+    ("ocr", "read from the applicant's document"),
+    ("kyc.attempts", "repeats what the applicant typed and the authority answered"),
+    ("kyc.comment", "a reviewer of the company may write it"),
+    ("kyc.retry", "may repeat a comment"),
+    ("aml", "names of other persons on lists"),
+    ("bank_verification", "typed by the applicant"),
+    ("projection", "named by the company"),
+    ("project_options", "written by the company"),
+    ("updateHistory", "written by the company's administrators"),
+];
+
 pub(super) const VOLATILE_PATHS: &[&str] = &["image", "kyc.attempts.selfieImage"];
 
 const fn table(
@@ -57,21 +78,21 @@ const fn table(
 
 #[rustfmt::skip]
 const SUBMISSION: &[Column] = &[
-    column("created_at", "created_at", At, Fact, "When it was submitted. Null: undated."),
-    column("kyc_result", "kyc.result", Word, Fact, "The decision: `incomplete`, `pending`, `approved`, `rejected`; the vendor may add others."),
-    column("kyc_result_at", "kyc_result_at", At, Fact, "When the final decision fell."),
-    column("pending_at", "pending_at", At, Fact, "When it went to manual review."),
-    column("updated_at", "updated_at", At, Fact, "The vendor's own time of the last update; it does not move with every change (contract U32)."),
-    column("reviewer", "reviewer", Word, Fact, "Who decided: `system` or `agent`; others are possible."),
+    surviving("created_at", "created_at", At, Fact, "When it was submitted. Null: undated."),
+    surviving("kyc_result", "kyc.result", Word, Fact, "The decision: `incomplete`, `pending`, `approved`, `rejected`; the vendor may add others."),
+    surviving("kyc_result_at", "kyc_result_at", At, Fact, "When the final decision fell."),
+    surviving("pending_at", "pending_at", At, Fact, "When it went to manual review."),
+    surviving("updated_at", "updated_at", At, Fact, "The vendor's own time of the last update; it does not move with every change (contract U32)."),
+    surviving("reviewer", "reviewer", Word, Fact, "Who decided: `system` or `agent`; others are possible."),
     column("recognition_score", "recognition_score", Double, Fact, "How well the document was read."),
     column("argos_score", "argos_score", Double, Fact, "The overall score."),
     column("age_group", "data.age_group", Word, Fact, "`minor`, `early-teen`, `teen`, `adult` or `n/a`."),
     column("gender", "data.gender", Word, Fact, "`male` or `female`."),
-    column("nationality", "data.nationality", Text, Fact, "ISO 3166-1 alpha-3."),
-    column("id_type", "data.idType", Word, Fact, "The kind of document, such as `passport`."),
-    column("idcard_issuing_country", "data.idcard_issuingCountry", Text, Fact, "Who issued the document, ISO 3166-1 alpha-3."),
-    column("aml_status", "aml.currentstatus", Word, Fact, "`red flag` or `not screened`; the latter also means screened without a match (quirk Q10)."),
-    column("aml_risk_level", "aml.risk_level_summary", Word, Fact, "`not screened`, `high`, `medium` or `low`."),
+    surviving("nationality", "data.nationality", Text, Fact, "ISO 3166-1 alpha-3."),
+    surviving("id_type", "data.idType", Word, Fact, "The kind of document, such as `passport`."),
+    surviving("idcard_issuing_country", "data.idcard_issuingCountry", Text, Fact, "Who issued the document, ISO 3166-1 alpha-3."),
+    surviving("aml_status", "aml.currentstatus", Word, Fact, "`red flag` or `not screened`; the latter also means screened without a match (quirk Q10)."),
+    surviving("aml_risk_level", "aml.risk_level_summary", Word, Fact, "`not screened`, `high`, `medium` or `low`."),
     column("id_liveness_screen_play", "id_LivenessScore.Screen_play", Double, Fact, "How surely the document is no screen."),
     column("id_liveness_paper_printed", "id_LivenessScore.Paper_printed", Double, Fact, "How surely the document is no print."),
     column("id_liveness_replace_portraits", "id_LivenessScore.Replace_portraits", Double, Fact, "How surely the portrait was not replaced."),
@@ -82,42 +103,43 @@ const SUBMISSION: &[Column] = &[
     column("pre_verification_country_code", "pre_verification.country_code", Text, Fact, "Where the connection came from, ISO 3166-1 alpha-3."),
     column("pre_verification_connection_type", "pre_verification.connection_type", Text, Fact, "Kind of connection, such as `Mobile`."),
     column("pre_verification_is_valid", "pre_verification.is_valid", Bool, Fact, "Whether the pre-verification was passed."),
-    column("projection_id", "projection.projectionId", Text, Fact, "The exclusion policy that hid fields; null: none."),
-    column("projection_name", "projection.projectionName", Text, Fact, "That policy's name."),
-    column("start_button_click_at", "signals.startButtonClickTime", At, Fact, "When the applicant began."),
-    column("memo_updated_at", "memo.updated_at", At, Fact, "When the memo was last written."),
-    column("admin_updated_at", "updateHistory.updateTime", At, Fact, "When an administrator last edited it."),
-    column("kyc_policy_id", "", Text, Fact, "The options it was judged by: kyc_policy.policy_id."),
+    surviving("projection_id", "projection.projectionId", Text, Fact, "The exclusion policy that hid fields; null: none."),
+    surviving("projection_name", "projection.projectionName", Text, Fact, "That policy's name."),
+    surviving("start_button_click_at", "signals.startButtonClickTime", At, Fact, "When the applicant began."),
+    surviving("memo_updated_at", "memo.updated_at", At, Fact, "When the memo was last written."),
+    surviving("admin_updated_at", "updateHistory.updateTime", At, Fact, "When an administrator last edited it."),
+    surviving("kyc_policy_id", "", Text, Fact, "The options it was judged by: kyc_policy.policy_id."),
     column("userid_pseudonym", "", Text, Identifier, "HMAC-SHA256 of userid with privacy.pseudonym_key, in hex; null without a key."),
     column("email_pseudonym", "", Text, Identifier, "HMAC-SHA256 of email with privacy.pseudonym_key, in hex; null without a key."),
-    column("deleted_at", "", At, Fact, "When it was noticed that the vendor had deleted it. Null: not deleted."),
+    surviving("deleted_at", "", At, Fact, "When argos-sync had proof that the vendor had deleted it. Null: not deleted. What remains of a deleted submission is still personal data."),
+    surviving("vendor_deleted_at", "", At, Fact, "The vendor's own time of the deletion; null where the vendor gives none."),
 ];
 
 #[rustfmt::skip]
 const ATTEMPT: &[Column] = &[
-    column("attempt_count", "kyc.attempts.attemptCnt", Integer, Fact, "The attempt's own number."),
-    column("step1_1st_at", "kyc.attempts.step1Time1st", At, Fact, "First call of step 1."),
-    column("step1_2nd_at", "kyc.attempts.step1Time2nd", At, Fact, "Second call of step 1."),
-    column("step1_3rd_at", "kyc.attempts.step1Time3rd", At, Fact, "Third call of step 1."),
-    column("step2_1st_at", "kyc.attempts.step2Time1st", At, Fact, "First call of step 2."),
-    column("step2_2nd_at", "kyc.attempts.step2Time2nd", At, Fact, "Second call of step 2."),
-    column("step2_3rd_at", "kyc.attempts.step2Time3rd", At, Fact, "Third call of step 2."),
-    column("ocr_result", "kyc.attempts.ocrResult", Word, Fact, "How reading the document went, such as `success`."),
-    column("verification_result", "kyc.attempts.verificationResult", Word, Fact, "Whether the authority confirmed the document: `success` or `fail`."),
+    surviving("attempt_count", "kyc.attempts.attemptCnt", Integer, Fact, "The attempt's own number."),
+    surviving("step1_1st_at", "kyc.attempts.step1Time1st", At, Fact, "First call of step 1."),
+    surviving("step1_2nd_at", "kyc.attempts.step1Time2nd", At, Fact, "Second call of step 1."),
+    surviving("step1_3rd_at", "kyc.attempts.step1Time3rd", At, Fact, "Third call of step 1."),
+    surviving("step2_1st_at", "kyc.attempts.step2Time1st", At, Fact, "First call of step 2."),
+    surviving("step2_2nd_at", "kyc.attempts.step2Time2nd", At, Fact, "Second call of step 2."),
+    surviving("step2_3rd_at", "kyc.attempts.step2Time3rd", At, Fact, "Third call of step 2."),
+    surviving("ocr_result", "kyc.attempts.ocrResult", Word, Fact, "How reading the document went, such as `success`."),
+    surviving("verification_result", "kyc.attempts.verificationResult", Word, Fact, "Whether the authority confirmed the document: `success` or `fail`."),
     column("id_barcode_result", "kyc.attempts.idBarcodeResult", Text, Fact, "The barcode check of US, Canadian and Mexican documents."),
     column("face_similarity_score", "kyc.attempts.faceSimilarityScore", Double, Fact, "How alike the faces are, 0 to 100."),
     column("liveness_score", "kyc.attempts.livenessScore", Double, Fact, "How surely the face was alive, 0 to 100."),
     column("liveness_detail_score", "kyc.attempts.liveness.score", Double, Fact, "The liveness model's score; may exceed 1."),
     column("liveness_probability", "kyc.attempts.liveness.probability", Double, Fact, "The liveness model's probability, 0 to 1."),
     column("liveness_quality", "kyc.attempts.liveness.quality", Double, Fact, "The picture's quality, 0 to 1."),
-    column("retry_code", "kyc.attempts.retryCode", Texts, Fact, "Why the applicant had to try again."),
-    column("error_code", "kyc.attempts.errorCode", Text, Fact, "What failed."),
+    surviving("retry_code", "kyc.attempts.retryCode", Texts, Fact, "Why the applicant had to try again."),
+    surviving("error_code", "kyc.attempts.errorCode", Text, Fact, "What failed."),
 ];
 
 #[rustfmt::skip]
 const REJECT_REASON: &[Column] = &[
-    column("comment_code", "kyc.commentCode", Text, Fact, "Why it was rejected, such as `duplicate_user`; null where only a text was given."),
-    column("has_comment", "", Bool, Fact, "Whether a text stands beside the code; the text is personal."),
+    surviving("comment_code", "kyc.commentCode", Text, Fact, "Why it was rejected, such as `duplicate_user`; null where only a text was given."),
+    surviving("has_comment", "", Bool, Fact, "Whether a text stands beside the code; the text is personal."),
 ];
 
 #[rustfmt::skip]
@@ -137,22 +159,22 @@ const DUPLICATE: &[Column] = &[
 
 #[rustfmt::skip]
 const INJECTION: &[Column] = &[
-    column("type", "Injection_action.type", Text, Fact, "What was injected."),
-    column("injected_at", "Injection_action.time", At, Fact, "When."),
+    surviving("type", "Injection_action.type", Text, Fact, "What was injected."),
+    surviving("injected_at", "Injection_action.time", At, Fact, "When."),
 ];
 
 #[rustfmt::skip]
 const CAMERA: &[Column] = &[
-    column("type", "signals.cameraProcessInfo.type", Text, Fact, "What was captured, such as `idcard-front-capture`."),
-    column("process_start_at", "signals.cameraProcessInfo.processStartTime", At, Fact, "When the capture began."),
-    column("process_end_at", "signals.cameraProcessInfo.processEndTime", At, Fact, "When it ended."),
+    surviving("type", "signals.cameraProcessInfo.type", Text, Fact, "What was captured, such as `idcard-front-capture`."),
+    surviving("process_start_at", "signals.cameraProcessInfo.processStartTime", At, Fact, "When the capture began."),
+    surviving("process_end_at", "signals.cameraProcessInfo.processEndTime", At, Fact, "When it ended."),
     column("error", "signals.cameraProcessInfo.error", Text, Fact, "What went wrong; null: nothing."),
 ];
 
 #[rustfmt::skip]
 const BANK: &[Column] = &[
-    column("result", "bank_verification.result", Word, Fact, "`success` or `fail`."),
-    column("type", "bank_verification.type", Text, Fact, "`occupancy` or `nameCheck`."),
+    surviving("result", "bank_verification.result", Word, Fact, "`success` or `fail`."),
+    surviving("type", "bank_verification.type", Text, Fact, "`occupancy` or `nameCheck`."),
     column("bank_code", "bank_verification.bank_code", Text, Fact, "The bank."),
     column("retry_count", "bank_verification.retry_count", Integer, Fact, "How often sending the code failed."),
 ];

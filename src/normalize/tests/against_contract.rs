@@ -227,3 +227,48 @@ fn a_volatile_path_is_a_place_that_the_contract_knows() {
         }
     }
 }
+
+#[test]
+fn a_deletion_leaves_status_dates_country_document_policy_reviewer_and_codes_alone() {
+    let survivors: BTreeSet<String> = STREAMS
+        .into_iter()
+        .flat_map(columns)
+        .filter(|(table, column)| {
+            assert!(!column.survives || table.schema == Schema::Facts, "{}", column.name);
+            assert!(!column.survives || column.class == Class::Fact, "{}", column.name);
+            column.survives
+        })
+        .map(|(table, column)| format!("{}.{}", table.name, column.name))
+        .collect();
+    let wanted = "
+        submission.created_at submission.kyc_result submission.kyc_result_at submission.pending_at
+        submission.updated_at submission.reviewer submission.nationality submission.id_type
+        submission.idcard_issuing_country submission.aml_status submission.aml_risk_level submission.projection_id
+        submission.projection_name submission.start_button_click_at submission.memo_updated_at
+        submission.admin_updated_at submission.kyc_policy_id submission.deleted_at submission.vendor_deleted_at
+        kyc_attempt.attempt_count kyc_attempt.step1_1st_at kyc_attempt.step1_2nd_at kyc_attempt.step1_3rd_at
+        kyc_attempt.step2_1st_at kyc_attempt.step2_2nd_at kyc_attempt.step2_3rd_at kyc_attempt.ocr_result
+        kyc_attempt.verification_result kyc_attempt.retry_code kyc_attempt.error_code
+        kyc_reject_reason.comment_code kyc_reject_reason.has_comment
+        injection_action.type injection_action.injected_at
+        camera_process.type camera_process.process_start_at camera_process.process_end_at
+        bank_verification.result bank_verification.type
+        faceauth.created_at faceauth.status faceauth.faceauth_policy_id faceauth.deleted_at faceauth.vendor_deleted_at
+        faceauth_failure.fail_code faceauth_failure.has_comment";
+    let wanted: BTreeSet<String> = wanted.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(survivors, wanted);
+}
+
+#[test]
+fn a_text_of_others_stands_where_the_contract_knows_it_and_has_a_reason() {
+    for (path, reason) in catalogue::texts_of_others(Stream::Submission) {
+        let beginning = path.strip_suffix('*').unwrap_or(path);
+        let is_known = |known: &&str| {
+            known.starts_with(beginning)
+                && (path.ends_with('*') || known[beginning.len()..].is_empty())
+                || known.starts_with(&format!("{beginning}."))
+        };
+        assert!(of_contract(Stream::Submission).iter().any(is_known), "{path}");
+        assert!(!reason.is_empty(), "{path}");
+    }
+}

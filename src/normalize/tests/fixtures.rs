@@ -22,17 +22,17 @@ fn face_authentications_become_these_rows() {
 }
 
 #[test]
-fn a_deletion_that_a_detail_told_outlives_a_newer_list_item_that_brings_nobody_back() {
-    let deleted = br#"{"submission_id":"a","data":{"name":"Deleted Submission"}}"#;
+fn a_marked_item_is_told_by_no_other_and_tells_nothing_of_a_live_record() {
+    let marked = br#"{"submission_id":"a","data":{"name":"Deleted Submission"}}"#;
     let known = br#"{"submission_id":"a","data":{"name":"Ada","documentNumber":"1"}}"#;
-    let list = br#"{"submission_id":"a","data":{"name":"Deleted Submission"},"kyc":{}}"#;
     let sparse = br#"{"submission_id":"a","kyc":{"result":"approved"}}"#;
-    let marked =
-        |seen: &[Seen<'_>]| rows(Stream::Submission, seen).unwrap().contains("deletion Some");
-    assert!(marked(&[(Call::Detail, 1, deleted)]));
-    assert!(marked(&[(Call::Detail, 1, deleted), (Call::List, 2, list)]));
-    assert!(marked(&[(Call::Detail, 1, deleted), (Call::List, 2, sparse)]));
-    assert!(!marked(&[(Call::List, 2, list)]), "a list item alone is no proof");
-    assert!(!marked(&[(Call::Detail, 1, known), (Call::List, 2, list)]), "nor with a live detail");
-    assert!(!marked(&[(Call::Detail, 1, deleted), (Call::List, 2, known)]), "it has come back");
+    let rows = |seen: &[Seen<'_>]| rows(Stream::Submission, seen).unwrap();
+    let alone = rows(&[(Call::Detail, 1, marked)]);
+    assert!(alone.contains("marked true") && !alone.contains("argos_pii"), "{alone}");
+    for live in [&known[..], sparse] {
+        let alone = rows(&[(Call::Detail, 1, live)]);
+        assert!(alone.contains("marked false"), "{alone}");
+        assert_eq!(rows(&[(Call::Detail, 1, live), (Call::List, 2, marked)]), alone);
+        assert_eq!(rows(&[(Call::List, 1, live), (Call::Detail, 2, marked)]), alone);
+    }
 }

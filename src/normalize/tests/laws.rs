@@ -21,7 +21,8 @@ fn put_through(stream: Stream, bytes: &[u8]) {
     let Ok(item) = json::parse(&text) else { return };
     let _ = json::digest(&item.value, &volatile(stream));
     let other = item.value.clone();
-    let merged = merge(Some((item.value, ReadNumber(2))), Some((other, ReadNumber(1)))).unwrap();
+    let merged =
+        merge(stream, Some((item.value, ReadNumber(2))), Some((other, ReadNumber(1)))).unwrap();
     let normalized = normalize(stream, &context(), &merged, true);
     let _ = super::render(stream, &normalized);
 }
@@ -227,7 +228,7 @@ proptest! {
         let (list, detail) = (list.to_string(), detail.to_string());
         let value = |text| json::parse(text).unwrap().value;
         let merged =
-            merge(Some((value(&list), ReadNumber(1))), Some((value(&detail), ReadNumber(2))));
+            merge(Stream::Submission, Some((value(&list), ReadNumber(1))), Some((value(&detail), ReadNumber(2))));
         prop_assert_eq!(merged.unwrap().value, value(&detail));
     }
 

@@ -77,7 +77,7 @@ fn rows_with<T>(
             (parsed.value, ReadNumber(*number))
         })
     });
-    let merged: Merged<'_> = merge(list, detail).unwrap();
+    let merged: Merged<'_> = merge(stream, list, detail).unwrap();
     Ok(then(&normalize(stream, &context(), &merged, damaged)))
 }
 
@@ -106,7 +106,7 @@ fn render(stream: Stream, normalized: &Normalized<'_>) -> String {
         }
     }
     writeln!(out, "created_at {:?}", normalized.created_at).unwrap();
-    writeln!(out, "deletion {:?}", normalized.deletion.map(|deletion| deletion.at)).unwrap();
+    writeln!(out, "marked {}", normalized.is_marked).unwrap();
     for note in &normalized.notes {
         writeln!(out, "note {}: {}, {}", shorten(&note.path), note.found.as_str(), note.json_type)
             .unwrap();

@@ -85,7 +85,7 @@ fn item(criterion: &mut Criterion) {
         let texts: Vec<_> = items.iter().map(|item| json::text(item)).collect();
         let merged = |text| {
             let item = json::parse(text).ok()?.value;
-            normalize::merge(None, Some((item, ReadNumber(1))))
+            normalize::merge(Stream::Submission, None, Some((item, ReadNumber(1))))
         };
         let trees: Vec<_> = texts.iter().filter_map(|text| merged(text)).collect();
         let mut turn = trees.iter().cycle();

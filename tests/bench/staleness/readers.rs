@@ -136,9 +136,14 @@ impl<'a> Warehouse<'a> {
         if is_gone && !was_known {
             return false;
         }
-        self.calls.singles += if is_gone { 3 } else { 1 };
+        let is_marked = unseen.iter().any(|index| kind(index) == Some(Kind::Deleted));
+        self.calls.singles += match (is_gone, is_marked) {
+            (true, _) => 3,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
         for index in unseen {
-            let is_deletion = kind(&index) == Some(Kind::Vanished);
+            let is_deletion = matches!(kind(&index), Some(Kind::Deleted | Kind::Vanished));
             if let Some(visible) = self.visible.get_mut(index) {
                 *visible = Some(if is_deletion { now + CONFIRM + BELL } else { now });
             }

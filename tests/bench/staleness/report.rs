@@ -59,8 +59,8 @@ fn promise(kind: Kind, age: i64) -> i64 {
     match kind {
         // A day is as old as its first minute.
         Kind::Decided => (((age + DAY) / 48).clamp(15 * MINUTE, DAY) + bells).min(settled),
-        Kind::New | Kind::Late | Kind::Aml | Kind::Edited | Kind::Deleted => settled,
-        Kind::Vanished => settled + HOUR + bells,
+        Kind::New | Kind::Late | Kind::Aml | Kind::Edited => settled,
+        Kind::Deleted | Kind::Vanished => settled + HOUR + bells,
         Kind::DetailOnly => 180 * DAY + bells,
     }
 }

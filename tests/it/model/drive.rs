@@ -105,7 +105,7 @@ impl Model {
 
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         for happening in &step.before {
-            self.happen(happening);
+            self.happen(happening).await;
         }
         self.world.vendor.set_faults(step.faults.clone());
         let ends = self.work(step).await;
@@ -158,13 +158,13 @@ impl Model {
                 () = tokio::time::sleep(LOOK), if to_happen.peek().is_some() => {
                     let calls = self.world.vendor.call_count() - first_call;
                     while let Some((_, happening)) = to_happen.next_if(|(at, _)| *at <= calls) {
-                        self.happen(&happening);
+                        self.happen(&happening).await;
                     }
                 }
             }
         };
         for (_, happening) in to_happen {
-            self.happen(&happening);
+            self.happen(&happening).await;
         }
         ends
     }
@@ -180,7 +180,7 @@ impl Model {
     }
 
     /// Makes it happen at the vendor.
-    fn happen(&mut self, happening: &Happening) {
+    async fn happen(&mut self, happening: &Happening) {
         let vendor = &self.world.vendor;
         match happening {
             Happening::New { stream, minutes_old, result } => {
@@ -201,6 +201,7 @@ impl Model {
                     Stream::Faceauth => (FACE_KEY, &self.faceauths),
                 };
                 let id = &ids[*number];
+                truth::remember(&self.world, *stream, id).await;
                 if !is_shown_by_lists(change) {
                     self.unseen.insert(id.clone());
                 }

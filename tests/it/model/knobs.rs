@@ -45,7 +45,14 @@ pub(super) fn habits(random: &mut Random, stream: Stream, page_size: u32) -> Kno
         comments_as_text: random.percent(30),
         time_format: random.pick(&[TimeFormat::Iso, TimeFormat::Iso, TimeFormat::Dashed]),
         deleted_permille: random.pick(&[0, 3, 60]),
-        deleted_label: random.pick(&[DeletedLabel::Memo, DeletedLabel::Name, DeletedLabel::Email]),
+        deleted_label: random.pick(&[
+            DeletedLabel::Name,
+            DeletedLabel::Name,
+            DeletedLabel::Warning,
+            DeletedLabel::Label,
+            DeletedLabel::Memo,
+            DeletedLabel::Email,
+        ]),
         hidden_fields: random.pick(&[HiddenFields::Omitted, HiddenFields::Null]),
         unknown_id: random.pick(&[UnknownId::Empty, UnknownId::BadRequest]),
         error_shape: random.pick(&[

@@ -1,45 +1,97 @@
 //! What must be left of records that the vendor deleted, with a mark or without a word.
 
-use std::collections::BTreeSet;
-
-use sqlx::PgPool;
+use argos_sync::{
+    domain::Stream,
+    normalize::catalogue::{self, Column, Key, Table},
+};
+use sqlx::{AssertSqlSafe, PgPool};
 
 use super::{
-    Difference, assert_every_column_is_compared, compare, expectations::ALL, load, orphans,
-    records, rows, unlike_raw_bodies,
+    Difference, Expectation, assert_every_column_is_compared, compare, expectations::ALL,
+    load as load_all, orphans, records, rows, unlike_raw_bodies,
 };
-use crate::world::World;
+use crate::world::{FACE_KEY, KEY, World};
+
+/// Whether an item shows the vendor's mark, in a text that the vendor writes.
+const IS_MARKED: &str =
+    "('Deleted Submission' in (item->'data'->>'name', item->'warning'->>0, item->>'label')
+    or (item->>'delete_check')::boolean) is true";
+
+/// Keeps what the vendor shows of a record, before something happens to it: after a deletion one of its values must be
+/// left in each column that survives.
+pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
+    let item = match stream {
+        Stream::Submission => world.vendor.submission(KEY, id),
+        Stream::Faceauth => world.vendor.faceauth(FACE_KEY, id),
+    };
+    let Some(item) = item.and_then(|item| String::from_utf8(item).ok()) else { return };
+    let sql = format!(
+        "create table if not exists public.last_known (number bigint generated always as identity,
+            stream text, id text collate \"C\", item jsonb, is_marked boolean, is_lax boolean);
+         insert into public.last_known (stream, id, item, is_marked, is_lax)
+         select given.stream, given.id, item, {IS_MARKED}, not exists (
+            select from argos_sync.record as held
+            where held.stream = given.stream and held.id = given.id and (detail_no is not null or held.stream = 'faceauth'))
+         from (values ('{stream}', '{id}', '{item}'::jsonb)) as given (stream, id, item)
+         where not ({IS_MARKED} and exists (select from public.last_known as live where live.id = given.id and not live.is_marked))",
+        item = item.replace('\'', "''"),
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("the item is kept");
+}
+
+/// Notes which of the loaded records are deleted, and what was known of them.
+pub(super) async fn load(pool: &PgPool) {
+    let mut sql =
+        "create table if not exists public.last_known (number bigint generated always as identity,
+            stream text, id text collate \"C\", item jsonb, is_marked boolean, is_lax boolean);
+         insert into truth.settled
+            select submission_id from argos.submission where deleted_at is not null
+            union select auth_id from argos.faceauth where deleted_at is not null;"
+            .to_owned();
+    for stream in Stream::ALL {
+        sql += &format!(
+            "insert into truth.deleted select id from truth.{stream} where {IS_MARKED};
+             insert into truth.{stream}_version
+                select id, item, (select bool_or(live.is_lax) from public.last_known as live
+                    where live.id = last_known.id and live.number = (
+                        select max(number) from public.last_known as latest where latest.id = last_known.id))
+                from public.last_known where stream = '{stream}';
+             -- Of the mark itself the label is no value.
+             insert into truth.{stream}_version
+                select id, case when item->'data'->>'name' = 'Deleted Submission' then item #- '{{data,name}}' else item end
+                    - 'label', true
+                from truth.{stream} join truth.deleted using (id)
+                where id not in (select id from truth.{stream}_version where not is_lax);
+             update truth.{stream} as held set item = last.item
+             from (select distinct on (id) id, item from truth.{stream}_version
+                left join public.last_known using (id, item) order by id, number desc nulls last) as last
+             where last.id = held.id and held.id in (select id from truth.deleted);"
+        );
+    }
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("the deletions");
+}
 
 /// Compares everything with a vendor that once had these records, and has them no more.
-///
-/// Their facts stay, with a time of deletion; personal data and raw items of all deleted records are gone.
 pub(crate) async fn differences_with(world: &World, vanished: &[String]) -> Vec<Difference> {
-    load(world).await;
+    load_all(world).await;
     assert_every_column_is_compared(&world.pool).await;
     sqlx::query("insert into truth.vanished select unnest($1::text[])")
         .bind(vanished)
         .execute(&world.pool)
         .await
         .expect("the vanished");
-    let is_vanished: BTreeSet<&str> = vanished.iter().map(String::as_str).collect();
     let mut found = Vec::new();
     for expectation in ALL {
         let differing = compare(&world.pool, expectation).await;
-        found.extend(differing.into_iter().filter_map(|differing| {
-            if differing.what != "row too many" || expectation.table.starts_with("argos_pii.") {
-                return Some(differing);
-            }
-            // A policy stays when its last record went.
-            let may_stay = |id: &String| {
-                expectation.table.ends_with("_policy") || is_vanished.contains(id.as_str())
-            };
-            let ids: BTreeSet<_> = differing.ids.into_iter().filter(|id| !may_stay(id)).collect();
-            (!ids.is_empty()).then_some(Difference { ids, ..differing })
+        // A policy stays when its last record went, and may be known of a deleted one alone.
+        let is_set = expectation.table.ends_with("_policy");
+        found.extend(differing.into_iter().filter(|differing| {
+            !is_set || !["row too many", "row missing"].contains(&differing.what.as_str())
         }));
     }
+    found.extend(differences(&world.pool).await);
     found.extend(orphans(&world.pool).await);
     found.extend(records(&world.pool).await);
-    found.extend(leftovers(&world.pool).await);
     let ids = unlike_raw_bodies(&world.pool).await;
     if !ids.is_empty() {
         found.push(Difference { table: "argos_raw".to_owned(), what: "body".to_owned(), ids });
@@ -47,24 +99,100 @@ pub(crate) async fn differences_with(world: &World, vanished: &[String]) -> Vec<
     found
 }
 
-/// What vanished records must not have any more.
-async fn leftovers(pool: &PgPool) -> Vec<Difference> {
-    let mut found = Vec::new();
-    for (table, id) in [("argos.submission", "submission_id"), ("argos.faceauth", "auth_id")] {
-        let sql = format!(
-            "select 'not deleted', array_agg({id}::text) from {table}
-             where {id} in (select id from truth.vanished) and deleted_at is null having count(*) > 0"
-        );
-        found.extend(rows(pool, table, sql).await);
+/// What is wrong with deleted records.
+pub(super) async fn differences(pool: &PgPool) -> Vec<Difference> {
+    let mut found = standing(pool).await;
+    for expectation in ALL {
+        let mut tables = Stream::ALL.into_iter().flat_map(catalogue::tables);
+        let table = tables.find(|table| table.qualified() == expectation.table).expect("a table");
+        if table.key != Key::Set {
+            found.extend(left_of(pool, expectation, table).await);
+        }
     }
     for (table, id) in
         [("argos_raw.submission", "submission_id"), ("argos_raw.faceauth", "auth_id")]
     {
         let sql = format!(
-            "select 'raw items of a vanished record', array_agg({id}::text) from {table}
-             where {id} in (select id from truth.vanished) having count(*) > 0"
+            "select 'raw items of a deleted record', array_agg({id}::text) from {table}
+             where {id} in (select id from truth.settled) having count(*) > 0"
         );
         found.extend(rows(pool, table, sql).await);
     }
     found
+}
+
+/// Records that are deleted and should not be, and those that are not deleted, nor asked about.
+async fn standing(pool: &PgPool) -> Vec<Difference> {
+    let sql = "select what, array_agg(id) from (
+            select 'deleted, but there' as what, id from truth.settled
+            where id not in (select id from truth.deleted) and id not in (select id from truth.vanished)
+                and (id in (select id from truth.submission) or id in (select id from truth.faceauth))
+            union all
+            select 'its mark is not noticed', id from truth.deleted join argos_sync.record using (id)
+            where deleted_at is null and id not in (select id from argos_sync.suspect where marked_at is not null)
+            union all
+            select 'not deleted', id from truth.vanished join argos_sync.record using (id) where deleted_at is null
+         ) as wrong group by what";
+    rows(pool, "argos_sync.record", sql.to_owned()).await
+}
+
+/// What one table holds of deleted records, and should not, or should and does not.
+async fn left_of(pool: &PgPool, expectation: &Expectation, table: &Table) -> Vec<Difference> {
+    let Expectation { table: name, project, from, key, columns, left_out_when_empty } = expectation;
+    let (id, _) = key[0];
+    let (left, emptied): (Vec<&Column>, Vec<_>) =
+        table.columns.iter().partition(|column| column.survives);
+    if left.is_empty() {
+        let sql = format!(
+            "select 'rows of a deleted record', array_agg(distinct {id}::text) from {name}
+             where {id} in (select id from truth.settled) having count(*) > 0"
+        );
+        return rows(pool, name, sql).await;
+    }
+    let emptied: Vec<_> = emptied.iter().map(|column| column.name).collect();
+    let mut parts = Vec::new();
+    if !emptied.is_empty() {
+        parts.push(format!(
+            "select 'not emptied' as what, {id}::text as id from {name}
+             where {id} in (select id from truth.settled) and num_nonnulls({}) > 0",
+            emptied.join(", "),
+        ));
+    }
+    let versions = from.replace("truth.submission", "truth.submission_version");
+    let versions = versions.replace("truth.faceauth", "truth.faceauth_version");
+    let keys: Vec<_> = key.iter().map(|(column, want)| format!("{want} as {column}")).collect();
+    let joined: Vec<_> =
+        key.iter().map(|(column, _)| format!("want.{column} = held.{column}")).collect();
+    let (keys, joined) = (keys.join(", "), joined.join(" and "));
+    for (column, want) in columns.iter().filter(|(column, _)| {
+        left.iter().any(|left| left.name == *column) && !column.ends_with("deleted_at")
+    }) {
+        parts.push(format!(
+            "select '{column} was never known', held.{id}::text from {name} as held
+             where project = '{project}' and {id} in (select id from truth.settled) and not exists (
+                select from (select {keys}, {want} as value, is_lax from {versions}) as want
+                where {joined} and (value is not distinct from held.{column} or is_lax and held.{column} is null))"
+        ));
+    }
+    let values: Vec<_> = columns.iter().map(|(_, want)| *want).collect();
+    let is_filled = if *left_out_when_empty {
+        format!("num_nonnulls({}) > 0", values.join(", "))
+    } else {
+        "true".to_owned()
+    };
+    // Attempts and the like that each version shows.
+    parts.push(format!(
+        "select 'row missing', want.{id}::text from (select {keys}, is_lax, {is_filled} as is_filled from {versions}) as want
+         where not is_lax and is_filled and want.{id} in (select id from truth.settled)
+            and not exists (select from {name} as held where project = '{project}' and {joined})
+         group by {group} having count(*) = (
+            select count(*) from truth.{stream}_version as version where version.id = want.{id})",
+        group = key.iter().map(|(column, _)| format!("want.{column}")).collect::<Vec<_>>().join(", "),
+        stream = table.stream,
+    ));
+    let sql = format!(
+        "select what, array_agg(distinct id) from ({}) as wrong (what, id) group by what order by what",
+        parts.join(" union all "),
+    );
+    rows(pool, name, sql).await
 }

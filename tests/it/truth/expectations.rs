@@ -139,7 +139,8 @@ pub(super) const ALL: &[Expectation] = &[
         ("face_similarity", "(item->'result'->>'face_similarity')::float8"),
         ("detect_occluded", "(item->'result'->>'detectOccluded')::boolean"),
         ("faceauth_policy_id", "truth.set_id(truth.shown_set(item->'policy'))"),
-        ("deleted_at", "case when (item->>'delete_check')::boolean then truth.at(item->>'delete_time') end"),
+        ("deleted_at", "null::timestamptz"),
+        ("vendor_deleted_at", "null::timestamptz"),
     ])),
     of_face(of("argos.faceauth_failure", "truth.faceauth cross join lateral unnest(
         truth.texts(item->'fail_code'), truth.texts(item->'reject_comment')) with ordinality as e(code, text, n)",
@@ -187,8 +188,8 @@ const SUBMISSION: &[(&str, &str)] = &[
     ("kyc_policy_id", "truth.set_id(truth.shown_set(item->'project_options'))"),
     ("userid_pseudonym", "null::text"),
     ("email_pseudonym", "null::text"),
-    // The vendor does not say when; the warehouse notes when it saw it.
-    ("deleted_at is not null", "'Deleted Submission' in (item->'memo'->>'text', data->>'name', item->>'email') is true"),
+    ("deleted_at", "null::timestamptz"),
+    ("vendor_deleted_at", "null::timestamptz"),
 ];
 
 #[rustfmt::skip]

@@ -12,7 +12,7 @@ use argos_sync::domain::Stream;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::world::{FACE_KEY, KEY, World};
-pub(crate) use deletions::differences_with;
+pub(crate) use deletions::{differences_with, remember};
 use expectations::{ALL, Expectation, NOT_COMPARED};
 
 /// Items that are loaded, and bodies that are inflated, at a time.
@@ -52,6 +52,7 @@ pub(crate) async fn differences(world: &World) -> Vec<Difference> {
     for expectation in ALL {
         found.extend(compare(&world.pool, expectation).await);
     }
+    found.extend(deletions::differences(&world.pool).await);
     found.extend(orphans(&world.pool).await);
     found.extend(records(&world.pool).await);
     found
@@ -89,6 +90,7 @@ async fn load(world: &World) {
                 .expect("the truth is loaded");
         }
     }
+    deletions::load(&world.pool).await;
     sqlx::raw_sql("analyze truth.submission, truth.faceauth")
         .execute(&world.pool)
         .await
@@ -126,12 +128,8 @@ async fn compare(pool: &PgPool, expectation: &Expectation) -> Vec<Difference> {
         }
         _ => "true".to_owned(),
     };
-    // Whom a deleted record was about is forgotten.
-    let kept = if table.starts_with("argos_pii.") {
-        "k0 not in (select id from truth.deleted)"
-    } else {
-        "true"
-    };
+    // What is left of deleted records is compared apart.
+    let kept = "k0 not in (select id from truth.settled)";
     let joined: Vec<_> =
         (0..key.len()).map(|index| format!("want.k{index} = held.k{index}")).collect();
     let named = each(
@@ -145,7 +143,8 @@ async fn compare(pool: &PgPool, expectation: &Expectation) -> Vec<Difference> {
         "with want as materialized (
             select * from (select {want_keys} {want_columns} true as there from {from}) as w where {filled} and {kept}),
          held as materialized (
-            select {held_keys} {held_columns} true as there from {table} where project = '{project}'),
+            select * from (select {held_keys} {held_columns} true as there from {table} where project = '{project}') as h
+            where {kept}),
          unlike as (
             select coalesce(want.k0, held.k0) as id, case
                 when held.there is null then 'row missing' when want.there is null then 'row too many'
@@ -240,7 +239,9 @@ async fn unlike_raw_bodies(pool: &PgPool) -> BTreeSet<String> {
             "select truth.id::text,
                 case when truth.id not in (select id from truth.deleted) then truth.body end, raw.{kept}
              from {truth} as truth left join {table} as raw on raw.{id} = truth.id
-             where truth.id > $1 order by truth.id limit $2"
+             where truth.id > $1 and truth.id not in (
+                select id from truth.deleted where id not in (select id from truth.settled))
+             order by truth.id limit $2"
         );
         let mut last = String::new();
         loop {

@@ -6,11 +6,17 @@ create table truth.faceauth (id text collate "C" primary key, item jsonb not nul
 -- Records that were there once, and are no more.
 create table truth.vanished (id text collate "C" primary key);
 
--- Records that the vendor marks as deleted: of these nothing is kept that names a person.
-create view truth.deleted as
-    select id from truth.submission
-    where 'Deleted Submission' in (item->'memo'->>'text', item->'data'->>'name', item->>'email')
-    union all select id from truth.faceauth where (item->>'delete_check')::boolean;
+-- Records that the vendor marks as deleted, in a text that it writes itself.
+create table truth.deleted (id text collate "C" primary key);
+
+-- Those and vanished ones whose deletion the warehouse has proven: their last known facts stay, and nothing that names a
+-- person.
+create table truth.settled (id text collate "C" primary key);
+
+-- What may have been known last of a deleted record; one of its values stays in each column. `is_lax`: the warehouse may
+-- have known less, since a list or the mark itself was all that it had seen.
+create table truth.submission_version (id text collate "C", item jsonb not null, is_lax boolean not null);
+create table truth.faceauth_version (id text collate "C", item jsonb not null, is_lax boolean not null);
 
 -- Contract section 8: ISO 8601, or dashes all the way.
 create function truth.at(text) returns timestamptz language sql stable as $$
