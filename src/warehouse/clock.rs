@@ -141,7 +141,10 @@ async fn take_back(
             update argos_sync.run set until_at = $1 + make_interval(secs => $3)
             where ended_at is null and until_at > $1 + make_interval(secs => $3)),
          rates as (update argos_sync.rate set free_at = $1 where free_at > $1),
-         suspects as (update argos_sync.suspect set absent_at = $1 where absent_at > $1)
+         suspects as (
+            update argos_sync.suspect
+            set absent_at = least(absent_at, $1), mark_found_at = least(mark_found_at, $1)
+            where absent_at > $1 or mark_found_at > $1)
          update argos_sync.detail_due set due_at = due_at - make_interval(secs => $2),
             until_at = least(until_at, $1 + make_interval(secs => $3))
          where due_at > $1 or until_at > $1 + make_interval(secs => $3)",
