@@ -156,6 +156,22 @@ async fn a_key_is_verified_by_any_of_the_records_known_longest() {
 }
 
 #[tokio::test]
+async fn a_warehouse_of_an_earlier_release_is_bound_by_its_records() {
+    let world = two_customers(20, 10).await;
+    ends_with(&world, &[], &BACKFILL, 0).await;
+    let before = "delete from argos_sync.project_key;
+        update argos_sync.project set account_no = null, vendor_project = null";
+    sqlx::raw_sql(before).execute(&world.pool).await.expect("as before the upgrade");
+    let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
+    ends_with(&world, &[("project.main.api_key", OTHER_KEY)], &arguments, 69).await;
+    ends_with(&world, &[], &arguments, 0).await;
+    let proof =
+        "select count(*) from argos_sync.project_key where project = 'main' and proof = 'record'";
+    assert_eq!(world.number(proof).await, 1);
+    assert_eq!(of_customer(&world, KEY).await, (20, 0));
+}
+
+#[tokio::test]
 async fn an_empty_warehouse_accepts_a_key_with_a_notice_and_keeps_none_that_opens_nothing() {
     let world = two_customers(20, 10).await;
     let wrong = [("project.main.api_key", "wrong")];

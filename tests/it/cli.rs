@@ -12,12 +12,13 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "run",
     "status",
     "check",
     "fetch",
     "raw",
+    "project",
     "quarantine",
     "renormalize",
     "migrate",
@@ -83,6 +84,7 @@ async fn the_help_says_what_there_is() {
     for arguments in [
         ["fetch", "submission", "--help"],
         ["fetch", "faceauth", "--help"],
+        ["project", "rebind", "--help"],
         ["quarantine", "list", "--help"],
         ["quarantine", "retry", "--help"],
         ["quarantine", "drop", "--help"],

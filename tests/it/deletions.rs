@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use argos_sync::{
     domain::Stream,
     normalize::catalogue::{self, Column, Key, Table, Type},
-    simulator::{Change, Knobs, UnknownId},
+    simulator::{Addition, Change, Knobs, UnknownId},
     warehouse::{DetailAnswer, Keep, Rank},
 };
 use serde_json::Value;
@@ -108,9 +108,30 @@ async fn an_api_that_finds_nothing_at_all_deletes_nothing() {
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
 }
 
+#[tokio::test]
+async fn a_pass_that_misses_all_of_five_records_is_not_believed() {
+    let settings = [SETTINGS[0], ("sync.window_days", "120")];
+    let one_pass =
+        ["run", "--backfill", "2025-01-01..2025-03-31", "--workers", "1", "--project", "main"];
+    for (count, suspects, alarm) in [(5, 0, 1), (4, 4, 0)] {
+        let (world, mut clock) = synced(count, 5).await;
+        let known = ids(&world, Stream::Submission);
+        // The list is not empty: that alone would not be believed.
+        let created_at_ms = Some(1_739_620_800_000);
+        world.vendor.add(KEY, &Addition { created_at_ms, result: None }).expect("a submission");
+        happens(&world, KEY, &known, &Change::Vanish).await;
+        clock.forward(60).await;
+        let ran = world.run_with(&settings, &one_pass).await;
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        assert_eq!(ran.stderr.contains("too many records are missing"), alarm == 1, "{ran:?}");
+        assert_eq!(world.number(SUSPECTS).await, suspects, "{count}");
+        assert_eq!(world.run(&["deletions", "list"]).await.code(), alarm, "{count}");
+    }
+}
+
 /// Vanish, are missed by a backfill, and are not found by two detail calls an hour apart.
 async fn are_confirmed_absent(world: &World, clock: &mut Clock, gone: &[String]) {
-    happens(world, KEY, gone, &Change::Vanish);
+    happens(world, KEY, gone, &Change::Vanish).await;
     world.backfill().await;
     clock.forward(61).await;
     once(world).await;
