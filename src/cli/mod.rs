@@ -11,6 +11,7 @@ mod open;
 mod plan;
 mod print;
 mod progress_bar;
+mod project;
 mod quarantine;
 mod raw;
 mod renormalize;
@@ -50,7 +51,7 @@ struct Global {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status) or not there (fetch, \
-    raw, quarantine); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
+    raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -81,6 +82,9 @@ enum Command {
     /// Decide about walks that missed more records than can be believed.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
+    /// Delete or rename the rows of a project that the configuration no longer has under that name.
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
     /// Show what could not be stored, store it again, or drop it.
     Quarantine(quarantine::QuarantineOptions),
     /// Refill rows that an older release wrote, from the raw items that are kept. No call is made.
@@ -162,6 +166,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Deletions(command) => {
             deletions::deletions(&configured(&cli.options)?, &command).await
         }
+        Command::Project(command) => project::project(&configured(&cli.options)?, &command).await,
         Command::Quarantine(options) => {
             quarantine::quarantine(&configured(&cli.options)?, &options).await
         }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     client::Remedy,
-    warehouse::{self, ProjectEnd, RunId, WarehouseError},
+    warehouse::{self, ProjectEnd, RunId, Warehouse, WarehouseError},
 };
 
 /// A run renews its row so often: a fifth of its lease.
@@ -30,7 +30,7 @@ pub(super) async fn run_projects<'p>(
 ) -> Result<(RunId, Ended), WarehouseError> {
     let run =
         insist(world, async || world.warehouse.begin_run(command, &world.holder).await).await?;
-    free_the_gone(world).await?;
+    insist(world, async || free_gone_holders(&world.warehouse).await).await?;
     let work = &work;
     let running = projects.map(|project| async move {
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
@@ -71,11 +71,10 @@ async fn renew(world: &World, run: RunId) {
 }
 
 /// Frees claims of processes of this machine that are gone, and ends their runs.
-async fn free_the_gone(world: &World) -> Result<(), WarehouseError> {
-    let holders = insist(world, async || world.warehouse.holders().await).await?;
-    for gone in holders.into_iter().filter(|holder| holder::is_gone(holder)) {
+pub async fn free_gone_holders(warehouse: &Warehouse) -> Result<(), WarehouseError> {
+    for gone in warehouse.holders().await?.into_iter().filter(|holder| holder::is_gone(holder)) {
         info!("freeing the claims of a process that is gone");
-        insist(world, async || world.warehouse.free(&gone).await).await?;
+        warehouse.free(&gone).await?;
     }
     Ok(())
 }

@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, history, raw, statements,
+    Scope, Warehouse, WarehouseError,
+    absence::Count,
+    claim::Claim,
+    history, raw,
+    statements::{self, CHANGE_NUMBER},
     tables,
 };
 use crate::{
@@ -233,15 +237,17 @@ pub(super) async fn delete(
             let nulls =
                 forgotten.fold(String::new(), |text, column| text + ", " + column + " = null");
             let sql = format!(
-                "update {} as held set deleted_at = $3, changed_at = $3{nulls}
+                "update {} as held
+                 set deleted_at = $3, changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
                  from {found} where held.ctid = found.place",
                 table.qualified(),
                 found = statements::found(&table.qualified(), table.id_column(), "ctid as place"),
             );
             run(connection, scope, sql, &ids, now).await?;
             let sql = format!(
-                "insert into argos.{0}_change (project, {1}, field, new_value, changed_at, lane)
-                 select $1, given.id, 'deleted_at', {2}, $3, 'detail'
+                "insert into argos.{0}_change
+                    (project, {1}, field, new_value, changed_at, lane, change_number)
+                 select $1, given.id, 'deleted_at', {2}, $3, 'detail', {CHANGE_NUMBER}
                  from unnest($2::text[]) as given (id) order by given.id",
                 table.name,
                 table.id_column(),

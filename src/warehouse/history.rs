@@ -13,7 +13,7 @@ use super::{
     WarehouseError,
     held::Held,
     rows::Rows,
-    statements::{list, looked_up, sent_type, unnest},
+    statements::{CHANGE_NUMBER, list, looked_up, sent_type, unnest},
     store::Origin,
     tables::Stored,
 };
@@ -137,7 +137,10 @@ fn insert_into(table: &Table) -> String {
         Stream::Faceauth => "argos.faceauth_change",
     };
     let id = table.id_column();
-    format!("insert into {history} (project, {id}, field, old_value, new_value, changed_at, lane)")
+    format!(
+        "insert into {history}\n\
+         (project, {id}, field, old_value, new_value, changed_at, lane, change_number)"
+    )
 }
 
 /// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of the rows before them, and
@@ -151,7 +154,8 @@ pub(super) fn compose_moves(table: &Table) -> Option<(String, String)> {
         let given = list(tracked(table), |(column, _)| column.name.to_owned());
         let moved = format!(
             "{insert}\n\
-             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), differing.lane\n\
+             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value,\n\
+             argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
              from (select * from differing where lane is not null\n\
              and case when ({held}) is distinct from ({given}) then true else false end) as differing\n\
              cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
@@ -207,7 +211,8 @@ pub(super) fn compose_elements(table: &Table) -> Option<String> {
          select distinct known.id, stands.{element} as element from known\n\
          cross join {stands} where stands.{element} is not null)\n\
          {insert}\n\
-         select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane\n\
+         select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane,\n\
+         {CHANGE_NUMBER}\n\
          from held full join given using (id, element) join known using (id)\n\
          where (held.id is null or given.id is null)\n\
          and not (known.completes and not exists (select from held as any_held where any_held.id = known.id))\n\

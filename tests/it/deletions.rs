@@ -6,6 +6,7 @@ use argos_sync::{
 };
 
 use crate::{
+    consumers::demand_numbers,
     evidence::Clock,
     truth::assert_equal,
     world::{FACE_KEY, KEY, Ran, World},
@@ -21,6 +22,7 @@ async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
     let world = World::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
+    demand_numbers(&world.pool).await;
     once(&world).await;
     (world, clock)
 }
