@@ -34,19 +34,6 @@ insert into argos_sync.high_water_mark (project, stream, read_no, fence)
     select project, stream, coalesce(max(greatest(list_no, detail_no)), 0), 0
     from argos_sync.record group by project, stream;
 
--- Which server this is, and on which timeline: a failover or a restore changes it. Empty where the server does not tell, as
--- some managed ones. Tests replace this function.
-create function argos_sync.server_identity() returns text
-    language plpgsql volatile
-    as $$
-        begin
-            return (select system_identifier from pg_catalog.pg_control_system()) || '/'
-                || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8);
-        exception when others then
-            return '';
-        end
-    $$;
-
 -- Raises the sequences that are behind the committed numbers or the given one, and returns a read number that is lower
 -- than every number drawn from now on. `alter sequence` locks out nextval until this transaction ends. It runs with the
 -- rights of the role that migrated, since only the owner may alter a sequence.

@@ -11,13 +11,14 @@ use super::{
     exit::{ExitStatus, Failed},
     open::{self, Opened},
     print,
+    status::{UNCONFIGURED_ADVICE, last_run},
 };
 use crate::{
     client::{ClientError, Gate, GateClosed},
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
-    warehouse::SchemaState,
+    warehouse::{KnownProject, SchemaState},
 };
 
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
@@ -45,7 +46,7 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
             return Ok(ExitStatus::Wrong);
         }
     };
-    let (mut all_well, can_learn) = check_database(&opened).await;
+    let (mut all_well, can_learn) = check_database(&opened, config).await;
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
     if let Ok(world) = &world {
         for project in &world.projects {
@@ -61,7 +62,7 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
 }
 
 /// Returns whether all is well, and whether findings can be kept.
-async fn check_database(opened: &Opened) -> (bool, bool) {
+async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
     let state = match opened.warehouse.schema_state().await {
         Ok(state) => state,
         Err(error) => {
@@ -69,6 +70,10 @@ async fn check_database(opened: &Opened) -> (bool, bool) {
             return (false, false);
         }
     };
+    if let Err(error) = opened.warehouse.check_server().await {
+        wrong("database", &error.to_string(), error.advice());
+        return (false, false);
+    }
     well("database");
     match state {
         SchemaState::Current => {}
@@ -90,7 +95,7 @@ async fn check_database(opened: &Opened) -> (bool, bool) {
     match opened.warehouse.tables_without_rights().await {
         Ok(tables) if tables.is_empty() => {
             well("rights");
-            (true, true)
+            (show_unconfigured(opened, config).await, true)
         }
         Ok(tables) => {
             let advice =
@@ -103,6 +108,28 @@ async fn check_database(opened: &Opened) -> (bool, bool) {
             (false, false)
         }
     }
+}
+
+/// Shows projects that the warehouse has and the configuration has not; returns whether they could
+/// be read. Another configuration may have them, so that this is not a fault.
+async fn show_unconfigured(opened: &Opened, config: &Config) -> bool {
+    let known = match opened.warehouse.known_projects().await {
+        Ok(known) => known,
+        Err(error) => {
+            wrong("projects", &error.to_string(), error.advice());
+            return false;
+        }
+    };
+    for KnownProject { project, last_ended_at } in known {
+        if !config.has_project(&project) {
+            print::data(&format!(
+                "warn   project {project}: in the warehouse, not in this configuration; {}\n       \
+                 {UNCONFIGURED_ADVICE}\n",
+                last_run(last_ended_at),
+            ));
+        }
+    }
+    true
 }
 
 /// Tries the key, and compares what it opens with what its project is bound to. Without a schema of

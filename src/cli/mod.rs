@@ -83,7 +83,7 @@ enum Command {
     /// Decide about walks that missed more records than can be believed.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
-    /// Accept a changed account of a project.
+    /// Bind a project to another account, or delete or rename the rows of one that the configuration no longer has.
     #[command(subcommand)]
     Project(project::ProjectCommand),
     /// Show what could not be stored, store it again, or drop it.

@@ -6,7 +6,7 @@ use super::exit::{ExitStatus, Failed};
 use crate::{
     config::Config,
     sync::{Project, World},
-    warehouse::{SchemaState, Warehouse},
+    warehouse::{SchemaState, Warehouse, WarehouseError},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -72,11 +72,15 @@ async fn embedded(_config: &Config) -> Result<Opened, Failed> {
 /// Opens the warehouse and brings its schema up to date.
 pub(super) async fn migrated(config: &Config) -> Result<Opened, Failed> {
     let opened = database(config).await?;
-    let ready = match opened.warehouse.schema_state().await {
-        Ok(SchemaState::Current) => Ok(()),
-        Ok(_) => opened.warehouse.migrate().await,
-        Err(error) => Err(error),
+    let ready = async {
+        let state = opened.warehouse.schema_state().await?;
+        opened.warehouse.check_server().await?;
+        match state {
+            SchemaState::Current => Ok(()),
+            _ => opened.warehouse.migrate().await,
+        }
     };
+    let ready: Result<(), WarehouseError> = ready.await;
     match ready {
         Ok(()) => Ok(opened),
         Err(error) => {

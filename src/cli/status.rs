@@ -27,6 +27,10 @@ pub(super) struct StatusOptions {
 /// The last runs that are shown.
 const RUNS: i64 = 5;
 
+/// What to do about a project that the warehouse has and the configuration has not.
+pub(super) const UNCONFIGURED_ADVICE: &str = "nothing keeps its rows current, unless another \
+     configuration does; see `argos-sync project --help`";
+
 /// Blocked days of a project that are told one by one.
 const BLOCKED_DAYS: usize = 10;
 
@@ -35,6 +39,8 @@ struct Standing {
     projects: Vec<ProjectReport>,
     /// In the order of the projects.
     calls: Vec<CallsToday>,
+    /// Whether the configuration has each project, in their order.
+    configured: Vec<bool>,
     blocked_days: Vec<BlockedDay>,
     runs: Vec<RunReport>,
     wrong_clocks: Vec<WrongClock>,
@@ -65,6 +71,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         let calls = opened.warehouse.calls_reports().await?;
         Ok(Some(Standing {
             calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
+            configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
@@ -116,7 +123,7 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, blocked_days, runs, wrong_clocks } = standing;
+    let Standing { projects, calls, configured, blocked_days, runs, wrong_clocks } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -155,11 +162,15 @@ fn as_text(standing: &Standing) -> String {
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
-    for project in projects {
+    for (project, is_configured) in projects.iter().zip(configured) {
         let name = &project.project;
         let mut tell = |line: std::fmt::Arguments<'_>| {
             let _infallible = writeln!(text, "\n{name} {line}");
         };
+        if !is_configured {
+            let ended = last_run(project.last_ended_at);
+            tell(format_args!("is not in this configuration; {ended}: {UNCONFIGURED_ADVICE}"));
+        }
         if let Some(reason) = &project.blocked_reason {
             tell(format_args!("is blocked since {}: {reason}", time(project.blocked_at)));
         }
@@ -248,6 +259,14 @@ fn runs_as_text(runs: &[RunReport]) -> String {
     print::table(&head, &rows)
 }
 
+/// When a project was last kept current.
+pub(super) fn last_run(ended_at: Option<DateTime<Utc>>) -> String {
+    match ended_at {
+        None => "no run of it has ended".to_owned(),
+        Some(_) => format!("its last run ended at {} UTC", time(ended_at)),
+    }
+}
+
 /// An outcome as it is kept, in words; none: the run goes on.
 fn in_words(outcome: Option<&str>) -> &str {
     match outcome {
@@ -271,6 +290,8 @@ struct StatusJson<'a> {
 struct ProjectJson<'a> {
     project: &'a str,
     stream: &'a str,
+    /// Whether the configuration has it.
+    configured: bool,
     records: i64,
     deleted: i64,
     covered_from: Option<chrono::NaiveDate>,
@@ -322,9 +343,11 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
         .projects
         .iter()
         .zip(&standing.calls)
-        .map(|(project, calls_today)| ProjectJson {
+        .zip(&standing.configured)
+        .map(|((project, calls_today), configured)| ProjectJson {
             project: &project.project,
             stream: &project.stream,
+            configured: *configured,
             records: project.records,
             deleted: project.deleted,
             covered_from: project.covered_from,

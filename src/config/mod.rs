@@ -88,6 +88,11 @@ impl Config {
         read(sources.add_source(environment))
     }
 
+    /// Whether a project of this name is configured.
+    pub fn has_project(&self, name: &str) -> bool {
+        self.projects.iter().any(|project| project.name.as_str() == name)
+    }
+
     /// Reads defaults and the given text, and checks everything.
     pub fn of_text(text: &str) -> Result<Self, ConfigError> {
         read(defaults().add_source(config::File::from_str(text, FileFormat::Toml)))

@@ -50,6 +50,7 @@ pub use probe::{Fact, Finding, ProbeError, probe, probe_and_learn};
 pub use progress::{Progress, Seen};
 pub use quarantine::retry_quarantined;
 pub use renormalize::renormalize;
+pub use run::free_gone_holders;
 pub use settings::{ProjectSettings, Settings};
 
 use crate::{

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     client::Remedy,
-    warehouse::{self, ProjectEnd, RunId, SetBack, WarehouseError},
+    warehouse::{self, ProjectEnd, RunId, SetBack, Warehouse, WarehouseError},
 };
 
 /// A run renews its row so often: a fifth of its lease.
@@ -32,7 +32,7 @@ pub(super) async fn run_projects<'p>(
     prepare_database(world).await?;
     let run =
         insist(world, async || world.warehouse.begin_run(command, &world.holder).await).await?;
-    free_the_gone(world).await?;
+    insist(world, async || free_gone_holders(&world.warehouse).await).await?;
     let work = &work;
     let running = projects.map(|project| async move {
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
@@ -103,11 +103,10 @@ fn report_set_back(set_back: Option<SetBack>) {
 }
 
 /// Frees claims of processes of this machine that are gone, and ends their runs.
-async fn free_the_gone(world: &World) -> Result<(), WarehouseError> {
-    let holders = insist(world, async || world.warehouse.holders().await).await?;
-    for gone in holders.into_iter().filter(|holder| holder::is_gone(holder)) {
+pub async fn free_gone_holders(warehouse: &Warehouse) -> Result<(), WarehouseError> {
+    for gone in warehouse.holders().await?.into_iter().filter(|holder| holder::is_gone(holder)) {
         info!("freeing the claims of a process that is gone");
-        insist(world, async || world.warehouse.free(&gone).await).await?;
+        warehouse.free(&gone).await?;
     }
     Ok(())
 }

@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    Scope, Warehouse, WarehouseError, absence::Count, claim::Claim, history, raw, statements,
+    Scope, Warehouse, WarehouseError,
+    absence::Count,
+    claim::Claim,
+    history, raw,
+    statements::{self, CHANGE_NUMBER},
     tables,
 };
 use crate::{
@@ -345,7 +349,7 @@ fn compose_mark(table: &Table, keep: Keep) -> String {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
     format!(
-        "update {table} as held set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3{nulls}
+        "update {table} as held set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
          from (
             select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id, at)
             cross join lateral (

@@ -9,8 +9,8 @@ use super::{
     Scope, Tally, Warehouse, WarehouseError, absence,
     claim::LEASE_SECONDS,
     due::Rank,
+    numbers::Drawn,
     run::{self, RunId},
-    server::Drawn,
     store::{self, Observation, Origin},
 };
 use crate::domain::ReadNumber;

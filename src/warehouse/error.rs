@@ -50,6 +50,18 @@ pub enum WarehouseError {
     /// The schema lacks migrations.
     #[error("the schema is not up to date")]
     OlderSchema,
+    /// The server is older than what the schema needs.
+    #[error("PostgreSQL {version} is too old: the oldest supported version is 14")]
+    OldServer {
+        /// The server's version.
+        version: String,
+    },
+    /// The database cannot hold every character.
+    #[error("the database has the encoding {encoding}: names in other scripts could not be stored")]
+    WrongEncoding {
+        /// PostgreSQL's name of the encoding.
+        encoding: String,
+    },
     /// A stored body cannot be read back.
     #[error("a stored item cannot be read back ({0})")]
     CorruptRaw(&'static str),
@@ -115,6 +127,8 @@ impl WarehouseError {
             Self::NoUrl
             | Self::NewerSchema
             | Self::OlderSchema
+            | Self::OldServer { .. }
+            | Self::WrongEncoding { .. }
             | Self::CorruptRaw(_)
             | Self::Shape { .. } => Remedy::CallPerson,
         }
@@ -128,7 +142,11 @@ impl WarehouseError {
     /// Whether rights or schema of the database are at fault, and not the program.
     pub fn is_of_setup(&self) -> bool {
         match self {
-            Self::NoUrl | Self::NewerSchema | Self::OlderSchema => true,
+            Self::NoUrl
+            | Self::NewerSchema
+            | Self::OlderSchema
+            | Self::OldServer { .. }
+            | Self::WrongEncoding { .. } => true,
             Self::Refused { sqlstate, .. } => {
                 // 22P03: a column has another type than the one whose binary form it was sent.
                 let states = [
@@ -177,6 +195,12 @@ impl WarehouseError {
             }
             Self::NewerSchema => "run the newer release of argos-sync that made the schema",
             Self::OlderSchema => "run `argos-sync migrate`",
+            Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
+            Self::WrongEncoding { .. } => {
+                "make a database with `create database NAME encoding 'UTF8' template template0` and \
+                 name it in `database.url`; rows move there by pg_dump and pg_restore, or are read \
+                 again by a backfill"
+            }
             Self::CorruptRaw(_) => {
                 "restore argos_raw from a backup, or backfill the record's day with --restart"
             }

@@ -14,7 +14,7 @@ use super::{
     Scope, WarehouseError,
     held::Held,
     rows::Rows,
-    statements::{list, looked_up, sent_type, unnest},
+    statements::{CHANGE_NUMBER, list, looked_up, sent_type, unnest},
     store::Origin,
     tables::Stored,
 };
@@ -117,8 +117,8 @@ pub(super) async fn tell_deletions(
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
     let sql = format!(
-        "insert into {history} (project, {id}, field, new_value, changed_at, lane)
-         select $1, given.id, 'deleted_at', {time}, $3, $4
+        "insert into {history} (project, {id}, field, new_value, changed_at, lane, change_number)
+         select $1, given.id, 'deleted_at', {time}, $3, $4, {CHANGE_NUMBER}
          from unnest($2::text[]) as given (id) order by given.id",
         history = history(scope.stream),
         id = catalogue::id_column(scope.stream),
@@ -167,7 +167,7 @@ pub(super) fn compose_forget(
     let statement = |field: String| {
         let rows = place(&format!("field = '{field}'"));
         format!(
-            "update {history} as held set old_value = null, new_value = null
+            "update {history} as held set old_value = null, new_value = null, change_number = {CHANGE_NUMBER}
              from (select place {rows}) as found where held.ctid = found.place"
         )
     };
@@ -206,7 +206,10 @@ fn history(stream: Stream) -> &'static str {
 fn insert_into(table: &Table) -> String {
     let history = history(table.stream);
     let id = table.id_column();
-    format!("insert into {history} (project, {id}, field, old_value, new_value, changed_at, lane)")
+    format!(
+        "insert into {history}\n\
+         (project, {id}, field, old_value, new_value, changed_at, lane, change_number)"
+    )
 }
 
 /// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of the rows before them, and
@@ -220,7 +223,8 @@ pub(super) fn compose_moves(table: &Table) -> Option<(String, String)> {
         let given = list(tracked(table), |(column, _)| column.name.to_owned());
         let moved = format!(
             "{insert}\n\
-             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value, argos_sync.clock(), differing.lane\n\
+             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value,\n\
+             argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
              from (select * from differing where lane is not null\n\
              and case when ({held}) is distinct from ({given}) then true else false end) as differing\n\
              cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
@@ -270,7 +274,8 @@ pub(super) fn compose_elements(table: &Table) -> Option<String> {
          select distinct known.id, stands.{element} as element from known\n\
          cross join {stands} where stands.{element} is not null)\n\
          {insert}\n\
-         select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane\n\
+         select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane,\n\
+         {CHANGE_NUMBER}\n\
          from held full join given using (id, element) join known using (id)\n\
          where (held.id is null or given.id is null)\n\
          and not (known.completes and not exists (select from held as any_held where any_held.id = known.id))\n\

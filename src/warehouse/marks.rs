@@ -13,6 +13,7 @@ use super::{
     deletion::{self, Gone, Proof},
     due::{self, Rank},
     held::Held,
+    statements::CHANGE_NUMBER,
     store::{ItemToStore, Observation, Origin, Work},
 };
 use crate::{
@@ -197,7 +198,7 @@ async fn note_vendor_times(
     }
     let table = format!("argos.{}", scope.stream.as_str());
     let sql = format!(
-        "update {table} as held set vendor_deleted_at = given.at, changed_at = argos_sync.clock()
+        "update {table} as held set vendor_deleted_at = given.at, changed_at = argos_sync.clock(), change_number = {CHANGE_NUMBER}
          from unnest($2::text[], $3::timestamptz[]) as given (id, at)
          cross join lateral (
             select ctid as place from {table}

@@ -40,6 +40,7 @@ impl Warehouse {
         if self.schema_state().await? == SchemaState::Newer {
             return Err(WarehouseError::NewerSchema);
         }
+        self.check_server().await?;
         MIGRATOR.run(&self.pool).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
@@ -107,7 +108,14 @@ fn comments(table: &Table) -> String {
     }
     if table.name == table.stream.as_str() {
         add("first_seen_at", "When argos-sync first stored it. [fact]");
-        add("changed_at", "When argos-sync last wrote any row of it. [fact]");
+        add(
+            "changed_at",
+            "When argos-sync last wrote any row of it; consumers use change_number instead. [fact]",
+        );
+        add(
+            "change_number",
+            "The transaction that last wrote any row of it: see argos.change_watermark(). [fact]",
+        );
     }
     sql
 }

@@ -31,11 +31,13 @@ mod merging;
 mod migrate;
 mod moved;
 mod notes;
+mod numbers;
 mod page;
 mod pass;
 mod plans;
 mod probe;
 mod project;
+mod project_rows;
 mod quarantine;
 mod raw;
 mod ready;
@@ -83,6 +85,7 @@ pub use pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};
 pub use plans::LOOKING_UP;
 pub use probe::Learned;
 pub use project::ProjectState;
+pub use project_rows::{Hindrance, KnownProject, ProjectRows};
 pub use quarantine::{QuarantinedItem, Retried};
 pub use received::{Body, Holding, Room};
 pub use renormalize::Renormalized;
@@ -93,7 +96,7 @@ pub use seen::Seen;
 pub use statements::all_statements;
 pub use store::Observation;
 
-use self::server::KnownServer;
+use self::numbers::KnownServer;
 use crate::{
     domain::{ProjectName, ReadNumber, Stream},
     json::Paths,

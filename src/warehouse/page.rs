@@ -11,12 +11,12 @@ use super::{
     claim,
     claim::Claim,
     notes,
+    numbers::Drawn,
     pass::{self, Pass, Proof},
     plans,
     received::{Body, Holding, Room},
     run::{self, RunId},
     seen::Seen,
-    server::Drawn,
     store::{self, Observation, Origin},
 };
 use crate::{

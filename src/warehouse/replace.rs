@@ -7,8 +7,8 @@
 use super::{
     history,
     statements::{
-        arrived, given_columns, given_such, insert_into, is_parent, key_parts, list, looked_up,
-        plain_columns, same, unnest,
+        CHANGE_NUMBER, arrived, given_columns, given_such, insert_into, is_parent, key_parts, list,
+        looked_up, plain_columns, same, unnest,
     },
 };
 use crate::normalize::catalogue::{Column, Key, Table, Type};
@@ -165,9 +165,13 @@ fn differs(table: &Table) -> Option<String> {
 }
 
 fn update(table: &Table, condition: &str) -> String {
-    let changed_at = if is_parent(table) { ", changed_at = argos_sync.clock()" } else { "" };
+    let changed = if is_parent(table) {
+        format!(", changed_at = argos_sync.clock(), change_number = {CHANGE_NUMBER}")
+    } else {
+        String::new()
+    };
     format!(
-        "updated as (\nupdate {name} as own set {set}{changed_at}\nfrom differing\n\
+        "updated as (\nupdate {name} as own set {set}{changed}\nfrom differing\n\
          where own.ctid = differing.place{condition}\nreturning own.{id})",
         name = table.qualified(),
         set = assign(plain_columns(table), "differing"),

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Scope, Warehouse, WarehouseError, claim::LEASE_SECONDS, server::Drawn};
+use super::{Scope, Warehouse, WarehouseError, claim::LEASE_SECONDS, numbers::Drawn};
 use crate::domain::ProjectName;
 
 /// Names a run.

@@ -1,140 +1,72 @@
-//! The server whose sequences order observations (I6): a restore or a failover may set them back.
-
-use std::sync::{Arc, Mutex, PoisonError};
-
-use sqlx::PgConnection;
+//! Checks that a PostgreSQL server and its database can hold a warehouse.
 
 use super::{Warehouse, WarehouseError};
-use crate::domain::ReadNumber;
 
-/// The server as this process knows it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct KnownServer(Arc<Mutex<State>>);
+/// The oldest supported major version of PostgreSQL.
+const MAJOR_VERSION_MIN: i32 = 14;
 
-#[derive(Debug, Clone, Default)]
-struct State {
-    /// Empty where the server does not tell it; `None` before the first look.
-    identity: Option<String>,
-    /// Observations up to this number may be older than they look: they are not stored.
-    floor: i64,
-    /// The highest number that this process has drawn.
-    drawn: i64,
-}
-
-impl State {
-    /// Whether observations of these numbers may be stored on a server with that identity.
-    fn accepts(&self, identity: &str, lowest: ReadNumber) -> bool {
-        self.identity.as_deref().is_none_or(|known| known == identity && lowest.0 > self.floor)
-    }
-
-    /// Takes up what the server said of itself, and whether the numbers drawn so far became worthless by it.
-    fn adopt(&mut self, identity: String, floor: i64, was_behind: bool) {
-        let has_changed = self.identity.as_ref().is_some_and(|known| *known != identity);
-        if was_behind || has_changed {
-            self.floor = floor;
-        }
-        self.identity = Some(identity);
-    }
-}
-
-/// The numbers of the observations that a transaction stores.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Drawn {
-    lowest: Option<ReadNumber>,
-    pub(super) highest: Option<ReadNumber>,
-    /// The highest fencing number that it writes under; 0: it writes under none.
-    pub(super) fence: i64,
-}
-
-impl Drawn {
-    pub(super) fn of(reads: impl Iterator<Item = ReadNumber> + Clone, fence: i64) -> Self {
-        Self { lowest: reads.clone().min(), highest: reads.max(), fence }
-    }
-}
-
-impl KnownServer {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers that this process has drawn a number.
-    pub(super) fn note_drawn(&self, number: i64) {
-        let mut state = self.state();
-        state.drawn = state.drawn.max(number);
-    }
-}
+/// The only supported encoding of the database: names come in every script.
+const ENCODING: &str = "UTF8";
 
 impl Warehouse {
-    /// Raises the sequences that are behind the committed numbers, and remembers which server this is. Returns whether any
-    /// was behind.
-    ///
-    /// Called before the first number of a run is drawn, and after [`WarehouseError::ServerChanged`].
-    pub async fn adopt_server(&self) -> Result<bool, WarehouseError> {
-        let drawn = self.server.state().drawn;
-        let row = sqlx::query!(
-            r#"select argos_sync.server_identity() as "identity!", floor as "floor!", was_behind as "was_behind!"
-               from argos_sync.raise_sequences($1)"#,
-            drawn,
+    /// Refuses servers that are too old and databases that are not UTF-8; writes nothing.
+    pub async fn check_server(&self) -> Result<(), WarehouseError> {
+        let (version, encoding): (i32, String) = sqlx::query_as(
+            "select current_setting('server_version_num')::int4,
+                current_setting('server_encoding')",
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("comparing sequences with the numbers in use"))?;
-        self.server.state().adopt(row.identity, row.floor, row.was_behind);
-        Ok(row.was_behind)
+        .map_err(WarehouseError::database("reading the server's version and encoding"))?;
+        suitable(version, &encoding)
     }
+}
 
-    /// Refuses observations that were drawn before the server changed; in the transaction that would store them.
-    pub(super) async fn check_server(
-        &self,
-        connection: &mut PgConnection,
-        drawn: &Drawn,
-    ) -> Result<(), WarehouseError> {
-        let Some(lowest) = drawn.lowest else { return Ok(()) };
-        let identity = sqlx::query_scalar!(r#"select argos_sync.server_identity() as "identity!""#)
-            .fetch_one(connection)
-            .await
-            .map_err(WarehouseError::database("asking which server this is"))?;
-        if self.server.state().accepts(&identity, lowest) {
-            Ok(())
-        } else {
-            Err(WarehouseError::ServerChanged)
-        }
+/// Compares `server_version_num` and `server_encoding` with what is supported.
+fn suitable(version: i32, encoding: &str) -> Result<(), WarehouseError> {
+    if version / 10_000 < MAJOR_VERSION_MIN {
+        Err(WarehouseError::OldServer { version: in_words(version) })
+    } else if encoding != ENCODING {
+        Err(WarehouseError::WrongEncoding { encoding: encoding.to_owned() })
+    } else {
+        Ok(())
     }
+}
+
+/// A version as PostgreSQL writes it: 130011 is 13.11, and 90624 is 9.6.24.
+fn in_words(version: i32) -> String {
+    let (major, minor, patch) = (version / 10_000, version / 100 % 100, version % 100);
+    if major >= 10 { format!("{major}.{patch}") } else { format!("{major}.{minor}.{patch}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn known(identity: &str, floor: i64) -> State {
-        State { identity: Some(identity.to_owned()), floor, drawn: 0 }
-    }
-
     #[test]
-    fn what_was_asked_of_another_server_or_before_a_change_is_refused() {
-        for (state, identity, read, accepted) in [
-            (State::default(), "one/1", 0, true),
-            (known("one/1", 0), "one/1", 1, true),
-            (known("one/1", 0), "one/2", 1, false),
-            (known("one/1", 0), "two/1", 1, false),
-            (known("one/2", 100), "one/2", 100, false),
-            (known("one/2", 100), "one/2", 101, true),
+    fn servers_from_14_on_with_a_database_in_utf_8_are_suitable_and_no_others() {
+        for (version, encoding, problem) in [
+            (140_000, "UTF8", None),
+            (150_018, "UTF8", None),
+            (180_001, "UTF8", None),
+            (139_999, "UTF8", Some("PostgreSQL 13.99 is too old")),
+            (130_011, "UTF8", Some("PostgreSQL 13.11 is too old")),
+            (100_023, "UTF8", Some("PostgreSQL 10.23 is too old")),
+            (90_624, "UTF8", Some("PostgreSQL 9.6.24 is too old")),
+            (150_018, "LATIN1", Some("encoding LATIN1")),
+            (150_018, "SQL_ASCII", Some("encoding SQL_ASCII")),
+            (150_018, "EUC_KR", Some("encoding EUC_KR")),
+            // What cannot be changed by another database comes first.
+            (130_011, "LATIN1", Some("PostgreSQL 13.11 is too old")),
         ] {
-            assert_eq!(state.accepts(identity, ReadNumber(read)), accepted, "{state:?} {identity}");
-        }
-    }
-
-    #[test]
-    fn only_a_change_makes_the_numbers_drawn_so_far_worthless() {
-        for (mut state, identity, was_behind, floor) in [
-            (State::default(), "one/1", false, 0),
-            (State::default(), "one/1", true, 90),
-            (known("one/1", 0), "one/1", false, 0),
-            (known("one/1", 0), "one/1", true, 90),
-            (known("one/1", 0), "one/2", false, 90),
-        ] {
-            state.adopt(identity.to_owned(), 90, was_behind);
-            assert_eq!((state.identity.as_deref(), state.floor), (Some(identity), floor));
+            let found = suitable(version, encoding).map_err(|error| error.to_string());
+            match problem {
+                None => assert_eq!(found, Ok(()), "{version} {encoding}"),
+                Some(problem) => {
+                    let error = found.unwrap_err();
+                    assert!(error.contains(problem), "{version} {encoding}: {error}");
+                }
+            }
         }
     }
 }

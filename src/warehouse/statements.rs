@@ -14,6 +14,10 @@ use crate::{
     normalize::catalogue::{self, Key, Table, Type},
 };
 
+/// The number of the writing transaction, for consumers of changes: a subquery, evaluated once a
+/// statement and only when a row is written. Every statement that writes a `change_number` uses it.
+pub(super) const CHANGE_NUMBER: &str = "(select argos_sync.change_number())";
+
 /// The statements of one stream.
 pub(super) struct Statements {
     /// Adds new records that a list brought.
@@ -168,9 +172,10 @@ pub(super) fn insert_into(
 ) -> String {
     let given = given_columns(table);
     let (own, own_values) = if is_parent(table) {
-        (", first_seen_at, changed_at", ", argos_sync.clock(), argos_sync.clock()")
+        let values = format!(", argos_sync.clock(), argos_sync.clock(), {CHANGE_NUMBER}");
+        (", first_seen_at, changed_at, change_number", values)
     } else {
-        ("", "")
+        ("", String::new())
     };
     let values = list(given.iter().enumerate(), |(index, column)| {
         let name = arrived_as(index, column);

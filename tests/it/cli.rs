@@ -88,6 +88,8 @@ async fn the_help_says_what_there_is() {
         ["quarantine", "list", "--help"],
         ["quarantine", "retry", "--help"],
         ["quarantine", "drop", "--help"],
+        ["project", "forget", "--help"],
+        ["project", "rename", "--help"],
     ] {
         let ran = world.run(&arguments).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
@@ -143,6 +145,9 @@ async fn arguments_that_make_no_sense_end_with_2() {
         (&["fetch", "faceauth"], "--id"),
         (&["fetch", "faceauth", "--id", "x", "--project", "main"], "`main`"),
         (&["raw", "submission"], "<ID>"),
+        (&["project"], "Usage:"),
+        (&["project", "forget", "Main"], "Main"),
+        (&["project", "rename", "main"], "<NEW>"),
         (&["completions", "nonsense"], "bash"),
     ] {
         let ran = world.run(arguments).await;

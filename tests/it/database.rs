@@ -49,6 +49,37 @@ pub(crate) async fn fresh() -> Database {
     database
 }
 
+/// Creates an empty database in another encoding, without migrations.
+pub(crate) async fn encoded(encoding: &str) -> Database {
+    let server = SERVER.get_or_init(TestServer::find).await;
+    let name = format!("argos_sync_test_{}_{}", std::process::id(), encoding.to_lowercase());
+    let _copying = COPYING.lock().await;
+    // The locale `C` goes with every encoding.
+    let create = format!(
+        "create database {name} encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0"
+    );
+    server.admin(&create).await;
+    Database { url: with_database(&server.url, &name), name }
+}
+
+/// A database on a server of its own, with all migrations applied; the server goes with it.
+#[cfg(feature = "embedded")]
+pub(crate) struct Elsewhere {
+    pub(crate) database: Database,
+    _server: TestServer,
+}
+
+/// Starts another server, with one migrated database.
+#[cfg(feature = "embedded")]
+pub(crate) async fn elsewhere() -> Elsewhere {
+    let server = TestServer::start().await;
+    let name = "argos_sync_elsewhere".to_owned();
+    let template = server.template.as_ref().expect("a template");
+    server.admin(&format!("create database {name} template {template}")).await;
+    let database = Database { url: with_database(&server.url, &name), name };
+    Elsewhere { database, _server: server }
+}
+
 impl Database {
     /// Connects to the database.
     pub(crate) async fn pool(&self) -> PgPool {

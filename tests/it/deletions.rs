@@ -12,6 +12,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use crate::{
+    consumers::demand_numbers,
     evidence::Clock,
     order::{Room, window},
     truth::{assert_equal, fingerprint, remember},
@@ -28,6 +29,7 @@ async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
     let world = World::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
+    demand_numbers(&world.pool).await;
     once(&world).await;
     (world, clock)
 }

@@ -126,7 +126,7 @@ impl Room {
         let parts = [
             (
                 "argos.submission",
-                "to_jsonb(t) - '{submission_id,first_seen_at,changed_at,deleted_at}'::text[]
+                "to_jsonb(t) - '{submission_id,first_seen_at,changed_at,change_number,deleted_at}'::text[]
                 || jsonb_build_object('deleted', deleted_at is not null)",
             ),
             ("argos_pii.submission_identity", "to_jsonb(t) - 'submission_id'"),

@@ -45,6 +45,7 @@ async fn the_data_tables_are_those_of_the_catalogue() {
         if table.name == table.stream.as_str() {
             add("first_seen_at", "timestamp with time zone");
             add("changed_at", "timestamp with time zone");
+            add("change_number", "bigint");
         }
         for column in table.columns {
             add(column.name, column.kind.sql());
@@ -152,6 +153,71 @@ async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     // Each record is compared with its item, by its own days and by those beside them, and counted as seen.
     let most = |table: &str| if table.ends_with("record") { 6 * i64::from(ITEMS) } else { LARGE };
     assert!(more.iter().all(|(table, read)| *read < most(table)), "{more:#?}");
+}
+
+/// Columns that name a record, a policy or a project by the key of another table. Of two columns
+/// with different collations a comparison takes "C", and an index under another cannot serve it.
+#[tokio::test]
+async fn columns_that_are_joined_have_one_collation() {
+    let world = World::new(0, 0).await;
+    let others: Vec<String> = sqlx::query_scalar(
+        "select relation.oid::regclass || '.' || attname
+         from pg_class as relation
+         join pg_namespace as namespace on namespace.oid = relnamespace
+         join pg_attribute as attribute on attrelid = relation.oid
+         where nspname in ('argos', 'argos_pii', 'argos_raw', 'argos_sync')
+            and relkind in ('r', 'p', 'v', 'm', 'c') and attnum > 0 and not attisdropped
+            and atttypid = 'text'::regtype and attcollation <> '\"C\"'::regcollation
+            and (attname ~ '(^|_)(submission_id|auth_id|policy_id)$'
+                or attname in ('project', 'kyc_project')
+                or nspname = 'argos_sync' and attname in ('id', 'parent'))
+         order by 1",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .expect("the columns");
+    assert_eq!(others, [""; 0]);
+}
+
+/// The join that README.md gives, and what was known of one submission.
+#[tokio::test]
+async fn the_documented_join_and_a_look_back_at_one_submission_use_an_index() {
+    const JOIN: &str = "faceauth.kyc_project = submission.project and \
+        faceauth.kyc_submission_id = submission.submission_id";
+    let world = World::new(0, 0).await;
+    assert!(include_str!("../../README.md").contains(JOIN));
+    let mut connection = world.pool.acquire().await.expect("a connection");
+    // The tables are empty: without this, reading them whole is cheapest.
+    let settings =
+        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
+    sqlx::raw_sql(settings).execute(&mut *connection).await.expect("the session's settings");
+    let of_one = "submission.submission_id = 'a' and submission.project = 'main'";
+    let join = format!("submission join argos.faceauth on {JOIN} where {of_one}");
+    for (from, index) in [
+        (&*join, "faceauth_kyc_submission_id"),
+        (
+            "submission_as_of(now()) where submission_id = 'a' and project = 'main'",
+            "submission_pkey",
+        ),
+        (
+            "submission_by_vendor_times(now()) where submission_id = 'a' and project = 'main'",
+            "submission_pkey",
+        ),
+        ("faceauth_as_of(now()) where auth_id = 'a' and project = 'face'", "faceauth_pkey"),
+        (
+            "submission where change_number >= 1 and change_number < argos.change_watermark()",
+            "submission_change_number",
+        ),
+    ] {
+        let sql = format!("explain (costs off) select * from argos.{from}");
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&mut *connection)
+            .await
+            .expect("a plan");
+        let plan = plan.join("\n");
+        assert!(plan.contains(index), "{from}\n{plan}");
+        assert!(!plan.contains("Seq Scan"), "{from}\n{plan}");
+    }
 }
 
 #[tokio::test]

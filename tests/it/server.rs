@@ -1,90 +1,37 @@
-//! Read numbers and fencing numbers never go backwards, whatever becomes of the database (I6).
-
-use argos_sync::simulator::Change;
-use sqlx::AssertSqlSafe;
+//! Databases that cannot hold a warehouse are refused before anything is written there.
 
 use crate::{
-    evidence::Clock,
-    truth::assert_equal,
-    world::{ALL_DAYS, KEY, World},
+    database,
+    world::{ALL_DAYS, World},
 };
 
-const BACKFILL: [&str; 4] = ["run", "--backfill", ALL_DAYS, "--restart"];
-
-async fn sql(world: &World, sql: &str) {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&world.pool).await.expect("the statement");
-}
-
 #[tokio::test]
-async fn changes_are_stored_although_the_sequences_were_rebuilt() {
-    let world = World::new(60, 20).await;
-    world.backfill().await;
-    // What a data-only restore or a logical replica leaves.
-    sql(
-        &world,
-        "alter sequence argos_sync.read_number restart with 1; alter sequence argos_sync.fence restart with 1",
-    )
-    .await;
-    for id in world.vendor.submission_ids(KEY).collect::<Vec<_>>() {
-        let edit = Change::Edit([("email".to_owned(), format!("{id}@example.com"))].into());
-        world.vendor.change(KEY, &id, edit).expect("the change");
+async fn a_database_that_is_not_utf_8_is_refused_by_name_and_stays_empty() {
+    let world = World::new(5, 5).await;
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let other = database::encoded(encoding).await;
+        let settings = [("database.url", other.url.as_str())];
+        let named = format!("the database has the encoding {encoding}");
+        let advice = "create database NAME encoding 'UTF8' template template0";
+        for arguments in
+            [&["migrate"][..], &["run", "--backfill", ALL_DAYS], &["deletions", "list"]]
+        {
+            let ran = world.run_with(&settings, arguments).await;
+            assert_eq!(ran.code(), 78, "{arguments:?} {ran:?}");
+            assert!(ran.stderr.contains(&named) && ran.stderr.contains(advice), "{ran:?}");
+        }
+        let check = world.run_with(&settings, &["check"]).await;
+        assert_eq!(check.code(), 1, "{check:?}");
+        assert!(check.stdout.contains(&format!("wrong  database: {named}")), "{check:?}");
+        assert!(check.stdout.contains(advice), "{check:?}");
+        let pool = other.pool().await;
+        let schemas: i64 =
+            sqlx::query_scalar("select count(*) from pg_namespace where nspname like 'argos%'")
+                .fetch_one(&pool)
+                .await
+                .expect("a count");
+        assert_eq!(schemas, 0, "nothing was written");
+        pool.close().await;
+        other.close().await;
     }
-    let ran = world.run(&BACKFILL).await;
-    assert_eq!(ran.code(), 0, "{ran:?}");
-    assert!(ran.stderr.contains("was behind the numbers in use"), "{ran:?}");
-    assert_equal(&world).await;
-    let covered = "select count(*) from argos_sync.coverage
-        join argos_sync.pass using (pass_id) where coverage.fence = pass.fence";
-    let days = world.number("select count(*) from argos_sync.coverage").await;
-    assert_eq!(world.number(covered).await, days, "the days are those of the last passes");
-    let ran = world.run(&BACKFILL).await;
-    assert!(!ran.stderr.contains("was behind"), "only once: {ran:?}");
-}
-
-#[tokio::test]
-async fn a_fence_that_was_rebuilt_holds_no_day_back() {
-    let world = World::new(60, 5).await;
-    let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
-    let settings = [("sync.since", "2025-03-01")];
-    assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
-    sql(&world, "alter sequence argos_sync.fence restart with 1").await;
-    clock.forward(25 * 60).await;
-    assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
-    let old = "select count(*) from argos_sync.coverage where as_of < '2025-04-03 00:00:00Z' and day > '2025-03-25'";
-    assert_eq!(world.number(old).await, 0);
-}
-
-#[tokio::test]
-async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_for_again() {
-    // The server turns into another one when it was asked which it is for so many times: at the start, between pages,
-    // among single calls.
-    for turn in [2, 4, 9] {
-        let world = World::new(90, 40).await;
-        sql(
-            &world,
-            &format!(
-                "create sequence public.asked;
-                 create or replace function argos_sync.server_identity() returns text language sql volatile
-                    as $$ select case when nextval('public.asked') <= {turn} then 'one' else 'two' end $$"
-            ),
-        )
-        .await;
-        let ran =
-            world.run_with(&[("client.page_size", "40")], &["run", "--backfill", ALL_DAYS]).await;
-        assert_eq!(ran.code(), 0, "{turn}: {ran:?}");
-        assert!(ran.stderr.contains("restored or failed over"), "{turn}: {ran:?}");
-        assert_eq!(world.number("select count(*) from argos_sync.detail_due").await, 0);
-        assert_equal(&world).await;
-    }
-}
-
-#[tokio::test]
-async fn the_server_names_itself() {
-    let world = World::new(1, 5).await;
-    let identity: String = sqlx::query_scalar("select argos_sync.server_identity()")
-        .fetch_one(&world.pool)
-        .await
-        .expect("an answer");
-    let (system, timeline) = identity.split_once('/').expect("two parts");
-    assert!(system.parse::<u64>().is_ok() && timeline == "00000001", "{identity}");
 }
