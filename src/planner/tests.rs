@@ -164,18 +164,18 @@ fn days_ahead_are_read_in_every_round_as_far_as_the_newest_window_reaches() {
     for (number, expected) in
         [(99, now), (100, now), (107, now), (108, at(101, 0, 0)), (200, at(193, 0, 0))]
     {
-        let next = next_look(&settings(), &known, day(number), now);
+        let next = next_look(&settings(), &known, day(number), &Clocks::agreeing(now));
         assert_eq!(next, Some((Lane::Fresh, expected)), "{number}");
     }
     for number in 108..120 {
-        let (lane, due) = next_look(&settings(), &known, day(number), now).unwrap();
+        let (lane, due) = next_look(&settings(), &known, day(number), &Clocks::agreeing(now)).unwrap();
         for (at, is_read) in [(due, true), (due - Duration::seconds(1), false)] {
             let tasks = plan(&settings(), &known, at);
             let windows = windows(&tasks, lane);
             assert_eq!(windows.iter().any(|it| it.contains(day(number))), is_read, "{number}");
         }
     }
-    assert!(next_look(&settings(), &known, Day::MAX, now).is_some());
+    assert!(next_look(&settings(), &known, Day::MAX, &Clocks::agreeing(now)).is_some());
 }
 
 #[test]

@@ -312,7 +312,7 @@ impl Warehouse {
         .map_err(WarehouseError::database("taking single calls from what is due"))?;
         let reads = answers.iter().filter_map(|(_, answer)| answer.read());
         let drawn = Drawn::of(reads, fences.iter().copied().max().unwrap_or_default());
-        self.check_server(&mut transaction, &drawn).await?;
+        self.check_numbers(&mut transaction, &drawn).await?;
         let mut tally = Tally::default();
         if let Some(now) = held.first().map(|row| row.now) {
             let ours: HashSet<&str> = held.iter().map(|row| row.id.as_str()).collect();
@@ -348,7 +348,7 @@ impl Warehouse {
         let mut transaction = self.begin_writing("storing what was fetched").await?;
         let now = super::now(&mut transaction).await?;
         let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
-        self.check_server(&mut transaction, &drawn).await?;
+        self.check_numbers(&mut transaction, &drawn).await?;
         let given: Vec<&Observation> = observations.iter().collect();
         let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);

@@ -84,7 +84,7 @@ impl Warehouse {
     }
 
     /// Refuses observations that were drawn before the server changed; in the transaction that would store them.
-    pub(super) async fn check_server(
+    pub(super) async fn check_numbers(
         &self,
         connection: &mut PgConnection,
         drawn: &Drawn,

@@ -121,7 +121,7 @@ impl Warehouse {
         let mut transaction = self.begin_writing("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;
         let drawn = Drawn::of(std::iter::once(page.read), claim.fence);
-        self.check_server(&mut transaction, &drawn).await?;
+        self.check_numbers(&mut transaction, &drawn).await?;
         let origin =
             Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
         let (asked, inside) =
