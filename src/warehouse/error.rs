@@ -172,7 +172,7 @@ impl WarehouseError {
             Self::NewerSchema => "run the newer release of argos-sync that made the schema",
             Self::OlderSchema => "run `argos-sync migrate`",
             Self::CorruptRaw(_) => {
-                "restore argos_raw from a backup, or backfill the record's day with --restart"
+                "run `argos-sync verify --repair`, which has lost items read again"
             }
             Self::Shape { .. } => "run `argos-sync check`; if it finds nothing, report a bug",
         }

@@ -11,6 +11,7 @@ mod blocked;
 mod body;
 mod budget;
 mod claim;
+mod compare;
 mod coverage;
 mod cycle;
 mod deletion;
@@ -36,15 +37,19 @@ mod raw;
 mod ready;
 mod received;
 mod renormalize;
+mod repair;
 mod replace;
 mod report;
 mod rows;
 mod run;
+mod sample;
 mod seen;
+mod sound;
 mod statements;
 mod store;
 mod tables;
 mod verdict;
+mod verify;
 
 use std::time::Duration;
 
@@ -78,12 +83,15 @@ pub use project::ProjectState;
 pub use quarantine::{QuarantinedItem, Retried};
 pub use received::{Body, Holding, Room};
 pub use renormalize::Renormalized;
+pub use repair::tables_of_records;
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, ProjectEnd, RunId, Tally};
+pub use sample::SampleReport;
 pub use seen::Seen;
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;
+pub use verify::{Chunk, Found, Verified};
 
 use crate::{
     domain::{ProjectName, ReadNumber, Stream},
