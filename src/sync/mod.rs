@@ -23,6 +23,7 @@ mod renormalize;
 mod run;
 mod settings;
 mod upkeep;
+mod verify;
 mod window;
 mod windows;
 mod writing;
@@ -46,6 +47,7 @@ pub use progress::{Progress, Seen};
 pub use quarantine::retry_quarantined;
 pub use renormalize::renormalize;
 pub use settings::{ProjectSettings, Settings};
+pub use verify::Verify;
 
 use crate::{
     client::{Client, SettingsError},
