@@ -8,10 +8,13 @@ use serde::Serialize;
 use super::{
     exit::{ExitStatus, Failed},
     open, print,
+    samples::{SampleJson, sample_as_text},
 };
 use crate::{
     config::Config,
-    warehouse::{BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SchemaState},
+    warehouse::{
+        BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SampleReport, SchemaState,
+    },
 };
 
 /// How to show it.
@@ -34,6 +37,7 @@ struct Standing {
     /// In the order of the projects.
     calls: Vec<CallsToday>,
     blocked_days: Vec<BlockedDay>,
+    samples: Vec<SampleReport>,
     runs: Vec<RunReport>,
 }
 
@@ -41,6 +45,7 @@ impl Standing {
     /// Whether a person should look: what is still being read, or will be tried again at the next bell, is not wrong.
     fn is_wrong(&self) -> bool {
         !self.blocked_days.is_empty()
+            || self.samples.iter().any(|sample| sample.known > 0)
             || self.projects.iter().any(|project| {
                 project.blocked_at.is_some()
                     || project.empty_unproven > 0
@@ -63,6 +68,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
+            samples: opened.warehouse.sample_reports().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
         }))
     };
@@ -111,7 +117,7 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, blocked_days, runs } = standing;
+    let Standing { projects, calls, blocked_days, samples, runs } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -190,6 +196,7 @@ fn as_text(standing: &Standing) -> String {
             tell(format_args!("could not read {more} more days: see status --json"));
         }
     }
+    text.extend(samples.iter().map(sample_as_text));
     text + "\n" + &runs_as_text(runs)
 }
 
@@ -245,6 +252,7 @@ fn in_words(outcome: Option<&str>) -> &str {
 struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
     blocked_days: Vec<BlockedDayJson<'a>>,
+    verification: Vec<SampleJson<'a>>,
     runs: Vec<RunJson<'a>>,
 }
 
@@ -356,8 +364,10 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             duplicate: run.duplicate,
         })
         .collect();
-    let mut text = serde_json::to_string_pretty(&StatusJson { projects, blocked_days, runs })
-        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
+    let verification = standing.samples.iter().map(SampleJson::of).collect();
+    let mut text =
+        serde_json::to_string_pretty(&StatusJson { projects, blocked_days, verification, runs })
+            .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
     text.push('\n');
     Ok(text)
 }

@@ -12,7 +12,7 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "run",
     "status",
     "check",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 11] = [
     "raw",
     "quarantine",
     "renormalize",
+    "verify",
     "migrate",
     "demo",
     "simulate",
