@@ -40,4 +40,5 @@ mod schema;
 mod sync;
 mod truth;
 mod undated;
+mod verify;
 mod world;
