@@ -6,12 +6,12 @@ use super::{
     Stream,
     exit::{ExitStatus, Failed},
     open::{self, Opened},
-    print, progress_bar, signal,
+    print, progress_bar, signal, verify,
 };
 use crate::{
     config::Config,
     domain::{Day, ProjectName, Window},
-    sync::{Backfill, Ended, ProjectOutcome, World, run_daemon, run_due},
+    sync::{Backfill, Ended, ProjectOutcome, Verify, World, run_daemon, run_due},
     warehouse::{RunId, Tally, WarehouseError},
 };
 
@@ -33,6 +33,10 @@ pub(super) struct RunOptions {
     /// Begin an unfinished backfill anew.
     #[arg(long, requires = "backfill")]
     restart: bool,
+    /// First rewrite rows of these days that differ from the raw items that are kept, as `verify --repair` does. Without it,
+    /// an item with the digest of the last one counts as unchanged, whatever is in the tables.
+    #[arg(long, requires = "backfill")]
+    repair: bool,
     /// Windows read at a time for each project, instead of `sync.workers`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -127,6 +131,14 @@ async fn work(
                     ExitStatus::Usage,
                     "no configured project has that stream",
                 ));
+            }
+            if options.repair {
+                let wanted: Vec<_> =
+                    world.projects.iter().filter(|project| backfill.wants(project)).collect();
+                let how = Verify { days: Some(window), repairs: true };
+                if verify::compare(&world, &wanted, how).await? == ExitStatus::Interrupted {
+                    return Ok(ExitStatus::Interrupted);
+                }
             }
             progress_bar::watch(&world.progress, backfill.run(&world)).await
         }

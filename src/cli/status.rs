@@ -9,11 +9,14 @@ use super::{
     clocks::{self, WrongClock},
     exit::{ExitStatus, Failed},
     open, print,
+    samples::{SampleJson, sample_as_text},
 };
 use crate::{
     config::Config,
     sync::host_time,
-    warehouse::{BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SchemaState},
+    warehouse::{
+        BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SampleReport, SchemaState,
+    },
 };
 
 /// How to show it.
@@ -42,6 +45,7 @@ struct Standing {
     /// Whether the configuration has each project, in their order.
     configured: Vec<bool>,
     blocked_days: Vec<BlockedDay>,
+    samples: Vec<SampleReport>,
     runs: Vec<RunReport>,
     wrong_clocks: Vec<WrongClock>,
 }
@@ -51,6 +55,7 @@ impl Standing {
     fn is_wrong(&self) -> bool {
         !self.blocked_days.is_empty()
             || !self.wrong_clocks.is_empty()
+            || self.samples.iter().any(|sample| sample.known > 0)
             || self.projects.iter().any(|project| {
                 project.blocked_at.is_some()
                     || project.empty_unproven > 0
@@ -74,6 +79,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
+            samples: opened.warehouse.sample_reports().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
             wrong_clocks: clocks::wrong_clocks(&opened.warehouse, host_time).await?,
         }))
@@ -123,7 +129,7 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, configured, blocked_days, runs, wrong_clocks } = standing;
+    let Standing { projects, calls, configured, blocked_days, samples, runs, wrong_clocks } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -207,6 +213,7 @@ fn as_text(standing: &Standing) -> String {
             tell(format_args!("could not read {more} more days: see status --json"));
         }
     }
+    text.extend(samples.iter().map(sample_as_text));
     for clock in wrong_clocks {
         let _infallible = writeln!(text, "\n{}; {}", clock.text, clocks::ADVICE);
     }
@@ -282,6 +289,7 @@ fn in_words(outcome: Option<&str>) -> &str {
 struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
     blocked_days: Vec<BlockedDayJson<'a>>,
+    verification: Vec<SampleJson<'a>>,
     runs: Vec<RunJson<'a>>,
     wrong_clocks: &'a [WrongClock],
 }
@@ -399,7 +407,8 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
         })
         .collect();
     let wrong_clocks = &standing.wrong_clocks;
-    let status = StatusJson { projects, blocked_days, runs, wrong_clocks };
+    let verification = standing.samples.iter().map(SampleJson::of).collect();
+    let status = StatusJson { projects, blocked_days, verification, runs, wrong_clocks };
     let mut text = serde_json::to_string_pretty(&status)
         .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
     text.push('\n');

@@ -38,6 +38,10 @@ pub struct Glance {
 }
 
 impl Digest {
+    /// Stored in place of the digest of a kept item that is lost, so that the next item of its kind is stored whatever it
+    /// shows. No item has it.
+    pub const LOST: Self = Self([0; 16]);
+
     /// Reads back what [`Digest::0`] stored; `None` when the length is wrong.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

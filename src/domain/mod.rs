@@ -10,6 +10,7 @@ mod item;
 mod lane;
 mod pass;
 mod project;
+mod share;
 mod window;
 
 pub use budget::{Grant, Spending, Spent};
@@ -19,4 +20,5 @@ pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, KeyId, Kind, ProjectName, Stream};
+pub use share::{CONFIDENCE_PERCENT, percent_at_most, share_below};
 pub use window::{Day, InvalidWindow, Reading, Window};

@@ -26,6 +26,7 @@ mod renormalize;
 mod run;
 mod settings;
 mod upkeep;
+mod verify;
 mod window;
 mod windows;
 mod writing;
@@ -52,6 +53,7 @@ pub use quarantine::retry_quarantined;
 pub use renormalize::renormalize;
 pub use run::free_gone_holders;
 pub use settings::{ProjectSettings, Settings};
+pub use verify::Verify;
 
 use crate::{
     client::{Client, SettingsError},

@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::{Project, World, renormalize::renormalize_some, writing::insist};
+use super::{Project, World, renormalize::renormalize_some, verify::verify_some, writing::insist};
 use crate::warehouse::WarehouseError;
 
 /// Does some of what there is to do, and yields once it is asked to.
@@ -22,5 +22,6 @@ async fn some(
         return Ok(());
     }
     insist(world, async || world.warehouse.forget_what_ended_long_ago().await).await?;
-    renormalize_some(world, project, yields).await
+    renormalize_some(world, project, yields).await?;
+    verify_some(world, project, yields).await
 }

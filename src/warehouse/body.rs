@@ -28,6 +28,9 @@ pub(super) const ZSTD: &str = "zstd";
 /// Fast, and on this data nearly as small as the slower levels.
 const LEVEL: i32 = 1;
 
+/// The first bytes of a body, which tell how long it is: zstd's longest frame header.
+pub(super) const HEAD_BYTES: i32 = 18;
+
 /// More than this does not come out of a body: the largest answer that is read at all.
 const INFLATED_BYTES_MAX: u64 = 64 << 20;
 
@@ -96,13 +99,17 @@ impl Inflater {
             needed if needed == DICTIONARY_ID => &mut self.with_dictionary,
             Some(_) => return Err(WarehouseError::CorruptRaw("unknown dictionary")),
         };
-        // Bodies are compressed whole, so that their frames tell how long they are.
-        let length = get_frame_content_size(body).ok().flatten();
-        let length = length.filter(|length| *length <= INFLATED_BYTES_MAX);
-        length
+        inflated_length(body)
             .and_then(|length| context.decompress(body, usize::try_from(length).ok()?).ok())
             .ok_or(WarehouseError::CorruptRaw("broken compression"))
     }
+}
+
+/// How many bytes a body has once inflated, out of its first [`HEAD_BYTES`]: bodies are compressed whole, so that their frames
+/// tell. `None` for what is not a body, or too long for one.
+pub(super) fn inflated_length(head: &[u8]) -> Option<u64> {
+    let length = get_frame_content_size(head).ok().flatten();
+    length.filter(|length| *length <= INFLATED_BYTES_MAX)
 }
 
 /// The bytes of one body as the vendor sent them.

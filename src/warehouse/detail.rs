@@ -1,6 +1,10 @@
 //! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,9 +13,11 @@ use super::{
     Scope, Tally, Warehouse, WarehouseError, absence,
     claim::LEASE_SECONDS,
     due::Rank,
+    held,
     numbers::Drawn,
     run::{self, RunId},
     store::{self, Observation, Origin},
+    verdict::{Verdict, verdict},
 };
 use crate::domain::ReadNumber;
 
@@ -144,6 +150,25 @@ async fn decide_suspects(
     }
     absence::is_there(connection, scope, &there).await?;
     absence::is_not_there(connection, scope, &not_there, now).await
+}
+
+/// How many of these items of repaired records are unchanged.
+async fn unchanged(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    observations: &[Observation],
+    repaired: &BTreeSet<String>,
+) -> Result<i64, WarehouseError> {
+    let ids: Vec<&str> = repaired.iter().map(String::as_str).collect();
+    let known = held::look_up(connection, scope, &ids).await?;
+    let is_same = |seen: &&Observation| {
+        let known =
+            seen.glance.as_ref().ok().and_then(|glance| Some((glance, known.get(&glance.id)?)));
+        known.is_some_and(|(glance, held)| {
+            verdict(Origin::Detail, seen.read, glance, held) == Verdict::Unchanged
+        })
+    };
+    Ok(i64::try_from(observations.iter().filter(is_same).count()).unwrap_or(i64::MAX))
 }
 
 impl Warehouse {
@@ -338,19 +363,26 @@ impl Warehouse {
         Ok(tally)
     }
 
-    /// Stores items that were asked for by name, through the same path as all others.
+    /// Stores items that were asked for by name, through the same path as all others, after damaged rows of their records
+    /// were rewritten. An unchanged item of such a record counts as updated.
     pub async fn commit_fetched(
         &self,
         scope: &Arc<Scope>,
         run: RunId,
         observations: &[Observation],
     ) -> Result<Tally, WarehouseError> {
+        // In a transaction of its own: who holds rows of known records must not wait for others to add new ones.
+        let repaired = self.repair_fetched(scope, observations).await?;
         let mut transaction = self.begin_writing("storing what was fetched").await?;
         let now = super::now(&mut transaction).await?;
         let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
         self.check_numbers(&mut transaction, &drawn).await?;
         let given: Vec<&Observation> = observations.iter().collect();
-        let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+        let same = unchanged(&mut transaction, scope, observations, &repaired).await?;
+        let mut tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+        let same = same.min(tally.unchanged);
+        tally.unchanged -= same;
+        tally.updated += same;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;

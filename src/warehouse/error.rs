@@ -202,7 +202,7 @@ impl WarehouseError {
                  again by a backfill"
             }
             Self::CorruptRaw(_) => {
-                "restore argos_raw from a backup, or backfill the record's day with --restart"
+                "run `argos-sync verify --repair`, which has lost items read again"
             }
             Self::Shape { .. } => "run `argos-sync check`; if it finds nothing, report a bug",
         }

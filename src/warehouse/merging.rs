@@ -53,6 +53,13 @@ impl Texts {
         Ok(Items { list, detail, damaged })
     }
 
+    /// The same without the list item.
+    fn parse_detail(&self) -> Result<Items<'_>, Malformed> {
+        let mut damaged = self.damaged;
+        let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
+        Ok(Items { list: None, detail, damaged })
+    }
+
     /// The record out of its items, and whether a text was changed on the way; `None` when there is none to read.
     pub(super) fn merge(&self, scope: &Scope) -> Option<(Merged<'_>, bool)> {
         let Items { list, detail, damaged } = self.parse().ok()?;
@@ -114,7 +121,9 @@ impl Both {
             Call::Detail => (Call::List, held.list),
         };
         let Some((_, number)) = number else { return Ok(Self { texts, other_is_lost: false }) };
-        let body = held.kept.as_ref().map_or(Ok(None), |kept| kept.body(other, inflater))?;
+        // An item that cannot be read back is lost: its record must not stop the others of its page.
+        let kept = held.kept.as_ref();
+        let body = kept.and_then(|kept| kept.body(other, inflater).ok().flatten());
         if let Some(body) = &body {
             texts.add(other, body, number);
         }
@@ -138,11 +147,13 @@ pub(super) fn merge<'a>(
 ) -> Result<Option<MergedWork<'a>>, WarehouseError> {
     let detail_is_newest =
         call == Call::Detail && work.held.list.is_none_or(|(_, number)| work.item.read > number);
-    if both.other_is_lost && !detail_is_newest {
+    let parsed = both.texts.parse();
+    if (both.other_is_lost || parsed.is_err()) && !detail_is_newest {
         return Ok(None);
     }
     let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
-    let Items { list, detail, damaged } = both.texts.parse().map_err(corrupt)?;
+    let parsed = parsed.or_else(|_malformed| both.texts.parse_detail());
+    let Items { list, detail, damaged } = parsed.map_err(corrupt)?;
     let contested = match (&list, &detail) {
         (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
         _ => false,

@@ -13,6 +13,7 @@ mod body;
 mod budget;
 mod claim;
 mod clock;
+mod compare;
 mod confirmed;
 mod coverage;
 mod cycle;
@@ -43,16 +44,20 @@ mod raw;
 mod ready;
 mod received;
 mod renormalize;
+mod repair;
 mod replace;
 mod report;
 mod rows;
 mod run;
+mod sample;
 mod seen;
 mod server;
+mod sound;
 mod statements;
 mod store;
 mod tables;
 mod verdict;
+mod verify;
 
 use std::time::Duration;
 
@@ -89,12 +94,15 @@ pub use project_rows::{Hindrance, KnownProject, ProjectRows};
 pub use quarantine::{QuarantinedItem, Retried};
 pub use received::{Body, Holding, Room};
 pub use renormalize::Renormalized;
+pub use repair::tables_of_records;
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, ProjectEnd, RunId, Tally};
+pub use sample::SampleReport;
 pub use seen::Seen;
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;
+pub use verify::{Chunk, Found, Verified};
 
 use self::numbers::KnownServer;
 use crate::{

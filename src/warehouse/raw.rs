@@ -138,6 +138,36 @@ pub(super) async fn read(
     Ok(rows.into_iter().map(kept).collect())
 }
 
+/// Id, packed bytes, first bytes of the list body, first bytes of the detail body.
+type HeadRow = (String, i32, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// How many bytes the kept items of these records take in memory, packed and inflated. Reads the first bytes of each only.
+pub(super) async fn weights(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, u64>, WarehouseError> {
+    let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
+    let sql = format!(
+        "select {id}, coalesce(octet_length(list_body), 0) + coalesce(octet_length(detail_body), 0),
+            substring(list_body for $3), substring(detail_body for $3) from {rows}",
+        rows = statements::found(table, id, "*"),
+    );
+    let rows: Vec<HeadRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(body::HEAD_BYTES)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("weighing raw items"))?;
+    let weight = |(id, packed, list, detail): HeadRow| {
+        let heads = [list, detail].into_iter().flatten();
+        let inflated: u64 = heads.filter_map(|head| body::inflated_length(&head)).sum();
+        (id, inflated + u64::try_from(packed).unwrap_or_default())
+    };
+    Ok(rows.into_iter().map(weight).collect())
+}
+
 fn column(call: Call) -> &'static str {
     match call {
         Call::List => "list_body",

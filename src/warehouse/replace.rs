@@ -153,7 +153,7 @@ fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String 
 
 /// Whether a column of what is given is another than what stands there; `None` where all columns belong to the key. As a
 /// `case`, so that PostgreSQL does not look into what it knows of each column for how many rows that may be.
-fn differs(table: &Table) -> Option<String> {
+pub(super) fn differs(table: &Table) -> Option<String> {
     let plain = plain_columns(table);
     (!plain.is_empty()).then(|| {
         format!(
@@ -197,6 +197,15 @@ fn insert(table: &Table, condition: &str) -> String {
 
 /// Removes the rows that the records have no more.
 fn remove(table: &Table) -> String {
+    format!(
+        "delete from {table} as held using {surplus}\nwhere held.ctid = surplus.place",
+        table = table.qualified(),
+        surplus = surplus(table),
+    )
+}
+
+/// The rows of the `known` records that are not among those given, as they stand in `from`, with their `place`.
+pub(super) fn surplus(table: &Table) -> String {
     let of_record = format!("own.{} = known.id", table.id_column());
     let (known, condition) = if table.key == Key::Ordinal {
         let counts = 3 + given_columns(table).len();
@@ -209,16 +218,13 @@ fn remove(table: &Table) -> String {
             format!("{of_record} and not exists (select from {kept} where {})", same(&key, "kept"));
         (unnest("known", 2, &[("id", "text")]), condition)
     };
-    format!(
-        "delete from {table} as held using {known}\ncross join {surplus}\nwhere held.ctid = surplus.place",
-        table = table.qualified(),
-        surplus = looked_up(table, "own.ctid as place", &condition, "surplus"),
-    )
+    let rows = looked_up(table, "own.ctid as place", &condition, "surplus");
+    format!("{known}\ncross join {rows}")
 }
 
 /// What is given, from that argument on: arrays taken apart side by side, row by row. In `from` they would be written down
 /// first.
-fn side_by_side(first: usize, columns: &[(&str, &str)]) -> String {
+pub(super) fn side_by_side(first: usize, columns: &[(&str, &str)]) -> String {
     let values = list(columns.iter().enumerate(), |(index, (name, kind))| {
         format!("unnest(${}::{kind}[]) as {name}", first + index)
     });

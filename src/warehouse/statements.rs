@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    history, raw,
+    compare, history, raw,
     replace::{self, Changes},
 };
 use crate::{
@@ -30,6 +30,10 @@ pub(super) struct Statements {
     pub(super) changes: Vec<Option<Changes>>,
     /// For each table: records which elements came and went; only where a history of them is kept.
     pub(super) elements: Vec<Option<&'static str>>,
+    /// For each table: returns which records, or which sets, have other rows than those given.
+    pub(super) compare: Vec<&'static str>,
+    /// For each table of sets: rewrites those that differ.
+    pub(super) rewrite: Vec<Option<&'static str>>,
 }
 
 impl Statements {
@@ -63,7 +67,10 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         let inserts = [statements.insert_listed, statements.insert_detailed];
         let changes = statements.changes.iter().flatten();
         let changes = changes.flat_map(|changes| [changes.whole.sql, changes.small.sql]);
-        inserts.into_iter().chain(statements.replace.iter().copied()).chain(changes).chain(elements)
+        let compared = statements.compare.iter().copied();
+        let rewritten = statements.rewrite.iter().copied().flatten();
+        let written = inserts.into_iter().chain(statements.replace.iter().copied()).chain(changes);
+        written.chain(elements).chain(compared).chain(rewritten)
     })
 }
 
@@ -76,6 +83,8 @@ fn compose(stream: Stream) -> Statements {
         replace: tables.iter().map(|table| &*replace::compose(table).leak()).collect(),
         changes: tables.iter().map(replace::compose_changes).collect(),
         elements: tables.iter().map(elements).collect(),
+        compare: tables.iter().map(|table| &*compare::compose(table).leak()).collect(),
+        rewrite: tables.iter().map(compare::compose_rewrite).collect(),
     }
 }
 

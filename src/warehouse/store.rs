@@ -342,12 +342,14 @@ fn is_listed(origin: Origin) -> bool {
     matches!(origin, Origin::List { reading: Reading::Window(_), .. })
 }
 
-/// Whether a known record changed at the vendor. That its first single call tells more is no change.
+/// Whether a known record changed at the vendor. Its first detail call changes nothing, and neither does the first item after a
+/// lost one.
 fn is_move(origin: Origin, work: &Work) -> bool {
-    match origin.call() {
-        Call::List => work.is_news() && work.held.list.is_some(),
-        Call::Detail => work.held.detail.is_some_and(|(digest, _)| digest != work.item.digest),
-    }
+    let known = match origin.call() {
+        Call::List => work.held.list,
+        Call::Detail => work.held.detail,
+    };
+    known.is_some_and(|(digest, _)| digest != work.item.digest && digest != Digest::LOST)
 }
 
 /// The day that an undated record belongs to.

@@ -41,7 +41,7 @@ pub(super) struct Stored<'a> {
 
 impl Stored<'_> {
     /// The rows of a table, by its place in the catalogue.
-    fn rows(&self, index: usize) -> &[Row<'_>] {
+    pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
         self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
     }
 }
@@ -153,7 +153,7 @@ async fn write_table(
 }
 
 /// Adds what the statement of a table takes behind the project.
-fn bind(
+pub(super) fn bind(
     arguments: &mut PgArguments,
     (index, table): (usize, &'static Table),
     records: &[&Stored<'_>],
@@ -258,7 +258,7 @@ pub(super) async fn empty(
 }
 
 /// What a statement takes: the project, then what `add` adds.
-fn arguments(
+pub(super) fn arguments(
     project: &ProjectName,
     add: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,
 ) -> Result<PgArguments, WarehouseError> {

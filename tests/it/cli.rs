@@ -21,6 +21,7 @@ const COMMANDS: [&str; 12] = [
     "project",
     "quarantine",
     "renormalize",
+    "verify",
     "migrate",
     "demo",
     "simulate",

@@ -50,4 +50,5 @@ mod server;
 mod sync;
 mod truth;
 mod undated;
+mod verify;
 mod world;

@@ -1,0 +1,154 @@
+//! Compares records with the raw items that are kept: all of them for a command, a few at random
+//! after each round of the daemon.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::{Project, World, writing::insist};
+use crate::{
+    domain::{Day, Window},
+    warehouse::{self, Chunk, RawStorage, Verified, WarehouseError},
+};
+
+/// Random records that are compared after one round of the daemon, at most.
+const SAMPLE: i64 = 100;
+
+/// Records known to differ that are compared again after one round, at most.
+const KNOWN: i64 = 100;
+
+/// No more is compared after one round once so much time has passed.
+const SAMPLE_TIME: Duration = Duration::from_secs(2);
+
+/// What to compare, and whether to rewrite what differs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Verify {
+    /// Records of these days only; `None`: all, and rows without a record too.
+    pub days: Option<Window>,
+    /// Rewrites rows that differ, and makes detail calls due where kept items are lost.
+    pub repairs: bool,
+}
+
+impl Verify {
+    /// Compares the records of a project with their kept items. Ends early when the program has to
+    /// end.
+    pub async fn run(&self, world: &World, project: &Project) -> Result<Verified, WarehouseError> {
+        let mut done = Verified::default();
+        if project.scope.raw == RawStorage::Zstd {
+            match self.days {
+                None => self.walk(world, project, None, &mut done).await?,
+                Some(window) => {
+                    for day in window.days() {
+                        self.walk(world, project, Some(day), &mut done).await?;
+                    }
+                }
+            }
+        }
+        if self.days.is_none() {
+            self.look_for_rows_without_record(world, project, &mut done).await?;
+        }
+        let is_repaired = self.repairs && self.days.is_none() && done.differing > 0;
+        if is_repaired && !world.stop.is_cancelled() {
+            insist(world, async || world.warehouse.forget_samples(&project.scope).await).await?;
+        }
+        Ok(done)
+    }
+
+    /// Goes through the records of a day, or of all, in the order of their ids.
+    async fn walk(
+        &self,
+        world: &World,
+        project: &Project,
+        day: Option<Day>,
+        done: &mut Verified,
+    ) -> Result<(), WarehouseError> {
+        let (warehouse, scope) = (&world.warehouse, &project.scope);
+        let mut behind = String::new();
+        while !world.stop.is_cancelled() {
+            let comparing = async || warehouse.verify_next(scope, day, &behind).await;
+            let Some(chunk) = insist(world, comparing).await? else { break };
+            *done += chunk.verified;
+            if self.repairs && !chunk.found.is_empty() {
+                let repairing = async || warehouse.repair(scope, &chunk.found).await;
+                *done += insist(world, repairing).await?;
+            }
+            let Some(last) = chunk.ids.into_iter().next_back() else { break };
+            behind = last;
+        }
+        Ok(())
+    }
+
+    /// Goes through the data tables in search of rows whose record is not known.
+    async fn look_for_rows_without_record(
+        &self,
+        world: &World,
+        project: &Project,
+        done: &mut Verified,
+    ) -> Result<(), WarehouseError> {
+        let scope = &project.scope;
+        for table in warehouse::tables_of_records(project.stream()) {
+            let mut behind = String::new();
+            while !world.stop.is_cancelled() {
+                let step = async || {
+                    let asks = self.repairs;
+                    world.warehouse.rows_without_record(scope, &table, &behind, asks).await
+                };
+                let Some((ids, last)) = insist(world, step).await? else { break };
+                if !ids.is_empty() {
+                    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+                    *done.without_record.entry(table.clone()).or_default() += count;
+                }
+                behind = last;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares some random records, and those that are known to differ, until asked to yield.
+pub(super) async fn verify_some(
+    world: &World,
+    project: &Project,
+    yields: &dyn Fn() -> bool,
+) -> Result<(), WarehouseError> {
+    if project.scope.raw == RawStorage::None {
+        return Ok(());
+    }
+    let (warehouse, scope) = (&world.warehouse, &project.scope);
+    let end = Instant::now() + SAMPLE_TIME;
+    let is_over = || world.stop.is_cancelled() || yields() || Instant::now() >= end;
+    let knowing = async || warehouse.known_differences(scope, KNOWN).await;
+    let known = insist(world, knowing).await?;
+    let drawing = async || warehouse.draw_records(scope, SAMPLE).await;
+    let drawn = insist(world, drawing).await?;
+    for (ids, is_sample) in [(drawn, true), (known, false)] {
+        let mut left = ids.as_slice();
+        while !left.is_empty() && !is_over() {
+            let comparing = async || warehouse.verify_ids(scope, left).await;
+            let chunk = insist(world, comparing).await?;
+            insist(world, async || warehouse.note_compared(scope, &chunk, is_sample).await).await?;
+            if is_sample {
+                tell(project, &chunk);
+            }
+            left = left.get(chunk.ids.len()..).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// Logs what was found, by table.
+fn tell(project: &Project, chunk: &Chunk) {
+    let Verified { compared, differing, lost_raw, differing_by_table, .. } = &chunk.verified;
+    if chunk.found.is_empty() {
+        debug!(project = %project.name(), compared, "random records equal their raw items");
+        return;
+    }
+    let tables: Vec<_> =
+        differing_by_table.iter().map(|(table, records)| format!("{table} {records}")).collect();
+    let tables = tables.join(", ");
+    warn!(
+        project = %project.name(), compared, differing, lost_raw, tables,
+        "records differ from their raw items; `argos-sync verify --repair` rewrites them"
+    );
+}
