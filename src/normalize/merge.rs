@@ -2,12 +2,13 @@
 //!
 //! A detail is complete: where it is newer it is the record, and what it leaves out is null. A list item may be sparse:
 //! where it is newer, every leaf it carries wins, and what only the detail carries stays; null in a list waits for the
-//! next detail. Of an array that both carry, the newer one says which elements there are, and each is merged with the
+//! next detail. A newer list item whose own times are earlier than the detail's may come from a list that lags behind: the
+//! detail stays the record until a later one answers. Of an array that both carry, the newer one says which elements there are, and each is merged with the
 //! one of the same natural key, else of the same position.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{catalogue::natural_key, submission::is_deleted};
+use super::{Times, catalogue::natural_key, submission::is_deleted};
 use crate::{
     domain::ReadNumber,
     json::{Json, Member},
@@ -33,6 +34,11 @@ pub fn merge<'a>(
         (Some((list, _)), None) => list,
         (None, Some((detail, _))) => detail,
         (Some((_, asked)), Some((detail, answered))) if answered > asked => detail,
+        (Some((list, _)), Some((detail, _)))
+            if Times::of(&detail).is_later_than(&Times::of(&list)) =>
+        {
+            detail
+        }
         (Some((list, _)), Some((detail, _))) => overlay(list, detail),
     };
     Some(Merged { value, detail_is_deleted })
@@ -160,6 +166,16 @@ mod tests {
     fn a_newer_detail_is_the_record() {
         let detail = r#"{"kyc":{"result":"pending"},"memo":null}"#;
         assert_eq!(merged(r#"{"kyc":{"result":"approved"},"extra":1}"#, detail, 1, 2), detail);
+    }
+
+    #[test]
+    fn a_newer_list_item_with_an_earlier_time_leaves_the_detail_as_it_is() {
+        let detail = r#"{"kyc":{"result":"approved"},"updated_at":"2025-01-02T00:00:00.000Z"}"#;
+        let stale = r#"{"kyc":{"result":"pending"},"updated_at":"2025-01-01T00:00:00.000Z"}"#;
+        assert_eq!(merged(stale, detail, 2, 1), detail);
+        let taken_back = r#"{"kyc":{"result":"pending"},"updated_at":"2025-01-03T00:00:00.000Z"}"#;
+        assert_eq!(merged(taken_back, detail, 2, 1), taken_back);
+        assert_eq!(merged(detail, stale, 1, 2), stale, "read numbers decide");
     }
 
     #[test]

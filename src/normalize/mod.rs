@@ -4,10 +4,12 @@
 //! [`Note`]; only an item without a usable id is refused ([`Refusal`]) and goes to quarantine whole.
 
 pub mod catalogue;
+mod doubt;
 mod faceauth;
 mod merge;
 mod note;
 mod policy;
+mod sparse;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -21,8 +23,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+pub use doubt::Times;
 pub use merge::{Merged, merge, overlay};
 pub use note::{Found, Note};
+pub use sparse::Objects;
 pub use submission::DELETED;
 pub use value::Cell;
 
@@ -32,7 +36,7 @@ use crate::{
 };
 
 /// Rises whenever the same item would give other rows; a record written by an older one is refilled from raw.
-pub const VERSION: i16 = 2;
+pub const VERSION: i16 = 3;
 
 /// Longest id that is stored, in bytes (contract U17).
 pub const ID_BYTES_MAX: usize = 255;
@@ -199,14 +203,21 @@ impl<'a> Normalized<'a> {
 
     /// Whether the record's state is one that it usually keeps.
     fn is_decided(&self, stream: Stream) -> bool {
+        matches!(self.state(stream), Some("approved" | "rejected"))
+    }
+
+    /// The record's state, in lower case.
+    pub fn state(&self, stream: Stream) -> Option<&str> {
         let column = match stream {
             Stream::Submission => "kyc_result",
             Stream::Faceauth => "status",
         };
         let mut tables = catalogue::tables(stream).iter().zip(&self.rows);
         let found = tables.find(|(table, _)| table.name == stream.as_str());
-        let state = found.and_then(|(table, rows)| rows.first()?.get(table.position(column)?));
-        matches!(state, Some(Cell::Text(state)) if matches!(state.as_ref(), "approved" | "rejected"))
+        match found.and_then(|(table, rows)| rows.first()?.get(table.position(column)?)) {
+            Some(Cell::Text(state)) => Some(state),
+            Some(_) | None => None,
+        }
     }
 
     /// Forgets whom the record is about: the personal tables' rows, and the pseudonyms.
