@@ -9,6 +9,7 @@ mod item;
 mod lane;
 mod pass;
 mod project;
+mod sparse;
 mod window;
 
 pub use budget::{Grant, Spending, Spent};
@@ -17,4 +18,5 @@ pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, Kind, ProjectName, Stream};
+pub use sparse::SparseRecord;
 pub use window::{Day, InvalidWindow, Reading, Window};
