@@ -18,6 +18,7 @@ mod run;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod sparse;
 mod status;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     exit::{ExitStatus, Failed},
     open, print,
+    sparse::{self, Sparse},
 };
 use crate::{
     config::Config,
@@ -35,6 +36,7 @@ struct Standing {
     calls: Vec<CallsToday>,
     blocked_days: Vec<BlockedDay>,
     runs: Vec<RunReport>,
+    sparse: Vec<Sparse>,
 }
 
 impl Standing {
@@ -64,6 +66,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
+            sparse: sparse::of_all(config, &opened.warehouse).await?,
         }))
     };
     let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
@@ -111,7 +114,7 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, blocked_days, runs } = standing;
+    let Standing { projects, calls, blocked_days, runs, sparse } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -150,6 +153,7 @@ fn as_text(standing: &Standing) -> String {
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
+    text.extend(sparse.iter().map(Sparse::as_text));
     for project in projects {
         let name = &project.project;
         let mut tell = |line: std::fmt::Arguments<'_>| {
@@ -272,6 +276,7 @@ struct ProjectJson<'a> {
     last_outcome: Option<&'a str>,
     last_ended_at: Option<DateTime<Utc>>,
     last_trouble: Option<&'a str>,
+    sparse: sparse::SparseJson,
 }
 
 #[derive(Serialize)]
@@ -326,6 +331,11 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             last_outcome: project.last_outcome.as_deref(),
             last_ended_at: project.last_ended_at,
             last_trouble: project.last_trouble.as_deref(),
+            sparse: standing
+                .sparse
+                .iter()
+                .find(|sparse| sparse.project() == project.project)
+                .map_or_else(sparse::SparseJson::default, Sparse::as_json),
         })
         .collect();
     let blocked_days = standing

@@ -9,6 +9,7 @@ use super::{
     Project, World, backfill, detail,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
+    sparse,
     windows::read_windows,
     writing::insist,
 };
@@ -75,6 +76,7 @@ async fn due(
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         outlook.tasks().into_iter().partition(|task| is_urgent(task.lane));
     let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
+    sparse::schedule(world, project, &outlook).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Rank::News, &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}

@@ -213,7 +213,8 @@ pub(super) async fn delete(
             order by held.id for update of held)
          update argos_sync.record as held
          set deleted_at = $5, absent = true, unlisted = false, unsettled = false, contested = false, moved_at = null,
-            list_digest = null, detail_digest = null, detail_no = number
+            list_digest = null, detail_digest = null, detail_no = number,
+            doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null
          from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
          returning held.id",
         scope.project.as_str(),

@@ -10,6 +10,7 @@ use super::{
     claim::LEASE_SECONDS,
     due::Rank,
     run::{self, RunId},
+    sparse,
     store::{self, Observation, Origin},
 };
 use crate::domain::ReadNumber;
@@ -297,6 +298,7 @@ impl Warehouse {
             decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
+            sparse::note_reads(&mut transaction, scope, &observations, now).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
@@ -316,6 +318,7 @@ impl Warehouse {
         let now = super::now(&mut transaction).await?;
         let given: Vec<&Observation> = observations.iter().collect();
         let tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+        sparse::note_reads(&mut transaction, scope, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         run::count(&mut transaction, run, scope, &tally, run::Source::Details(calls)).await?;
         transaction

@@ -46,6 +46,9 @@ async fn the_data_tables_are_those_of_the_catalogue() {
             add("first_seen_at", "timestamp with time zone");
             add("changed_at", "timestamp with time zone");
         }
+        if table.name == "submission" {
+            add("detail_read_at", "timestamp with time zone");
+        }
         for column in table.columns {
             add(column.name, column.kind.sql());
         }

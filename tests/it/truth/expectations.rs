@@ -24,6 +24,7 @@ pub(super) const NOT_COMPARED: &[&str] = &[
     "project",
     "first_seen_at",
     "changed_at",
+    "detail_read_at",
     "id_image",
     "id_back_image",
     "selfie_image",
