@@ -89,6 +89,17 @@ fn as_text(
             "contested       list and single call disagree; the one asked last counts"
         ));
     }
+    if standing.doubted {
+        tell(format_args!(
+            "set aside       a list item that is older than the record by the vendor's own times; a single call decides"
+        ));
+    }
+    if standing.sparse {
+        tell(format_args!(
+            "sparse          lists leave kyc or aml out; scheduled single calls read it, the next after {}",
+            time(standing.detail_next_at)
+        ));
+    }
     if let Some(missed_at) = standing.missed_at {
         let calls = if standing.absent_at.is_some() {
             "one single call has not found it; another decides"

@@ -21,6 +21,7 @@ mod samples;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod sparse;
 mod status;
 mod verify;
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     exit::{ExitStatus, Failed},
     open, print, run,
+    sparse::{self, Sparse},
 };
 use crate::{
     config::Config,
@@ -37,12 +38,16 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
             None => world.projects.iter().collect(),
             Some(name) => vec![open::project_named(&world, Some(name))?],
         };
+        let sparse = sparse::of_all(config, &opened.warehouse).await?;
         let mut rows = Vec::new();
         let mut notes = String::new();
         for project in projects {
-            let planned = Planned::of(&world, project, options.backfill).await?;
+            let sparse = sparse.iter().find(|sparse| sparse.project() == project.name().as_str());
+            let due = sparse.filter(|_| options.backfill.is_none()).map_or(0, Sparse::due);
+            let planned = Planned::of(&world, project, options.backfill, due).await?;
             rows.extend(planned.rows(&Limits::of(config, project)));
             planned.note(project, &mut notes);
+            notes.extend(sparse.map(Sparse::as_text));
         }
         Ok::<_, Failed>(print::table(&HEAD, &rows) + &notes)
     };
@@ -90,7 +95,7 @@ impl Limits {
 /// A project's plan with its cost.
 struct Planned {
     cost: Cost,
-    /// Single calls that are due already, and those that new records will need.
+    /// Single calls that are due already, those that new records will need, and those whose schedule has come.
     details: u64,
 }
 
@@ -99,6 +104,7 @@ impl Planned {
         world: &World,
         project: &Project,
         backfill: Option<Window>,
+        scheduled: u64,
     ) -> Result<Self, Failed> {
         let outlook = Outlook::of(world, project).await?;
         let tasks = match backfill {
@@ -108,7 +114,7 @@ impl Planned {
         let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
         let waiting =
             world.warehouse.details_due(project.scope(), std::time::Duration::ZERO).await?;
-        let mut details = u64::try_from(waiting).unwrap_or_default();
+        let mut details = u64::try_from(waiting).unwrap_or_default() + scheduled;
         if project.stream() == Stream::Submission && project.scope().detail != DetailMode::Never {
             details += cost.expected_records;
         }

@@ -10,6 +10,7 @@ use super::{
     exit::{ExitStatus, Failed},
     open, print,
     samples::{SampleJson, sample_as_text},
+    sparse::{self, Sparse},
 };
 use crate::{
     config::Config,
@@ -48,6 +49,7 @@ struct Standing {
     samples: Vec<SampleReport>,
     runs: Vec<RunReport>,
     wrong_clocks: Vec<WrongClock>,
+    sparse: Vec<Sparse>,
 }
 
 impl Standing {
@@ -82,6 +84,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             samples: opened.warehouse.sample_reports().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
             wrong_clocks: clocks::wrong_clocks(&opened.warehouse, host_time).await?,
+            sparse: sparse::of_all(config, &opened.warehouse).await?,
         }))
     };
     let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
@@ -129,7 +132,16 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, configured, blocked_days, samples, runs, wrong_clocks } = standing;
+    let Standing {
+        projects,
+        calls,
+        configured,
+        blocked_days,
+        samples,
+        runs,
+        wrong_clocks,
+        sparse,
+    } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -168,6 +180,7 @@ fn as_text(standing: &Standing) -> String {
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
+    text.extend(sparse.iter().map(Sparse::as_text));
     for (project, is_configured) in projects.iter().zip(configured) {
         let name = &project.project;
         let mut tell = |line: std::fmt::Arguments<'_>| {
@@ -320,6 +333,7 @@ struct ProjectJson<'a> {
     last_outcome: Option<&'a str>,
     last_ended_at: Option<DateTime<Utc>>,
     last_trouble: Option<&'a str>,
+    sparse: sparse::SparseJson,
 }
 
 #[derive(Serialize)]
@@ -376,6 +390,11 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             last_outcome: project.last_outcome.as_deref(),
             last_ended_at: project.last_ended_at,
             last_trouble: project.last_trouble.as_deref(),
+            sparse: standing
+                .sparse
+                .iter()
+                .find(|sparse| sparse.project() == project.project)
+                .map_or_else(sparse::SparseJson::default, Sparse::as_json),
         })
         .collect();
     let blocked_days = standing

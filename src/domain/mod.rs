@@ -11,6 +11,7 @@ mod lane;
 mod pass;
 mod project;
 mod share;
+mod sparse;
 mod window;
 
 pub use budget::{Grant, Spending, Spent};
@@ -21,4 +22,5 @@ pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, KeyId, Kind, ProjectName, Stream};
 pub use share::{CONFIDENCE_PERCENT, percent_at_most, share_below};
+pub use sparse::SparseRecord;
 pub use window::{Day, InvalidWindow, Reading, Window};

@@ -2,14 +2,15 @@
 //!
 //! A detail is complete: where it is newer it is the record, and what it leaves out is null. A list item may be sparse:
 //! where it is newer, every leaf it carries wins, and what only the detail carries stays; null in a list waits for the
-//! next detail. Of an array that both carry, the newer one says which elements there are, and each is merged with the
+//! next detail. A newer list item whose own times are earlier than the detail's may come from a list that lags behind: the
+//! detail stays the record until a later one answers. Of an array that both carry, the newer one says which elements there are, and each is merged with the
 //! one of the same natural key, else of the same position.
 //!
 //! An item with the vendor's mark of a deletion says nothing about the facts: it counts only where no other item is there.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{catalogue::natural_key, mark::mark};
+use super::{Times, catalogue::natural_key, mark::mark};
 use crate::{
     domain::{ReadNumber, Stream},
     json::{Json, Member},
@@ -41,6 +42,11 @@ pub fn merge<'a>(
         (Some((list, _)), None) => list,
         (None, Some((detail, _))) => detail,
         (Some((_, asked)), Some((detail, answered))) if answered > asked => detail,
+        (Some((list, _)), Some((detail, _)))
+            if Times::of(&detail).is_later_than(&Times::of(&list)) =>
+        {
+            detail
+        }
         (Some((list, _)), Some((detail, _))) => overlay(list, detail),
     };
     Some(Merged { value })
@@ -180,6 +186,16 @@ mod tests {
         assert_eq!(merged(marked, live, 2, 1), live);
         assert_eq!(merged(live, marked, 1, 2), live);
         assert_eq!(merged(marked, marked, 2, 1), marked);
+    }
+
+    #[test]
+    fn a_newer_list_item_with_an_earlier_time_leaves_the_detail_as_it_is() {
+        let detail = r#"{"kyc":{"result":"approved"},"updated_at":"2025-01-02T00:00:00.000Z"}"#;
+        let stale = r#"{"kyc":{"result":"pending"},"updated_at":"2025-01-01T00:00:00.000Z"}"#;
+        assert_eq!(merged(stale, detail, 2, 1), detail);
+        let taken_back = r#"{"kyc":{"result":"pending"},"updated_at":"2025-01-03T00:00:00.000Z"}"#;
+        assert_eq!(merged(taken_back, detail, 2, 1), taken_back);
+        assert_eq!(merged(detail, stale, 1, 2), stale, "read numbers decide");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! [`Note`]; only an item without a usable id is refused ([`Refusal`]) and goes to quarantine whole.
 
 pub mod catalogue;
+mod doubt;
 mod faceauth;
 mod mark;
 mod merge;
 mod note;
 mod policy;
+mod sparse;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -22,9 +24,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+pub use doubt::Times;
 pub use mark::{DELETED, Mark, Presence, mark_in, presence};
 pub use merge::{Merged, merge, overlay};
 pub use note::{Found, Note};
+pub use sparse::Objects;
 pub use value::Cell;
 
 use crate::{
@@ -198,14 +202,21 @@ impl<'a> Normalized<'a> {
 
     /// Whether the record's state is one that it usually keeps.
     fn is_decided(&self, stream: Stream) -> bool {
+        matches!(self.state(stream), Some("approved" | "rejected"))
+    }
+
+    /// The record's state, in lower case.
+    pub fn state(&self, stream: Stream) -> Option<&str> {
         let column = match stream {
             Stream::Submission => "kyc_result",
             Stream::Faceauth => "status",
         };
         let mut tables = catalogue::tables(stream).iter().zip(&self.rows);
         let found = tables.find(|(table, _)| table.name == stream.as_str());
-        let state = found.and_then(|(table, rows)| rows.first()?.get(table.position(column)?));
-        matches!(state, Some(Cell::Text(state)) if matches!(state.as_ref(), "approved" | "rejected"))
+        match found.and_then(|(table, rows)| rows.first()?.get(table.position(column)?)) {
+            Some(Cell::Text(state)) => Some(state),
+            Some(_) | None => None,
+        }
     }
 
     /// Empties the cells that hold the label of a deletion: it is a value of none of them.

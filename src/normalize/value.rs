@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
-use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 use super::catalogue::Type;
 use crate::json::Json;
@@ -228,16 +228,23 @@ fn time<'a>(
 /// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC. In UTC it lies in the years 1 to 9999: others
 /// cannot be read by most client libraries of PostgreSQL.
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
-    let time = parse_zoned_time(text)?.with_timezone(&Utc);
-    YEARS.contains(&time.year()).then_some(time)
+    parse_moment(text).map(|(at, _)| at)
+}
+
+/// The same with the smallest step that the text can express: a day, a minute, a second or a part of one.
+pub(super) fn parse_moment(text: &str) -> Option<(DateTime<Utc>, TimeDelta)> {
+    let (at, step) = parse_zoned_time(text)?;
+    let at = at.with_timezone(&Utc);
+    YEARS.contains(&at.year()).then_some((at, step))
 }
 
 /// The same with its zone, whatever year it is in UTC.
-fn parse_zoned_time(text: &str) -> Option<DateTime<FixedOffset>> {
+fn parse_zoned_time(text: &str) -> Option<(DateTime<FixedOffset>, TimeDelta)> {
     let date = date_of(text.get(..10)?)?;
     let rest = text.get(10..)?;
     if rest.is_empty() {
-        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset());
+        let midnight = date.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset();
+        return Some((midnight, TimeDelta::days(1)));
     }
     let separator = rest.as_bytes().get(2 + 1).copied()?;
     if !matches!((rest.as_bytes().first()?, separator), (b'T' | b't' | b' ', b':') | (b'-', b'-')) {
@@ -245,9 +252,9 @@ fn parse_zoned_time(text: &str) -> Option<DateTime<FixedOffset>> {
     }
     let hour = two(rest, 1)?;
     let minute = two(rest, 4)?;
-    let (second, tail) = match rest.as_bytes().get(6) {
-        Some(byte) if *byte == separator => (two(rest, 7)?, rest.get(9..)?),
-        _ if separator == b':' => (0, rest.get(6..)?),
+    let (second, tail, step) = match rest.as_bytes().get(6) {
+        Some(byte) if *byte == separator => (two(rest, 7)?, rest.get(9..)?, TimeDelta::seconds(1)),
+        _ if separator == b':' => (0, rest.get(6..)?, TimeDelta::minutes(1)),
         _ => return None,
     };
     let (fraction, zone) =
@@ -260,7 +267,9 @@ fn parse_zoned_time(text: &str) -> Option<DateTime<FixedOffset>> {
         };
     // A leap second counts as the second before it.
     let time = date.and_hms_nano_opt(hour, minute, second.min(59), nanoseconds(fraction)?)?;
-    at_zone(time, zone)
+    let digits = u32::try_from(fraction.len().min(9)).ok()?;
+    let step = if digits == 0 { step } else { TimeDelta::nanoseconds(10_i64.pow(9 - digits)) };
+    Some((at_zone(time, zone)?, step))
 }
 
 /// A calendar date: `YYYY-MM-DD`, or the date of a date-time as it is written: a birthday does not move with the zone.

@@ -78,7 +78,8 @@ impl Budget {
         spent.lapsed.max((share - rest).saturating_sub(spent.taken))
     }
 
-    fn share(&self, lane: Lane) -> u64 {
+    /// Calls of the day that a lane is sure of.
+    pub(super) fn share(&self, lane: Lane) -> u64 {
         u64::from(self.calls_per_day) * u64::from(self.shares[lane].min(100)) / 100
     }
 }

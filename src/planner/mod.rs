@@ -1,19 +1,22 @@
 //! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or waits.
 //!
 //! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says what becomes of a walk that
-//! failed, [`cycle_due`] how far the slow cycle of single calls should be, [`cost()`] what a plan will take.
+//! failed, [`cycle_due`] how far the slow cycle of single calls should be, [`DetailSchedule`] when records are read that lists do
+//! not show whole, [`cost()`] what a plan will take.
 
 mod budget;
 mod cost;
 mod cycle;
 mod ladder;
 mod spacing;
+mod sparse;
 mod windows;
 
 pub use budget::Budget;
 pub use cost::{Cost, cost, time_of};
 pub use cycle::cycle_due;
 pub use ladder::{Step, Trouble, next_step};
+pub use sparse::DetailSchedule;
 pub use windows::{backfill_days, missing};
 
 use std::collections::BTreeMap;

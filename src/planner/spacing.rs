@@ -52,6 +52,22 @@ fn looks(
     .flatten()
 }
 
+/// How long a record may wait for its next read: as long as its day, if it stood there alone.
+pub(super) fn of_record(
+    settings: &Settings,
+    cycle: Duration,
+    age: Duration,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Duration {
+    let is_recent =
+        age < settings.recent || moved_at.is_some_and(|moved_at| now - moved_at < settings.recent);
+    let unsettled = unsettled.then(|| unsettled_spacing(settings, age));
+    let recent = is_recent.then_some(settings.recent_every);
+    [unsettled, recent].into_iter().flatten().fold(cycle, Duration::min)
+}
+
 /// How long a day with unsettled records may wait: the older it is, the longer.
 fn unsettled_spacing(settings: &Settings, age: Duration) -> Duration {
     let part = i32::try_from(settings.unsettled_part.max(1)).unwrap_or(i32::MAX);

@@ -138,7 +138,7 @@ mod tests {
         let mut call = ListCall { window: None, cursor: None, count, among: None };
         let mut seen = BTreeMap::new();
         for turn in 0..10_000 {
-            let records = Records { timeline, overlay };
+            let records = Records { timeline, overlay, as_of_ms: None };
             let page = page(records, knobs, &call, turn);
             for number in page.rows {
                 *seen.entry(number).or_insert(0) += 1;
@@ -191,7 +191,7 @@ mod tests {
             let mut overlay = Overlay::default();
             let seen = walked(&population, &mut overlay, &knobs, count, |overlay, turn| {
                 let number = u32::try_from(turn * 7 % 300).unwrap();
-                overlay.alter(number).vanished = true;
+                overlay.alter_at(number, 0).vanished = true;
                 // More than one a page, for ever, would never let the walk arrive.
                 if turn < 50 {
                     overlay.add(&Addition { created_at_ms: Some(start_ms), result: None }, 0);
@@ -217,8 +217,11 @@ mod tests {
     fn loops_lead_back() {
         let population = population(100);
         let overlay = Overlay::default();
-        let records =
-            Records { timeline: population.timeline(Stream::Submission), overlay: &overlay };
+        let records = Records {
+            timeline: population.timeline(Stream::Submission),
+            overlay: &overlay,
+            as_of_ms: None,
+        };
         for (cursor_loop, expected) in
             [(CursorLoop::Aa, [0, 0, 0, 0]), (CursorLoop::Aba, [0, 1, 0, 1])]
         {

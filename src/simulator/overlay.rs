@@ -12,6 +12,8 @@ pub(super) struct Overlay {
     added: Vec<(i64, Option<KycResult>)>,
     added_by_time: BTreeSet<(i64, u32)>,
     altered: HashMap<u32, Altered>,
+    /// What altered records were before each change, and when that ended.
+    earlier: HashMap<u32, Vec<(i64, Altered)>>,
 }
 
 /// What became of one record, as far as it is not what was generated.
@@ -85,8 +87,11 @@ impl Overlay {
         if self.altered.is_empty() { None } else { self.altered.get(&number) }
     }
 
-    pub(super) fn alter(&mut self, number: u32) -> &mut Altered {
-        self.altered.entry(number).or_default()
+    /// The record, to be changed at that moment.
+    pub(super) fn alter_at(&mut self, number: u32, now_ms: i64) -> &mut Altered {
+        let altered = self.altered.entry(number).or_default();
+        self.earlier.entry(number).or_default().push((now_ms, altered.clone()));
+        altered
     }
 
     /// The records whose texts were edited.
@@ -112,9 +117,20 @@ impl Overlay {
 pub(super) struct Records<'a> {
     pub(super) timeline: Timeline,
     pub(super) overlay: &'a Overlay,
+    /// The moment as of which records are written; `None`: now.
+    pub(super) as_of_ms: Option<i64>,
 }
 
-impl Records<'_> {
+impl<'a> Records<'a> {
+    /// What became of a record, as it is written.
+    pub(super) fn altered(&self, number: u32) -> Option<&'a Altered> {
+        let ended_later = |as_of_ms: i64| {
+            let earlier = self.overlay.earlier.get(&number)?.iter();
+            earlier.filter(|(ended_ms, _)| *ended_ms > as_of_ms).map(|(_, state)| state).next()
+        };
+        self.as_of_ms.and_then(ended_later).or_else(|| self.overlay.altered(number))
+    }
+
     /// When the record was made; `None` when there never was one of that number.
     pub(super) fn created_at_ms(&self, number: u32) -> Option<i64> {
         if number >= ADDED {

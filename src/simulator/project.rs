@@ -123,7 +123,7 @@ impl LiveProject {
 
     fn with_records<T>(&self, read: impl FnOnce(Records<'_>) -> T) -> T {
         let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
-        read(Records { timeline: self.timeline, overlay: &overlay })
+        read(Records { timeline: self.timeline, overlay: &overlay, as_of_ms: None })
     }
 
     /// Adds a record and tells its id.
@@ -139,7 +139,8 @@ impl LiveProject {
         }
         let number = self.existing(id)?;
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        overlay.alter(number).apply(change, self.now_ms());
+        let now_ms = self.now_ms();
+        overlay.alter_at(number, now_ms).apply(change, now_ms);
         Ok(())
     }
 
@@ -147,7 +148,7 @@ impl LiveProject {
     pub(super) fn override_item(&self, id: &str, raw: Vec<u8>) -> Result<(), ChangeError> {
         let number = self.existing(id)?;
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        overlay.alter(number).raw = Some(raw);
+        overlay.alter_at(number, self.now_ms()).raw = Some(raw);
         Ok(())
     }
 
@@ -262,6 +263,9 @@ impl LiveProject {
             return Err(Answer::gateway_fault(status.unwrap_or(StatusCode::PAYLOAD_TOO_LARGE)));
         }
         let flat = knobs.faceauth_shape == FaceauthShape::Flat;
+        let lag_ms = i64::from(knobs.list_lag_ms);
+        let as_of_ms = (lag_ms > 0).then(|| self.now_ms() - lag_ms);
+        let records = Records { as_of_ms, ..records };
         let status = StatusCode::from_u16(knobs.list_status).unwrap_or(StatusCode::OK);
         Ok(Answer { status, ..Answer::ok(self.wrapped(records, style, &page, flat)) })
     }

@@ -27,7 +27,7 @@ pub(super) fn faceauth(
     knobs: &Knobs,
     number: u32,
 ) {
-    let altered = records.overlay.altered(number);
+    let altered = records.altered(number);
     if let Some(raw) = altered.and_then(|altered| altered.raw.as_ref()) {
         w.verbatim(raw);
         return;

@@ -80,7 +80,7 @@ impl<'a> Submission<'a> {
     ) -> Self {
         let seed = population.seed;
         let mut draw = Draw::new(seed, number, Purpose::Facts);
-        let altered = records.overlay.altered(number);
+        let altered = records.altered(number);
         let created_at_ms = records.created_at_ms(number).unwrap_or(0);
         let drawn = match draw.below(1000) {
             0..60 => KycResult::Rejected,

@@ -7,6 +7,7 @@ use super::{
     Project, World, backfill, clocks, detail,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
+    sparse,
     windows::read_windows,
     writing::insist,
 };
@@ -89,6 +90,7 @@ async fn due(
         let tasks = VecDeque::from([task]);
         walked = walked.then(read_windows(world, project, run, None, tasks, yields).await?);
     }
+    sparse::schedule(world, project, &outlook).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Rank::News, &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}

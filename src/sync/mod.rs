@@ -25,6 +25,7 @@ mod quarantine;
 mod renormalize;
 mod run;
 mod settings;
+mod sparse;
 mod upkeep;
 mod verify;
 mod window;
@@ -77,6 +78,8 @@ pub struct Project {
     scope: Arc<Scope>,
     /// Windows read at a time.
     workers: usize,
+    /// The calls of a day, and how the lanes share them.
+    budget: planner::Budget,
     item_bytes: Arc<ItemBytes>,
     /// The vendor account that it is bound to.
     account: Arc<Mutex<Account>>,
@@ -126,6 +129,7 @@ impl Project {
             lanes,
             scope: Arc::new(scope),
             workers: settings.workers,
+            budget: settings.budget,
             item_bytes: Arc::default(),
             account: Arc::default(),
         })
@@ -154,6 +158,11 @@ impl Project {
     /// The project's API, for calls out of that lane's budget.
     pub fn client(&self, lane: Lane) -> &Client {
         &self.lanes[lane].0
+    }
+
+    /// The calls of a day, and how the lanes share them.
+    pub fn budget(&self) -> &planner::Budget {
+        &self.budget
     }
 
     /// The walks by which a backfill reads these days, but for those that are done.

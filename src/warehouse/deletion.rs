@@ -327,7 +327,8 @@ async fn mark_records(
          update argos_sync.record as held
          set deleted_at = $5, absent = locked.absent, unlisted = false, unsettled = false, contested = false,
             moved_at = null, list_digest = case when locked.absent then null else held.list_digest end,
-            detail_digest = null, detail_no = locked.number
+            detail_digest = null, detail_no = locked.number,
+            doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null
          from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
          returning held.id",
         scope.project.as_str(),

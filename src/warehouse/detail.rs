@@ -16,6 +16,7 @@ use super::{
     held,
     numbers::Drawn,
     run::{self, RunId},
+    sparse,
     store::{self, Observation, Origin},
     verdict::{Verdict, verdict},
 };
@@ -354,6 +355,7 @@ impl Warehouse {
             decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
+            sparse::note_reads(&mut transaction, scope, &observations, now).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
@@ -383,6 +385,7 @@ impl Warehouse {
         let same = same.min(tally.unchanged);
         tally.unchanged -= same;
         tally.updated += same;
+        sparse::note_reads(&mut transaction, scope, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;

@@ -9,7 +9,7 @@ use crate::domain::Lane;
 /// How soon a single call is made: lower ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// For what changed lately, or may be gone.
+    /// For what changed lately, may be gone, or is scheduled because lists do not show it whole.
     News,
     /// For what a backfill brought.
     History,

@@ -22,6 +22,12 @@ pub struct Standing {
     pub unsettled: bool,
     /// List and single call disagree about it.
     pub contested: bool,
+    /// The last list item was set aside: it is older than the record by the vendor's own times.
+    pub doubted: bool,
+    /// Its list item lacks what single calls show.
+    pub sparse: bool,
+    /// When its next single call for that reason is scheduled.
+    pub detail_next_at: Option<DateTime<Utc>>,
     /// A list has shown it.
     pub has_list: bool,
     /// A single call has shown it.
@@ -70,6 +76,7 @@ impl Warehouse {
         sqlx::query_as!(
             Standing,
             r#"select window_day, undated, unlisted, unsettled, contested, absent, moved_at, deleted_at,
+                doubted_no is not null as "doubted!", sparse is not null as "sparse!", detail_next_at,
                 list_no is not null as "has_list!", detail_no is not null as "has_detail!",
                 covered.as_of as "as_of?", suspect.missed_at, suspect.absent_at, suspect.marked_at,
                 suspect.mark_found_at,

@@ -19,6 +19,8 @@ pub(super) struct Held {
     pub(super) list: Option<(Digest, ReadNumber)>,
     /// Digest and read number of the last detail item.
     pub(super) detail: Option<(Digest, ReadNumber)>,
+    /// Digest of a list item that was set aside, and the read number of its last comparison.
+    pub(super) doubted: Option<(Digest, ReadNumber)>,
     /// The read number of the last observation, whatever it brought.
     pub(super) newest: ReadNumber,
     pub(super) contested: bool,
@@ -42,6 +44,8 @@ struct HeldRow {
     list_no: Option<i64>,
     detail_digest: Option<Vec<u8>>,
     detail_no: Option<i64>,
+    doubted_digest: Option<Vec<u8>>,
+    doubted_no: Option<i64>,
     contested: bool,
     window_day: Day,
     unlisted: bool,
@@ -60,6 +64,7 @@ impl HeldRow {
         let held = Held {
             list: pair(self.list_digest, self.list_no),
             detail: pair(self.detail_digest, self.detail_no),
+            doubted: pair(self.doubted_digest, self.doubted_no),
             newest: ReadNumber(self.list_no.max(self.detail_no).unwrap_or_default()),
             contested: self.contested,
             window_day: self.window_day,
@@ -82,14 +87,14 @@ pub(super) enum Other {
     New,
     /// It has another digest, and no more is to be said of it.
     Changed,
-    /// More decides than its digest: it is contested, unlisted or absent.
+    /// More decides than its digest: it is contested, unlisted or absent, or a list item of it was set aside.
     Special,
 }
 
 /// Finds the records that are not stored with just this digest, without locking anything. Of most items no more is asked than
 /// this, and nothing comes back.
 ///
-/// A record of which more is to be said than its digest counts as another: contested, unlisted or absent. Each is looked
+/// A record of which more is to be said than its digest counts as another, see [`Other::Special`]. Each is looked
 /// up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think it cheaper to read all records.
 pub(super) async fn find_others(
     connection: &mut PgConnection,
@@ -100,13 +105,13 @@ pub(super) async fn find_others(
 ) -> Result<HashMap<String, Other>, WarehouseError> {
     let rows = sqlx::query!(
         r#"select given.id as "id!", held.id is not null as "is_known!",
-            coalesce(held.contested or held.unlisted or held.absent, false) as "is_special!"
+            coalesce(held.contested or held.unlisted or held.absent or held.doubted_no is not null, false) as "is_special!"
          from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
          left join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as held on true
          where (case when $3 then held.list_digest else held.detail_digest end) is distinct from given.digest
-            or held.contested or held.unlisted or held.absent"#,
+            or held.contested or held.unlisted or held.absent or held.doubted_no is not null"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -135,7 +140,7 @@ pub(super) async fn look_up(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+        "select held.id, list_digest, list_no, detail_digest, detail_no, doubted_digest, doubted_no, contested, window_day,
             unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
          from unnest($3::text[]) as given (id)
          cross join lateral (
@@ -162,7 +167,7 @@ pub(super) async fn lock(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        r#"select held.id, list_digest, list_no, detail_digest, detail_no, contested, window_day,
+        r#"select held.id, list_digest, list_no, detail_digest, detail_no, doubted_digest, doubted_no, contested, window_day,
             unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
@@ -226,6 +231,7 @@ pub(super) struct Update {
     pub(super) unsettled: bool,
     pub(super) moved_at: Option<DateTime<Utc>>,
     pub(super) deleted_at: Option<DateTime<Utc>>,
+    pub(super) sparse: Option<i16>,
 }
 
 /// Writes what was observed of these records, which are locked; rows that say so already are left alone.
@@ -250,6 +256,7 @@ pub(super) async fn update(
     let moved: Vec<Option<DateTime<Utc>>> = updates.iter().map(|update| update.moved_at).collect();
     let deleted: Vec<Option<DateTime<Utc>>> =
         updates.iter().map(|update| update.deleted_at).collect();
+    let sparse: Vec<Option<i16>> = updates.iter().map(|update| update.sparse).collect();
     sqlx::query!(
         "update argos_sync.record as held set
             list_digest = case when $3 then digest else held.list_digest end,
@@ -258,19 +265,22 @@ pub(super) async fn update(
             detail_no = case when $3 then held.detail_no else number end,
             contested = given.contested, normalizer_version = $4,
             window_day = given.day, undated = given.undated, deleted_at = given.deleted_at, unlisted = given.unlisted,
-            absent = given.absent, unsettled = given.unsettled, moved_at = given.moved_at
+            absent = given.absent, unsettled = given.unsettled, moved_at = given.moved_at,
+            doubted_digest = case when $3 and given.number > held.doubted_no then null else held.doubted_digest end,
+            doubted_no = case when $3 and given.number > held.doubted_no then null else held.doubted_no end,
+            sparse = given.sparse, detail_next_at = null
          from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
-                $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[])
-            as given (id, digest, number, contested, day, undated, deleted_at, unlisted, absent, unsettled, moved_at)
+                $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[], $16::smallint[])
+            as given (id, digest, number, contested, day, undated, deleted_at, unlisted, absent, unsettled, moved_at, sparse)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
          where held.ctid = found.place
             and (case when $3 then held.list_no else held.detail_no end, held.contested, held.deleted_at,
                  held.normalizer_version, held.window_day, held.undated, held.unlisted, held.absent, held.unsettled,
-                 held.moved_at)
+                 held.moved_at, held.sparse)
                 is distinct from (given.number, given.contested, given.deleted_at, $4, given.day, given.undated,
-                 given.unlisted, given.absent, given.unsettled, given.moved_at)",
+                 given.unlisted, given.absent, given.unsettled, given.moved_at, given.sparse)",
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -286,6 +296,7 @@ pub(super) async fn update(
         &absent,
         &unsettled,
         &moved as &[Option<DateTime<Utc>>],
+        &sparse as &[Option<i16>],
     )
     .execute(connection)
     .await

@@ -6,7 +6,7 @@ use super::{Scope, WarehouseError, body::Inflater, held::Held, store::Work};
 use crate::{
     domain::{Call, ReadNumber},
     json::{self, Json, Malformed, Parsed},
-    normalize::{self, Merged},
+    normalize::{self, Merged, Objects},
 };
 
 /// Items of a record as text, with the numbers that order them.
@@ -136,6 +136,8 @@ pub(super) struct MergedWork<'a> {
     pub(super) item: Merged<'a>,
     pub(super) damaged: bool,
     pub(super) contested: bool,
+    /// What its list item and its detail carry, where both are known.
+    pub(super) objects: Option<(Objects, Objects)>,
 }
 
 /// Merges a record; `None` when the other item is needed and lost, so that a new single call has to tell.
@@ -158,8 +160,10 @@ pub(super) fn merge<'a>(
         (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
         _ => false,
     };
+    let objects = |item: &Option<Item<'_>>| item.as_ref().map(|(item, _)| Objects::of(item));
+    let objects = objects(&list).zip(objects(&detail));
     let merged = normalize::merge(scope.stream, list, detail);
-    Ok(merged.map(|item| MergedWork { item, damaged, contested }))
+    Ok(merged.map(|item| MergedWork { item, damaged, contested, objects }))
 }
 
 /// Whether it matters which of the two was asked later.

@@ -13,11 +13,12 @@ use super::{
     moved::Moved,
     notes,
     raw::{self, Kept},
+    sparse::{Usual, objects_of},
     tables::{self, Stored},
 };
 use crate::{
-    domain::{Call, Day, ReadNumber},
-    normalize::{self, Merged},
+    domain::{Call, Day, ReadNumber, Stream},
+    normalize::{self, Merged, Objects},
 };
 
 /// Records of a transaction; bounds the memory of their trees.
@@ -50,6 +51,14 @@ struct Older {
     window_day: Day,
     undated: bool,
     deleted_at: Option<DateTime<Utc>>,
+}
+
+/// What its items say of a record besides its rows.
+struct Place {
+    window_day: Day,
+    undated: bool,
+    deleted_at: Option<DateTime<Utc>>,
+    sparse: Option<i16>,
 }
 
 impl Warehouse {
@@ -138,21 +147,33 @@ async fn refill(
     let mut updates = Vec::with_capacity(older.len());
     let mut stored = Vec::with_capacity(older.len());
     let mut deleted = 0;
+    let mut usual = Usual::of_project(connection, scope).await?;
     for (record, merged) in older.iter().zip(&merged) {
         let is_deleted = deletion::keeps_rows(record.deleted_at);
         deleted += usize::from(is_deleted);
         let Some((item, damaged)) = merged.as_ref().filter(|_| !is_deleted) else {
-            updates.push((record.window_day, record.undated));
+            let Older { window_day, undated, .. } = *record;
+            updates.push(Place { window_day, undated, sparse: None });
             continue;
         };
         let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
+        let objects = kept
+            .get(&record.id)
+            .filter(|_| scope.stream == Stream::Submission)
+            .and_then(|kept| objects_of(kept, &mut inflater));
+        let is_screened = Objects::of(&item.value).aml;
         let created_on = normalized.created_at.map(|at| at.date_naive());
-        updates.push((created_on.unwrap_or(record.window_day), created_on.is_none()));
+        updates.push(Place {
+            window_day: created_on.unwrap_or(record.window_day),
+            undated: created_on.is_none(),
+            sparse: objects.and_then(|objects| usual.rank_of(objects, is_screened, &normalized)),
+        });
         stored.push(Stored { id: &record.id, sight: None, moved: Moved::Unknown, normalized });
     }
     let touched = tables::write(connection, &scope.project, scope.stream, &stored).await?;
     notes::replace(connection, scope, &tables::noted(&stored), now).await?;
     update(connection, scope, older, &updates).await?;
+    usual.count(connection, scope).await?;
     let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
     Ok(Renormalized {
         records: count(stored.len() + deleted),
@@ -187,15 +208,16 @@ async fn update(
     connection: &mut PgConnection,
     scope: &Scope,
     older: &[Older],
-    updates: &[(Day, bool)],
+    updates: &[Place],
 ) -> Result<(), WarehouseError> {
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
-    let days: Vec<Day> = updates.iter().map(|(day, _)| *day).collect();
-    let undated: Vec<bool> = updates.iter().map(|(_, undated)| *undated).collect();
+    let days: Vec<Day> = updates.iter().map(|place| place.window_day).collect();
+    let undated: Vec<bool> = updates.iter().map(|place| place.undated).collect();
+    let sparse: Vec<Option<i16>> = updates.iter().map(|place| place.sparse).collect();
     sqlx::query!(
         "update argos_sync.record as held set normalizer_version = $3,
-            window_day = given.day, undated = given.undated
-         from unnest($4::text[], $5::date[], $6::boolean[]) as given (id, day, undated)
+            window_day = given.day, undated = given.undated, sparse = given.sparse, detail_next_at = null
+         from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[]) as given (id, day, undated, sparse)
          where held.project = $1 and held.stream = $2 and held.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -203,6 +225,7 @@ async fn update(
         &ids as &[&str],
         &days,
         &undated,
+        &sparse as &[Option<i16>],
     )
     .execute(connection)
     .await

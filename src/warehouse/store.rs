@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use super::{
     Scope, Tally, WarehouseError,
     body::{Compressor, Inflater, RawStorage},
+    doubt,
     due::{self, Rank},
     fresh,
     held::{self, Held, Other},
@@ -20,6 +21,7 @@ use super::{
     moved::Moved,
     notes, quarantine, raw,
     received::Body,
+    sparse::Usual,
     tables::{self, Stored},
     verdict::{Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same},
 };
@@ -115,8 +117,12 @@ pub(super) struct Work {
 impl Work {
     /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
     /// call would be outvoted again at the next pass, for ever.
+    ///
+    /// Nor is one that was set aside before and agrees with the detail that was asked since then.
     pub(super) fn is_news(&self) -> bool {
-        self.held.list.is_none_or(|(digest, _)| digest != self.item.digest)
+        let is_other =
+            |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
+        is_other(self.held.list) && is_other(self.held.doubted)
     }
 }
 
@@ -240,7 +246,10 @@ async fn store_chunk(
             special.push((Work { item, held }, meaning));
         }
     }
+    let (work, aside) = doubt::split(scope, origin, work)?;
     tally.updated += count(work.len());
+    tally.unchanged += count(aside.len());
+    doubt::set_aside(connection, scope, origin, &aside, now).await?;
     write(connection, scope, origin, &work, now).await?;
     let deleted = marks::store(connection, scope, origin, &special, now).await?;
     tally.updated += deleted;
@@ -268,9 +277,14 @@ async fn write(
         .collect::<Result<_, _>>()?;
     let mut stored = Vec::with_capacity(work.len());
     let mut updates = Vec::with_capacity(work.len());
+    let mut usual = Usual::read(connection, scope, &merged).await?;
     for (work, merged) in work.iter().zip(&merged) {
         let normalized = merged.as_ref().map(|merged| rows_of(scope, &merged.item, merged.damaged));
-        updates.push(update_of(origin, work, merged.as_ref(), normalized.as_ref(), now));
+        let mut update = update_of(origin, work, merged.as_ref(), normalized.as_ref(), now);
+        if let (Some(merged), Some(normalized)) = (merged, &normalized) {
+            update.sparse = usual.rank(scope.stream, merged, normalized);
+        }
+        updates.push(update);
         if let Some(normalized) = normalized {
             let sight = Some(Sight::of(origin, &work.held));
             let texts = Texts::kept(&work.held, &mut inflater);
@@ -305,7 +319,11 @@ async fn write(
         })
         .map(|(work, _)| work.item.id.as_str())
         .collect();
-    due::mark(connection, scope, &due, Rank::of(origin.lane()), now).await
+    due::mark(connection, scope, &due, Rank::of(origin.lane()), now).await?;
+    if origin.call() == Call::Detail {
+        usual.count(connection, scope).await?;
+    }
+    Ok(())
 }
 
 fn rows_of<'a>(scope: &Scope, item: &'a Merged<'_>, damaged: bool) -> Normalized<'a> {
@@ -335,10 +353,11 @@ fn update_of(
         moved_at: if is_move(origin, work) { Some(now) } else { held.moved_at },
         // A record whose facts are stored is there.
         deleted_at: if normalized.is_none() { held.deleted_at } else { None },
+        sparse: None,
     }
 }
 
-fn is_listed(origin: Origin) -> bool {
+pub(super) fn is_listed(origin: Origin) -> bool {
     matches!(origin, Origin::List { reading: Reading::Window(_), .. })
 }
 

@@ -1,7 +1,7 @@
 //! Whether an item says anything new about a record that is known: decided by digests and read numbers alone.
 
 use super::{held::Held, store::Origin};
-use crate::domain::{Call, Glance, ReadNumber, Reading};
+use crate::domain::{Call, Digest, Glance, ReadNumber, Reading};
 
 /// What to do with an item of a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,13 @@ pub(super) fn verdict(origin: Origin, read: ReadNumber, glance: &Glance, held: &
     }
     if held.absent {
         return if read > held.newest { Verdict::Changed } else { Verdict::Unchanged };
+    }
+    if let (Call::List, Some((digest, number))) = (origin.call(), held.doubted)
+        && digest == glance.digest
+    {
+        // A detail that was asked since then may agree with it.
+        let is_answered = held.detail.is_some_and(|(_, answered)| answered > number);
+        return if read > number && is_answered { Verdict::Changed } else { Verdict::Unchanged };
     }
     let (own, other) = match origin.call() {
         Call::List => (held.list, held.detail),
@@ -59,7 +66,10 @@ fn is_foreign(origin: Origin, glance: &Glance) -> bool {
 
 /// Whether an item says of a record what is not known of it.
 pub(super) fn is_news(glance: &Glance, held: &Held) -> bool {
-    held.absent || held.list.is_none_or(|(digest, _)| digest != glance.digest)
+    let is_other = |known: Option<(Digest, ReadNumber)>| {
+        known.is_none_or(|(digest, _)| digest != glance.digest)
+    };
+    held.absent || (is_other(held.list) && is_other(held.doubted))
 }
 
 /// Whether a walk without a date filter shows a record that walks of its day should have shown. Its day is not claimed: where

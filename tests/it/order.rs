@@ -126,7 +126,7 @@ impl Room {
         let parts = [
             (
                 "argos.submission",
-                "to_jsonb(t) - '{submission_id,first_seen_at,changed_at,change_number,deleted_at}'::text[]
+                "to_jsonb(t) - '{submission_id,first_seen_at,changed_at,change_number,deleted_at,detail_read_at}'::text[]
                 || jsonb_build_object('deleted', deleted_at is not null)",
             ),
             ("argos_pii.submission_identity", "to_jsonb(t) - 'submission_id'"),
@@ -140,7 +140,7 @@ impl Room {
             ("argos_raw.submission", "to_jsonb(t) - 'submission_id'"),
             (
                 "argos_sync.record",
-                "to_jsonb(t) - '{id,list_digest,detail_digest,deleted_at,moved_at,first_no}'::text[]",
+                "to_jsonb(t) - '{id,list_digest,detail_digest,deleted_at,moved_at,first_no,detail_next_at}'::text[]",
             ),
         ];
         for (table, row) in parts {

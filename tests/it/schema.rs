@@ -47,6 +47,9 @@ async fn the_data_tables_are_those_of_the_catalogue() {
             add("changed_at", "timestamp with time zone");
             add("change_number", "bigint");
         }
+        if table.name == "submission" {
+            add("detail_read_at", "timestamp with time zone");
+        }
         for column in table.columns {
             add(column.name, column.kind.sql());
         }

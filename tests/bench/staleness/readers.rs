@@ -1,9 +1,11 @@
 //! Who reads the year: the planner, and a fixed lookback.
 
+use std::collections::BTreeSet;
+
 use argos_sync::{
     config::Config,
-    domain::{Clocks, Day, DayState, Ledger, Reading, Window},
-    planner::{self, Settings},
+    domain::{Clocks, Day, DayState, Ledger, Reading, SparseRecord, Window},
+    planner::{self, Budget, DetailSchedule, Settings},
 };
 use chrono::{DateTime, Duration, Utc};
 
@@ -35,6 +37,9 @@ struct Warehouse<'a> {
     /// Records of each day that are known, and those of them known to be unsettled.
     known: Vec<bool>,
     unsettled: Vec<bool>,
+    /// When each sparse record was last seen to change, and those whose next single call has to be scheduled.
+    moved: Vec<Option<i64>>,
+    to_schedule: Vec<usize>,
     calls: Calls,
 }
 
@@ -74,6 +79,8 @@ impl<'a> Warehouse<'a> {
             days: (0..).take(days).map(state).collect(),
             known: vec![false; year.records.len()],
             unsettled: vec![false; year.records.len()],
+            moved: vec![None; year.records.len()],
+            to_schedule: Vec::new(),
             calls: Calls::default(),
         }
     }
@@ -128,7 +135,10 @@ impl<'a> Warehouse<'a> {
         });
         let unseen: Vec<usize> = unseen.collect();
         let kind = |index: &usize| year.moves.get(*index).map(|given| given.kind);
-        let changed = unseen.iter().any(|index| kind(index) != Some(Kind::DetailOnly));
+        let is_listed =
+            |kind: Option<Kind>| !matches!(kind, Some(Kind::DetailOnly | Kind::AmlUnlisted));
+        let changed = unseen.iter().any(|index| is_listed(kind(index)));
+        let has_changed = !unseen.is_empty();
         if !changed && !by_single_call {
             return false;
         }
@@ -154,11 +164,75 @@ impl<'a> Warehouse<'a> {
         if let Some(unsettled) = self.unsettled.get_mut(number) {
             *unsettled = record.settled > now && !is_gone;
         }
+        if record.sparse && !is_gone {
+            if let Some(moved) = self.moved.get_mut(number).filter(|_| was_known && has_changed) {
+                *moved = Some(now);
+            }
+            self.to_schedule.push(number);
+        }
         was_known && changed
     }
 
     fn end(self) -> (Vec<Option<i64>>, Calls) {
         (self.visible, self.calls)
+    }
+}
+
+/// The single calls for sparse records.
+struct Scheduled {
+    schedule: DetailSchedule,
+    budget: Budget,
+    /// When each is made next, in the order of time.
+    next: BTreeSet<(i64, usize)>,
+    next_of: Vec<Option<i64>>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl Scheduled {
+    fn new(year: &Year) -> Self {
+        let budget = budget();
+        let schedule = DetailSchedule::new(&settings(), &Ledger::default(), &budget, 0);
+        let next_of = vec![None; year.records.len()];
+        Self { schedule, budget, next: BTreeSet::new(), next_of, until: None }
+    }
+
+    /// Dates those that were just read, and reads those whose time has come.
+    fn round(&mut self, warehouse: &mut Warehouse<'_>, now: i64) {
+        self.date(warehouse, now);
+        let (mut left, from) = self.schedule.allowance(self.until, time(now));
+        let mut drawn = 0;
+        while left > 0
+            && let Some((_, number)) = self.next.first().copied().filter(|(at, _)| *at <= now)
+        {
+            self.next.pop_first();
+            if let Some(next) = self.next_of.get_mut(number) {
+                *next = None;
+            }
+            warehouse.look(number, now, true);
+            (left, drawn) = (left - 1, drawn + 1);
+        }
+        self.until = Some(self.schedule.until(from, drawn));
+        self.date(warehouse, now);
+    }
+
+    fn date(&mut self, warehouse: &mut Warehouse<'_>, now: i64) {
+        for number in std::mem::take(&mut warehouse.to_schedule) {
+            let Some(record) = warehouse.year.records.get(number) else { continue };
+            let known = SparseRecord {
+                id: format!("record {number}"),
+                day: time(record.created).date_naive(),
+                unsettled: warehouse.unsettled.get(number).copied().unwrap_or_default(),
+                moved_at: warehouse.moved.get(number).copied().flatten().map(time),
+                read_at: Some(time(now)),
+            };
+            let at = (self.schedule.next(&known, time(now)) - time(0)).num_seconds();
+            if let Some(next) = self.next_of.get_mut(number) {
+                if let Some(before) = next.replace(at) {
+                    self.next.remove(&(before, number));
+                }
+                self.next.insert((at, number));
+            }
+        }
     }
 }
 
@@ -170,6 +244,7 @@ impl Planned {
     pub(crate) fn replay(year: &Year) -> (Vec<Option<i64>>, Calls) {
         let settings = settings();
         let mut warehouse = Warehouse::new(year);
+        let mut scheduled = Scheduled::new(year);
         let mut cycle_started = 0;
         let mut cycle_done = 0;
         let end = i64::from(DAYS + QUIET_DAYS) * DAY;
@@ -182,6 +257,13 @@ impl Planned {
                     warehouse.walk(from, to, now);
                 }
             }
+            if now % DAY == 0 {
+                let (ledger, count) = (&ledger, u64::try_from(scheduled.next.len()));
+                let (settings, budget) = (&settings, &scheduled.budget);
+                scheduled.schedule =
+                    DetailSchedule::new(settings, ledger, budget, count.unwrap_or_default());
+            }
+            scheduled.round(&mut warehouse, now);
             // The slow cycle of single calls, in the order of ids: any order.
             let known = u64::try_from(warehouse.known.len()).unwrap_or_default();
             let elapsed = Duration::seconds(now - cycle_started);
@@ -207,9 +289,18 @@ fn places(window: Window) -> (usize, usize) {
 }
 
 /// What config/default.toml says.
+fn defaults() -> Config {
+    let text = "data_dir = \"unused\"\n[project.main]\nkind = \"idcheck\"\n\
+        base_url = \"https://api.example/v3\"\napi_key = \"unused\"";
+    Config::of_text(text).expect("the defaults are complete")
+}
+
 pub(crate) fn settings() -> Settings {
-    let config = Config::of_text("data_dir = \"unused\"").expect("the defaults are complete");
-    Settings { since: Some(first_day()), ..config.sync.planner }
+    Settings { since: Some(first_day()), ..defaults().sync.planner }
+}
+
+fn budget() -> Budget {
+    defaults().projects.first().expect("a project").budget
 }
 
 /// What most tools do: the last days, again and again.

@@ -40,6 +40,7 @@ fn words(kind: Kind) -> &'static str {
         Kind::Late => "submitted, dated back",
         Kind::Decided => "decided",
         Kind::Aml => "AML flagged or cleared",
+        Kind::AmlUnlisted => "the same, lists leave `aml` out",
         Kind::Edited => "edited",
         Kind::DetailOnly => "changed in the detail only",
         Kind::Deleted => "deleted, marked",
@@ -60,6 +61,8 @@ fn promise(kind: Kind, age: i64) -> i64 {
         // A day is as old as its first minute.
         Kind::Decided => (((age + DAY) / 48).clamp(15 * MINUTE, DAY) + bells).min(settled),
         Kind::New | Kind::Late | Kind::Aml | Kind::Edited => settled,
+        // Single calls go by the spacing of days, and today and yesterday are no exception.
+        Kind::AmlUnlisted => settled.max(6 * HOUR + bells),
         Kind::Deleted | Kind::Vanished => settled + HOUR + bells,
         Kind::DetailOnly => 180 * DAY + bells,
     }

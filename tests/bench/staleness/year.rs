@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Decided,
     /// AML monitoring flags or clears an approved one.
     Aml,
+    /// The same, where list items leave `aml` out.
+    AmlUnlisted,
     /// An operator edits a settled one.
     Edited,
     /// Something moves that only the single call shows.
@@ -50,7 +52,12 @@ pub(crate) struct Record {
     pub(crate) settled: i64,
     /// When it is gone.
     pub(crate) vanished: Option<i64>,
+    /// Lists leave `aml` out of it.
+    pub(crate) sparse: bool,
 }
+
+/// Of so many records in a hundred list items are sparse.
+const SPARSE_PERCENT: u64 = 12;
 
 /// All of it.
 #[derive(Debug)]
@@ -94,6 +101,11 @@ impl Year {
         let end = i64::from(DAYS) * DAY;
         let mut year = Self { records: Vec::with_capacity(count), moves: Vec::new() };
         for record in 0..count {
+            // Drawn apart, so that all else is as it would be without.
+            let number = u64::try_from(record).unwrap_or_default();
+            let sparse =
+                Draw(seed ^ number.wrapping_mul(0x9e37_79b9)).next() % 100 < SPARSE_PERCENT;
+            let aml = if sparse { Kind::AmlUnlisted } else { Kind::Aml };
             let shown = draw.below(end);
             let is_late = draw.share() < 0.01;
             let created = if is_late { (shown - draw.around(20 * DAY)).max(0) } else { shown };
@@ -115,9 +127,9 @@ impl Year {
             let is_settled = settled == shown || happens(Kind::Decided, settled);
             if is_settled && draw.share() < 0.02 {
                 let flagged = settled + draw.below(end - settled);
-                happens(Kind::Aml, flagged);
+                happens(aml, flagged);
                 if draw.share() < 0.5 {
-                    happens(Kind::Aml, flagged + HOUR + draw.around(5 * DAY));
+                    happens(aml, flagged + HOUR + draw.around(5 * DAY));
                 }
             }
             if is_settled && draw.share() < 0.03 {
@@ -139,7 +151,7 @@ impl Year {
                 }
                 _ => {}
             }
-            year.records.push(Record { created, shown, settled, vanished });
+            year.records.push(Record { created, shown, settled, vanished, sparse });
         }
         // Nothing happens to what is gone.
         let records = &year.records;

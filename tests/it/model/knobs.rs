@@ -26,7 +26,13 @@ pub(super) fn habits(random: &mut Random, stream: Stream, page_size: u32) -> Kno
     let sometimes = |random: &mut Random, share: u64, value: u32| {
         if has_pages && random.percent(share) { value } else { 0 }
     };
+    // Drawn apart, so that each seed makes the schedule that it always made.
+    let list_lag_ms = match stream {
+        Stream::Submission => Random(random.0 ^ 0x6c61_6773).pick(&[0, 0, 600_000, 7_200_000]),
+        Stream::Faceauth => 0,
+    };
     Knobs {
+        list_lag_ms,
         max_count: if has_pages && random.percent(25) { random.between(3, 20) } else { 2000 },
         order: random.pick(&[
             Order::Ascending,

@@ -25,6 +25,7 @@ pub(super) const NOT_COMPARED: &[&str] = &[
     "first_seen_at",
     "changed_at",
     "change_number",
+    "detail_read_at",
     "id_image",
     "id_back_image",
     "selfie_image",

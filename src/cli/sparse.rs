@@ -1,0 +1,130 @@
+//! Submissions whose list items leave something out, in words: how many, how often they are read, and how long ago.
+
+use serde::Serialize;
+
+use crate::{
+    config::Config,
+    domain::Stream,
+    planner::{self, DetailSchedule},
+    warehouse::{DetailMode, SparseReport, Warehouse, WarehouseError},
+};
+
+/// The submissions of a project whose list items lack `kyc` or `aml`.
+pub(super) struct Sparse {
+    report: SparseReport,
+    reading: Reading,
+}
+
+/// Which single calls read them.
+enum Reading {
+    /// Those of the schedule.
+    Scheduled(DetailSchedule),
+    /// One for every sight of a list.
+    Always,
+    /// None by themselves.
+    Never,
+    /// The project is not in this configuration.
+    Unknown,
+}
+
+/// The same for programs.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct SparseJson {
+    records: i64,
+    due: i64,
+    never_noted: i64,
+    oldest_read_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// The longest time between two reads of one of them; null where none is scheduled.
+    read_within_seconds: Option<i64>,
+}
+
+/// Reads how many such submissions there are, and what their schedule promises.
+pub(super) async fn of_all(
+    config: &Config,
+    warehouse: &Warehouse,
+) -> Result<Vec<Sparse>, WarehouseError> {
+    let mut all = Vec::new();
+    for report in warehouse.sparse_reports().await? {
+        let known = config.projects.iter().find(|known| known.name.as_str() == report.project);
+        let reading = match known.map(|known| (known, known.detail)) {
+            None => Reading::Unknown,
+            Some((_, DetailMode::Always)) => Reading::Always,
+            Some((_, DetailMode::Never)) => Reading::Never,
+            Some((known, DetailMode::Changed)) => {
+                let page_size = known.client.page_size.get();
+                let settings = planner::Settings { page_size, ..config.sync.planner };
+                let ledger =
+                    warehouse.ledger(&known.name, Stream::Submission, settings.recent).await?;
+                let records = u64::try_from(report.records).unwrap_or_default();
+                let schedule = DetailSchedule::new(&settings, &ledger, &known.budget, records);
+                Reading::Scheduled(schedule)
+            }
+        };
+        all.push(Sparse { report, reading });
+    }
+    Ok(all)
+}
+
+impl Sparse {
+    /// The project's name.
+    pub(super) fn project(&self) -> &str {
+        &self.report.project
+    }
+
+    /// How many single calls are due now; they are made as far as the share of calls for them goes.
+    pub(super) fn due(&self) -> u64 {
+        match self.reading {
+            Reading::Scheduled(_) => u64::try_from(self.report.due).unwrap_or_default(),
+            Reading::Always | Reading::Never | Reading::Unknown => 0,
+        }
+    }
+
+    /// One sentence, with an end of line.
+    pub(super) fn as_text(&self) -> String {
+        let SparseReport { project, records, unread, oldest_read_at, .. } = &self.report;
+        let reading = match &self.reading {
+            Reading::Scheduled(schedule) => {
+                let calls = schedule.calls_per_day();
+                let most =
+                    calls.map(|calls| format!(", at most {calls} a day")).unwrap_or_default();
+                format!("single calls read each within {}{most}", hours(schedule.longest()))
+            }
+            Reading::Always => "a single call follows each list that shows them".to_owned(),
+            Reading::Never => {
+                "no single call is made for them (sync.detail is \"never\")".to_owned()
+            }
+            Reading::Unknown => "no single call is made for them (not configured)".to_owned(),
+        };
+        let oldest = match (unread, oldest_read_at) {
+            (0, Some(at)) => {
+                format!("; the oldest read is of {} UTC", at.format("%Y-%m-%d %H:%M:%S"))
+            }
+            (0, None) => String::new(),
+            (unread, _) => format!("; {unread} were not read since that is noted"),
+        };
+        format!(
+            "{project}: lists leave kyc or aml out of {records} submissions: {reading}{oldest}\n"
+        )
+    }
+
+    /// The same for programs.
+    pub(super) fn as_json(&self) -> SparseJson {
+        let read_within = match &self.reading {
+            Reading::Scheduled(schedule) => Some(schedule.longest().num_seconds()),
+            Reading::Always | Reading::Never | Reading::Unknown => None,
+        };
+        SparseJson {
+            records: self.report.records,
+            due: self.report.due,
+            never_noted: self.report.unread,
+            oldest_read_at: self.report.oldest_read_at,
+            read_within_seconds: read_within,
+        }
+    }
+}
+
+/// A time in hours with one decimal, rounded up.
+fn hours(time: chrono::Duration) -> String {
+    let tenths = (time.num_seconds() + 359) / 360;
+    format!("{}.{} h", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,230 @@
+//! Single calls for records whose list items leave something out: each on the schedule of its age and state, together at most
+//! half of what single calls are sure of.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveTime, Utc};
+
+use super::{Budget, Settings, spacing};
+use crate::domain::{Day, Lane, Ledger, SparseRecord};
+
+/// Calls that nobody drew are kept for this long, so that they stay spread out after an outage.
+const KEPT: Duration = Duration::hours(1);
+
+/// When records that lists do not show whole are read, and by how many calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DetailSchedule {
+    settings: Settings,
+    /// How long a cycle of lists through all history takes.
+    cycle: Duration,
+    /// Calls a day, at least 1; `None`: no limit.
+    calls_per_day: Option<u64>,
+    /// How long one call for each of them takes: their count divided by the calls a day.
+    turn: Duration,
+}
+
+impl DetailSchedule {
+    /// The schedule for so many records.
+    pub fn new(settings: &Settings, ledger: &Ledger, budget: &Budget, records: u64) -> Self {
+        let read = ledger.days.iter().filter(|state| state.as_of.is_some());
+        let counts: BTreeMap<Day, u32> = read.map(|state| (state.day, state.records)).collect();
+        let calls_per_day = budget.is_limited().then(|| (budget.share(Lane::Detail) / 2).max(1));
+        let turn = calls_per_day.map_or_else(Duration::zero, |calls| time_of(records, calls));
+        Self { settings: *settings, cycle: spacing::cycle(settings, &counts), calls_per_day, turn }
+    }
+
+    /// The longest time between two reads of a record.
+    pub fn longest(&self) -> Duration {
+        self.cycle.max(self.turn)
+    }
+
+    /// Calls a day, at most; `None`: no limit.
+    pub fn calls_per_day(&self) -> Option<u64> {
+        self.calls_per_day
+    }
+
+    /// When a record is read next. Records that were read together do not stay together: each comes up to a fifth of its
+    /// time early, and one whose last read is not known comes anywhere within its time from now on.
+    pub fn next(&self, record: &SparseRecord, now: DateTime<Utc>) -> DateTime<Utc> {
+        let age = now - record.day.and_time(NaiveTime::MIN).and_utc();
+        let spacing = spacing::of_record(
+            &self.settings,
+            self.cycle,
+            age,
+            record.unsettled,
+            record.moved_at,
+            now,
+        );
+        match record.read_at {
+            Some(read_at) => read_at + (spacing - part(spacing / 5, &record.id)).max(self.turn),
+            None => now + part(spacing.max(self.turn), &record.id),
+        }
+    }
+
+    /// How many calls may be given out now, and the time from which they count.
+    pub fn allowance(
+        &self,
+        until: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> (u64, DateTime<Utc>) {
+        let Some(calls) = self.calls_per_day else { return (u64::MAX, now) };
+        let from = (now - KEPT.max(time_of(1, calls)))
+            .max(until.unwrap_or(DateTime::<Utc>::MIN_UTC))
+            .min(now);
+        let seconds = u128::try_from((now - from).num_seconds()).unwrap_or_default();
+        let allowed = u128::from(calls) * seconds / SECONDS_A_DAY;
+        (u64::try_from(allowed).unwrap_or(u64::MAX), from)
+    }
+
+    /// Until when calls are given out after so many from that time on.
+    pub fn until(&self, from: DateTime<Utc>, drawn: u64) -> DateTime<Utc> {
+        self.calls_per_day.map_or(from, |calls| from + time_of(drawn, calls))
+    }
+}
+
+const SECONDS_A_DAY: u128 = 86_400;
+
+/// How long so many calls take at so many a day, to the next second.
+fn time_of(count: u64, calls_per_day: u64) -> Duration {
+    let seconds = (u128::from(count) * SECONDS_A_DAY).div_ceil(u128::from(calls_per_day.max(1)));
+    // A hundred years: never.
+    const SECONDS_MAX: i64 = 100 * 366 * 86_400;
+    Duration::seconds(i64::try_from(seconds).unwrap_or(SECONDS_MAX).min(SECONDS_MAX))
+}
+
+/// A part of a time, the same for each id, spread evenly over ids.
+fn part(time: Duration, id: &str) -> Duration {
+    const PARTS: u64 = 1 << 16;
+    // FNV-1a, of which the upper bits are mixed best.
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let share = i64::try_from((hash >> 32) % PARTS).unwrap_or_default();
+    let parts = i64::try_from(PARTS).unwrap_or(i64::MAX);
+    Duration::seconds(
+        time.num_seconds() / parts * share + time.num_seconds() % parts * share / parts,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ByLane, DayState};
+
+    fn at(day: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::days(day)
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            since: None,
+            settle: Duration::hours(1),
+            window_days: 30,
+            page_size: 2000,
+            unsettled_part: 48,
+            unsettled_min: Duration::minutes(15),
+            unsettled_max: Duration::hours(24),
+            recent: Duration::days(14),
+            recent_every: Duration::hours(6),
+            cycle: Duration::days(30),
+            cycle_daily_calls: 100,
+            detail_cycle: Duration::days(180),
+        }
+    }
+
+    /// A schedule over a hundred days of history, of so many records and calls a day, two fifths of them for single calls.
+    fn schedule(records: u64, calls_per_day: u32) -> DetailSchedule {
+        let read = |day| DayState { as_of: Some(at(100)), records: 10, ..DayState::unread(day) };
+        let days = (0..100).map(|day| read(at(day).date_naive())).collect();
+        let ledger = Ledger { days, unfiltered_as_of: None };
+        let shares = ByLane::of(|lane| if lane == Lane::Detail { 40 } else { 10 });
+        DetailSchedule::new(&settings(), &ledger, &Budget { calls_per_day, shares }, records)
+    }
+
+    fn record(number: usize, day: i64) -> SparseRecord {
+        SparseRecord {
+            id: format!("s{number}"),
+            day: at(day).date_naive(),
+            unsettled: false,
+            moved_at: None,
+            read_at: Some(at(100)),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_often_as_its_day_would_be() {
+        let schedule = schedule(1000, 200_000);
+        let old = record(1, 3);
+        let hours = Duration::hours;
+        for (record, least, most) in [
+            (old.clone(), hours(19), hours(24)),
+            (SparseRecord { day: at(90).date_naive(), ..old.clone() }, hours(4), hours(6)),
+            (SparseRecord { moved_at: Some(at(95)), ..old.clone() }, hours(4), hours(6)),
+            (
+                SparseRecord { unsettled: true, day: at(98).date_naive(), ..old.clone() },
+                Duration::minutes(45),
+                hours(1),
+            ),
+            (SparseRecord { read_at: None, ..old }, Duration::zero(), hours(24)),
+        ] {
+            let wait = schedule.next(&record, at(100)) - at(100);
+            assert!(wait >= least && wait <= most, "{record:?}: {wait}");
+        }
+        assert_eq!(schedule.longest(), hours(24));
+    }
+
+    /// Rounds every five minutes for forty days: no day has more calls than its share, and no record waits longer than
+    /// promised and a round.
+    #[test]
+    fn the_promise_holds_with_few_calls_and_with_many() {
+        for (records, calls_per_day, longest) in [
+            (300, 200_000, Duration::days(1)),
+            // Half of 40%: twenty calls a day, so that a turn takes fifteen days.
+            (300, 100, Duration::days(15)),
+            (300, 0, Duration::days(1)),
+        ] {
+            let schedule = schedule(records, calls_per_day);
+            assert_eq!(schedule.longest(), longest);
+            let mut read_at: Vec<Option<DateTime<Utc>>> = vec![None; 300];
+            let mut next: Vec<DateTime<Utc>> = (0..300)
+                .map(|number| {
+                    schedule.next(&SparseRecord { read_at: None, ..record(number, 1) }, at(100))
+                })
+                .collect();
+            let (mut until, mut of_day) = (None, BTreeMap::<Day, u64>::new());
+            for step in 0..40 * 288 {
+                let now = at(100) + Duration::minutes(5 * step);
+                let (allowed, from) = schedule.allowance(until, now);
+                let mut due: Vec<usize> = (0..300).filter(|number| next[*number] <= now).collect();
+                due.sort_by_key(|number| next[*number]);
+                due.truncate(usize::try_from(allowed).unwrap_or(usize::MAX));
+                until = Some(schedule.until(from, u64::try_from(due.len()).unwrap()));
+                for number in due {
+                    let waited = now - read_at[number].unwrap_or_else(|| at(100));
+                    assert!(
+                        waited <= longest + Duration::hours(2),
+                        "{waited} with {calls_per_day}"
+                    );
+                    read_at[number] = Some(now);
+                    let known = SparseRecord { read_at: Some(now), ..record(number, 1) };
+                    next[number] = schedule.next(&known, now);
+                    *of_day.entry(now.date_naive()).or_default() += 1;
+                }
+            }
+            assert!(read_at.iter().all(|at| at.is_some()));
+            let most = of_day.values().max().copied().unwrap();
+            assert!(calls_per_day != 100 || most <= 21, "{most} calls on a day");
+        }
+    }
+
+    #[test]
+    fn calls_that_an_outage_left_over_are_not_made_at_once() {
+        let schedule = schedule(100_000, 200_000);
+        assert_eq!(schedule.calls_per_day(), Some(40_000));
+        let (allowed, from) = schedule.allowance(Some(at(99)), at(100));
+        assert_eq!((allowed, from), (1666, at(100) - Duration::hours(1)));
+        assert_eq!(schedule.allowance(Some(at(101)), at(100)), (0, at(100)), "the clock was ahead");
+        let until = schedule.until(from, allowed);
+        assert!(schedule.allowance(Some(until), at(100)).0 <= 1);
+    }
+}

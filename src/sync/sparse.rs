@@ -1,0 +1,47 @@
+//! Has records read by single calls whose list items leave something out.
+
+use super::{Outlook, Project, World, writing::insist};
+use crate::{
+    domain::Stream,
+    planner::DetailSchedule,
+    warehouse::{DetailMode, WarehouseError},
+};
+
+/// Transactions of a round, at most, that note when records are read next.
+const DATINGS: usize = 20;
+
+/// Makes the single calls due whose time has come.
+///
+/// Only where single calls follow changes: with `always` every sight of a list brings one, with `never` none is wanted.
+pub(super) async fn schedule(
+    world: &World,
+    project: &Project,
+    outlook: &Outlook,
+) -> Result<(), WarehouseError> {
+    if project.stream() != Stream::Submission || project.scope.detail != DetailMode::Changed {
+        return Ok(());
+    }
+    let drawn = insist(world, async || world.warehouse.sparse_drawn(&project.scope).await).await?;
+    let schedule =
+        DetailSchedule::new(&outlook.settings, &outlook.ledger, &project.budget, drawn.records);
+    let next = |record: &_, now| schedule.next(record, now);
+    for _ in 0..DATINGS {
+        let dating = async || world.warehouse.date_sparse(&project.scope, &next).await;
+        if !insist(world, dating).await? || world.stop.is_cancelled() {
+            break;
+        }
+    }
+    let (mut left, mut from) = schedule.allowance(drawn.until, drawn.now);
+    while left > 0 && !world.stop.is_cancelled() {
+        let until = |count| schedule.until(from, count);
+        let drawing =
+            async || world.warehouse.draw_sparse(&project.scope, left, &next, &until).await;
+        let count = insist(world, drawing).await?;
+        if count == 0 {
+            break;
+        }
+        left = left.saturating_sub(count);
+        from = schedule.until(from, count);
+    }
+    Ok(())
+}

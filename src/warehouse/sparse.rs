@@ -1,0 +1,410 @@
+//! Records whose list items leave out the object `kyc` or `aml`: lists show no change there, so single calls are made on a
+//! schedule. Which records these are is noted when they are written anyway; an unchanged item costs nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    Scope, Warehouse, WarehouseError,
+    body::Inflater,
+    due::{self, Rank},
+    merging::MergedWork,
+    raw::Kept,
+    store::Observation,
+};
+use crate::{
+    domain::{Call, Day, SparseRecord, Stream},
+    json,
+    normalize::{Normalized, Objects},
+};
+
+/// Approved and screened records, read first.
+const SCREENED: i16 = 0;
+/// All others.
+const OTHER: i16 = 1;
+
+/// Records of a transaction.
+const STEP: u64 = 1000;
+
+/// Which objects details of a project usually carry, by the state of the submission, and what new details add to that.
+#[derive(Default)]
+pub(super) struct Usual {
+    known: BTreeMap<String, Objects>,
+    seen: BTreeMap<String, Seen>,
+}
+
+/// Details of one state, and how many of them carry each object.
+#[derive(Default)]
+struct Seen {
+    details: i64,
+    with_kyc: i64,
+    with_aml: i64,
+}
+
+impl Usual {
+    /// Reads what is usual, if any of these records depends on it.
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        scope: &Scope,
+        merged: &[Option<MergedWork<'_>>],
+    ) -> Result<Self, WarehouseError> {
+        let objects = merged.iter().flatten().filter_map(|merged| merged.objects);
+        let all = Objects { kyc: true, aml: true };
+        let depends = |(list, detail): (Objects, Objects)| list.lacks(all) && !list.lacks(detail);
+        if objects.into_iter().any(depends) {
+            Self::of_project(connection, scope).await
+        } else {
+            Ok(Self::default())
+        }
+    }
+
+    /// Reads what is usual.
+    pub(super) async fn of_project(
+        connection: &mut PgConnection,
+        scope: &Scope,
+    ) -> Result<Self, WarehouseError> {
+        let rows = sqlx::query!(
+            r#"select kyc_result, with_kyc * 2 > details as "kyc!", with_aml * 2 > details as "aml!"
+               from argos_sync.detail_objects where project = $1"#,
+            scope.project.as_str(),
+        )
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("reading what details carry"))?;
+        let objects =
+            rows.into_iter().map(|row| (row.kyc_result, Objects { kyc: row.kyc, aml: row.aml }));
+        Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
+    }
+
+    /// The rank of a merged record among those that need single calls; `None`: lists show both objects, or the detail is
+    /// not known.
+    pub(super) fn rank(
+        &mut self,
+        stream: Stream,
+        merged: &MergedWork<'_>,
+        normalized: &Normalized<'_>,
+    ) -> Option<i16> {
+        let objects = merged.objects.filter(|_| stream == Stream::Submission)?;
+        self.rank_of(objects, Objects::of(&merged.item.value).aml, normalized)
+    }
+
+    /// The same for the objects of a list item and a detail.
+    pub(super) fn rank_of(
+        &mut self,
+        (list, detail): (Objects, Objects),
+        is_screened: bool,
+        normalized: &Normalized<'_>,
+    ) -> Option<i16> {
+        if normalized.deletion.is_some() {
+            return None;
+        }
+        let state = normalized.state(Stream::Submission).unwrap_or_default();
+        let usual = self.known.get(state).copied().unwrap_or_default();
+        let seen = self.seen.entry(state.to_owned()).or_default();
+        seen.details += 1;
+        seen.with_kyc += i64::from(detail.kyc);
+        seen.with_aml += i64::from(detail.aml);
+        let is_first = state == "approved" && is_screened;
+        list.lacks(detail.or(usual)).then_some(if is_first { SCREENED } else { OTHER })
+    }
+
+    /// Counts the details that were ranked. Late in its transaction, since other writers of the project wait for these rows.
+    pub(super) async fn count(
+        self,
+        connection: &mut PgConnection,
+        scope: &Scope,
+    ) -> Result<(), WarehouseError> {
+        if self.seen.is_empty() {
+            return Ok(());
+        }
+        let states: Vec<&str> = self.seen.keys().map(String::as_str).collect();
+        let of = |count: fn(&Seen) -> i64| self.seen.values().map(count).collect::<Vec<_>>();
+        sqlx::query!(
+            "insert into argos_sync.detail_objects as held (project, kyc_result, details, with_kyc, with_aml)
+             select $1, given.* from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as given
+                (kyc_result, details, with_kyc, with_aml)
+             order by given.kyc_result
+             on conflict (project, kyc_result) do update set details = held.details + excluded.details,
+                with_kyc = held.with_kyc + excluded.with_kyc, with_aml = held.with_aml + excluded.with_aml",
+            scope.project.as_str(),
+            &states as &[&str],
+            &of(|seen| seen.details),
+            &of(|seen| seen.with_kyc),
+            &of(|seen| seen.with_aml),
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("counting what details carry"))
+    }
+}
+
+/// What the stored items of a record carry; `None` where one is missing or unreadable.
+pub(super) fn objects_of(kept: &Kept, inflater: &mut Inflater) -> Option<(Objects, Objects)> {
+    let mut objects = |call| {
+        let body = kept.body(call, inflater).ok()??;
+        let item = json::text(&body);
+        Some(Objects::of(&json::parse(&item).ok()?.value))
+    };
+    Some((objects(Call::List)?, objects(Call::Detail)?))
+}
+
+/// Notes when single calls showed these submissions, changed or not: one small update for each call, without an index entry
+/// and without history. A row that another writer holds is left out, since it is asked for again.
+pub(super) async fn note_reads(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    observations: &[&Observation],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let readable = observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
+    let ids: Vec<&str> = readable.map(|glance| glance.id.as_str()).collect();
+    if scope.stream != Stream::Submission || ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"with found as materialized (
+            select held.place
+            from (select distinct id from unnest($2::text[]) as given (id)) as given
+            cross join lateral (
+                select ctid as place from argos.submission where project = $1 and submission_id = given.id
+                for update skip locked) as held)
+           update argos.submission as own set detail_read_at = $3 from found where own.ctid = found.place"#,
+        scope.project.as_str(),
+        &ids as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting when single calls were read"))
+}
+
+/// How far calls for such records were given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drawn {
+    /// How many such records there are, as counted within the last hour.
+    pub records: u64,
+    /// Until when their calls were given out; `None`: none were yet.
+    pub until: Option<DateTime<Utc>>,
+    /// The time by the one clock.
+    pub now: DateTime<Utc>,
+}
+
+/// Records of a project whose list items leave something out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SparseReport {
+    /// The project's name.
+    pub project: String,
+    /// How many there are.
+    pub records: i64,
+    /// How many of them are due.
+    pub due: i64,
+    /// How many of them no single call has shown since that is noted.
+    pub unread: i64,
+    /// When the others were last read, the one that waits longest.
+    pub oldest_read_at: Option<DateTime<Utc>>,
+}
+
+struct SparseRow {
+    id: String,
+    window_day: Day,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
+    detail_read_at: Option<DateTime<Utc>>,
+}
+
+impl From<SparseRow> for SparseRecord {
+    fn from(row: SparseRow) -> Self {
+        Self {
+            id: row.id,
+            day: row.window_day,
+            unsettled: row.unsettled,
+            moved_at: row.moved_at,
+            read_at: row.detail_read_at,
+        }
+    }
+}
+
+/// Decides when a record is read next.
+pub(super) type NextRead<'a> = &'a (dyn Fn(&SparseRecord, DateTime<Utc>) -> DateTime<Utc> + Sync);
+
+impl Warehouse {
+    /// Counts such records, once an hour, and reads how far calls were given out.
+    pub async fn sparse_drawn(&self, scope: &Scope) -> Result<Drawn, WarehouseError> {
+        let doing = "counting records that lists leave things out of";
+        sqlx::query!(
+            "update argos_sync.project set sparse_counted_at = argos_sync.clock(), sparse_records = (
+                select count(*) from argos_sync.record
+                where record.project = $1 and record.stream = $2 and sparse is not null)
+             where project = $1 and (sparse_counted_at is null
+                or argos_sync.clock() not between sparse_counted_at and sparse_counted_at + interval '1 hour')",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let row = sqlx::query!(
+            r#"select sparse_records, sparse_drawn_at, argos_sync.clock() as "now!"
+               from argos_sync.project where project = $1"#,
+            scope.project.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        Ok(Drawn {
+            records: u64::try_from(row.sparse_records).unwrap_or_default(),
+            until: row.sparse_drawn_at,
+            now: row.now,
+        })
+    }
+
+    /// Notes the next read of some records that have none, in one transaction; returns whether there may be more.
+    pub async fn date_sparse(
+        &self,
+        scope: &Scope,
+        next: NextRead<'_>,
+    ) -> Result<bool, WarehouseError> {
+        let doing = "dating single calls";
+        let mut transaction = self.begin(doing).await?;
+        let now = super::now(&mut transaction).await?;
+        let mut dated = Vec::new();
+        for rank in [SCREENED, OTHER] {
+            let rows = sqlx::query_as!(
+                SparseRow,
+                r#"select held.id, held.window_day, held.unsettled, held.moved_at, own.detail_read_at as "detail_read_at?"
+                   from (
+                    select id, window_day, unsettled, moved_at from argos_sync.record
+                    where project = $1 and stream = $2 and sparse = $3 and detail_next_at is null
+                    limit $4 for update skip locked) as held
+                   left join lateral (
+                    select detail_read_at from argos.submission where project = $1 and submission_id = held.id offset 0
+                   ) as own on true"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                rank,
+                limit(STEP),
+            )
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+            dated.extend(rows.into_iter().map(|row| {
+                let record = SparseRecord::from(row);
+                let at = next(&record, now);
+                (record.id, at)
+            }));
+        }
+        set_next(&mut transaction, scope, &dated).await?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Makes single calls due for records whose time has come, approved and screened ones first, at most so many; returns how
+    /// many. `until` says until when that many calls are given out then.
+    pub async fn draw_sparse(
+        &self,
+        scope: &Scope,
+        count_max: u64,
+        next: NextRead<'_>,
+        until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
+    ) -> Result<u64, WarehouseError> {
+        let doing = "scheduling single calls";
+        let mut transaction = self.begin(doing).await?;
+        let now = super::now(&mut transaction).await?;
+        let mut drawn = Vec::new();
+        for rank in [SCREENED, OTHER] {
+            let left = limit(count_max.min(STEP)) - i64::try_from(drawn.len()).unwrap_or(i64::MAX);
+            let rows = sqlx::query_as!(
+                SparseRow,
+                r#"select id, window_day, unsettled, moved_at, null::timestamptz as detail_read_at
+                   from argos_sync.record
+                   where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= argos_sync.clock()
+                   order by detail_next_at limit $4 for update skip locked"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                rank,
+                left.max(0),
+            )
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+            drawn.extend(rows.into_iter().map(|row| {
+                // The call is made now.
+                let record = SparseRecord { read_at: Some(now), ..row.into() };
+                let at = next(&record, now);
+                (record.id, at)
+            }));
+        }
+        let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
+        if count == 0 {
+            return Ok(0);
+        }
+        set_next(&mut transaction, scope, &drawn).await?;
+        let ids: Vec<&str> = drawn.iter().map(|(id, _)| id.as_str()).collect();
+        due::mark(&mut transaction, scope, &ids, Rank::News, now).await?;
+        sqlx::query!(
+            "update argos_sync.project set sparse_drawn_at = $2 where project = $1",
+            scope.project.as_str(),
+            until(count),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(count)
+    }
+
+    /// How many such records each project has, and how long ago they were read.
+    pub async fn sparse_reports(&self) -> Result<Vec<SparseReport>, WarehouseError> {
+        sqlx::query_as!(
+            SparseReport,
+            r#"select held.project, count(*) as "records!",
+                count(*) filter (where coalesce(held.detail_next_at, '-infinity') <= argos_sync.clock()) as "due!",
+                count(*) filter (where own.detail_read_at is null) as "unread!",
+                min(own.detail_read_at) as oldest_read_at
+               from argos_sync.record as held
+               left join argos.submission as own on own.project = held.project and own.submission_id = held.id
+               where held.sparse is not null and held.stream = 'submission'
+               group by held.project order by held.project"#
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("counting records that lists leave things out of"))
+    }
+}
+
+fn limit(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Notes when these records, which are locked, are read next.
+async fn set_next(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    next: &[(String, DateTime<Utc>)],
+) -> Result<(), WarehouseError> {
+    if next.is_empty() {
+        return Ok(());
+    }
+    let (ids, times): (Vec<&str>, Vec<DateTime<Utc>>) =
+        next.iter().map(|(id, at)| (id.as_str(), *at)).unzip();
+    sqlx::query!(
+        "update argos_sync.record as held set detail_next_at = given.at
+         from unnest($3::text[], $4::timestamptz[]) as given (id, at)
+         cross join lateral (
+            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found
+         where held.ctid = found.place",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &times,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting the next single calls"))
+}
