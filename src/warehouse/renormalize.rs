@@ -57,7 +57,6 @@ struct Older {
 struct Place {
     window_day: Day,
     undated: bool,
-    deleted_at: Option<DateTime<Utc>>,
     sparse: Option<i16>,
 }
 
