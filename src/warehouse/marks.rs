@@ -30,7 +30,7 @@ pub(super) enum Meaning {
     Mark(Mark),
     /// A sparse list item of a deleted record: a single call decides whether the record has returned.
     Hint,
-    /// It says nothing about a deleted record.
+    /// It says nothing new: of a deleted record, or a mark that is older than an item without one.
     Nothing,
 }
 
@@ -55,8 +55,11 @@ pub(super) fn meaning(
 ) -> Result<Meaning, WarehouseError> {
     let bytes = item.body.bytes()?;
     if held.deleted_at.is_none() {
-        let mark = normalize::mark_in(scope.stream, &bytes);
-        return Ok(mark.map_or(Meaning::Facts, Meaning::Mark));
+        return Ok(match normalize::mark_in(scope.stream, &bytes) {
+            None => Meaning::Facts,
+            Some(_) if item.read <= held.newest => Meaning::Nothing,
+            Some(mark) => Meaning::Mark(mark),
+        });
     }
     let is_sparse = origin.call() == Call::List && scope.stream == Stream::Submission;
     Ok(match normalize::presence(scope.stream, &bytes) {
@@ -79,7 +82,10 @@ pub(super) async fn store(
 ) -> Result<i64, WarehouseError> {
     let is_list = origin.call() == Call::List;
     // A list item is noted once: until another one comes, it says nothing new.
-    let news = || items.iter().filter(|(work, _)| !is_list || work.is_news());
+    let is_news = |(work, meaning): &&(Work, Meaning)| {
+        *meaning != Meaning::Nothing && (!is_list || work.is_news())
+    };
+    let news = || items.iter().filter(is_news);
     if is_list {
         note_digests(connection, scope, &news().collect::<Vec<_>>()).await?;
     }

@@ -54,6 +54,8 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
         ),
         ("[sync]\nsince = \"sekret\"\n", "sync.since"),
         ("[sync]\ndetail = \"sekret\"\n", "sync.detail"),
+        ("[deletion]\nkeep = \"sekret\"\n", "deletion.keep"),
+        ("[deletion]\nkeep_personal = true\n", "keep_personal"),
         ("[raw]\nstorage = \"none\"\n", "raw.storage"),
         ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
         ("[database]\nurl = \"sekret\"\n", "database.url"),

@@ -565,6 +565,8 @@ async fn a_mark_that_a_single_call_disproves_is_asked_about_once() {
         room.next_page(&mut walk, vec![room.observe(read, marked())]).await;
         assert_eq!((answer(read, live()).await, suspects().await), (0, 0));
     }
+    room.fetched(&[room.observe(2, marked())]).await;
+    assert_eq!(suspects().await, 0, "a mark that is not newer than what is known is no evidence");
     let name: String = sqlx::query_scalar("select name from argos_pii.submission_identity")
         .fetch_one(&room.pool)
         .await

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::world::{FACE_KEY, KEY, World};
 
-/// Whether an item shows the vendor's mark, in a text that the vendor writes.
+/// Whether an item shows the vendor's mark: in a text that the vendor writes, with the name gone.
 const IS_MARKED: &str =
     "('Deleted Submission' in (item->'data'->>'name', item->'warning'->>0, item->>'label')
-    or (item->>'delete_check')::boolean) is true";
+    and coalesce(item->'data'->>'full_name', '') = '' or (item->>'delete_check')::boolean) is true";
 
 /// Keeps what the vendor shows of a record, before something happens to it: after a deletion one of its values must be
 /// left in each column that survives.
