@@ -142,23 +142,8 @@ create index faceauth_kyc_submission_id
 
 -- What was known at a moment.
 --
--- The functions return types of their own, since `returns table` gives up the collation, and with it the index of a
--- condition on the id. Views that use the older functions keep them, under another name.
-do $$
-begin
-    drop function argos.submission_as_of(timestamptz);
-exception when dependent_objects_still_exist then
-    alter function argos.submission_as_of(timestamptz) rename to submission_as_of_before_0018;
-end
-$$;
-do $$
-begin
-    drop function argos.faceauth_as_of(timestamptz);
-exception when dependent_objects_still_exist then
-    alter function argos.faceauth_as_of(timestamptz) rename to faceauth_as_of_before_0018;
-end
-$$;
-
+-- The functions return types of their own, since `returns table` gives up the collation, and with it
+-- the index of a condition on the id. Where somebody's view uses one of them, it keeps its type.
 create type argos.submission_then as (
     project text collate "C",
     submission_id text collate "C",
@@ -205,9 +190,6 @@ declare
     earliest timestamptz;
     is_observed boolean;
 begin
-    if at is null then
-        raise exception using errcode = 'null_value_not_allowed', message = 'no moment is given';
-    end if;
     is_observed := case stream
         when 'submission' then exists (
             select from argos.submission as held
@@ -324,15 +306,30 @@ comment on function argos.submission_by_vendor_times(timestamptz) is
     'Like submission_as_of, and what the vendor''s own times tell of records that were observed later only. source says '
     'what the row rests on: history, kyc_result_at, pending_at, created_at, or unknown (it existed; its result is null).';
 
-create function argos.submission_as_of(at timestamptz)
-    returns setof argos.submission_then
-    language sql stable parallel safe
-    as $$
-        select project, submission_id, kyc_result, reviewer, aml_status, aml_risk_level, aml_matches, deleted_at
-        from argos.submission_by_vendor_times(submission_as_of.at)
-        where (select argos.check_observed('submission', submission_as_of.at))
-            and first_seen_at <= submission_as_of.at
-    $$;
+do $migration$
+declare
+    type text := 'setof argos.submission_then';
+begin
+    begin
+        drop function argos.submission_as_of(timestamptz);
+    exception when dependent_objects_still_exist then
+        type := 'table (project text, submission_id text, kyc_result text, reviewer text, aml_status text, '
+            'aml_risk_level text, aml_matches text[], deleted_at timestamptz)';
+    end;
+    execute format($create$
+        create or replace function argos.submission_as_of(at timestamptz)
+            returns %s
+            language sql stable parallel safe
+            as $$
+                select state.project, state.submission_id, state.kyc_result, state.reviewer, state.aml_status,
+                    state.aml_risk_level, state.aml_matches, state.deleted_at
+                from argos.submission_by_vendor_times(submission_as_of.at) as state
+                where (select argos.check_observed('submission', submission_as_of.at))
+                    and state.first_seen_at <= submission_as_of.at
+            $$
+    $create$, type);
+end
+$migration$;
 comment on function argos.submission_as_of(timestamptz) is
     'Each submission known at that moment, with what was known of it then; aml_matches are resource ids, sorted. An error '
     'where no project was observed yet.';
@@ -382,14 +379,28 @@ comment on function argos.faceauth_by_vendor_times(timestamptz) is
     'Like faceauth_as_of, and what the vendor''s own times tell of records that were observed later only. source says what '
     'the row rests on: history, or created_at (the status at the first observation, deleted_at where the vendor gave it).';
 
-create function argos.faceauth_as_of(at timestamptz)
-    returns setof argos.faceauth_then
-    language sql stable parallel safe
-    as $$
-        select project, auth_id, status, deleted_at
-        from argos.faceauth_by_vendor_times(faceauth_as_of.at)
-        where (select argos.check_observed('faceauth', faceauth_as_of.at)) and first_seen_at <= faceauth_as_of.at
-    $$;
+do $migration$
+declare
+    type text := 'setof argos.faceauth_then';
+begin
+    begin
+        drop function argos.faceauth_as_of(timestamptz);
+    exception when dependent_objects_still_exist then
+        type := 'table (project text, auth_id text, status text, deleted_at timestamptz)';
+    end;
+    execute format($create$
+        create or replace function argos.faceauth_as_of(at timestamptz)
+            returns %s
+            language sql stable parallel safe
+            as $$
+                select state.project, state.auth_id, state.status, state.deleted_at
+                from argos.faceauth_by_vendor_times(faceauth_as_of.at) as state
+                where (select argos.check_observed('faceauth', faceauth_as_of.at))
+                    and state.first_seen_at <= faceauth_as_of.at
+            $$
+    $create$, type);
+end
+$migration$;
 comment on function argos.faceauth_as_of(timestamptz) is
     'Each face authentication known at that moment, with what was known of it then. An error where no project was observed yet.';
 

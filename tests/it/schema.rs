@@ -11,6 +11,7 @@ use argos_sync::{
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
 use crate::{
+    database,
     sync::listed,
     world::{KEY, World},
 };
@@ -156,6 +157,41 @@ async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     // Each record is compared with its item, by its own days and by those beside them, and counted as seen.
     let most = |table: &str| if table.ends_with("record") { 6 * i64::from(ITEMS) } else { LARGE };
     assert!(more.iter().all(|(table, read)| *read < most(table)), "{more:#?}");
+}
+
+/// PostgreSQL refuses to change what a view of somebody else reads.
+#[tokio::test]
+async fn a_migration_goes_on_where_views_read_what_it_changes() {
+    let database = database::encoded("UTF8").await;
+    let pool = database.pool().await;
+    let migrate = async |numbers: std::ops::RangeInclusive<i64>| {
+        for step in warehouse::MIGRATOR.iter().filter(|step| numbers.contains(&step.version)) {
+            let ran = sqlx::raw_sql(step.sql.clone()).execute(&pool).await;
+            ran.unwrap_or_else(|error| panic!("{}: {error}", step.version));
+        }
+    };
+    migrate(1..=17).await;
+    let views = "create view argos.of_one as
+            select kyc_submission_id, kyc_project from argos.faceauth where auth_id = 'a';
+         create view argos.known as select * from argos.submission_as_of(now());
+         create view argos.known_faces as select * from argos.faceauth_as_of(now())";
+    sqlx::raw_sql(views).execute(&pool).await.expect("views");
+    migrate(18..=i64::MAX).await;
+    let insert = "insert into argos.submission (project, submission_id, first_seen_at, changed_at)
+            values ('main', 'a', now(), now());
+         insert into argos.faceauth (project, auth_id, first_seen_at, changed_at)
+            values ('face', 'a', now(), now())";
+    sqlx::raw_sql(insert).execute(&pool).await.expect("rows");
+    let rows: i64 = sqlx::query_scalar(
+        "select (select count(*) from argos.of_one) + (select count(*) from argos.known)
+            + (select count(*) from argos.known_faces)",
+    )
+    .fetch_one(&pool)
+    .await
+    .expect("the views work");
+    assert_eq!(rows, 3);
+    pool.close().await;
+    database.close().await;
 }
 
 /// Columns that name a record, a policy or a project by the key of another table. Of two columns

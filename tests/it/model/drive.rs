@@ -16,6 +16,7 @@ use super::{
     schedule::{Schedule, Step},
 };
 use crate::{
+    consumers::demand_numbers,
     evidence::Clock,
     truth::{self, Difference},
     world::{FACE_KEY, KEY, World},
@@ -75,6 +76,7 @@ impl Model {
         };
         let projects = vec![project(KEY, Stream::Submission), project(FACE_KEY, Stream::Faceauth)];
         let world = World::of(projects).await;
+        demand_numbers(&world.pool).await;
         for (key, knobs) in [KEY, FACE_KEY].iter().zip(&schedule.knobs) {
             world.vendor.set_knobs(key, knobs.clone()).expect("a project");
         }
