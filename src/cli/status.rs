@@ -30,6 +30,8 @@ const BLOCKED_DAYS: usize = 10;
 
 /// Where everything stands.
 struct Standing {
+    /// `sync.since`.
+    since: Option<chrono::NaiveDate>,
     projects: Vec<ProjectReport>,
     /// In the order of the projects.
     calls: Vec<CallsToday>,
@@ -57,9 +59,11 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         if opened.warehouse.schema_state().await? == SchemaState::Missing {
             return Ok(None);
         }
-        let projects = opened.warehouse.project_reports().await?;
+        let since = config.sync.planner.since;
+        let projects = opened.warehouse.project_reports(since).await?;
         let calls = opened.warehouse.calls_reports().await?;
         Ok(Some(Standing {
+            since,
             calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
@@ -110,8 +114,25 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
     format!("{name}: {}{limit} calls today{lanes}\n", calls.total)
 }
 
+/// What is covered since the day the warehouse reaches back to, and what a backfill or `fetch` asked for besides.
+fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String {
+    let ProjectReport { project: name, covered_days_since: covered, days_since: days, .. } =
+        project;
+    let mut text = format!(
+        "{name}: {covered} of {days} days from `sync.since` ({since}) to yesterday are covered"
+    );
+    if project.covered_days_before > 0 || project.records_before > 0 {
+        let _infallible = write!(
+            text,
+            "; before that, {} days are covered, and there are {} records",
+            project.covered_days_before, project.records_before,
+        );
+    }
+    text + "\n"
+}
+
 fn as_text(standing: &Standing) -> String {
-    let Standing { projects, calls, blocked_days, runs } = standing;
+    let Standing { since, projects, calls, blocked_days, runs } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
     }
@@ -150,6 +171,10 @@ fn as_text(standing: &Standing) -> String {
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
+    if let Some(since) = since {
+        text.push('\n');
+        text.extend(projects.iter().map(|project| coverage_as_text(project, *since)));
+    }
     for project in projects {
         let name = &project.project;
         let mut tell = |line: std::fmt::Arguments<'_>| {
@@ -212,6 +237,7 @@ fn runs_as_text(runs: &[RunReport]) -> String {
                 run.unchanged.to_string(),
                 run.quarantined.to_string(),
                 run.duplicate.to_string(),
+                run.skipped.to_string(),
             ]
         })
         .collect();
@@ -226,6 +252,7 @@ fn runs_as_text(runs: &[RunReport]) -> String {
         "unchanged",
         "quarantined",
         "duplicate",
+        "skipped",
     ];
     print::table(&head, &rows)
 }
@@ -257,6 +284,11 @@ struct ProjectJson<'a> {
     covered_from: Option<chrono::NaiveDate>,
     covered_to: Option<chrono::NaiveDate>,
     covered_days: i64,
+    since: Option<chrono::NaiveDate>,
+    days_since: Option<i64>,
+    covered_days_since: Option<i64>,
+    covered_days_before_since: Option<i64>,
+    records_before_since: Option<i64>,
     oldest_as_of: Option<DateTime<Utc>>,
     newest_as_of: Option<DateTime<Utc>>,
     details_due: i64,
@@ -296,6 +328,7 @@ struct RunJson<'a> {
     unchanged: i64,
     quarantined: i64,
     duplicate: i64,
+    skipped: i64,
 }
 
 fn as_json(standing: &Standing) -> Result<String, Failed> {
@@ -311,6 +344,11 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             covered_from: project.covered_from,
             covered_to: project.covered_to,
             covered_days: project.covered_days,
+            since: standing.since,
+            days_since: standing.since.map(|_| project.days_since),
+            covered_days_since: standing.since.map(|_| project.covered_days_since),
+            covered_days_before_since: standing.since.map(|_| project.covered_days_before),
+            records_before_since: standing.since.map(|_| project.records_before),
             oldest_as_of: project.oldest_as_of,
             newest_as_of: project.newest_as_of,
             details_due: project.details_due,
@@ -354,6 +392,7 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             unchanged: run.unchanged,
             quarantined: run.quarantined,
             duplicate: run.duplicate,
+            skipped: run.skipped,
         })
         .collect();
     let mut text = serde_json::to_string_pretty(&StatusJson { projects, blocked_days, runs })

@@ -109,6 +109,7 @@ impl Project {
             raw: settings.raw,
             detail: settings.detail,
             deletion: settings.deletion,
+            since: settings.since,
         };
         Ok(Self {
             kind: settings.kind,

@@ -41,6 +41,7 @@ mod report;
 mod rows;
 mod run;
 mod seen;
+mod since;
 mod statements;
 mod store;
 mod tables;
@@ -86,7 +87,7 @@ pub use statements::all_statements;
 pub use store::Observation;
 
 use crate::{
-    domain::{ProjectName, ReadNumber, Stream},
+    domain::{Day, ProjectName, ReadNumber, Stream},
     json::Paths,
     normalize::Context,
 };
@@ -135,6 +136,8 @@ pub struct Scope {
     pub detail: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,
+    /// How far back the warehouse reaches; `None`: as far as somebody asks.
+    pub since: Option<Day>,
 }
 
 /// How to reach the database.

@@ -37,6 +37,7 @@ mod random;
 mod renormalize;
 mod runs;
 mod schema;
+mod since;
 mod sync;
 mod truth;
 mod undated;

@@ -60,6 +60,7 @@ pub(crate) fn scope(deletion: DeletionRules) -> Arc<Scope> {
         raw: RawStorage::Zstd,
         detail: DetailMode::Changed,
         deletion,
+        since: None,
     })
 }
 
