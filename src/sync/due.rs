@@ -6,7 +6,10 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Project, World, backfill, detail,
+    Project, World,
+    calls::Wanted,
+    detail,
+    finish::finish,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
     windows::read_windows,
@@ -76,7 +79,7 @@ async fn due(
         outlook.tasks().into_iter().partition(|task| is_urgent(task.lane));
     let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
-    match detail::drain(world, project, run, Rank::News, &|| false).await {
+    match detail::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
@@ -86,7 +89,7 @@ async fn due(
         walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;
-    backfill::finish(world, project, run, walked.end(project), yields).await
+    finish(world, project, run, walked.end(project), None, yields).await
 }
 
 fn is_urgent(lane: Lane) -> bool {

@@ -41,4 +41,5 @@ mod since;
 mod sync;
 mod truth;
 mod undated;
+mod waiting;
 mod world;
