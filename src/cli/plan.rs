@@ -112,9 +112,9 @@ impl Planned {
             Some(window) => project.backfill_tasks(world, window, &[]),
         };
         let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
-        let waiting =
-            world.warehouse.details_due(project.scope(), std::time::Duration::ZERO).await?;
-        let mut details = u64::try_from(waiting).unwrap_or_default() + scheduled;
+        let now = std::time::Duration::ZERO;
+        let left = world.warehouse.details_left(project.scope(), backfill, now).await?;
+        let mut details = u64::try_from(left.count()).unwrap_or_default() + scheduled;
         if project.stream() == Stream::Submission && project.scope().detail != DetailMode::Never {
             details += cost.expected_records;
         }

@@ -172,6 +172,7 @@ pub(super) async fn conclude(
             tally.unchanged,
             tally.quarantined,
             tally.duplicate,
+            tally.skipped,
         ];
         let mut row = vec![name.to_string(), words(*outcome).to_owned()];
         row.extend(counts.iter().map(i64::to_string));
@@ -189,6 +190,7 @@ pub(super) async fn conclude(
         "unchanged",
         "quarantined",
         "duplicate",
+        "skipped",
     ];
     print::data(&print::table(&head, &rows));
     Ok(ended.worst().into())

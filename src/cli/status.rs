@@ -40,6 +40,8 @@ const BLOCKED_DAYS: usize = 10;
 
 /// Where everything stands.
 struct Standing {
+    /// `sync.since`.
+    since: Option<chrono::NaiveDate>,
     projects: Vec<ProjectReport>,
     /// In the order of the projects.
     calls: Vec<CallsToday>,
@@ -74,9 +76,11 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         if opened.warehouse.schema_state().await? == SchemaState::Missing {
             return Ok(None);
         }
-        let projects = opened.warehouse.project_reports().await?;
+        let since = config.sync.planner.since;
+        let projects = opened.warehouse.project_reports(since).await?;
         let calls = opened.warehouse.calls_reports().await?;
         Ok(Some(Standing {
+            since,
             calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
             configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
             projects,
@@ -131,8 +135,26 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
     format!("{name}: {}{limit} calls today{lanes}\n", calls.total)
 }
 
+/// What is covered since the day the warehouse reaches back to, and what a backfill or `fetch` asked for besides.
+fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String {
+    let ProjectReport { project: name, covered_days_since: covered, days_since: days, .. } =
+        project;
+    let mut text = format!(
+        "{name}: {covered} of {days} days from `sync.since` ({since}) to yesterday are covered"
+    );
+    if project.covered_days_before > 0 || project.records_before > 0 {
+        let _infallible = write!(
+            text,
+            "; before that, {} days are covered, and there are {} records",
+            project.covered_days_before, project.records_before,
+        );
+    }
+    text + "\n"
+}
+
 fn as_text(standing: &Standing) -> String {
     let Standing {
+        since,
         projects,
         calls,
         configured,
@@ -181,6 +203,10 @@ fn as_text(standing: &Standing) -> String {
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
     text.extend(sparse.iter().map(Sparse::as_text));
+    if let Some(since) = since {
+        text.push('\n');
+        text.extend(projects.iter().map(|project| coverage_as_text(project, *since)));
+    }
     for (project, is_configured) in projects.iter().zip(configured) {
         let name = &project.project;
         let mut tell = |line: std::fmt::Arguments<'_>| {
@@ -261,6 +287,7 @@ fn runs_as_text(runs: &[RunReport]) -> String {
                 run.unchanged.to_string(),
                 run.quarantined.to_string(),
                 run.duplicate.to_string(),
+                run.skipped.to_string(),
             ]
         })
         .collect();
@@ -275,6 +302,7 @@ fn runs_as_text(runs: &[RunReport]) -> String {
         "unchanged",
         "quarantined",
         "duplicate",
+        "skipped",
     ];
     print::table(&head, &rows)
 }
@@ -318,6 +346,11 @@ struct ProjectJson<'a> {
     covered_from: Option<chrono::NaiveDate>,
     covered_to: Option<chrono::NaiveDate>,
     covered_days: i64,
+    since: Option<chrono::NaiveDate>,
+    days_since: Option<i64>,
+    covered_days_since: Option<i64>,
+    covered_days_before_since: Option<i64>,
+    records_before_since: Option<i64>,
     oldest_as_of: Option<DateTime<Utc>>,
     newest_as_of: Option<DateTime<Utc>>,
     details_due: i64,
@@ -358,6 +391,7 @@ struct RunJson<'a> {
     unchanged: i64,
     quarantined: i64,
     duplicate: i64,
+    skipped: i64,
 }
 
 fn as_json(standing: &Standing) -> Result<String, Failed> {
@@ -375,6 +409,11 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             covered_from: project.covered_from,
             covered_to: project.covered_to,
             covered_days: project.covered_days,
+            since: standing.since,
+            days_since: standing.since.map(|_| project.days_since),
+            covered_days_since: standing.since.map(|_| project.covered_days_since),
+            covered_days_before_since: standing.since.map(|_| project.covered_days_before),
+            records_before_since: standing.since.map(|_| project.records_before),
             oldest_as_of: project.oldest_as_of,
             newest_as_of: project.newest_as_of,
             details_due: project.details_due,
@@ -423,6 +462,7 @@ fn as_json(standing: &Standing) -> Result<String, Failed> {
             unchanged: run.unchanged,
             quarantined: run.quarantined,
             duplicate: run.duplicate,
+            skipped: run.skipped,
         })
         .collect();
     let wrong_clocks = &standing.wrong_clocks;

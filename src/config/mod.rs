@@ -319,6 +319,7 @@ fn check_project(
             missing_min: file.deletion.missing_min,
             confirm: seconds(file.deletion.confirm_minutes.get()) * 60,
         },
+        since: file.sync.since,
         raw,
         pseudonym_key,
         volatile_paths: file.sync.volatile_paths.clone(),

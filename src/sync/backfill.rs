@@ -1,19 +1,18 @@
-//! A backfill: the days somebody asked for, all of them, then their single calls.
+//! A backfill: the days somebody asked for, all of them, then the single calls of their records.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    Project, World, detail,
+    Project, World,
+    finish::finish,
     outcome::{Ended, Failure, ProjectOutcome},
-    patience::Patience,
     run::run_projects,
-    windows::{read_windows, worse},
+    windows::read_windows,
     writing::insist,
 };
 use crate::{
-    client::Remedy,
     domain::{ProjectName, Stream, Window},
-    warehouse::{Rank, RunId, WarehouseError},
+    warehouse::{RunId, WarehouseError},
 };
 
 /// What was asked for.
@@ -71,58 +70,10 @@ impl Backfill {
             read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
         let read = walked.end(project);
         let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
-        let end = finish(world, project, run, read, &|| false).await?;
+        let end = finish(world, project, run, read, Some(self.window), &|| false).await?;
         if is_read {
             done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);
         }
         Ok(end)
-    }
-}
-
-/// Makes the single calls that are due, whatever became of the lists; goes on with those that failed while patient.
-pub(super) async fn finish(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    read: (ProjectOutcome, Option<String>),
-    yields: &dyn Fn() -> bool,
-) -> Result<(ProjectOutcome, Option<String>), Failure> {
-    let patience = Patience::of(world);
-    // Calls that are to be made later on purpose are not waited for.
-    let count = async || world.warehouse.details_due(&project.scope, patience.time).await;
-    let mut left = insist(world, count).await?;
-    world.progress.add_details_due(left);
-    let mut rounds = 0;
-    loop {
-        let (not_before, trouble) =
-            match detail::drain(world, project, run, Rank::Cycle, yields).await {
-                Ok(()) => (None, None),
-                Err(Failure::Client(error)) => match error.remedy() {
-                    Remedy::Later { not_before } => (not_before, Some(error)),
-                    _ => return Err(Failure::Client(error)),
-                },
-                Err(failure) => return Err(failure),
-            };
-        let before = std::mem::replace(&mut left, insist(world, count).await?);
-        if left == 0 {
-            return Ok(read);
-        }
-        rounds += 1;
-        if left < before {
-            patience.renew();
-            rounds = 1;
-        }
-        let next = async || world.warehouse.details_next_due(&project.scope).await;
-        let not_before = not_before.max(insist(world, next).await?);
-        if !patience.wait(world, rounds, not_before).await {
-            if world.stop.is_cancelled() {
-                return Err(Failure::Interrupted);
-            }
-            let mut why = format!("{left} single calls wait for another try");
-            if let Some(error) = trouble {
-                why = format!("{why}: {error}; {}", error.advice());
-            }
-            return Ok(worse(read, (ProjectOutcome::Partial, Some(why))));
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Single calls under way: claimed some at a time, many in flight, handed over as they are answered.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     pin::pin,
     time::Duration,
 };
@@ -27,20 +27,39 @@ const BATCH: usize = 100;
 /// After the first answer others are waited for no longer than this before they are stored.
 const GATHERING: Duration = Duration::from_millis(200);
 
+/// Which single calls are made.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// All that are due up to some rank, the most urgent first.
+    UpTo(Rank),
+    /// Those of these records, as far as nobody else makes them.
+    These(VecDeque<String>),
+}
+
+impl Wanted {
+    /// The same calls, as far as none was taken from here before.
+    pub(super) fn take(&mut self) -> Self {
+        match self {
+            Self::UpTo(rank) => Self::UpTo(*rank),
+            Self::These(ids) => Self::These(std::mem::take(ids)),
+        }
+    }
+}
+
 /// A call that is made, with what came of it.
 type Made<'a> = BoxFuture<'a, (DueDetail, Result<Answer, Failure>)>;
 
-/// Calls that are due up to some rank, until none are or one fails in a way that concerns all.
+/// Calls that are wanted, until none is left or one fails in a way that concerns all.
 pub(super) struct Calls<'a> {
     world: &'a World,
     project: &'a Project,
-    rank_max: Rank,
+    wanted: Wanted,
     /// Claimed, and not made yet.
     waiting: VecDeque<DueDetail>,
     claiming: Option<LocalBoxFuture<'a, Result<Vec<DueDetail>, WarehouseError>>>,
     in_flight: FuturesUnordered<Made<'a>>,
     /// Whom the calls in flight are about, for when they are given up.
-    asked: BTreeMap<String, DueDetail>,
+    asked: BTreeSet<DueDetail>,
     failures_in_a_row: usize,
     /// No more calls are claimed or made.
     is_closed: bool,
@@ -48,15 +67,15 @@ pub(super) struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    pub(super) fn new(world: &'a World, project: &'a Project, rank_max: Rank) -> Self {
+    pub(super) fn new(world: &'a World, project: &'a Project, wanted: Wanted) -> Self {
         Self {
             world,
             project,
-            rank_max,
+            wanted,
             waiting: VecDeque::new(),
             claiming: None,
             in_flight: FuturesUnordered::new(),
-            asked: BTreeMap::new(),
+            asked: BTreeSet::new(),
             failures_in_a_row: 0,
             is_closed: false,
             trouble: None,
@@ -111,7 +130,7 @@ impl<'a> Calls<'a> {
             }
         };
         if answers.is_empty() {
-            let asked = std::mem::take(&mut self.asked).into_values();
+            let asked = std::mem::take(&mut self.asked);
             let not_made = self.waiting.drain(..).chain(asked);
             answers.extend(not_made.map(|due| (due, DetailAnswer::NotAsked)));
         }
@@ -124,7 +143,7 @@ impl<'a> Calls<'a> {
         due: DueDetail,
         answer: Result<Answer, Failure>,
     ) -> Option<(DueDetail, DetailAnswer)> {
-        self.asked.remove(&due.id);
+        self.asked.remove(&due);
         match answer {
             Ok(answer) => {
                 self.failures_in_a_row = 0;
@@ -155,7 +174,7 @@ impl<'a> Calls<'a> {
                 }
                 return;
             };
-            self.asked.insert(due.id.clone(), due.clone());
+            self.asked.insert(due.clone());
             let (world, project) = (self.world, self.project);
             self.in_flight.push(Box::pin(async move {
                 let answer = tokio::select! {
@@ -173,21 +192,56 @@ impl<'a> Calls<'a> {
     }
 
     fn claim(&mut self) {
-        let (world, rank_max) = (self.world, self.rank_max);
+        let world = self.world;
         let scope = &self.project.scope;
-        let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        self.claiming = Some(Box::pin(async move {
-            let claim =
-                async || world.warehouse.claim_details(scope, &world.holder, rank_max, count).await;
-            insist(world, claim).await
-        }));
+        let claiming: LocalBoxFuture<'a, _> = match &mut self.wanted {
+            Wanted::UpTo(rank_max) => {
+                let (rank_max, count) = (*rank_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
+                Box::pin(async move {
+                    let claim = async || {
+                        world.warehouse.claim_details(scope, &world.holder, rank_max, count).await
+                    };
+                    insist(world, claim).await
+                })
+            }
+            Wanted::These(ids) => {
+                let ids: Vec<String> = ids.drain(..BATCH.min(ids.len())).collect();
+                Box::pin(async move {
+                    if ids.is_empty() {
+                        return Ok(Vec::new());
+                    }
+                    let claim =
+                        async || world.warehouse.claim_details_of(scope, &world.holder, &ids).await;
+                    insist(world, claim).await
+                })
+            }
+        };
+        self.claiming = Some(claiming);
+    }
+
+    /// Whether nothing is left to be claimed, going by a claim that brought nothing.
+    fn is_used_up(&self) -> bool {
+        match &self.wanted {
+            Wanted::UpTo(_) => true,
+            Wanted::These(ids) => ids.is_empty(),
+        }
+    }
+
+    /// Gives up all calls; returns those that are claimed and not handed over.
+    pub(super) async fn give_up(&mut self) -> Vec<DueDetail> {
+        self.close();
+        self.in_flight.clear();
+        if let Some(claiming) = self.claiming.take() {
+            self.waiting.extend(claiming.await.unwrap_or_default());
+        }
+        self.waiting.drain(..).chain(std::mem::take(&mut self.asked)).collect()
     }
 
     /// Takes what was claimed; nothing says that no more are due.
     fn add(&mut self, claimed: Result<Vec<DueDetail>, WarehouseError>) {
         self.claiming = None;
         match claimed {
-            Ok(due) if due.is_empty() => self.close(),
+            Ok(due) if due.is_empty() && self.is_used_up() => self.close(),
             Ok(due) => self.waiting.extend(due),
             Err(error) => self.fail(error.into()),
         }

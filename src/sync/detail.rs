@@ -4,37 +4,48 @@ use std::future::ready;
 
 use tracing::{debug, warn};
 
-use super::{Project, World, account, calls::Calls, outcome::Failure, writing::insist};
+use super::{
+    Project, World, account,
+    calls::{Calls, Wanted},
+    outcome::Failure,
+    writing::insist,
+};
 use crate::{
     client::Answer,
     domain::{Lane, ReadNumber},
     normalize::mark_in,
-    warehouse::{DetailAnswer, DueDetail, Observation, Rank, RunId, WarehouseError},
+    warehouse::{DetailAnswer, DueDetail, Observation, RunId, WarehouseError},
 };
 
 /// Live records that are tried, at most, for a control call that succeeds.
 const CONTROLS: i64 = 3;
 
-/// Makes all single calls up to that rank that are due now, or those of some batches when it is asked to yield.
+/// Makes all single calls that are wanted and due now, or those of some batches when it is asked to yield.
 ///
-/// Ends early with the first failure that is not the record's own; what was answered until then is stored.
+/// Ends early with the first failure that is not the record's own; what was answered until then is stored, and what was not
+/// made is given back.
 pub(super) async fn drain(
     world: &World,
     project: &Project,
     run: RunId,
-    rank_max: Rank,
+    mut wanted: Wanted,
     yields: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     loop {
         if world.stop.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        let mut calls = Calls::new(world, project, rank_max);
+        let mut calls = Calls::new(world, project, wanted.take());
         let ((), mut answers) = calls.gather(ready(())).await;
         let is_done = answers.is_empty();
         while !answers.is_empty() {
             let (stored, next) = calls.gather(store(world, project, run, &answers)).await;
-            stored?;
+            if let Err(failure) = stored {
+                let claimed = answers.into_iter().chain(next).map(|(due, _)| due);
+                let claimed = claimed.chain(calls.give_up().await).collect();
+                give_back(world, project, run, claimed).await;
+                return Err(failure);
+            }
             answers = next;
             if yields() {
                 calls.close();
@@ -46,6 +57,16 @@ pub(super) async fn drain(
         if is_done || yields() {
             return Ok(());
         }
+    }
+}
+
+/// Gives back single calls whose answers could not be stored.
+async fn give_back(world: &World, project: &Project, run: RunId, claimed: Vec<DueDetail>) {
+    let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
+    let giving =
+        async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await;
+    if let Err(error) = insist(world, giving).await {
+        warn!(project = %project.name(), %error, "single calls were not given back and are claimed for some minutes");
     }
 }
 

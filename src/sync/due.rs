@@ -4,7 +4,10 @@
 use std::collections::VecDeque;
 
 use super::{
-    Project, World, backfill, clocks, detail,
+    Project, World,
+    calls::Wanted,
+    clocks, detail,
+    finish::finish,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
     sparse,
@@ -92,7 +95,7 @@ async fn due(
     }
     sparse::schedule(world, project, &outlook).await?;
     // What moved lately must not wait for years of history; what fails here is tried again below.
-    match detail::drain(world, project, run, Rank::News, &|| false).await {
+    match detail::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
@@ -102,7 +105,7 @@ async fn due(
         walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;
-    backfill::finish(world, project, run, walked.end(project), yields).await
+    finish(world, project, run, walked.end(project), None, yields).await
 }
 
 fn is_urgent(lane: Lane) -> bool {

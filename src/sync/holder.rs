@@ -36,7 +36,10 @@ fn start_of(process: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name in brackets may hold spaces and brackets; the fields behind the last one are numbered from 3.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(22 - 3).map(str::to_owned)
+    let mut fields = fields.split_whitespace();
+    // One that has ended stays there until its parent has asked how.
+    fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
+    fields.nth(22 - 4).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -51,5 +54,19 @@ mod tests {
         assert!(is_gone(&format!("{place_and_number}/1")));
         assert!(!is_gone("another machine/1/1"));
         assert!(!is_gone("nonsense"));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_gone_though_its_parent_has_not_asked_how() {
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let start = start_of(&child.id().to_string()).unwrap();
+        let holder = format!("{}/{}/{start}", place().unwrap(), child.id());
+        assert!(!is_gone(&holder));
+        drop(child.stdin.take());
+        while !is_gone(&holder) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
     }
 }

@@ -11,6 +11,7 @@ mod detail;
 mod due;
 mod empty;
 mod fetch;
+mod finish;
 mod gate;
 mod heartbeat;
 mod holder;
@@ -28,6 +29,7 @@ mod settings;
 mod sparse;
 mod upkeep;
 mod verify;
+mod wait;
 mod window;
 mod windows;
 mod writing;
@@ -123,6 +125,7 @@ impl Project {
             raw: settings.raw,
             detail: settings.detail,
             deletion: settings.deletion,
+            since: settings.since,
         };
         Ok(Self {
             kind: settings.kind,

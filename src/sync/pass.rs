@@ -154,7 +154,8 @@ async fn store_fetched(
         project = %project.name(), window = %claim.reading, page = page.number,
         received = stored.tally.received, inserted = stored.tally.inserted,
         updated = stored.tally.updated, unchanged = stored.tally.unchanged,
-        quarantined = stored.tally.quarantined, duplicate = stored.tally.duplicate, "page stored"
+        quarantined = stored.tally.quarantined, duplicate = stored.tally.duplicate,
+        skipped = stored.tally.skipped, "page stored"
     );
     if let Some(Count { live, missing }) = stored.alarm {
         warn!(

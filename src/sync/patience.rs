@@ -6,6 +6,9 @@ use tokio::time::Instant;
 
 use super::{World, pause};
 
+/// A gate that opens later is not waited for.
+const GATE_WAIT_MAX: Duration = Duration::from_mins(1);
+
 /// Counts from the first failure, and anew after every success.
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -32,13 +35,8 @@ impl Patience {
         self.is_over.get()
     }
 
-    /// Waits before another try; returns whether there will be one.
-    pub(super) async fn wait(
-        &self,
-        world: &World,
-        failures: i32,
-        not_before: Option<Duration>,
-    ) -> bool {
+    /// How long to wait before another try; `None`: there will be none.
+    pub(super) fn next(&self, failures: i32, not_before: Option<Duration>) -> Option<Duration> {
         let since = self.failing_since.get().unwrap_or_else(Instant::now);
         self.failing_since.set(Some(since));
         let exponent = u32::try_from(failures.clamp(1, 7)).unwrap_or(1);
@@ -46,6 +44,65 @@ impl Patience {
             not_before.unwrap_or_default().max(Duration::from_secs(1) * 2u32.pow(exponent - 1));
         let is_over = Instant::now() + delay >= since + self.time;
         self.is_over.set(is_over);
-        !is_over && pause(&world.stop, delay).await
+        (!is_over).then_some(delay)
+    }
+
+    /// How long to wait for a closed gate; `None`: it opens too late.
+    ///
+    /// A lane that has used its share of a large budget gets calls again all the time, as others lend theirs. Of a small
+    /// budget it would get one now and then, and a run would seem to hang.
+    pub(super) fn next_of_gate(&self, not_before: Option<Duration>) -> Option<Duration> {
+        if not_before.is_some_and(|time| time > GATE_WAIT_MAX) {
+            self.is_over.set(true);
+            return None;
+        }
+        self.next(1, not_before)
+    }
+
+    /// Waits before another try; returns whether there will be one.
+    pub(super) async fn wait(
+        &self,
+        world: &World,
+        failures: i32,
+        not_before: Option<Duration>,
+    ) -> bool {
+        match self.next(failures, not_before) {
+            Some(delay) => pause(&world.stop, delay).await,
+            None => false,
+        }
+    }
+
+    /// Waits for a closed gate; returns whether there will be another try.
+    pub(super) async fn wait_for_gate(&self, world: &World, not_before: Option<Duration>) -> bool {
+        match self.next_of_gate(not_before) {
+            Some(delay) => pause(&world.stop, delay).await,
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_gate_that_opens_late_is_not_waited_for_whatever_the_patience() {
+        for (opens_in, waits) in [
+            (None, true),
+            (Some(Duration::from_secs(5)), true),
+            (Some(MINUTE), true),
+            (Some(MINUTE + Duration::from_secs(1)), false),
+            (Some(10 * MINUTE), false),
+        ] {
+            let patience = Patience {
+                time: 30 * MINUTE,
+                failing_since: Cell::new(None),
+                is_over: Cell::new(false),
+            };
+            assert_eq!(patience.next_of_gate(opens_in).is_some(), waits, "{opens_in:?}");
+            assert_eq!(patience.is_over(), !waits, "{opens_in:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     client,
-    domain::{Kind, ProjectName},
+    domain::{Day, Kind, ProjectName},
     planner,
     warehouse::{DeletionRules, DetailMode, RawStorage},
 };
@@ -48,6 +48,8 @@ pub struct ProjectSettings {
     pub detail: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,
+    /// How far back the warehouse reaches; `None`: as far as somebody asks.
+    pub since: Option<Day>,
     /// How bodies are kept.
     pub raw: RawStorage,
     /// The key of pseudonyms.

@@ -1,8 +1,5 @@
 //! One window from claim to proof, with all that may go wrong on the way.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
@@ -10,14 +7,14 @@ use super::{
     outcome::{Failure, ProjectOutcome},
     pass,
     patience::Patience,
-    pause,
+    wait::{Woken, wait_for},
     writing::insist,
 };
 use crate::{
     client::{ClientError, Remedy},
     domain::{Lane, Reading, Window},
     planner::{Step, Trouble, next_step},
-    warehouse::{self, Claim, GivenUp, Holding, Pass, Proof, RunId, WarehouseError},
+    warehouse::{self, Awaited, Claim, GivenUp, Holding, Pass, Proof, RunId, WarehouseError},
 };
 
 /// How a window ended.
@@ -25,16 +22,15 @@ use crate::{
 pub(super) enum WindowEnd {
     /// It was walked to its end.
     Walked(Proof),
-    /// Another process reads it, or has just read it.
+    /// Another process reads it.
     Elsewhere,
+    /// Another process has read it to its end since this run began.
+    ReadElsewhere,
     /// It was cut: read these instead.
     Halved(Window, Window),
     /// Left for later: what went wrong, and what to do.
     Left(ProjectOutcome, String),
 }
-
-/// A claim that somebody else holds is asked for again after this time.
-const CLAIM_DELAY: Duration = Duration::from_secs(2);
 
 /// Reads a window under a claim of its own.
 pub(super) async fn read(
@@ -46,7 +42,6 @@ pub(super) async fn read(
     run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
-    let claims_until = Instant::now() + patience.time;
     let claim = loop {
         let claim = insist(world, async || {
             world.warehouse.claim(project.name(), project.stream(), reading, &world.holder).await
@@ -58,13 +53,15 @@ pub(super) async fn read(
                 info!(project = %project.name(), window = %reading, "another process is reading these days");
                 return Ok(WindowEnd::Elsewhere);
             }
-            None if Instant::now() + CLAIM_DELAY >= claims_until => {
-                let why = format!("{reading}: another process is reading these days");
+            None => {}
+        }
+        let awaited = Awaited::Claims(project.name().clone(), project.stream(), reading);
+        match wait_for(world, project.name(), &awaited, None).await? {
+            Woken::Ready => {}
+            Woken::Stopped => return Err(Failure::Interrupted),
+            Woken::InVain => {
+                let why = format!("{reading}: another process holds these days and does not go on");
                 return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
-            }
-            None => {
-                info!(project = %project.name(), window = %reading, "another process is reading these days; waiting");
-                pause(&world.stop, CLAIM_DELAY).await;
             }
         }
     };
@@ -86,10 +83,11 @@ async fn read_claimed(
     run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
-    // Another replica may have planned the same and been faster; a backfill reads what it was asked for.
+    // Another process may have been asked for the same and been faster.
     let asking = async || world.warehouse.was_read_during(claim, run).await;
-    if backfill_id.is_none() && insist(world, asking).await? {
-        return Ok(WindowEnd::Elsewhere);
+    if insist(world, asking).await? {
+        info!(project = %project.name(), window = %claim.reading, "another process has read these days meanwhile");
+        return Ok(WindowEnd::ReadElsewhere);
     }
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
     let mut pass = insist(world, open).await?;
@@ -128,7 +126,7 @@ async fn read_claimed(
         // A closed gate says nothing about the window: its checkpoint and its size stay.
         if let (ClientError::Gate(_), Trouble::Passing { not_before }) = (&error, trouble) {
             warn!(project = %project.name(), window = %claim.reading, %error, "the window waits");
-            if patience.wait(world, 1, not_before).await {
+            if patience.wait_for_gate(world, not_before).await {
                 continue;
             }
             return out_of_patience(world, claim, &error);

@@ -10,6 +10,7 @@ use super::{
     outcome::{Failure, ProjectOutcome},
     patience::Patience,
     window::{self, WindowEnd},
+    writing::insist,
 };
 use crate::{
     domain::Reading,
@@ -71,7 +72,14 @@ pub(super) async fn read_windows(
             in_flight.push(read(task));
         }
         match in_flight.next().await {
-            None => break,
+            None if failure.is_some() || !walks.waits_for_proof() => break,
+            None => {
+                let asking = async || world.warehouse.is_filter_proven(project.name()).await;
+                if !insist(world, asking).await? {
+                    break;
+                }
+                walks.is_proven = true;
+            }
             Some((task, Ok(end))) => walks.note(world, project, task, end),
             Some((_, Err(error))) => {
                 failure.get_or_insert(error);
@@ -93,6 +101,8 @@ struct Walks {
     left: usize,
     is_first: bool,
     is_second_try: bool,
+    /// Another process has proven the date filter meanwhile.
+    is_proven: bool,
 }
 
 impl Walks {
@@ -104,13 +114,20 @@ impl Walks {
             left: 0,
             is_first: true,
             is_second_try: false,
+            is_proven: false,
         }
+    }
+
+    /// Whether all is read but for windows that came back empty, whose second try another process may have made worth it.
+    fn waits_for_proof(&self) -> bool {
+        self.queue.is_empty() && !self.unproven.is_empty() && !self.is_second_try && !self.is_proven
     }
 
     /// The next window to read. Once nothing is in flight any more, the unproven ones have their second try, if anything
     /// came meanwhile.
     fn next(&mut self, is_idle: bool) -> Option<Task> {
-        let may_be_proven = !self.is_second_try && self.worst.0 >= ProjectOutcome::Complete;
+        let is_proven = self.is_proven || self.worst.0 >= ProjectOutcome::Complete;
+        let may_be_proven = !self.is_second_try && is_proven;
         if self.queue.is_empty() && is_idle && may_be_proven {
             self.queue = self.unproven.drain(..).map(|(task, _)| task).collect();
             self.is_second_try = true;
@@ -142,6 +159,10 @@ impl Walks {
                 info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
             }
             WindowEnd::Elsewhere => world.progress.window_done(),
+            WindowEnd::ReadElsewhere => {
+                self.add(ProjectOutcome::Complete, None);
+                world.progress.window_done();
+            }
             WindowEnd::Halved(first, second) => {
                 world.progress.add_windows(1);
                 self.queue.push_front(Task { lane, reading: Reading::Window(first) });

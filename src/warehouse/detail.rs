@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -23,7 +22,7 @@ use super::{
 use crate::domain::ReadNumber;
 
 /// A record whose single call this process may make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DueDetail {
     /// The record's id.
     pub id: String,
@@ -32,6 +31,14 @@ pub struct DueDetail {
     /// A walk missed it: that the vendor does not find it is evidence.
     pub was_missed: bool,
     fence: i64,
+}
+
+impl DueDetail {
+    /// `was_missed` is null for a record that is not suspected of being deleted.
+    fn new(id: String, fence: i64, was_missed: Option<bool>) -> Self {
+        let is_suspect = was_missed.is_some();
+        Self { id, is_suspect, was_missed: was_missed == Some(true), fence }
+    }
 }
 
 /// What came of a single call.
@@ -233,51 +240,45 @@ impl Warehouse {
         .fetch_all(&self.pool)
         .await
         .map_err(WarehouseError::database("claiming single calls"))?;
-        let due = |id, fence, suspect: Option<bool>| DueDetail {
-            id,
-            is_suspect: suspect.is_some(),
-            was_missed: suspect == Some(true),
-            fence,
-        };
-        Ok(rows.into_iter().map(|row| due(row.id, row.fence, row.was_missed)).collect())
+        Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
-    /// How many single calls are due now, or wait for another try within that time. Those that are made later on purpose do
-    /// not count.
-    pub async fn details_due(
+    /// Claims the single calls of these records, as far as they are due and nobody holds them.
+    pub async fn claim_details_of(
         &self,
         scope: &Scope,
-        within: Duration,
-    ) -> Result<i64, WarehouseError> {
-        sqlx::query_scalar!(
-            r#"select count(*) as "count!" from argos_sync.detail_due
-               where project = $1 and stream = $2 and due_at <= argos_sync.clock() + make_interval(secs => $3)
-                 and (due_at <= argos_sync.clock() or failures > 0)"#,
+        holder: &str,
+        ids: &[String],
+    ) -> Result<Vec<DueDetail>, WarehouseError> {
+        let doing = "claiming single calls of some records";
+        let mut transaction = self.begin_writing(doing).await?;
+        let rows = sqlx::query!(
+            r#"with free as materialized (
+                select due.place from unnest($3::text[]) as given (id)
+                cross join lateral (
+                    select ctid as place from argos_sync.detail_due
+                    where project = $1 and stream = $2 and id = given.id
+                        and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
+                    for update skip locked) as due)
+             update argos_sync.detail_due as held
+             set fence = nextval('argos_sync.fence'), holder = $5,
+                until_at = argos_sync.clock() + make_interval(secs => $4)
+             from free
+             where held.ctid = free.place
+             returning held.id, held.fence, (
+                select missed_at is not null from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as was_missed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
-            within.as_secs_f64(),
+            ids,
+            LEASE_SECONDS,
+            holder,
         )
-        .fetch_one(&self.pool)
+        .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database("counting what is due"))
-    }
-
-    /// How long until the next single call is due; `None` when none is, or all are held by others.
-    pub async fn details_next_due(
-        &self,
-        scope: &Scope,
-    ) -> Result<Option<Duration>, WarehouseError> {
-        let seconds = sqlx::query_scalar!(
-            "select greatest(extract(epoch from min(greatest(due_at, until_at)) - argos_sync.clock()), 0)::float8
-             from argos_sync.detail_due
-             where project = $1 and stream = $2 and (due_at <= argos_sync.clock() or failures > 0)",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(WarehouseError::database("looking for the next single call"))?;
-        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
     /// Stores the answers of single calls, and takes what was answered from what is due; or does nothing.

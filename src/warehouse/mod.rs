@@ -19,6 +19,7 @@ mod coverage;
 mod cycle;
 mod deletion;
 mod detail;
+mod detail_left;
 mod doubt;
 mod due;
 mod error;
@@ -28,6 +29,7 @@ mod forget;
 mod fresh;
 mod held;
 mod history;
+mod lease;
 mod marks;
 mod merging;
 mod migrate;
@@ -53,6 +55,7 @@ mod run;
 mod sample;
 mod seen;
 mod server;
+mod since;
 mod sound;
 mod sparse;
 mod statements;
@@ -81,10 +84,12 @@ pub use clock::SetBack;
 pub use cycle::Cycle;
 pub use deletion::{Alarm, Decision, Keep, Verdict};
 pub use detail::{DetailAnswer, DueDetail};
+pub use detail_left::DetailsLeft;
 pub use due::Rank;
 pub use error::{Remedy, WarehouseError};
 pub use explain::{Event, Standing};
 pub use fresh::bytes_to_write;
+pub use lease::{Awaited, HeldDetail, Lease};
 pub use migrate::{MIGRATOR, SchemaState};
 pub use page::{PageStored, PageToStore};
 pub use pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};
@@ -109,7 +114,7 @@ pub use verify::{Chunk, Found, Verified};
 
 use self::numbers::KnownServer;
 use crate::{
-    domain::{ProjectName, ReadNumber, Stream},
+    domain::{Day, ProjectName, ReadNumber, Stream},
     json::Paths,
     normalize::Context,
 };
@@ -158,6 +163,8 @@ pub struct Scope {
     pub detail: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,
+    /// How far back the warehouse reaches; `None`: as far as somebody asks.
+    pub since: Option<Day>,
 }
 
 /// How to reach the database.

@@ -66,6 +66,18 @@ impl Warehouse {
         Ok(marked.unwrap_or_default())
     }
 
+    /// Whether the date filter was seen to return an item of the days asked for, by any process.
+    pub async fn is_filter_proven(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        let is_proven = sqlx::query_scalar!(
+            "select filter_proven from argos_sync.project where project = $1",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("asking for the date filter"))?;
+        Ok(is_proven.unwrap_or_default())
+    }
+
     /// Notes that the vendor refuses a project's key, with its answer, which must hold no secret.
     pub async fn block(&self, project: &ProjectName, reason: &str) -> Result<(), WarehouseError> {
         sqlx::query!(

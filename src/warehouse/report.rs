@@ -26,6 +26,14 @@ pub struct ProjectReport {
     pub covered_to: Option<NaiveDate>,
     /// How many days are covered.
     pub covered_days: i64,
+    /// How many of them are older than the day asked about.
+    pub covered_days_before: i64,
+    /// How many of them lie between that day and yesterday.
+    pub covered_days_since: i64,
+    /// Records of days before that one.
+    pub records_before: i64,
+    /// Whole days from that one to yesterday.
+    pub days_since: i64,
     /// The oldest time as of which a covered day is known.
     pub oldest_as_of: Option<DateTime<Utc>>,
     /// The newest time as of which a covered day is known.
@@ -83,6 +91,8 @@ pub struct RunReport {
     pub quarantined: i64,
     /// Items that others stand for.
     pub duplicate: i64,
+    /// Unknown records older than `sync.since`.
+    pub skipped: i64,
 }
 
 /// A data table with its rows counted.
@@ -107,9 +117,12 @@ pub struct RawBody {
 type PackedRow = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Warehouse {
-    /// Where every project stands that was ever synced.
-    pub async fn project_reports(&self) -> Result<Vec<ProjectReport>, WarehouseError> {
-        sqlx::query_file_as!(ProjectReport, "src/warehouse/sql/project_report.sql")
+    /// Where every project stands that was ever synced, and how much of it lies before the given day.
+    pub async fn project_reports(
+        &self,
+        since: Option<NaiveDate>,
+    ) -> Result<Vec<ProjectReport>, WarehouseError> {
+        sqlx::query_file_as!(ProjectReport, "src/warehouse/sql/project_report.sql", since)
             .fetch_all(&self.pool)
             .await
             .map_err(WarehouseError::database("reading the projects' standing"))
@@ -129,7 +142,8 @@ impl Warehouse {
                 coalesce(sum(updated), 0)::bigint as "updated!",
                 coalesce(sum(unchanged), 0)::bigint as "unchanged!",
                 coalesce(sum(quarantined), 0)::bigint as "quarantined!",
-                coalesce(sum(duplicate), 0)::bigint as "duplicate!"
+                coalesce(sum(duplicate), 0)::bigint as "duplicate!",
+                coalesce(sum(skipped), 0)::bigint as "skipped!"
              from argos_sync.run left join argos_sync.run_stream using (run_id)
              group by run.run_id order by run.run_id desc limit $1"#,
             count_max

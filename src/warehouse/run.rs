@@ -24,6 +24,8 @@ pub struct Tally {
     pub quarantined: i64,
     /// Items that another element of the answer, or another window's pass, stands for.
     pub duplicate: i64,
+    /// Unknown records that nobody asked for: older than `sync.since`.
+    pub skipped: i64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -34,6 +36,7 @@ impl std::ops::AddAssign for Tally {
         self.unchanged += other.unchanged;
         self.quarantined += other.quarantined;
         self.duplicate += other.duplicate;
+        self.skipped += other.skipped;
     }
 }
 
@@ -163,7 +166,7 @@ impl Warehouse {
     pub async fn run_tally(&self, run: RunId, scope: &Scope) -> Result<Tally, WarehouseError> {
         let tally = sqlx::query_as!(
             Tally,
-            "select received, inserted, updated, unchanged, quarantined, duplicate
+            "select received, inserted, updated, unchanged, quarantined, duplicate, skipped
              from argos_sync.run_stream where run_id = $1 and project = $2 and stream = $3",
             run.0,
             scope.project.as_str(),
@@ -191,18 +194,18 @@ pub(super) async fn count(
     };
     sqlx::query!(
         "with mark as (
-            insert into argos_sync.high_water_mark as held (project, stream, read_no, fence) values ($2, $3, $12, $13)
+            insert into argos_sync.high_water_mark as held (project, stream, read_no, fence) values ($2, $3, $13, $14)
             on conflict (project, stream) do update
             set read_no = greatest(held.read_no, excluded.read_no), fence = greatest(held.fence, excluded.fence))
          insert into argos_sync.run_stream as held
-            (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate, skipped)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (run_id, project, stream) do update set
             pages = held.pages + excluded.pages, details = held.details + excluded.details,
             received = held.received + excluded.received, inserted = held.inserted + excluded.inserted,
             updated = held.updated + excluded.updated, unchanged = held.unchanged + excluded.unchanged,
             quarantined = held.quarantined + excluded.quarantined,
-            duplicate = held.duplicate + excluded.duplicate",
+            duplicate = held.duplicate + excluded.duplicate, skipped = held.skipped + excluded.skipped",
         run.0,
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -214,6 +217,7 @@ pub(super) async fn count(
         tally.unchanged,
         tally.quarantined,
         tally.duplicate,
+        tally.skipped,
         drawn.highest.map_or(0, |read| read.0),
         drawn.fence,
     )

@@ -21,6 +21,7 @@ use super::{
     moved::Moved,
     notes, quarantine, raw,
     received::Body,
+    since,
     sparse::Usual,
     tables::{self, Stored},
     verdict::{Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same},
@@ -178,6 +179,12 @@ pub(super) async fn store(
         if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
             also_due.push(*id);
         }
+    }
+    let skipped = since::not_asked_for(connection, scope, origin, &fresh).await?;
+    if !skipped.is_empty() {
+        fresh.retain(|(_, glance)| !skipped.contains(glance.id.as_str()));
+        also_due.retain(|id| !skipped.contains(id));
+        tally.skipped = count(skipped.len());
     }
     if !fresh.is_empty() {
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));

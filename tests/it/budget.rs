@@ -24,7 +24,7 @@ const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.budg
 
 impl World {
     /// Puts a clock into the warehouse that goes on from this SQL expression, or stands still there.
-    async fn set_clock(&self, time: &str, stands_still: bool) {
+    pub(crate) async fn set_clock(&self, time: &str, stands_still: bool) {
         let time =
             if stands_still { time.to_owned() } else { format!("{time} + (now() - started)") };
         let sql = format!(

@@ -1,4 +1,4 @@
--- Where every project stands: one row for each that was ever synced.
+-- Where every project stands: one row for each that was ever synced. $1: how far back the warehouse reaches.
 select
     project.project,
     case project.kind when 'idcheck' then 'submission' else 'faceauth' end as "stream!",
@@ -7,6 +7,10 @@ select
     covered.covered_from,
     covered.covered_to,
     coalesce(covered.covered_days, 0) as "covered_days!",
+    coalesce(covered.covered_days_before, 0) as "covered_days_before!",
+    coalesce(covered.covered_days_since, 0) as "covered_days_since!",
+    coalesce(known.records_before, 0) as "records_before!",
+    greatest(coalesce((argos_sync.clock() at time zone 'UTC')::date - $1::date, 0), 0)::bigint as "days_since!",
     covered.oldest_as_of,
     covered.newest_as_of,
     coalesce(due.details_due, 0) as "details_due!",
@@ -24,11 +28,14 @@ select
     project.last_trouble
 from argos_sync.project
 left join lateral (
-    select count(*) as records, count(deleted_at) as deleted
+    select count(*) as records, count(deleted_at) as deleted,
+        count(*) filter (where window_day < $1) as records_before
     from argos_sync.record where record.project = project.project
 ) as known on true
 left join lateral (
     select min(day) as covered_from, max(day) as covered_to, count(*) as covered_days,
+        count(*) filter (where day < $1) as covered_days_before,
+        count(*) filter (where day >= $1 and day < (argos_sync.clock() at time zone 'UTC')::date) as covered_days_since,
         min(as_of) as oldest_as_of, max(as_of) as newest_as_of
     -- The newest window reaches some days ahead.
     from argos_sync.coverage

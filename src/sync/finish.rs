@@ -1,0 +1,196 @@
+//! The end of a round or a backfill: its single calls, until all are made, by whichever process.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use super::{
+    Project, World,
+    calls::Wanted,
+    detail,
+    outcome::{Failure, ProjectOutcome},
+    patience::Patience,
+    pause,
+    wait::{Woken, a_moment, wait_for},
+    windows::worse,
+    writing::insist,
+};
+use crate::{
+    client::{ClientError, Remedy},
+    domain::Window,
+    warehouse::{Awaited, DetailsLeft, Rank, RunId},
+};
+
+/// Calls that are free and cannot be claimed are being claimed by somebody else at this moment, so many looks long.
+const LOOKS_MAX: i32 = 20;
+
+/// How a project ended, and why if not well.
+type End = (ProjectOutcome, Option<String>);
+
+/// What follows when calls are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// They are made now.
+    Make,
+    /// They are looked at again in a moment.
+    Look,
+    /// Other processes make them.
+    WaitForOthers,
+    /// They are tried again later.
+    TryLater,
+}
+
+impl Next {
+    /// Decides from what is left, whether a failure stopped this process, and how often nothing had changed.
+    fn of(left: &DetailsLeft, has_trouble: bool, unchanged: i32) -> Self {
+        match left {
+            _ if has_trouble => Self::TryLater,
+            DetailsLeft { free: 1.., .. } if unchanged == 0 => Self::Make,
+            DetailsLeft { free: 1.., .. } if unchanged <= LOOKS_MAX => Self::Look,
+            DetailsLeft { free: 0, held: 1.., .. } => Self::WaitForOthers,
+            DetailsLeft { .. } => Self::TryLater,
+        }
+    }
+}
+
+/// Makes the single calls that are due, all or those of some days, whatever became of the lists; goes on with those that
+/// failed while patient. What another process makes is waited for, and counts as made.
+pub(super) async fn finish(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    read: End,
+    days: Option<Window>,
+    yields: &dyn Fn() -> bool,
+) -> Result<End, Failure> {
+    let patience = Patience::of(world);
+    // Calls that are to be made later on purpose are not waited for.
+    let look = async || world.warehouse.details_left(&project.scope, days, patience.time).await;
+    let mut left = insist(world, look).await?;
+    world.progress.add_details_due(left.count());
+    let (mut rounds, mut unchanged) = (0, 0);
+    while left.count() > 0 {
+        let wanted = match days {
+            None => Wanted::UpTo(Rank::Cycle),
+            Some(_) => Wanted::These(std::mem::take(&mut left.ids).into()),
+        };
+        let trouble = match detail::drain(world, project, run, wanted, yields).await {
+            Ok(()) => None,
+            Err(Failure::Client(error)) if matches!(error.remedy(), Remedy::Later { .. }) => {
+                Some(error)
+            }
+            Err(failure) => return Err(failure),
+        };
+        let before = std::mem::replace(&mut left, insist(world, look).await?);
+        if left.count() < before.count() {
+            patience.renew();
+            (rounds, unchanged) = (0, -1);
+        }
+        (rounds, unchanged) = (rounds + 1, unchanged + 1);
+        let goes_on = match Next::of(&left, trouble.is_some(), unchanged) {
+            _ if left.count() == 0 => true,
+            _ if yields() => false,
+            Next::Make => true,
+            Next::Look => !world.is_daemon && a_moment(world).await,
+            Next::WaitForOthers if world.is_daemon && left.later == 0 => return Ok(read),
+            Next::WaitForOthers => wait_for_others(world, project, &left).await?,
+            Next::TryLater => {
+                wait_for_a_try(world, project, &patience, &left, trouble.as_ref(), rounds).await
+            }
+        };
+        if world.stop.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
+        if !goes_on {
+            return Ok(worse(read, (ProjectOutcome::Partial, Some(what_is_left(&left, trouble)))));
+        }
+    }
+    Ok(read)
+}
+
+/// Waits for other processes; returns whether there may be something to do then.
+async fn wait_for_others(
+    world: &World,
+    project: &Project,
+    left: &DetailsLeft,
+) -> Result<bool, Failure> {
+    // All answers of this process are stored: what it still holds it was never told of.
+    if left.held_by.iter().any(|held| held.holder == world.holder) {
+        let freeing = async || world.warehouse.free_details(&project.scope, &world.holder).await;
+        insist(world, freeing).await?;
+        return Ok(true);
+    }
+    if world.is_daemon {
+        return Ok(false);
+    }
+    let (name, stream) = (project.name().clone(), project.stream());
+    let awaited = Awaited::Details(name, stream, left.held_by.clone());
+    Ok(wait_for(world, project.name(), &awaited, left.next).await? == Woken::Ready)
+}
+
+/// Waits until calls can be tried again; returns whether they are.
+async fn wait_for_a_try(
+    world: &World,
+    project: &Project,
+    patience: &Patience,
+    left: &DetailsLeft,
+    trouble: Option<&ClientError>,
+    rounds: i32,
+) -> bool {
+    // Calls that are free need not wait for those that failed before.
+    let next = if left.free > 0 { None } else { left.next };
+    let delay = match trouble {
+        Some(error @ ClientError::Gate(_)) => patience.next_of_gate(not_before(error)),
+        Some(error) => patience.next(rounds, not_before(error).max(next)),
+        None => patience.next(rounds, next),
+    };
+    let Some(delay) = delay else { return false };
+    let why = trouble.map_or("the last try failed".to_owned(), ToString::to_string);
+    info!(
+        project = %project.name(), calls = left.count(), seconds = delay.as_secs(),
+        "waiting before single calls are tried again: {why}"
+    );
+    pause(&world.stop, delay).await
+}
+
+fn not_before(error: &ClientError) -> Option<Duration> {
+    match error.remedy() {
+        Remedy::Later { not_before } => not_before,
+        _ => None,
+    }
+}
+
+/// What is left, as told to the operator.
+fn what_is_left(left: &DetailsLeft, trouble: Option<ClientError>) -> String {
+    let mut why = match (left.free + left.later, left.held) {
+        (0, held) => format!("{held} single calls are held by another process that does not go on"),
+        (waiting, _) => format!("{waiting} single calls wait for another try"),
+    };
+    if let Some(error) = trouble {
+        why = format!("{why}: {error}; {}", error.advice());
+    }
+    why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_made_is_made_and_what_others_make_is_waited_for() {
+        let left = |free, held, later| DetailsLeft { free, held, later, ..DetailsLeft::default() };
+        for (left, has_trouble, unchanged, next) in [
+            (left(3, 2, 1), false, 0, Next::Make),
+            (left(3, 2, 1), false, 1, Next::Look),
+            (left(3, 2, 1), false, LOOKS_MAX, Next::Look),
+            (left(3, 2, 1), false, LOOKS_MAX + 1, Next::TryLater),
+            (left(0, 2, 1), false, 5, Next::WaitForOthers),
+            (left(0, 2, 0), false, 0, Next::WaitForOthers),
+            (left(0, 0, 1), false, 0, Next::TryLater),
+            (left(3, 0, 0), true, 0, Next::TryLater),
+            (left(0, 2, 0), true, 0, Next::TryLater),
+        ] {
+            assert_eq!(Next::of(&left, has_trouble, unchanged), next, "{left:?} {has_trouble}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Waiting for what another process does: a value says for what, a poll of its rows says when it happened.
+//!
+//! A wait is logged with its reason, and ends with the event, with the time at which there is other work, with the lease
+//! that is in the way, or with the program. Only who has nothing else to do waits.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use super::{World, holder, pause, writing::insist};
+use crate::{
+    domain::ProjectName,
+    warehouse::{Awaited, Lease, WarehouseError},
+};
+
+/// From one poll to the next, on average; processes that wait for the same do not poll in step.
+const POLL: Duration = Duration::from_millis(500);
+
+/// A lease that has not ended so long after its time is not waited for: PostgreSQL's clock stands still, or was set back.
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// It happened, or the time came: there may be work.
+    Ready,
+    /// The leases in the way should have ended, and did not.
+    InVain,
+    /// The program has to end.
+    Stopped,
+}
+
+/// Waits until it happened, but not longer than until there is other work.
+pub(super) async fn wait_for(
+    world: &World,
+    project: &ProjectName,
+    awaited: &Awaited,
+    other_work_in: Option<Duration>,
+) -> Result<Woken, WarehouseError> {
+    info!(project = %project, "waiting: {awaited}");
+    let began = Instant::now();
+    let other_work_at = other_work_in.map(|time| began + time);
+    let mut watch = Watch::new(began);
+    let woken = loop {
+        let leases = insist(world, async || world.warehouse.leases(awaited).await).await?;
+        if leases.is_empty() || free_one_that_is_gone(world, &leases).await? {
+            break Woken::Ready;
+        }
+        let now = Instant::now();
+        watch.note(&leases, now);
+        if other_work_at.is_some_and(|at| now >= at) {
+            break Woken::Ready;
+        }
+        if watch.is_over(now) {
+            break Woken::InVain;
+        }
+        let next = now + around(POLL);
+        let next = other_work_at.map_or(next, |at| next.min(at));
+        if !pause(&world.stop, next - now).await {
+            break Woken::Stopped;
+        }
+    };
+    debug!(project = %project, ?woken, waited_ms = began.elapsed().as_millis(), "the wait is over");
+    Ok(woken)
+}
+
+/// Waits about as long as from one poll to the next; returns whether the program goes on.
+pub(super) async fn a_moment(world: &World) -> bool {
+    pause(&world.stop, around(POLL)).await
+}
+
+/// How long leases are waited for: until the last of them ends, and anew when one was renewed or changed hands.
+#[derive(Debug)]
+struct Watch {
+    expiries: Vec<DateTime<Utc>>,
+    end: Instant,
+}
+
+impl Watch {
+    fn new(now: Instant) -> Self {
+        Self { expiries: Vec::new(), end: now }
+    }
+
+    fn note(&mut self, leases: &[Lease], now: Instant) {
+        let expiries: Vec<_> = leases.iter().map(|lease| lease.expires_at).collect();
+        if expiries != self.expiries {
+            let longest = leases.iter().map(|lease| lease.left).max().unwrap_or_default();
+            (self.expiries, self.end) = (expiries, now + longest + OVERDUE);
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.end
+    }
+}
+
+/// Frees what a process of this machine holds that was killed; returns whether there was one.
+async fn free_one_that_is_gone(world: &World, leases: &[Lease]) -> Result<bool, WarehouseError> {
+    let Some(gone) = leases.iter().find(|lease| holder::is_gone(&lease.holder)) else {
+        return Ok(false);
+    };
+    info!("freeing the claims of a process that is gone");
+    insist(world, async || world.warehouse.free(&gone.holder).await).await?;
+    Ok(true)
+}
+
+/// A time between half of the given one and one and a half of it.
+fn around(time: Duration) -> Duration {
+    // A new state hashes with a key of its own.
+    let part = RandomState::new().hash_one(()) % 1000;
+    time / 2 + time * u32::try_from(part).unwrap_or(500) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lease(expires_at: i64, left: u64) -> Lease {
+        Lease {
+            holder: "another".to_owned(),
+            expires_at: DateTime::from_timestamp(expires_at, 0).unwrap(),
+            left: Duration::from_secs(left),
+        }
+    }
+
+    #[test]
+    fn a_lease_is_waited_for_until_it_ends_and_longer_only_when_it_moves() {
+        let began = Instant::now();
+        let mut watch = Watch::new(began);
+        watch.note(&[lease(300, 300), lease(100, 100)], began);
+        assert!(!watch.is_over(began + 304 * SECOND));
+        assert!(watch.is_over(began + 305 * SECOND));
+        // PostgreSQL's clock stands still: nothing new.
+        watch.note(&[lease(300, 300), lease(100, 100)], began + 200 * SECOND);
+        assert!(watch.is_over(began + 305 * SECOND));
+        // The holder works, and renews it.
+        watch.note(&[lease(500, 300)], began + 200 * SECOND);
+        assert!(!watch.is_over(began + 504 * SECOND));
+        assert!(watch.is_over(began + 505 * SECOND));
+    }
+
+    #[test]
+    fn polls_are_spread_between_a_half_and_one_and_a_half_of_the_time() {
+        let times: Vec<_> = (0..1000).map(|_| around(POLL)).collect();
+        let range = POLL / 2..POLL * 3 / 2;
+        assert!(times.iter().all(|time| range.contains(time)));
+        let mean = times.iter().sum::<Duration>() / 1000;
+        assert!(mean.abs_diff(POLL) < POLL / 10, "{mean:?}");
+    }
+}
