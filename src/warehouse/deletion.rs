@@ -326,7 +326,9 @@ async fn mark_records(
             order by held.id for update of held)
          update argos_sync.record as held
          set deleted_at = $5, absent = locked.absent, unlisted = false, unsettled = false, contested = false,
-            moved_at = null, list_digest = case when locked.absent then null else held.list_digest end,
+            moved_at = null,
+            list_digest = case when locked.absent then null else coalesce(held.doubted_digest, held.list_digest) end,
+            list_no = case when locked.absent then held.list_no else greatest(held.list_no, held.doubted_no) end,
             detail_digest = null, detail_no = locked.number,
             doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null
          from locked where held.project = $1 and held.stream = $2 and held.id = locked.id

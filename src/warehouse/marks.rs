@@ -157,8 +157,9 @@ pub(super) async fn suspect(
     Ok(deleted)
 }
 
-/// Notes the digests of list items that are not stored, so that the same ones are unchanged next time. The read number stays
-/// that of the item whose body is kept. A deleted record that is marked is no longer absent.
+/// Notes the digests of list items that are not stored, so that the same ones are unchanged next time: of live records as of
+/// items that were set aside, whose kept body stays the one of the last item that was stored. A deleted record that is marked
+/// is no longer absent.
 async fn note_digests(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -169,12 +170,17 @@ async fn note_digests(
     }
     let ids: Vec<&str> = items.iter().map(|(work, _)| work.item.id.as_str()).collect();
     let digests: Vec<&[u8]> = items.iter().map(|(work, _)| &work.item.digest.0[..]).collect();
+    let numbers: Vec<i64> = items.iter().map(|(work, _)| work.item.read.0).collect();
     let is_mark = |meaning| matches!(meaning, Meaning::Mark(_));
     let marked: Vec<bool> = items.iter().map(|(_, meaning)| is_mark(*meaning)).collect();
     sqlx::query!(
-        "update argos_sync.record as held set list_digest = given.digest, list_no = coalesce(held.list_no, 0),
+        "update argos_sync.record as held
+         set doubted_digest = case when held.deleted_at is null then given.digest else held.doubted_digest end,
+            doubted_no = case when held.deleted_at is null then given.number else held.doubted_no end,
+            list_digest = case when held.deleted_at is null then held.list_digest else given.digest end,
+            list_no = case when held.deleted_at is null then held.list_no else coalesce(held.list_no, 0) end,
             absent = held.absent and not given.marked
-         from unnest($3::text[], $4::bytea[], $5::boolean[]) as given (id, digest, marked)
+         from unnest($3::text[], $4::bytea[], $5::boolean[], $6::bigint[]) as given (id, digest, marked, number)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
@@ -184,6 +190,7 @@ async fn note_digests(
         &ids as &[&str],
         &digests as &[&[u8]],
         &marked,
+        &numbers,
     )
     .execute(connection)
     .await

@@ -57,7 +57,7 @@ pub(super) fn stored_rows<'r>(
         let (item, damaged) = merged.as_ref()?;
         let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
         let record = Stored { id, sight: None, moved: Moved::Unknown, normalized };
-        record.normalized.deletion.is_none().then_some(record)
+        (!record.normalized.is_marked).then_some(record)
     });
     made.collect()
 }
@@ -179,7 +179,7 @@ async fn rewrite(
         .map(|(id, held)| Sound::of(scope, id, held, received.get(id).copied(), &mut inflater))
         .collect();
     let merged: Vec<Option<(Merged<'_>, bool)>> =
-        sound.iter().map(|sound| sound.texts.as_ref().and_then(Texts::merge)).collect();
+        sound.iter().map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope))).collect();
     let stored = stored_rows(scope, &records, &merged);
     let mut rewritten: BTreeSet<String> =
         compare::rewrite_sets(connection, scope, &stored).await?.into_iter().collect();

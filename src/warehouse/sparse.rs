@@ -97,7 +97,7 @@ impl Usual {
         is_screened: bool,
         normalized: &Normalized<'_>,
     ) -> Option<i16> {
-        if normalized.deletion.is_some() {
+        if normalized.is_marked {
             return None;
         }
         let state = normalized.state(Stream::Submission).unwrap_or_default();
