@@ -11,7 +11,6 @@ use super::{
     compare,
     due::{self, Rank},
     held::{self, Held},
-    merging::Texts,
     moved::Moved,
     notes::{self, Noted},
     raw, sample,

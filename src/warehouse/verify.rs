@@ -13,7 +13,6 @@ use super::{
     body::Inflater,
     compare,
     held::{self, Held},
-    merging::Texts,
     raw,
     repair::{LostItem, stored_rows},
     sound::Sound,
