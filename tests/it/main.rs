@@ -25,6 +25,7 @@ mod glances;
 mod history;
 mod kills;
 mod layout;
+mod marks;
 mod model;
 mod oddities;
 mod order;
