@@ -23,6 +23,7 @@ mod signal;
 mod simulate;
 mod sparse;
 mod status;
+mod status_json;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};

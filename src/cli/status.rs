@@ -9,8 +9,9 @@ use super::{
     clocks::{self, WrongClock},
     exit::{ExitStatus, Failed},
     open, print,
-    samples::{SampleJson, sample_as_text},
+    samples::sample_as_text,
     sparse::{self, Sparse},
+    status_json::as_json,
 };
 use crate::{
     config::Config,
@@ -39,19 +40,19 @@ pub(super) const UNCONFIGURED_ADVICE: &str = "nothing keeps its rows current, un
 const BLOCKED_DAYS: usize = 10;
 
 /// Where everything stands.
-struct Standing {
+pub(super) struct Standing {
     /// `sync.since`.
-    since: Option<chrono::NaiveDate>,
-    projects: Vec<ProjectReport>,
+    pub(super) since: Option<chrono::NaiveDate>,
+    pub(super) projects: Vec<ProjectReport>,
     /// In the order of the projects.
-    calls: Vec<CallsToday>,
+    pub(super) calls: Vec<CallsToday>,
     /// Whether the configuration has each project, in their order.
-    configured: Vec<bool>,
-    blocked_days: Vec<BlockedDay>,
-    samples: Vec<SampleReport>,
-    runs: Vec<RunReport>,
-    wrong_clocks: Vec<WrongClock>,
-    sparse: Vec<Sparse>,
+    pub(super) configured: Vec<bool>,
+    pub(super) blocked_days: Vec<BlockedDay>,
+    pub(super) samples: Vec<SampleReport>,
+    pub(super) runs: Vec<RunReport>,
+    pub(super) wrong_clocks: Vec<WrongClock>,
+    pub(super) sparse: Vec<Sparse>,
 }
 
 impl Standing {
@@ -109,7 +110,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
 
 /// What a project has had of the present UTC day's calls.
 #[derive(Serialize)]
-struct CallsToday {
+pub(super) struct CallsToday {
     total: u64,
     /// `None`: there is no limit, or the project is not in this configuration.
     limit: Option<u32>,
@@ -152,21 +153,8 @@ fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String
     text + "\n"
 }
 
-fn as_text(standing: &Standing) -> String {
-    let Standing {
-        since,
-        projects,
-        calls,
-        configured,
-        blocked_days,
-        samples,
-        runs,
-        wrong_clocks,
-        sparse,
-    } = standing;
-    if projects.is_empty() {
-        return "no project was synced yet\n".to_owned();
-    }
+/// One line for each project.
+fn projects_as_text(projects: &[ProjectReport]) -> String {
     let day = |day: Option<chrono::NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
     let rows: Vec<_> = projects
         .iter()
@@ -197,7 +185,25 @@ fn as_text(standing: &Standing) -> String {
         "quarantined",
         "open passes",
     ];
-    let mut text = print::table(&head, &rows);
+    print::table(&head, &rows)
+}
+
+fn as_text(standing: &Standing) -> String {
+    let Standing {
+        since,
+        projects,
+        calls,
+        configured,
+        blocked_days,
+        samples,
+        runs,
+        wrong_clocks,
+        sparse,
+    } = standing;
+    if projects.is_empty() {
+        return "no project was synced yet\n".to_owned();
+    }
+    let mut text = projects_as_text(projects);
     text.push('\n');
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
@@ -208,55 +214,63 @@ fn as_text(standing: &Standing) -> String {
         text.extend(projects.iter().map(|project| coverage_as_text(project, *since)));
     }
     for (project, is_configured) in projects.iter().zip(configured) {
-        let name = &project.project;
-        let mut tell = |line: std::fmt::Arguments<'_>| {
-            let _infallible = writeln!(text, "\n{name} {line}");
-        };
-        if !is_configured {
-            let ended = last_run(project.last_ended_at);
-            tell(format_args!("is not in this configuration; {ended}: {UNCONFIGURED_ADVICE}"));
-        }
-        if let Some(reason) = &project.blocked_reason {
-            tell(format_args!("is blocked since {}: {reason}", time(project.blocked_at)));
-        }
-        if project.empty_unproven > 0 {
-            tell(format_args!(
-                "has {} windows that came back empty, unverified: {}",
-                project.empty_unproven,
-                empty_reason(project)
-            ));
-        }
-        if project.alarms > 0 {
-            tell(format_args!(
-                "misses more records than can be believed, and deletes none of them: see `argos-sync deletions list`"
-            ));
-        }
-        if let Some(error) = &project.last_error {
-            tell(format_args!("has an open pass that last failed with: {error}"));
-        }
-        // What else may have gone wrong is told above.
-        if let (Some(outcome @ ("partial" | "failed")), Some(trouble)) =
-            (project.last_outcome.as_deref(), &project.last_trouble)
-        {
-            tell(format_args!(
-                "last ended {outcome} at {}: {trouble}",
-                time(project.last_ended_at)
-            ));
-        }
-        let days: Vec<_> = blocked_days.iter().filter(|day| day.project == *name).collect();
-        for BlockedDay { day, ended_at, error, .. } in days.iter().take(BLOCKED_DAYS) {
-            let error = error.as_deref().unwrap_or("no reason was noted");
-            tell(format_args!("could not read {day}, given up at {}: {error}", time(*ended_at)));
-        }
-        if let Some(more) = days.len().checked_sub(BLOCKED_DAYS).filter(|more| *more > 0) {
-            tell(format_args!("could not read {more} more days: see status --json"));
-        }
+        text.push_str(&notes_as_text(project, *is_configured, blocked_days));
     }
     text.extend(samples.iter().map(sample_as_text));
     for clock in wrong_clocks {
         let _infallible = writeln!(text, "\n{}; {}", clock.text, clocks::ADVICE);
     }
     text + "\n" + &runs_as_text(runs)
+}
+
+/// What a person should know of a project, one line each.
+fn notes_as_text(
+    project: &ProjectReport,
+    is_configured: bool,
+    blocked_days: &[BlockedDay],
+) -> String {
+    let mut text = String::new();
+    let name = &project.project;
+    let mut tell = |line: std::fmt::Arguments<'_>| {
+        let _infallible = writeln!(text, "\n{name} {line}");
+    };
+    if !is_configured {
+        let ended = last_run(project.last_ended_at);
+        tell(format_args!("is not in this configuration; {ended}: {UNCONFIGURED_ADVICE}"));
+    }
+    if let Some(reason) = &project.blocked_reason {
+        tell(format_args!("is blocked since {}: {reason}", time(project.blocked_at)));
+    }
+    if project.empty_unproven > 0 {
+        tell(format_args!(
+            "has {} windows that came back empty, unverified: {}",
+            project.empty_unproven,
+            empty_reason(project)
+        ));
+    }
+    if project.alarms > 0 {
+        tell(format_args!(
+            "misses more records than can be believed, and deletes none of them: see `argos-sync deletions list`"
+        ));
+    }
+    if let Some(error) = &project.last_error {
+        tell(format_args!("has an open pass that last failed with: {error}"));
+    }
+    // What else may have gone wrong is told above.
+    if let (Some(outcome @ ("partial" | "failed")), Some(trouble)) =
+        (project.last_outcome.as_deref(), &project.last_trouble)
+    {
+        tell(format_args!("last ended {outcome} at {}: {trouble}", time(project.last_ended_at)));
+    }
+    let days: Vec<_> = blocked_days.iter().filter(|day| day.project == *name).collect();
+    for BlockedDay { day, ended_at, error, .. } in days.iter().take(BLOCKED_DAYS) {
+        let error = error.as_deref().unwrap_or("no reason was noted");
+        tell(format_args!("could not read {day}, given up at {}: {error}", time(*ended_at)));
+    }
+    if let Some(more) = days.len().checked_sub(BLOCKED_DAYS).filter(|more| *more > 0) {
+        tell(format_args!("could not read {more} more days: see status --json"));
+    }
+    text
 }
 
 /// Why windows that came back empty are not believed.
@@ -323,153 +337,4 @@ fn in_words(outcome: Option<&str>) -> &str {
         Some("empty_unproven") => "empty, unverified",
         Some(word) => word,
     }
-}
-
-/// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
-#[derive(Serialize)]
-struct StatusJson<'a> {
-    projects: Vec<ProjectJson<'a>>,
-    blocked_days: Vec<BlockedDayJson<'a>>,
-    verification: Vec<SampleJson<'a>>,
-    runs: Vec<RunJson<'a>>,
-    wrong_clocks: &'a [WrongClock],
-}
-
-#[derive(Serialize)]
-struct ProjectJson<'a> {
-    project: &'a str,
-    stream: &'a str,
-    /// Whether the configuration has it.
-    configured: bool,
-    records: i64,
-    deleted: i64,
-    covered_from: Option<chrono::NaiveDate>,
-    covered_to: Option<chrono::NaiveDate>,
-    covered_days: i64,
-    since: Option<chrono::NaiveDate>,
-    days_since: Option<i64>,
-    covered_days_since: Option<i64>,
-    covered_days_before_since: Option<i64>,
-    records_before_since: Option<i64>,
-    oldest_as_of: Option<DateTime<Utc>>,
-    newest_as_of: Option<DateTime<Utc>>,
-    details_due: i64,
-    quarantined: i64,
-    open_passes: i64,
-    empty_unproven_windows: i64,
-    suspects: i64,
-    deletion_alarms: i64,
-    blocked_at: Option<DateTime<Utc>>,
-    blocked_reason: Option<&'a str>,
-    last_error: Option<&'a str>,
-    calls_today: &'a CallsToday,
-    last_outcome: Option<&'a str>,
-    last_ended_at: Option<DateTime<Utc>>,
-    last_trouble: Option<&'a str>,
-    sparse: sparse::SparseJson,
-}
-
-#[derive(Serialize)]
-struct BlockedDayJson<'a> {
-    project: &'a str,
-    stream: &'a str,
-    day: chrono::NaiveDate,
-    ended_at: Option<DateTime<Utc>>,
-    error: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct RunJson<'a> {
-    run: i64,
-    command: &'a str,
-    started_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
-    outcome: Option<&'a str>,
-    received: i64,
-    inserted: i64,
-    updated: i64,
-    unchanged: i64,
-    quarantined: i64,
-    duplicate: i64,
-    skipped: i64,
-}
-
-fn as_json(standing: &Standing) -> Result<String, Failed> {
-    let projects = standing
-        .projects
-        .iter()
-        .zip(&standing.calls)
-        .zip(&standing.configured)
-        .map(|((project, calls_today), configured)| ProjectJson {
-            project: &project.project,
-            stream: &project.stream,
-            configured: *configured,
-            records: project.records,
-            deleted: project.deleted,
-            covered_from: project.covered_from,
-            covered_to: project.covered_to,
-            covered_days: project.covered_days,
-            since: standing.since,
-            days_since: standing.since.map(|_| project.days_since),
-            covered_days_since: standing.since.map(|_| project.covered_days_since),
-            covered_days_before_since: standing.since.map(|_| project.covered_days_before),
-            records_before_since: standing.since.map(|_| project.records_before),
-            oldest_as_of: project.oldest_as_of,
-            newest_as_of: project.newest_as_of,
-            details_due: project.details_due,
-            quarantined: project.quarantined,
-            open_passes: project.passes_open,
-            empty_unproven_windows: project.empty_unproven,
-            suspects: project.suspects,
-            deletion_alarms: project.alarms,
-            blocked_at: project.blocked_at,
-            blocked_reason: project.blocked_reason.as_deref(),
-            last_error: project.last_error.as_deref(),
-            calls_today,
-            last_outcome: project.last_outcome.as_deref(),
-            last_ended_at: project.last_ended_at,
-            last_trouble: project.last_trouble.as_deref(),
-            sparse: standing
-                .sparse
-                .iter()
-                .find(|sparse| sparse.project() == project.project)
-                .map_or_else(sparse::SparseJson::default, Sparse::as_json),
-        })
-        .collect();
-    let blocked_days = standing
-        .blocked_days
-        .iter()
-        .map(|blocked| BlockedDayJson {
-            project: &blocked.project,
-            stream: &blocked.stream,
-            day: blocked.day,
-            ended_at: blocked.ended_at,
-            error: blocked.error.as_deref(),
-        })
-        .collect();
-    let runs = standing
-        .runs
-        .iter()
-        .map(|run| RunJson {
-            run: run.run_id,
-            command: &run.command,
-            started_at: run.started_at,
-            ended_at: run.ended_at,
-            outcome: run.outcome.as_deref(),
-            received: run.received,
-            inserted: run.inserted,
-            updated: run.updated,
-            unchanged: run.unchanged,
-            quarantined: run.quarantined,
-            duplicate: run.duplicate,
-            skipped: run.skipped,
-        })
-        .collect();
-    let wrong_clocks = &standing.wrong_clocks;
-    let verification = standing.samples.iter().map(SampleJson::of).collect();
-    let status = StatusJson { projects, blocked_days, verification, runs, wrong_clocks };
-    let mut text = serde_json::to_string_pretty(&status)
-        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
-    text.push('\n');
-    Ok(text)
 }

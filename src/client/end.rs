@@ -1,10 +1,10 @@
 //! Whether a page without a next-page key is the last one of its list.
 //!
-//! The key has several spellings (contract Q4) and may get another one, and some lists never have a
-//! key. Such a list would end with its first page, and its days would count as read. Two things
-//! raise doubt: an unknown member that looks like a next-page key, and a full page of a project
-//! whose lists have never shown a key. One call for fewer items resolves it: where a key comes then,
-//! a list that goes on has one.
+//! The key has several spellings (contract Q4), may get another one, and is absent from flat lists.
+//! Such a list would end with its first page, and its days would count as read. Two things raise
+//! doubt: an unknown member that looks like a next-page key, and a full page of a project whose
+//! lists have never shown a key. One call for fewer items resolves it. If it brings a key, lists that
+//! go on have one.
 
 use std::fmt;
 
@@ -31,8 +31,8 @@ impl fmt::Display for Doubt {
             }
             Self::FullPage { items } => write!(
                 f,
-                "a full page of {items} items came without a next-page key, which no list of this \
-                 project has shown yet"
+                "a full page of {items} items came without a next-page key, and no list of this \
+                 project has shown one yet"
             ),
         }
     }

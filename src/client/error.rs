@@ -68,10 +68,10 @@ pub enum ClientError {
         /// The cap.
         limit: u32,
     },
-    /// Nothing shows that the last page of a walk is the end of the list.
+    /// The page without a next-page key may not be the last one of its list.
     #[error("the list may not end there: {0}")]
     EndUnknown(Doubt),
-    /// A next-page key that no request can carry.
+    /// The next-page key is too long for a request.
     #[error("the vendor's next-page key has {bytes} bytes, too many to send it back in a request")]
     CursorTooLong {
         /// The length of its parts.
@@ -197,16 +197,16 @@ impl ClientError {
             }
             Self::TooManyPages { .. } => "the window is read in smaller parts",
             Self::EndUnknown(_) => {
-                "days are read one by one, and a day that is still in doubt is left out: ask the \
-                 vendor how this list tells where it goes on, and report it here"
+                "smaller windows are read, and a single day that stays in doubt is blocked: ask the \
+                 vendor how this list marks its next page, and report its reply here"
             }
             Self::CursorTooLong { .. } => {
                 "the window is read in smaller parts, which need no such key; tell the vendor which \
                  days fail if a single day still does"
             }
             Self::PageOfOne { fault: Fault::TooLarge { .. } } => {
-                "a single record is too large: raise `client.answer_bytes_max`; days that were left \
-                 out are read again by themselves"
+                "a single record is too large: raise `client.answer_bytes_max`; the next run reads \
+                 the blocked days again"
             }
             Self::PageOfOne { .. } => {
                 "the window is read in smaller parts; tell the vendor which days fail if a single \

@@ -5,15 +5,16 @@
 //!
 //! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants nobody with this key to
 //!   ask.
-//! - A walk ends only where the vendor's next-page key is absent, and where nothing hints that it has
-//!   another name there. Every answer on the way was decoded whole (I2).
+//! - A walk ends only where the vendor's next-page key is absent and no unknown member may be one.
+//!   Every answer on the way was decoded whole (I2).
 //! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
 //!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
-//! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked for, or bytes of an answer (I8).
+//! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked for, or bytes of an answer (I8),
+//!   except the names of unknown members, cleaned and cut.
 //!
 //! One call runs through `call` (turns, attempts, delays), `attempt` (one HTTP exchange and its verdict), `request` (the
 //! parameters), `encryption` (the vendor's Secure Data Transmission) and `envelope` (the vendor's shapes); `pages` strings
-//! calls together into a walk.
+//! calls together into a walk, and `end` judges its last page.
 
 mod attempt;
 mod buffers;

@@ -8,7 +8,7 @@ use std::{
 /// A class of work with its own share of the API budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
-    /// Today and yesterday, by list.
+    /// Yesterday, today and some days ahead, by list.
     Fresh,
     /// Days that hold records whose state is expected to move.
     Unsettled,

@@ -112,7 +112,7 @@ fn has_identity(item: &Json<'_>) -> bool {
             Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => true,
         })
     };
-    IDENTITY.iter().any(|key| is_there(&key))
+    IDENTITY.iter().any(is_there)
 }
 
 /// Whether the label stands in a text that the vendor writes. `path` is the place of `value`.

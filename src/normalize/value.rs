@@ -225,8 +225,8 @@ fn time<'a>(
 }
 
 /// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a space instead of `T`;
-/// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC. In UTC it lies in the years 1 to 9999: others
-/// cannot be read by most client libraries of PostgreSQL.
+/// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC.
+/// The time in UTC must lie in the years 1 to 9999: most client libraries of PostgreSQL read no others.
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     parse_moment(text).map(|(at, _)| at)
 }

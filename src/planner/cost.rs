@@ -55,7 +55,7 @@ pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     cost
 }
 
-/// The days of a walk that hold records as a rule: those ahead of the newest window hold next to none.
+/// The days of a walk on which records are expected: not those ahead of today.
 fn usual_days(lane: Lane, window: Window) -> impl Iterator<Item = Day> {
     let ahead = if lane == Lane::Fresh { Days::new(DAYS_AHEAD) } else { Days::new(0) };
     let end = window.to().checked_sub_days(ahead).unwrap_or(window.to());

@@ -20,7 +20,7 @@ pub enum Trouble {
     },
     /// The cursor leads nowhere.
     Cursor,
-    /// The answer is too large, the walk too long, or its end in doubt: a smaller window may do better.
+    /// The answer is too large, the walk too long, or its end in doubt; a smaller window may help.
     TooLarge,
     /// The vendor refuses this request, and would again.
     Permanent,

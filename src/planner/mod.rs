@@ -64,7 +64,8 @@ pub struct Settings {
     pub detail_cycle: Duration,
 }
 
-/// The walks that are due now, the most urgent first: yesterday, today and the days ahead; days whose records move; days never finally read,
+/// The walks that are due now, the most urgent first: yesterday, today and the days ahead; days
+/// whose records move; days never finally read,
 /// the newest first; the rest of history in its turn.
 pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> {
     let now = clocks.database;
@@ -97,8 +98,8 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
     tasks
 }
 
-/// When a day is looked at next, and in which lane, if nothing changes until then. A day far ahead is so once the newest
-/// window reaches it.
+/// When a day is looked at next, and in which lane, if nothing changes until then. A day beyond the
+/// newest window is read once that window reaches it.
 pub fn next_look(
     settings: &Settings,
     ledger: &Ledger,

@@ -83,12 +83,12 @@ impl DetailSchedule {
 }
 
 const SECONDS_A_DAY: u128 = 86_400;
+/// A hundred years stand for never.
+const SECONDS_MAX: i64 = 100 * 366 * 86_400;
 
 /// How long so many calls take at so many a day, to the next second.
 fn time_of(count: u64, calls_per_day: u64) -> Duration {
     let seconds = (u128::from(count) * SECONDS_A_DAY).div_ceil(u128::from(calls_per_day.max(1)));
-    // A hundred years: never.
-    const SECONDS_MAX: i64 = 100 * 366 * 86_400;
     Duration::seconds(i64::try_from(seconds).unwrap_or(SECONDS_MAX).min(SECONDS_MAX))
 }
 
@@ -211,7 +211,7 @@ mod tests {
                     *of_day.entry(now.date_naive()).or_default() += 1;
                 }
             }
-            assert!(read_at.iter().all(|at| at.is_some()));
+            assert!(read_at.iter().all(Option::is_some));
             let most = of_day.values().max().copied().unwrap();
             assert!(calls_per_day != 100 || most <= 21, "{most} calls on a day");
         }

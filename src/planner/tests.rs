@@ -168,7 +168,8 @@ fn days_ahead_are_read_in_every_round_as_far_as_the_newest_window_reaches() {
         assert_eq!(next, Some((Lane::Fresh, expected)), "{number}");
     }
     for number in 108..120 {
-        let (lane, due) = next_look(&settings(), &known, day(number), &Clocks::agreeing(now)).unwrap();
+        let (lane, due) =
+            next_look(&settings(), &known, day(number), &Clocks::agreeing(now)).unwrap();
         for (at, is_read) in [(due, true), (due - Duration::seconds(1), false)] {
             let tasks = plan(&settings(), &known, at);
             let windows = windows(&tasks, lane);

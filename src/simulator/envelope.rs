@@ -1,10 +1,10 @@
-//! What stands around the items of a list: the next-page key in every spelling, errors, members that no page names.
+//! The members beside the items of a list: the next-page key in every spelling, errors, unknown ones.
 
 use super::knobs::{Knobs, NextPageKey, TimeFormat};
 use super::writer::Writer;
 use crate::domain::Stream;
 
-/// Writes the members beside the items; `next` is the id and the moment that the next-page key names.
+/// Writes the members beside the items; `next`: id and moment of the next-page key.
 pub(super) fn beside_items(
     w: &mut Writer,
     knobs: &Knobs,

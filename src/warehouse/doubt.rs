@@ -29,8 +29,11 @@ pub(super) fn split(
     let (mut stored, mut aside) = (Vec::with_capacity(work.len()), Vec::new());
     let mut inflater = Inflater::new()?;
     for work in work {
-        let is_aside = origin.call() == Call::List && is_doubtful(scope, &work, &mut inflater)?;
-        if is_aside { &mut aside } else { &mut stored }.push(work);
+        if origin.call() == Call::List && is_doubtful(scope, &work, &mut inflater)? {
+            aside.push(work);
+        } else {
+            stored.push(work);
+        }
     }
     Ok((stored, aside))
 }
@@ -51,7 +54,7 @@ fn is_doubtful(
     }
     let mut bodies = Vec::new();
     let mut times = |call, known: Option<(Digest, ReadNumber)>| {
-        let Some((digest, number)) = known else { return None };
+        let (digest, number) = known?;
         // One that cannot be read back is not compared.
         let body = kept.body(call, inflater).ok()??;
         let times = Times::read(&json::text(&body));

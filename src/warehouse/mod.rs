@@ -61,6 +61,7 @@ mod sparse;
 mod statements;
 mod store;
 mod tables;
+mod usual;
 mod verdict;
 mod verify;
 

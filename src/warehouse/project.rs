@@ -106,8 +106,8 @@ impl Warehouse {
     }
 }
 
-/// Notes what a page was the first to show: an item of the days asked for, so that from now on an empty window proves
-/// something; a next-page key, so that from now on a full page without one is the last one.
+/// Notes what a page was the first to show. After an item of the days asked for, an empty window proves
+/// something; after a next-page key, a full page without one is the last one.
 pub(super) async fn note_seen(
     connection: &mut PgConnection,
     project: &ProjectName,

@@ -13,8 +13,8 @@ use super::{
     moved::Moved,
     notes,
     raw::{self, Kept},
-    sparse::{Usual, objects_of},
     tables::{self, Stored},
+    usual::{Usual, objects_of},
 };
 use crate::{
     domain::{Call, Day, ReadNumber, Stream},

@@ -177,8 +177,10 @@ async fn rewrite(
         .iter()
         .map(|(id, held)| Sound::of(scope, id, held, received.get(id).copied(), &mut inflater))
         .collect();
-    let merged: Vec<Option<(Merged<'_>, bool)>> =
-        sound.iter().map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope))).collect();
+    let merged: Vec<Option<(Merged<'_>, bool)>> = sound
+        .iter()
+        .map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope)))
+        .collect();
     let stored = stored_rows(scope, &records, &merged);
     let mut rewritten: BTreeSet<String> =
         compare::rewrite_sets(connection, scope, &stored).await?.into_iter().collect();

@@ -22,8 +22,8 @@ use super::{
     notes, quarantine, raw,
     received::Body,
     since,
-    sparse::Usual,
     tables::{self, Stored},
+    usual::Usual,
     verdict::{Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same},
 };
 use crate::{

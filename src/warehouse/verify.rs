@@ -260,8 +260,10 @@ async fn compare_known(
     let mut inflater = Inflater::new()?;
     let sound: Vec<Sound> =
         records.iter().map(|(id, held)| Sound::of(scope, id, held, None, &mut inflater)).collect();
-    let merged: Vec<Option<(Merged<'_>, bool)>> =
-        sound.iter().map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope))).collect();
+    let merged: Vec<Option<(Merged<'_>, bool)>> = sound
+        .iter()
+        .map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope)))
+        .collect();
     let stored: Vec<Stored<'_>> = stored_rows(scope, &records, &merged);
     let made = merged.iter().flatten().count();
     verified.compared = count(stored.len());

@@ -179,10 +179,11 @@ async fn a_stale_item_in_any_order_of_arriving_takes_nothing_back() {
                 Stale => (3, item("pending", 11)),
             };
             let observed: Observation = room.observe(read, text);
-            match seen {
-                List | Stale => drop(room.next_page(&mut walk, vec![observed]).await),
-                Detail => drop(room.fetched(&[observed]).await),
-            }
+            let tally = match seen {
+                List | Stale => room.next_page(&mut walk, vec![observed]).await,
+                Detail => room.fetched(&[observed]).await,
+            };
+            assert_eq!(tally.received, 1);
         }
         assert_eq!(room.state().await, "approved");
     }

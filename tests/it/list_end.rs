@@ -1,4 +1,4 @@
-//! Where a list ends: only where nothing hints that the vendor has more to show (contract Q4, I2 of the design).
+//! A list ends only where nothing hints at another page (contract Q4, I2 of the design).
 
 use argos_sync::{
     domain::Stream,
@@ -95,7 +95,7 @@ async fn a_day_that_fills_a_page_without_a_known_key_is_blocked_by_name() {
         let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
         let ran = world.run_with(&SMALL_PAGES, &arguments).await;
         assert_eq!(ran.code(), 65, "{ran:?}");
-        for part in [why, "ask the vendor how this list tells where it goes on"] {
+        for part in [why, "ask the vendor how this list marks its next page"] {
             assert!(ran.stderr.contains(part), "{part}: {ran:?}");
         }
         // A day is asked for with its neighbours, whichever way the ends of a window are read.

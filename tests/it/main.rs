@@ -31,6 +31,7 @@ mod kills;
 mod lag;
 mod layout;
 mod list_end;
+mod marks;
 mod model;
 mod moments;
 mod numbers;

@@ -1,4 +1,4 @@
-//! Answers that look like success and are none: parts, other records, records of other times, records that are too large.
+//! Odd answers: parts, other records, records of other times, records that are too large.
 
 use argos_sync::simulator::{Addition, Change, Knobs, KycResult};
 use chrono::{DateTime, Utc};
@@ -107,7 +107,7 @@ fn add(world: &World, created_at: &str) -> String {
     world.vendor.add(KEY, &addition).expect("an addition")
 }
 
-/// Has it approved, and returns what the warehouse says after the next round, or nothing before it was ever seen.
+/// Decides it, and returns its result in the warehouse after the next round; `None`: not stored.
 async fn decided(world: &World, id: &str, result: KycResult) -> Option<String> {
     world.vendor.change(KEY, id, Change::Decide { result, codes: vec![] }).expect("a decision");
     let ran = world.run_with(&[("sync.since", "2025-01-01")], &ONCE).await;

@@ -48,7 +48,7 @@ pub struct UnknownMember {
     pub(in crate::client) may_be_cursor: bool,
 }
 
-/// What an answer says beside its items.
+/// The members of an answer other than its items.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     /// The next-page key.
@@ -168,7 +168,7 @@ pub(super) fn refuse_twice<T>(
     if count > 1 { Err(wrong(what)) } else { Ok(()) }
 }
 
-/// Whether a member says that the call failed; a success may be reported by the same members.
+/// Whether a member reports an error. The vendor reports success by the same names.
 pub(super) fn is_error(name: &str, value: &Bytes) -> bool {
     is_one_of(name, &ERRORS) && !is_empty(value) && !is_success(value)
 }
@@ -179,7 +179,7 @@ fn is_success(value: &Bytes) -> bool {
     is_word || text.parse().is_ok_and(|status: u32| status == 0 || (200..300).contains(&status))
 }
 
-/// Whether a value says nothing; `false` is among them, since it cannot lead to a next page.
+/// Whether a value is empty. `false` is, since it cannot lead to a next page.
 fn is_empty(value: &Bytes) -> bool {
     match value.first() {
         Some(b'{' | b'[') => value
@@ -196,9 +196,8 @@ fn has_hint(name: &str) -> bool {
 
 /// Whether a value holds an id that is no part of a longer word.
 fn holds(value: &[u8], id: &str) -> bool {
-    let is_part = |at: Option<usize>| {
-        at.and_then(|at| value.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric())
-    };
+    let is_part =
+        |at: Option<usize>| at.and_then(|at| value.get(at)).is_some_and(u8::is_ascii_alphanumeric);
     memmem::find_iter(value, id.as_bytes())
         .any(|at| !is_part(at.checked_sub(1)) && !is_part(at.checked_add(id.len())))
 }

@@ -149,8 +149,8 @@ pub(super) fn open(
     }
 }
 
-/// Adds what stands in the clear beside a ciphertext: where paging is not encrypted in requests, the
-/// next-page key need not be encrypted in answers (contract U22).
+/// Adds the members in the clear beside a ciphertext. Where requests do not encrypt the paging, answers
+/// may not encrypt the next-page key either (contract U22).
 fn with_clear_members<T>(
     mut envelope: Envelope,
     stream: Stream,

@@ -90,8 +90,8 @@ pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding
     ask(project, &project.client(Lane::Audit).through(gate)).await
 }
 
-/// Begins with the date style that was found, so that no process has to find it out by a refusal, and
-/// with the knowledge that lists have a next-page key, so that no process asks for it again.
+/// Begins with the date style that was found, so that no process has to find it out by a refusal.
+/// Recalls whether lists have shown a next-page key, so that no process makes a call for it again.
 ///
 /// Of the findings only the date style is used. Smaller pages would save no call, and to trust the end day or the zone would lose
 /// records on the day the vendor changes them.
@@ -167,7 +167,7 @@ async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Walke
     Ok(walked)
 }
 
-/// What a list brought, unless nobody can tell whether that is all of it: then nothing is found out.
+/// What a list brought; `None` if its end is in doubt: then nothing is found out.
 fn unless_in_doubt<T>(brought: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     match brought {
         Ok(brought) => Ok(Some(brought)),

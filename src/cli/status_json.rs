@@ -1,0 +1,169 @@
+//! `status --json`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    clocks::WrongClock,
+    exit::{ExitStatus, Failed},
+    samples::SampleJson,
+    sparse::{self, Sparse},
+    status::{CallsToday, Standing},
+};
+
+/// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    projects: Vec<ProjectJson<'a>>,
+    blocked_days: Vec<BlockedDayJson<'a>>,
+    verification: Vec<SampleJson<'a>>,
+    runs: Vec<RunJson<'a>>,
+    wrong_clocks: &'a [WrongClock],
+}
+
+#[derive(Serialize)]
+struct ProjectJson<'a> {
+    project: &'a str,
+    stream: &'a str,
+    /// Whether the configuration has it.
+    configured: bool,
+    records: i64,
+    deleted: i64,
+    covered_from: Option<chrono::NaiveDate>,
+    covered_to: Option<chrono::NaiveDate>,
+    covered_days: i64,
+    since: Option<chrono::NaiveDate>,
+    days_since: Option<i64>,
+    covered_days_since: Option<i64>,
+    covered_days_before_since: Option<i64>,
+    records_before_since: Option<i64>,
+    oldest_as_of: Option<DateTime<Utc>>,
+    newest_as_of: Option<DateTime<Utc>>,
+    details_due: i64,
+    quarantined: i64,
+    open_passes: i64,
+    empty_unproven_windows: i64,
+    suspects: i64,
+    deletion_alarms: i64,
+    blocked_at: Option<DateTime<Utc>>,
+    blocked_reason: Option<&'a str>,
+    last_error: Option<&'a str>,
+    calls_today: &'a CallsToday,
+    last_outcome: Option<&'a str>,
+    last_ended_at: Option<DateTime<Utc>>,
+    last_trouble: Option<&'a str>,
+    sparse: sparse::SparseJson,
+}
+
+#[derive(Serialize)]
+struct BlockedDayJson<'a> {
+    project: &'a str,
+    stream: &'a str,
+    day: chrono::NaiveDate,
+    ended_at: Option<DateTime<Utc>>,
+    error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RunJson<'a> {
+    run: i64,
+    command: &'a str,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    outcome: Option<&'a str>,
+    received: i64,
+    inserted: i64,
+    updated: i64,
+    unchanged: i64,
+    quarantined: i64,
+    duplicate: i64,
+    skipped: i64,
+}
+
+pub(super) fn as_json(standing: &Standing) -> Result<String, Failed> {
+    let projects = standing
+        .projects
+        .iter()
+        .zip(&standing.calls)
+        .zip(&standing.configured)
+        .map(|((project, calls_today), configured)| ProjectJson {
+            project: &project.project,
+            stream: &project.stream,
+            configured: *configured,
+            records: project.records,
+            deleted: project.deleted,
+            covered_from: project.covered_from,
+            covered_to: project.covered_to,
+            covered_days: project.covered_days,
+            since: standing.since,
+            days_since: standing.since.map(|_| project.days_since),
+            covered_days_since: standing.since.map(|_| project.covered_days_since),
+            covered_days_before_since: standing.since.map(|_| project.covered_days_before),
+            records_before_since: standing.since.map(|_| project.records_before),
+            oldest_as_of: project.oldest_as_of,
+            newest_as_of: project.newest_as_of,
+            details_due: project.details_due,
+            quarantined: project.quarantined,
+            open_passes: project.passes_open,
+            empty_unproven_windows: project.empty_unproven,
+            suspects: project.suspects,
+            deletion_alarms: project.alarms,
+            blocked_at: project.blocked_at,
+            blocked_reason: project.blocked_reason.as_deref(),
+            last_error: project.last_error.as_deref(),
+            calls_today,
+            last_outcome: project.last_outcome.as_deref(),
+            last_ended_at: project.last_ended_at,
+            last_trouble: project.last_trouble.as_deref(),
+            sparse: standing
+                .sparse
+                .iter()
+                .find(|sparse| sparse.project() == project.project)
+                .map_or_else(sparse::SparseJson::default, Sparse::as_json),
+        })
+        .collect();
+    let blocked_days = blocked_days(standing);
+    let runs = runs(standing);
+    let wrong_clocks = &standing.wrong_clocks;
+    let verification = standing.samples.iter().map(SampleJson::of).collect();
+    let status = StatusJson { projects, blocked_days, verification, runs, wrong_clocks };
+    let mut text = serde_json::to_string_pretty(&status)
+        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn blocked_days(standing: &Standing) -> Vec<BlockedDayJson<'_>> {
+    standing
+        .blocked_days
+        .iter()
+        .map(|blocked| BlockedDayJson {
+            project: &blocked.project,
+            stream: &blocked.stream,
+            day: blocked.day,
+            ended_at: blocked.ended_at,
+            error: blocked.error.as_deref(),
+        })
+        .collect()
+}
+
+fn runs(standing: &Standing) -> Vec<RunJson<'_>> {
+    standing
+        .runs
+        .iter()
+        .map(|run| RunJson {
+            run: run.run_id,
+            command: &run.command,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            outcome: run.outcome.as_deref(),
+            received: run.received,
+            inserted: run.inserted,
+            updated: run.updated,
+            unchanged: run.unchanged,
+            quarantined: run.quarantined,
+            duplicate: run.duplicate,
+            skipped: run.skipped,
+        })
+        .collect()
+}
