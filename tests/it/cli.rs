@@ -12,7 +12,7 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "status",
     "check",
