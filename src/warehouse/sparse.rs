@@ -14,8 +14,8 @@ use crate::domain::{Day, SparseRecord, Stream};
 /// Records of a transaction.
 const STEP: u64 = 1000;
 
-/// Notes when single calls showed these submissions, changed or not: one small update for each call, without an index entry
-/// and without history. A row that another writer holds is left out, since it is asked for again.
+/// Notes when single calls showed these submissions, changed or not: one small update for each call, without history, which
+/// consumers get as a change. A row that another writer holds is left out, since it is asked for again.
 pub(super) async fn note_reads(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -34,7 +34,9 @@ pub(super) async fn note_reads(
             cross join lateral (
                 select ctid as place from argos.submission where project = $1 and submission_id = given.id
                 for update skip locked) as held)
-           update argos.submission as own set detail_read_at = $3 from found where own.ctid = found.place"#,
+           update argos.submission as own
+           set detail_read_at = $3, change_number = (select argos_sync.change_number())
+           from found where own.ctid = found.place"#,
         scope.project.as_str(),
         &ids as &[&str],
         now,

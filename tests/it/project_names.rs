@@ -13,8 +13,13 @@ use crate::{
 };
 
 /// Tables without a column `project`: rows that belong to no project.
-const OF_NO_PROJECT: [&str; 3] =
-    ["argos_sync.change_line", "argos_sync.migration", "argos_sync.run"];
+const OF_NO_PROJECT: [&str; 5] = [
+    "argos_sync.change_line",
+    "argos_sync.clock_mark",
+    "argos_sync.key_secret",
+    "argos_sync.migration",
+    "argos_sync.run",
+];
 
 /// Configures these projects: name, kind with more keys, API key.
 fn configure(world: &World, projects: &[(&str, &str, &str)]) {
