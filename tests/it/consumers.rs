@@ -53,6 +53,7 @@ impl Consumer {
     }
 
     async fn read(&mut self, pool: &PgPool) {
+        others_have_ended(pool).await;
         self.read_by(&mut pool.acquire().await.expect("a connection")).await;
     }
 
@@ -83,6 +84,17 @@ async fn two_submissions() -> (Room, Consumer) {
     assert_eq!(consumer.copy.len(), 2);
     assert!(consumer.has_all(&room.pool).await);
     (room, consumer)
+}
+
+/// Waits for the transactions that other tests have open on the same server: they hold the watermark back.
+async fn others_have_ended(pool: &PgPool) {
+    const NEXT: &str = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+    const OTHERS: &str = "select exists (select from pg_stat_activity
+        where datname is distinct from current_database() and backend_xid::text::bigint < $1)";
+    let next: i64 = sqlx::query_scalar(NEXT).fetch_one(pool).await.expect(NEXT);
+    while sqlx::query_scalar::<_, bool>(OTHERS).bind(next).fetch_one(pool).await.expect(OTHERS) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn execute(pool: &PgPool, sql: &'static str) {
@@ -198,6 +210,7 @@ async fn the_history_is_read_by_the_same_watermark() {
     let (room, consumer) = two_submissions().await;
     demand_numbers(&room.pool).await;
     let moves = async |from: i64| -> Vec<String> {
+        others_have_ended(&room.pool).await;
         sqlx::query_scalar(
             "select submission_id || ' ' || field from argos.submission_change
              where change_number >= $1 and change_number < argos.change_watermark() order by 1",
@@ -211,6 +224,7 @@ async fn the_history_is_read_by_the_same_watermark() {
         "aml":{"matches":[{"resource_id":"x"}]}}"#;
     room.fetched(&[room.observe(2, matched.to_owned())]).await;
     assert_eq!(moves(consumer.last).await, ["a kyc_result"]);
+    others_have_ended(&room.pool).await;
     let (next, _) =
         Consumer::watermark(&mut room.pool.acquire().await.expect("a connection")).await;
     room.fetched(&[room.observe(3, matched.replace('x', "y"))]).await;
@@ -232,6 +246,7 @@ async fn an_analyst_who_may_read_argos_alone_may_ask_for_the_watermark() {
     );
     sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut *connection).await.expect("an analyst");
     let mut analyst = Consumer::default();
+    others_have_ended(&room.pool).await;
     analyst.read_by(&mut connection).await;
     assert_eq!(analyst.copy, consumer.copy);
     let moment = "select count(*) from argos.submission_as_of(now())";

@@ -36,7 +36,7 @@ impl World {
     }
 
     fn lists_lag(&self, list_lag_ms: u32) {
-        self.vendor.set_all_knobs(&Knobs { list_lag_ms, ..Knobs::default() });
+        self.vendor.set_all_knobs(&Knobs { list_lag_ms, deleted_permille: 0, ..Knobs::default() });
     }
 
     fn approve(&self, id: &str) {
@@ -60,6 +60,7 @@ impl World {
 #[tokio::test]
 async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
     let world = World::new(150, 0).await;
+    world.lists_lag(0);
     world.single_calls(&[]).await;
     let id = world.pending().await;
     world.approve(&id);
@@ -89,6 +90,7 @@ async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
 #[tokio::test]
 async fn with_details_off_a_lagging_list_brings_one_single_call_all_the_same() {
     let world = World::new(150, 0).await;
+    world.lists_lag(0);
     let never = [("sync.detail", "never")];
     assert_eq!(world.single_calls(&never).await, 0);
     let id = world.pending().await;
@@ -107,6 +109,7 @@ async fn with_details_off_a_lagging_list_brings_one_single_call_all_the_same() {
 #[tokio::test]
 async fn what_the_single_call_confirms_is_stored_whatever_its_times_say() {
     let world = World::new(150, 0).await;
+    world.lists_lag(0);
     world.single_calls(&[]).await;
     let id = world.pending().await;
     let earlier = world.vendor.submission(KEY, &id).expect("an item");

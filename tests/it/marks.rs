@@ -24,7 +24,7 @@ async fn rows_of(world: &World, stream: Stream, id: &str) -> BTreeMap<&'static s
     let mut all = BTreeMap::new();
     for table in catalogue::tables(stream).iter().filter(|table| table.key != Key::Set) {
         let sql = format!(
-            "select (to_jsonb(held) - '{{changed_at,first_seen_at}}'::text[])::text from {} as held
+            "select (to_jsonb(held) - '{{changed_at,first_seen_at,detail_read_at,change_number}}'::text[])::text from {} as held
              where {} = $1 order by 1",
             table.qualified(),
             table.id_column(),
@@ -207,10 +207,20 @@ async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record
         let prints = fingerprint(&world.pool).await;
         prints
             .into_iter()
-            .filter(|(table, ..)| !table.starts_with("argos_sync."))
+            .filter(|(table, ..)| !table.starts_with("argos_sync.") && table != "argos.submission")
             .collect::<Vec<_>>()
     };
-    let before = data().await;
+    // A single call notes when it was made.
+    let submissions = async || -> String {
+        sqlx::query_scalar(
+            "select string_agg((to_jsonb(held) - '{detail_read_at,change_number}'::text[])::text, ' ' order by submission_id)
+             from argos.submission as held",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .expect("the submissions")
+    };
+    let (before, facts) = (data().await, submissions().await);
     once(&world).await;
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (1, 0));
     clock.forward(50).await;
@@ -222,6 +232,7 @@ async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record
     let explained = world.run(&["explain", "submission", &deleted[0]]).await;
     assert!(explained.stdout.contains("one single call has shown the mark"), "{explained:?}");
     assert_eq!(data().await, before, "until then all stays");
+    assert_eq!(submissions().await, facts, "but for the time of the single call");
     clock.forward(11).await;
     once(&world).await;
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 1));

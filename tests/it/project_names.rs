@@ -166,28 +166,31 @@ async fn renaming_a_project_moves_every_row_and_the_next_run_finds_nothing_new()
     demand_numbers(&world.pool).await;
     configure(
         &world,
-        &[("first", "\"idcheck\"", KEY), ("face", "\"faceauth\"\nparent = \"first\"", FACE_KEY)],
+        &[
+            ("another", "\"idcheck\"", KEY),
+            ("face", "\"faceauth\"\nparent = \"another\"", FACE_KEY),
+        ],
     );
     // `check` with the new configuration leaves findings and calls under the new name.
     let check = world.run(&["check"]).await;
     assert!(check.stdout.contains("warn   project main"), "{check:?}");
-    assert!(mentions(&world, "first").await.contains_key("argos_sync.probe.project"));
+    assert!(mentions(&world, "another").await.contains_key("argos_sync.probe.project"));
     let face = mentions(&world, "face").await;
     let watermark = world.number("select argos.change_watermark()").await;
 
-    let ran = world.run(&["project", "rename", "main", "first"]).await;
+    let ran = world.run(&["project", "rename", "main", "another"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(ran.stderr, "", "{ran:?}");
-    assert!(ran.stdout.contains("project `main` is now `first`"), "{ran:?}");
+    assert!(ran.stdout.contains("project `main` is now `another`"), "{ran:?}");
     assert_eq!(mentions(&world, "main").await, BTreeMap::new());
-    assert_eq!(mentions(&world, "first").await, main);
+    assert_eq!(mentions(&world, "another").await, main);
     assert_eq!(mentions(&world, "face").await, face);
     // Consumers of changes see the rows under their new key.
     for (sql, seen) in [
         ("select count(*) from argos.submission where change_number >= $1", 40),
         (
             "select count(*) from argos.faceauth
-             where change_number >= $1 and kyc_project = 'first'",
+             where change_number >= $1 and kyc_project = 'another'",
             20,
         ),
     ] {
