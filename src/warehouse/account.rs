@@ -352,7 +352,10 @@ async fn bind(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        KeyProof::{First, Record, VendorProject},
+        *,
+    };
 
     #[test]
     fn a_pass_confirms_the_account_if_it_shows_most_of_its_records_and_others_were_stored_since() {
@@ -377,7 +380,6 @@ mod tests {
             keys: (0..).map(key).zip(proofs.iter().copied()).collect(),
             vendor_project: None,
         };
-        use KeyProof::{First, Record, VendorProject};
         for (proofs, has_records, is_verified) in [
             (&[][..], false, false),
             (&[][..], true, false),
