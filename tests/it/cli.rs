@@ -223,7 +223,10 @@ async fn migrating_twice_is_migrating_once() {
     let status = world.run(&["status", "--json"]).await;
     assert_eq!(status.code(), 0, "{status:?}");
     let json: Value = serde_json::from_str(&status.stdout).expect("JSON");
-    assert_eq!(json, serde_json::json!({ "projects": [], "blocked_days": [], "runs": [] }));
+    assert_eq!(
+        json,
+        serde_json::json!({ "projects": [], "blocked_days": [], "verification": [], "runs": [] })
+    );
 }
 
 #[tokio::test]
