@@ -65,9 +65,9 @@ enum Command {
     /// Show how fresh and how complete the warehouse is.
     ///
     /// Ends with 1 where a person should look: the vendor refuses a project's key, a window came back empty without
-    /// proving anything, a day cannot be read whatever is tried, or the last run of a project failed. What is left to read,
-    /// or waits for another try, is shown and not wrong: the next run goes on with it. Neither is a run that was
-    /// interrupted: the next one takes up its work.
+    /// proving anything, a day cannot be read whatever is tried, records are known to differ from their raw items, or the
+    /// last run of a project failed. What is left to read, or waits for another try, is shown and not wrong: the next run
+    /// goes on with it. Neither is a run that was interrupted: the next one takes up its work.
     Status(status::StatusOptions),
     /// Check configuration, database and keys, and what the API does with each key.
     ///
