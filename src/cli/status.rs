@@ -138,19 +138,17 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
 
 /// What is covered since the day the warehouse reaches back to, and what a backfill or `fetch` asked for besides.
 fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String {
-    let ProjectReport { project: name, covered_days_since: covered, days_since: days, .. } =
+    let ProjectReport { project: name, days_since: days, covered_days_since: covered, .. } =
         project;
-    let mut text = format!(
-        "{name}: {covered} of {days} days from `sync.since` ({since}) to yesterday are covered"
-    );
-    if project.covered_days_before > 0 || project.records_before > 0 {
-        let _infallible = write!(
-            text,
-            "; before that, {} days are covered, and there are {} records",
-            project.covered_days_before, project.records_before,
-        );
-    }
-    text + "\n"
+    let older = match (project.covered_days_before, project.records_before) {
+        (0, 0) => String::new(),
+        (days, records) => {
+            format!("; before that, {days} days are covered, and there are {records} records")
+        }
+    };
+    format!(
+        "{name}: {covered} of {days} days from `sync.since` ({since}) to yesterday are covered{older}\n"
+    )
 }
 
 /// One line for each project.

@@ -159,13 +159,12 @@ impl Warehouse {
             )
             .await?;
         }
-        let proof = match page.next {
-            Some(_) => None,
-            None => {
-                let proof =
-                    pass::conclude(&mut transaction, claim, pass.pass_id, page.is_doubted).await?;
-                Some(proof)
-            }
+        let proof = if page.next.is_none() {
+            let proof =
+                pass::conclude(&mut transaction, claim, pass.pass_id, page.is_doubted).await?;
+            Some(proof)
+        } else {
+            None
         };
         // Last: all windows of a run count in one row, which this transaction now holds until its end.
         run::count(&mut transaction, run, scope, &tally, run::Source::Page, drawn).await?;
