@@ -151,6 +151,12 @@ pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failu
     }
 }
 
+/// Verifies a key that was not bound, where records that could verify it have become known since.
+pub(super) async fn confirm(world: &World, project: &Project) -> Result<(), Failure> {
+    let is_bound = project.account().is_bound;
+    if is_bound { Ok(()) } else { verify(world, project).await }
+}
+
 /// Acts on the result of a verification.
 async fn settle(
     world: &World,

@@ -38,7 +38,7 @@ pub(super) async fn run_projects<'p>(
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
         let result = match insist(world, registering).await {
             Ok(()) => match prepare(world, project).await {
-                Ok(()) => work(project, run).await,
+                Ok(()) => verified(world, project, work(project, run).await).await,
                 Err(failure) => Err(failure),
             },
             Err(error) => Err(error.into()),
@@ -74,6 +74,18 @@ async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
         );
     }
     Ok(())
+}
+
+/// Refuses the end of a run whose key stored nothing and turns out to open another account than the one that another process
+/// has bound meanwhile.
+async fn verified<T>(
+    world: &World,
+    project: &Project,
+    end: Result<T, Failure>,
+) -> Result<T, Failure> {
+    let end = end?;
+    account::confirm(world, project).await?;
+    Ok(end)
 }
 
 /// Verifies the project's key, and recalls what is known of its API.

@@ -1,7 +1,7 @@
 //! Projects that were removed from the configuration or renamed there: named, deleted, renamed,
 //! with nothing left over.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -29,8 +29,9 @@ fn configure(world: &World, projects: &[(&str, &str, &str)]) {
     );
     for (name, kind, key) in projects {
         let url = &world.url;
-        text += &format!(
-            "[project.{name}]\nkind = {kind}\nbase_url = \"{url}\"\napi_key = \"{key}\"\n"
+        let _infallible = writeln!(
+            text,
+            "[project.{name}]\nkind = {kind}\nbase_url = \"{url}\"\napi_key = \"{key}\""
         );
     }
     world.configure_whole(&text);

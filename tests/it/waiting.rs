@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use argos_sync::simulator::Knobs;
 use sqlx::AssertSqlSafe;
 
 use crate::{
@@ -20,6 +21,11 @@ const HELD: &str = "insert into argos_sync.claim (project, stream, window_from, 
     ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', now() + interval '1 hour')";
 const RELEASED: &str = "delete from argos_sync.claim where holder = 'another machine/1/1'";
 
+/// Nothing is marked as deleted: single calls that confirm a mark wait for an hour.
+fn without_deletions(world: &World) {
+    world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
+}
+
 async fn execute(world: &World, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
 }
@@ -28,6 +34,7 @@ async fn execute(world: &World, sql: &'static str) {
 async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come_within_its_patience()
  {
     let world = World::new(150, 0).await;
+    without_deletions(&world);
     // The other lanes lend calls every two hours, and the next at 14:00.
     world.set_clock("timestamptz '2025-06-01T13:35:00Z'", false).await;
     let settings = [("budget.calls_per_day", "60"), ("client.calls_per_second", "0")];
@@ -43,6 +50,7 @@ async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come
 #[tokio::test]
 async fn single_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
     let world = World::new(150, 0).await;
+    without_deletions(&world);
     world.run(&["migrate"]).await;
     execute(
         &world,
@@ -66,6 +74,7 @@ async fn single_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
 async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it() {
     for patience in ["30", "0"] {
         let world = World::new(60, 0).await;
+        without_deletions(&world);
         let settings = [("sync.since", "2025-01-01"), ("sync.patience_minutes", patience)];
         world.slow_vendor(1500);
         let first =
@@ -88,6 +97,7 @@ async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it
 #[tokio::test]
 async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_single_calls() {
     let world = World::new(60, 0).await;
+    without_deletions(&world);
     world.slow_vendor(1500);
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let mut first = world.start_with(&[], &days);
@@ -104,6 +114,7 @@ async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_single_calls() 
 #[tokio::test]
 async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_read_again() {
     let world = World::new(0, 0).await;
+    without_deletions(&world);
     world.run(&["migrate"]).await;
     execute(&world, HELD).await;
     let settings = [("sync.patience_minutes", "0")];
@@ -112,8 +123,9 @@ async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_rea
     world.until("select exists (select from argos_sync.run where ended_at is null)").await;
     execute(
         &world,
-        "insert into argos_sync.coverage (project, stream, day, as_of, pass_id) values
-            ('main', 'submission', '2024-01-01', now(), 1), ('main', 'submission', '2024-01-02', now(), 1)",
+        "insert into argos_sync.coverage (project, stream, day, as_of, pass_id, fence)
+         select 'main', 'submission', day, now(), 1, nextval('argos_sync.fence')
+         from (values (date '2024-01-01'), (date '2024-01-02')) as read (day)",
     )
     .await;
     execute(&world, RELEASED).await;
@@ -126,6 +138,7 @@ async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_rea
 #[tokio::test]
 async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_the_filter() {
     let world = World::new(0, 0).await;
+    without_deletions(&world);
     world.run(&["migrate"]).await;
     execute(&world, HELD).await;
     let settings =
@@ -144,6 +157,7 @@ async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_th
 #[tokio::test]
 async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have_ended() {
     let world = World::new(0, 0).await;
+    without_deletions(&world);
     world.run(&["migrate"]).await;
     // The clock stands, so that no lease ends by it.
     let _clock = Clock::replace(&world.pool, "2025-06-01 12:00:00Z").await;
@@ -163,6 +177,7 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
 #[tokio::test]
 async fn a_backfill_makes_the_single_calls_of_its_own_days_and_leaves_all_others() {
     let world = World::new(150, 0).await;
+    without_deletions(&world);
     let backfill = async |days: &str| {
         let ran = world.run(&["run", "--backfill", days, "--project", "main"]).await;
         assert_eq!(ran.code(), 0, "{ran:?}");

@@ -1,5 +1,7 @@
 //! What must be left of records that the vendor deleted, with a mark or without a word.
 
+use std::fmt::Write as _;
+
 use argos_sync::{
     domain::Stream,
     normalize::catalogue::{self, Column, Key, Table},
@@ -49,7 +51,8 @@ pub(super) async fn load(pool: &PgPool) {
             union select auth_id from argos.faceauth where deleted_at is not null;"
             .to_owned();
     for stream in Stream::ALL {
-        sql += &format!(
+        let _infallible = write!(
+            sql,
             "insert into truth.deleted select id from truth.{stream} where {IS_MARKED};
              insert into truth.{stream}_version
                 select id, item, (select bool_or(live.is_lax) from public.last_known as live
