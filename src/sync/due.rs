@@ -61,7 +61,7 @@ impl Outlook {
         Ok(Self { settings, ledger, clocks })
     }
 
-    /// The newest window anew, if it is wider by what the clocks show now.
+    /// The newest window again, if the clocks show now that it is wider.
     fn missed(&self, clocks: &Clocks) -> Option<Task> {
         let (read, newest) = (self.clocks.newest_window(), clocks.newest_window());
         // That midnight has passed meanwhile is no reason: the next round begins with the new day.

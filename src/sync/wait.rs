@@ -74,7 +74,7 @@ pub(super) async fn a_moment(world: &World) -> bool {
     pause(&world.stop, around(POLL)).await
 }
 
-/// How long leases are waited for: until the last of them ends, and anew when one was renewed or changed hands.
+/// How long leases are waited for: until the last of them ends, and again when one was renewed or changed hands.
 #[derive(Debug)]
 struct Watch {
     expiries: Vec<DateTime<Utc>>,
