@@ -35,7 +35,10 @@ pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
             select from argos_sync.record as held
             where held.stream = given.stream and held.id = given.id and (detail_no is not null or held.stream = 'faceauth'))
          from (values ('{stream}', '{id}', '{item}'::jsonb)) as given (stream, id, item)
-         where not ({IS_MARKED} and exists (select from public.last_known as live where live.id = given.id and not live.is_marked))",
+         -- A mark counts where nothing else was ever stored.
+         where not ({IS_MARKED} and exists (
+            select from public.last_known as live
+            where live.id = given.id and not live.is_marked and not live.is_lax))",
         item = item.replace('\'', "''"),
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("the item is kept");
