@@ -14,6 +14,7 @@ use super::{
     happenings::Happening,
     replicas::{End, Fate, Replica},
     schedule::{Schedule, Step},
+    troubles::{Trouble, knows_a_submission, lose_numbers, set_others_behind},
 };
 use crate::{
     consumers::demand_numbers,
@@ -35,6 +36,10 @@ const CONFIRMATIONS: u32 = 3;
 const LOOK: Duration = Duration::from_millis(1);
 
 const DUE: [&str; 2] = ["run", "--once"];
+/// The key of another customer of the same vendor.
+const OTHER_KEY: &str = "idcheck-key-of-another-customer";
+/// How a process ends that was given a key of another account.
+const REFUSED: i32 = 69;
 
 /// A world that follows a schedule.
 struct Model {
@@ -42,10 +47,12 @@ struct Model {
     world: World,
     clock: Clock,
     now: DateTime<Utc>,
+    /// How far PostgreSQL's clock is ahead.
+    ahead: TimeDelta,
     /// The ids of all records there ever were, by number.
     submissions: Vec<String>,
     faceauths: Vec<String>,
-    /// Those with changes that lists may not show.
+    /// Those with changes that only the slow cycle of single calls is sure to show.
     unseen: BTreeSet<String>,
     /// What the processes said, in order.
     said: String,
@@ -74,7 +81,10 @@ impl Model {
             stream,
             population: schedule.population.clone(),
         };
-        let projects = vec![project(KEY, Stream::Submission), project(FACE_KEY, Stream::Faceauth)];
+        let mut other = project(OTHER_KEY, Stream::Submission);
+        other.population.seed ^= 1;
+        let projects =
+            vec![project(KEY, Stream::Submission), project(FACE_KEY, Stream::Faceauth), other];
         let world = World::of(projects).await;
         demand_numbers(&world.pool).await;
         for (key, knobs) in [KEY, FACE_KEY].iter().zip(&schedule.knobs) {
@@ -88,6 +98,7 @@ impl Model {
             world,
             clock,
             now: schedule.begin,
+            ahead: TimeDelta::zero(),
             schedule,
             unseen: BTreeSet::new(),
             said: String::new(),
@@ -110,13 +121,16 @@ impl Model {
             self.happen(happening).await;
         }
         self.world.vendor.set_faults(step.faults.clone());
-        let ends = self.work(step).await;
+        let is_swapped = self.begin_trouble(step.trouble).await;
+        let ends = self.work(step, is_swapped).await;
+        self.set_ahead(TimeDelta::zero()).await;
         for end in &ends {
             self.note(end);
         }
         for End { ran, .. } in ends {
             // Done, partial, told to end, or killed.
-            if ![0, 65, 75, -1].contains(&ran.code()) {
+            let is_refused = is_swapped && ran.code() == REFUSED;
+            if !is_refused && ![0, 65, 75, -1].contains(&ran.code()) {
                 return Err(format!("a process ended with {}", ran.code()));
             }
         }
@@ -124,14 +138,34 @@ impl Model {
         Ok(())
     }
 
+    /// Returns whether the last process gets another customer's key: not before one can be told from the right one.
+    async fn begin_trouble(&mut self, trouble: Option<Trouble>) -> bool {
+        match trouble {
+            Some(Trouble::SwappedKey) => return knows_a_submission(&self.world).await,
+            Some(Trouble::WrongClock(ahead)) => self.set_ahead(ahead).await,
+            Some(Trouble::LostNumbers) => lose_numbers(&self.world).await,
+            None => {}
+        }
+        false
+    }
+
+    async fn set_ahead(&mut self, ahead: TimeDelta) {
+        if self.ahead != ahead {
+            self.ahead = ahead;
+            set_others_behind(&self.world, ahead).await;
+            self.pass(TimeDelta::zero()).await;
+        }
+    }
+
     /// The processes of a step, while things happen.
-    async fn work(&mut self, step: &Step) -> Vec<End> {
+    async fn work(&mut self, step: &Step, is_swapped: bool) -> Vec<End> {
         let days = self.days();
         let arguments: &[&str] =
             if step.is_backfill { &["run", "--backfill", &days] } else { &DUE };
         let one_freezes = matches!(step.replicas[0], Fate::FrozenAfter(_));
         let mut replicas = Vec::new();
-        for fate in &step.replicas {
+        for (number, fate) in step.replicas.iter().enumerate() {
+            let has_other_key = is_swapped && number + 1 == step.replicas.len();
             // The other one begins when the first stands still, and its claims have ended.
             if one_freezes
                 && let Some(first) = replicas.first_mut()
@@ -139,7 +173,8 @@ impl Model {
             {
                 self.pass(LEASE).await;
             }
-            replicas.push(self.start(arguments, *fate).await);
+            let key = if has_other_key { OTHER_KEY } else { KEY };
+            replicas.push(self.start(arguments, *fate, key).await);
         }
         let mut ending = Box::pin(async {
             if !one_freezes {
@@ -171,9 +206,10 @@ impl Model {
         ends
     }
 
-    async fn start(&self, arguments: &[&str], fate: Fate) -> Replica {
+    async fn start(&self, arguments: &[&str], fate: Fate, key: &str) -> Replica {
         let page_size = self.schedule.page_size[1].to_string();
-        let settings = [("project.face.page_size", page_size.as_str())];
+        let settings =
+            [("project.face.page_size", page_size.as_str()), ("project.main.api_key", key)];
         Replica::start(&self.world, &settings, arguments, fate).await
     }
 
@@ -204,7 +240,7 @@ impl Model {
                 };
                 let id = &ids[*number];
                 truth::remember(&self.world, *stream, id).await;
-                if !is_shown_by_lists(change) {
+                if !is_seen_soon(change) {
                     self.unseen.insert(id.clone());
                 }
                 vendor.change(key, id, change.clone()).expect("a change");
@@ -216,7 +252,7 @@ impl Model {
     async fn pass(&mut self, time: TimeDelta) {
         self.now += time;
         self.world.vendor.set_now_ms(self.now.timestamp_millis());
-        self.clock.set(self.now).await;
+        self.clock.set(self.now + self.ahead).await;
     }
 
     /// The world has stopped: within the cycles of lists and of single calls, all of it has to be known.
@@ -278,7 +314,7 @@ impl Model {
 
     /// One process does what is due.
     async fn round(&mut self, codes: &[i32]) -> Result<(), String> {
-        let end = self.start(&DUE, Fate::Lives).await.end().await;
+        let end = self.start(&DUE, Fate::Lives, KEY).await.end().await;
         self.note(&end);
         let code = end.ran.code();
         if codes.contains(&code) {
@@ -306,10 +342,13 @@ impl Model {
     }
 }
 
-/// Whether lists show such a change of any record; those that say little of a record may not show the others.
-fn is_shown_by_lists(change: &Change) -> bool {
+/// Whether a cycle of lists is sure to show such a change: in the list item, or, where that leaves `kyc` or `aml` out, by a
+/// single call of its own. Lists that say little of a record may not show the others.
+fn is_seen_soon(change: &Change) -> bool {
     match change {
-        Change::Delete
+        Change::FlagAml
+        | Change::ClearAml
+        | Change::Delete
         | Change::DeleteFaceauth { .. }
         | Change::Vanish
         | Change::Return
@@ -317,12 +356,7 @@ fn is_shown_by_lists(change: &Change) -> bool {
         | Change::ShowDate
         | Change::Unlist
         | Change::Relist => true,
-        Change::Decide { .. }
-        | Change::FlagAml
-        | Change::ClearAml
-        | Change::Edit(_)
-        | Change::Memo(_)
-        | Change::Detail => false,
+        Change::Decide { .. } | Change::Edit(_) | Change::Memo(_) | Change::Detail => false,
     }
 }
 

@@ -31,8 +31,10 @@ pub(super) fn habits(random: &mut Random, stream: Stream, page_size: u32) -> Kno
         Stream::Submission => Random(random.0 ^ 0x6c61_6773).pick(&[0, 0, 600_000, 7_200_000]),
         Stream::Faceauth => 0,
     };
+    let error_beside_items_every = Random(random.0 ^ 0x0065_7272_6f72).pick(&[0, 0, 5]);
     Knobs {
         list_lag_ms,
+        error_beside_items_every,
         max_count: if has_pages && random.percent(25) { random.between(3, 20) } else { 2000 },
         order: random.pick(&[
             Order::Ascending,

@@ -12,6 +12,7 @@ use super::{
     happenings::{Happening, Records},
     knobs,
     replicas::Fate,
+    troubles::{self, Trouble},
 };
 use crate::random::Random;
 
@@ -41,6 +42,8 @@ pub(super) struct Step {
     /// What happens while it works, in order: after so many calls.
     pub(super) during: Vec<(u64, Happening)>,
     pub(super) faults: Faults,
+    /// What is wrong on this side of the API.
+    pub(super) trouble: Option<Trouble>,
     /// The processes that work at the same time.
     pub(super) replicas: Vec<Fate>,
     /// They read the whole history on request, and not only what is due.
@@ -72,7 +75,11 @@ impl Schedule {
             Records::new(Stream::Submission, population.submissions),
             Records::new(Stream::Faceauth, population.faceauths),
         ];
-        let steps = (0..random.between(6, 12)).map(|_| Step::draw(&mut random, &mut records));
+        let mut troubled = troubles::drawn_apart(seed);
+        let steps = (0..random.between(6, 12)).map(|_| {
+            let trouble = Trouble::draw(&mut troubled);
+            Step { trouble, ..Step::draw(&mut random, &mut records) }
+        });
         let steps = steps.collect();
         Self {
             seed,
@@ -110,6 +117,7 @@ impl Step {
             before,
             during,
             faults: knobs::faults(random),
+            trouble: None,
             replicas,
             is_backfill: random.percent(12),
             pause: TimeDelta::minutes(random.pick(&[3, 20, 70, 300, 800, 2000])),
@@ -143,10 +151,13 @@ impl fmt::Display for Schedule {
         )?;
         writeln!(f, "submissions: {:?}\nface authentications: {:?}", knobs[0], knobs[1])?;
         for (number, step) in steps.iter().enumerate() {
-            let Step { before, during, faults, replicas, is_backfill, pause } = step;
+            let Step { before, during, faults, trouble, replicas, is_backfill, pause } = step;
             writeln!(f, "step {number}:")?;
             for happening in before {
                 writeln!(f, "  {happening}")?;
+            }
+            if let Some(trouble) = trouble {
+                writeln!(f, "  {trouble}")?;
             }
             let work = if *is_backfill { "a backfill" } else { "what is due" };
             let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
