@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 use super::{Budget, Settings, spacing};
 use crate::domain::{Day, Lane, Ledger, SparseRecord};
 
-/// Calls that nobody drew are kept for this long, so that they stay spread out after an outage.
+/// Calls that nobody drew are kept for this long after their time, so that they stay spread out after an outage.
 const KEPT: Duration = Duration::hours(1);
 
 /// When records that lists do not show whole are read, and by how many calls.
@@ -33,10 +33,31 @@ impl DetailSchedule {
         Self { settings: *settings, cycle: spacing::cycle(settings, &counts), calls_per_day, turn }
     }
 
-    /// The longest time between two reads of a record. Where the calls a day decide, records that come due together wait for
-    /// one another as well: a twentieth of that time with 200 calls a day, up to a third with 20.
+    /// The longest time between two reads of a record.
     pub fn longest(&self) -> Duration {
         self.cycle.max(self.turn)
+    }
+
+    /// How long before its time a record may be read. Records that come due together would wait for one another if calls
+    /// passed unused before; where the calls a day decide, none passes unused.
+    pub fn ahead(&self) -> Duration {
+        if self.is_short_of_calls() { self.turn } else { self.turn / 5 }
+    }
+
+    /// How long a cycle of lists through all history takes.
+    pub(super) fn cycle(&self) -> Duration {
+        self.cycle
+    }
+
+    /// Whether the calls a day decide how often records are read, and not their age and state.
+    pub fn is_short_of_calls(&self) -> bool {
+        self.turn > self.cycle
+    }
+
+    /// A time of the next read that is later than now by more than this was noted while a clock was ahead, or fewer calls
+    /// were allowed: it is computed again.
+    pub fn too_late(&self) -> Duration {
+        self.longest() + self.longest() / 10
     }
 
     /// Calls a day, at most; `None`: no limit.
@@ -44,8 +65,9 @@ impl DetailSchedule {
         self.calls_per_day
     }
 
-    /// When a record is read next. Records that were read together do not stay together: each comes up to a fifth of its
-    /// time early, and one whose last read is not known comes anywhere within its time from now on.
+    /// When a record is read next, at the latest. Records that were read together do not stay together: each comes up to a
+    /// fifth of its time early, and one whose last read is not known comes anywhere within its time from now on. A read
+    /// later than now was noted while a clock was ahead, and says nothing.
     pub fn next(&self, record: &SparseRecord, now: DateTime<Utc>) -> DateTime<Utc> {
         let age = now - record.day.and_time(NaiveTime::MIN).and_utc();
         let spacing = spacing::of_record(
@@ -56,24 +78,24 @@ impl DetailSchedule {
             record.moved_at,
             now,
         );
-        match record.read_at {
+        match record.read_at.filter(|read_at| *read_at <= now) {
             Some(read_at) => read_at + (spacing - part(spacing / 5, &record.id)).max(self.turn),
             None => now + part(spacing.max(self.turn), &record.id),
         }
     }
 
-    /// How many calls may be given out now, and the time from which they count.
+    /// How many calls may be given out now, and the time from which they count. Calls that were given out until later than
+    /// now were so while a clock was ahead: that says nothing.
     pub fn allowance(
         &self,
         until: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> (u64, DateTime<Utc>) {
         let Some(calls) = self.calls_per_day else { return (u64::MAX, now) };
-        let from = (now - KEPT.max(time_of(1, calls)))
-            .max(until.unwrap_or(DateTime::<Utc>::MIN_UTC))
-            .min(now);
-        let seconds = u128::try_from((now - from).num_seconds()).unwrap_or_default();
-        let allowed = u128::from(calls) * seconds / SECONDS_A_DAY;
+        let kept_from = now - KEPT - time_of(1, calls);
+        let from = until.filter(|until| *until <= now).map_or(kept_from, |at| at.max(kept_from));
+        let passed = u128::try_from((now - from).num_milliseconds()).unwrap_or_default();
+        let allowed = u128::from(calls) * passed / MILLISECONDS_A_DAY;
         (u64::try_from(allowed).unwrap_or(u64::MAX), from)
     }
 
@@ -83,14 +105,14 @@ impl DetailSchedule {
     }
 }
 
-const SECONDS_A_DAY: u128 = 86_400;
+const MILLISECONDS_A_DAY: u128 = 86_400_000;
 /// A hundred years stand for never.
-const SECONDS_MAX: i64 = 100 * 366 * 86_400;
+const MILLISECONDS_MAX: i64 = 100 * 366 * 86_400_000;
 
-/// How long so many calls take at so many a day, to the next second.
-fn time_of(count: u64, calls_per_day: u64) -> Duration {
-    let seconds = (u128::from(count) * SECONDS_A_DAY).div_ceil(u128::from(calls_per_day.max(1)));
-    Duration::seconds(i64::try_from(seconds).unwrap_or(SECONDS_MAX).min(SECONDS_MAX))
+/// How long so many calls take at so many a day, to the next millisecond.
+pub(super) fn time_of(count: u64, calls_per_day: u64) -> Duration {
+    let time = (u128::from(count) * MILLISECONDS_A_DAY).div_ceil(u128::from(calls_per_day.max(1)));
+    Duration::milliseconds(i64::try_from(time).unwrap_or(MILLISECONDS_MAX).min(MILLISECONDS_MAX))
 }
 
 /// A part of a time, the same for each id, spread evenly over ids.
@@ -108,15 +130,15 @@ fn part(time: Duration, id: &str) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::{ByLane, DayState};
 
-    fn at(day: i64) -> DateTime<Utc> {
+    pub(in crate::planner) fn at(day: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + Duration::days(day)
     }
 
-    fn settings() -> Settings {
+    pub(in crate::planner) fn settings() -> Settings {
         Settings {
             since: None,
             settle: Duration::hours(1),
@@ -133,13 +155,17 @@ mod tests {
         }
     }
 
-    /// A schedule over a hundred days of history, of so many records and calls a day, two fifths of them for single calls.
-    fn schedule(records: u64, calls_per_day: u32) -> DetailSchedule {
+    /// A hundred days of history, ten records on each.
+    pub(in crate::planner) fn read_days() -> Ledger {
         let read = |day| DayState { as_of: Some(at(100)), records: 10, ..DayState::unread(day) };
         let days = (0..100).map(|day| read(at(day).date_naive())).collect();
-        let ledger = Ledger { days, unfiltered_as_of: None };
+        Ledger { days, unfiltered_as_of: None }
+    }
+
+    /// A schedule of so many records and calls a day, two fifths of them for single calls.
+    pub(in crate::planner) fn schedule(records: u64, calls_per_day: u32) -> DetailSchedule {
         let shares = ByLane::of(|lane| if lane == Lane::Detail { 40 } else { 10 });
-        DetailSchedule::new(&settings(), &ledger, &Budget { calls_per_day, shares }, records)
+        DetailSchedule::new(&settings(), &read_days(), &Budget { calls_per_day, shares }, records)
     }
 
     fn record(number: usize, day: i64) -> SparseRecord {
@@ -175,15 +201,15 @@ mod tests {
     }
 
     /// Rounds every five minutes for forty days: no day has more calls than its share, and no record waits longer than
-    /// promised and a round. With few calls those that come due together wait for one another.
+    /// promised and a round.
     #[test]
     fn the_promise_holds_with_few_calls_and_with_many() {
-        let round = Duration::hours(2);
-        for (records, calls_per_day, longest, slack) in [
-            (300, 200_000, Duration::days(1), round),
+        let round = Duration::minutes(5);
+        for (records, calls_per_day, longest) in [
+            (300, 200_000, Duration::days(1)),
             // Half of 40%: twenty calls a day, so that a turn takes fifteen days.
-            (300, 100, Duration::days(15), Duration::days(5)),
-            (300, 0, Duration::days(1), round),
+            (300, 100, Duration::days(15)),
+            (300, 0, Duration::days(1)),
         ] {
             let schedule = schedule(records, calls_per_day);
             assert_eq!(schedule.longest(), longest);
@@ -197,13 +223,14 @@ mod tests {
             for step in 0..40 * 288 {
                 let now = at(100) + Duration::minutes(5 * step);
                 let (allowed, from) = schedule.allowance(until, now);
-                let mut due: Vec<usize> = (0..300).filter(|number| next[*number] <= now).collect();
+                let mut due: Vec<usize> =
+                    (0..300).filter(|number| next[*number] <= now + schedule.ahead()).collect();
                 due.sort_by_key(|number| next[*number]);
                 due.truncate(usize::try_from(allowed).unwrap_or(usize::MAX));
                 until = Some(schedule.until(from, u64::try_from(due.len()).unwrap()));
                 for number in due {
                     let waited = now - read_at[number].unwrap_or_else(|| at(100));
-                    assert!(waited <= longest + slack, "{waited} with {calls_per_day}");
+                    assert!(waited <= longest + round, "{waited} with {calls_per_day}");
                     read_at[number] = Some(now);
                     let known = SparseRecord { read_at: Some(now), ..record(number, 1) };
                     next[number] = schedule.next(&known, now);
@@ -221,8 +248,10 @@ mod tests {
         let schedule = schedule(100_000, 200_000);
         assert_eq!(schedule.calls_per_day(), Some(40_000));
         let (allowed, from) = schedule.allowance(Some(at(99)), at(100));
-        assert_eq!((allowed, from), (1666, at(100) - Duration::hours(1)));
-        assert_eq!(schedule.allowance(Some(at(101)), at(100)), (0, at(100)), "the clock was ahead");
+        let kept_from = at(100) - Duration::hours(1) - Duration::milliseconds(2160);
+        assert_eq!((allowed, from), (1667, kept_from));
+        let ahead = schedule.allowance(Some(at(101)), at(100));
+        assert_eq!(ahead, (allowed, from), "the clock was ahead");
         let until = schedule.until(from, allowed);
         assert!(schedule.allowance(Some(until), at(100)).0 <= 1);
     }

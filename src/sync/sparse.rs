@@ -4,7 +4,7 @@ use super::{Outlook, Project, World, writing::insist};
 use crate::{
     domain::Stream,
     planner::DetailSchedule,
-    warehouse::{DetailMode, WarehouseError},
+    warehouse::{DetailMode, Draw, WarehouseError},
 };
 
 /// Transactions of a round, at most, that note when records are read next.
@@ -26,22 +26,26 @@ pub(super) async fn schedule(
         DetailSchedule::new(&outlook.settings, &outlook.ledger, &project.budget, drawn.records);
     let next = |record: &_, now| schedule.next(record, now);
     for _ in 0..DATINGS {
-        let dating = async || world.warehouse.date_sparse(&project.scope, &next).await;
+        let too_late = schedule.too_late();
+        let dating = async || world.warehouse.date_sparse(&project.scope, too_late, &next).await;
         if !insist(world, dating).await? || world.stop.is_cancelled() {
             break;
         }
     }
     let (mut left, mut from) = schedule.allowance(drawn.until, drawn.now);
+    let mut given_out = drawn.until;
     while left > 0 && !world.stop.is_cancelled() {
         let until = |count| schedule.until(from, count);
+        let draw = Draw { count_max: left, ahead: schedule.ahead(), given_out };
         let drawing =
-            async || world.warehouse.draw_sparse(&project.scope, left, &next, &until).await;
+            async || world.warehouse.draw_sparse(&project.scope, draw, &next, &until).await;
         let count = insist(world, drawing).await?;
         if count == 0 {
             break;
         }
         left = left.saturating_sub(count);
         from = schedule.until(from, count);
+        given_out = Some(from);
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ pub use report::{DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, ProjectEnd, RunId, Tally};
 pub use sample::SampleReport;
 pub use seen::Seen;
-pub use sparse::{Drawn, SparseReport};
+pub use sparse::{Draw, Drawn, SparseReport};
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;

@@ -1,6 +1,6 @@
 //! Records whose list items leave something out: lists show no change there, so single calls are made on a schedule.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sqlx::PgConnection;
 
 use super::{
@@ -73,12 +73,25 @@ pub struct SparseReport {
     pub oldest_read_at: Option<DateTime<Utc>>,
 }
 
+/// How many single calls to make due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// At most so many.
+    pub count_max: u64,
+    /// How long before its time a record may be read.
+    pub ahead: Duration,
+    /// Until when calls were given out as this process knows it. If another process has given out more meanwhile, nothing
+    /// is drawn.
+    pub given_out: Option<DateTime<Utc>>,
+}
+
 struct SparseRow {
     id: String,
     window_day: Day,
     unsettled: bool,
     moved_at: Option<DateTime<Utc>>,
     detail_read_at: Option<DateTime<Utc>>,
+    detail_next_at: Option<DateTime<Utc>>,
 }
 
 impl From<SparseRow> for SparseRecord {
@@ -127,10 +140,12 @@ impl Warehouse {
         })
     }
 
-    /// Notes the next read of some records that have none, in one transaction; returns whether there may be more.
+    /// Notes the next read of some records that have none, or one later than now by more than `too_late`, in one
+    /// transaction; returns whether there may be more.
     pub async fn date_sparse(
         &self,
         scope: &Scope,
+        too_late: Duration,
         next: NextRead<'_>,
     ) -> Result<bool, WarehouseError> {
         let doing = "dating single calls";
@@ -140,10 +155,11 @@ impl Warehouse {
         for rank in [SCREENED, OTHER] {
             let rows = sqlx::query_as!(
                 SparseRow,
-                r#"select held.id, held.window_day, held.unsettled, held.moved_at, own.detail_read_at as "detail_read_at?"
+                r#"select held.id, held.window_day, held.unsettled, held.moved_at, held.detail_next_at,
+                    own.detail_read_at as "detail_read_at?"
                    from (
-                    select id, window_day, unsettled, moved_at from argos_sync.record
-                    where project = $1 and stream = $2 and sparse = $3 and detail_next_at is null
+                    select id, window_day, unsettled, moved_at, detail_next_at from argos_sync.record
+                    where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null or detail_next_at > $5)
                     limit $4 for update skip locked) as held
                    left join lateral (
                     select detail_read_at from argos.submission where project = $1 and submission_id = held.id offset 0
@@ -152,6 +168,7 @@ impl Warehouse {
                 scope.stream.as_str(),
                 rank,
                 limit(STEP),
+                now + too_late,
             )
             .fetch_all(&mut *transaction)
             .await
@@ -167,42 +184,62 @@ impl Warehouse {
         Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
     }
 
-    /// Makes single calls due for records whose time has come, approved and screened ones first, at most so many; returns how
-    /// many. `until` says until when that many calls are given out then.
+    /// Makes single calls due for records whose time has come or will come soon, at most as many as a transaction takes:
+    /// approved and screened ones whose time has come first, then all others by their time. Returns how many. `until` says
+    /// until when that many calls are given out then.
     pub async fn draw_sparse(
         &self,
         scope: &Scope,
-        count_max: u64,
+        draw: Draw,
         next: NextRead<'_>,
         until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
     ) -> Result<u64, WarehouseError> {
         let doing = "scheduling single calls";
         let mut transaction = self.begin(doing).await?;
+        let given_out = sqlx::query_scalar!(
+            "select sparse_drawn_at from argos_sync.project where project = $1 for no key update",
+            scope.project.as_str(),
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        if given_out != draw.given_out {
+            return Ok(0);
+        }
         let now = super::now(&mut transaction).await?;
-        let mut drawn = Vec::new();
+        let count_max = draw.count_max.min(STEP);
+        let mut rows = Vec::new();
         for rank in [SCREENED, OTHER] {
-            let left = limit(count_max.min(STEP)) - i64::try_from(drawn.len()).unwrap_or(i64::MAX);
-            let rows = sqlx::query_as!(
+            let of_rank = sqlx::query_as!(
                 SparseRow,
-                r#"select id, window_day, unsettled, moved_at, null::timestamptz as detail_read_at
+                r#"select id, window_day, unsettled, moved_at, null::timestamptz as detail_read_at, detail_next_at
                    from argos_sync.record
-                   where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= argos_sync.clock()
+                   where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= $5
                    order by detail_next_at limit $4 for update skip locked"#,
                 scope.project.as_str(),
                 scope.stream.as_str(),
                 rank,
-                left.max(0),
+                limit(count_max),
+                now + draw.ahead,
             )
             .fetch_all(&mut *transaction)
             .await
             .map_err(WarehouseError::database(doing))?;
-            drawn.extend(rows.into_iter().map(|row| {
+            rows.extend(
+                of_rank.into_iter().map(|row| (urgency(rank, row.detail_next_at, now), row)),
+            );
+        }
+        rows.sort_by_key(|(urgency, _)| *urgency);
+        rows.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
+        let drawn: Vec<_> = rows
+            .into_iter()
+            .map(|(_, row)| {
                 // The call is made now.
                 let record = SparseRecord { read_at: Some(now), ..row.into() };
                 let at = next(&record, now);
                 (record.id, at)
-            }));
-        }
+            })
+            .collect();
         let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
         if count == 0 {
             return Ok(0);
@@ -239,6 +276,17 @@ impl Warehouse {
         .await
         .map_err(WarehouseError::database("counting records that lists leave things out of"))
     }
+}
+
+/// What is read first: approved and screened records whose time has come, then the others whose time has come, then what
+/// is read before its time; each by its time.
+fn urgency(
+    rank: i16,
+    next_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> (bool, i16, Option<DateTime<Utc>>) {
+    let is_early = next_at.is_some_and(|at| at > now);
+    (is_early, if is_early { SCREENED } else { rank }, next_at)
 }
 
 fn limit(count: u64) -> i64 {

@@ -16,7 +16,7 @@ const SINCE: (&str, &str) = ("sync.since", "2025-01-01");
 /// Single calls are made for cause only: the slow cycle takes years.
 const SLOW_CYCLE: (&str, &str) = ("audit.detail_cycle_days", "3650");
 /// A bit more than a day, in minutes.
-const A_DAY: i32 = 25 * 60;
+pub(crate) const A_DAY: i32 = 25 * 60;
 
 /// A world that was read at noon after the last day of the population.
 async fn read() -> (World, Clock) {
@@ -29,7 +29,7 @@ async fn read() -> (World, Clock) {
     (world, clock)
 }
 
-async fn once(world: &World, more: &[(&str, &str)]) -> Ran {
+pub(crate) async fn once(world: &World, more: &[(&str, &str)]) -> Ran {
     let settings = [&[SINCE, SLOW_CYCLE], more].concat();
     let ran = world.run_with(&settings, &["run", "--once", "--project", "main"]).await;
     // With few calls a day the lists wait for more.
@@ -38,7 +38,7 @@ async fn once(world: &World, more: &[(&str, &str)]) -> Ran {
 }
 
 /// The ids of submissions whose list items have no `aml`.
-async fn without_aml(world: &World) -> BTreeSet<String> {
+pub(crate) async fn without_aml(world: &World) -> BTreeSet<String> {
     let listed = listed(world).await.into_iter();
     listed.filter(|(_, item)| item.get("aml").is_none()).map(|(id, _)| id).collect()
 }
@@ -145,17 +145,52 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
     assert!(never.stdout.contains("no single call is made for them"), "{never:?}");
 }
 
+#[tokio::test]
+async fn a_clock_that_was_ahead_holds_no_scheduled_call_up() {
+    let (world, mut clock) = read().await;
+    let sparse = i64::try_from(without_aml(&world).await.len()).expect("few");
+    clock.forward(40 * A_DAY).await;
+    once(&world, &[]).await;
+    clock.forward(-40 * A_DAY).await;
+    once(&world, &[]).await;
+    let read_ahead =
+        "select count(*) from argos.submission join argos_sync.record on id = submission_id
+        where sparse is not null and detail_read_at > argos_sync.clock()";
+    assert!(world.number(read_ahead).await > sparse / 2, "they were read by the wrong clock");
+    clock.forward(A_DAY).await;
+    once(&world, &[]).await;
+    assert_eq!(world.number(read_ahead).await, 0, "each is read within the cycle of lists");
+}
+
+#[tokio::test]
+async fn more_calls_a_day_keep_their_promise_at_once() {
+    let (world, mut clock) = read().await;
+    // Three calls a day: the next reads are days away.
+    let few = [("budget.calls_per_day", "15"), ("sync.patience_minutes", "0")];
+    for _ in 0..3 {
+        clock.forward(A_DAY).await;
+        once(&world, &few).await;
+    }
+    once(&world, &[]).await;
+    clock.forward(A_DAY).await;
+    once(&world, &[]).await;
+    let late = "select count(*) from argos.submission join argos_sync.record on id = submission_id
+        where sparse is not null and detail_read_at < argos_sync.clock() - interval '26 hours'";
+    assert_eq!(world.number(late).await, 0);
+}
+
 /// An item of a submission with these members.
 fn item(id: &str, members: &str) -> String {
     format!(r#"{{"submission_id":"{id}","created_at":"2025-01-05T10:00:00Z",{members}}}"#)
 }
 
-const APPROVED: &str = r#""kyc":{"result":"approved"}"#;
-const SCREENED: &str = r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Not Screened"}"#;
+pub(crate) const APPROVED: &str = r#""kyc":{"result":"approved"}"#;
+pub(crate) const SCREENED: &str =
+    r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Not Screened"}"#;
 
 impl Room {
     /// Lists these submissions, and reads each by a single call.
-    async fn see(&self, walk: &mut Walk, first_read: i64, seen: &[(&str, &str, &str)]) {
+    pub(crate) async fn see(&self, walk: &mut Walk, first_read: i64, seen: &[(&str, &str, &str)]) {
         let list = |(id, list, _): &(&str, &str, &str)| self.observe(first_read, item(id, list));
         self.next_page(walk, seen.iter().map(list).collect()).await;
         let read =

@@ -201,8 +201,9 @@ impl Scheduled {
         self.date(warehouse, now);
         let (mut left, from) = self.schedule.allowance(self.until, time(now));
         let mut drawn = 0;
+        let due_by = now + self.schedule.ahead().num_seconds();
         while left > 0
-            && let Some((_, number)) = self.next.first().copied().filter(|(at, _)| *at <= now)
+            && let Some((_, number)) = self.next.first().copied().filter(|(at, _)| *at <= due_by)
         {
             self.next.pop_first();
             if let Some(next) = self.next_of.get_mut(number) {
