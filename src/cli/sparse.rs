@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     domain::Stream,
     planner::{self, DetailSchedule},
+    sync,
     warehouse::{DetailMode, SparseReport, Warehouse, WarehouseError},
 };
 
@@ -17,8 +18,8 @@ pub(super) struct Sparse {
 
 /// Which single calls read them.
 enum Reading {
-    /// Those of the schedule.
-    Scheduled(DetailSchedule),
+    /// Those of the schedule; and whether lists of AML data bring some forward.
+    Scheduled(DetailSchedule, bool),
     /// One for every sight of a list.
     Always,
     /// None by themselves.
@@ -57,7 +58,9 @@ pub(super) async fn of_all(
                     warehouse.ledger(&known.name, Stream::Submission, settings.recent).await?;
                 let records = u64::try_from(report.records).unwrap_or_default();
                 let schedule = DetailSchedule::new(&settings, &ledger, &known.budget, records);
-                Reading::Scheduled(schedule)
+                let findings = warehouse.findings(&known.name).await?;
+                let has_hints = schedule.is_short_of_calls() && sync::has_aml_lists(&findings);
+                Reading::Scheduled(schedule, has_hints)
             }
         };
         all.push(Sparse { report, reading });
@@ -74,7 +77,7 @@ impl Sparse {
     /// How many single calls are due now; they are made as far as the share of calls for them goes.
     pub(super) fn due(&self) -> u64 {
         match self.reading {
-            Reading::Scheduled(_) => u64::try_from(self.report.due).unwrap_or_default(),
+            Reading::Scheduled(..) => u64::try_from(self.report.due).unwrap_or_default(),
             Reading::Always | Reading::Never | Reading::Unknown => 0,
         }
     }
@@ -83,11 +86,14 @@ impl Sparse {
     pub(super) fn as_text(&self) -> String {
         let SparseReport { project, records, unread, oldest_read_at, .. } = &self.report;
         let reading = match &self.reading {
-            Reading::Scheduled(schedule) => {
+            Reading::Scheduled(schedule, has_hints) => {
                 let calls = schedule.calls_per_day();
                 let most =
                     calls.map(|calls| format!(", at most {calls} a day")).unwrap_or_default();
-                format!("single calls read each within {}{most}", hours(schedule.longest()))
+                let within = hours(schedule.longest());
+                let sooner =
+                    if *has_hints { ", sooner where lists of AML data show a change" } else { "" };
+                format!("single calls read each within {within}{most}{sooner}")
             }
             Reading::Always => "a single call follows each list that shows them".to_owned(),
             Reading::Never => {
@@ -110,7 +116,7 @@ impl Sparse {
     /// The same for programs.
     pub(super) fn as_json(&self) -> SparseJson {
         let read_within = match &self.reading {
-            Reading::Scheduled(schedule) => Some(schedule.longest().num_seconds()),
+            Reading::Scheduled(schedule, _) => Some(schedule.longest().num_seconds()),
             Reading::Always | Reading::Never | Reading::Unknown => None,
         };
         SparseJson {

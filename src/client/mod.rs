@@ -161,6 +161,15 @@ impl Client {
         pages::walk(self, Listing::Window(asked), resume)
     }
 
+    /// Walks the AML data alone of submissions of the days asked for, like [`Client::pages`]. The items may lack everything
+    /// but the id and `aml` (contract section 3.1).
+    pub fn aml_pages(
+        &self,
+        asked: Window,
+    ) -> impl Stream<Item = Result<Page, ClientError>> + Send + '_ {
+        pages::walk(self, Listing::Aml(asked), None)
+    }
+
     /// Walks the whole list without any date filter, like [`Client::pages`].
     pub fn all_pages(
         &self,

@@ -87,7 +87,9 @@ async fn read_page(
 ) -> Result<Page, ClientError> {
     let pages_before = behind.as_ref().map_or(0, |place| place.page);
     let limit = match listing {
-        Listing::Window(_) | Listing::Everything => client.caller.settings().pages_max,
+        Listing::Window(_) | Listing::Aml(_) | Listing::Everything => {
+            client.caller.settings().pages_max
+        }
         Listing::Found(_) => FIND_PAGES_MAX,
     };
     if pages_before >= limit {

@@ -25,6 +25,8 @@ pub(super) enum Request<'a> {
 pub(super) enum Listing<'a> {
     /// Those created on these days.
     Window(Window),
+    /// The AML data alone of those created on these days.
+    Aml(Window),
     /// All, without a date filter.
     Everything,
     /// Those of one person.
@@ -127,13 +129,16 @@ impl<'a> Request<'a> {
             Self::Page { listing, cursor, count_max: _ } => (listing, cursor),
         };
         let mut parameters = match listing {
-            Listing::Window(asked) => {
+            Listing::Window(asked) | Listing::Aml(asked) => {
                 vec![(names.from, dates.write(asked.from())), (names.to, dates.write(asked.to()))]
             }
             Listing::Everything => Vec::new(),
             Listing::Found(Find::Userid(userid)) => vec![("userid", (*userid).to_owned())],
             Listing::Found(Find::Email(email)) => vec![("email", (*email).to_owned())],
         };
+        if let Listing::Aml(_) = listing {
+            parameters.push(("request_type", "aml".to_owned()));
+        }
         parameters.push(("count", self.count(page_size).to_string()));
         if let Some(cursor) = cursor {
             parameters.push((names.cursor_id, cursor.id.clone()));
@@ -165,7 +170,7 @@ impl<'a> Request<'a> {
 
     /// Whether it has days to be understood.
     pub(super) fn is_dated(&self) -> bool {
-        matches!(self, Self::Page { listing: Listing::Window(_), .. })
+        matches!(self, Self::Page { listing: Listing::Window(_) | Listing::Aml(_), .. })
     }
 
     /// Whether a smaller page could help.
@@ -182,7 +187,7 @@ impl<'a> Request<'a> {
                     cursor.map(|cursor| cursor.id.as_str()).into_iter().collect();
                 match listing {
                     Listing::Found(Find::Userid(value) | Find::Email(value)) => values.push(value),
-                    Listing::Window(_) | Listing::Everything => {}
+                    Listing::Window(_) | Listing::Aml(_) | Listing::Everything => {}
                 }
                 values
             }
@@ -208,6 +213,12 @@ mod tests {
         assert_eq!(
             query(Stream::Submission, &page, DateStyle::Dashed),
             "start_date=2025-01-01&end_date=2025-01-09&count=200&nextpage_id=x&nextpage_date=d"
+        );
+        let listing = Listing::Aml(Window::new(day(1), day(9)).unwrap());
+        let aml = Request::Page { listing, cursor: None, count_max: None };
+        assert_eq!(
+            query(Stream::Submission, &aml, DateStyle::Dashed),
+            "start_date=2025-01-01&end_date=2025-01-09&request_type=aml&count=200"
         );
         assert_eq!(
             query(Stream::Faceauth, &page, DateStyle::Compact),

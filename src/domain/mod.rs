@@ -22,5 +22,5 @@ pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, Trail};
 pub use project::{InvalidProjectName, KeyId, Kind, ProjectName, Stream};
 pub use share::{CONFIDENCE_PERCENT, percent_at_most, share_below};
-pub use sparse::SparseRecord;
+pub use sparse::{HintPlace, SparseRecord};
 pub use window::{Day, InvalidWindow, Reading, Window};

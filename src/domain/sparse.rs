@@ -18,3 +18,14 @@ pub struct SparseRecord {
     /// When a single call last showed it; `None`: nobody noted it.
     pub read_at: Option<DateTime<Utc>>,
 }
+
+/// How far lists of AML data alone have come in history, from its newest record on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HintPlace {
+    /// When they last began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Days before this one are still to be listed; `None`: they are through.
+    pub before: Option<Day>,
+    /// Until when their calls are given out.
+    pub until: Option<DateTime<Utc>>,
+}

@@ -28,7 +28,7 @@ pub use doubt::Times;
 pub use mark::{DELETED, Mark, Presence, mark_in, presence};
 pub use merge::{Merged, merge, overlay};
 pub use note::{Found, Note};
-pub use sparse::Objects;
+pub use sparse::{Objects, aml_of};
 pub use value::Cell;
 
 use crate::{

@@ -1,6 +1,9 @@
 //! Which of the objects that change for years an item carries: some list items leave them out (contract section 3.4).
 
-use crate::json::Json;
+use crate::{
+    domain::Digest,
+    json::{self, Json, Paths},
+};
 
 /// Whether an item carries the objects `kyc` and `aml`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,6 +31,15 @@ impl Objects {
     pub fn lacks(self, other: Self) -> bool {
         (other.kyc && !self.kyc) || (other.aml && !self.aml)
     }
+}
+
+/// The id of a submission's item, and the digest of its object `aml` without what stands at these paths in it; `None` if the
+/// item is malformed or lacks either.
+pub fn aml_of(item: &str, volatile: &Paths) -> Option<(String, Digest)> {
+    let item = json::parse(item).ok()?.value;
+    let id = item.get("submission_id")?.as_text()?;
+    let aml = item.get("aml").filter(|aml| !matches!(aml, Json::Null))?;
+    Some((id.to_owned(), json::digest(aml, volatile)))
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //!
 //! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says what becomes of a walk that
 //! failed, [`cycle_due`] how far the slow cycle of single calls should be, [`DetailSchedule`] when records are read that lists do
-//! not show whole, [`cost()`] what a plan will take.
+//! not show whole, [`HintSchedule`] when lists of AML data are asked for that may bring such reads forward, [`cost()`] what a plan
+//! will take.
 
 mod budget;
 mod cost;
 mod cycle;
+mod hints;
 mod ladder;
 mod spacing;
 mod sparse;
@@ -15,6 +17,7 @@ mod windows;
 pub use budget::Budget;
 pub use cost::{Cost, cost, time_of};
 pub use cycle::cycle_due;
+pub use hints::HintSchedule;
 pub use ladder::{Step, Trouble, next_step};
 pub use sparse::DetailSchedule;
 pub use windows::{backfill_days, missing};

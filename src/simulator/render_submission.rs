@@ -79,7 +79,12 @@ pub(super) fn submission(
         if matches!(style.part, Part::All | Part::Kyc) {
             w.key("kyc").object(|w| render_kyc::kyc(w, style, item, minimal));
         }
-        if matches!(style.part, Part::All | Part::Aml) && !minimal {
+        let has_aml = match style.part {
+            Part::All => !minimal,
+            Part::Aml => !minimal || style.knobs.aml_lists_are_whole,
+            Part::Kyc | Part::Data | Part::Others => false,
+        };
+        if has_aml {
             w.key("aml").object(|w| render_kyc::aml(w, item));
         }
         if matches!(style.part, Part::All | Part::Others) {

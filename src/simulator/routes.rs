@@ -95,6 +95,7 @@ fn kind(path: &str, pairs: &[(String, String)]) -> CallKind {
     match path {
         SUBMISSION if has("submission_id") => CallKind::SubmissionSingle,
         SUBMISSION if has("userid") || has("email") => CallKind::SubmissionsOfPerson,
+        SUBMISSION if has("request_type") => CallKind::SubmissionParts,
         SUBMISSION => CallKind::SubmissionList,
         "/v3/submission/applicant" => CallKind::Applicant,
         "/v3/faceauth" if has("authId") => CallKind::FaceauthSingle,
@@ -115,12 +116,13 @@ fn answer(
         opened.filter(|(_, project)| project.stream == stream)
     };
     let answer = match kind {
-        CallKind::SubmissionSingle | CallKind::SubmissionsOfPerson | CallKind::SubmissionList => {
-            match project(Stream::Submission) {
-                Some((key, project)) => project.answer(key, pairs, call),
-                None => Err(Answer::forbidden()),
-            }
-        }
+        CallKind::SubmissionSingle
+        | CallKind::SubmissionsOfPerson
+        | CallKind::SubmissionList
+        | CallKind::SubmissionParts => match project(Stream::Submission) {
+            Some((key, project)) => project.answer(key, pairs, call),
+            None => Err(Answer::forbidden()),
+        },
         CallKind::Applicant => match project(Stream::Submission) {
             Some((_, project)) => pairs.and_then(|pairs| project.applicant(pairs)),
             None => Err(Answer::forbidden()),

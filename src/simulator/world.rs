@@ -42,6 +42,8 @@ struct State {
 pub enum CallKind {
     /// `GET /submission`, many.
     SubmissionList,
+    /// `GET /submission`, many, one part of each.
+    SubmissionParts,
     /// `GET /submission` by id.
     SubmissionSingle,
     /// `GET /submission` by user or e-mail address.
@@ -58,8 +60,9 @@ pub enum CallKind {
 
 impl CallKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SubmissionList,
+        Self::SubmissionParts,
         Self::SubmissionSingle,
         Self::SubmissionsOfPerson,
         Self::Applicant,

@@ -8,6 +8,7 @@ use super::{
     calls::Wanted,
     clocks, detail,
     finish::finish,
+    hints,
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
     sparse,
@@ -93,7 +94,9 @@ async fn due(
         let tasks = VecDeque::from([task]);
         walked = walked.then(read_windows(world, project, run, None, tasks, yields).await?);
     }
-    sparse::schedule(world, project, &outlook).await?;
+    if let Some(schedule) = sparse::schedule(world, project, &outlook).await? {
+        hints::follow(world, project, &outlook, &schedule).await?;
+    }
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match detail::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}

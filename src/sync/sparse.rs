@@ -10,16 +10,16 @@ use crate::{
 /// Transactions of a round, at most, that note when records are read next.
 const DATINGS: usize = 20;
 
-/// Makes the single calls due whose time has come.
+/// Makes the single calls due whose time has come, and returns their schedule.
 ///
 /// Only where single calls follow changes: with `always` every sight of a list brings one, with `never` none is wanted.
 pub(super) async fn schedule(
     world: &World,
     project: &Project,
     outlook: &Outlook,
-) -> Result<(), WarehouseError> {
+) -> Result<Option<DetailSchedule>, WarehouseError> {
     if project.stream() != Stream::Submission || project.scope.detail != DetailMode::Changed {
-        return Ok(());
+        return Ok(None);
     }
     let drawn = insist(world, async || world.warehouse.sparse_drawn(&project.scope).await).await?;
     let schedule =
@@ -47,5 +47,5 @@ pub(super) async fn schedule(
         from = schedule.until(from, count);
         given_out = Some(from);
     }
-    Ok(())
+    Ok(Some(schedule))
 }

@@ -330,7 +330,7 @@ async fn mark_records(
             list_digest = case when locked.absent then null else coalesce(held.doubted_digest, held.list_digest) end,
             list_no = case when locked.absent then held.list_no else greatest(held.list_no, held.doubted_no) end,
             detail_digest = null, detail_no = locked.number,
-            doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null
+            doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null, hint_digest = null
          from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
          returning held.id",
         scope.project.as_str(),

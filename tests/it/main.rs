@@ -26,6 +26,7 @@ mod explain;
 mod faults;
 mod filters;
 mod glances;
+mod hints;
 mod history;
 mod kills;
 mod lag;

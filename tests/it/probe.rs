@@ -40,6 +40,7 @@ async fn a_friendly_vendor_is_found_out_with_a_handful_of_calls() {
         "filter zone: utc",
         "page limit: unknown",
         "lists: sparse",
+        "lists by request_type=aml: sparse",
         "encryption: none",
     ];
     assert_eq!(found, expected);

@@ -17,6 +17,9 @@ pub enum Fact {
     PageLimit,
     /// Items of lists beside those of single calls: `sparse` or `complete` (contract section 3.4).
     Lists,
+    /// Whether lists with `request_type=aml` show `aml` of records whose other list items leave it out: `complete` or
+    /// `sparse` (contract section 3.1).
+    AmlLists,
     /// How ciphertexts are written: `base64` or `hex`; `none`: the project uses none (U21).
     Encryption,
 }
@@ -31,6 +34,7 @@ impl Fact {
             Self::FilterZone => "filter zone",
             Self::PageLimit => "page limit",
             Self::Lists => "lists",
+            Self::AmlLists => "lists by request_type=aml",
             Self::Encryption => "encryption",
         }
     }

@@ -20,15 +20,18 @@ use self::{
 };
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
-    client::{Client, ClientError, DateStyle, Gate, Item, Page, TextForm},
+    client::{Client, ClientError, DateStyle, Gate, Item, Page, Remedy, TextForm},
     domain::{Glance, Lane, Window},
     json::{self, Json},
-    normalize,
+    normalize::{self, Objects},
     warehouse::{Learned, WarehouseError},
 };
 
 /// Most pages of a list with dates; what lies behind them stays unknown.
 const PAGES_MAX: usize = 2;
+
+/// What is found where lists of AML data show what other lists leave out.
+pub(super) const AML_LISTS_ARE_COMPLETE: &str = "complete";
 
 /// Fewer moments than these may be in order by chance.
 const MOMENTS_MIN: usize = 6;
@@ -122,6 +125,13 @@ struct Sample {
     body: Bytes,
 }
 
+impl Sample {
+    fn objects(&self) -> Objects {
+        let text = json::text(&self.body);
+        json::parse(&text).map(|item| Objects::of(&item.value)).unwrap_or_default()
+    }
+}
+
 async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientError> {
     let mut pages = client.all_pages(None).boxed();
     let page = unless_in_doubt(pages.try_next().await)?.flatten();
@@ -138,13 +148,19 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
         walks.push(walk(project, client, window).await?);
     }
     let filter = Filter::learn(&walks, &known);
+    let lists = lists(client, &samples).await?;
+    let aml_lists = match lists.unlisted_aml {
+        Some(sample) => aml_lists(client, sample).await?,
+        None => UNKNOWN,
+    };
     Ok(vec![
         Finding::new(Fact::DateStyle, client.date_style().map_or(UNKNOWN, word)),
         Finding::new(Fact::Order, order(&known)),
         Finding::new(Fact::EndDay, either(filter.includes_end, "included", "excluded")),
         Finding::new(Fact::FilterZone, either(filter.is_korean, "+09:00", "utc")),
         Finding::new(Fact::PageLimit, limit),
-        Finding::new(Fact::Lists, lists(client, &samples).await?),
+        Finding::new(Fact::Lists, lists.words),
+        Finding::new(Fact::AmlLists, aml_lists),
         Finding::new(
             Fact::Encryption,
             match client.encryption() {
@@ -205,20 +221,57 @@ fn order(known: &[Dated]) -> &'static str {
     }
 }
 
-/// Whether single calls bring what lists leave out. Some records have nothing more to bring, so two are asked for.
-async fn lists(client: &Client, samples: &[Sample]) -> Result<&'static str, ClientError> {
-    let mut answer = UNKNOWN;
-    for at in [0, samples.len() / 2] {
-        let Some(sample) = samples.get(at) else { continue };
+/// What single calls bring beside lists.
+struct Lists<'a> {
+    words: &'static str,
+    /// A record whose AML data the single call brought alone.
+    unlisted_aml: Option<&'a Sample>,
+}
+
+/// Whether single calls bring what lists leave out. Some records have nothing more to bring, so two are asked for, the first
+/// one that lacks AML data among them.
+async fn lists<'a>(client: &Client, samples: &'a [Sample]) -> Result<Lists<'a>, ClientError> {
+    let mut found = Lists { words: UNKNOWN, unlisted_aml: None };
+    let lacking = samples.iter().position(|sample| !sample.objects().aml);
+    let mut places = vec![0, samples.len() / 2];
+    places.retain(|place| Some(*place) != lacking);
+    for place in lacking.into_iter().chain(places).take(2) {
+        let Some(sample) = samples.get(place) else { continue };
         let Some(item) = client.detail(&sample.glance.id).await?.item else { continue };
         let (list, detail) = (json::text(&sample.body), json::text(&item));
         let (Ok(list), Ok(detail)) = (json::parse(&list), json::parse(&detail)) else { continue };
-        if is_sparse(&list.value, &detail.value) {
-            return Ok("sparse");
+        if !sample.objects().aml && Objects::of(&detail.value).aml {
+            found.unlisted_aml = Some(sample);
         }
-        answer = "complete";
+        if is_sparse(&list.value, &detail.value) {
+            return Ok(Lists { words: "sparse", ..found });
+        }
+        found.words = "complete";
     }
-    Ok(answer)
+    Ok(found)
+}
+
+/// Whether the list of AML data shows those of a record whose other list item leaves them out.
+async fn aml_lists(client: &Client, sample: &Sample) -> Result<&'static str, ClientError> {
+    let Some(created_at) = sample.glance.created_at else { return Ok(UNKNOWN) };
+    let asked = Window::day(created_at.date_naive()).asked();
+    let mut pages = client.aml_pages(asked).take(PAGES_MAX).boxed();
+    loop {
+        let page = match pages.try_next().await {
+            Err(error) if error.remedy() == Remedy::FailPass => return Ok(UNKNOWN),
+            brought => unless_in_doubt(brought)?.flatten(),
+        };
+        let Some(page) = page else { return Ok(UNKNOWN) };
+        for item in page.items {
+            let text = json::text(&item.body);
+            let Ok(item) = json::parse(&text) else { continue };
+            let id = item.value.get("submission_id").and_then(Json::as_text);
+            if id == Some(&sample.glance.id) {
+                let is_shown = Objects::of(&item.value).aml;
+                return Ok(if is_shown { AML_LISTS_ARE_COMPLETE } else { "sparse" });
+            }
+        }
+    }
 }
 
 /// Whether a list item lacks a member that the single call brought.

@@ -1,0 +1,112 @@
+//! Asks for lists of AML data alone where single calls are few, so that a change there brings a single call forward.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tracing::{debug, info};
+
+use super::{
+    Fact, Outlook, Project, World, account, in_flight::PageBytes, outcome::Failure,
+    probe::AML_LISTS_ARE_COMPLETE, writing::insist,
+};
+use crate::{
+    client::{Item, Remedy},
+    domain::{Day, HintPlace, Lane, Window},
+    json::{self, Paths},
+    normalize,
+    planner::{DetailSchedule, HintSchedule},
+    warehouse::Hint,
+};
+
+/// Whether `check` has found that lists of AML data show more than other lists.
+pub fn has_aml_lists(findings: &BTreeMap<String, String>) -> bool {
+    findings.get(Fact::AmlLists.as_str()).is_some_and(|found| found == AML_LISTS_ARE_COMPLETE)
+}
+
+/// Goes on through history where such lists are of use: calls are few, and `check` has found that they show more.
+///
+/// They are a hint only: what they bring is compared and forgotten, and a list that fails is asked for again later.
+pub(super) async fn follow(
+    world: &World,
+    project: &Project,
+    outlook: &Outlook,
+    schedule: &DetailSchedule,
+) -> Result<(), Failure> {
+    let Some(hints) = HintSchedule::beside(schedule, &outlook.settings, &outlook.ledger) else {
+        return Ok(());
+    };
+    let findings = insist(world, async || world.warehouse.findings(project.name()).await).await?;
+    if !has_aml_lists(&findings) {
+        return Ok(());
+    }
+    while !world.stop.is_cancelled() {
+        let reading = async || world.warehouse.hint_place(&project.scope).await;
+        let (place, now) = insist(world, reading).await?;
+        let Some(due) = hints.due(&place, now) else { break };
+        let before = due.before.unwrap_or(Day::MAX);
+        let days =
+            insist(world, async || world.warehouse.sparse_days(&project.scope, before).await);
+        let Some(window) = hints.window(&days.await?) else {
+            let through = HintPlace { before: None, ..due };
+            insist(world, async || {
+                world.warehouse.move_hints(&project.scope, &place, &through).await
+            })
+            .await?;
+            break;
+        };
+        let claimed = hints.reading(&due, window, now);
+        let claiming = async || world.warehouse.move_hints(&project.scope, &place, &claimed).await;
+        if !insist(world, claiming).await? {
+            break;
+        }
+        let calls = match read(world, project, window).await {
+            Ok(calls) => calls,
+            Err(Failure::Client(error)) if error.remedy() != Remedy::Stop => {
+                info!(
+                    project = %project.name(), %window, %error,
+                    "a list of AML data could not be read; single calls go on by their schedule"
+                );
+                break;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let behind = hints.behind(&claimed, window, calls, now);
+        let moving = async || world.warehouse.move_hints(&project.scope, &claimed, &behind).await;
+        insist(world, moving).await?;
+    }
+    Ok(())
+}
+
+/// Compares what a window's list shows; returns how many pages it had.
+async fn read(world: &World, project: &Project, window: Window) -> Result<u64, Failure> {
+    let bytes = PageBytes::new(&project.item_bytes, project.page_size());
+    let mut pages = project.client(Lane::Detail).aml_pages(window.asked()).boxed();
+    let mut calls = 0;
+    loop {
+        let fetching = async {
+            let room = world.in_flight.reserve_page(&bytes).await;
+            (room, pages.try_next().await)
+        };
+        let (_room, page) = tokio::select! {
+            biased;
+            () = world.stop.cancelled() => return Err(Failure::Interrupted),
+            fetched = fetching => fetched,
+        };
+        let Some(page) = page? else { return Ok(calls) };
+        calls += 1;
+        account::admit(world, project, page.vendor_project.as_deref()).await?;
+        let hints: Vec<Hint> = page.items.iter().filter_map(|item| hint(project, item)).collect();
+        let taking = async || world.warehouse.take_hints(&project.scope, &hints).await;
+        let due = insist(world, taking).await?;
+        debug!(project = %project.name(), %window, due, "AML data compared");
+    }
+}
+
+/// What an item shows; `None` if it is unreadable or lacks `aml`.
+fn hint(project: &Project, item: &Item) -> Option<Hint> {
+    let nothing = Paths::default();
+    let volatile = project.scope().volatile.at("aml").unwrap_or(&nothing);
+    let text = json::text(&item.body);
+    let (id, digest) = normalize::aml_of(&text, volatile)?;
+    Some(Hint { id, digest })
+}
