@@ -1,12 +1,15 @@
 //! What was known at a moment: an error before the first observation, and what the vendor's own
 //! times tell of it.
 
+use argos_sync::{domain::Stream, simulator::Change};
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::{
+    deletions::{ids, once, synced},
     evidence::Clock,
     order::{Room, window},
-    world::World,
+    world::{FACE_KEY, World},
 };
 
 /// The SQLSTATE, the message and the hint that a question ends with.
@@ -182,4 +185,26 @@ async fn face_authentications_are_told_from_the_vendor_s_times_too() {
     let told = "select count(*) from argos.faceauth_by_vendor_times(
         (select percentile_disc(0.5) within group (order by created_at) from argos.faceauth))";
     assert!(world.number(told).await >= 25);
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_vendor_dates_is_told_for_moments_before_the_first_observation() {
+    let (world, mut clock) = synced(10, 20).await;
+    let id = ids(&world, Stream::Faceauth)[2].clone();
+    let at: DateTime<Utc> = "2025-04-01T12:00:00Z".parse().expect("a time");
+    world.vendor.set_now_ms(at.timestamp_millis());
+    let deletion = Change::DeleteFaceauth { keep_result: false };
+    world.vendor.change(FACE_KEY, &id, deletion).expect("the change");
+    for minutes in [25 * 60, 61] {
+        clock.forward(minutes).await;
+        once(&world).await;
+    }
+    let told = async |moment: &str| -> Option<DateTime<Utc>> {
+        let sql = "select deleted_at from argos.faceauth_by_vendor_times($1::timestamptz) where auth_id = $2";
+        sqlx::query_scalar(sql).bind(moment).bind(&id).fetch_one(&world.pool).await.expect("a row")
+    };
+    assert_eq!(told("2025-04-01T11:00Z").await, None);
+    assert_eq!(told("2025-04-01T13:00Z").await, Some(at));
+    assert_eq!(told("2025-04-02T12:30Z").await, None, "history tells what was known then");
+    assert!(told("2025-04-04T00:00Z").await.is_some_and(|noticed| noticed > at));
 }
