@@ -8,7 +8,7 @@ use super::{
     Project, World, account,
     calls::{Calls, Wanted},
     outcome::Failure,
-    writing::insist,
+    writing::{adopt_server, insist},
 };
 use crate::{
     client::Answer,
@@ -105,7 +105,7 @@ async fn ask_again(
     answers: &[(DueDetail, DetailAnswer)],
 ) -> Result<(), Failure> {
     warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "single calls are made again");
-    insist(world, async || world.warehouse.adopt_server().await).await?;
+    adopt_server(world).await?;
     let not_made: Vec<_> =
         answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();
     insist(world, async || {

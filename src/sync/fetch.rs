@@ -6,7 +6,7 @@ use super::{
     Project, World, account,
     outcome::{Failure, ProjectOutcome},
     run::run_projects,
-    writing::insist,
+    writing::{adopt_server, insist},
 };
 use crate::{
     client::Find,
@@ -68,7 +68,7 @@ async fn store(
     };
     let found = match ask_and_store(world, project, run, &ids).await {
         Err(Failure::Warehouse(WarehouseError::ServerChanged)) => {
-            insist(world, async || world.warehouse.adopt_server().await).await?;
+            adopt_server(world).await?;
             ask_and_store(world, project, run, &ids).await?
         }
         other => other?,

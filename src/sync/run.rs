@@ -12,7 +12,7 @@ use super::{
     holder,
     outcome::{Ended, Failure, ProjectOutcome},
     probe,
-    writing::insist,
+    writing::{adopt_server, insist},
 };
 use crate::{
     client::Remedy,
@@ -68,12 +68,7 @@ pub(super) async fn run_projects<'p>(
 /// Repairs what a clock that was set back, or a sequence that was rebuilt, would spoil.
 async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
     report_set_back(insist(world, async || world.warehouse.note_clock().await).await?);
-    if insist(world, async || world.warehouse.adopt_server().await).await? {
-        warn!(
-            "a sequence of argos_sync was behind the numbers in use, as after a restore or a failover: it was raised"
-        );
-    }
-    Ok(())
+    adopt_server(world).await
 }
 
 /// Refuses the end of a run whose key stored nothing and turns out to open another account than the one that another process

@@ -8,7 +8,7 @@ use super::{
     pass,
     patience::Patience,
     wait::{Woken, wait_for},
-    writing::insist,
+    writing::{adopt_server, insist},
 };
 use crate::{
     client::{ClientError, Remedy},
@@ -108,7 +108,7 @@ async fn read_claimed(
             }
             Err(Failure::Warehouse(error)) if error.remedy() == warehouse::Remedy::ReadAgain => {
                 info!(project = %project.name(), window = %claim.reading, "{error}");
-                insist(world, async || world.warehouse.adopt_server().await).await?;
+                adopt_server(world).await?;
                 // Once is enough: what is asked for twice is held.
                 holding = Holding::UntilWritten;
                 continue;

@@ -55,6 +55,16 @@ pub(super) async fn insist<T>(
     }
 }
 
+/// Takes up the server as it is now: its sequences are raised where they are behind the numbers in use.
+pub(super) async fn adopt_server(world: &World) -> Result<(), WarehouseError> {
+    if insist(world, async || world.warehouse.adopt_server().await).await? {
+        warn!(
+            "a sequence of argos_sync was behind the numbers in use, as after a restore or a failover: it was raised"
+        );
+    }
+    Ok(())
+}
+
 /// Ready once the program had to end, and waited for PostgreSQL as long as it may.
 async fn farewell(world: &World) {
     world.stop.cancelled().await;

@@ -78,3 +78,53 @@ async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_f
         assert_equal(&world).await;
     }
 }
+
+#[tokio::test]
+async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
+    for turn in [3, 6] {
+        let world = World::new(60, 20).await;
+        world.backfill().await;
+        for id in world.vendor.submission_ids(KEY).collect::<Vec<_>>() {
+            let edit = Change::Edit([("email".to_owned(), format!("{id}@example.com"))].into());
+            world.vendor.change(KEY, &id, edit).expect("the change");
+        }
+        // What a failover to a replica leaves that never got the sequences.
+        sql(
+            &world,
+            &format!(
+                "create sequence public.asked;
+                 create or replace function argos_sync.database_identity() returns text language plpgsql volatile as $$
+                 declare
+                    turn bigint := nextval('public.asked');
+                 begin
+                    if turn = {turn} then
+                        perform setval('argos_sync.read_number', 1), setval('argos_sync.fence', 1);
+                    end if;
+                    return case when turn < {turn} then 'one' else 'two' end;
+                 end $$"
+            ),
+        )
+        .await;
+        let settings = [("client.page_size", "40")];
+        let ran = world.run_with(&settings, &BACKFILL).await;
+        assert!(ran.stderr.contains("was behind the numbers in use"), "{turn}: {ran:?}");
+        assert_eq!(ran.code(), 0, "{turn}: {ran:?}");
+        assert_equal(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pass_with_a_lower_fencing_number_takes_no_day_from_one_with_a_higher() {
+    let world = World::new(30, 10).await;
+    world.backfill().await;
+    // Another process has read all of it under a later claim, by a clock that is behind.
+    sql(
+        &world,
+        "update argos_sync.coverage set fence = fence + 1000000, as_of = as_of - interval '1 hour'",
+    )
+    .await;
+    let as_of = "select extract(epoch from max(as_of))::bigint from argos_sync.coverage where stream = 'submission'";
+    let before = world.number(as_of).await;
+    world.run(&BACKFILL).await;
+    assert_eq!(world.number(as_of).await, before);
+}
