@@ -118,11 +118,12 @@ pub(super) fn time_of(count: u64, calls_per_day: u64) -> Duration {
 /// A part of a time, the same for each id, spread evenly over ids.
 fn part(time: Duration, id: &str) -> Duration {
     const PARTS: u64 = 1 << 16;
-    // FNV-1a, of which the upper bits are mixed best.
+    // FNV-1a; ids that differ in their last bytes alone would stay near one another without the last step.
     let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let share = i64::try_from((hash >> 32) % PARTS).unwrap_or_default();
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let share = i64::try_from((mixed >> 32) % PARTS).unwrap_or_default();
     let parts = i64::try_from(PARTS).unwrap_or(i64::MAX);
     Duration::seconds(
         time.num_seconds() / parts * share + time.num_seconds() % parts * share / parts,
@@ -198,6 +199,25 @@ pub(super) mod tests {
             assert!(wait >= least && wait <= most, "{record:?}: {wait}");
         }
         assert_eq!(schedule.longest(), hours(24));
+    }
+
+    #[test]
+    fn what_was_read_together_is_read_apart_later() {
+        let schedule = schedule(1000, 0);
+        for (read_at, from, to) in [(Some(at(100)), 19.2, 24.0), (None, 0.0, 24.0)] {
+            let hours = |number| {
+                let known = SparseRecord { read_at, ..record(number, 3) };
+                (schedule.next(&known, at(100)) - at(100)).as_seconds_f64() / 3600.0
+            };
+            let mut parts = [0; 8];
+            for number in 0..800 {
+                let part = (hours(number) - from) / (to - from) * 8.0;
+                parts[(0..8)
+                    .rfind(|start| f64::from(*start) <= part)
+                    .map_or(0, |start| usize::try_from(start).unwrap())] += 1;
+            }
+            assert!(parts.iter().all(|count| (60..=140).contains(count)), "{parts:?}");
+        }
     }
 
     /// Rounds every five minutes for forty days: no day has more calls than its share, and no record waits longer than

@@ -319,3 +319,33 @@ async fn an_account_that_changes_behind_a_verified_key_deletes_nothing() {
     assert!(world.number(SUBMISSIONS).await > 4);
     assert_eq!(world.number(DELETED).await, 0);
 }
+
+#[tokio::test]
+async fn a_warehouse_names_a_key_by_a_digest_that_no_other_warehouse_has() {
+    let mut names = Vec::new();
+    for secret in ["first", "second"] {
+        let world = two_customers(20, 0).await;
+        // The tests' warehouses are copies of one.
+        sqlx::query("update argos_sync.key_secret set value = sha256($1::text::bytea)")
+            .bind(secret)
+            .execute(&world.pool)
+            .await
+            .expect("a secret of its own");
+        ends_with(&world, &[], &[&BACKFILL[..], &["--project", "main"]].concat(), 0).await;
+        let plain = format!(
+            "select count(*) from argos_sync.project_key
+             where position('{KEY}'::bytea in key_id) > 0 or key_id = sha256('{KEY}'::bytea)"
+        );
+        let plain: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(plain))
+            .fetch_one(&world.pool)
+            .await
+            .expect("a count");
+        assert_eq!(plain, 0, "whoever has a list of keys must not find them again");
+        let name: Vec<u8> = sqlx::query_scalar("select key_id from argos_sync.project_key")
+            .fetch_one(&world.pool)
+            .await
+            .expect("one key");
+        names.push(name);
+    }
+    assert_ne!(names[0], names[1], "the same key in two warehouses");
+}

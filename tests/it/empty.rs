@@ -102,3 +102,33 @@ async fn an_api_that_finds_nothing_at_all_empties_no_day() {
     assert!(ran.stderr.contains("no single call finds a record"), "{ran:?}");
     assert_eq!(world.number(SUSPECTS).await, 0);
 }
+
+#[tokio::test]
+async fn one_of_three_records_that_is_still_there_is_enough_to_doubt_an_empty_list() {
+    for survivor in 0..3 {
+        let world = World::new(3, 0).await;
+        let friendly = Knobs { deleted_permille: 0, ..Knobs::default() };
+        world.vendor.set_all_knobs(&friendly);
+        let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
+        let settings = [SINCE[0], ("sync.window_days", "120")];
+        assert_eq!(
+            world.run_with(&settings, &["run", "--once", "--project", "main"]).await.code(),
+            0
+        );
+        for (number, id) in world.vendor.submission_ids(KEY).enumerate() {
+            if number != survivor {
+                world.vendor.change(KEY, &id, Change::Vanish).expect("the change");
+            }
+        }
+        world.vendor.set_all_knobs(&Knobs { dated_lists_are_empty: true, ..friendly });
+        // Two records are too few to raise an alarm: what keeps them is the third.
+        for minutes in [25 * 60, 61, 61] {
+            clock.forward(minutes).await;
+            let ran = world.run_with(&settings, &["run", "--once", "--project", "main"]).await;
+            assert_eq!(ran.code(), 65, "{survivor}: {ran:?}");
+            assert!(ran.stderr.contains("a single call still finds a record"), "{ran:?}");
+            let evidence = (world.number(SUSPECTS).await, world.number(DELETED).await);
+            assert_eq!(evidence, (0, 0), "{survivor}");
+        }
+    }
+}

@@ -130,8 +130,13 @@ async fn what_the_single_call_confirms_is_stored_whatever_its_times_say() {
 
 /// An item of the record `a`, with its state and the hour of its last update.
 fn item(result: &str, hour: u32) -> String {
+    item_with("updated_at", result, hour)
+}
+
+/// An item of the record `a`, with its state and a time of that name and hour.
+fn item_with(time: &str, result: &str, hour: u32) -> String {
     format!(
-        r#"{{"submission_id":"a","created_at":"2025-01-05T10:00:00Z","kyc":{{"result":"{result}"}},"updated_at":"2025-01-05T{hour}:00:00.000Z"}}"#
+        r#"{{"submission_id":"a","created_at":"2025-01-05T10:00:00Z","kyc":{{"result":"{result}"}},"{time}":"2025-01-05T{hour}:00:00.000Z"}}"#
     )
 }
 
@@ -164,22 +169,24 @@ async fn a_stale_item_in_any_order_of_arriving_takes_nothing_back() {
         Detail,
     }
     use Seen::{Detail, List, Stale};
-    for order in [
+    let orders = [
         [List, Detail, Stale],
         [List, Stale, Detail],
         [Detail, List, Stale],
         [Detail, Stale, List],
         [Stale, List, Detail],
         [Stale, Detail, List],
-    ] {
+    ];
+    let times = ["updated_at", "kyc_result_at"];
+    for (order, time) in orders.into_iter().flat_map(|order| times.map(|time| (order, time))) {
         let room = Room::new().await;
         let mut walk = room.walk(window(1, 10), "one").await;
         for seen in order {
             // The stale item was asked for last.
             let (read, text) = match seen {
-                List => (1, item("approved", 12)),
-                Detail => (2, item("approved", 12)),
-                Stale => (3, item("pending", 11)),
+                List => (1, item_with(time, "approved", 12)),
+                Detail => (2, item_with(time, "approved", 12)),
+                Stale => (3, item_with(time, "pending", 11)),
             };
             let observed: Observation = room.observe(read, text);
             let tally = match seen {
@@ -188,7 +195,7 @@ async fn a_stale_item_in_any_order_of_arriving_takes_nothing_back() {
             };
             assert_eq!(tally.received, 1);
         }
-        assert_eq!(room.state().await, "approved");
+        assert_eq!(room.state().await, "approved", "{time}");
     }
 }
 

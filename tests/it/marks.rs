@@ -341,3 +341,34 @@ async fn a_mark_that_a_single_call_disproves_is_asked_about_once() {
         .expect("a name");
     assert_eq!(name, "Ada");
 }
+
+#[tokio::test]
+async fn a_mark_that_follows_an_absence_tells_when_the_vendor_deleted_it() {
+    let (world, mut clock) = synced(10, 20).await;
+    let [gone, marked] = [4, 9].map(|place| ids(&world, Stream::Faceauth)[place].clone());
+    happens(&world, FACE_KEY, std::slice::from_ref(&gone), &Change::Vanish).await;
+    for minutes in [25 * 60, 61] {
+        clock.forward(minutes).await;
+        once(&world).await;
+    }
+    let times = async || -> (bool, bool, i64) {
+        let sql = "select deleted_at is not null, vendor_deleted_at is not null,
+                (select count(*) from argos.faceauth_change as change where change.auth_id = held.auth_id)
+            from argos.faceauth as held where auth_id = $1";
+        sqlx::query_as(sql).bind(&gone).fetch_one(&world.pool).await.expect("the record")
+    };
+    let (_, _, told) = times().await;
+    assert_eq!(times().await, (true, false, told), "absence tells no time");
+    // The vendor shows it again, with its mark.
+    let deletion = Change::DeleteFaceauth { keep_result: false };
+    world.vendor.change(FACE_KEY, &marked, deletion).expect("the change");
+    let item = world.vendor.faceauth(FACE_KEY, &marked).expect("an item");
+    let item = String::from_utf8(item).expect("text").replace(&marked, &gone);
+    world.vendor.change(FACE_KEY, &gone, Change::Return).expect("the change");
+    world.vendor.override_item(FACE_KEY, &gone, item.into_bytes()).expect("an item");
+    for minutes in [25 * 60, 61] {
+        clock.forward(minutes).await;
+        once(&world).await;
+    }
+    assert_eq!(times().await, (true, true, told), "one deletion, told once");
+}

@@ -78,6 +78,21 @@ async fn an_item_dated_to_the_first_day_of_all_proves_no_date_filter() {
 }
 
 #[tokio::test]
+async fn an_item_of_another_time_in_a_list_with_dates_proves_no_date_filter() {
+    let world = World::new(1, 0).await;
+    let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
+    let id = world.vendor.submission_ids(KEY).next().expect("one");
+    let item = format!(r#"{{"submission_id":"{id}","created_at":"2023-05-06T10:00:00.000Z"}}"#);
+    world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
+    let settings = [("sync.since", "2025-01-01"), ("sync.detail", "never")];
+    world.run_with(&settings, &ONCE).await;
+    let received = "select sum(received)::bigint from argos_sync.run_stream";
+    assert!(world.number(received).await > 0);
+    let proven = "select count(*) from argos_sync.project where filter_proven";
+    assert_eq!(world.number(proven).await, 0);
+}
+
+#[tokio::test]
 async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_to_raise() {
     let world = World::new(20, 0).await;
     let id = world.vendor.submission_ids(KEY).nth(7).expect("one");
