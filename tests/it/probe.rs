@@ -40,8 +40,8 @@ async fn a_friendly_vendor_is_found_out_with_a_handful_of_calls() {
         "filter zone: utc",
         "page limit: unknown",
         "lists: sparse",
-        "lists by request_type=aml: sparse",
         "encryption: none",
+        "lists by request_type=aml: sparse",
     ];
     assert_eq!(found, expected);
     // The keys are tried besides, with a call each that nobody counts.

@@ -21,7 +21,7 @@ use self::{
 use super::{Project, World, outcome::Failure, writing::insist};
 use crate::{
     client::{Client, ClientError, DateStyle, Gate, Item, Page, Remedy, TextForm},
-    domain::{Glance, Lane, Window},
+    domain::{Glance, Lane, Stream, Window},
     json::{self, Json},
     normalize::{self, Objects},
     warehouse::{Learned, WarehouseError},
@@ -153,14 +153,13 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
         Some(sample) => aml_lists(client, sample).await?,
         None => UNKNOWN,
     };
-    Ok(vec![
+    let mut findings = vec![
         Finding::new(Fact::DateStyle, client.date_style().map_or(UNKNOWN, word)),
         Finding::new(Fact::Order, order(&known)),
         Finding::new(Fact::EndDay, either(filter.includes_end, "included", "excluded")),
         Finding::new(Fact::FilterZone, either(filter.is_korean, "+09:00", "utc")),
         Finding::new(Fact::PageLimit, limit),
         Finding::new(Fact::Lists, lists.words),
-        Finding::new(Fact::AmlLists, aml_lists),
         Finding::new(
             Fact::Encryption,
             match client.encryption() {
@@ -169,7 +168,11 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
                 Some(TextForm::Hex) => "hex",
             },
         ),
-    ])
+    ];
+    if project.stream() == Stream::Submission {
+        findings.push(Finding::new(Fact::AmlLists, aml_lists));
+    }
+    Ok(findings)
 }
 
 /// Lists the days from the window's first to the day behind its last, both as they are: what comes of them is the question.
