@@ -17,6 +17,7 @@ mod configuration;
 mod consumers;
 mod database;
 mod deletions;
+mod deploy;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod empty;
