@@ -1,12 +1,20 @@
 //! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     exit::{ExitStatus, Failed},
     print,
 };
+
+/// Signals within this time are one.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Listens from now on; the token is rung by the first signal.
 pub(super) fn listen() -> Result<CancellationToken, Failed> {
@@ -29,7 +37,14 @@ pub(super) fn listen() -> Result<CancellationToken, Failed> {
         print::talk(
             "argos-sync: ending; what was received is stored first, a second signal ends at once",
         );
-        next().await;
+        let rung_at = Instant::now();
+        // Service managers and terminals may send the first one twice.
+        loop {
+            next().await;
+            if rung_at.elapsed() >= ONE_SIGNAL {
+                break;
+            }
+        }
         #[expect(clippy::exit, reason = "the second signal asks for just that")]
         std::process::exit(75);
     });
