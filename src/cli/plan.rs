@@ -1,8 +1,7 @@
 //! `plan`: what the next round, or a backfill, will cost; no call is made.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
-use chrono::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Lane, Stream, Window},
+    domain::{CallRate, Lane, Stream, Window},
     planner::{self, Cost},
     sync::{Outlook, Project, World},
     warehouse::DetailMode,
@@ -63,7 +62,7 @@ const HEAD: [&str; 7] =
 /// A project's name, and how many calls it may make; 0: any number.
 struct Limits {
     project: String,
-    calls_per_second: u32,
+    rate: CallRate,
     calls_per_day: u32,
 }
 
@@ -72,16 +71,17 @@ impl Limits {
         let configured = config.projects.iter().find(|known| known.name == *project.name());
         Self {
             project: project.name().to_string(),
-            calls_per_second: configured.map_or(0, |known| known.calls_per_second),
+            rate: configured.map_or_else(|| CallRate::per_second(0.0), |known| known.rate),
             calls_per_day: configured.map_or(0, |known| known.budget.calls_per_day),
         }
     }
 
     /// One line of the table.
     fn row(&self, lane: &str, walks: &str, calls: u64, what: &str) -> Vec<String> {
-        let minutes = match self.calls_per_second {
-            0 => "-".to_owned(),
-            calls_per_second => minutes(planner::time_of(calls, calls_per_second)),
+        let minutes = if self.rate.interval().is_zero() {
+            "-".to_owned()
+        } else {
+            minutes(self.rate.time_of(calls))
         };
         let share = match self.calls_per_day {
             0 => "-".to_owned(),
@@ -112,7 +112,7 @@ impl Planned {
             Some(window) => project.backfill_tasks(world, window, &[]),
         };
         let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
-        let now = std::time::Duration::ZERO;
+        let now = Duration::ZERO;
         let left = world.warehouse.details_left(project.scope(), backfill, now).await?;
         let mut details = u64::try_from(left.count()).unwrap_or_default() + scheduled;
         if project.stream() == Stream::Submission && project.scope().detail != DetailMode::Never {
@@ -156,7 +156,7 @@ impl Planned {
 
 /// Minutes with one decimal.
 fn minutes(time: Duration) -> String {
-    let tenths = (time.num_seconds() + 5) / 6;
+    let tenths = time.as_millis().div_ceil(6000);
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 

@@ -145,9 +145,8 @@ async fn work(
         None if options.once => run_due(&world, world.projects.iter()).await,
         None => {
             info!(projects = world.projects.len(), "the daemon runs");
-            return run_daemon(&world).await.map(|()| ExitStatus::Done).map_err(|error| {
-                Failed::new(ExitStatus::Config, format!("`sync.schedules`: {error}"))
-            });
+            run_daemon(&world).await;
+            return Ok(ExitStatus::Done);
         }
     };
     conclude(&world, ended).await

@@ -4,6 +4,7 @@
 //! the only one that reads the environment.
 
 mod file;
+mod numbers;
 mod secret;
 
 use std::{
@@ -20,7 +21,7 @@ pub use file::LogFormat;
 
 use crate::{
     client,
-    domain::{ByLane, Kind, Lane, ProjectName},
+    domain::{ByLane, CallRate, Kind, Lane, ProjectName, Schedule},
     planner, sync,
     warehouse::{self, DeletionRules, DetailMode, Keep, RawStorage},
 };
@@ -106,11 +107,15 @@ fn defaults() -> Sources {
 }
 
 fn read(sources: Sources) -> Result<Config, ConfigError> {
-    let file: file::File = sources
-        .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(|error| ConfigError { problems: vec![sentence(&error)] })?;
-    check(file)
+    let unreadable = |error| ConfigError { problems: vec![sentence(&error)] };
+    let sources = sources.build().map_err(unreadable)?;
+    let given = sources.clone().try_deserialize().map_err(unreadable)?;
+    let defaults = defaults().build().and_then(config::Config::try_deserialize);
+    let problems = numbers::problems(&given, &defaults.map_err(unreadable)?);
+    if !problems.is_empty() {
+        return Err(ConfigError { problems });
+    }
+    check(sources.try_deserialize().map_err(unreadable)?)
 }
 
 /// The problem without the value that was found: it may be a secret at the wrong place.
@@ -126,8 +131,28 @@ fn sentence(error: &SourceError) -> String {
             Some(key) => format!("`{key}`: {}", sentence(error)),
             None => sentence(error),
         },
+        // The library shows the line, and a secret may stand in it.
+        SourceError::FileParse { uri, cause } => {
+            let file = uri.as_deref().unwrap_or("the configuration");
+            let span = cause.downcast_ref::<toml::de::Error>().and_then(toml::de::Error::span);
+            match span.and_then(|span| place(file, span.start)) {
+                Some((line, column)) => {
+                    format!("{file} is not TOML: see line {line}, column {column}")
+                }
+                None => format!("{file} cannot be read as TOML"),
+            }
+        }
         other => other.to_string(),
     }
+}
+
+/// Line and column of a byte of a file, from 1.
+fn place(file: &str, at: usize) -> Option<(usize, usize)> {
+    let text = std::fs::read(file).ok()?;
+    let before = text.get(..at)?;
+    let mut lines = before.split(|byte| *byte == b'\n');
+    let column = String::from_utf8_lossy(lines.next_back()?).chars().count() + 1;
+    Some((lines.count() + 1, column))
 }
 
 fn check(file: file::File) -> Result<Config, ConfigError> {
@@ -181,6 +206,10 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
             .push("`data_dir` is needed: there is neither a state directory nor a home".to_owned());
         PathBuf::new()
     });
+    let schedules = schedules(&file.sync.schedules).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Vec::new()
+    });
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
@@ -192,7 +221,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
             connect_timeout: seconds(file.database.connect_timeout_seconds),
             statement_cache: file.database.statement_cache.get(),
         },
-        sync: sync_settings(&file),
+        sync: sync_settings(&file, schedules),
         projects: checked,
         log_format: file.log.format,
         log_filter: file.log.filter,
@@ -217,7 +246,18 @@ fn equal_keys(projects: &[(&String, &file::Project, Option<SecretString>)]) -> V
     problems
 }
 
-fn sync_settings(file: &file::File) -> sync::Settings {
+/// When the daemon looks for work: at least one time.
+fn schedules(given: &[String]) -> Result<Vec<Schedule>, String> {
+    let problem = |problem: &dyn std::fmt::Display| format!("`sync.schedules`: {problem}");
+    let schedules = given.iter().map(|text| text.parse().map_err(|error| problem(&error)));
+    let schedules = schedules.collect::<Result<Vec<_>, _>>()?;
+    if schedules.is_empty() {
+        return Err(problem(&"without one the daemon would never look for work"));
+    }
+    Ok(schedules)
+}
+
+fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings {
     let sync = &file.sync;
     sync::Settings {
         planner: planner::Settings {
@@ -238,7 +278,7 @@ fn sync_settings(file: &file::File) -> sync::Settings {
         bytes_in_flight: sync.bytes_in_flight.get(),
         detail_workers: usize::try_from(sync.detail_workers.get()).unwrap_or(1),
         patience: seconds(sync.patience_minutes) * 60,
-        schedules: sync.schedules.clone(),
+        schedules,
         blocked_retry: seconds(sync.blocked_retry_minutes) * 60,
     }
 }
@@ -297,13 +337,13 @@ fn check_project(
     client.page_size = project.page_size.unwrap_or(client.page_size);
     client.encryption = encryption(project);
     client.check().map_err(|error| at(&error))?;
-    let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
+    let rate = rate(file, name, project)?;
     Ok(sync::ProjectSettings {
         name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
         kind,
         client,
-        calls_per_second,
-        workers: workers(file.sync.workers, calls_per_second),
+        rate,
+        workers: workers(file.sync.workers, rate),
         budget: planner::Budget {
             calls_per_day: project.calls_per_day.unwrap_or(file.budget.calls_per_day),
             shares,
@@ -326,6 +366,21 @@ fn check_project(
     })
 }
 
+/// The calls a second of a project.
+fn rate(file: &file::File, name: &str, project: &file::Project) -> Result<CallRate, String> {
+    let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
+    let is_rate = calls_per_second == 0.0 || calls_per_second >= numbers::CALLS_PER_SECOND_MIN;
+    if !calls_per_second.is_finite() || !is_rate {
+        let key = match project.calls_per_second {
+            Some(_) => format!("project.{name}.calls_per_second"),
+            None => "client.calls_per_second".to_owned(),
+        };
+        let least = numbers::CALLS_PER_SECOND_MIN;
+        return Err(format!("`{key}` must be at least {least}, or 0 for no limit"));
+    }
+    Ok(CallRate::per_second(calls_per_second))
+}
+
 fn encryption(project: &file::Project) -> Option<client::Encryption> {
     let text_form = match project.encryption {
         None | Some(file::Encryption::None) => return None,
@@ -342,12 +397,9 @@ fn encryption(project: &file::Project) -> Option<client::Encryption> {
 
 /// Windows read at a time: as many as there are calls a second, since an answer takes about one, but not more than keep the
 /// database busy.
-fn workers(given: Option<NonZeroU32>, calls_per_second: u32) -> usize {
+fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
     const MOST: u32 = 8;
-    let chosen = match calls_per_second {
-        0 => MOST,
-        rate => rate.min(MOST),
-    };
+    let chosen = rate.calls_a_second().map_or(MOST, |calls| calls.min(MOST));
     usize::try_from(given.map_or(chosen, NonZeroU32::get)).unwrap_or(1)
 }
 

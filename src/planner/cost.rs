@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, Duration};
+use chrono::Days;
 
 use super::{DAYS_AHEAD, Settings, Task};
 use crate::domain::{Day, Lane, Ledger, Reading, Window};
@@ -87,10 +87,4 @@ fn pages(settings: &Settings, records: impl Iterator<Item = u32>) -> u32 {
     let records: u64 = records.map(u64::from).sum();
     let pages = records.div_ceil(u64::from(settings.page_size.max(1)));
     u32::try_from(pages.max(1)).unwrap_or(u32::MAX)
-}
-
-/// How long so many calls take at so many a second.
-pub fn time_of(calls: u64, calls_per_second: u32) -> Duration {
-    let seconds = calls.div_ceil(u64::from(calls_per_second.max(1)));
-    Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000))
 }

@@ -15,7 +15,7 @@ mod sparse;
 mod windows;
 
 pub use budget::Budget;
-pub use cost::{Cost, cost, time_of};
+pub use cost::{Cost, cost};
 pub use cycle::cycle_due;
 pub use hints::HintSchedule;
 pub use ladder::{Step, Trouble, next_step};

@@ -1,19 +1,18 @@
 //! The daemon: bells ring, one loop a project works.
 //!
-//! The scheduler only rings; any number of rings while a loop works means one more round, never two at once.
+//! Schedules only ring; any number of rings while a loop works means one more round, never two at once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use futures_util::future::join_all;
 
 use tokio::{sync::Notify, time::Instant};
-use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 use tracing::{error, info};
 
-use super::{Project, World, due::run_due_until, outcome::ProjectOutcome, upkeep};
+use super::{
+    Project, World, clocks::host_time, due::run_due_until, outcome::ProjectOutcome, pause, upkeep,
+};
+use crate::domain::Bells;
 
 /// Any number of rings while its loop works means one more round; the loop hears that it rang.
 #[derive(Default)]
@@ -30,41 +29,29 @@ impl Bell {
 }
 
 /// Runs until the program has to end: one loop for each project, so that none waits for another.
-pub async fn run_daemon(world: &World) -> Result<(), JobSchedulerError> {
+pub async fn run_daemon(world: &World) {
     let world = World { is_daemon: true, ..world.clone() };
-    let bells: Vec<_> = world.projects.iter().map(|_| Arc::new(Bell::default())).collect();
-    let mut scheduler = ring_on_schedule(&world.settings.schedules, &bells).await?;
+    let bells: Vec<_> = world.projects.iter().map(|_| Bell::default()).collect();
     let loops = world.projects.iter().zip(&bells).map(|(project, bell)| {
         // What was missed while the daemon was down is due at once.
         bell.ring();
         work_on_bells(&world, project, bell)
     });
-    join_all(loops).await;
-    scheduler.shutdown().await
+    tokio::join!(ring_on_schedule(&world, &bells), join_all(loops));
 }
 
-async fn ring_on_schedule(
-    schedules: &[String],
-    bells: &[Arc<Bell>],
-) -> Result<JobScheduler, JobSchedulerError> {
-    let scheduler = JobScheduler::new().await?;
-    for schedule in schedules {
-        let bells = bells.to_vec();
-        let job = JobBuilder::new()
-            .with_timezone(chrono::Utc)
-            .with_cron_job_type()
-            .with_schedule(schedule.as_str())?
-            .with_run_async(Box::new(move |_, _| {
-                for bell in &bells {
-                    bell.ring();
-                }
-                Box::pin(std::future::ready(()))
-            }))
-            .build()?;
-        scheduler.add(job).await?;
+/// Rings all bells when a schedule says so. The clock is looked at again and again: it may be set meanwhile.
+async fn ring_on_schedule(world: &World, bells: &[Bell]) {
+    let mut schedules = Bells::new(world.settings.schedules.clone(), host_time());
+    loop {
+        let (has_rung, sleep) = schedules.listen(host_time());
+        if has_rung {
+            bells.iter().for_each(Bell::ring);
+        }
+        if !pause(&world.stop, sleep.to_std().unwrap_or_default()).await {
+            return;
+        }
     }
-    scheduler.start().await?;
-    Ok(scheduler)
 }
 
 /// Does what is due whenever the bell rang. A project whose key the vendor refused rests for a while.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{pause, permits::Permits};
 use crate::{
     client::{Gate, GateClosed},
-    domain::{Lane, ProjectName, ReadNumber, Spending},
+    domain::{CallRate, Lane, ProjectName, ReadNumber, Spending},
     planner::Budget,
     warehouse::{Block, Remedy, Warehouse, WarehouseError},
 };
@@ -57,10 +57,10 @@ impl LaneGate {
         stop: CancellationToken,
         project: ProjectName,
         lane: Lane,
-        calls_per_second: u32,
+        rate: CallRate,
         budget: Budget,
     ) -> Self {
-        let permits = Mutex::new(Permits::new(calls_per_second));
+        let permits = Mutex::new(Permits::new(rate));
         Self { warehouse, stop, project, lane, budget, permits, not_made: AtomicU32::new(0) }
     }
 

@@ -98,7 +98,7 @@ impl Project {
     ) -> Result<Self, SettingsError> {
         let stream = settings.kind.stream();
         let gate = |lane| {
-            let (rate, budget) = (settings.calls_per_second, settings.budget);
+            let (rate, budget) = (settings.rate, settings.budget);
             let (warehouse, stop) = (warehouse.clone(), stop.clone());
             Arc::new(LaneGate::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
         };

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::warehouse::{Block, Unused};
+use crate::{
+    domain::CallRate,
+    warehouse::{Block, Unused},
+};
 
 /// A block holds at most a second's calls and never more than this: what a crash loses, and what others wait for.
 const BLOCK_MAX: u32 = 250;
@@ -31,13 +34,10 @@ struct Held {
 }
 
 impl Permits {
-    /// Holds nothing yet; 0 calls a second: no limit.
-    pub(super) fn new(calls_per_second: u32) -> Self {
-        let (size_max, interval) = match calls_per_second {
-            0 => (BLOCK_MAX, Duration::ZERO),
-            rate => (rate.min(BLOCK_MAX), Duration::from_secs(1) / rate),
-        };
-        Self { held: None, next_size: 1, size_max, interval }
+    /// Holds nothing yet.
+    pub(super) fn new(rate: CallRate) -> Self {
+        let size_max = rate.calls_a_second().map_or(BLOCK_MAX, |calls| calls.min(BLOCK_MAX));
+        Self { held: None, next_size: 1, size_max, interval: rate.interval() }
     }
 
     /// From one call to the next.
@@ -101,11 +101,15 @@ mod tests {
         }
     }
 
+    fn permits(calls_per_second: f64) -> Permits {
+        Permits::new(CallRate::per_second(calls_per_second))
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn calls_are_paced_from_the_blocks_start_on() {
-        let (mut permits, now) = (Permits::new(5), Instant::now());
+        let (mut permits, now) = (permits(5.0), Instant::now());
         assert_eq!(permits.use_one(now), None);
         permits.hold(&block(3, 4), now);
         let slots: Vec<_> = (0..4).map(|_| permits.use_one(now)).collect();
@@ -114,8 +118,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_of_less_than_one_a_second_is_kept_with_blocks_of_one() {
+        let (mut permits, now) = (permits(0.4), Instant::now());
+        for turn in 0..3 {
+            assert_eq!(permits.next_size(), 1, "{turn}");
+            permits.hold(&block(1, 0), now);
+            assert_eq!((permits.use_one(now), permits.use_one(now)), (Some(now), None));
+            assert_eq!(permits.let_go(), None);
+        }
+        assert_eq!(permits.interval(), Duration::from_millis(2500));
+    }
+
+    #[test]
     fn stale_calls_are_given_back_and_the_next_block_is_smaller() {
-        let (mut permits, now) = (Permits::new(5), Instant::now());
+        let (mut permits, now) = (permits(5.0), Instant::now());
         permits.hold(&block(5, 0), now);
         assert!(permits.use_one(now + 2 * SECOND).is_some());
         assert!(permits.use_one(now + 2 * SECOND).is_some());
@@ -128,8 +144,8 @@ mod tests {
 
     #[test]
     fn blocks_double_while_they_are_used_up_and_hold_a_second_at_most() {
-        for (rate, max) in [(5, 5), (100_000, 250), (0, 250)] {
-            let (mut permits, now) = (Permits::new(rate), Instant::now());
+        for (rate, max) in [(5.0, 5), (100_000.0, 250), (0.0, 250)] {
+            let (mut permits, now) = (permits(rate), Instant::now());
             let mut sizes = Vec::new();
             for _ in 0..12 {
                 sizes.push(permits.next_size());
@@ -144,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_was_not_made_can_be_used_again() {
-        let (mut permits, now) = (Permits::new(0), Instant::now());
+        let (mut permits, now) = (permits(0.0), Instant::now());
         permits.hold(&block(1, 0), now);
         assert!(permits.use_one(now).is_some());
         permits.put_back(1);

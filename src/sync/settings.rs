@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     client,
-    domain::{Day, Kind, ProjectName},
+    domain::{CallRate, Day, Kind, ProjectName, Schedule},
     planner,
     warehouse::{DeletionRules, DetailMode, RawStorage},
 };
@@ -23,8 +23,8 @@ pub struct Settings {
     /// How long a run goes on trying what may pass by itself. The daemon has no patience with the vendor, since the next
     /// bell tries again, and endless patience with PostgreSQL.
     pub patience: Duration,
-    /// When the daemon looks for work: cron expressions with six fields, UTC.
-    pub schedules: Vec<String>,
+    /// When the daemon looks for work.
+    pub schedules: Vec<Schedule>,
     /// A blocked project is looked at again after this time, by the daemon.
     pub blocked_retry: Duration,
 }
@@ -38,8 +38,8 @@ pub struct ProjectSettings {
     pub kind: Kind,
     /// How to reach the API.
     pub client: client::Settings,
-    /// HTTP attempts a second, over all lanes and processes; 0: no limit.
-    pub calls_per_second: u32,
+    /// HTTP attempts a second, over all lanes and processes.
+    pub rate: CallRate,
     /// HTTP attempts a UTC day, and how the lanes share them.
     pub budget: planner::Budget,
     /// Windows read at a time, at least 1.

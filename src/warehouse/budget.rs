@@ -12,7 +12,8 @@ use crate::domain::{ByLane, Day, Grant, Lane, ProjectName, Spending, Spent};
 /// Days whose counts are kept.
 const DAYS_KEPT: i32 = 40;
 
-/// Calls are given out at most so far ahead. More would mean that the clock was set back.
+/// Calls are given out at most so far ahead, or two calls where those are further apart. More would mean that the clock was
+/// set back.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 
 const TAKING: &str = "taking calls out of the budget";
@@ -84,7 +85,7 @@ impl Warehouse {
         }
         let spending = read_spending(&mut transaction, project, rate.now).await?;
         let grant = decide(&spending);
-        let start = rate.free_at.clamp(rate.now, rate.now + AHEAD_MAX);
+        let start = rate.free_at.clamp(rate.now, rate.now + AHEAD_MAX.max(interval * 2));
         if grant.calls > 0 {
             let calls = i32::try_from(grant.calls).unwrap_or(i32::MAX);
             sqlx::query!(

@@ -62,7 +62,17 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
         ("[database]\nurl = \"postgres://u:sekret@/warehouse\"\n", "postgres://USER"),
         ("[database]\nurl_file = \"/nowhere/url\"\n", "database.url"),
         ("[database]\nurl_credential = \"../url\"\n", "database.url_credential"),
-        ("[database\n", "TOML"),
+        ("[client]\ncalls_per_second = 0.001\n", "`client.calls_per_second` must be at least 0.01"),
+        ("[client]\ncalls_per_second = nan\n", "client.calls_per_second"),
+        ("[budget]\ncalls_per_day = 0.4\n", "`budget.calls_per_day` must be a whole number"),
+        ("[sync]\ndetail_workers = true\n", "`sync.detail_workers` must be a whole number"),
+        ("[database\n", "is not TOML: see line 1, column 10"),
+        (
+            "[project.main]\nkind = \"idcheck\"\napi_key = \"sekret\n",
+            "is not TOML: see line 3, column",
+        ),
+        ("[database]\nurl = postgres://u:sekret@db/w\n", "is not TOML: see line 2, column"),
+        ("[database]\nurl = \"a\"\nurl = \"sekret\"\n", "is not TOML: see line 3, column"),
     ] {
         let with_project =
             if text.contains("[project.") { text.to_owned() } else { format!("{text}{PROJECT}") };
@@ -86,6 +96,8 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
         ("sync.sinse", "2025-01-01", "sinse"),
         ("sync.since", "sekret", "sync.since"),
         ("client.page_size", "sekret", "client.page_size"),
+        ("client.page_size", "0.4", "`client.page_size` must be a whole number"),
+        ("budget.calls_per_day", "on", "`budget.calls_per_day` must be a whole number"),
         ("project.main.kind", "sekret", "project.main.kind"),
         ("project.main.api_key_file", "/nowhere/key", "project.main.api_key"),
     ] {

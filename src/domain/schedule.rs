@@ -1,0 +1,123 @@
+//! When the daemon looks for work.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds},
+};
+
+/// Whoever asks after a longer sleep is told of one ring, and not of each that was slept over.
+const LOOKS_AT_LEAST_EVERY: TimeDelta = TimeDelta::seconds(10);
+
+/// A cron expression with six fields, seconds first, in UTC.
+#[derive(Debug, Clone)]
+pub struct Schedule(Cron);
+
+/// Why a text is no schedule; the text is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSchedule {
+    /// It cannot be read.
+    #[error("a schedule has six fields, seconds first, such as \"0 */5 * * * *\"")]
+    Unreadable,
+    /// No time fits it, such as the thirtieth of February.
+    #[error("a schedule never comes round, like one of the 30th of February")]
+    NeverRings,
+}
+
+impl FromStr for Schedule {
+    type Err = InvalidSchedule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
+        let parser = CronParser::builder().seconds(Seconds::Required).build();
+        let cron = parser.parse(text).map_err(|_unreadable| InvalidSchedule::Unreadable)?;
+        let schedule = Self(cron);
+        let rings = schedule.next(DateTime::UNIX_EPOCH).is_some();
+        rings.then_some(schedule).ok_or(InvalidSchedule::NeverRings)
+    }
+}
+
+impl Schedule {
+    /// The first time after this one.
+    fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.0.find_next_occurrence(&after, false).ok()
+    }
+}
+
+/// Tells what time has rung, looked at now and then, whatever steps the clock makes.
+#[derive(Debug)]
+pub struct Bells {
+    schedules: Vec<Schedule>,
+    heard: DateTime<Utc>,
+}
+
+impl Bells {
+    /// Listens from now on.
+    pub fn new(schedules: Vec<Schedule>, now: DateTime<Utc>) -> Self {
+        Self { schedules, heard: now }
+    }
+
+    /// Whether a bell has rung since the last look, and how long to sleep until the next one.
+    ///
+    /// A clock that was set back is listened to from there on: its bells ring again. One that was set ahead has rung.
+    pub fn listen(&mut self, now: DateTime<Utc>) -> (bool, TimeDelta) {
+        let heard = self.heard.min(now);
+        let has_rung = self.next(heard).is_some_and(|at| at <= now);
+        self.heard = now;
+        let next = self.next(now).map_or(LOOKS_AT_LEAST_EVERY, |at| at - now);
+        (has_rung, next.clamp(TimeDelta::milliseconds(1), LOOKS_AT_LEAST_EVERY))
+    }
+
+    fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.schedules.iter().filter_map(|schedule| schedule.next(after)).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64, second: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(minute * 60 + second)
+    }
+
+    #[test]
+    fn a_schedule_has_six_fields_and_comes_round() {
+        for (text, expected) in [
+            ("0 */5 * * * *", Ok(())),
+            ("30 0 3 1 * *", Ok(())),
+            ("*/5 * * * *", Err(InvalidSchedule::Unreadable)),
+            ("every now and then", Err(InvalidSchedule::Unreadable)),
+            ("", Err(InvalidSchedule::Unreadable)),
+            ("0 0 0 30 2 *", Err(InvalidSchedule::NeverRings)),
+        ] {
+            assert_eq!(text.parse::<Schedule>().map(drop), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bells_ring_on_time_and_whatever_the_clock_does() {
+        let schedules = vec!["0 */5 * * * *".parse().unwrap(), "0 2 * * * *".parse().unwrap()];
+        let mut bells = Bells::new(schedules, at(0, 30));
+        for (now, has_rung, sleeps) in [
+            (at(0, 30), false, 10),
+            (at(1, 57), false, 3),
+            (at(2, 0), true, 10),
+            (at(2, 1), false, 10),
+            // Slept over two of them: one ring.
+            (at(11, 0), true, 10),
+            // Set back by an hour and some: silent until the next one there.
+            (at(-60, 58), false, 10),
+            (at(-55, 0), true, 10),
+            // Set ahead by days.
+            (at(9000, 1), true, 10),
+            (at(9001, 55), false, 5),
+            (at(9004, 55), true, 5),
+            (at(9005, 0), true, 10),
+        ] {
+            let (rang, sleep) = bells.listen(now);
+            assert_eq!((rang, sleep.num_seconds()), (has_rung, sleeps), "{now}");
+        }
+    }
+}
