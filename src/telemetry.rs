@@ -19,13 +19,15 @@ pub fn init(
     let filter =
         EnvFilter::builder().parse(filter).map_err(|error| InvalidFilter(error.to_string()))?;
     // These tell of every connection and statement; below warn they would print what the program keeps to itself.
-    let filter = ["hyper", "reqwest", "sqlx", "rustls", "h2", "tokio_cron_scheduler"]
+    let filter = ["hyper", "reqwest", "sqlx", "rustls", "h2"]
         .into_iter()
         .filter_map(|noisy| format!("{noisy}=warn").parse().ok())
         .fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
+        // They would go to stderr with a macro that panics where it cannot be written.
+        .log_internal_errors(false)
         .with_ansi(is_terminal);
     // A second set-up in one process, as in tests, changes nothing.
     let _already_set = match format {

@@ -25,6 +25,8 @@ pub(super) enum ExitStatus {
     Blocked,
     /// A fault of ours.
     Fault,
+    /// What was to be printed could not be written.
+    OutputLost,
     /// Stopped from outside; start again.
     Interrupted,
     /// Configuration or rights.
@@ -40,6 +42,7 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Partial => 65,
             ExitStatus::Blocked => 69,
             ExitStatus::Fault => 70,
+            ExitStatus::OutputLost => 74,
             ExitStatus::Interrupted => 75,
             ExitStatus::Config => 78,
         })

@@ -56,7 +56,7 @@ struct Global {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status, verify) or not there (fetch, \
-    raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 75 interrupted, start again; 78 configuration or rights.";
+    raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 74 the output could not be written; 75 interrupted, start again; 78 configuration or rights.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -71,10 +71,11 @@ enum Command {
     Status(status::StatusOptions),
     /// Check configuration, database and keys, and what the API does with each key.
     ///
-    /// Each key is tried, and compared with the account that its project is bound to; about six calls a project find out what the vendor's pages leave open: how dates are written,
-    /// the order of lists, which days a filter includes, how large a page may be, what lists leave out. That is kept where
-    /// the schema is up to date, and the calls count in the budget; nothing else is written. What the API did otherwise at
-    /// the last check is shown, and ends this one with 1, once.
+    /// Each key is tried, and compared with the account that its project is bound to; about eight calls a project find out
+    /// what the vendor's pages leave open: how dates are written, the order of lists, which days a filter includes, how
+    /// large a page may be, what lists leave out, and whether `request_type=aml` fills it. That is kept where the schema
+    /// is up to date, and the calls count in the budget; nothing else is written. What the API did otherwise at the last
+    /// check is shown, and ends this one with 1, once.
     Check,
     /// Read single records now, into the warehouse.
     Fetch(fetch::FetchOptions),
@@ -148,10 +149,16 @@ pub fn main() -> ExitCode {
             return ExitStatus::Fault.into();
         }
     };
-    let status = runtime.block_on(dispatch(cli)).unwrap_or_else(|failed| {
+    let mut status = runtime.block_on(dispatch(cli)).unwrap_or_else(|failed| {
         print::talk(&format!("argos-sync: {failed}"));
         failed.status
     });
+    if let Some(kind) = print::lost() {
+        print::talk(&format!("argos-sync: the output could not be written: {kind}"));
+        if status == ExitStatus::Done {
+            status = ExitStatus::OutputLost;
+        }
+    }
     // What still runs is a request in flight or a second signal's task; nothing that has to end well.
     runtime.shutdown_background();
     status.into()

@@ -1,14 +1,17 @@
 //! The only door for output: data to stdout, talk to stderr. A progress bar steps aside for both.
 
 use std::{
-    io::{self, IsTerminal as _, Write},
+    io::{self, ErrorKind, IsTerminal as _, Write},
     sync::OnceLock,
 };
 
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Prints data. A reader that has gone away is no fault of ours.
+/// Why output was lost, the first time.
+static LOST: OnceLock<ErrorKind> = OnceLock::new();
+
+/// Prints data. A reader that has gone away is no fault of ours; other losses are told at the end ([`lost`]).
 pub(super) fn data(text: &str) {
     write(text.as_bytes());
 }
@@ -22,8 +25,17 @@ pub(super) fn bytes(bytes: &[u8]) {
 fn write(bytes: &[u8]) {
     bars().suspend(|| {
         let mut stdout = io::stdout().lock();
-        let _reader_gone = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let _first = LOST.set(error.kind());
+        }
     });
+}
+
+/// Why data could not be printed; `None`: it was, or nobody read it any more.
+pub(super) fn lost() -> Option<ErrorKind> {
+    LOST.get().copied()
 }
 
 /// Prints a line for people.
@@ -58,12 +70,13 @@ impl MakeWriter<'_> for Talk {
 
 impl Write for Talk {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        bars().suspend(|| io::stderr().lock().write_all(line))?;
+        // A log that cannot be written ends nothing, and there is no other place to tell it.
+        let _lost = bars().suspend(|| io::stderr().lock().write_all(line));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().lock().flush()
+        Ok(())
     }
 }
 

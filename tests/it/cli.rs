@@ -8,7 +8,7 @@ use argos_sync::simulator::{Knobs, UnknownId};
 use serde_json::Value;
 
 use crate::{
-    evidence::ended_within,
+    evidence::{ended_within, terminate},
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
@@ -108,7 +108,7 @@ async fn the_documented_exit_codes_are_those_that_the_tests_prove() {
         .split(|char: char| !char.is_ascii_digit())
         .filter_map(|number| number.parse().ok())
         .collect();
-    assert_eq!(codes, [0, 1, 2, 65, 69, 70, 75, 78]);
+    assert_eq!(codes, [0, 1, 2, 65, 69, 70, 74, 75, 78]);
 }
 
 #[tokio::test]
@@ -169,12 +169,21 @@ async fn the_daemon_and_once_need_to_know_how_far_back() {
 }
 
 #[tokio::test]
-async fn schedules_that_are_none_end_the_daemon_with_78() {
+async fn schedules_that_are_none_or_never_ring_are_named_with_78() {
     let world = World::new(0, 0).await;
-    world.configure("[sync]\nsince = \"2025-01-01\"\nschedules = [\"every now and then\"]\n");
-    let ran = world.run(&["run"]).await;
-    assert_eq!(ran.code(), 78, "{ran:?}");
-    assert!(ran.stderr.contains("sync.schedules"), "{ran:?}");
+    for (schedules, named) in [
+        ("[\"every now and then\"]", "has six fields"),
+        ("[\"0 */5 * * * *\", \"0 0 0 30 2 *\"]", "never comes round"),
+        ("[]", "would never look for work"),
+    ] {
+        world.configure(&format!("[sync]\nsince = \"2025-01-01\"\nschedules = {schedules}\n"));
+        for command in ["run", "check"] {
+            let ran = world.run(&[command]).await;
+            assert_eq!(ran.code(), 78, "{ran:?}");
+            assert!(ran.stderr.contains("`sync.schedules`: "), "{ran:?}");
+            assert!(ran.stderr.contains(named), "{ran:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -404,6 +413,34 @@ async fn a_reader_that_goes_away_is_no_fault() {
     drop(program.stdout.take());
     let ran = ended_within(Duration::from_mins(1), program).await;
     assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""), "{ran:?}");
+}
+
+#[tokio::test]
+async fn output_that_cannot_be_written_is_an_error_and_a_log_that_cannot_is_none() {
+    let world = World::new(20, 0).await;
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
+    let backfill = ["--log", "debug", "run", "--backfill", ALL_DAYS, "--project", "main"];
+    let program = world.command(&backfill).stderr(full()).spawn().expect("it runs");
+    let ran = ended_within(Duration::from_mins(1), program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number("select count(*) from argos.submission").await, 20);
+    let program = world.command(&["status"]).stdout(full()).spawn().expect("it runs");
+    let ran = ended_within(Duration::from_mins(1), program).await;
+    assert_eq!(ran.code(), 74, "{ran:?}");
+    assert!(ran.stderr.contains("the output could not be written"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
+    let world = World::new(20, 0).await;
+    let settings = [("sync.since", "2025-01-01"), ("sync.schedules", "* * * * * *")];
+    let mut daemon = world.start_with(&settings, &["--log", "debug", "run", "--project", "main"]);
+    drop(daemon.stderr.take());
+    world.until("select count(*) > 2 from argos_sync.run where ended_at is not null").await;
+    assert!(daemon.try_wait().expect("it can be asked").is_none(), "it still runs");
+    terminate(&daemon).await;
+    let ended = ended_within(Duration::from_mins(1), daemon).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
 }
 
 #[tokio::test]
