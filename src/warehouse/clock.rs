@@ -130,7 +130,15 @@ async fn take_back(
         "with
          -- The epoch: never read, and still a day that the warehouse holds.
          days as (update argos_sync.coverage set as_of = 'epoch' where as_of > $1),
-         lists as (update argos_sync.project set unfiltered_as_of = null where unfiltered_as_of > $1),
+         projects as (
+            update argos_sync.project
+            set unfiltered_as_of = case when unfiltered_as_of <= $1 then unfiltered_as_of end,
+                cycle_started_at = least(cycle_started_at, $1)
+            where unfiltered_as_of > $1 or cycle_started_at > $1),
+         -- What a person decided is as good as long as it would have been.
+         decisions as (
+            update argos_sync.deletion_decision
+            set decided_at = $1, until_at = until_at - make_interval(secs => $2) where decided_at > $1),
          passes as (
             update argos_sync.pass set state = 'dropped', ended_at = $1, last_error = 'the clock was set back'
             where state = 'open' and (started_at > $1 or moved_at > $1)),

@@ -153,3 +153,25 @@ async fn clocks_that_agree_are_not_mentioned() {
         assert!(!ran.stdout.contains("clock"), "{ran:?}");
     }
 }
+
+#[tokio::test]
+async fn the_slow_cycle_of_single_calls_does_not_wait_for_the_wrong_time_either() {
+    let world = World::new(40, 0).await;
+    world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
+    let once = async || {
+        let settings = [SINCE[0], ("audit.detail_cycle_days", "4")];
+        let ran = world.run_with(&settings, &["run", "--once", "--project", "main"]).await;
+        assert_eq!(ran.code(), 0, "{ran:?}");
+    };
+    let mut clock = Clock::replace(&world.pool, "2025-05-12 12:00:00Z").await;
+    once().await;
+    // It is the twelfth of April.
+    clock.set(at("2025-04-12T12:00:00Z")).await;
+    for _ in 0..6 {
+        once().await;
+        clock.forward(24 * 60).await;
+    }
+    let unread = "select count(*) from argos.submission
+        where detail_read_at not between '2025-04-12 12:00:00Z' and argos_sync.clock()";
+    assert_eq!(world.number(unread).await, 0);
+}
