@@ -31,7 +31,7 @@ pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
         "create table if not exists public.last_known (number bigint generated always as identity,
             stream text, id text collate \"C\", item jsonb, is_marked boolean, is_lax boolean);
          insert into public.last_known (stream, id, item, is_marked, is_lax)
-         select given.stream, given.id, item, {IS_MARKED}, not exists (
+         select given.stream, given.id, item, {IS_MARKED}, {IS_MARKED} or not exists (
             select from argos_sync.record as held
             where held.stream = given.stream and held.id = given.id and (detail_no is not null or held.stream = 'faceauth'))
          from (values ('{stream}', '{id}', '{item}'::jsonb)) as given (stream, id, item)
