@@ -1,6 +1,9 @@
 //! Sets logging up. Log lines name projects, windows and counts; never a person, a key or an address with a query.
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::config::LogFormat;
 
@@ -18,21 +21,18 @@ pub fn init(
 ) -> Result<(), InvalidFilter> {
     let filter =
         EnvFilter::builder().parse(filter).map_err(|error| InvalidFilter(error.to_string()))?;
-    // These tell of every connection and statement; below warn they would print what the program keeps to itself.
-    let filter = ["hyper", "reqwest", "sqlx", "rustls", "h2"]
-        .into_iter()
-        .filter_map(|noisy| format!("{noisy}=warn").parse().ok())
-        .fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
         // They would go to stderr with a macro that panics where it cannot be written.
         .log_internal_errors(false)
         .with_ansi(is_terminal);
+    // Libraries print statements, addresses and what servers say, PostgreSQL's notices too: none of it is for a log (I8).
+    let own = filter_fn(|line| line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME")));
     // A second set-up in one process, as in tests, changes nothing.
     let _already_set = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_target(false).finish().with(own).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(own).try_init(),
     };
     Ok(())
 }

@@ -183,3 +183,28 @@ async fn what_postgresql_says_of_a_row_is_not_repeated() {
         nothing_personal_shows(&world, &ran, &identifiers).await;
     }
 }
+
+#[tokio::test]
+async fn no_text_of_a_library_or_of_postgresql_is_logged() {
+    let world = World::new(20, 0).await;
+    let ran = world.run(&["migrate"]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    // A trigger or function of a site may say anything.
+    sqlx::raw_sql(
+        "create or replace function argos_sync.clock() returns timestamptz language plpgsql volatile as $$
+         begin
+            raise warning 'Ada Lovelace was born in London';
+            return clock_timestamp();
+         end $$",
+    )
+    .execute(&world.pool)
+    .await
+    .expect("a clock that talks");
+    for filter in ["info", "trace", "warn,sqlx=trace"] {
+        let ran =
+            world.run(&["--log", filter, "run", "--backfill", ALL_DAYS, "--project", "main"]).await;
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        assert!(!ran.stderr.contains("Lovelace"), "{filter}: {ran:?}");
+        assert!(!ran.stderr.contains("select "), "{filter}: {ran:?}");
+    }
+}
