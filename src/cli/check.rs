@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
-    warehouse::{KnownProject, SchemaState},
+    warehouse::{KnownProject, Protection, SchemaState},
 };
 
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
@@ -39,7 +39,7 @@ impl Gate for Unordered {
 /// Checks all, and says what is wrong.
 pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
     well("configuration");
-    let opened = match open::database(config).await {
+    let opened = match open::unreached(config).await {
         Ok(opened) => opened,
         Err(failed) => {
             wrong("database", &failed.to_string(), "");
@@ -63,6 +63,13 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
 
 /// Returns whether all is well, and whether findings can be kept.
 async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
+    if let Err(error) = opened.warehouse.reach(open::REACH_TIME).await {
+        wrong("database", &error.to_string(), error.advice());
+        return (false, false);
+    }
+    if let Protection::Less(less) = opened.warehouse.protection() {
+        print::data(&format!("warn   database: {}\n", less.warning()));
+    }
     let state = match opened.warehouse.schema_state().await {
         Ok(state) => state,
         Err(error) => {

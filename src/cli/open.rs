@@ -6,9 +6,12 @@ use super::exit::{ExitStatus, Failed};
 use crate::{
     config::Config,
     sync::{Project, World},
-    warehouse::{SchemaState, Warehouse, WarehouseError},
+    warehouse::{Protection, SchemaState, Warehouse, WarehouseError},
 };
 use tokio_util::sync::CancellationToken;
+
+/// A server that does not answer within this is not there.
+pub(super) const REACH_TIME: Duration = Duration::from_secs(10);
 
 /// Connections get so long to close.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -39,15 +42,33 @@ impl Opened {
     }
 }
 
-/// Opens the database, whatever its schema.
+/// Opens the database, whatever its schema, and makes sure that it answers.
 pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
+    let opened = unreached(config).await?;
+    match opened.warehouse.reach(REACH_TIME).await {
+        Ok(()) => Ok(opened),
+        Err(error) => {
+            opened.close().await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Opens the database without looking whether it answers; the embedded one does.
+pub(super) async fn unreached(config: &Config) -> Result<Opened, Failed> {
     match &config.database.url {
         None => embedded(config).await,
-        Some(url) => Ok(Opened {
-            warehouse: Warehouse::new(&config.database.at(url.clone()))?,
-            #[cfg(feature = "embedded")]
-            server: None,
-        }),
+        Some(url) => {
+            let warehouse = Warehouse::new(&config.database.at(url.clone()))?;
+            if let Protection::Less(less) = warehouse.protection() {
+                tracing::warn!("{}", less.warning());
+            }
+            Ok(Opened {
+                warehouse,
+                #[cfg(feature = "embedded")]
+                server: None,
+            })
+        }
     }
 }
 

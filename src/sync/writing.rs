@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::World;
-use crate::warehouse::{Remedy, WarehouseError};
+use crate::warehouse::{Remedy, Unreachable, WarehouseError};
 
 /// Once the program has to end, PostgreSQL gets so long to take what was received: once, whoever asks. With what else
 /// there is to end, the program ends within ten seconds.
@@ -37,7 +37,7 @@ pub(super) async fn insist<T>(
                 Ok(Err(error)) => error,
                 Err(_elapsed) => WarehouseError::Connection {
                     doing: "waiting for PostgreSQL",
-                    kind: "no answer in time".to_owned(),
+                    cause: Unreachable::Silent,
                 },
             };
             if error.remedy() != Remedy::Retry || !is_patient(world) {

@@ -1,15 +1,17 @@
 //! What can go wrong in the warehouse, and what to do then.
 
+use super::{address::AddressError, unreachable::Unreachable};
+
 /// A failure of the warehouse. Never holds PostgreSQL's own text, which quotes the data (I8).
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
     /// The database could not be reached, or the connection broke.
-    #[error("{doing}: no connection to PostgreSQL ({kind})")]
+    #[error("{doing}: no connection to PostgreSQL ({cause})")]
     Connection {
         /// What was being done.
         doing: &'static str,
-        /// The kind of failure, in a word or two.
-        kind: String,
+        /// Why, as far as it shows.
+        cause: Unreachable,
     },
     /// PostgreSQL refused a statement.
     #[error("{doing}: PostgreSQL answered SQLSTATE {sqlstate}{}", constraint.as_ref().map(|name| format!(" (constraint `{name}`)")).unwrap_or_default())]
@@ -22,8 +24,8 @@ pub enum WarehouseError {
         constraint: Option<String>,
     },
     /// What should say where the database is does not.
-    #[error("`database.url` is no address of a PostgreSQL database")]
-    NoUrl,
+    #[error("{0}")]
+    Address(AddressError),
     /// The program had to end before PostgreSQL took what there was to write.
     #[error("the program had to end before PostgreSQL answered")]
     NoTime,
@@ -95,13 +97,13 @@ impl WarehouseError {
                 sqlstate: fault.code().map_or_else(|| "unknown".to_owned(), Into::into),
                 constraint: fault.constraint().map(Into::into),
             },
-            sqlx::Error::Io(fault) => Self::Connection { doing, kind: fault.kind().to_string() },
-            sqlx::Error::Tls(_) => Self::Connection { doing, kind: "TLS failure".to_owned() },
-            sqlx::Error::PoolTimedOut => {
-                Self::Connection { doing, kind: "no answer in time".to_owned() }
+            sqlx::Error::Io(fault) => Self::Connection { doing, cause: Unreachable::of_io(fault) },
+            sqlx::Error::Tls(fault) => {
+                Self::Connection { doing, cause: Unreachable::of_tls(&**fault) }
             }
+            sqlx::Error::PoolTimedOut => Self::Connection { doing, cause: Unreachable::Silent },
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
-                Self::Connection { doing, kind: "connection closed".to_owned() }
+                Self::Connection { doing, cause: Unreachable::Closed }
             }
             _ => Self::Shape { doing },
         }
@@ -124,7 +126,7 @@ impl WarehouseError {
             },
             Self::PageGone | Self::ServerChanged => Remedy::ReadAgain,
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
-            Self::NoUrl
+            Self::Address(_)
             | Self::NewerSchema
             | Self::OlderSchema
             | Self::OldServer { .. }
@@ -142,7 +144,7 @@ impl WarehouseError {
     /// Whether rights or schema of the database are at fault, and not the program.
     pub fn is_of_setup(&self) -> bool {
         match self {
-            Self::NoUrl
+            Self::Address(_)
             | Self::NewerSchema
             | Self::OlderSchema
             | Self::OldServer { .. }
@@ -169,9 +171,7 @@ impl WarehouseError {
     /// The next step, as a sentence for the operator.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::Connection { .. } => {
-                "check `database.url` and whether PostgreSQL runs; argos-sync goes on by itself once it answers"
-            }
+            Self::Connection { cause, .. } => cause.advice(),
             Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
                 "42501" => {
                     "grant the role of `database.url` the rights on the schemas argos, argos_pii, argos_raw and argos_sync"
@@ -182,11 +182,21 @@ impl WarehouseError {
                 "08P01" | "42P05" | "26000" => {
                     "a pooler seems to be in between: use its session mode, see \"Poolers\" in README.md"
                 }
+                "53300" => {
+                    "raise `max_connections` of the server or the limit of the role or database, or lower `database.connections_max`"
+                }
+                "25006" => {
+                    "the server takes no writes, as a standby or after a failover: let `database.url` name the one that does; argos-sync goes on by itself once it writes"
+                }
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },
-            Self::NoUrl => {
+            Self::Address(AddressError::Unreadable) => {
                 "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
+            }
+            Self::Address(AddressError::Unsupported(_)) => "leave it out of `database.url`",
+            Self::Address(AddressError::Unknown) => {
+                "leave it out of `database.url`; in a password, write & as %26 and # as %23"
             }
             Self::PageGone | Self::ServerChanged => "nothing to do: the same is asked for again",
             Self::NoTime => "start again: work goes on from the last page that was stored",

@@ -6,6 +6,7 @@
 
 mod absence;
 mod account;
+mod address;
 mod array;
 mod backfill;
 mod blocked;
@@ -62,6 +63,7 @@ mod sparse;
 mod statements;
 mod store;
 mod tables;
+mod unreachable;
 mod usual;
 mod verdict;
 mod verify;
@@ -69,7 +71,7 @@ mod verify;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -77,6 +79,7 @@ use sqlx::{
 
 pub use absence::{Count, DeletionRules};
 pub use account::{Binding, FirstKey, KeyProof};
+pub use address::{AddressError, LessThanFull, Protection};
 pub use backfill::Backfill;
 pub use blocked::BlockedDay;
 pub use body::RawStorage;
@@ -113,6 +116,7 @@ pub use sparse::{Draw, Drawn, SparseReport};
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;
+pub use unreachable::Unreachable;
 pub use verify::{Chunk, Found, Verified};
 
 use self::numbers::KnownServer;
@@ -191,18 +195,17 @@ pub struct Warehouse {
     /// Where items are written. A pool lends its connections in turn, and for each that writes PostgreSQL makes all plans anew
     /// and maps all tables: so only some of them do.
     writers: PgPool,
+    options: PgConnectOptions,
+    protection: Protection,
     server: KnownServer,
 }
 
 impl Warehouse {
     /// Prepares connections; the first is made when it is needed.
     pub fn new(settings: &Settings) -> Result<Self, WarehouseError> {
-        let options: PgConnectOptions = settings
-            .url
-            .expose_secret()
-            .parse()
-            // What is wrong with it may quote the password.
-            .map_err(|_unparsable: sqlx::Error| WarehouseError::NoUrl)?;
+        let is_mode_given = std::env::var_os("PGSSLMODE").is_some();
+        let (options, protection) =
+            address::read(&settings.url, is_mode_given).map_err(WarehouseError::Address)?;
         // sqlx would log statements; the program logs what it does itself.
         let options = options
             .application_name("argos-sync")
@@ -222,7 +225,23 @@ impl Warehouse {
         let others_max = settings.connections_max / 2;
         let writers = pool(settings.connections_max - others_max);
         let pool = if others_max == 0 { writers.clone() } else { pool(others_max) };
-        Ok(Self { pool, writers, server: KnownServer::default() })
+        Ok(Self { pool, writers, options, protection, server: KnownServer::default() })
+    }
+
+    /// How far the way to the database is protected.
+    pub fn protection(&self) -> Protection {
+        self.protection
+    }
+
+    /// Connects once, and says why not. A pool tries again for as long as it may wait, and tells no cause then.
+    pub async fn reach(&self, time_max: Duration) -> Result<(), WarehouseError> {
+        let doing = "connecting";
+        let connecting = PgConnection::connect_with(&self.options);
+        let connected = tokio::time::timeout(time_max, connecting).await;
+        let silent = |_elapsed| WarehouseError::Connection { doing, cause: Unreachable::Silent };
+        let connection = connected.map_err(silent)?.map_err(WarehouseError::database(doing))?;
+        let _closing = tokio::time::timeout(time_max, connection.close()).await;
+        Ok(())
     }
 
     /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).

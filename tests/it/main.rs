@@ -54,6 +54,7 @@ mod server;
 mod since;
 mod sparse;
 mod sync;
+mod tls;
 mod truth;
 mod undated;
 mod verify;

@@ -1,0 +1,162 @@
+//! Why PostgreSQL could not be reached, as far as it shows: each cause has a sentence and a next step of its own.
+
+use std::{error::Error as StdError, fmt, io::ErrorKind};
+
+use rustls::CertificateError;
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// Nobody listens at that port.
+    Refused,
+    /// No such host.
+    UnknownHost,
+    /// Nothing came back in time.
+    Silent,
+    /// The server closed the connection, or it broke.
+    Closed,
+    /// The server speaks no TLS.
+    NoTls,
+    /// Its certificate is from an authority that this machine does not know.
+    UnknownAuthority,
+    /// Its certificate is for another name.
+    OtherName,
+    /// Its certificate is of X.509 version 1, which has no names.
+    OldCertificate,
+    /// Its certificate has expired, or is not valid yet.
+    Expired,
+    /// A file of certificates or keys cannot be read.
+    CertificateFile,
+    /// A file that the address names is not there or closed to this program: the socket, or one of certificates.
+    NoFile,
+    /// Another failure of TLS.
+    Tls,
+    /// Another failure of the connection.
+    Io(ErrorKind),
+}
+
+impl Unreachable {
+    /// Reads a failure of the connection or of TLS.
+    pub(super) fn of_io(error: &std::io::Error) -> Self {
+        if let Some(certificate) = certificate_error(error) {
+            return certificate;
+        }
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::TimedOut => Self::Silent,
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => Self::NoFile,
+            ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe => Self::Closed,
+            // The resolver's failures have no kind of their own.
+            _ if error.to_string().contains("failed to lookup address information") => {
+                Self::UnknownHost
+            }
+            kind => Self::Io(kind),
+        }
+    }
+
+    /// Reads a failure of TLS.
+    pub(super) fn of_tls(error: &(dyn StdError + 'static)) -> Self {
+        if let Some(certificate) = certificate_error(error) {
+            return certificate;
+        }
+        let text = error.to_string();
+        if text.contains("does not support TLS") {
+            Self::NoTls
+        } else if text.contains("certificate") || text.contains("No such file") {
+            Self::CertificateFile
+        } else {
+            Self::Tls
+        }
+    }
+
+    /// The next step, as a sentence for the operator.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Refused => {
+                "start PostgreSQL, or correct host and port in `database.url`; argos-sync goes on by itself once it answers"
+            }
+            Self::UnknownHost => {
+                "correct the host in `database.url`, or the machine's name service"
+            }
+            Self::Silent => {
+                "check host, port and firewall, and whether connections are free; argos-sync goes on by itself once it answers"
+            }
+            Self::Closed | Self::Io(_) => {
+                "look into the server's log; argos-sync goes on by itself once it answers"
+            }
+            Self::NoTls => {
+                "switch TLS on at the server, or write `sslmode=disable` into `database.url` where nobody can listen"
+            }
+            Self::UnknownAuthority => {
+                "write `sslrootcert=FILE` with the authority's certificate into `database.url`; managed databases offer it for download"
+            }
+            Self::OtherName => {
+                "write the host into `database.url` as the certificate has it, or `sslmode=verify-ca` where certificates name no hosts"
+            }
+            Self::OldCertificate => {
+                "give the server a certificate of version 3 with its name (subjectAltName), such as by `openssl req -x509 -addext`"
+            }
+            Self::Expired => "renew the server's certificate, or correct this machine's clock",
+            Self::CertificateFile => {
+                "correct `sslrootcert`, `sslcert` and `sslkey` in `database.url`: each names a readable file in PEM form"
+            }
+            Self::NoFile => {
+                "correct the socket's directory, `sslrootcert`, `sslcert` or `sslkey` in `database.url`, or their rights"
+            }
+            Self::Tls => {
+                "look into the server's log; `sslmode` and `sslrootcert` in `database.url` decide about TLS"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "nobody listens there",
+            Self::UnknownHost => "no such host",
+            Self::Silent => "no answer in time",
+            Self::Closed => "connection closed",
+            Self::NoTls => "the server speaks no TLS",
+            Self::UnknownAuthority => "the server's certificate is from an unknown authority",
+            Self::OtherName => "the server's certificate is for another host name",
+            Self::OldCertificate => "the server's certificate is of X.509 version 1",
+            Self::Expired => "the server's certificate has expired or is not valid yet",
+            Self::CertificateFile => "a certificate or key of `database.url` cannot be read",
+            Self::NoFile => {
+                "its socket, or a file of certificates, is not there or may not be read"
+            }
+            Self::Tls => "TLS failure",
+            Self::Io(kind) => return kind.fmt(f),
+        })
+    }
+}
+
+/// What the server's certificate lacks, if that is the cause.
+fn certificate_error(error: &(dyn StdError + 'static)) -> Option<Unreachable> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = error.downcast_ref() {
+            return Some(match fault {
+                CertificateError::UnknownIssuer => Unreachable::UnknownAuthority,
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => Unreachable::OtherName,
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => Unreachable::Expired,
+                // The library under it names the version only to who prints it.
+                other if format!("{other:?}").contains("UnsupportedCertVersion") => {
+                    Unreachable::OldCertificate
+                }
+                _ => Unreachable::Tls,
+            });
+        }
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source());
+    }
+    None
+}
