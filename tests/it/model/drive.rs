@@ -300,16 +300,30 @@ impl Model {
                 return Err(format!("{count} rows are left in argos_sync.{table}"));
             }
         }
-        let before = truth::fingerprint(&self.world.pool).await;
+        let before = (truth::fingerprint(&self.world.pool).await, self.submissions_at_rest().await);
         self.round(&[0]).await?;
-        let after = truth::fingerprint(&self.world.pool).await;
-        let is_written =
-            |(one, two): &(&(String, _, _), _)| one != two && !one.0.starts_with("argos_sync.");
-        let written: Vec<_> = before.iter().zip(&after).filter(is_written).collect();
+        let after = (truth::fingerprint(&self.world.pool).await, self.submissions_at_rest().await);
+        let is_written = |(one, two): &(&(String, _, _), _)| {
+            one != two && !one.0.starts_with("argos_sync.") && one.0 != "argos.submission"
+        };
+        let written: Vec<_> = before.0.iter().zip(&after.0).filter(is_written).collect();
+        if before.1 != after.1 {
+            return Err("nothing changed, and rows of argos.submission were written".to_owned());
+        }
         if !written.is_empty() {
             return Err(format!("nothing changed, and rows were written: {written:#?}"));
         }
         Ok(())
+    }
+
+    /// All rows of submissions. Of one that lists with dates do not show, the time of its last single call moves with each walk
+    /// that misses it.
+    async fn submissions_at_rest(&self) -> Option<String> {
+        let sql = "select md5(string_agg((case when unlisted
+                then to_jsonb(held) - '{detail_read_at,change_number}'::text[] else to_jsonb(held) end)::text,
+                ' ' order by submission_id))
+            from argos.submission as held join argos_sync.record on id = submission_id and stream = 'submission'";
+        sqlx::query_scalar(sql).fetch_one(&self.world.pool).await.expect("the submissions")
     }
 
     /// One process does what is due.
