@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
-    warehouse::{KnownProject, Protection, SchemaState},
+    warehouse::{KnownProject, Obstacle, Protection, SchemaState},
 };
 
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
@@ -63,12 +63,23 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
 
 /// Returns whether all is well, and whether findings can be kept.
 async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
-    if let Err(error) = opened.warehouse.reach(open::REACH_TIME).await {
-        wrong("database", &error.to_string(), error.advice());
-        return (false, false);
-    }
+    let obstacles = match opened.warehouse.obstacles(open::REACH_TIME).await {
+        Ok(obstacles) => obstacles,
+        Err(error) => {
+            wrong("database", &error.to_string(), error.advice());
+            return (false, false);
+        }
+    };
     if let Protection::Less(less) = opened.warehouse.protection() {
         print::data(&format!("warn   database: {}\n", less.warning()));
+    }
+    for Obstacle { what, problem, advice } in &obstacles {
+        wrong(what, problem, advice);
+    }
+    let has_no_obstacle = obstacles.is_empty();
+    // Without the connections that are asked for, each question would wait for those that do not come.
+    if obstacles.iter().any(|obstacle| obstacle.what == "connections") {
+        return (false, false);
     }
     let state = match opened.warehouse.schema_state().await {
         Ok(state) => state,
@@ -86,7 +97,7 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
         SchemaState::Current => {}
         SchemaState::Missing => {
             well("schema: not there yet; the first run, or `argos-sync migrate`, makes it");
-            return (true, false);
+            return (has_no_obstacle, false);
         }
         SchemaState::Older(count) => {
             let problem = format!("{count} migrations have not run");
@@ -101,8 +112,10 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
     well("schema");
     match opened.warehouse.tables_without_rights().await {
         Ok(tables) if tables.is_empty() => {
-            well("rights");
-            (show_unconfigured(opened, config).await, true)
+            if has_no_obstacle {
+                well("rights");
+            }
+            (show_unconfigured(opened, config).await && has_no_obstacle, has_no_obstacle)
         }
         Ok(tables) => {
             let advice =

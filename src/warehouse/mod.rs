@@ -62,6 +62,7 @@ mod sound;
 mod sparse;
 mod statements;
 mod store;
+mod surroundings;
 mod tables;
 mod unreachable;
 mod usual;
@@ -116,6 +117,7 @@ pub use sparse::{Draw, Drawn, SparseReport};
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;
+pub use surroundings::Obstacle;
 pub use unreachable::Unreachable;
 pub use verify::{Chunk, Found, Verified};
 
@@ -196,6 +198,7 @@ pub struct Warehouse {
     /// and maps all tables: so only some of them do.
     writers: PgPool,
     options: PgConnectOptions,
+    connections_max: u32,
     protection: Protection,
     server: KnownServer,
 }
@@ -225,7 +228,9 @@ impl Warehouse {
         let others_max = settings.connections_max / 2;
         let writers = pool(settings.connections_max - others_max);
         let pool = if others_max == 0 { writers.clone() } else { pool(others_max) };
-        Ok(Self { pool, writers, options, protection, server: KnownServer::default() })
+        let connections_max = settings.connections_max;
+        let server = KnownServer::default();
+        Ok(Self { pool, writers, options, connections_max, protection, server })
     }
 
     /// How far the way to the database is protected.
@@ -235,13 +240,17 @@ impl Warehouse {
 
     /// Connects once, and says why not. A pool tries again for as long as it may wait, and tells no cause then.
     pub async fn reach(&self, time_max: Duration) -> Result<(), WarehouseError> {
+        let connection = self.connect(time_max).await?;
+        let _closing = tokio::time::timeout(time_max, connection.close()).await;
+        Ok(())
+    }
+
+    async fn connect(&self, time_max: Duration) -> Result<PgConnection, WarehouseError> {
         let doing = "connecting";
         let connecting = PgConnection::connect_with(&self.options);
         let connected = tokio::time::timeout(time_max, connecting).await;
         let silent = |_elapsed| WarehouseError::Connection { doing, cause: Unreachable::Silent };
-        let connection = connected.map_err(silent)?.map_err(WarehouseError::database(doing))?;
-        let _closing = tokio::time::timeout(time_max, connection.close()).await;
-        Ok(())
+        connected.map_err(silent)?.map_err(WarehouseError::database(doing))
     }
 
     /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
@@ -287,11 +296,16 @@ async fn begin(
     doing: &'static str,
     plans: &'static str,
 ) -> Result<PgTransaction<'static>, WarehouseError> {
-    let mut transaction = pool.begin().await.map_err(WarehouseError::database(doing))?;
+    // Whatever the site's defaults are.
+    let mut transaction = pool
+        .begin_with("begin isolation level read committed read write")
+        .await
+        .map_err(WarehouseError::database(doing))?;
     // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows. Compiling a
     // plan takes longer than running it.
     let settings = format!(
-        "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; set local jit = off; {plans}"
+        "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; \
+         set local statement_timeout = 0; set local jit = off; {plans}"
     );
     // Made of constants.
     sqlx::raw_sql(AssertSqlSafe(settings))

@@ -53,6 +53,7 @@ mod schema;
 mod server;
 mod since;
 mod sparse;
+mod surroundings;
 mod sync;
 mod tls;
 mod truth;

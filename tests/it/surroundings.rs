@@ -1,0 +1,121 @@
+//! `check` names what about the server, the role and the database stops the work; sites' defaults stop nothing else.
+
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    truth::assert_equal,
+    world::{ALL_DAYS, World},
+};
+
+impl World {
+    async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect("it is done");
+    }
+
+    async fn names(&self) -> (String, String) {
+        sqlx::query_as("select current_database()::text, current_user::text")
+            .fetch_one(&self.pool)
+            .await
+            .expect("names")
+    }
+
+    /// The address with another user.
+    fn url_of(&self, role: &str) -> String {
+        let (scheme, rest) = self.database.url.split_once("://").expect("an address");
+        let (_, host) = rest.split_once('@').expect("a user");
+        format!("{scheme}://{role}:sekret@{host}")
+    }
+}
+
+#[tokio::test]
+async fn defaults_of_a_site_change_nothing() {
+    let world = World::new(60, 20).await;
+    let (database, _) = world.names().await;
+    for setting in [
+        "default_transaction_isolation = 'serializable'",
+        "search_path = nowhere, pg_catalog",
+        "\"TimeZone\" = 'Asia/Seoul'",
+        "\"DateStyle\" = 'SQL, DMY'",
+        "\"IntervalStyle\" = 'sql_standard'",
+        "lock_timeout = '20s'",
+        "default_transaction_deferrable = on",
+        "extra_float_digits = -3",
+        "bytea_output = 'escape'",
+        "client_encoding = 'LATIN1'",
+        "standard_conforming_strings = off",
+    ] {
+        world.execute(&format!("alter database {database} set {setting}")).await;
+    }
+    for _ in 0..2 {
+        let ran = world.run(&["run", "--backfill", ALL_DAYS, "--restart"]).await;
+        assert_eq!(ran.code(), 0, "{ran:?}");
+    }
+    assert_equal(&world).await;
+    let check = world.run(&["check"]).await;
+    assert!(check.stdout.contains("transactions are serializable by default"), "{check:?}");
+}
+
+#[tokio::test]
+async fn each_obstacle_is_named_by_check_with_what_to_do() {
+    for (sql, named, advice) in [
+        (
+            "alter database DB set default_transaction_read_only = on",
+            "transactions are read-only by default",
+            "set default_transaction_read_only = off",
+        ),
+        (
+            "alter database DB set statement_timeout = '5s'",
+            "statements end after 5s",
+            "set statement_timeout = 0",
+        ),
+        (
+            "revoke all on sequence argos_sync.fence from ROLE",
+            "none to use the sequences argos_sync.fence",
+            "grant usage, select on all sequences in schema argos_sync to ROLE",
+        ),
+        (
+            "revoke execute on all functions in schema argos_sync from public, ROLE",
+            "none to call",
+            "grant execute on all functions in schema argos, argos_sync to ROLE",
+        ),
+        (
+            "revoke insert on argos.submission from ROLE",
+            "none to write argos.submission",
+            "grant select, insert, update and delete",
+        ),
+        (
+            "alter role ROLE connection limit 1",
+            "1 are free, and `database.connections_max` asks for 4",
+            "lower `database.connections_max`",
+        ),
+        (
+            "drop schema argos cascade; drop schema argos_pii cascade; drop schema argos_raw cascade;
+             drop schema argos_sync cascade; revoke create on database DB from ROLE, public",
+            "none to make the schema",
+            "grant create on database DB to ROLE",
+        ),
+    ] {
+        let world = World::new(5, 0).await;
+        let (database, _) = world.names().await;
+        let role = format!("role_of_{database}");
+        let fill = |text: &str| text.replace("DB", &database).replace("ROLE", &role);
+        world
+            .execute(&fill(
+                "create role ROLE login password 'sekret';
+                 grant usage on schema argos, argos_pii, argos_raw, argos_sync to ROLE;
+                 grant select, insert, update, delete on all tables in schema argos, argos_pii, argos_raw, argos_sync to ROLE;
+                 grant usage, select on all sequences in schema argos_sync to ROLE",
+            ))
+            .await;
+        world.execute(&fill(sql)).await;
+        let settings = [("database.url", world.url_of(&role))];
+        let settings = settings.each_ref().map(|(key, url)| (*key, url.as_str()));
+        let check = world.run_with(&settings, &["check"]).await;
+        assert_eq!(check.code(), 1, "{check:?}");
+        assert!(check.stdout.contains(named), "{named}: {check:?}");
+        assert!(check.stdout.contains(&fill(advice)), "{advice}: {check:?}");
+        world.execute(&fill(
+            "begin read write; grant ROLE to current_user; drop owned by ROLE; drop role ROLE; commit",
+        )).await;
+    }
+}
