@@ -19,9 +19,10 @@ const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
 const GRACE: Duration = Duration::from_secs(10);
 
 const PAGES: &str = "select coalesce(sum(pages), 0)::bigint from argos_sync.run_stream";
-/// The program waits for a lock.
-const STUCK: &str = "select exists (select from pg_stat_activity where datname = current_database()
-    and application_name = 'argos-sync' and wait_event_type = 'Lock')";
+/// The program waits for the table that the test has locked, and not for a moment for another of its own connections.
+const STUCK: &str = "select exists (select from pg_locks join pg_stat_activity using (pid)
+    where datname = current_database() and application_name = 'argos-sync' and not granted
+        and relation = 'argos.submission'::regclass)";
 const RUNNING: &str = "select count(*) from argos_sync.run where ended_at is null";
 const DETAILS: &str = "select coalesce(sum(details), 0)::bigint from argos_sync.run_stream";
 
