@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,10 @@ struct Status {
     projects: Vec<ProjectStatus>,
 }
 
+/// A project by its place among the others: a key would be told to whoever asks.
 #[derive(Debug, Serialize)]
 struct ProjectStatus {
-    project: String,
+    number: usize,
     stream: &'static str,
     knobs: Knobs,
 }
@@ -68,10 +70,36 @@ struct Problem {
     error: String,
 }
 
+/// Lets through what no web page can send: a page in a browser on this machine may call any address, but neither as JSON
+/// nor, by a name of its own for the loopback, with a loopback `Host`.
+pub(super) async fn guard(request: Request, next: Next) -> Response {
+    match refusal(request.method(), request.headers()) {
+        Some((status, error)) => json(status, &Problem { error: error.to_owned() }),
+        None => next.run(request).await,
+    }
+}
+
+fn refusal(method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = header(header::HOST).unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _port)| host);
+    let is_loopback = ["127.0.0.1", "[::1]", "localhost"].contains(&host);
+    let is_json = header(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.split(';').next() == Some("application/json"));
+    if !is_loopback || headers.contains_key(header::ORIGIN) {
+        Some((StatusCode::FORBIDDEN, "only programs on this machine may control the simulator"))
+    } else if method != Method::GET && !is_json {
+        let error = "send JSON, with `content-type: application/json`";
+        Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
+    } else {
+        None
+    }
+}
+
 /// `GET /sim/status`
 pub(super) async fn status(State(world): State<World>) -> Response {
-    let projects = world.projects().iter().map(|project| ProjectStatus {
-        project: project.key.clone(),
+    let projects = world.projects().iter().enumerate().map(|(number, project)| ProjectStatus {
+        number,
         stream: project.stream.as_str(),
         knobs: project.knobs().as_ref().clone(),
     });

@@ -271,6 +271,7 @@ async fn other_processes_turn_knobs_and_change_records() {
     let id = server.world.submission_ids("main").next().unwrap();
     let address = |path: &str| format!("{}/sim/{path}", server.address);
     let send = async |request: reqwest::RequestBuilder, body: Value| -> (u16, Value) {
+        let request = request.header("content-type", "application/json");
         let answer = request.body(body.to_string()).send().await.unwrap();
         let status = answer.status().as_u16();
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
@@ -304,6 +305,30 @@ async fn other_processes_turn_knobs_and_change_records() {
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["calls"], 4);
     assert_eq!(status["projects"][0]["knobs"]["order"], "ascending");
+}
+
+#[tokio::test]
+async fn no_web_page_controls_the_simulator_and_no_key_is_told() {
+    let server = Server::start().await;
+    let address = |path: &str| format!("{}/sim/{path}", server.address);
+    let put = || server.client.put(address("knobs")).body(json!({"knobs": {}}).to_string());
+    let json =
+        |request: reqwest::RequestBuilder| request.header("content-type", "application/json");
+    let get = || server.client.get(address("status"));
+    for (request, expected) in [
+        (json(put()), 200),
+        (put(), 415),
+        (put().header("content-type", "text/plain"), 415),
+        (json(put()).header("origin", "https://page.example"), 403),
+        (json(put()).header("host", "page.example"), 403),
+        (get().header("host", "page.example:80"), 403),
+        (get(), 200),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected);
+    }
+    let status = get().send().await.unwrap().text().await.unwrap();
+    assert!(status.contains("\"submission\"") && !status.contains("\"main\""), "{status}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@
 //!
 //! | call | body |
 //! |---|---|
-//! | `GET /sim/status` | |
+//! | `GET /sim/status` | without keys |
 //! | `PUT /sim/knobs` | `{"project": "<key>", "knobs": {..}}`; without `project` all; knobs left out are the default's |
 //! | `PUT /sim/keys` | `{"project": "<key>", "keys": ["<new>"]}`: the project keeps its name, these keys open it |
 //! | `PUT /sim/faults` | `{"seed": 1, "server_error": 0.1, "retry_after_seconds": 2}` as in [`Faults`] |

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use chrono::TimeDelta;
@@ -31,6 +32,7 @@ pub(super) fn router(world: World) -> axum::Router {
         .route("/sim/keys", put(control::keys))
         .route("/sim/faults", put(control::faults))
         .route("/sim/change", post(control::change))
+        .route_layer(middleware::from_fn(control::guard))
         .fallback(vendor)
         .with_state(world)
 }

@@ -83,7 +83,8 @@ impl Simulator {
             let order = serde_json::json!({
                 "project": KEY, "id": id, "change": {"decide": {"result": result}},
             });
-            let answer = client.post(&url).body(order.to_string()).send().await;
+            let post = client.post(&url).header("content-type", "application/json");
+            let answer = post.body(order.to_string()).send().await;
             let answer = answer.expect("the simulator answers");
             assert!(answer.status().is_success(), "a change was refused: {}", answer.status());
         }
