@@ -17,7 +17,7 @@ use crate::{
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeletionsCommand {
-    /// Show walks that missed too many records to delete them.
+    /// Show walks that missed too many records to delete them; ends with 1 if there are any.
     List,
     /// Let records of these days that are missing be deleted, once single calls confirm it.
     Approve(Answer),
@@ -44,7 +44,7 @@ pub(super) async fn deletions(
     config: &Config,
     command: &DeletionsCommand,
 ) -> Result<ExitStatus, Failed> {
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let result = async {
         match command {
             DeletionsCommand::List => {

@@ -45,15 +45,19 @@ const QUESTIONS: [(&str, &str); 3] = [
     ),
     (
         "Why are people rejected?",
-        "select coalesce(comment_code, '(text only)') as reason, count(*)::text as submissions
-         from argos.kyc_reject_reason group by comment_code order by count(*) desc, comment_code limit 5",
+        "select coalesce(reason.comment_code, '(text only)') as reason,
+            count(distinct (project, submission_id))::text as submissions
+         from argos.submission join argos.kyc_reject_reason as reason using (project, submission_id)
+         where kyc_result = 'rejected' and deleted_at is null
+         group by reason.comment_code order by count(distinct (project, submission_id)) desc, reason.comment_code limit 5",
     ),
     (
         "Who of the approved has an open AML red flag? (the riskiest five)",
         "select submission.submission_id, submission.aml_risk_level as risk, count(*)::text as matches,
             round(max(score)::numeric, 1)::text as best_score
          from argos.submission join argos.aml_match using (project, submission_id)
-         where submission.aml_status = 'red flag' and submission.deleted_at is null
+         where submission.kyc_result = 'approved' and submission.aml_status = 'red flag'
+            and submission.deleted_at is null
          group by submission.submission_id, submission.aml_risk_level
          order by array_position(array['high', 'medium', 'low'], submission.aml_risk_level), max(score) desc
          limit 5",

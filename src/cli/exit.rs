@@ -103,7 +103,8 @@ impl From<WarehouseError> for Failed {
     fn from(error: WarehouseError) -> Self {
         let status = match error.remedy() {
             Remedy::Retry | Remedy::ReadAgain | Remedy::GiveUp => ExitStatus::Interrupted,
-            Remedy::CallPerson => ExitStatus::Config,
+            Remedy::CallPerson if error.is_of_setup() => ExitStatus::Config,
+            Remedy::CallPerson => ExitStatus::Fault,
         };
         Self::new(status, format!("{error}\n  {}", error.advice()))
     }

@@ -35,7 +35,7 @@ pub(super) async fn explain(
     config: &Config,
     options: &ExplainOptions,
 ) -> Result<ExitStatus, Failed> {
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let told = async {
         let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
         let project = open::project(&world, options.project.as_deref(), options.stream.into())?;

@@ -55,8 +55,8 @@ struct Global {
     log: Option<String>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status, verify) or not there (fetch, \
-    raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 74 the output could not be written; 75 interrupted, start again; 78 configuration or rights.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status, verify, deletions list) or not there \
+    (fetch, raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 74 the output could not be written; 75 interrupted, start again; 78 configuration or rights.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -65,8 +65,9 @@ enum Command {
     /// Show how fresh and how complete the warehouse is.
     ///
     /// Ends with 1 where a person should look: the vendor refuses a project's key, a window came back empty without
-    /// proving anything, a day cannot be read whatever is tried, records are known to differ from their raw items, or the
-    /// last run of a project failed. What is left to read, or waits for another try, is shown and not wrong: the next run
+    /// proving anything, a day cannot be read whatever is tried, a walk missed too many records and waits for
+    /// `deletions approve|reject`, clocks differ, records are known to differ from their raw items, or the last run of a
+    /// project failed. What is left to read, or waits for another try, is shown and not wrong: the next run
     /// goes on with it. Neither is a run that was interrupted: the next one takes up its work.
     Status(status::StatusOptions),
     /// Check configuration, database and keys, and what the API does with each key.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::exit::{ExitStatus, Failed};
 use crate::{
-    config::Config,
+    config::{Config, Migrate},
     sync::{Project, World},
     warehouse::{Protection, SchemaState, Warehouse, WarehouseError},
 };
@@ -74,7 +74,10 @@ pub(super) async fn unreached(config: &Config) -> Result<Opened, Failed> {
 
 #[cfg(feature = "embedded")]
 async fn embedded(config: &Config) -> Result<Opened, Failed> {
-    let options = crate::embedded::Options::new(config.data_dir.clone())?;
+    let data_dir = config.data_dir.clone().ok_or_else(|| {
+        Failed::new(ExitStatus::Config, "`data_dir` is needed for the embedded PostgreSQL")
+    })?;
+    let options = crate::embedded::Options::new(data_dir)?;
     let server = crate::embedded::start(&options).await?;
     tracing::info!(connect = server.how_to_connect(), "the embedded PostgreSQL runs");
     let warehouse = Warehouse::new(&config.database.at(server.url().clone()))?;
@@ -90,15 +93,31 @@ async fn embedded(_config: &Config) -> Result<Opened, Failed> {
     ))
 }
 
-/// Opens the warehouse and brings its schema up to date.
+/// Opens the warehouse and brings its schema up to date, unless `database.migrate` forbids it.
 pub(super) async fn migrated(config: &Config) -> Result<Opened, Failed> {
+    match config.database.migrate {
+        Migrate::Auto => ready(config, true).await,
+        Migrate::Check => current(config).await,
+    }
+}
+
+/// Opens the warehouse, whose schema must be up to date: whoever only looks changes no schema.
+pub(super) async fn current(config: &Config) -> Result<Opened, Failed> {
+    ready(config, false).await
+}
+
+async fn ready(config: &Config, may_migrate: bool) -> Result<Opened, Failed> {
     let opened = database(config).await?;
     let ready = async {
         let state = opened.warehouse.schema_state().await?;
         opened.warehouse.check_server().await?;
         match state {
             SchemaState::Current => Ok(()),
-            _ => opened.warehouse.migrate().await,
+            SchemaState::Newer => Err(WarehouseError::NewerSchema),
+            SchemaState::Missing | SchemaState::Older(_) if may_migrate => {
+                opened.warehouse.migrate().await
+            }
+            SchemaState::Missing | SchemaState::Older(_) => Err(WarehouseError::OlderSchema),
         }
     };
     let ready: Result<(), WarehouseError> = ready.await;

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanOptions {
     /// A backfill of these days (both included), instead of what is due now.
-    #[arg(long, value_name = "FROM..TO", value_parser = run::days)]
+    #[arg(long, value_name = "FROM..TO", value_parser = run::backfill_days)]
     backfill: Option<Window>,
     /// This project only.
     #[arg(long, value_name = "NAME")]
@@ -30,7 +30,7 @@ pub(super) struct PlanOptions {
 
 /// Prints the calls of every project's plan, how long they take, and their share of a day's calls.
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitStatus, Failed> {
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let told = async {
         let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
         let projects: Vec<&Project> = match &options.project {

@@ -51,9 +51,10 @@ pub(super) fn bars() -> &'static MultiProgress {
     BARS.get_or_init(MultiProgress::new)
 }
 
-/// Whether somebody watches.
+/// Whether somebody watches who likes colours.
 pub(super) fn is_watched() -> bool {
-    io::stderr().is_terminal()
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !is_plain
 }
 
 /// Where log lines go.

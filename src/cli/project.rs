@@ -65,7 +65,7 @@ pub(super) async fn project(
     config: &Config,
     command: &ProjectCommand,
 ) -> Result<ExitStatus, Failed> {
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let done = match command {
         ProjectCommand::Forget(options) => forget(config, &opened, options).await,
         ProjectCommand::Rename(options) => rename(config, &opened, options).await,

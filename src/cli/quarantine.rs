@@ -78,7 +78,7 @@ pub(super) async fn quarantine(
     options: &QuarantineOptions,
 ) -> Result<ExitStatus, Failed> {
     let stop = signal::listen()?;
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let done = async {
         let items = opened.warehouse.quarantined(options.project.as_ref()).await?;
         match &options.what {

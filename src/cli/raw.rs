@@ -23,7 +23,7 @@ pub(super) struct RawOptions {
 
 /// Prints one line for the list item and one for the detail item, where there is one.
 pub(super) async fn raw(config: &Config, options: &RawOptions) -> Result<ExitStatus, Failed> {
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let bodies = async {
         let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
         let project = open::project(&world, options.project.as_deref(), options.stream.into())?;

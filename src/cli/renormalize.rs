@@ -24,7 +24,7 @@ pub(super) async fn renormalize(
     options: &RenormalizeOptions,
 ) -> Result<ExitStatus, Failed> {
     let stop = signal::listen()?;
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let done = async {
         let world = open::world(config, &opened.warehouse, &stop)?;
         refill_all(&world, options.project.as_ref()).await

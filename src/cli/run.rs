@@ -1,5 +1,6 @@
 //! `run`: the daemon, what is due now, or a backfill.
 
+use chrono::Datelike as _;
 use tracing::{info, warn};
 
 use super::{
@@ -15,6 +16,9 @@ use crate::{
     warehouse::{RunId, Tally, WarehouseError},
 };
 
+/// There was no vendor before.
+const FIRST_YEAR: i32 = 2000;
+
 /// What to run.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunOptions {
@@ -22,7 +26,7 @@ pub(super) struct RunOptions {
     #[arg(long, conflicts_with = "backfill")]
     once: bool,
     /// Read these days (both included), then end; an unfinished backfill of the same days is taken up.
-    #[arg(long, value_name = "FROM..TO", value_parser = days)]
+    #[arg(long, value_name = "FROM..TO", value_parser = backfill_days)]
     backfill: Option<Window>,
     /// Backfill this stream only.
     #[arg(long, requires = "backfill")]
@@ -52,6 +56,19 @@ pub(super) fn days(text: &str) -> Result<Window, String> {
     let (from, last) = (day(from)?, day(last)?);
     Window::new(from, Window::day(last).to())
         .map_err(|_empty| "the last day is before the first".to_owned())
+}
+
+/// The same for a backfill, which reads neither days before the vendor nor days to come.
+pub(super) fn backfill_days(text: &str) -> Result<Window, String> {
+    let window = days(text)?;
+    let newest = crate::sync::host_time().date_naive() + chrono::Days::new(2);
+    if window.from().year() < FIRST_YEAR {
+        return Err(format!("no submission is older than {FIRST_YEAR}"));
+    }
+    if window.to() > newest {
+        return Err("the last day is still to come; the daemon reads new days by itself".to_owned());
+    }
+    Ok(window)
 }
 
 /// Runs.

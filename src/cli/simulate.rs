@@ -12,8 +12,10 @@ use crate::simulator::{self, SimulateOptions};
 
 /// Serves until a signal comes; the first line on stdout is the address.
 pub(super) async fn simulate(options: &SimulateOptions) -> Result<ExitStatus, Failed> {
-    let fault =
-        |error: std::io::Error| Failed::new(ExitStatus::Fault, format!("cannot serve: {error}"));
+    let fault = |error: std::io::Error| {
+        let address = format!("{}:{}", Ipv4Addr::LOCALHOST, options.port);
+        Failed::new(ExitStatus::Fault, format!("cannot serve at {address}: {}", error.kind()))
+    };
     let stop = signal::listen()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;

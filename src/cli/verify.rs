@@ -37,7 +37,7 @@ impl VerifyOptions {
 /// Compares.
 pub(super) async fn verify(config: &Config, options: &VerifyOptions) -> Result<ExitStatus, Failed> {
     let stop = signal::listen()?;
-    let opened = open::migrated(config).await?;
+    let opened = open::current(config).await?;
     let done = async {
         let world = open::world(config, &opened.warehouse, &stop)?;
         let wanted: Vec<&Project> =

@@ -228,7 +228,7 @@ impl Fault {
                  machine and the API host"
             }
             Self::TimedOut => {
-                "check the network and the vendor's status; raise `call_timeout` if answers are \
+                "check the network and the vendor's status; raise `client.call_timeout_seconds` if answers are \
                  known to be slow"
             }
             Self::CutShort(_) => {

@@ -103,10 +103,10 @@ impl Settings {
             return Err(SettingsError::PageSize);
         }
         for (name, is_zero) in [
-            ("connect_timeout", self.connect_timeout.is_zero()),
-            ("call_timeout", self.call_timeout.is_zero()),
-            ("answer_bytes_max", self.answer_bytes_max == 0),
-            ("pages_max", self.pages_max == 0),
+            ("client.connect_timeout_seconds", self.connect_timeout.is_zero()),
+            ("client.call_timeout_seconds", self.call_timeout.is_zero()),
+            ("client.answer_bytes_max", self.answer_bytes_max == 0),
+            ("client.pages_max", self.pages_max == 0),
         ] {
             if is_zero {
                 return Err(SettingsError::Zero(name));

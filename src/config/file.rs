@@ -34,6 +34,7 @@ pub(super) struct Database {
     pub(super) url: Option<SecretString>,
     pub(super) url_file: Option<PathBuf>,
     pub(super) url_credential: Option<String>,
+    pub(super) migrate: Migrate,
     pub(super) connections_max: NonZeroU32,
     pub(super) connect_timeout_seconds: u32,
     pub(super) statement_cache: NonZeroUsize,
@@ -160,6 +161,16 @@ pub(super) struct Log {
     pub(super) filter: String,
 }
 
+/// Whether a run or `fetch` may bring the schema up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Migrate {
+    /// They do.
+    Auto,
+    /// They refuse to work until `argos-sync migrate` has.
+    Check,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -234,6 +245,14 @@ impl TryFrom<String> for Storage {
 
     fn try_from(text: String) -> Result<Self, String> {
         one_of(&[("zstd", Self::Zstd), ("none", Self::None)], &text)
+    }
+}
+
+impl TryFrom<String> for Migrate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&[("auto", Self::Auto), ("check", Self::Check)], &text)
     }
 }
 

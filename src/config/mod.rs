@@ -8,6 +8,7 @@ mod numbers;
 mod secret;
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU32,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use std::{
 use config::{ConfigError as SourceError, Environment, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use file::LogFormat;
+pub use file::{LogFormat, Migrate};
 
 use crate::{
     client,
@@ -32,8 +33,8 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// Everything the program was told; checked, so that nobody checks again.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the embedded PostgreSQL keeps its data.
-    pub data_dir: PathBuf,
+    /// Where the embedded PostgreSQL keeps its data; `None`: there is no place for it, and another database is configured.
+    pub data_dir: Option<PathBuf>,
     /// The warehouse; its address is missing where the embedded PostgreSQL is meant.
     pub database: Database,
     /// How to sync.
@@ -51,6 +52,8 @@ pub struct Config {
 pub struct Database {
     /// The address; `None`: embedded.
     pub url: Option<SecretString>,
+    /// Whether a run may bring the schema up to date.
+    pub migrate: Migrate,
     connections_max: u32,
     connect_timeout: Duration,
     statement_cache: usize,
@@ -86,7 +89,7 @@ impl Config {
         if let Some(path) = path {
             sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
         }
-        read(sources.add_source(environment))
+        read(sources.add_source(environment), &given_by_environment())
     }
 
     /// Whether a project of this name is configured.
@@ -96,8 +99,18 @@ impl Config {
 
     /// Reads defaults and the given text, and checks everything.
     pub fn of_text(text: &str) -> Result<Self, ConfigError> {
-        read(defaults().add_source(config::File::from_str(text, FileFormat::Toml)))
+        let sources = defaults().add_source(config::File::from_str(text, FileFormat::Toml));
+        read(sources, &BTreeSet::new())
     }
+}
+
+/// The keys that the environment gives.
+fn given_by_environment() -> BTreeSet<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let keys = names.filter_map(|name| {
+        Some(name.strip_prefix("ARGOS_SYNC__")?.replace("__", ".").to_lowercase())
+    });
+    keys.collect()
 }
 
 type Sources = config::ConfigBuilder<config::builder::DefaultState>;
@@ -106,7 +119,7 @@ fn defaults() -> Sources {
     config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml))
 }
 
-fn read(sources: Sources) -> Result<Config, ConfigError> {
+fn read(sources: Sources, environment: &BTreeSet<String>) -> Result<Config, ConfigError> {
     let unreadable = |error| ConfigError { problems: vec![sentence(&error)] };
     let sources = sources.build().map_err(unreadable)?;
     let given = sources.clone().try_deserialize().map_err(unreadable)?;
@@ -115,7 +128,7 @@ fn read(sources: Sources) -> Result<Config, ConfigError> {
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
-    check(sources.try_deserialize().map_err(unreadable)?)
+    check(sources.try_deserialize().map_err(unreadable)?, environment)
 }
 
 /// The problem without the value that was found: it may be a secret at the wrong place.
@@ -155,7 +168,7 @@ fn place(file: &str, at: usize) -> Option<(usize, usize)> {
     Some((lines.count() + 1, column))
 }
 
-fn check(file: file::File) -> Result<Config, ConfigError> {
+fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
     let credentials_dir = variable("CREDENTIALS_DIRECTORY");
     let mut read = |places: secret::Places<'_>| {
@@ -170,6 +183,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         file: file.database.url_file.as_ref(),
         credential: file.database.url_credential.as_ref(),
         credentials_dir: credentials_dir.as_deref(),
+        environment,
     });
     let pseudonym_key = read(secret::Places {
         key: "privacy.pseudonym_key",
@@ -177,6 +191,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         file: file.privacy.pseudonym_key_file.as_ref(),
         credential: file.privacy.pseudonym_key_credential.as_ref(),
         credentials_dir: credentials_dir.as_deref(),
+        environment,
     });
     let mut projects = Vec::new();
     for (name, project) in &file.project {
@@ -186,6 +201,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
             file: project.api_key_file.as_ref(),
             credential: project.api_key_credential.as_ref(),
             credentials_dir: credentials_dir.as_deref(),
+            environment,
         });
         projects.push((name, project, api_key));
     }
@@ -201,11 +217,13 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
             Err(problem) => problems.push(problem),
         }
     }
-    let data_dir = file.data_dir.clone().or_else(default_data_dir).unwrap_or_else(|| {
-        problems
-            .push("`data_dir` is needed: there is neither a state directory nor a home".to_owned());
-        PathBuf::new()
-    });
+    let data_dir = file.data_dir.clone().or_else(default_data_dir);
+    if data_dir.is_none() && url.is_none() {
+        problems.push(
+            "`database.url` or `data_dir` is needed: there is neither a state directory nor a home"
+                .to_owned(),
+        );
+    }
     let schedules = schedules(&file.sync.schedules).unwrap_or_else(|problem| {
         problems.push(problem);
         Vec::new()
@@ -217,6 +235,7 @@ fn check(file: file::File) -> Result<Config, ConfigError> {
         data_dir,
         database: Database {
             url,
+            migrate: file.database.migrate,
             connections_max: file.database.connections_max.get(),
             connect_timeout: seconds(file.database.connect_timeout_seconds),
             statement_cache: file.database.statement_cache.get(),

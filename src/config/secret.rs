@@ -1,6 +1,9 @@
 //! Secrets: given, in a file, or as a credential of the service manager.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use secrecy::SecretString;
 
@@ -12,12 +15,21 @@ pub(super) struct Places<'a> {
     pub(super) file: Option<&'a PathBuf>,
     pub(super) credential: Option<&'a String>,
     pub(super) credentials_dir: Option<&'a Path>,
+    /// The keys that the environment gives: one of them takes the place of the other forms of the same secret.
+    pub(super) environment: &'a BTreeSet<String>,
 }
 
 impl Places<'_> {
     /// Reads the secret; `None` when it stands nowhere. Says what is wrong without saying the secret.
-    pub(super) fn read(self) -> Result<Option<SecretString>, String> {
+    pub(super) fn read(mut self) -> Result<Option<SecretString>, String> {
         let key = self.key;
+        let is_given = |form: &str| self.environment.contains(&format!("{key}{form}"));
+        let [given, file, credential] = ["", "_file", "_credential"].map(is_given);
+        if given || file || credential {
+            self.given = self.given.filter(|_| given);
+            self.file = self.file.filter(|_| file);
+            self.credential = self.credential.filter(|_| credential);
+        }
         let credential = match (self.credential, self.credentials_dir) {
             (None, _) => None,
             (Some(name), _) if name.contains('/') => {

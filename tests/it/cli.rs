@@ -254,6 +254,53 @@ async fn a_run_makes_its_own_schema() {
 }
 
 #[tokio::test]
+async fn commands_that_only_look_make_and_change_no_schema() {
+    let world = World::new(20, 10).await;
+    empty(&world).await;
+    let schemas = "select count(*) from pg_namespace where nspname like 'argos%'";
+    let commands: [&[&str]; 7] = [
+        &["plan"],
+        &["explain", "submission", "x"],
+        &["raw", "submission", "x"],
+        &["quarantine", "list"],
+        &["deletions", "list"],
+        &["verify"],
+        &["renormalize"],
+    ];
+    for command in commands {
+        let ran = world.run(command).await;
+        assert_eq!(ran.code(), 78, "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("run `argos-sync migrate`"), "{ran:?}");
+        assert_eq!(world.number(schemas).await, 0, "{command:?}");
+    }
+    // A site may keep even the daemon from it.
+    let check = [("database.migrate", "check")];
+    for command in [&["run", "--backfill", ALL_DAYS][..], &["fetch", "submission", "--id", "x"]] {
+        let ran = world.run_with(&check, command).await;
+        assert_eq!(ran.code(), 78, "{command:?}: {ran:?}");
+        assert_eq!(world.number(schemas).await, 0, "{command:?}");
+    }
+    assert_eq!(world.run_with(&check, &["migrate"]).await.code(), 0);
+    let ran = world.run_with(&check, &["run", "--backfill", ALL_DAYS]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_backfill_of_days_that_nobody_can_read_is_refused() {
+    let world = World::new(0, 0).await;
+    for (days, named) in [
+        ("1999-12-31..2024-12-31", "no submission is older than 2000"),
+        ("2024-01-01..2999-12-31", "still to come"),
+    ] {
+        for command in ["run", "plan"] {
+            let ran = world.run(&[command, "--backfill", days]).await;
+            assert_eq!(ran.code(), 2, "{ran:?}");
+            assert!(ran.stderr.contains(named), "{ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn check_says_what_is_well_and_what_is_not() {
     let world = World::new(20, 10).await;
     let ran = world.run(&["check"]).await;

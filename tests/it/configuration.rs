@@ -109,6 +109,15 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
     // The elements of lists stand between semicolons.
     let ran = world.run_with(&[("sync.volatile_paths", "data.cf1; data.cf2")], &["status"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
+    // It takes the place of the other forms of a secret.
+    let config = world.dir.path().join("argos-sync.toml");
+    let text = std::fs::read_to_string(&config).expect("the configuration");
+    let in_a_file = format!("api_key = \"{KEY}\"");
+    world.configure_whole(&text.replace(&in_a_file, "api_key_file = \"/nowhere/key\""));
+    let ran = world.run_with(&[("project.main.api_key", KEY)], &["status"]).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.run(&["status"]).await.code(), 78);
+    world.configure_whole(&text);
     // A secret of digits stays the text it is.
     world.vendor.set_accepted_keys(KEY, vec!["0012".to_owned()]).expect("a project");
     let settings = [("project.main.api_key", "0012")];
