@@ -1,11 +1,12 @@
 //! Where the API is, and how hard it may be asked.
 
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::encryption::Encryption;
+use crate::domain::is_loopback;
 
 /// Largest page the vendor's pages name (contract section 3.1).
 const PAGE_SIZE_MAX: u32 = 2000;
@@ -117,10 +118,7 @@ impl Settings {
 
     /// Whether the API runs unencrypted on this machine, as the simulator does.
     pub(super) fn is_plain(&self) -> bool {
-        let host = self.base_url.host_str().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let is_loopback = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        self.base_url.scheme() == "http" && (is_loopback || host == "localhost")
+        self.base_url.scheme() == "http" && self.base_url.host_str().is_some_and(is_loopback)
     }
 
     /// The address of an endpoint below the base.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -16,6 +17,7 @@ use super::faults::Faults;
 use super::knobs::Knobs;
 use super::routes::response;
 use super::world::{CallKind, World};
+use crate::domain::is_loopback;
 
 #[derive(Debug, Serialize)]
 struct Status {
@@ -81,12 +83,11 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
 
 fn refusal(method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _port)| host);
-    let is_loopback = ["127.0.0.1", "[::1]", "localhost"].contains(&host);
+    let host = header(header::HOST).and_then(|host| host.parse::<Authority>().ok());
+    let is_local = host.is_some_and(|host| is_loopback(host.host()));
     let is_json = header(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.split(';').next() == Some("application/json"));
-    if !is_loopback || headers.contains_key(header::ORIGIN) {
+    if !is_local || headers.contains_key(header::ORIGIN) {
         Some((StatusCode::FORBIDDEN, "only programs on this machine may control the simulator"))
     } else if method != Method::GET && !is_json {
         let error = "send JSON, with `content-type: application/json`";

@@ -1,9 +1,9 @@
 //! The address of the database: what it may say, and how far the way there is protected.
 
-use std::net::IpAddr;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use crate::domain::is_loopback;
 
 /// Parameters of addresses that are understood.
 const KNOWN: [&str; 18] = [
@@ -162,10 +162,7 @@ fn protection(options: &PgConnectOptions) -> Protection {
 
 /// Whether the way does not leave this machine: a Unix socket, or the loopback by number or by its reserved name.
 fn is_local(options: &PgConnectOptions) -> bool {
-    let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
-    options.get_socket().is_some()
-        || host == "localhost"
-        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    options.get_socket().is_some() || is_loopback(options.get_host())
 }
 
 #[cfg(test)]
