@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
-    warehouse::{KnownProject, Obstacle, Protection, SchemaState},
+    warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState},
 };
 
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
@@ -73,12 +73,12 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
     if let Protection::Less(less) = opened.warehouse.protection() {
         print::data(&format!("warn   database: {}\n", less.warning()));
     }
-    for Obstacle { what, problem, advice } in &obstacles {
-        wrong(what, problem, advice);
+    for Obstacle { concern, problem, advice } in &obstacles {
+        wrong(&concern.to_string(), problem, advice);
     }
     let has_no_obstacle = obstacles.is_empty();
     // Without the connections that are asked for, each question would wait for those that do not come.
-    if obstacles.iter().any(|obstacle| obstacle.what == "connections") {
+    if obstacles.iter().any(|obstacle| obstacle.concern == Concern::Connections) {
         return (false, false);
     }
     let state = match opened.warehouse.schema_state().await {
@@ -110,24 +110,10 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
         }
     }
     well("schema");
-    match opened.warehouse.tables_without_rights().await {
-        Ok(tables) if tables.is_empty() => {
-            if has_no_obstacle {
-                well("rights");
-            }
-            (show_unconfigured(opened, config).await && has_no_obstacle, has_no_obstacle)
-        }
-        Ok(tables) => {
-            let advice =
-                "grant select, insert, update and delete on them to the role of `database.url`";
-            wrong("rights", &format!("none to write {}", tables.join(", ")), advice);
-            (false, false)
-        }
-        Err(error) => {
-            wrong("rights", &error.to_string(), error.advice());
-            (false, false)
-        }
+    if has_no_obstacle {
+        well("rights");
     }
+    (show_unconfigured(opened, config).await && has_no_obstacle, has_no_obstacle)
 }
 
 /// Shows projects that the warehouse has and the configuration has not; returns whether they could

@@ -117,7 +117,7 @@ pub use sparse::{Draw, Drawn, SparseReport};
 #[doc(hidden)]
 pub use statements::all_statements;
 pub use store::Observation;
-pub use surroundings::Obstacle;
+pub use surroundings::{Concern, Obstacle};
 pub use unreachable::Unreachable;
 pub use verify::{Chunk, Found, Verified};
 

@@ -168,22 +168,6 @@ impl Warehouse {
         Ok(counts)
     }
 
-    /// Tables of the warehouse that this role may not read and write.
-    pub async fn tables_without_rights(&self) -> Result<Vec<String>, WarehouseError> {
-        sqlx::query_scalar!(
-            r#"select relation.oid::regclass::text as "name!"
-               from pg_class as relation join pg_namespace as namespace on namespace.oid = relnamespace
-               where nspname in ('argos', 'argos_pii', 'argos_raw', 'argos_sync') and relkind in ('r', 'p')
-                 and not (has_schema_privilege(namespace.oid, 'usage')
-                    and has_table_privilege(relation.oid, 'select') and has_table_privilege(relation.oid, 'insert')
-                    and has_table_privilege(relation.oid, 'update') and has_table_privilege(relation.oid, 'delete'))
-               order by 1"#
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(WarehouseError::database("looking at rights"))
-    }
-
     /// Answers a question whose columns are all texts: their names, and the rows.
     pub async fn ask(
         &self,

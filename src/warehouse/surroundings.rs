@@ -1,6 +1,6 @@
 //! What about the server, the role and the database would stop the work, or has stopped it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -11,15 +11,42 @@ const LOOKING: &str = "looking at the database's surroundings";
 /// Something that stands in the way, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What it concerns, in a word or two.
-    pub what: &'static str,
+    /// What it concerns.
+    pub concern: Concern,
     /// The problem.
     pub problem: String,
     /// The next step, as a sentence for the operator.
     pub advice: String,
 }
 
-/// What the server said of itself.
+/// What an obstacle concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// The server.
+    Server,
+    /// Settings of the role or the database.
+    Settings,
+    /// Privileges of the role.
+    Rights,
+    /// The number of free connections.
+    Connections,
+    /// Tables that cannot be written.
+    Tables,
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Settings => "settings",
+            Self::Rights => "rights",
+            Self::Connections => "connections",
+            Self::Tables => "tables",
+        })
+    }
+}
+
+/// Answers of the server.
 #[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 struct Said {
     is_standby: bool,
@@ -31,6 +58,7 @@ struct Said {
     has_schema: bool,
     may_create: bool,
     free_connections: i64,
+    closed_tables: Vec<String>,
     closed_sequences: Vec<String>,
     closed_functions: Vec<String>,
     is_distributing: bool,
@@ -78,6 +106,16 @@ impl Warehouse {
                 array(
                     select relation.oid::regclass::text from pg_class as relation
                     where relnamespace in (select oid from schemas)
+                        and case when relkind in ('r', 'p') then
+                            not (has_schema_privilege(relnamespace, 'usage')
+                                and has_table_privilege(relation.oid, 'select')
+                                and has_table_privilege(relation.oid, 'insert')
+                                and has_table_privilege(relation.oid, 'update')
+                                and has_table_privilege(relation.oid, 'delete')) end
+                    order by 1) as "closed_tables!",
+                array(
+                    select relation.oid::regclass::text from pg_class as relation
+                    where relnamespace in (select oid from schemas)
                         and not exists (select from pg_depend where objid = relation.oid and deptype = 'i')
                         and case when relkind = 'S' then not has_sequence_privilege(relation.oid, 'usage') end
                     order by 1) as "closed_sequences!",
@@ -115,7 +153,7 @@ fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obsta
     found.extend(of_rights(said));
     if said.free_connections < connections {
         found.push(Obstacle {
-            what: "connections",
+            concern: Concern::Connections,
             problem: format!(
                 "{} are free, and `database.connections_max` asks for {connections}",
                 said.free_connections.max(0)
@@ -126,7 +164,7 @@ fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obsta
     }
     if !distributed.is_empty() {
         found.push(Obstacle {
-            what: "tables",
+            concern: Concern::Tables,
             problem: format!(
                 "an extension has distributed {}: nothing can be written there",
                 distributed.join(", ")
@@ -145,21 +183,21 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     };
     if said.is_standby {
         found.push(Obstacle {
-            what: "server",
+            concern: Concern::Server,
             problem: "it is a standby, which takes no writes".to_owned(),
             advice: "let `database.url` name the primary; a proxy can follow it through failovers"
                 .to_owned(),
         });
     } else if said.is_read_only {
         found.push(Obstacle {
-            what: "server",
+            concern: Concern::Server,
             problem: "transactions are read-only by default".to_owned(),
             advice: set("default_transaction_read_only = off"),
         });
     }
     if said.statement_timeout != "0" {
         found.push(Obstacle {
-            what: "settings",
+            concern: Concern::Settings,
             problem: format!(
                 "statements end after {} (statement_timeout): long ones would never be through",
                 said.statement_timeout
@@ -169,7 +207,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     }
     if said.isolation != "read committed" {
         found.push(Obstacle {
-            what: "settings",
+            concern: Concern::Settings,
             problem: format!(
                 "transactions are {} by default: where processes write side by side, some fail",
                 said.isolation
@@ -185,7 +223,7 @@ fn of_rights(said: &Said) -> Vec<Obstacle> {
     let Said { role, database, .. } = said;
     let mut found = Vec::new();
     let mut lacks = |problem: String, advice: String| {
-        found.push(Obstacle { what: "rights", problem, advice });
+        found.push(Obstacle { concern: Concern::Rights, problem, advice });
     };
     if !said.has_schema && !said.may_create {
         lacks(
@@ -193,6 +231,13 @@ fn of_rights(said: &Said) -> Vec<Obstacle> {
             format!(
                 "grant create on database {database} to {role}; or have its owner run `argos-sync migrate`"
             ),
+        );
+    }
+    if !said.closed_tables.is_empty() {
+        lacks(
+            format!("none to write {}", said.closed_tables.join(", ")),
+            "grant select, insert, update and delete on them to the role of `database.url`"
+                .to_owned(),
         );
     }
     if !said.closed_sequences.is_empty() {
@@ -225,6 +270,7 @@ mod tests {
             has_schema: true,
             may_create: false,
             free_connections: 4,
+            closed_tables: Vec::new(),
             closed_sequences: Vec::new(),
             closed_functions: Vec::new(),
             is_distributing: false,
@@ -244,6 +290,11 @@ mod tests {
                 Said { has_schema: false, ..fine() },
                 &[],
                 "grant create on database warehouse to syncer",
+            ),
+            (
+                Said { closed_tables: table.to_vec(), ..fine() },
+                &[],
+                "grant select, insert, update and delete on them",
             ),
             (
                 Said { closed_sequences: vec!["argos_sync.fence".to_owned()], ..fine() },
