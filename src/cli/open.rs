@@ -45,6 +45,9 @@ impl Opened {
 /// Opens the database, whatever its schema, and makes sure that it answers.
 pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
     let opened = unreached(config).await?;
+    if let Protection::Less(less) = opened.warehouse.protection() {
+        tracing::warn!("{}", less.warning());
+    }
     match opened.warehouse.reach(REACH_TIME).await {
         Ok(()) => Ok(opened),
         Err(error) => {
@@ -58,17 +61,11 @@ pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
 pub(super) async fn unreached(config: &Config) -> Result<Opened, Failed> {
     match &config.database.url {
         None => embedded(config).await,
-        Some(url) => {
-            let warehouse = Warehouse::new(&config.database.at(url.clone()))?;
-            if let Protection::Less(less) = warehouse.protection() {
-                tracing::warn!("{}", less.warning());
-            }
-            Ok(Opened {
-                warehouse,
-                #[cfg(feature = "embedded")]
-                server: None,
-            })
-        }
+        Some(url) => Ok(Opened {
+            warehouse: Warehouse::new(&config.database.at(url.clone()))?,
+            #[cfg(feature = "embedded")]
+            server: None,
+        }),
     }
 }
 
@@ -95,29 +92,28 @@ async fn embedded(_config: &Config) -> Result<Opened, Failed> {
 
 /// Opens the warehouse and brings its schema up to date, unless `database.migrate` forbids it.
 pub(super) async fn migrated(config: &Config) -> Result<Opened, Failed> {
-    match config.database.migrate {
-        Migrate::Auto => ready(config, true).await,
-        Migrate::Check => current(config).await,
-    }
+    ready(config, config.database.migrate).await
 }
 
 /// Opens the warehouse, whose schema must be up to date: whoever only looks changes no schema.
 pub(super) async fn current(config: &Config) -> Result<Opened, Failed> {
-    ready(config, false).await
+    ready(config, Migrate::Check).await
 }
 
-async fn ready(config: &Config, may_migrate: bool) -> Result<Opened, Failed> {
+async fn ready(config: &Config, migrate: Migrate) -> Result<Opened, Failed> {
     let opened = database(config).await?;
     let ready = async {
         let state = opened.warehouse.schema_state().await?;
         opened.warehouse.check_server().await?;
-        match state {
-            SchemaState::Current => Ok(()),
-            SchemaState::Newer => Err(WarehouseError::NewerSchema),
-            SchemaState::Missing | SchemaState::Older(_) if may_migrate => {
+        match (state, migrate) {
+            (SchemaState::Current, _) => Ok(()),
+            (SchemaState::Newer, _) => Err(WarehouseError::NewerSchema),
+            (SchemaState::Missing | SchemaState::Older(_), Migrate::Auto) => {
                 opened.warehouse.migrate().await
             }
-            SchemaState::Missing | SchemaState::Older(_) => Err(WarehouseError::OlderSchema),
+            (SchemaState::Missing | SchemaState::Older(_), Migrate::Check) => {
+                Err(WarehouseError::OlderSchema)
+            }
         }
     };
     let ready: Result<(), WarehouseError> = ready.await;
