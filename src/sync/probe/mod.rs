@@ -150,7 +150,7 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
     let filter = Filter::learn(&walks, &known);
     let lists = lists(client, &samples).await?;
     let aml_lists = match lists.unlisted_aml {
-        Some(sample) => aml_lists(client, sample).await?,
+        Some(sample) => aml_lists(project, client, sample).await?,
         None => UNKNOWN,
     };
     let mut findings = vec![
@@ -254,8 +254,12 @@ async fn lists<'a>(client: &Client, samples: &'a [Sample]) -> Result<Lists<'a>, 
     Ok(found)
 }
 
-/// Whether the list of AML data shows those of a record whose other list item leaves them out.
-async fn aml_lists(client: &Client, sample: &Sample) -> Result<&'static str, ClientError> {
+/// Whether the list of AML data contains those of a record whose other list item lacks them.
+async fn aml_lists(
+    project: &Project,
+    client: &Client,
+    sample: &Sample,
+) -> Result<&'static str, ClientError> {
     let Some(created_at) = sample.glance.created_at else { return Ok(UNKNOWN) };
     let asked = Window::day(created_at.date_naive()).asked();
     let mut pages = client.aml_pages(asked).take(PAGES_MAX).boxed();
@@ -265,14 +269,9 @@ async fn aml_lists(client: &Client, sample: &Sample) -> Result<&'static str, Cli
             brought => unless_in_doubt(brought)?.flatten(),
         };
         let Some(page) = page else { return Ok(UNKNOWN) };
-        for item in page.items {
-            let text = json::text(&item.body);
-            let Ok(item) = json::parse(&text) else { continue };
-            let id = item.value.get("submission_id").and_then(Json::as_text);
-            if id == Some(&sample.glance.id) {
-                let is_shown = Objects::of(&item.value).aml;
-                return Ok(if is_shown { AML_LISTS_ARE_COMPLETE } else { "sparse" });
-            }
+        let samples = samples(project, page);
+        if let Some(listed) = samples.iter().find(|listed| listed.glance.id == sample.glance.id) {
+            return Ok(if listed.objects().aml { AML_LISTS_ARE_COMPLETE } else { "sparse" });
         }
     }
 }
