@@ -1,47 +1,30 @@
--- For moments that history does not reach, a deletion is told by the vendor's own time of it. Since 0015 deleted_at is when
--- argos-sync had proof, which is never before the first observation, so that none was told.
-
-create or replace function argos.faceauth_by_vendor_times(at timestamptz)
-    returns setof argos.faceauth_estimate
-    language sql stable parallel safe
-    as $$
-        select held.project, held.auth_id,
-            case when 'status' = any(moved.fields) then moved.status else held.status end,
-            case when held.first_seen_at <= faceauth_by_vendor_times.at then state.deleted_at
-                when held.vendor_deleted_at <= faceauth_by_vendor_times.at then held.vendor_deleted_at end,
-            case when held.first_seen_at <= faceauth_by_vendor_times.at then 'history' else 'created_at' end,
-            held.first_seen_at
-        from argos.faceauth as held
-        cross join lateral (
-            select array_agg(field) as fields,
-                max(old_value) filter (where field = 'status') as status,
-                max(old_value) filter (where field = 'deleted_at')::timestamptz as deleted_at
-            from (
-                select distinct on (field) field, old_value
-                from argos.faceauth_change as change
-                where change.project = held.project and change.auth_id = held.auth_id
-                    and change.changed_at > faceauth_by_vendor_times.at
-                order by field, change_id
-            ) as first_move
-        ) as moved
-        cross join lateral (
-            select case when 'deleted_at' = any(moved.fields) then moved.deleted_at else held.deleted_at end
-        ) as state (deleted_at)
-        where held.first_seen_at <= faceauth_by_vendor_times.at
-            or held.created_at <= faceauth_by_vendor_times.at
-    $$;
-
+-- Before the first observation, a deletion is reported with the vendor's own time. Since 0015 deleted_at is the time of
+-- argos-sync's proof, which is never before the first observation, so no deletion was reported.
 do $migration$
 declare
-    body text := pg_get_functiondef('argos.submission_by_vendor_times(timestamptz)'::regprocedure);
-    history_only text := 'case when known.source = ''history'' then known.deleted_at end';
-    with_the_vendor_s text := 'case when known.source = ''history'' then known.deleted_at
-                when held.vendor_deleted_at <= submission_by_vendor_times.at then held.vendor_deleted_at end';
+    change record;
+    body text;
 begin
-    if position(history_only in body) = 0 then
-        raise exception 'argos.submission_by_vendor_times is not that of migration 0018';
-    end if;
-    execute replace(body, history_only, with_the_vendor_s);
+    for change in
+        select * from (values (
+            'argos.faceauth_by_vendor_times(timestamptz)',
+            'case when held.first_seen_at <= faceauth_by_vendor_times.at or state.deleted_at <= faceauth_by_vendor_times.at
+                then state.deleted_at end',
+            'case when held.first_seen_at <= faceauth_by_vendor_times.at then state.deleted_at
+                when held.vendor_deleted_at <= faceauth_by_vendor_times.at then held.vendor_deleted_at end'
+        ), (
+            'argos.submission_by_vendor_times(timestamptz)',
+            'case when known.source = ''history'' then known.deleted_at end',
+            'case when known.source = ''history'' then known.deleted_at
+                when held.vendor_deleted_at <= submission_by_vendor_times.at then held.vendor_deleted_at end'
+        )) as change (name, before, after)
+    loop
+        body := pg_get_functiondef(change.name::regprocedure);
+        if position(change.before in body) = 0 then
+            raise exception '% is not the function of migration 0018', change.name;
+        end if;
+        execute replace(body, change.before, change.after);
+    end loop;
 end
 $migration$;
 comment on function argos.submission_by_vendor_times(timestamptz) is
