@@ -30,6 +30,10 @@ use crate::{
 /// The defaults, and the reference of all keys.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
+/// Names of environment variables are this, the section and the key, with separators between.
+const PREFIX: &str = "ARGOS_SYNC";
+const SEPARATOR: &str = "__";
+
 /// Everything the program was told; checked, so that nobody checks again.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -84,7 +88,7 @@ impl Config {
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
         let environment =
-            Environment::with_prefix("ARGOS_SYNC").prefix_separator("__").separator("__");
+            Environment::with_prefix(PREFIX).prefix_separator(SEPARATOR).separator(SEPARATOR);
         let mut sources = defaults();
         if let Some(path) = path {
             sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
@@ -108,7 +112,8 @@ impl Config {
 fn given_by_environment() -> BTreeSet<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let keys = names.filter_map(|name| {
-        Some(name.strip_prefix("ARGOS_SYNC__")?.replace("__", ".").to_lowercase())
+        let key = name.strip_prefix(PREFIX)?.strip_prefix(SEPARATOR)?;
+        Some(key.replace(SEPARATOR, ".").to_lowercase())
     });
     keys.collect()
 }
