@@ -3,7 +3,11 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use argos_sync::simulator::{CallKind, Knobs};
-use tokio::net::{TcpListener, TcpStream};
+use sqlx::{Postgres, Transaction};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::Child,
+};
 
 use crate::{
     evidence::{ended_within, terminate},
@@ -106,16 +110,22 @@ async fn sigterm_among_single_calls_keeps_those_that_were_answered() {
     assert_eq!(world.tables().await, twin.tables().await);
 }
 
-#[tokio::test]
-async fn a_second_sigterm_ends_at_once() {
-    let world = World::new(60, 10).await;
+/// A backfill that waits for a lock, and the transaction that holds it.
+async fn stuck(world: &World) -> (Transaction<'static, Postgres>, Child) {
     let mut locking = world.pool.begin().await.expect("a transaction");
     sqlx::raw_sql("lock table argos.submission in access exclusive mode")
         .execute(&mut *locking)
         .await
         .expect("the lock");
-    let mut program = world.start_with(&[], &BACKFILL);
+    let program = world.start_with(&[], &BACKFILL);
     world.until(STUCK).await;
+    (locking, program)
+}
+
+#[tokio::test]
+async fn a_second_sigterm_ends_at_once() {
+    let world = World::new(60, 10).await;
+    let (locking, mut program) = stuck(&world).await;
     // What was received is stored first: as long as that cannot be, the first signal does not end it.
     while program.try_wait().expect("a status").is_none() {
         terminate(&program).await;
@@ -132,13 +142,7 @@ async fn a_second_sigterm_ends_at_once() {
 #[tokio::test]
 async fn a_signal_that_comes_twice_is_one() {
     let world = World::new(60, 10).await;
-    let mut locking = world.pool.begin().await.expect("a transaction");
-    sqlx::raw_sql("lock table argos.submission in access exclusive mode")
-        .execute(&mut *locking)
-        .await
-        .expect("the lock");
-    let program = world.start_with(&[], &BACKFILL);
-    world.until(STUCK).await;
+    let (locking, program) = stuck(&world).await;
     let process = program.id().expect("the program runs").to_string();
     let twice = format!("kill -s TERM {process} && kill -s TERM {process}");
     let sent = tokio::process::Command::new("sh").args(["-c", &twice]).status().await;
@@ -283,13 +287,7 @@ async fn sigterm_ends_in_time_though_the_database_is_gone() {
 #[tokio::test]
 async fn sigterm_ends_in_time_though_the_database_is_stuck() {
     let world = World::new(60, 10).await;
-    let mut locking = world.pool.begin().await.expect("a transaction");
-    sqlx::raw_sql("lock table argos.submission in access exclusive mode")
-        .execute(&mut *locking)
-        .await
-        .expect("the lock");
-    let program = world.start_with(&[], &BACKFILL);
-    world.until(STUCK).await;
+    let (locking, program) = stuck(&world).await;
     terminate(&program).await;
     let ran = ended_within(GRACE, program).await;
     assert_eq!(ran.code(), 75, "{ran:?}");

@@ -1,7 +1,6 @@
 //! Read numbers and fencing numbers never go backwards, whatever becomes of the database (I6).
 
 use argos_sync::simulator::Change;
-use sqlx::AssertSqlSafe;
 
 use crate::{
     evidence::Clock,
@@ -12,18 +11,12 @@ use crate::{
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 const BACKFILL: [&str; 4] = ["run", "--backfill", ALL_DAYS, "--restart"];
 
-async fn sql(world: &World, sql: &str) {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&world.pool).await.expect("the statement");
-}
-
 #[tokio::test]
 async fn changes_are_stored_although_the_sequences_were_rebuilt() {
     let world = World::new(60, 20).await;
     world.backfill().await;
     // What a data-only restore or a logical replica leaves.
-    sql(
-        &world,
-        "alter sequence argos_sync.read_number restart with 1; alter sequence argos_sync.fence restart with 1",
+    world.execute("alter sequence argos_sync.read_number restart with 1; alter sequence argos_sync.fence restart with 1",
     )
     .await;
     for id in world.vendor.submission_ids(KEY).collect::<Vec<_>>() {
@@ -48,7 +41,7 @@ async fn a_fence_that_was_rebuilt_holds_no_day_back() {
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let settings = [("sync.since", "2025-03-01")];
     assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
-    sql(&world, "alter sequence argos_sync.fence restart with 1").await;
+    world.execute("alter sequence argos_sync.fence restart with 1").await;
     clock.forward(25 * 60).await;
     assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
     let old = "select count(*) from argos_sync.coverage where as_of < '2025-04-03 00:00:00Z' and day > '2025-03-25'";
@@ -61,9 +54,7 @@ async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_f
     // among single calls.
     for turn in [2, 4, 9] {
         let world = World::new(90, 40).await;
-        sql(
-            &world,
-            &format!(
+        world.execute(&format!(
                 "create sequence public.asked;
                  create or replace function argos_sync.database_identity() returns text language sql volatile
                     as $$ select case when nextval('public.asked') <= {turn} then 'one' else 'two' end $$"
@@ -89,9 +80,7 @@ async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
             world.vendor.change(KEY, &id, edit).expect("the change");
         }
         // What a failover to a replica leaves that never got the sequences.
-        sql(
-            &world,
-            &format!(
+        world.execute(&format!(
                 "create sequence public.asked;
                  create or replace function argos_sync.database_identity() returns text language plpgsql volatile as $$
                  declare
@@ -118,9 +107,7 @@ async fn a_pass_with_a_lower_fencing_number_takes_no_day_from_one_with_a_higher(
     let world = World::new(30, 10).await;
     world.backfill().await;
     // Another process has read all of it under a later claim, by a clock that is behind.
-    sql(
-        &world,
-        "update argos_sync.coverage set fence = fence + 1000000, as_of = as_of - interval '1 hour'",
+    world.execute("update argos_sync.coverage set fence = fence + 1000000, as_of = as_of - interval '1 hour'",
     )
     .await;
     let as_of = "select extract(epoch from max(as_of))::bigint from argos_sync.coverage where stream = 'submission'";

@@ -31,10 +31,6 @@ async fn with_raw(submissions: u32, faceauths: u32) -> World {
     world
 }
 
-async fn execute(world: &World, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
-}
-
 /// What is told of each project: refilled, changed, without raw.
 fn counts(ran: &Ran) -> BTreeMap<&str, Vec<i64>> {
     let rows = ran.stdout.lines().skip(1).map(|line| {
@@ -70,7 +66,7 @@ async fn older_rows_become_what_the_vendor_shows_without_a_call() {
         sqlx::query_scalar(records).fetch_one(&world.pool).await.expect("a fingerprint")
     };
     let known = record_rows().await;
-    execute(&world, AS_AN_OLDER_RELEASE).await;
+    world.execute(AS_AN_OLDER_RELEASE).await;
     assert!(!truth::differences(&world).await.is_empty(), "the test would prove nothing");
     let calls = world.vendor.call_count();
     let ran = renormalize(&world).await;
@@ -95,9 +91,7 @@ async fn older_rows_become_what_the_vendor_shows_without_a_call() {
 async fn only_a_row_that_changes_moves_changed_at_and_what_has_no_raw_keeps_its_rows() {
     let world = with_raw(60, 10).await;
     world.backfill().await;
-    execute(
-        &world,
-        "update argos.submission set changed_at = '2020-01-01';
+    world.execute("update argos.submission set changed_at = '2020-01-01';
          update argos_sync.record set normalizer_version = 0;
          update argos.submission set nationality = 'of old'
          where submission_id in (select submission_id from argos.submission order by 1 limit 5);
@@ -127,9 +121,7 @@ async fn a_record_that_is_known_to_be_deleted_stays_so() {
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     // Found out by its absence, say: its items show no mark of it.
-    execute(
-        &world,
-        "update argos_sync.record set normalizer_version = 0, deleted_at = '2025-06-01' where id = (select min(id) from argos_sync.record);
+    world.execute("update argos_sync.record set normalizer_version = 0, deleted_at = '2025-06-01' where id = (select min(id) from argos_sync.record);
          update argos.submission set deleted_at = '2025-06-01', nationality = 'as it was'
          where submission_id = (select min(id) from argos_sync.record)",
     )
@@ -147,7 +139,7 @@ async fn killed_in_the_middle_it_goes_on() {
     let world = with_raw(1200, 0).await;
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    execute(&world, AS_AN_OLDER_RELEASE).await;
+    world.execute(AS_AN_OLDER_RELEASE).await;
     // A row of the last chunk that cannot be written: two chunks are committed, the third waits.
     let mut locking = world.pool.begin().await.expect("a transaction");
     sqlx::raw_sql(
@@ -190,7 +182,7 @@ async fn beside_a_backfill_nothing_is_lost() {
             world.vendor.change(KEY, &id, decided).expect("a decision");
         }
     }
-    execute(&world, AS_AN_OLDER_RELEASE).await;
+    world.execute(AS_AN_OLDER_RELEASE).await;
     let backfill =
         world.start_with(&[("client.page_size", "50")], &["run", "--backfill", ALL_DAYS]);
     let refill = world.start_with(&[], &["renormalize"]);
@@ -207,7 +199,7 @@ async fn beside_a_backfill_nothing_is_lost() {
 async fn the_daemon_does_it_by_itself() {
     let world = with_raw(700, 60).await;
     world.backfill().await;
-    execute(&world, AS_AN_OLDER_RELEASE).await;
+    world.execute(AS_AN_OLDER_RELEASE).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
     let program = world.start_with(&settings, &["run"]);
     world.until("select min(normalizer_version) > 0 from argos_sync.record").await;

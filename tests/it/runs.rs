@@ -19,10 +19,6 @@ async fn outcomes(world: &World) -> Vec<(i64, Option<String>)> {
         .expect("the runs")
 }
 
-async fn execute(world: &World, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
-}
-
 /// The outcome that `status` shows for a run, and its exit code.
 async fn shown(world: &World, run: i64) -> (String, i32) {
     let status = world.run(&["status"]).await;
@@ -56,9 +52,7 @@ async fn the_run_of_a_killed_process_is_interrupted_once_the_next_one_begins() {
 async fn a_run_that_nobody_renews_is_interrupted_when_its_lease_ends() {
     let world = World::new(20, 10).await;
     world.backfill().await;
-    execute(
-        &world,
-        "insert into argos_sync.run (command, version, started_at, holder, until_at) values
+    world.execute("insert into argos_sync.run (command, version, started_at, holder, until_at) values
             ('run', '0', now() - interval '1 hour', 'another machine/1/1', now() - interval '1 minute'),
             ('run', '0', now() - interval '1 hour', 'another machine/2/2', now() + interval '1 hour')",
     )
@@ -127,18 +121,18 @@ async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
     let world = World::new(20, 10).await;
     world.backfill().await;
     // PostgreSQL refuses what no trying again makes good.
-    execute(
-        &world,
-        "alter table argos_sync.run_stream add constraint odd check (received < 1) not valid",
-    )
-    .await;
+    world
+        .execute(
+            "alter table argos_sync.run_stream add constraint odd check (received < 1) not valid",
+        )
+        .await;
     let ran = world.run(&BACKFILL).await;
     assert_eq!(ran.code(), 70, "{ran:?}");
     let status = world.run(&["status"]).await;
     assert_eq!(status.code(), 1, "{status:?}");
     assert!(status.stdout.contains("main last ended failed"), "{status:?}");
     assert!(status.stdout.contains("SQLSTATE 23514 (constraint `odd`)"), "{status:?}");
-    execute(&world, "alter table argos_sync.run_stream drop constraint odd").await;
+    world.execute("alter table argos_sync.run_stream drop constraint odd").await;
     world.backfill().await;
     let status = world.run(&["status"]).await;
     assert_eq!(status.code(), 0, "{status:?}");
@@ -149,9 +143,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
     let world = World::new(20, 10).await;
     world.backfill().await;
     // Everything until now is old: the passes that covered the days, and the run that made them.
-    execute(
-        &world,
-        "update argos_sync.run set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
+    world.execute("update argos_sync.run set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
          update argos_sync.pass set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
          update argos_sync.coverage set as_of = as_of - interval '91 days';
          insert into argos_sync.run (command, version, started_at, ended_at, outcome) values

@@ -1,17 +1,11 @@
 //! `check` names what about the server, the role and the database stops the work; sites' defaults stop nothing else.
 
-use sqlx::AssertSqlSafe;
-
 use crate::{
     truth::assert_equal,
     world::{ALL_DAYS, World},
 };
 
 impl World {
-    async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect("it is done");
-    }
-
     async fn names(&self) -> (String, String) {
         sqlx::query_as("select current_database()::text, current_user::text")
             .fetch_one(&self.pool)

@@ -74,10 +74,6 @@ async fn synced(submissions: u32, faceauths: u32) -> World {
     world
 }
 
-async fn execute(world: &World, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
-}
-
 async fn changed(world: &World, sql: &str, id: &str) {
     let done = sqlx::query(AssertSqlSafe(sql)).bind(id).execute(&world.pool).await.expect(sql);
     assert!(done.rows_affected() > 0, "{sql} changes nothing");
@@ -124,9 +120,9 @@ async fn damaged_rows_are_named_by_table_and_a_repair_makes_them_what_the_vendor
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [700, 0, 0, 0, 0, 0, 0], "{ran:?}");
     assert_eq!(counts(&ran, "face"), [60, 0, 0, 0, 0, 0, 0], "{ran:?}");
-    execute(&world, "update argos.submission set changed_at = '2020-01-01'").await;
+    world.execute("update argos.submission set changed_at = '2020-01-01'").await;
     let wanted = damage(&world).await;
-    execute(&world, "update argos.faceauth set face_similarity = 2").await;
+    world.execute("update argos.faceauth set face_similarity = 2").await;
     let (damaged, calls) = (truth::fingerprint(&world.pool).await, world.vendor.call_count());
 
     let ran = world.run(&["verify"]).await;
@@ -163,9 +159,7 @@ async fn a_policy_that_was_changed_or_lost_is_named_and_rewritten() {
     let world = synced(60, 20).await;
     let used = "select count(*) from argos.submission where kyc_policy_id = (select min(policy_id) from argos.kyc_policy)";
     let used = world.number(used).await;
-    execute(
-        &world,
-        "update argos.kyc_policy set option_aml = not coalesce(option_aml, false), policy_accepted_id = '{x}'
+    world.execute("update argos.kyc_policy set option_aml = not coalesce(option_aml, false), policy_accepted_id = '{x}'
          where policy_id = (select min(policy_id) from argos.kyc_policy);
          delete from argos.faceauth_policy",
     )
@@ -182,9 +176,7 @@ async fn a_policy_that_was_changed_or_lost_is_named_and_rewritten() {
 #[tokio::test]
 async fn raw_items_that_are_lost_are_counted_and_read_again() {
     let world = synced(60, 10).await;
-    execute(
-        &world,
-        "delete from argos_raw.submission where submission_id in (select submission_id from argos.submission order by 1 limit 2);
+    world.execute("delete from argos_raw.submission where submission_id in (select submission_id from argos.submission order by 1 limit 2);
          update argos_raw.submission set detail_body = substring(detail_body for 30)
             where submission_id = (select submission_id from argos.submission order by 1 offset 2 limit 1);
          -- Another record's item.
@@ -217,7 +209,8 @@ async fn raw_items_that_are_lost_are_counted_and_read_again() {
 #[tokio::test]
 async fn a_raw_item_that_cannot_be_read_back_stops_no_page() {
     let world = synced(40, 5).await;
-    execute(&world, "update argos_raw.submission set detail_body = substring(detail_body for 30)")
+    world
+        .execute("update argos_raw.submission set detail_body = substring(detail_body for 30)")
         .await;
     for id in world.vendor.submission_ids(KEY).take(5) {
         let decided =
@@ -231,9 +224,7 @@ async fn a_raw_item_that_cannot_be_read_back_stops_no_page() {
 #[tokio::test]
 async fn rows_without_a_record_are_named_and_their_records_read_again() {
     let world = synced(60, 10).await;
-    execute(
-        &world,
-        "delete from argos_sync.record where id in (select submission_id from argos.submission order by 1 limit 3)",
+    world.execute("delete from argos_sync.record where id in (select submission_id from argos.submission order by 1 limit 3)",
     )
     .await;
     let ran = world.run(&["verify"]).await;
@@ -303,9 +294,7 @@ async fn a_fetch_of_a_damaged_record_that_changed_tells_history_what_the_vendor_
 #[tokio::test]
 async fn a_backfill_rewrites_damaged_rows_of_its_days_where_asked_to() {
     let world = synced(300, 40).await;
-    execute(
-        &world,
-        "delete from argos.kyc_attempt; update argos.faceauth set status = 'invented';
+    world.execute("delete from argos.kyc_attempt; update argos.faceauth set status = 'invented';
          delete from argos_raw.submission where submission_id in (select submission_id from argos.submission order by 1 limit 9)",
     )
     .await;
@@ -350,12 +339,12 @@ async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() 
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     assert_eq!(world.run(&days).await.code(), 0);
     // An hour goes by, and a second single call confirms each mark.
-    execute(
-        &world,
-        "update argos_sync.suspect set mark_found_at = mark_found_at - interval '2 hours';
+    world
+        .execute(
+            "update argos_sync.suspect set mark_found_at = mark_found_at - interval '2 hours';
          update argos_sync.detail_due set due_at = due_at - interval '2 hours'",
-    )
-    .await;
+        )
+        .await;
     assert_eq!(world.run(&days).await.code(), 0);
     let deleted =
         world.number("select count(*) from argos.submission where deleted_at is not null").await;
@@ -363,9 +352,7 @@ async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() 
     let ran = world.run(&["verify", "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [60 - deleted, 0, 0, 0, 0, deleted, 0], "{ran:?}");
-    execute(
-        &world,
-        "update argos_sync.record set normalizer_version = 0
+    world.execute("update argos_sync.record set normalizer_version = 0
          where id in (select id from argos_sync.record where deleted_at is null order by 1 limit 3)",
     )
     .await;
@@ -398,7 +385,8 @@ async fn the_daemon_publishes_what_random_records_prove_and_names_what_differs()
     assert!(ran.stdout.contains("main: records with differing rows below "), "{ran:?}");
     assert!(ran.stdout.contains("% with 95% confidence: 0 of "), "{ran:?}");
 
-    execute(&world, "delete from argos.kyc_attempt; update argos.faceauth set status = 'invented'")
+    world
+        .execute("delete from argos.kyc_attempt; update argos.faceauth set status = 'invented'")
         .await;
     world
         .until(

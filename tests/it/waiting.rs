@@ -26,10 +26,6 @@ fn without_deletions(world: &World) {
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
 }
 
-async fn execute(world: &World, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
-}
-
 #[tokio::test]
 async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come_within_its_patience()
  {
@@ -52,11 +48,11 @@ async fn single_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
     let world = World::new(150, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
-    execute(
-        &world,
-        "alter table argos_sync.detail_call add constraint odd check (id is null) not valid",
-    )
-    .await;
+    world
+        .execute(
+            "alter table argos_sync.detail_call add constraint odd check (id is null) not valid",
+        )
+        .await;
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 70, "{ran:?}");
     assert_eq!(world.number(DUE).await, 150);
@@ -116,19 +112,19 @@ async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_rea
     let world = World::new(0, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
-    execute(&world, HELD).await;
+    world.execute(HELD).await;
     let settings = [("sync.patience_minutes", "0")];
     let days = ["run", "--backfill", "2024-01-01..2024-01-02", "--project", "main"];
     let program = world.start_with(&settings, &days);
     world.until("select exists (select from argos_sync.run where ended_at is null)").await;
-    execute(
-        &world,
-        "insert into argos_sync.coverage (project, stream, day, as_of, pass_id, fence)
+    world
+        .execute(
+            "insert into argos_sync.coverage (project, stream, day, as_of, pass_id, fence)
          select 'main', 'submission', day, now(), 1, nextval('argos_sync.fence')
          from (values (date '2024-01-01'), (date '2024-01-02')) as read (day)",
-    )
-    .await;
-    execute(&world, RELEASED).await;
+        )
+        .await;
+    world.execute(RELEASED).await;
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(ran.stdout.contains("complete "), "{ran:?}");
@@ -140,14 +136,14 @@ async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_th
     let world = World::new(0, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
-    execute(&world, HELD).await;
+    world.execute(HELD).await;
     let settings =
         [("sync.window_days", "2"), ("sync.workers", "2"), ("sync.patience_minutes", "0")];
     let days = ["run", "--backfill", "2024-01-01..2024-01-04", "--project", "main"];
     let program = world.start_with(&settings, &days);
     world.until("select exists (select from argos_sync.pass where state = 'empty_unproven')").await;
-    execute(&world, "update argos_sync.project set filter_proven = true").await;
-    execute(&world, RELEASED).await;
+    world.execute("update argos_sync.project set filter_proven = true").await;
+    world.execute(RELEASED).await;
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(ran.stdout.contains("complete and empty"), "{ran:?}");
@@ -161,9 +157,7 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
     world.run(&["migrate"]).await;
     // The clock stands, so that no lease ends by it.
     let _clock = Clock::replace(&world.pool, "2025-06-01 12:00:00Z").await;
-    execute(
-        &world,
-        "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at) values
+    world.execute("insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at) values
             ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', '2025-06-01 12:00:01Z')",
     )
     .await;

@@ -10,7 +10,7 @@ use argos_sync::{
     domain::{Day, Stream},
     simulator::{self, Population, SimulatedProject},
 };
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{net::TcpListener, process::Command};
 
 use crate::database::{self, Database};
@@ -119,6 +119,11 @@ impl World {
         let ran = self.run(&["run", "--backfill", ALL_DAYS]).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
         ran
+    }
+
+    /// Executes statements in the warehouse.
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect(sql);
     }
 
     /// One number out of the warehouse.
