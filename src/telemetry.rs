@@ -24,10 +24,11 @@ pub fn init(
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // They would go to stderr with a macro that panics where it cannot be written.
+        // The library reports them by `eprintln!`, which panics if stderr cannot be written.
         .log_internal_errors(false)
         .with_ansi(is_terminal);
-    // Libraries print statements, addresses and what servers say, PostgreSQL's notices too: none of it is for a log (I8).
+    // Libraries log statements, addresses and server messages such as PostgreSQL's notices, which
+    // may hold personal data (I8).
     let own = filter_fn(|line| line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME")));
     // A second set-up in one process, as in tests, changes nothing.
     let _already_set = match format {

@@ -77,7 +77,8 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
         wrong(&concern.to_string(), problem, advice);
     }
     let has_no_obstacle = obstacles.is_empty();
-    // Without the connections that are asked for, each question would wait for those that do not come.
+    // Without the connections that are asked for, each question would wait for those that do not
+    // come.
     if obstacles.iter().any(|obstacle| obstacle.concern == Concern::Connections) {
         return (false, false);
     }

@@ -64,19 +64,22 @@ enum Command {
     Run(run::RunOptions),
     /// Show how fresh and how complete the warehouse is.
     ///
-    /// Ends with 1 where a person should look: the vendor refuses a project's key, a window came back empty without
-    /// proving anything, a day cannot be read whatever is tried, a walk missed too many records and waits for
-    /// `deletions approve|reject`, clocks differ, records are known to differ from their raw items, or the last run of a
-    /// project failed. What is left to read, or waits for another try, is shown and not wrong: the next run
-    /// goes on with it. Neither is a run that was interrupted: the next one takes up its work.
+    /// Ends with 1 where a person should look: the vendor refuses a project's key, a window came
+    /// back empty without proving anything, a day cannot be read whatever is tried, a walk missed
+    /// too many records and waits for
+    /// `deletions approve|reject`, clocks differ, records are known to differ from their raw items,
+    /// or the last run of a project failed. What is left to read, or waits for another try, is
+    /// shown and not wrong: the next run goes on with it. Neither is a run that was interrupted:
+    /// the next one takes up its work.
     Status(status::StatusOptions),
     /// Check configuration, database and keys, and what the API does with each key.
     ///
-    /// Each key is tried, and compared with the account that its project is bound to; about eight calls a project find out
-    /// what the vendor's pages leave open: how dates are written, the order of lists, which days a filter includes, how
-    /// large a page may be, what lists leave out, and whether `request_type=aml` fills it. That is kept where the schema
-    /// is up to date, and the calls count in the budget; nothing else is written. What the API did otherwise at the last
-    /// check is shown, and ends this one with 1, once.
+    /// Each key is tried, and compared with the account that its project is bound to; about eight
+    /// calls a project find out what the vendor's pages leave open: how dates are written, the
+    /// order of lists, which days a filter includes, how large a page may be, what lists leave out,
+    /// and whether `request_type=aml` fills it. That is kept where the schema is up to date, and
+    /// the calls count in the budget; nothing else is written. What the API did otherwise at the
+    /// last check is shown, and ends this one with 1, once.
     Check,
     /// Read single records now, into the warehouse.
     Fetch(fetch::FetchOptions),

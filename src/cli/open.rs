@@ -10,7 +10,7 @@ use crate::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A server that does not answer within this is not there.
+/// Time limit for the first connection.
 pub(super) const REACH_TIME: Duration = Duration::from_secs(10);
 
 /// Connections get so long to close.
@@ -95,7 +95,7 @@ pub(super) async fn migrated(config: &Config) -> Result<Opened, Failed> {
     ready(config, config.database.migrate).await
 }
 
-/// Opens the warehouse, whose schema must be up to date: whoever only looks changes no schema.
+/// Opens the warehouse if its schema is up to date. For commands that do not migrate.
 pub(super) async fn current(config: &Config) -> Result<Opened, Failed> {
     ready(config, Migrate::Check).await
 }

@@ -8,10 +8,10 @@ use std::{
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Why output was lost, the first time.
+/// The first failure to write output.
 static LOST: OnceLock<ErrorKind> = OnceLock::new();
 
-/// Prints data. A reader that has gone away is no fault of ours; other losses are told at the end ([`lost`]).
+/// Writes data to stdout. A closed pipe is not an error; other failures are stored for [`lost`].
 pub(super) fn data(text: &str) {
     write(text.as_bytes());
 }
@@ -33,7 +33,7 @@ fn write(bytes: &[u8]) {
     });
 }
 
-/// Why data could not be printed; `None`: it was, or nobody read it any more.
+/// The first failure to write to stdout, except a closed pipe.
 pub(super) fn lost() -> Option<ErrorKind> {
     LOST.get().copied()
 }
@@ -51,7 +51,7 @@ pub(super) fn bars() -> &'static MultiProgress {
     BARS.get_or_init(MultiProgress::new)
 }
 
-/// Whether somebody watches who likes colours.
+/// Whether stderr is a terminal and `NO_COLOR` is not set.
 pub(super) fn is_watched() -> bool {
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     io::stderr().is_terminal() && !is_plain
@@ -71,7 +71,8 @@ impl MakeWriter<'_> for Talk {
 
 impl Write for Talk {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // A log that cannot be written ends nothing, and there is no other place to tell it.
+        // A failure to write the log must not end the command, and cannot be reported anywhere
+        // else.
         let _lost = bars().suspend(|| io::stderr().lock().write_all(line));
         Ok(line.len())
     }

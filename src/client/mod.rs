@@ -161,8 +161,8 @@ impl Client {
         pages::walk(self, Listing::Window(asked), resume)
     }
 
-    /// Walks the AML data alone of submissions of the days asked for, like [`Client::pages`]. The items may lack everything
-    /// but the id and `aml` (contract section 3.1).
+    /// Walks the AML data alone of submissions of the days asked for, like [`Client::pages`]. The
+    /// items may lack everything but the id and `aml` (contract section 3.1).
     pub fn aml_pages(
         &self,
         asked: Window,

@@ -37,7 +37,8 @@ const SEPARATOR: &str = "__";
 /// Everything the program was told; checked, so that nobody checks again.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the embedded PostgreSQL keeps its data; `None`: there is no place for it, and another database is configured.
+    /// Data directory of the embedded PostgreSQL; `None` if no default exists and `database.url` is
+    /// set.
     pub data_dir: Option<PathBuf>,
     /// The warehouse; its address is missing where the embedded PostgreSQL is meant.
     pub database: Database,
@@ -149,7 +150,7 @@ fn sentence(error: &SourceError) -> String {
             Some(key) => format!("`{key}`: {}", sentence(error)),
             None => sentence(error),
         },
-        // The library shows the line, and a secret may stand in it.
+        // The library prints the line, which may contain a secret.
         SourceError::FileParse { uri, cause } => {
             let file = uri.as_deref().unwrap_or("the configuration");
             let span = cause.downcast_ref::<toml::de::Error>().and_then(toml::de::Error::span);

@@ -1,5 +1,5 @@
-//! Numbers as they are written. The library that reads the sources rounds `0.4` to 0, which means "no limit" in places, and
-//! takes `true` and `on` for 1.
+//! Checks numbers before deserialization: the `config` crate rounds `0.4` to 0, which means "no
+//! limit" for some keys, and converts `true` and `on` to 1.
 
 use serde_json::Value;
 
@@ -9,10 +9,10 @@ const FRACTIONS: [&str; 2] = ["calls_per_second", "missing_percent"];
 /// Whole numbers without a default, by their last part.
 const WITHOUT_DEFAULT: [&str; 3] = ["calls_per_day", "page_size", "workers"];
 
-/// Calls a second below which a limit is taken for a mistake: one in 100 seconds.
+/// Lowest accepted rate, in calls per second.
 pub(super) const CALLS_PER_SECOND_MIN: f64 = 0.01;
 
-/// Names the numbers of these settings that are not what they look like; `defaults` tell which values are numbers.
+/// Returns one sentence for each value that is not a valid number where `defaults` has a number.
 pub(super) fn problems(given: &Value, defaults: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     visit(given, Some(defaults), &mut Vec::new(), &mut problems);
@@ -38,7 +38,7 @@ fn visit<'v>(
     let may_be_fraction = FRACTIONS.contains(&name);
     let is_wrong = match given {
         Value::Bool(_) => true,
-        // What is no number at all (nan, inf) has no other form here.
+        // JSON has no NaN and no infinity: both arrive as null.
         Value::Null => is_number || may_be_fraction,
         Value::Number(number) => {
             !may_be_fraction && number.as_f64().is_some_and(|number| number.fract() != 0.0)

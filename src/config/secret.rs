@@ -15,7 +15,8 @@ pub(super) struct Places<'a> {
     pub(super) file: Option<&'a PathBuf>,
     pub(super) credential: Option<&'a String>,
     pub(super) credentials_dir: Option<&'a Path>,
-    /// The keys that the environment gives: one of them takes the place of the other forms of the same secret.
+    /// The keys that the environment gives: one of them takes the place of the other forms of the
+    /// same secret.
     pub(super) environment: &'a BTreeSet<String>,
 }
 

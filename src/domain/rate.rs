@@ -10,9 +10,9 @@ pub struct CallRate {
 }
 
 impl CallRate {
-    /// So many calls a second, also fewer than one; 0: no limit.
+    /// A rate in calls per second, which may be a fraction; 0 means no limit.
     ///
-    /// A rate that is negative or no number is taken for none at all; the configuration refuses it.
+    /// Negative values and NaN also mean no limit; the configuration refuses them.
     pub fn per_second(calls: f64) -> Self {
         let interval = if calls > 0.0 { 1.0 / calls } else { 0.0 };
         Self { interval: Duration::try_from_secs_f64(interval).unwrap_or_default() }
@@ -23,7 +23,7 @@ impl CallRate {
         self.interval
     }
 
-    /// Whole calls that a second has room for, at least 1; `None`: no limit.
+    /// Whole calls per second, at least 1; `None` without a limit.
     pub fn calls_a_second(self) -> Option<u32> {
         let nanoseconds = self.interval.as_nanos();
         (nanoseconds > 0).then(|| {
@@ -32,7 +32,7 @@ impl CallRate {
         })
     }
 
-    /// How long so many calls take at least; zero without a limit.
+    /// The minimum duration of this number of calls; zero without a limit.
     pub fn time_of(self, calls: u64) -> Duration {
         self.interval.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX))
     }

@@ -8,14 +8,14 @@ use croner::{
     parser::{CronParser, Seconds},
 };
 
-/// Whoever asks after a longer sleep is told of one ring, and not of each that was slept over.
+/// Longest sleep between two polls of the clock.
 const LOOKS_AT_LEAST_EVERY: TimeDelta = TimeDelta::seconds(10);
 
 /// A cron expression with six fields, seconds first, in UTC.
 #[derive(Debug, Clone)]
 pub struct Schedule(Cron);
 
-/// Why a text is no schedule; the text is not repeated.
+/// Why a text is not a valid schedule. Does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSchedule {
     /// It cannot be read.
@@ -45,7 +45,7 @@ impl Schedule {
     }
 }
 
-/// Tells what time has rung, looked at now and then, whatever steps the clock makes.
+/// Polls schedules against a wall clock that may be set forward or back.
 #[derive(Debug)]
 pub struct Bells {
     schedules: Vec<Schedule>,
@@ -58,9 +58,11 @@ impl Bells {
         Self { schedules, heard: now }
     }
 
-    /// Whether a bell has rung since the last look, and how long to sleep until the next one.
+    /// Returns whether an occurrence has passed since the last poll, and the time to sleep until
+    /// the next poll.
     ///
-    /// A clock that was set back is listened to from there on: its bells ring again. One that was set ahead has rung.
+    /// Several passed occurrences count as one. After the clock was set back, occurrences count
+    /// again from the new time.
     pub fn listen(&mut self, now: DateTime<Utc>) -> (bool, TimeDelta) {
         let heard = self.heard.min(now);
         let has_rung = self.next(heard).is_some_and(|at| at <= now);

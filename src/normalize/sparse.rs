@@ -33,8 +33,8 @@ impl Objects {
     }
 }
 
-/// The id of a submission's item, and the digest of its object `aml` without what stands at these paths in it; `None` if the
-/// item is malformed or lacks either.
+/// The id of a submission's item and the digest of its object `aml`, without the volatile paths.
+/// `None` if the item is malformed or lacks either.
 pub fn aml_of(item: &str, volatile: &Paths) -> Option<(String, Digest)> {
     let item = json::parse(item).ok()?.value;
     let id = item.get("submission_id")?.as_text()?;

@@ -1,5 +1,5 @@
-//! Lists of AML data alone, as a hint: where single calls are too few to follow the cycle of lists, these show which records
-//! have changed, if the vendor shows `aml` there.
+//! Schedules lists with `request_type=aml`. They hint at changed records when the budget has too
+//! few single calls to read every sparse record once per cycle of lists.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 use super::{DetailSchedule, Settings, cost::calls_of_days, sparse::time_of, windows};
 use crate::domain::{Day, HintPlace, Lane, Ledger, Window};
 
-/// Such lists take calls of the lane of single calls, beside those of the schedule: one for so many of those.
+/// Such lists take calls of the lane of single calls, beside those of the schedule: one for so many
+/// of those.
 const SINGLE_CALLS_PER_LIST: u64 = 8;
 
 /// A window that takes more calls is a day of its own.
@@ -24,7 +25,8 @@ pub struct HintSchedule {
 }
 
 impl HintSchedule {
-    /// The schedule beside one of single calls; `None` where those follow the cycle of lists by themselves.
+    /// The schedule beside one of single calls; `None` where those follow the cycle of lists by
+    /// themselves.
     pub fn beside(schedule: &DetailSchedule, settings: &Settings, ledger: &Ledger) -> Option<Self> {
         let calls_per_day = schedule.calls_per_day().filter(|_| schedule.is_short_of_calls())?;
         Some(Self {
@@ -35,9 +37,10 @@ impl HintSchedule {
         })
     }
 
-    /// Where to go on now: at a place in history, or at its newest record after a cycle of lists; `None`: not yet.
+    /// Where to go on now: at a place in history, or at its newest record after a cycle of lists;
+    /// `None`: not yet.
     pub fn due(&self, place: &HintPlace, now: DateTime<Utc>) -> Option<HintPlace> {
-        // Whoever noted more than the longest walk takes had a clock that was ahead.
+        // A later time was stored while the clock was ahead.
         let longest = self.cycle.max(self.time_of(CALLS_MAX));
         if place.until.is_some_and(|until| until > now && until <= now + longest) {
             return None;
@@ -52,7 +55,8 @@ impl HintSchedule {
         }
     }
 
-    /// The window with the newest of these days, in their order, and as many others as cost no call more.
+    /// The window with the newest of these days, in their order, and as many others as cost no call
+    /// more.
     pub fn window(&self, days: &[Day]) -> Option<Window> {
         windows::gather(&self.settings, &self.counts, Lane::Audit, days).into_iter().next()
     }
@@ -65,7 +69,7 @@ impl HintSchedule {
         HintPlace { before: Some(window.to()), until, ..*place }
     }
 
-    /// The place behind a window that took so many calls.
+    /// The place after a window that took this number of calls.
     pub fn behind(
         &self,
         place: &HintPlace,

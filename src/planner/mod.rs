@@ -1,9 +1,10 @@
 //! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or waits.
 //!
-//! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says what becomes of a walk that
-//! failed, [`cycle_due`] how far the slow cycle of single calls should be, [`DetailSchedule`] when records are read that lists do
-//! not show whole, [`HintSchedule`] when lists of AML data are asked for that may bring such reads forward, [`cost()`] what a plan
-//! will take.
+//! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says
+//! what becomes of a walk that failed, [`cycle_due`] how far the slow cycle of single calls should
+//! be, [`DetailSchedule`] when records are read that lists do not show whole, [`HintSchedule`] when
+//! lists of AML data are asked for that may bring such reads forward, [`cost()`] what a plan will
+//! take.
 
 mod budget;
 mod cost;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 use super::{Budget, Settings, spacing};
 use crate::domain::{Day, Lane, Ledger, SparseRecord};
 
-/// Calls that nobody drew are kept for this long after their time, so that they stay spread out after an outage.
+/// Unused calls expire after this time, so that calls stay spread out after an outage.
 const KEPT: Duration = Duration::hours(1);
 
 /// When records that lists do not show whole are read, and by how many calls.
@@ -38,8 +38,8 @@ impl DetailSchedule {
         self.cycle.max(self.turn)
     }
 
-    /// How long before its time a record may be read. Records that come due together would wait for one another if calls
-    /// passed unused before; where the calls a day decide, none passes unused.
+    /// How long before its time a record may be read. Records that come due together would wait for
+    /// one another if calls passed unused before; where the calls a day decide, none passes unused.
     pub fn ahead(&self) -> Duration {
         if self.is_short_of_calls() { self.turn } else { self.turn / 5 }
     }
@@ -54,8 +54,8 @@ impl DetailSchedule {
         self.turn > self.cycle
     }
 
-    /// A time of the next read that is later than now by more than this was noted while a clock was ahead, or fewer calls
-    /// were allowed: it is computed again.
+    /// A time of the next read that is later than now by more than this was noted while a clock was
+    /// ahead, or fewer calls were allowed: it is computed again.
     pub fn too_late(&self) -> Duration {
         self.longest() + self.longest() / 10
     }
@@ -65,9 +65,10 @@ impl DetailSchedule {
         self.calls_per_day
     }
 
-    /// When a record is read next, at the latest. Records that were read together do not stay together: each comes up to a
-    /// fifth of its time early, and one whose last read is not known comes anywhere within its time from now on. A read
-    /// later than now was noted while a clock was ahead, and says nothing.
+    /// When a record is read next, at the latest. Records that were read together do not stay
+    /// together: each comes up to a fifth of its time early, and one whose last read is not known
+    /// comes anywhere within its time from now on. A read in the future was stored while the clock
+    /// was ahead and is ignored.
     pub fn next(&self, record: &SparseRecord, now: DateTime<Utc>) -> DateTime<Utc> {
         let age = now - record.day.and_time(NaiveTime::MIN).and_utc();
         let spacing = spacing::of_record(
@@ -84,8 +85,8 @@ impl DetailSchedule {
         }
     }
 
-    /// How many calls may be given out now, and the time from which they count. Calls that were given out until later than
-    /// now were so while a clock was ahead: that says nothing.
+    /// How many calls may be given out now, and the time from which they count. A
+    /// stored time in the future was written while the clock was ahead and is ignored.
     pub fn allowance(
         &self,
         until: Option<DateTime<Utc>>,
@@ -118,7 +119,8 @@ pub(super) fn time_of(count: u64, calls_per_day: u64) -> Duration {
 /// A part of a time, the same for each id, spread evenly over ids.
 fn part(time: Duration, id: &str) -> Duration {
     const PARTS: u64 = 1 << 16;
-    // FNV-1a; ids that differ in their last bytes alone would stay near one another without the last step.
+    // FNV-1a; ids that differ in their last bytes alone would stay near one another without the
+    // last step.
     let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -27,7 +27,7 @@ struct Status {
     projects: Vec<ProjectStatus>,
 }
 
-/// A project by its place among the others: a key would be told to whoever asks.
+/// A project, identified by its index: the status must not contain keys.
 #[derive(Debug, Serialize)]
 struct ProjectStatus {
     number: usize,
@@ -72,8 +72,9 @@ struct Problem {
     error: String,
 }
 
-/// Lets through what no web page can send: a page in a browser on this machine may call any address, but neither as JSON
-/// nor, by a name of its own for the loopback, with a loopback `Host`.
+/// Refuses requests that a web page could send. A page in a browser on this machine can reach this
+/// port, but it cannot send JSON without an `Origin` header, and DNS rebinding does not produce a
+/// loopback `Host`.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     match refusal(request.method(), request.headers()) {
         Some((status, error)) => json(status, &Problem { error: error.to_owned() }),

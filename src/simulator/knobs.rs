@@ -26,7 +26,8 @@ pub struct Knobs {
     pub dated_lists_are_empty: bool,
     /// List items carry every field, as the single call does; else only those of the vendor's list samples (Q17).
     pub full_list_items: bool,
-    /// Lists with `request_type=aml` show `aml` also of submissions whose other list items leave it out.
+    /// Lists with `request_type=aml` show `aml` also of submissions whose other list items leave it
+    /// out.
     pub aml_lists_are_whole: bool,
     /// List items show a record as it was so many milliseconds ago; which records a list shows is never late.
     pub list_lag_ms: u32,

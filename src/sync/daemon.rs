@@ -1,6 +1,7 @@
 //! The daemon: bells ring, one loop a project works.
 //!
-//! Schedules only ring; any number of rings while a loop works means one more round, never two at once.
+//! Schedules only ring; any number of rings while a loop works means one more round, never two at
+//! once.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -40,7 +41,7 @@ pub async fn run_daemon(world: &World) {
     tokio::join!(ring_on_schedule(&world, &bells), join_all(loops));
 }
 
-/// Rings all bells when a schedule says so. The clock is looked at again and again: it may be set meanwhile.
+/// Rings all bells at each occurrence of a schedule. Polls the clock, which may be set meanwhile.
 async fn ring_on_schedule(world: &World, bells: &[Bell]) {
     let mut schedules = Bells::new(world.settings.schedules.clone(), host_time());
     loop {

@@ -1,4 +1,5 @@
-//! Asks for lists of AML data alone where single calls are few, so that a change there brings a single call forward.
+//! Asks for lists of AML data alone where single calls are few, so that a change there brings a
+//! single call forward.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +19,15 @@ use crate::{
     warehouse::Hint,
 };
 
-/// Whether `check` has found that lists of AML data show more than other lists.
+/// Whether `check` has found that lists of AML data contain `aml` where other lists lack it.
 pub fn has_aml_lists(findings: &BTreeMap<String, String>) -> bool {
     findings.get(Fact::AmlLists.as_str()).is_some_and(|found| found == AML_LISTS_ARE_COMPLETE)
 }
 
-/// Goes on through history where such lists are of use: calls are few, and `check` has found that they show more.
+/// Reads the next windows of AML data if single calls are too few and [`has_aml_lists`].
 ///
-/// They are a hint only: what they bring is compared and forgotten, and a list that fails is asked for again later.
+/// The lists are a hint only: their digests are compared and nothing else is stored. A failed list
+/// is retried later.
 pub(super) async fn follow(
     world: &World,
     project: &Project,
@@ -77,7 +79,7 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Compares what a window's list shows; returns how many pages it had.
+/// Compares the digests of one window; returns the number of pages.
 async fn read(world: &World, project: &Project, window: Window) -> Result<u64, Failure> {
     let bytes = PageBytes::new(&project.item_bytes, project.page_size());
     let mut pages = project.client(Lane::Detail).aml_pages(window.asked()).boxed();
@@ -102,7 +104,7 @@ async fn read(world: &World, project: &Project, window: Window) -> Result<u64, F
     }
 }
 
-/// What an item shows; `None` if it is unreadable or lacks `aml`.
+/// The hint in an item; `None` if the item is malformed or lacks `aml`.
 fn hint(project: &Project, item: &Item) -> Option<Hint> {
     let nothing = Paths::default();
     let volatile = project.scope().volatile.at("aml").unwrap_or(&nothing);

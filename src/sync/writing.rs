@@ -55,7 +55,7 @@ pub(super) async fn insist<T>(
     }
 }
 
-/// Takes up the server as it is now: its sequences are raised where they are behind the numbers in use.
+/// Stores which server this is, and raises its sequences if they are behind the numbers in use.
 pub(super) async fn adopt_server(world: &World) -> Result<(), WarehouseError> {
     if insist(world, async || world.warehouse.adopt_server().await).await? {
         warn!(

@@ -1,4 +1,4 @@
-//! The address of the database: what it may say, and how far the way there is protected.
+//! Parses the address of the database and determines how the connection is protected.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -58,32 +58,32 @@ const OF_LIBPQ: [&str; 27] = [
     "target_session_attrs",
 ];
 
-/// How far the way to the database is protected.
+/// The protection of the connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
-    /// It does not leave this machine.
+    /// The connection does not leave this machine.
     Local,
-    /// Encrypted, and the server proves by its certificate that it has that name.
+    /// Encrypted, with verified certificate and host name.
     Full,
-    /// Less, as the address says in words.
+    /// Less, as the address explicitly requests.
     Less(LessThanFull),
 }
 
-/// A protection that somebody asked for in words.
+/// An explicitly requested protection below `verify-full`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LessThanFull {
-    /// Encrypted; any server that the authority has vouched for is taken.
+    /// Encrypted; the certificate is verified, the host name is not.
     AnyName,
-    /// Encrypted; any server is taken.
+    /// Encrypted; the certificate is not verified.
     AnyServer,
-    /// Encrypted where the server likes; any server is taken.
+    /// Encrypted if the server offers it; the certificate is not verified.
     Perhaps,
-    /// Readable for everybody on the way.
+    /// Not encrypted.
     Plain,
 }
 
 impl LessThanFull {
-    /// What that means, and what to do, as a sentence.
+    /// A sentence for the operator: the risk and the remedy.
     pub fn warning(self) -> &'static str {
         match self {
             Self::AnyName => {
@@ -102,22 +102,22 @@ impl LessThanFull {
     }
 }
 
-/// What is wrong with an address. Holds no part of it but names that PostgreSQL's documentation has: what looks like a
-/// parameter may be the end of a password.
+/// Why an address is refused. Contains parameter names of PostgreSQL's documentation only: any
+/// other name may be part of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It cannot be read.
+    /// It cannot be parsed.
     #[error("`database.url` is no address of a PostgreSQL database")]
     Unreadable,
-    /// A parameter of libpq that has no meaning here.
+    /// A parameter of libpq that is not supported.
     #[error("`database.url` has the parameter `{0}`, which argos-sync does not support")]
     Unsupported(&'static str),
-    /// A parameter that nobody knows.
+    /// An unknown parameter.
     #[error("`database.url` has a parameter that is not known")]
     Unknown,
 }
 
-/// Reads an address, and how far the way there is protected. `is_mode_given`: the environment gives an `sslmode`.
+/// Parses an address. `is_mode_given`: the environment sets `PGSSLMODE`.
 pub(super) fn read(
     url: &SecretString,
     is_mode_given: bool,
@@ -136,7 +136,7 @@ pub(super) fn read(
             return Err(of_libpq.map_or(AddressError::Unknown, AddressError::Unsupported));
         }
     }
-    // What is wrong with it may quote the password.
+    // The error may contain the password.
     let options: PgConnectOptions =
         text.parse().map_err(|_unreadable: sqlx::Error| AddressError::Unreadable)?;
     let options = if is_mode_written || is_local(&options) {
@@ -155,12 +155,12 @@ fn protection(options: &PgConnectOptions) -> Protection {
         PgSslMode::VerifyCa => Protection::Less(LessThanFull::AnyName),
         PgSslMode::Require => Protection::Less(LessThanFull::AnyServer),
         PgSslMode::Prefer => Protection::Less(LessThanFull::Perhaps),
-        // The library does not encrypt with `allow` either.
+        // sqlx does not encrypt with `allow`.
         PgSslMode::Allow | PgSslMode::Disable => Protection::Less(LessThanFull::Plain),
     }
 }
 
-/// Whether the way does not leave this machine: a Unix socket, or the loopback by number or by its reserved name.
+/// Whether the connection stays on this machine: a Unix socket or the loopback interface.
 fn is_local(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || is_loopback(options.get_host())
 }
@@ -194,7 +194,7 @@ mod tests {
             let (_, protection) = read(&url.into(), false).unwrap();
             assert_eq!(protection, expected, "{url}");
         }
-        // PGSSLMODE says it.
+        // PGSSLMODE is set.
         let (_, protection) = read(&"postgres://u:p@db.example/w".into(), true).unwrap();
         assert_ne!(protection, Full);
     }

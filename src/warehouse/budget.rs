@@ -12,8 +12,8 @@ use crate::domain::{ByLane, Day, Grant, Lane, ProjectName, Spending, Spent};
 /// Days whose counts are kept.
 const DAYS_KEPT: i32 = 40;
 
-/// Calls are given out at most so far ahead, or two calls where those are further apart. More would mean that the clock was
-/// set back.
+/// Calls are given out at most so far ahead, or two calls where those are further apart. More would
+/// mean that the clock was set back.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 
 const TAKING: &str = "taking calls out of the budget";

@@ -10,7 +10,7 @@ pub enum WarehouseError {
     Connection {
         /// What was being done.
         doing: &'static str,
-        /// Why, as far as it shows.
+        /// The cause.
         cause: Unreachable,
     },
     /// PostgreSQL refused a statement.

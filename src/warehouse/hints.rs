@@ -1,4 +1,5 @@
-//! Lists of AML data alone, as a hint: a digest that changed makes a single call due, and nothing else of them is kept.
+//! Compares digests of lists with `request_type=aml`: a changed digest makes a single call due.
+//! Nothing else is stored.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::domain::{Day, Digest, HintPlace};
 
-/// What such a list shows of a record.
+/// One item of such a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     /// The record's id.
@@ -39,8 +40,8 @@ impl Warehouse {
         Ok((place, row.now))
     }
 
-    /// Notes how far such lists have come, unless another process has gone on from there meanwhile; returns whether it was
-    /// noted.
+    /// Notes how far such lists have come, unless another process has gone on from there meanwhile;
+    /// returns whether it was noted.
     pub async fn move_hints(
         &self,
         scope: &Scope,
@@ -84,9 +85,9 @@ impl Warehouse {
         .map_err(WarehouseError::database("reading days of records that lists leave things out of"))
     }
 
-    /// Compares hints with those before, and makes single calls due where one differs; returns how many. Only records whose
-    /// list items leave something out count. The first hint of a record is noted alone: the schedule of single calls
-    /// finds what changed before it.
+    /// Compares hints with those before, and makes single calls due where one differs; returns how
+    /// many. Only records whose list items leave something out count. The first hint of a record is
+    /// noted alone: the schedule of single calls finds what changed before it.
     pub async fn take_hints(&self, scope: &Scope, hints: &[Hint]) -> Result<usize, WarehouseError> {
         if hints.is_empty() {
             return Ok(0);

@@ -233,12 +233,13 @@ impl Warehouse {
         Ok(Self { pool, writers, options, connections_max, protection, server })
     }
 
-    /// How far the way to the database is protected.
+    /// The protection of the connection to the database.
     pub fn protection(&self) -> Protection {
         self.protection
     }
 
-    /// Connects once, and says why not. A pool tries again for as long as it may wait, and tells no cause then.
+    /// Connects once, and returns the cause of a failure. A pool retries until its timeout and
+    /// returns no cause.
     pub async fn reach(&self, time_max: Duration) -> Result<(), WarehouseError> {
         let connection = self.connect(time_max).await?;
         let _closing = tokio::time::timeout(time_max, connection.close()).await;

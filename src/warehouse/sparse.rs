@@ -80,8 +80,8 @@ pub struct Draw {
     pub count_max: u64,
     /// How long before its time a record may be read.
     pub ahead: Duration,
-    /// Until when calls were given out as this process knows it. If another process has given out more meanwhile, nothing
-    /// is drawn.
+    /// The stored time until which calls were given out, as last read. If another process has
+    /// changed it, nothing is drawn.
     pub given_out: Option<DateTime<Utc>>,
 }
 
@@ -140,8 +140,8 @@ impl Warehouse {
         })
     }
 
-    /// Notes the next read of some records that have none, or one later than now by more than `too_late`, in one
-    /// transaction; returns whether there may be more.
+    /// Notes the next read of some records that have none, or one later than now by more than
+    /// `too_late`, in one transaction; returns whether there may be more.
     pub async fn date_sparse(
         &self,
         scope: &Scope,
@@ -184,9 +184,9 @@ impl Warehouse {
         Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
     }
 
-    /// Makes single calls due for records whose time has come or will come soon, at most as many as a transaction takes:
-    /// approved and screened ones whose time has come first, then all others by their time. Returns how many. `until` says
-    /// until when that many calls are given out then.
+    /// Makes single calls due for records whose time has come or will come soon, at most as many as
+    /// a transaction takes: approved and screened ones whose time has come first, then all others
+    /// by their time. Returns how many. `until` says until when that many calls are given out then.
     pub async fn draw_sparse(
         &self,
         scope: &Scope,
@@ -278,8 +278,8 @@ impl Warehouse {
     }
 }
 
-/// What is read first: approved and screened records whose time has come, then the others whose time has come, then what
-/// is read before its time; each by its time.
+/// What is read first: approved and screened records whose time has come, then the others whose
+/// time has come, then what is read before its time; each by its time.
 fn urgency(
     rank: i16,
     next_at: Option<DateTime<Utc>>,

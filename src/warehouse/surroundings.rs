@@ -1,4 +1,4 @@
-//! What about the server, the role and the database would stop the work, or has stopped it.
+//! Finds properties of the server, the role and the database that prevent work.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use super::{Unreachable, Warehouse, WarehouseError};
 
 const LOOKING: &str = "looking at the database's surroundings";
 
-/// Something that stands in the way, and what to do about it.
+/// A problem and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
     /// What it concerns.
@@ -65,8 +65,8 @@ struct Said {
 }
 
 impl Warehouse {
-    /// Connects within that time and looks at the surroundings of the schema; nothing is written. By a connection of its own:
-    /// a pool that gets fewer than it asks for waits for the others.
+    /// Connects within that time and looks at the surroundings of the schema; nothing is written.
+    /// By a connection of its own: a pool that gets fewer than it asks for waits for the others.
     pub async fn obstacles(&self, time_max: Duration) -> Result<Vec<Obstacle>, WarehouseError> {
         let mut connection = self.connect(time_max).await?;
         let looking = tokio::time::timeout(time_max, self.look(&mut connection)).await;
@@ -78,7 +78,8 @@ impl Warehouse {
     }
 
     async fn look(&self, connection: &mut PgConnection) -> Result<Vec<Obstacle>, WarehouseError> {
-        // Connections that count against a limit: those of the role, of the database, of the server. Ours are free for us.
+        // Connections that count against a limit: those of the role, of the database, of the
+        // server. Ours are free for us.
         let said = sqlx::query_as!(
             Said,
             r#"with others as (

@@ -1,4 +1,4 @@
-//! Why PostgreSQL could not be reached, as far as it shows: each cause has a sentence and a next step of its own.
+//! Classifies connection failures. Each cause has its own message and advice.
 
 use std::{error::Error as StdError, fmt, io::ErrorKind};
 
@@ -7,27 +7,28 @@ use rustls::CertificateError;
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreachable {
-    /// Nobody listens at that port.
+    /// Connection refused.
     Refused,
-    /// No such host.
+    /// Unknown host.
     UnknownHost,
-    /// Nothing came back in time.
+    /// Timeout.
     Silent,
     /// The server closed the connection, or it broke.
     Closed,
-    /// The server speaks no TLS.
+    /// The server does not support TLS.
     NoTls,
-    /// Its certificate is from an authority that this machine does not know.
+    /// The certificate has an unknown issuer.
     UnknownAuthority,
-    /// Its certificate is for another name.
+    /// The certificate does not contain the host name.
     OtherName,
-    /// Its certificate is of X.509 version 1, which has no names.
+    /// The certificate is of X.509 version 1, which has no host names.
     OldCertificate,
     /// Its certificate has expired, or is not valid yet.
     Expired,
     /// A file of certificates or keys cannot be read.
     CertificateFile,
-    /// A file that the address names is not there or closed to this program: the socket, or one of certificates.
+    /// A file that the address names is not there or closed to this program: the socket, or one of
+    /// certificates.
     NoFile,
     /// Another failure of TLS.
     Tls,
@@ -49,7 +50,7 @@ impl Unreachable {
             | ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe => Self::Closed,
-            // The resolver's failures have no kind of their own.
+            // Failures of the resolver have no error kind.
             _ if error.to_string().contains("failed to lookup address information") => {
                 Self::UnknownHost
             }
@@ -135,7 +136,7 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// What the server's certificate lacks, if that is the cause.
+/// The fault of the server's certificate, if that is the cause.
 fn certificate_error(error: &(dyn StdError + 'static)) -> Option<Unreachable> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -148,7 +149,7 @@ fn certificate_error(error: &(dyn StdError + 'static)) -> Option<Unreachable> {
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. } => Unreachable::Expired,
-                // The library under it names the version only to who prints it.
+                // rustls wraps this cause of webpki; only the Debug text contains it.
                 other if format!("{other:?}").contains("UnsupportedCertVersion") => {
                     Unreachable::OldCertificate
                 }

@@ -1,4 +1,5 @@
-//! Lists with `request_type=aml`, where single calls are too few: a change that they alone show brings a single call forward.
+//! Lists with `request_type=aml`: if single calls are too few, a changed digest makes a single call
+//! due at once.
 
 use argos_sync::{
     domain::Digest,

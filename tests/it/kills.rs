@@ -23,7 +23,8 @@ const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
 const GRACE: Duration = Duration::from_secs(10);
 
 const PAGES: &str = "select coalesce(sum(pages), 0)::bigint from argos_sync.run_stream";
-/// The program waits for the table that the test has locked, and not for a moment for another of its own connections.
+/// The program waits for the table that the test has locked, not for another of its own
+/// connections.
 const STUCK: &str = "select exists (select from pg_locks join pg_stat_activity using (pid)
     where datname = current_database() and application_name = 'argos-sync' and not granted
         and relation = 'argos.submission'::regclass)";
@@ -126,7 +127,8 @@ async fn stuck(world: &World) -> (Transaction<'static, Postgres>, Child) {
 async fn a_second_sigterm_ends_at_once() {
     let world = World::new(60, 10).await;
     let (locking, mut program) = stuck(&world).await;
-    // What was received is stored first: as long as that cannot be, the first signal does not end it.
+    // What was received is stored first: as long as that cannot be, the first signal does not end
+    // it.
     while program.try_wait().expect("a status").is_none() {
         terminate(&program).await;
     }

@@ -16,9 +16,11 @@ async fn changes_are_stored_although_the_sequences_were_rebuilt() {
     let world = World::new(60, 20).await;
     world.backfill().await;
     // What a data-only restore or a logical replica leaves.
-    world.execute("alter sequence argos_sync.read_number restart with 1; alter sequence argos_sync.fence restart with 1",
-    )
-    .await;
+    world
+        .execute(
+            "alter sequence argos_sync.read_number restart with 1; alter sequence argos_sync.fence restart with 1",
+        )
+        .await;
     for id in world.vendor.submission_ids(KEY).collect::<Vec<_>>() {
         let edit = Change::Edit([("email".to_owned(), format!("{id}@example.com"))].into());
         world.vendor.change(KEY, &id, edit).expect("the change");
@@ -54,13 +56,13 @@ async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_f
     // among single calls.
     for turn in [2, 4, 9] {
         let world = World::new(90, 40).await;
-        world.execute(&format!(
+        world
+            .execute(&format!(
                 "create sequence public.asked;
                  create or replace function argos_sync.database_identity() returns text language sql volatile
                     as $$ select case when nextval('public.asked') <= {turn} then 'one' else 'two' end $$"
-            ),
-        )
-        .await;
+            ))
+            .await;
         let ran =
             world.run_with(&[("client.page_size", "40")], &["run", "--backfill", ALL_DAYS]).await;
         assert_eq!(ran.code(), 0, "{turn}: {ran:?}");
@@ -80,7 +82,8 @@ async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
             world.vendor.change(KEY, &id, edit).expect("the change");
         }
         // What a failover to a replica leaves that never got the sequences.
-        world.execute(&format!(
+        world
+            .execute(&format!(
                 "create sequence public.asked;
                  create or replace function argos_sync.database_identity() returns text language plpgsql volatile as $$
                  declare
@@ -91,9 +94,8 @@ async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
                     end if;
                     return case when turn < {turn} then 'one' else 'two' end;
                  end $$"
-            ),
-        )
-        .await;
+            ))
+            .await;
         let settings = [("client.page_size", "40")];
         let ran = world.run_with(&settings, &BACKFILL).await;
         assert!(ran.stderr.contains("was behind the numbers in use"), "{turn}: {ran:?}");
@@ -107,9 +109,11 @@ async fn a_pass_with_a_lower_fencing_number_takes_no_day_from_one_with_a_higher(
     let world = World::new(30, 10).await;
     world.backfill().await;
     // Another process has read all of it under a later claim, by a clock that is behind.
-    world.execute("update argos_sync.coverage set fence = fence + 1000000, as_of = as_of - interval '1 hour'",
-    )
-    .await;
+    world
+        .execute(
+            "update argos_sync.coverage set fence = fence + 1000000, as_of = as_of - interval '1 hour'",
+        )
+        .await;
     let as_of = "select extract(epoch from max(as_of))::bigint from argos_sync.coverage where stream = 'submission'";
     let before = world.number(as_of).await;
     world.run(&BACKFILL).await;

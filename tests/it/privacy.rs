@@ -189,7 +189,7 @@ async fn no_text_of_a_library_or_of_postgresql_is_logged() {
     let world = World::new(20, 0).await;
     let ran = world.run(&["migrate"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    // A trigger or function of a site may say anything.
+    // A trigger or function of a site may raise any message.
     sqlx::raw_sql(
         "create or replace function argos_sync.clock() returns timestamptz language plpgsql volatile as $$
          begin

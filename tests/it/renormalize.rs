@@ -91,7 +91,9 @@ async fn older_rows_become_what_the_vendor_shows_without_a_call() {
 async fn only_a_row_that_changes_moves_changed_at_and_what_has_no_raw_keeps_its_rows() {
     let world = with_raw(60, 10).await;
     world.backfill().await;
-    world.execute("update argos.submission set changed_at = '2020-01-01';
+    world
+        .execute(
+            "update argos.submission set changed_at = '2020-01-01';
          update argos_sync.record set normalizer_version = 0;
          update argos.submission set nationality = 'of old'
          where submission_id in (select submission_id from argos.submission order by 1 limit 5);
@@ -99,8 +101,8 @@ async fn only_a_row_that_changes_moves_changed_at_and_what_has_no_raw_keeps_its_
          where submission_id in (select submission_id from argos.submission order by 1 limit 2);
          update argos_raw.submission set detail_body = '\\x00'
          where submission_id = (select submission_id from argos.submission order by 1 offset 2 limit 1)",
-    )
-    .await;
+        )
+        .await;
     let ran = renormalize(&world).await;
     assert_eq!(counts(&ran)["main"], [57, 2, 3], "{ran:?}");
     assert_eq!(counts(&ran)["face"], [10, 0, 0], "{ran:?}");
@@ -121,11 +123,13 @@ async fn a_record_that_is_known_to_be_deleted_stays_so() {
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     // Found out by its absence, say: its items show no mark of it.
-    world.execute("update argos_sync.record set normalizer_version = 0, deleted_at = '2025-06-01' where id = (select min(id) from argos_sync.record);
+    world
+        .execute(
+            "update argos_sync.record set normalizer_version = 0, deleted_at = '2025-06-01' where id = (select min(id) from argos_sync.record);
          update argos.submission set deleted_at = '2025-06-01', nationality = 'as it was'
          where submission_id = (select min(id) from argos_sync.record)",
-    )
-    .await;
+        )
+        .await;
     let ran = renormalize(&world).await;
     assert_eq!(counts(&ran)["main"], [1, 0, 0], "{ran:?}");
     let both = "select count(*) from argos.submission join argos_sync.record on id = submission_id

@@ -52,11 +52,13 @@ async fn the_run_of_a_killed_process_is_interrupted_once_the_next_one_begins() {
 async fn a_run_that_nobody_renews_is_interrupted_when_its_lease_ends() {
     let world = World::new(20, 10).await;
     world.backfill().await;
-    world.execute("insert into argos_sync.run (command, version, started_at, holder, until_at) values
+    world
+        .execute(
+            "insert into argos_sync.run (command, version, started_at, holder, until_at) values
             ('run', '0', now() - interval '1 hour', 'another machine/1/1', now() - interval '1 minute'),
             ('run', '0', now() - interval '1 hour', 'another machine/2/2', now() + interval '1 hour')",
-    )
-    .await;
+        )
+        .await;
     assert_eq!(shown(&world, 2).await, ("interrupted".to_owned(), 0));
     assert_eq!(shown(&world, 3).await, ("running".to_owned(), 0));
     assert_eq!(outcomes(&world).await[1].1, None, "to look is not to write");
@@ -143,7 +145,9 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
     let world = World::new(20, 10).await;
     world.backfill().await;
     // Everything until now is old: the passes that covered the days, and the run that made them.
-    world.execute("update argos_sync.run set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
+    world
+        .execute(
+            "update argos_sync.run set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
          update argos_sync.pass set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
          update argos_sync.coverage set as_of = as_of - interval '91 days';
          insert into argos_sync.run (command, version, started_at, ended_at, outcome) values
@@ -163,8 +167,8 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
             ('of an open backfill', 99, '2010-01-01', 'complete', now() - interval '95 days'),
             ('young', null, '2025-02-01', 'complete', now() - interval '89 days'))
             as given (name, backfill_id, day, state, ended_at)",
-    )
-    .await;
+        )
+        .await;
     let covering = world.number("select count(distinct pass_id) from argos_sync.coverage").await;
     // History that is not read again.
     let settings =

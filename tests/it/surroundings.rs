@@ -1,4 +1,5 @@
-//! `check` names what about the server, the role and the database stops the work; sites' defaults stop nothing else.
+//! `check` reports properties of server, role and database that prevent work; other defaults of a
+//! site change nothing.
 
 use crate::{
     truth::assert_equal,

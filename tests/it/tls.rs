@@ -1,4 +1,5 @@
-//! The way to the database: what is refused, and the sentence that each failure of TLS gets.
+//! The connection to the database: refused addresses, warnings, and the message for each failure of
+//! TLS.
 
 use std::{net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::{
     world::{Ran, World},
 };
 
-/// Whatever is wrong, it is told within this time.
+/// Every failure is reported within this time.
 const SOON: Duration = Duration::from_secs(30);
 
 async fn with_url(world: &World, url: &str, command: &str) -> Ran {
@@ -61,7 +62,8 @@ async fn less_than_a_verified_name_off_this_machine_is_warned_of() {
     assert!(ran.stderr.contains("correct the host in `database.url`"), "{ran:?}");
 }
 
-/// A server that answers the request for TLS with this letter, and then like the other server, if there is one.
+/// A server that answers the request for TLS with this letter, and then like the other server, if
+/// there is one.
 async fn server(letter: u8, behind: Option<u16>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = listener.local_addr().expect("an address").port();

@@ -159,11 +159,13 @@ async fn a_policy_that_was_changed_or_lost_is_named_and_rewritten() {
     let world = synced(60, 20).await;
     let used = "select count(*) from argos.submission where kyc_policy_id = (select min(policy_id) from argos.kyc_policy)";
     let used = world.number(used).await;
-    world.execute("update argos.kyc_policy set option_aml = not coalesce(option_aml, false), policy_accepted_id = '{x}'
+    world
+        .execute(
+            "update argos.kyc_policy set option_aml = not coalesce(option_aml, false), policy_accepted_id = '{x}'
          where policy_id = (select min(policy_id) from argos.kyc_policy);
          delete from argos.faceauth_policy",
-    )
-    .await;
+        )
+        .await;
     let ran = world.run(&["verify"]).await;
     assert_eq!(ran.code(), 1, "{ran:?}");
     assert_eq!(tables(&ran)["argos.kyc_policy"], used, "{ran:?}");
@@ -176,7 +178,9 @@ async fn a_policy_that_was_changed_or_lost_is_named_and_rewritten() {
 #[tokio::test]
 async fn raw_items_that_are_lost_are_counted_and_read_again() {
     let world = synced(60, 10).await;
-    world.execute("delete from argos_raw.submission where submission_id in (select submission_id from argos.submission order by 1 limit 2);
+    world
+        .execute(
+            "delete from argos_raw.submission where submission_id in (select submission_id from argos.submission order by 1 limit 2);
          update argos_raw.submission set detail_body = substring(detail_body for 30)
             where submission_id = (select submission_id from argos.submission order by 1 offset 2 limit 1);
          -- Another record's item.
@@ -185,8 +189,8 @@ async fn raw_items_that_are_lost_are_counted_and_read_again() {
          update argos_raw.submission set list_body = null
             where submission_id = (select submission_id from argos.submission order by 1 offset 4 limit 1);
          update argos_raw.faceauth set list_body = null where auth_id = (select min(auth_id) from argos.faceauth)",
-    )
-    .await;
+        )
+        .await;
     let ran = world.run(&["verify"]).await;
     assert_eq!(ran.code(), 1, "{ran:?}");
     // The detail item of the fifth is newer than its lost list item.
@@ -224,9 +228,11 @@ async fn a_raw_item_that_cannot_be_read_back_stops_no_page() {
 #[tokio::test]
 async fn rows_without_a_record_are_named_and_their_records_read_again() {
     let world = synced(60, 10).await;
-    world.execute("delete from argos_sync.record where id in (select submission_id from argos.submission order by 1 limit 3)",
-    )
-    .await;
+    world
+        .execute(
+            "delete from argos_sync.record where id in (select submission_id from argos.submission order by 1 limit 3)",
+        )
+        .await;
     let ran = world.run(&["verify"]).await;
     assert_eq!(ran.code(), 1, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [57, 0, 0, 0, 0, 0, 0], "{ran:?}");
@@ -294,10 +300,12 @@ async fn a_fetch_of_a_damaged_record_that_changed_tells_history_what_the_vendor_
 #[tokio::test]
 async fn a_backfill_rewrites_damaged_rows_of_its_days_where_asked_to() {
     let world = synced(300, 40).await;
-    world.execute("delete from argos.kyc_attempt; update argos.faceauth set status = 'invented';
+    world
+        .execute(
+            "delete from argos.kyc_attempt; update argos.faceauth set status = 'invented';
          delete from argos_raw.submission where submission_id in (select submission_id from argos.submission order by 1 limit 9)",
-    )
-    .await;
+        )
+        .await;
     world.backfill().await;
     assert!(!truth::differences(&world).await.is_empty(), "digests say unchanged");
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--repair"]).await;
@@ -352,10 +360,12 @@ async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() 
     let ran = world.run(&["verify", "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [60 - deleted, 0, 0, 0, 0, deleted, 0], "{ran:?}");
-    world.execute("update argos_sync.record set normalizer_version = 0
+    world
+        .execute(
+            "update argos_sync.record set normalizer_version = 0
          where id in (select id from argos_sync.record where deleted_at is null order by 1 limit 3)",
-    )
-    .await;
+        )
+        .await;
     let ran = world.run(&["verify", "--project", "main"]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [57 - deleted, 0, 0, 0, 0, deleted, 3], "{ran:?}");

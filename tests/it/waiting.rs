@@ -157,10 +157,12 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
     world.run(&["migrate"]).await;
     // The clock stands, so that no lease ends by it.
     let _clock = Clock::replace(&world.pool, "2025-06-01 12:00:00Z").await;
-    world.execute("insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at) values
+    world
+        .execute(
+            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at) values
             ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', '2025-06-01 12:00:01Z')",
-    )
-    .await;
+        )
+        .await;
     let days = ["run", "--backfill", "2024-01-01..2024-01-02", "--project", "main"];
     let ran = ended_within(SOON, world.start_with(&[], &days)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");

@@ -17,7 +17,8 @@ pub enum Fact {
     PageLimit,
     /// Items of lists beside those of single calls: `sparse` or `complete` (contract section 3.4).
     Lists,
-    /// Whether lists with `request_type=aml` show `aml` of records whose other list items leave it out: `complete` or
+    /// Whether lists with `request_type=aml` show `aml` of records whose other list items leave it
+    /// out: `complete` or
     /// `sparse` (contract section 3.1).
     AmlLists,
     /// How ciphertexts are written: `base64` or `hex`; `none`: the project uses none (U21).

@@ -30,7 +30,7 @@ use crate::{
 /// Most pages of a list with dates; what lies behind them stays unknown.
 const PAGES_MAX: usize = 2;
 
-/// What is found where lists of AML data show what other lists leave out.
+/// The finding if lists of AML data contain `aml` where other lists lack it.
 pub(super) const AML_LISTS_ARE_COMPLETE: &str = "complete";
 
 /// Fewer moments than these may be in order by chance.
@@ -231,8 +231,8 @@ struct Lists<'a> {
     unlisted_aml: Option<&'a Sample>,
 }
 
-/// Whether single calls bring what lists leave out. Some records have nothing more to bring, so two are asked for, the first
-/// one that lacks AML data among them.
+/// Whether single calls bring what lists leave out. Some records have nothing more to bring, so two
+/// are asked for, the first one that lacks AML data among them.
 async fn lists<'a>(client: &Client, samples: &'a [Sample]) -> Result<Lists<'a>, ClientError> {
     let mut found = Lists { words: UNKNOWN, unlisted_aml: None };
     let lacking = samples.iter().position(|sample| !sample.objects().aml);

@@ -80,7 +80,8 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     note_ratios(figures, &first, &same, &changed, &client, &limit);
 }
 
-/// One in a hundred of the live submissions that nothing says is deleted, spread over the year: id and state.
+/// One in a hundred of the live submissions that nothing says is deleted, spread over the year: id
+/// and state.
 async fn every_hundredth(database: &Database) -> Vec<(String, Option<String>)> {
     let mut connection = database.connect().await;
     let chosen = sqlx::query_as(

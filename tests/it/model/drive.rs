@@ -138,7 +138,8 @@ impl Model {
         Ok(())
     }
 
-    /// Returns whether the last process gets another customer's key: not before one can be told from the right one.
+    /// Returns whether the last process gets another customer's key: not before one can be told
+    /// from the right one.
     async fn begin_trouble(&mut self, trouble: Option<Trouble>) -> bool {
         match trouble {
             Some(Trouble::SwappedKey) => return knows_a_submission(&self.world).await,
@@ -316,8 +317,8 @@ impl Model {
         Ok(())
     }
 
-    /// All rows of submissions. Of one that lists with dates do not show, the time of its last single call moves with each walk
-    /// that misses it.
+    /// All rows of submissions. Of one that lists with dates do not show, the time of its last
+    /// single call moves with each walk that misses it.
     async fn submissions_at_rest(&self) -> Option<String> {
         let sql = "select md5(string_agg((case when unlisted
                 then to_jsonb(held) - '{detail_read_at,change_number}'::text[] else to_jsonb(held) end)::text,
@@ -356,8 +357,9 @@ impl Model {
     }
 }
 
-/// Whether a cycle of lists is sure to show such a change: in the list item, or, where that leaves `kyc` or `aml` out, by a
-/// single call of its own. Lists that say little of a record may not show the others.
+/// Whether a cycle of lists is sure to show such a change: in the list item, or, where that leaves
+/// `kyc` or `aml` out, by a single call of its own. Lists that say little of a record may not show
+/// the others.
 fn is_seen_soon(change: &Change) -> bool {
     match change {
         Change::FlagAml

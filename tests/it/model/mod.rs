@@ -1,10 +1,10 @@
 //! The proof: whatever happens in whatever order, when the world stops the warehouse becomes the truth.
 //!
-//! A seed makes a [`schedule`]: a vendor with random habits, records that come, change, vanish and return, faults,
-//! troubles on our own side (a key of another customer, a wrong clock, lost numbers), and processes that are killed or
-//! frozen at commits, two at once. The clock of the database is the schedule's. When
-//! everything has happened, the clock goes on for one cycle of lists and one of single calls, and then every table must
-//! be what the vendor shows.
+//! A seed makes a [`schedule`]: a vendor with random habits, records that come, change, vanish and
+//! return, faults, troubles on our own side (a key of another customer, a wrong clock, lost
+//! numbers), and processes that are killed or frozen at commits, two at once. The clock of the
+//! database is the schedule's. When everything has happened, the clock goes on for one cycle of
+//! lists and one of single calls, and then every table must be what the vendor shows.
 //!
 //! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed again,
 //! `ARGOS_SYNC_SEEDS=1000 cargo test --test it model_seeds -- --ignored --nocapture` plays a thousand, and

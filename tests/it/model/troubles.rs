@@ -1,4 +1,5 @@
-//! What is wrong on this side of the API while a step is done: a wrong key, a wrong clock, lost numbers.
+//! What is wrong on this side of the API while a step is done: a wrong key, a wrong clock, lost
+//! numbers.
 
 use std::fmt;
 
@@ -12,9 +13,11 @@ use crate::{random::Random, world::World};
 pub(super) enum Trouble {
     /// The last process of the step has another customer's key for the project of submissions.
     SwappedKey,
-    /// PostgreSQL's clock is so far ahead of the vendor's and this machine's (negative: behind them).
+    /// PostgreSQL's clock is so far ahead of the vendor's and this machine's (negative: behind
+    /// them).
     WrongClock(TimeDelta),
-    /// The sequences of read numbers and fencing numbers start again at 1, as a data-only restore leaves them.
+    /// The sequences of read numbers and fencing numbers start again at 1, as a data-only restore
+    /// leaves them.
     LostNumbers,
 }
 
