@@ -40,6 +40,7 @@ mod numbers;
 mod odd_answers;
 mod oddities;
 mod order;
+mod output;
 mod privacy;
 mod probe;
 mod project_names;
