@@ -8,12 +8,12 @@ use std::{
 };
 
 use postgresql_embedded::{BOOTSTRAP_SUPERUSER, PostgreSQL, Settings};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Connection as _;
 
 use super::{
     EmbeddedError, binaries,
-    connection::{Connection, HOST, ROLE, password},
+    connection::{self, Connection, HOST, ROLE, role_password, superuser_password},
     initialise,
     locks::Limit,
     place::{Place, remove_if_there},
@@ -60,17 +60,17 @@ impl Cluster {
         place: &Place,
         extra: &[(String, String)],
     ) -> Result<Self, EmbeddedError> {
-        let password = password(place)?;
+        let superuser = superuser_password(place)?;
         let installation = binaries::choose(place).await?;
-        let mut settings = initialise::ready_cluster(place, installation, &password).await?;
+        let mut settings = initialise::ready_cluster(place, installation, &superuser).await?;
         settings.configuration = configuration(place, extra);
         // The port of last time, if it is free: people have it in their tools.
         settings.port = Connection::last_port(place);
         trim_log(place)?;
-        let connection = Connection { port: 0, password };
+        let connection = Connection { port: 0, password: role_password(place)? };
         let mut cluster = Self { place: place.clone(), settings, connection };
-        cluster.answer().await?;
-        cluster.create_role().await?;
+        cluster.answer(&superuser).await?;
+        cluster.ready_role(&superuser).await?;
         cluster.connection.write(place)?;
         Ok(cluster)
     }
@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// Waits until a server answers, and starts one when there is none.
-    async fn answer(&mut self) -> Result<(), EmbeddedError> {
+    async fn answer(&mut self, superuser: &SecretString) -> Result<(), EmbeddedError> {
         let limit = Limit::in_seconds(ANSWER_SECONDS);
         let mut attempts = 0;
         loop {
@@ -107,7 +107,7 @@ impl Cluster {
                 Postmaster::Present { port: Some(port) } => {
                     self.connection.port = port;
                     if let Ok(connection) =
-                        self.connection.connect(BOOTSTRAP_SUPERUSER, "postgres").await
+                        connection::connect(port, BOOTSTRAP_SUPERUSER, superuser, "postgres").await
                     {
                         drop(connection.close().await);
                         return Ok(());
@@ -138,26 +138,27 @@ impl Cluster {
         })
     }
 
-    async fn create_role(&self) -> Result<(), EmbeddedError> {
+    /// Creates the role where it is missing, and gives it the password of the connection file.
+    async fn ready_role(&self, superuser: &SecretString) -> Result<(), EmbeddedError> {
         let failed = |error: sqlx::Error| EmbeddedError::database("create the role", &error);
-        let mut connection =
-            self.connection.connect(BOOTSTRAP_SUPERUSER, "postgres").await.map_err(failed)?;
+        let port = self.connection.port;
+        let mut connection = connection::connect(port, BOOTSTRAP_SUPERUSER, superuser, "postgres")
+            .await
+            .map_err(failed)?;
         let exists: bool =
             sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
                 .bind(ROLE)
                 .fetch_one(&mut connection)
                 .await
                 .map_err(failed)?;
-        if !exists {
-            // The password is hexadecimal digits of our own making.
-            let password = self.connection.password.expose_secret();
-            let create =
-                format!("create role {ROLE} login createdb createrole password '{password}'");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(create))
-                .execute(&mut connection)
-                .await
-                .map_err(failed)?;
-        }
+        let verb = if exists { "alter" } else { "create" };
+        // The password is hexadecimal digits of our own making.
+        let password = self.connection.password.expose_secret();
+        let statement = format!("{verb} role {ROLE} login createdb password '{password}'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await
+            .map_err(failed)?;
         connection.close().await.map_err(failed)
     }
 }

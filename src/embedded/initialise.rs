@@ -67,7 +67,7 @@ fn settings(place: &Place, installation: Installation, password: &SecretString) 
         releases_url: "https://github.com/theseus-rs/postgresql-binaries".to_owned(),
         version,
         installation_dir,
-        password_file: place.password(),
+        password_file: place.superuser_password(),
         data_dir: place.cluster(),
         host: HOST.to_owned(),
         port: 0,

@@ -21,6 +21,7 @@ use super::{
     keeper::{FAILED, Order, READY, SHARED},
     locks::{self, Limit},
     place::{Place, remove_if_there},
+    rights,
 };
 
 /// How long setting up and starting may take.
@@ -57,9 +58,11 @@ pub struct Server {
 
 /// Joins the private PostgreSQL of a data directory, and sets it up and starts it where none runs.
 ///
-/// Creates the database when it is missing. Takes seconds the first time, a fraction of one later.
+/// Root becomes the owner of the data directory, for good, where that is an ordinary user. Creates
+/// the database when it is missing. Takes seconds the first time, a fraction of one later.
 pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
     let place = Place::prepare(options)?;
+    rights::become_owner(&place)?;
     let limit = Limit::in_seconds(START_SECONDS);
     let starting = locks::open(&place.start_lock())?;
     limit.lock("another command that starts PostgreSQL", || starting.try_lock()).await?;
@@ -87,7 +90,7 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
         }
         // Another command's keeper: it runs the server, or is about to, or is just ending.
         if let Some(connection) = Connection::read(&place)?
-            && connection.connect(ROLE, "postgres").await.is_ok()
+            && connection.connect("postgres").await.is_ok()
         {
             break (None, connection);
         }
@@ -170,7 +173,7 @@ struct Keeper {
 impl Keeper {
     fn spawn(place: &Place, options: &Options) -> Result<Self, EmbeddedError> {
         let failed = |error| EmbeddedError::file("start", &options.program, &error);
-        // Anew: the old one may be root's in the directory of an ordinary user.
+        // A new file: the old one may be a link, or belong to somebody else.
         let log = remove_if_there(&place.keeper_log())
             .and_then(|()| File::create_new(place.keeper_log()))
             .map_err(|error| EmbeddedError::file("write", place.keeper_log(), &error))?;

@@ -93,7 +93,7 @@ fn keep(order: &Order) -> Result<(), EmbeddedError> {
         .build()
         .map_err(|error| EmbeddedError::file("start the runtime of", COMMAND, &error))?
         .block_on(serve(order, &Arc::new(users)));
-    if place.ephemeral_marker().exists() {
+    if place.is_ephemeral() {
         let data_dir = place.data_dir();
         fs::remove_dir_all(data_dir)
             .map_err(|error| EmbeddedError::file("remove", data_dir, &error))?;

@@ -3,12 +3,12 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     time::Duration,
 };
 
-use privdrop::reexports::nix::unistd;
+use privdrop::reexports::nix::fcntl::OFlag;
 use tokio::time::{Instant, sleep};
 
 use super::EmbeddedError;
@@ -16,22 +16,16 @@ use super::EmbeddedError;
 /// How often a lock or a server is asked again: no event tells of either.
 const POLL_EVERY: Duration = Duration::from_millis(25);
 
-/// Opens the file of a lock, and creates it when it is missing.
-///
-/// What root creates belongs to the owner of the directory, who otherwise could not use it any more.
+/// Opens the file of a lock, and creates it when it is missing. Follows no link.
 pub(super) fn open(path: &Path) -> Result<File, EmbeddedError> {
-    let open = || {
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        if unistd::geteuid().is_root()
-            && let Some(directory) = path.parent()
-        {
-            let owner = directory.metadata()?;
-            chown(path, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        Ok(file)
-    };
-    open().map_err(|error| EmbeddedError::file("open the lock", path, &error))
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(|error| EmbeddedError::file("open the lock", path, &error))
 }
 
 /// Whether a lock was got; `false` means that somebody else has it.

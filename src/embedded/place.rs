@@ -2,15 +2,20 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
+
+use privdrop::reexports::nix::fcntl::OFlag;
 
 use super::{EmbeddedError, Options};
 
 /// Longest path that surely fits a Unix socket's address, with the name of the socket file left off, in bytes.
 const SOCKET_DIR_LENGTH_MAX: usize = 80;
+
+/// Longer than any file that is read whole, in bytes.
+const PRIVATE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The data directory, as the private server divides it.
 ///
@@ -33,7 +38,10 @@ impl Place {
         if options.ephemeral {
             place.claim_ephemeral()?;
         }
-        fs::create_dir_all(&place.data_dir)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&place.data_dir)
             .map_err(|error| EmbeddedError::file("create", &place.data_dir, &error))?;
         Ok(place)
     }
@@ -48,7 +56,7 @@ impl Place {
         let claimed = match fs::create_dir(&self.data_dir) {
             Ok(()) => File::create_new(self.ephemeral_marker()).map(drop),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !self.ephemeral_marker().exists() {
+                if !self.is_ephemeral() {
                     return Err(EmbeddedError::NotOurs { path: self.data_dir.clone() });
                 }
                 Ok(())
@@ -79,8 +87,13 @@ impl Place {
     }
 
     /// Says that the data directory may be removed: whoever created it for that purpose put this file there.
-    pub(super) fn ephemeral_marker(&self) -> PathBuf {
+    fn ephemeral_marker(&self) -> PathBuf {
         self.data_dir.join("postgres-ephemeral")
+    }
+
+    /// Whether the data directory may be removed.
+    pub(super) fn is_ephemeral(&self) -> bool {
+        self.ephemeral_marker().exists()
     }
 
     /// The server's own directory, closed to everybody but its user.
@@ -102,8 +115,12 @@ impl Place {
         self.cluster().join("start.log")
     }
 
-    pub(super) fn password(&self) -> PathBuf {
+    pub(super) fn superuser_password(&self) -> PathBuf {
         self.home().join("password")
+    }
+
+    pub(super) fn role_password(&self) -> PathBuf {
+        self.home().join("role-password")
     }
 
     pub(super) fn connection(&self) -> PathBuf {
@@ -148,6 +165,13 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), EmbeddedError
         fs::rename(&unfinished, path)
     };
     write().map_err(|error| EmbeddedError::file("write", path, &error))
+}
+
+/// Reads a file of the server's directory; a link is not followed, and a pipe not waited for.
+pub(super) fn read_private(path: &Path) -> io::Result<String> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    io::read_to_string(file.take(PRIVATE_BYTES_MAX))
 }
 
 /// Removes a file; that there is none is no error.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::ErrorKind,
-    os::unix::fs::{MetadataExt as _, chown},
+    os::unix::fs::{MetadataExt as _, lchown},
     path::Path,
 };
 
@@ -20,33 +20,49 @@ use super::{
 /// Who may own and run a server that root asked for, first choice first.
 const SERVER_USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// Creates the server's directory and becomes the user who owns it, for good.
+/// The rights with which somebody beside the owner may put links and files into a directory.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Becomes the owner of the data directory, for good, where root works in that of an ordinary user.
 ///
-/// Root becomes the owner of that or of the data directory where this is an ordinary user, so that both can use the
-/// same server.
+/// An ordinary user may put links into their own directory. With their rights, what a link names
+/// is as safe from this process as it is from them. Root works only where nobody else may write.
+pub(super) fn become_owner(place: &Place) -> Result<(), EmbeddedError> {
+    let data_dir = place.data_dir();
+    // Only tests have an ephemeral directory. This program created it, and root has to outlive it.
+    if !unistd::geteuid().is_root() || place.is_ephemeral() {
+        return Ok(());
+    }
+    let metadata =
+        fs::metadata(data_dir).map_err(|error| EmbeddedError::file("look at", data_dir, &error))?;
+    if metadata.uid() != 0 {
+        return become_user(metadata.uid(), metadata.gid());
+    }
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(EmbeddedError::WritableByOthers { path: data_dir.to_owned() });
+    }
+    Ok(())
+}
+
+/// Creates the server's directory and, if this is root, becomes the user who owns it, for good.
+///
+/// [`become_owner`] comes first, so that root comes here only where nobody else may write in the
+/// data directory.
 pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
     let home = place.home();
     create_private_dir(&home)?;
     if unistd::geteuid().is_root() {
-        // A directory just created is root's; then the owner of the data directory is asked for.
-        let (uid, gid) = match [home.as_path(), place.data_dir()].map(owner) {
-            [Ok((0, _)), Ok((0, _))] => server_user()?,
-            [Ok((0, _)), other] | [other, _] => other?,
+        let (uid, gid) = match owner(&home)? {
+            // Just created.
+            (0, _) => server_user()?,
+            other => other,
         };
-        chown(&home, Some(uid), Some(gid))
-            .map_err(|error| EmbeddedError::file("give away", &home, &error))?;
-        if place.ephemeral_marker().exists() {
+        give_away(&home, uid, gid)?;
+        if place.is_ephemeral() {
             // The directory's owner may remove it even from a directory with the sticky bit.
-            let data_dir = place.data_dir();
-            chown(data_dir, Some(uid), Some(gid))
-                .map_err(|error| EmbeddedError::file("give away", data_dir, &error))?;
+            give_away(place.data_dir(), uid, gid)?;
         }
-        PrivDrop::default()
-            .user(uid.to_string())
-            .group(gid.to_string())
-            .fallback_to_ids_if_names_are_numeric()
-            .apply()
-            .map_err(|error| EmbeddedError::GiveUpRoot { reason: error.to_string() })?;
+        become_user(uid, gid)?;
     }
     match fs::read_dir(&home) {
         Ok(_) => Ok(()),
@@ -57,8 +73,23 @@ pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
     }
 }
 
+/// Changes the owner of a directory; of a link, that of the link itself.
+fn give_away(path: &Path, uid: u32, gid: u32) -> Result<(), EmbeddedError> {
+    lchown(path, Some(uid), Some(gid))
+        .map_err(|error| EmbeddedError::file("give away", path, &error))
+}
+
+fn become_user(uid: u32, gid: u32) -> Result<(), EmbeddedError> {
+    PrivDrop::default()
+        .user(uid.to_string())
+        .group(gid.to_string())
+        .fallback_to_ids_if_names_are_numeric()
+        .apply()
+        .map_err(|error| EmbeddedError::GiveUpRoot { reason: error.to_string() })
+}
+
 fn owner(path: &Path) -> Result<(u32, u32), EmbeddedError> {
-    fs::metadata(path)
+    fs::symlink_metadata(path)
         .map(|metadata| (metadata.uid(), metadata.gid()))
         .map_err(|error| EmbeddedError::file("look at", path, &error))
 }

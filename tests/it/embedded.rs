@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use argos_sync::embedded::{EmbeddedError, Options, Server, start};
 use secrecy::ExposeSecret as _;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, error::DatabaseError};
 
 /// Tells [`a_command`] which data directory to use.
 const DATA_DIR: &str = "ARGOS_SYNC_TEST_DATA_DIR";
@@ -252,18 +252,81 @@ async fn an_ordinary_user_needs_no_root_and_root_can_join() {
     }
     let world = World::new();
     fs::create_dir(world.data_dir()).expect("a directory");
-    std::os::unix::fs::chown(world.data_dir(), Some(65534), Some(65534)).expect("given away");
+    chown(world.data_dir(), Some(65534), Some(65534)).expect("given away");
     // Root comes first, and leaves nothing that the ordinary user could not use.
-    world.start().await.stop().await.expect("the server stops");
+    let mut first = world.command(None);
+    first.wait_for("up ");
+    first.end();
     assert_eq!(fs::metadata(world.home()).expect("its home").uid(), 65534);
-    let mut command = world.command(Some("65534"));
-    command.wait_for("up ");
-    let joined = world.start().await;
-    run("select 1", &mut connect(&joined).await).await;
-    drop(command.child.stdin.take());
-    command.wait_for("stopped");
-    joined.stop().await.expect("the server stops");
+    let mut ordinary = world.command(Some("65534"));
+    ordinary.wait_for("up ");
+    let mut joined = world.command(None);
+    joined.wait_for("up ");
+    ordinary.end();
+    joined.end();
     world.assert_stopped();
+}
+
+#[test]
+fn root_touches_nothing_that_links_in_the_directory_of_an_ordinary_user_name() {
+    if !is_root() {
+        return;
+    }
+    for planted in ["postgres-start.lock", "postgres-users.lock", "postgres-keeper.lock"] {
+        let world = World::new();
+        let target = world.plant(planted);
+        fs::write(&target, "root's").expect("a file");
+        world.command(None).wait_for("failed ");
+        let metadata = fs::metadata(&target).expect("the file");
+        assert_eq!((metadata.uid(), metadata.len()), (0, 6), "{planted}");
+    }
+    // The log is written in the place of the link.
+    for (planted, word) in [("postgres", "failed "), ("postgres-keeper.log", "up ")] {
+        let world = World::new();
+        let target = world.plant(planted);
+        fs::create_dir(&target).expect("a directory");
+        let mut command = world.command(None);
+        command.wait_for(word);
+        if word == "up " {
+            command.end();
+        }
+        let metadata = fs::metadata(&target).expect("the directory");
+        assert_eq!(metadata.uid(), 0, "{planted}");
+        assert_eq!(fs::read_dir(&target).expect("the directory").count(), 0, "{planted}");
+    }
+}
+
+#[tokio::test]
+async fn root_does_not_work_where_everybody_may_plant_links() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    fs::create_dir(world.data_dir()).expect("a directory");
+    let open = fs::Permissions::from_mode(0o1777);
+    fs::set_permissions(world.data_dir(), open).expect("open to all");
+    let refused = start(&world.options()).await.expect_err("others may write there");
+    assert!(refused.to_string().contains("others may write in it"), "{refused}");
+    assert!(refused.advice().contains("chmod go-w"), "{}", refused.advice());
+    assert_eq!(fs::read_dir(world.data_dir()).expect("the directory").count(), 0);
+}
+
+#[tokio::test]
+async fn the_password_in_the_connection_file_opens_no_superuser() {
+    let world = World::new();
+    let server = world.start().await;
+    let url = server.url().expose_secret().to_owned();
+    let as_superuser = url.replace("postgres://argos_sync:", "postgres://postgres:");
+    let refused = PgConnection::connect(&as_superuser).await.expect_err("another password");
+    let code = refused.as_database_error().and_then(DatabaseError::code);
+    assert_eq!(code.as_deref(), Some("28P01"), "{refused}");
+    let (is_superuser, creates_roles): (bool, bool) =
+        sqlx::query_as("select rolsuper, rolcreaterole from pg_roles where rolname = current_user")
+            .fetch_one(&mut connect(&server).await)
+            .await
+            .expect("its role");
+    assert!(!is_superuser && !creates_roles);
+    server.stop().await.expect("the server stops");
 }
 
 /// Not a test: a command of its own process, for the tests above. Its words go to standard error.
@@ -333,6 +396,15 @@ impl World {
         CommandProcess { child, words }
     }
 
+    /// Makes the data directory that of an ordinary user, with a link in it; returns what it names.
+    fn plant(&self, name: &str) -> PathBuf {
+        let (data_dir, target) = (self.data_dir(), self.directory.path().join("target"));
+        fs::create_dir(&data_dir).expect("a directory");
+        symlink(&target, data_dir.join(name)).expect("a link");
+        chown(&data_dir, Some(65534), Some(65534)).expect("given away");
+        target
+    }
+
     fn postmaster(&self) -> Option<u32> {
         let text = fs::read_to_string(self.home().join("data/postmaster.pid")).ok()?;
         text.lines().next()?.parse().ok()
@@ -372,6 +444,12 @@ struct CommandProcess {
 }
 
 impl CommandProcess {
+    /// Closes its standard input, and waits for its end.
+    fn end(mut self) {
+        drop(self.child.stdin.take());
+        self.wait_for("stopped");
+    }
+
     fn wait_for(&mut self, word: &str) {
         let mut said = String::new();
         while self.words.read_line(&mut said).expect("its words") > 0 {
