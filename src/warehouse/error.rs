@@ -1,6 +1,6 @@
 //! What can go wrong in the warehouse, and what to do then.
 
-use super::{address::AddressError, unreachable::Unreachable};
+use super::{address::AddressError, renewal, unreachable::Unreachable};
 
 /// A failure of the warehouse. Never holds PostgreSQL's own text, which quotes the data (I8).
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +92,11 @@ impl WarehouseError {
     /// Wraps a failure of sqlx, keeping what names the fault and dropping what may quote a person.
     pub(super) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |error| match &error {
-            sqlx::Error::Database(fault) => Self::Refused {
-                doing,
-                sqlstate: fault.code().map_or_else(|| "unknown".to_owned(), Into::into),
-                constraint: fault.constraint().map(Into::into),
-            },
+            sqlx::Error::Database(fault) => {
+                let sqlstate = fault.code().map_or_else(|| "unknown".to_owned(), Into::into);
+                renewal::note(&sqlstate);
+                Self::Refused { doing, sqlstate, constraint: fault.constraint().map(Into::into) }
+            }
             sqlx::Error::Io(fault) => Self::Connection { doing, cause: Unreachable::of_io(fault) },
             sqlx::Error::Tls(fault) => {
                 Self::Connection { doing, cause: Unreachable::of_tls(&**fault) }
@@ -185,7 +185,7 @@ impl WarehouseError {
                 "53300" => {
                     "raise `max_connections` of the server or the limit of the role or database, or lower `database.connections_max`"
                 }
-                "25006" => {
+                renewal::READ_ONLY => {
                     "the server takes no writes, as a standby or after a failover: let `database.url` name the one that does; argos-sync goes on by itself once it writes"
                 }
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",

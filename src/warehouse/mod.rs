@@ -48,6 +48,7 @@ mod quarantine;
 mod raw;
 mod ready;
 mod received;
+mod renewal;
 mod renormalize;
 mod repair;
 mod replace;
@@ -218,10 +219,13 @@ impl Warehouse {
             PgPoolOptions::new()
                 .max_connections(connections_max)
                 .acquire_timeout(settings.connect_timeout)
-                .after_release(|connection, _| {
+                .before_acquire(|_, metadata| {
+                    Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
+                })
+                .after_release(|connection, metadata| {
                     // Its buffers have room for all rows of the largest statement, and it may not be used again for long.
                     connection.shrink_buffers();
-                    Box::pin(std::future::ready(Ok(true)))
+                    Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
                 })
                 .connect_lazy_with(options.clone())
         };
@@ -301,7 +305,7 @@ async fn begin(
     let mut transaction = pool
         .begin_with("begin isolation level read committed read write")
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .map_err(|error| renewal::of_begin(error, doing))?;
     // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows. Compiling a
     // plan takes longer than running it.
     let settings = format!(

@@ -148,16 +148,29 @@ impl TestServer {
                 setting("max_connections", "100"),
             ],
             ephemeral: true,
-            ..argos_sync::embedded::Options::new(data_dir).expect("options")
+            ..argos_sync::embedded::Options::new(data_dir.clone()).expect("options")
         })
         .await
         .unwrap_or_else(|error| panic!("{error}: {}", error.advice()));
         let url = server.url().expose_secret().to_owned();
         let template = "argos_sync_template".to_owned();
         let test_server = Self { url, template: Some(template.clone()), _private: Some(server) };
+        test_server.allow_roles(&data_dir.join("postgres/password")).await;
         test_server.admin(&format!("create database {template}")).await;
         migrate(&with_database(&test_server.url, &template)).await;
         test_server
+    }
+
+    /// Lets tests create roles, by the superuser's password in this file.
+    #[cfg(feature = "embedded")]
+    async fn allow_roles(&self, password: &std::path::Path) {
+        let password = std::fs::read_to_string(password).expect("the superuser's password");
+        let options = PgConnectOptions::from_str(&self.url).expect("an address");
+        let superuser = options.username("postgres").password(&password);
+        let mut connection = PgConnection::connect_with(&superuser).await.expect("the superuser");
+        let statement = "alter role argos_sync createrole";
+        sqlx::raw_sql(statement).execute(&mut connection).await.expect(statement);
+        connection.close().await.expect("the connection closes");
     }
 
     async fn admin(&self, statement: &str) {

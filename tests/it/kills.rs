@@ -12,6 +12,7 @@ use tokio::{
 use crate::{
     evidence::{ended_within, terminate},
     random::Random,
+    truth::assert_equal,
     world::{ALL_DAYS, KEY, World},
 };
 
@@ -297,4 +298,42 @@ async fn sigterm_ends_in_time_though_the_database_is_stuck() {
     let ran = world.run(&BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(world.number("select count(*) from argos.submission").await, 60);
+}
+
+#[tokio::test]
+async fn after_a_failover_connections_to_the_old_server_are_closed() {
+    let world = World::new(400, 100).await;
+    world.slow_vendor(20);
+    world
+        .execute(
+            "create schema test;
+             create table test.old_server (pid int);
+             create function test.refuse() returns trigger language plpgsql as $$ begin
+                 if exists (select from test.old_server where pid = pg_backend_pid()) then
+                     raise exception using errcode = '25006', message = 'read-only';
+                 end if;
+                 return null;
+             end $$;
+             create trigger refuse before insert or update on argos_sync.pass execute function test.refuse();
+             create trigger refuse before insert or update on argos_sync.budget execute function test.refuse();",
+        )
+        .await;
+    let settings = [TINY_PAGES.as_slice(), &[("sync.patience_minutes", "1")]].concat();
+    let program = world.start_with(&settings, &BACKFILL);
+    world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_stream").await;
+    // From now on, the server of these connections takes no writes.
+    world
+        .execute(
+            "insert into test.old_server select pid from pg_stat_activity
+             where application_name = 'argos-sync' and datname = current_database()",
+        )
+        .await;
+    let ran = ended_within(Duration::from_mins(2), program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(ran.stderr.contains("SQLSTATE 25006"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("the server takes no writes, as a standby or after a failover"),
+        "{ran:?}"
+    );
+    assert_equal(&world).await;
 }
