@@ -15,8 +15,8 @@ use tokio::time::Instant;
 /// How long a size that failed is left alone.
 const MEMORY: Duration = Duration::from_hours(24);
 
-/// Failures in a row that make a page look too large, where one may be chance.
-const SUSPICIOUS_IN_A_ROW: u32 = 2;
+/// Failures of one call that make its page look too large, where one may be chance.
+const SUSPICIOUS_MIN: u32 = 2;
 
 /// The page size of one key, shared by its workers.
 #[derive(Debug)]
@@ -127,13 +127,11 @@ impl Fitting<'_> {
     /// An attempt failed in a way that says this about the size.
     pub(super) fn failed(&mut self, strain: Strain, now: Instant) -> Next {
         let (next, slow) = match strain {
-            Strain::None => {
-                self.suspicious = 0;
-                return Next::Same;
-            }
+            // It says nothing about the size, and takes nothing back that another failure said.
+            Strain::None => return Next::Same,
             Strain::Suspected { slow } => {
                 self.suspicious += 1;
-                if self.suspicious < SUSPICIOUS_IN_A_ROW {
+                if self.suspicious < SUSPICIOUS_MIN {
                     return Next::Same;
                 }
                 (Next::SmallerLater, slow)
@@ -183,12 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn the_second_suspicion_in_a_row_halves() {
+    fn the_second_suspicion_halves_whatever_else_fails_in_between() {
         let (sizes, now) = (PageSize::new(2000), Instant::now());
         let mut call = sizes.fit(now);
         assert_eq!(call.failed(QUICK, now), Next::Same);
         assert_eq!(call.failed(Strain::None, now), Next::Same);
-        assert_eq!(call.failed(QUICK, now), Next::Same);
         assert_eq!(call.failed(QUICK, now), Next::SmallerLater);
         assert_eq!(call.size(), 1000);
     }
