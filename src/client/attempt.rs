@@ -14,6 +14,7 @@ use super::{
     error::{ClientError, Fault},
     redaction::Redaction,
     retry_after::retry_after,
+    room::{Held, Room},
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::{Meaning, Refusal},
@@ -90,6 +91,8 @@ pub(super) struct Attempt<'a> {
     pub(super) stream: Stream,
     /// The record that is asked for; `None`: a page is.
     pub(super) id: Option<&'a str>,
+    /// The memory taken for the answer.
+    pub(super) room: Option<&'a dyn Room>,
     /// The cap on the answer.
     pub(super) answer_bytes_max: usize,
     /// What no error may repeat.
@@ -97,8 +100,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Makes the exchange and judges it.
-    pub(super) async fn run(self) -> Result<Envelope, Failure> {
+    /// Makes the exchange and judges it. Beside the answer comes the memory beyond what was taken for it.
+    pub(super) async fn run(self) -> Result<(Envelope, Option<Held>), Failure> {
         let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
@@ -116,7 +119,7 @@ impl Attempt<'_> {
         if status != StatusCode::OK {
             return Err(unreadable(Unreadable::OtherSuccess(status.as_u16())));
         }
-        let body = self.body(response).await?;
+        let (body, larger) = self.body(response).await?;
         let stream = self.stream;
         let call = if self.id.is_some() { Call::Detail } else { Call::List };
         let (cipher, look) = (self.cipher.cloned(), Arc::clone(self.look));
@@ -128,7 +131,8 @@ impl Attempt<'_> {
                 Failure::Final(ClientError::CursorTooLong { bytes })
             }
         })?;
-        self.checked(opened).map_err(unreadable)
+        let envelope = self.checked(opened).map_err(unreadable)?;
+        Ok((envelope, larger))
     }
 
     /// The answer, if it is about the record that was asked for, with names that may be shown.
@@ -144,19 +148,32 @@ impl Attempt<'_> {
         Ok(envelope)
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+    async fn body(&self, mut response: Response) -> Result<(Bytes, Option<Held>), Failure> {
         let limit = self.answer_bytes_max;
         let too_large = || Failure::Passing { fault: Fault::TooLarge { limit }, wait: None };
         let announced = response.content_length().unwrap_or(0);
         let announced = usize::try_from(announced).ok().filter(|length| *length <= limit);
-        let mut body = Buffer::take(announced.ok_or_else(too_large)?);
+        let announced = announced.ok_or_else(too_large)?;
+        let mut larger = self.larger(announced).await;
+        let mut body = Buffer::take(announced);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
             if body.len().saturating_add(chunk.len()) > limit {
                 return Err(too_large());
             }
+            if larger.is_none() {
+                larger = self.larger(body.len() + chunk.len()).await;
+            }
             body.extend(&chunk);
         }
-        Ok(body.freeze())
+        Ok((body.freeze(), larger))
+    }
+
+    /// Waits for memory where an answer of this size does not fit into what was taken for it.
+    async fn larger(&self, bytes: usize) -> Option<Held> {
+        match self.room {
+            Some(room) if bytes > room.bytes() => Some(room.larger().await),
+            Some(_) | None => None,
+        }
     }
 
     /// The reason may be lost on the way; the status alone decides enough.

@@ -25,6 +25,7 @@ use super::{
     page_size::{Fitting, Next, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
+    room::Held,
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::Meaning,
@@ -57,6 +58,8 @@ pub(super) struct Reply {
     pub(super) count: u32,
     /// What it brought.
     pub(super) envelope: Envelope,
+    /// Memory beyond what was taken for it.
+    pub(super) larger: Option<Held>,
 }
 
 impl Caller {
@@ -117,7 +120,7 @@ impl Caller {
             let count = request.count(fitting.size());
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
             match attempt.run().await {
-                Ok(envelope) => {
+                Ok((envelope, larger)) => {
                     // What came of a smaller call says nothing about whole pages.
                     if request.is_page() && request.count_max().is_none() {
                         fitting.came(envelope.items.len());
@@ -125,13 +128,14 @@ impl Caller {
                     if request.is_dated() {
                         self.remember_style(style);
                     }
-                    return Ok(Reply { read, count, envelope });
+                    return Ok(Reply { read, count, envelope, larger });
                 }
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Refused { status, refusal, meaning }) => match meaning {
                     Meaning::DateStyle if style == first_style => style = style.other(),
                     Meaning::UnknownId if !request.is_page() => {
-                        return Ok(Reply { read, count, envelope: Envelope::default() });
+                        let envelope = Envelope::default();
+                        return Ok(Reply { read, count, envelope, larger: None });
                     }
                     Meaning::DateStyle
                     | Meaning::UnknownId
@@ -173,6 +177,7 @@ impl Caller {
             vendor_clock: &self.vendor_clock,
             stream: self.stream,
             id: request.id(),
+            room: request.room(),
             answer_bytes_max: self.settings.answer_bytes_max,
             hidden,
         })

@@ -30,6 +30,7 @@ mod pause;
 mod redaction;
 mod request;
 mod retry_after;
+mod room;
 #[cfg(test)]
 mod scripted;
 mod settings;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, TryStreamExt};
+use futures_util::Stream;
 use secrecy::ExposeSecret as _;
 
 pub use self::{
@@ -56,6 +57,7 @@ pub use self::{
     gate::{Gate, GateClosed},
     pages::{Page, Resume},
     request::{DateStyle, Find},
+    room::{Held, Room},
     settings::{Settings, SettingsError},
     vendor_error::{Denial, Refusal},
 };
@@ -87,6 +89,8 @@ pub struct Answer {
     pub item: Option<Bytes>,
     /// The vendor's own id of the project, where the answer carries it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
+    /// Memory beyond what was taken for the answer.
+    pub larger: Option<Held>,
 }
 
 impl Client {
@@ -180,20 +184,31 @@ impl Client {
 
     /// Asks for one record by its id; the answer is complete where list items may be sparse (contract section 3.4).
     pub async fn detail(&self, id: &str) -> Result<Answer, ClientError> {
-        let reply = self.caller.call(&*self.gate, &Request::Detail { id }).await?;
+        self.ask_for(id, None).await
+    }
+
+    /// The same, with memory taken for the answer: while a larger one comes in, it waits for more.
+    pub async fn detail_within(&self, id: &str, room: &dyn Room) -> Result<Answer, ClientError> {
+        self.ask_for(id, Some(room)).await
+    }
+
+    async fn ask_for(&self, id: &str, room: Option<&dyn Room>) -> Result<Answer, ClientError> {
+        let reply = self.caller.call(&*self.gate, &Request::Detail { id, room }).await?;
         Ok(Answer {
             read: reply.read,
+            larger: reply.larger,
             item: reply.envelope.items.into_iter().next().map(|item| item.body),
             vendor_project: reply.envelope.vendor_project,
         })
     }
 
     /// Lists the submissions of one person, all pages. Face authentications offer no such search.
-    pub async fn find(&self, by: Find<'_>) -> Result<Vec<Page>, ClientError> {
+    pub fn find<'a>(
+        &'a self,
+        by: Find<'a>,
+    ) -> Result<impl Stream<Item = Result<Page, ClientError>> + Send + 'a, ClientError> {
         match self.caller.stream() {
-            domain::Stream::Submission => {
-                pages::walk(self, Listing::Found(by), None).try_collect().await
-            }
+            domain::Stream::Submission => Ok(pages::walk(self, Listing::Found(by), None)),
             domain::Stream::Faceauth => Err(ClientError::NoSuchSearch),
         }
     }

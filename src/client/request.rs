@@ -1,5 +1,6 @@
 //! What a call asks for: the parameters of the two list endpoints (contract sections 3.1 and 6.1).
 
+use super::room::Room;
 use crate::domain::{Cursor, Day, Stream, Window};
 
 /// One call, without what changes from attempt to attempt.
@@ -17,6 +18,8 @@ pub(super) enum Request<'a> {
     Detail {
         /// `submission_id` or `auth_id`.
         id: &'a str,
+        /// The memory taken for the answer; `None`: whatever it needs.
+        room: Option<&'a dyn Room>,
     },
 }
 
@@ -125,7 +128,7 @@ impl<'a> Request<'a> {
             Stream::Faceauth => FACEAUTH,
         };
         let (listing, cursor) = match self {
-            Self::Detail { id } => return vec![(names.id, (*id).to_owned())],
+            Self::Detail { id, .. } => return vec![(names.id, (*id).to_owned())],
             Self::Page { listing, cursor, count_max: _ } => (listing, cursor),
         };
         let mut parameters = match listing {
@@ -160,11 +163,19 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The memory taken for the answer.
+    pub(super) fn room(&self) -> Option<&'a dyn Room> {
+        match *self {
+            Self::Page { .. } => None,
+            Self::Detail { room, .. } => room,
+        }
+    }
+
     /// The record that is asked for.
     pub(super) fn id(&self) -> Option<&'a str> {
         match *self {
             Self::Page { .. } => None,
-            Self::Detail { id } => Some(id),
+            Self::Detail { id, .. } => Some(id),
         }
     }
 
@@ -181,7 +192,7 @@ impl<'a> Request<'a> {
     /// The values that name a record or a person, which no error may repeat.
     pub(super) fn names_somebody(&self) -> Vec<&'a str> {
         match *self {
-            Self::Detail { id } => vec![id],
+            Self::Detail { id, .. } => vec![id],
             Self::Page { listing, cursor, count_max: _ } => {
                 let mut values: Vec<_> =
                     cursor.map(|cursor| cursor.id.as_str()).into_iter().collect();
@@ -230,7 +241,7 @@ mod tests {
             let all = Request::Page { listing: Listing::Everything, cursor: None, count_max };
             assert_eq!(query(Stream::Faceauth, &all, DateStyle::Dashed), count);
         }
-        let detail = Request::Detail { id: "x" };
+        let detail = Request::Detail { id: "x", room: None };
         assert_eq!(query(Stream::Submission, &detail, DateStyle::Dashed), "submission_id=x");
         assert_eq!(query(Stream::Faceauth, &detail, DateStyle::Dashed), "authId=x");
     }

@@ -383,7 +383,8 @@ mod tests {
             (Some("a"), Some("a"), false, by(KeyProof::VendorProject)),
             (Some("a"), Some("b"), true, other),
         ] {
-            let answer = Answer { read, item: None, vendor_project: named.map(str::to_owned) };
+            let vendor_project = named.map(str::to_owned);
+            let answer = Answer { read, item: None, vendor_project, larger: None };
             assert_eq!(judge(bound, shows_record, &answer), expected, "{bound:?} {named:?}");
         }
     }

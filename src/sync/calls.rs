@@ -47,7 +47,7 @@ impl Wanted {
 }
 
 /// A call that is made, with what came of it.
-type Made<'a> = BoxFuture<'a, (DueDetail, Result<Answer, Failure>)>;
+type Made<'a> = BoxFuture<'a, (DueDetail, Result<DetailAnswer, Failure>)>;
 
 /// Calls that are wanted, until none is left or one fails in a way that concerns all.
 pub(super) struct Calls<'a> {
@@ -141,13 +141,13 @@ impl<'a> Calls<'a> {
     fn take(
         &mut self,
         due: DueDetail,
-        answer: Result<Answer, Failure>,
+        answer: Result<DetailAnswer, Failure>,
     ) -> Option<(DueDetail, DetailAnswer)> {
         self.asked.remove(&due);
         match answer {
             Ok(answer) => {
                 self.failures_in_a_row = 0;
-                Some((due, answer_of(self.project, answer)))
+                Some((due, answer))
             }
             // When a call of every worker fails, no record is at fault.
             Err(failure)
@@ -180,12 +180,8 @@ impl<'a> Calls<'a> {
                 let answer = tokio::select! {
                     biased;
                     () = world.stop.cancelled() => Err(Failure::Interrupted),
-                    answer = project.client(Lane::Detail).detail(&due.id) => answer.map_err(Failure::Client),
+                    answer = ask(world, project, &due.id) => answer,
                 };
-                let answer = answer.and_then(|answer| {
-                    account::same_vendor_project(project, answer.vendor_project.as_deref())?;
-                    Ok(answer)
-                });
                 (due, answer)
             }));
         }
@@ -259,11 +255,15 @@ impl<'a> Calls<'a> {
     }
 }
 
-fn answer_of(project: &Project, answer: Answer) -> DetailAnswer {
-    match answer.item {
-        None => DetailAnswer::NotFound(answer.read),
-        Some(item) => DetailAnswer::Found(Observation::of(&project.scope, answer.read, item)),
-    }
+/// Makes the call of one record once there is room for its answer.
+async fn ask(world: &World, project: &Project, id: &str) -> Result<DetailAnswer, Failure> {
+    let room = world.answer_memory.reserve(&project.answer_sizes).await;
+    let Answer { read, item, vendor_project, larger } =
+        project.client(Lane::Detail).detail_within(id, &room).await?;
+    account::same_vendor_project(project, vendor_project.as_deref())?;
+    let Some(item) = item else { return Ok(DetailAnswer::NotFound(read)) };
+    let room = room.keep(&project.answer_sizes, item.len(), larger);
+    Ok(DetailAnswer::Found(Observation::in_room(&project.scope, read, item, room)))
 }
 
 fn report(project: &Project, failure: &Failure) {

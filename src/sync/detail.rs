@@ -39,9 +39,12 @@ pub(super) async fn drain(
         let ((), mut answers) = calls.gather(ready(())).await;
         let is_done = answers.is_empty();
         while !answers.is_empty() {
-            let (stored, next) = calls.gather(store(world, project, run, &answers)).await;
+            let claimed: Vec<_> = answers.iter().map(|(due, _)| due.clone()).collect();
+            // Stored answers give their room back at once: the calls in flight may wait for it.
+            let storing = async { store(world, project, run, &std::mem::take(&mut answers)).await };
+            let (stored, next) = calls.gather(storing).await;
             if let Err(failure) = stored {
-                let claimed = answers.into_iter().chain(next).map(|(due, _)| due);
+                let claimed = claimed.into_iter().chain(next.into_iter().map(|(due, _)| due));
                 let claimed = claimed.chain(calls.give_up().await).collect();
                 give_back(world, project, run, claimed).await;
                 return Err(failure);

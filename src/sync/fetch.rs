@@ -1,6 +1,8 @@
 //! Reads single records now, through the same path as everything else.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::pin};
+
+use futures_util::TryStreamExt as _;
 
 use super::{
     Project, World, account,
@@ -14,6 +16,9 @@ use crate::{
     normalize,
     warehouse::{Observation, RunId, Tally, WarehouseError},
 };
+
+/// Answers are stored as soon as they have so many bytes together.
+const STORED_BYTES: usize = 8 << 20;
 
 /// Which records are wanted.
 #[derive(Debug, Clone)]
@@ -87,26 +92,41 @@ async fn ask_and_store(
     run: RunId,
     ids: &BTreeSet<String>,
 ) -> Result<usize, Failure> {
-    let mut observations = Vec::new();
+    let (mut count, mut bytes, mut observations) = (0, 0, Vec::new());
     for id in ids {
         let answer = project.client(Lane::Detail).detail(id).await?;
-        if let Some(item) = answer.item {
-            account::admit(world, project, answer.vendor_project.as_deref()).await?;
-            observations.push(Observation::of(&project.scope, answer.read, item));
+        let Some(item) = answer.item else { continue };
+        account::admit(world, project, answer.vendor_project.as_deref()).await?;
+        (count, bytes) = (count + 1, bytes + item.len());
+        observations.push(Observation::of(&project.scope, answer.read, item));
+        if bytes >= STORED_BYTES {
+            commit(world, project, run, &observations).await?;
+            (bytes, observations) = (0, Vec::new());
         }
     }
-    insist(world, async || {
-        world.warehouse.commit_fetched(&project.scope, run, &observations).await
-    })
-    .await?;
-    Ok(observations.len())
+    commit(world, project, run, &observations).await?;
+    Ok(count)
+}
+
+async fn commit(
+    world: &World,
+    project: &Project,
+    run: RunId,
+    observations: &[Observation],
+) -> Result<(), WarehouseError> {
+    insist(world, async || world.warehouse.commit_fetched(&project.scope, run, observations).await)
+        .await?;
+    Ok(())
 }
 
 /// List answers are sparse, so they only tell the ids.
 async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Failure> {
-    let pages = project.client(Lane::Detail).find(by).await?;
-    let items = pages.iter().flat_map(|page| &page.items);
-    let scope = &project.scope;
-    let glances = items.map(|item| normalize::glance(scope.stream, &scope.volatile, &item.body));
-    Ok(glances.filter_map(|glance| Some(glance.ok()?.id)).collect())
+    let mut pages = pin!(project.client(Lane::Detail).find(by)?);
+    let (stream, volatile) = (project.stream(), &project.scope.volatile);
+    let mut ids = BTreeSet::new();
+    while let Some(page) = pages.try_next().await? {
+        let glances = page.items.iter().map(|item| normalize::glance(stream, volatile, &item.body));
+        ids.extend(glances.filter_map(|glance| Some(glance.ok()?.id)));
+    }
+    Ok(ids)
 }

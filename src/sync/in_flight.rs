@@ -41,7 +41,7 @@ impl InFlight {
     }
 
     /// Waits until there is room for an answer of about so many bytes. One that is larger than all the room gets all of it.
-    async fn reserve(&self, bytes: usize) -> Reserved {
+    pub(super) async fn reserve(&self, bytes: usize) -> Reserved {
         let units = units(bytes).clamp(1, self.units);
         // It is never closed; without a permit nothing would be bounded, and nothing lost.
         Reserved { permit: Arc::clone(&self.room).acquire_many_owned(units).await.ok() }
@@ -60,10 +60,16 @@ impl Reserved {
     /// What it does not need goes back at once, if it is small. A larger one may stand in memory that was taken for a page.
     pub(super) fn apart(mut self, bytes: usize, rows: usize) -> (Self, Self) {
         if bytes <= SMALL_BYTES_MAX {
-            drop(self.split(self.bytes().saturating_sub(bytes.saturating_add(rows))));
+            self = self.at_most(bytes.saturating_add(rows));
         }
         let rows = self.split(rows);
         (self, rows)
+    }
+
+    /// Gives back what is more than this.
+    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+        drop(self.split(self.bytes().saturating_sub(bytes)));
+        self
     }
 
     fn bytes(&self) -> usize {

@@ -3,6 +3,7 @@
 //! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command line.
 
 mod account;
+mod answer_room;
 mod backfill;
 mod calls;
 mod clocks;
@@ -69,6 +70,7 @@ use crate::{
     warehouse::{Scope, Warehouse},
 };
 use account::Account;
+use answer_room::{AnswerMemory, AnswerSizes};
 use gate::LaneGate;
 use in_flight::{InFlight, ItemBytes};
 use writing::insist;
@@ -85,6 +87,7 @@ pub struct Project {
     /// The calls of a day, and how the lanes share them.
     budget: planner::Budget,
     item_bytes: Arc<ItemBytes>,
+    answer_sizes: Arc<AnswerSizes>,
     /// The vendor account that it is bound to.
     account: Arc<Mutex<Account>>,
 }
@@ -136,6 +139,7 @@ impl Project {
             workers: settings.workers,
             budget: settings.budget,
             item_bytes: Arc::default(),
+            answer_sizes: Arc::default(),
             account: Arc::default(),
         })
     }
@@ -203,8 +207,10 @@ pub struct World {
     pub stop: CancellationToken,
     /// What a progress bar shows.
     pub progress: Arc<Progress>,
-    /// Room for what is being read.
+    /// Room for pages.
     in_flight: InFlight,
+    /// Room for the answers of single calls.
+    answer_memory: AnswerMemory,
     /// Names this process in claims.
     holder: String,
     /// Since when PostgreSQL does not answer; shared by all that writes.
@@ -225,6 +231,7 @@ impl World {
             warehouse,
             projects,
             in_flight: InFlight::new(settings.bytes_in_flight),
+            answer_memory: AnswerMemory::new(settings.bytes_in_flight),
             settings,
             is_daemon: false,
             stop,

@@ -20,7 +20,7 @@ use super::{
     merging::{Both, MergedWork, Texts, merge},
     moved::Moved,
     notes, quarantine, raw,
-    received::Body,
+    received::{Body, Holding, Room},
     since,
     tables::{self, Stored},
     usual::Usual,
@@ -50,6 +50,12 @@ impl Observation {
     pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
         let glance = normalize::glance(scope.stream, &scope.volatile, &body);
         Self { read, body: body.into(), glance }
+    }
+
+    /// The same, with the room that was taken for them.
+    pub fn in_room(scope: &Scope, read: ReadNumber, bytes: Bytes, room: Room) -> Self {
+        let body = Body::new(bytes.clone(), room, Holding::UntilWritten);
+        Self { body, ..Self::of(scope, read, bytes) }
     }
 
     /// Whether the item shows the vendor's mark of a deletion.

@@ -159,7 +159,7 @@ async fn face_authentications_are_asked_in_the_clear_and_read_either_way() {
 #[tokio::test]
 async fn no_error_repeats_a_ciphertext_or_what_was_in_it() {
     let (server, client) = encrypted([ok(&answer(KEY, &page(1, None)))]).await;
-    client.find(Find::Email(EMAIL)).await.unwrap();
+    found(&client, Find::Email(EMAIL)).await.unwrap();
     let query = server.asked()[0].clone();
     let (_, data) = query.split_once("data=").unwrap();
     let plain = data.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");
@@ -168,7 +168,7 @@ async fn no_error_repeats_a_ciphertext_or_what_was_in_it() {
         let server = Scripted::start([body]).await;
         let settings = encrypting(&server, TextForm::Base64);
         let client = client_with(settings.clone(), domain::Stream::Submission);
-        let error = client.find(Find::Email(EMAIL)).await.unwrap_err();
+        let error = found(&client, Find::Email(EMAIL)).await.unwrap_err();
         let shown = format!("{error} {error:?} {client:?} {settings:?}").to_lowercase();
         for hidden in [EMAIL, KEY, KEY_HASH, &data.to_lowercase(), &plain.to_lowercase()] {
             assert!(!shown.contains(hidden), "{hidden} in {shown}");

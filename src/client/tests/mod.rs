@@ -71,6 +71,10 @@ async fn walk(client: &Client) -> Result<Vec<Page>, ClientError> {
     client.pages(asked_window(), None).try_collect().await
 }
 
+async fn found(client: &Client, by: Find<'_>) -> Result<Vec<Page>, ClientError> {
+    client.find(by)?.try_collect().await
+}
+
 async fn walk_error(client: &Client) -> ClientError {
     walk(client).await.unwrap_err()
 }

@@ -95,9 +95,9 @@ async fn a_record_over_the_cap_is_not_read() {
 async fn all_submissions_of_a_person_are_found() {
     let script = [page(2, Some("a")), page(1, None), page(0, None)];
     let (server, client) = submissions(script.iter().map(|body| ok(body))).await;
-    let pages = client.find(Find::Email("ada+1@example.com")).await.unwrap();
+    let pages = found(&client, Find::Email("ada+1@example.com")).await.unwrap();
     assert_eq!(pages.iter().map(|page| page.items.len()).sum::<usize>(), 3);
-    client.find(Find::Userid("u 1")).await.unwrap();
+    found(&client, Find::Userid("u 1")).await.unwrap();
     let asked = server.asked();
     assert_eq!(asked[0], "/v3/submission?email=ada%2B1%40example.com&count=2000");
     assert!(asked[1].starts_with(&asked[0]) && asked[1].contains("&nextpage_id=a&"));
@@ -108,7 +108,7 @@ async fn all_submissions_of_a_person_are_found() {
 async fn face_authentications_are_not_found_by_person() {
     let server = Scripted::start([]).await;
     let client = client_with(settings(&server), domain::Stream::Faceauth);
-    let error = client.find(Find::Userid("u")).await.unwrap_err();
+    let error = found(&client, Find::Userid("u")).await.unwrap_err();
     assert_eq!((error, server.asked().len()), (ClientError::NoSuchSearch, 0));
 }
 

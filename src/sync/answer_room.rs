@@ -1,0 +1,150 @@
+//! Memory for the answers of single calls (I9). Nobody knows their sizes before: each call takes
+//! memory for an answer like the largest of late, and one answer at a time may be larger.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use super::in_flight::{InFlight, Reserved};
+use crate::{
+    client::{Held, Room},
+    warehouse,
+};
+
+/// The part of `sync.bytes_in_flight` that is taken for single calls, on top of what pages take:
+/// with one pool, calls of kilobytes would wait behind pages of megabytes.
+const PART: usize = 4;
+
+/// An answer up to this size has room always. Most have less than 10 kB.
+const USUAL_BYTES: usize = 64 << 10;
+
+/// Memory for the answers of single calls, of all projects.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerMemory {
+    in_flight: InFlight,
+    larger: Arc<Semaphore>,
+}
+
+impl AnswerMemory {
+    /// Of the bytes that pages may take.
+    pub(super) fn new(bytes_in_flight: usize) -> Self {
+        let in_flight = InFlight::new(bytes_in_flight / PART);
+        Self { in_flight, larger: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Waits until there is room for an answer of the expected size.
+    pub(super) async fn reserve(&self, sizes: &AnswerSizes) -> AnswerRoom {
+        let bytes = sizes.expected();
+        let reserved = self.in_flight.reserve(needed(bytes)).await;
+        AnswerRoom { reserved, bytes, larger: Arc::clone(&self.larger) }
+    }
+}
+
+/// What an answer takes until it is stored: with the rows made of it, where those are large.
+fn needed(bytes: usize) -> usize {
+    let rows = if bytes > USUAL_BYTES { warehouse::bytes_to_write(bytes) } else { 0 };
+    bytes.saturating_add(rows)
+}
+
+/// The sizes of the answers of one project's single calls.
+#[derive(Debug, Default)]
+pub(super) struct AnswerSizes(AtomicUsize);
+
+impl AnswerSizes {
+    fn expected(&self) -> usize {
+        self.0.load(Relaxed).max(USUAL_BYTES)
+    }
+
+    /// Notes the size of an answer. A large one is forgotten little by little.
+    fn note(&self, bytes: usize) {
+        let before = self.0.load(Relaxed);
+        self.0.store((before - before / 64).max(bytes.saturating_add(bytes / 8)), Relaxed);
+    }
+}
+
+/// Memory taken for one answer.
+#[derive(Debug)]
+pub(super) struct AnswerRoom {
+    reserved: Reserved,
+    bytes: usize,
+    larger: Arc<Semaphore>,
+}
+
+impl AnswerRoom {
+    /// Keeps what an answer of this size takes, as long as what is returned.
+    pub(super) fn keep(
+        self,
+        sizes: &AnswerSizes,
+        bytes: usize,
+        larger: Option<Held>,
+    ) -> warehouse::Room {
+        sizes.note(bytes);
+        Arc::new((self.reserved.at_most(needed(bytes)), larger))
+    }
+}
+
+impl Room for AnswerRoom {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn larger(&self) -> BoxFuture<'_, Held> {
+        Box::pin(async {
+            // It is never closed; without a permit nothing would be bounded, and nothing lost.
+            let permit = Arc::clone(&self.larger).acquire_owned().await.ok();
+            Arc::new(permit) as Held
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn calls_take_room_for_the_largest_answer_of_late() {
+        let (memory, sizes) = (AnswerMemory::new(40 * MIB), AnswerSizes::default());
+        let first = memory.reserve(&sizes).await;
+        assert_eq!(first.bytes(), USUAL_BYTES);
+        drop(first.keep(&sizes, 4 * MIB, None));
+        let large = memory.reserve(&sizes).await;
+        assert_eq!(large.bytes(), 4 * MIB + MIB / 2);
+        assert!(memory.reserve(&sizes).now_or_never().is_none(), "no second one fits");
+        drop(large);
+        for _ in 0..1000 {
+            sizes.note(6000);
+        }
+        let calls: Vec<_> = (0..100).map(|_| memory.reserve(&sizes).now_or_never()).collect();
+        assert!(calls.iter().all(Option::is_some), "it is forgotten");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_smaller_gives_room_back() {
+        let (memory, sizes) = (AnswerMemory::new(MIB), AnswerSizes::default());
+        let mut kept = Vec::new();
+        for _ in 0..40 {
+            let room = memory.reserve(&sizes).now_or_never().expect("room");
+            kept.push(room.keep(&sizes, 2000, None));
+        }
+    }
+
+    #[tokio::test]
+    async fn one_answer_at_a_time_may_be_larger_than_its_room() {
+        let (memory, sizes) = (AnswerMemory::new(MIB), AnswerSizes::default());
+        let (one, other) = (memory.reserve(&sizes).await, memory.reserve(&sizes).await);
+        let larger = one.larger().await;
+        assert!(other.larger().now_or_never().is_none());
+        let kept = one.keep(&sizes, 30 * MIB, Some(larger));
+        assert!(other.larger().now_or_never().is_none(), "until it is stored");
+        drop(kept);
+        assert!(other.larger().now_or_never().is_some());
+    }
+}
