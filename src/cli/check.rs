@@ -38,7 +38,13 @@ impl Gate for Unordered {
 
 /// Checks all, and says what is wrong.
 pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
-    well("configuration");
+    match &config.readable_by_all {
+        None => well("configuration"),
+        Some(path) => {
+            let advice = format!("chmod o-r '{}': {}", path.display(), open::READABLE_ADVICE);
+            warn("configuration", open::READABLE, &advice);
+        }
+    }
     let opened = match open::unreached(config).await {
         Ok(opened) => opened,
         Err(failed) => {
@@ -71,12 +77,13 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
         }
     };
     if let Protection::Less(less) = opened.warehouse.protection() {
-        print::data(&format!("warn   database: {}\n", less.warning()));
+        warn("database", less.warning(), "");
     }
     for Obstacle { concern, problem, advice } in &obstacles {
-        wrong(&concern.to_string(), problem, advice);
+        let how = if concern.stops_work() { wrong } else { warn };
+        how(&concern.to_string(), problem, advice);
     }
-    let has_no_obstacle = obstacles.is_empty();
+    let has_no_obstacle = !obstacles.iter().any(|obstacle| obstacle.concern.stops_work());
     // Without the connections that are asked for, each question would wait for those that do not
     // come.
     if obstacles.iter().any(|obstacle| obstacle.concern == Concern::Connections) {
@@ -230,6 +237,14 @@ fn well(what: &str) {
 }
 
 fn wrong(what: &str, problem: &str, advice: &str) {
+    say("wrong", what, problem, advice);
+}
+
+fn warn(what: &str, problem: &str, advice: &str) {
+    say("warn", what, problem, advice);
+}
+
+fn say(word: &str, what: &str, problem: &str, advice: &str) {
     let advice = if advice.is_empty() { String::new() } else { format!("       {advice}\n") };
-    print::data(&format!("wrong  {what}: {problem}\n{advice}"));
+    print::data(&format!("{word:<5}  {what}: {problem}\n{advice}"));
 }

@@ -1,5 +1,7 @@
 //! `fetch`: single records, now, into the warehouse.
 
+use std::{fs, io, str::FromStr};
+
 use super::{
     exit::{ExitStatus, Failed},
     open, print, run, signal,
@@ -22,37 +24,62 @@ pub(super) struct FetchOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Submissions.
+    /// Submissions. Every user of the machine can see arguments: give a person's data as `-` or `@FILE`.
     #[command(group = clap::ArgGroup::new("by").required(true))]
     Submission {
         /// The submission of this id.
         #[arg(long, group = "by")]
-        id: Option<String>,
-        /// All submissions of this user id.
+        id: Option<Given>,
+        /// All submissions of this user id; `-` is read from standard input, `@FILE` from a file.
         #[arg(long, group = "by")]
-        userid: Option<String>,
-        /// All submissions of this e-mail address.
+        userid: Option<Given>,
+        /// All submissions of this e-mail address; `-` and `@FILE` likewise.
         #[arg(long, group = "by")]
-        email: Option<String>,
+        email: Option<Given>,
     },
     /// A face authentication.
     Faceauth {
         /// Its id.
         #[arg(long)]
-        id: String,
+        id: Given,
     },
+}
+
+/// A value that is not empty, given as an argument, on standard input (`-`) or in a file (`@FILE`).
+#[derive(Debug, Clone)]
+struct Given(String);
+
+impl FromStr for Given {
+    type Err = String;
+
+    fn from_str(argument: &str) -> Result<Self, String> {
+        let failed = |error: io::Error| format!("it cannot be read: {}", error.kind());
+        let value = match argument.strip_prefix('@') {
+            Some(path) => fs::read_to_string(path).map_err(failed)?,
+            None if argument == "-" => io::read_to_string(io::stdin()).map_err(failed)?,
+            None => argument.to_owned(),
+        };
+        let value = value.trim();
+        if value.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        Ok(Self(value.to_owned()))
+    }
 }
 
 /// Fetches.
 pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<ExitStatus, Failed> {
     let (stream, wanted) = match &options.what {
-        What::Faceauth { id } => (Stream::Faceauth, Wanted::Id(id.clone())),
-        What::Submission { id: Some(id), .. } => (Stream::Submission, Wanted::Id(id.clone())),
+        What::Faceauth { id } => (Stream::Faceauth, Wanted::Id(id.0.clone())),
+        What::Submission { id: Some(id), .. } => (Stream::Submission, Wanted::Id(id.0.clone())),
         What::Submission { userid: Some(userid), .. } => {
-            (Stream::Submission, Wanted::Userid(userid.clone()))
+            (Stream::Submission, Wanted::Userid(userid.0.clone()))
         }
-        What::Submission { email, .. } => {
-            (Stream::Submission, Wanted::Email(email.clone().unwrap_or_default()))
+        What::Submission { email: Some(email), .. } => {
+            (Stream::Submission, Wanted::Email(email.0.clone()))
+        }
+        What::Submission { id: None, userid: None, email: None } => {
+            return Err(Failed::new(ExitStatus::Usage, "give one of --id, --userid and --email"));
         }
     };
     let stop = signal::listen()?;

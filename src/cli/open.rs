@@ -42,9 +42,18 @@ impl Opened {
     }
 }
 
+/// The warning about a configuration file with a secret.
+pub(super) const READABLE: &str =
+    "the file contains a secret, and every user of this machine may read it";
+pub(super) const READABLE_ADVICE: &str =
+    "let only the user of argos-sync read it, or keep secrets in files of their own (KEY_file)";
+
 /// Opens the database, whatever its schema, and makes sure that it answers.
 pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
     let opened = unreached(config).await?;
+    if let Some(path) = &config.readable_by_all {
+        tracing::warn!(path = %path.display(), advice = READABLE_ADVICE, "{READABLE}");
+    }
     if let Protection::Less(less) = opened.warehouse.protection() {
         tracing::warn!("{}", less.warning());
     }

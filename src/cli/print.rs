@@ -16,10 +16,33 @@ pub(super) fn data(text: &str) {
     write(text.as_bytes());
 }
 
-/// Prints bytes as they are, and ends the line.
-pub(super) fn bytes(bytes: &[u8]) {
-    write(bytes);
+/// Prints JSON as it came, and ends the line. For a terminal, characters that could control it are
+/// escaped: what came from others may contain them.
+pub(super) fn json(bytes: &[u8]) {
+    if io::stdout().is_terminal() {
+        write(escaped(&String::from_utf8_lossy(bytes)).as_bytes());
+    } else {
+        write(bytes);
+    }
     write(b"\n");
+}
+
+/// The JSON text with control characters, and those that change the direction of text, escaped.
+fn escaped(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        let is_direction = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match char {
+            '\n' | '\t' => text.push(char),
+            // All of them are in the first plane, and stand in texts: nowhere else JSON has them.
+            char if char.is_control() || is_direction => {
+                let _infallible = write!(text, "\\u{:04x}", u32::from(char));
+            }
+            char => text.push(char),
+        }
+    }
+    text
 }
 
 fn write(bytes: &[u8]) {
@@ -107,4 +130,21 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         text += &line(&row.iter().map(String::as_str).collect::<Vec<_>>());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_a_terminal_has_no_character_that_controls_it() {
+        for (json, shown) in [
+            (r#"{"name":"Åsa 홍"}"#, r#"{"name":"Åsa 홍"}"#),
+            ("[\"\u{7f}\u{9b}31m\"]", r#"["\u007f\u009b31m"]"#),
+            ("\u{1b}]0;title\u{7}\n", "\\u001b]0;title\\u0007\n"),
+            ("\"\u{202e}\"", r#""\u202e""#),
+        ] {
+            assert_eq!(escaped(json), shown);
+        }
+    }
 }

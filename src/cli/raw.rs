@@ -1,4 +1,4 @@
-//! `raw`: the last items of a record, byte for byte.
+//! `raw`: the last items of a record, as they came.
 
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ pub(super) async fn raw(config: &Config, options: &RawOptions) -> Result<ExitSta
             Call::Detail => "detail",
         };
         print::talk(&format!("{call}:"));
-        print::bytes(&body.bytes);
+        print::json(&body.bytes);
     }
     Ok(ExitStatus::Done)
 }

@@ -20,7 +20,7 @@ use super::{
     vendor_error::{Meaning, Refusal},
 };
 use crate::{
-    domain::{Call, Stream},
+    domain::{Call, Stream, field_name},
     own_thread::on_own_thread,
 };
 
@@ -143,7 +143,8 @@ impl Attempt<'_> {
             return Err(Unreadable::OtherRecord);
         }
         for member in &mut envelope.unknown {
-            member.name = self.redaction().clean(&member.name);
+            let name = self.redaction().clean(&member.name);
+            field_name(&name).clone_into(&mut member.name);
         }
         Ok(envelope)
     }

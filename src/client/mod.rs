@@ -36,6 +36,7 @@ mod scripted;
 mod settings;
 mod vendor_clock;
 mod vendor_error;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 const SHOWN_MAX: usize = 200;
 
 /// What stands where a secret or a person stood.
-const BLANK: &str = "‹…›";
+pub(super) const BLANK: &str = "‹…›";
 
 /// The values of one call that no text may repeat: the key, and whom the call asked about.
 pub(super) struct Redaction<'a> {

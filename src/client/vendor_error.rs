@@ -8,6 +8,7 @@ use super::{
     encryption::{Cipher, EncryptionError, SEALED, Undecipherable},
     envelope,
     redaction::Redaction,
+    vocabulary::known_words,
 };
 use crate::json::{self, Json};
 
@@ -80,11 +81,12 @@ impl Refusal {
         Self { code, message }
     }
 
-    /// The same without secrets and without whom the call asked about.
+    /// The same without secrets, without whom the call asked about, and of all other words only
+    /// those that may be shown.
     ///
     /// Comes after [`Refusal::meaning`]: an id may look like a part of a code.
     pub(super) fn cleaned(self, redaction: &Redaction<'_>) -> Self {
-        let clean = |text: String| redaction.clean(&text);
+        let clean = |text: String| known_words(&redaction.clean(&text));
         Self { code: self.code.map(clean), message: self.message.map(clean) }
     }
 
@@ -229,7 +231,7 @@ mod tests {
     fn what_is_shown_names_nobody() {
         let refusal = read(r#"{"code":"x y","message":"no ADA@example.com"}"#);
         let cleaned = refusal.cleaned(&Redaction::new(["ada@example.com", "x"]));
-        assert_eq!(cleaned.to_string(), "`‹…› y`: no ‹…›");
+        assert_eq!(cleaned.to_string(), "`‹…›`: no ‹…›");
     }
 
     #[test]

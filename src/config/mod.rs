@@ -3,6 +3,7 @@
 //! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of how they work. It is
 //! the only one that reads the environment.
 
+mod exposure;
 mod file;
 mod numbers;
 mod secret;
@@ -50,6 +51,9 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_filter: String,
+    /// The configuration file, if it contains a secret and every user of the machine may read it.
+    pub readable_by_all: Option<PathBuf>,
+    has_secret_inside: bool,
 }
 
 /// How to reach the warehouse.
@@ -94,7 +98,11 @@ impl Config {
         if let Some(path) = path {
             sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
         }
-        read(sources.add_source(environment), &given_by_environment())
+        let mut config = read(sources.add_source(environment), &given_by_environment())?;
+        config.readable_by_all = path
+            .filter(|path| config.has_secret_inside && exposure::is_readable_by_all(path))
+            .map(Into::into);
+        Ok(config)
     }
 
     /// Whether a project of this name is configured.
@@ -238,6 +246,8 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
         return Err(ConfigError { problems });
     }
     Ok(Config {
+        readable_by_all: None,
+        has_secret_inside: exposure::has_secret_inside(&file, environment),
         data_dir,
         database: Database {
             url,

@@ -6,6 +6,7 @@
 mod budget;
 mod clock;
 mod day;
+mod field;
 mod host;
 mod item;
 mod lane;
@@ -20,6 +21,7 @@ mod window;
 pub use budget::{Grant, Spending, Spent};
 pub use clock::{Clocks, DAYS_AHEAD, OtherClock, Skew};
 pub use day::{DayState, Ledger};
+pub use field::{HIDDEN_FIELD, field_name};
 pub use host::is_loopback;
 pub use item::{Call, Digest, Glance, ReadNumber};
 pub use lane::{ByLane, Lane};

@@ -1,6 +1,7 @@
 //! Deviations from the catalogue: how they are told, and how many of them.
 
 use super::value::Unreadable;
+use crate::domain::field_name;
 
 /// A deviation: where, and what was found there; never the value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +61,11 @@ impl Found {
 impl Note {
     /// A member around the items of a list that the contract does not name.
     pub fn of_unknown_member(name: &str, json_type: &'static str) -> Self {
-        Self { path: shortened(name).to_owned(), found: Found::UnknownMember, json_type }
+        Self {
+            path: shortened(field_name(name)).to_owned(),
+            found: Found::UnknownMember,
+            json_type,
+        }
     }
 }
 
@@ -80,9 +85,12 @@ const PATH_BYTES_MAX: usize = 200;
 /// An item with more deviations than this is told by the first of them.
 const NOTES_MAX: usize = 200;
 
-/// Adds a note unless it is there already.
+/// Adds a note unless it is there already. Its path shows names of fields, and nothing else that is
+/// the key of a map.
 pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Found, json_type: &'static str) {
-    let path = shortened(path);
+    let names: Vec<&str> = path.split('.').map(field_name).collect();
+    let names = names.join(".");
+    let path = shortened(&names);
     let known =
         |note: &Note| (note.found, note.json_type) == (found, json_type) && note.path == path;
     if notes.len() < NOTES_MAX && !notes.iter().any(known) {

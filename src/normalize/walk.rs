@@ -8,7 +8,7 @@ use super::{
     note, value,
 };
 use crate::{
-    domain::Stream,
+    domain::{Stream, field_name},
     json::{Json, Member},
 };
 
@@ -256,6 +256,7 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, found: Found, value: &Json<'_>) {
-        note::keep(&mut self.notes, &self.path.join("."), found, value.type_name());
+        let path: Vec<&str> = self.path.iter().copied().map(field_name).collect();
+        note::keep(&mut self.notes, &path.join("."), found, value.type_name());
     }
 }

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Scope, WarehouseError};
-use crate::normalize::Note;
+use crate::{domain::HIDDEN_FIELD, normalize::Note};
+
+/// Unknown names at one place that are kept apart.
+const NAMES_MAX: i64 = 50;
 
 /// What was noted of one record.
 pub(super) struct Noted<'a> {
@@ -104,15 +107,26 @@ pub(super) async fn keep_drift(
     let paths: Vec<&str> = notes.iter().map(|note| note.path.as_str()).collect();
     let found: Vec<&str> = notes.iter().map(|note| note.found.as_str()).collect();
     let types: Vec<&str> = notes.iter().map(|note| note.json_type).collect();
+    // A place with many unknown names is a map, and its keys are data: one path stands for the rest.
     sqlx::query!(
         "insert into argos_sync.schema_drift as held (project, stream, path, found, json_type, first_seen_at)
-         select $1, $2, given.*, $6
-         from unnest($3::text[], $4::text[], $5::text[]) as given (path, found, json_type)
-         where not exists (
-            select from argos_sync.schema_drift as known
-            where known.project = $1 and known.stream = $2
-              and (known.path, known.found, known.json_type) = (given.path, given.found, given.json_type))
-         order by given.path, given.found, given.json_type
+         select distinct $1, $2, case when count.known + new.number > $8 then new.place || $7 else new.path end,
+            new.found, new.json_type, $6::timestamptz
+         from (
+            select given.*, place, row_number() over (partition by place, found order by path) as number
+            from unnest($3::text[], $4::text[], $5::text[]) as given (path, found, json_type)
+            cross join lateral (select regexp_replace(given.path, '[^.]*$', '') as place) as above
+            where not exists (
+                select from argos_sync.schema_drift as known
+                where known.project = $1 and known.stream = $2
+                  and (known.path, known.found, known.json_type) = (given.path, given.found, given.json_type))
+         ) as new
+         cross join lateral (
+            select count(*) as known from argos_sync.schema_drift as known
+            where known.project = $1 and known.stream = $2 and known.found = new.found
+              and regexp_replace(known.path, '[^.]*$', '') = new.place
+         ) as count
+         order by 3, 4, 5
          on conflict do nothing",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -120,6 +134,8 @@ pub(super) async fn keep_drift(
         &found as &[&str],
         &types as &[&str],
         now,
+        HIDDEN_FIELD,
+        NAMES_MAX,
     )
     .execute(connection)
     .await

@@ -32,6 +32,18 @@ pub enum Concern {
     Connections,
     /// Tables that cannot be written.
     Tables,
+    /// Personal data in the server's log.
+    Log,
+}
+
+impl Concern {
+    /// Whether work stops because of it.
+    pub fn stops_work(self) -> bool {
+        match self {
+            Self::Server | Self::Settings | Self::Rights | Self::Connections | Self::Tables => true,
+            Self::Log => false,
+        }
+    }
 }
 
 impl fmt::Display for Concern {
@@ -42,6 +54,7 @@ impl fmt::Display for Concern {
             Self::Rights => "rights",
             Self::Connections => "connections",
             Self::Tables => "tables",
+            Self::Log => "log",
         })
     }
 }
@@ -62,6 +75,10 @@ struct Said {
     closed_sequences: Vec<String>,
     closed_functions: Vec<String>,
     is_distributing: bool,
+    logs_parameters: bool,
+    logs_rows: bool,
+    explains: bool,
+    audits_parameters: bool,
 }
 
 impl Warehouse {
@@ -124,7 +141,17 @@ impl Warehouse {
                     select routine.oid::regprocedure::text from pg_proc as routine
                     where pronamespace in (select oid from schemas) and not has_function_privilege(routine.oid, 'execute')
                     order by 1) as "closed_functions!",
-                to_regclass('pg_catalog.pg_dist_partition') is not null as "is_distributing!"
+                to_regclass('pg_catalog.pg_dist_partition') is not null as "is_distributing!",
+                current_setting('log_parameter_max_length') <> '0'
+                    and (current_setting('log_statement') in ('mod', 'all')
+                        or current_setting('log_min_duration_statement') <> '-1'
+                        or current_setting('log_min_duration_sample') <> '-1'
+                        or current_setting('log_transaction_sample_rate') <> '0') as "logs_parameters!",
+                current_setting('log_error_verbosity') <> 'terse' as "logs_rows!",
+                coalesce(current_setting('auto_explain.log_min_duration', true), '-1') <> '-1'
+                    and coalesce(current_setting('auto_explain.log_parameter_max_length', true), '-1') <> '0'
+                    as "explains!",
+                coalesce(current_setting('pgaudit.log_parameter', true), 'off') = 'on' as "audits_parameters!"
              from pg_roles, pg_database, others
              where rolname = current_user and datname = current_database()"#
         )
@@ -152,6 +179,7 @@ async fn distributed_tables(connection: &mut PgConnection) -> Result<Vec<String>
 fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obstacle> {
     let mut found = of_settings(said);
     found.extend(of_rights(said));
+    found.extend(of_log(said));
     if said.free_connections < connections {
         found.push(Obstacle {
             concern: Concern::Connections,
@@ -219,6 +247,26 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     found
 }
 
+/// What the server's log shows of the data.
+fn of_log(said: &Said) -> Vec<Obstacle> {
+    let shows = [
+        (said.logs_parameters, "parameters of statements", "log_parameter_max_length = 0"),
+        (said.logs_rows, "rows that a statement failed on", "log_error_verbosity = terse"),
+        (said.explains, "statements with their values", "auto_explain.log_min_duration = -1"),
+        (said.audits_parameters, "parameters of statements", "pgaudit.log_parameter = off"),
+    ];
+    let shown = shows.into_iter().filter(|(is_shown, _, _)| *is_shown);
+    let obstacle = |(_, what, setting)| Obstacle {
+        concern: Concern::Log,
+        problem: format!("the server's log may show {what}, which are personal data"),
+        advice: format!(
+            "as a superuser: alter role {} in database {} set {setting}",
+            said.role, said.database
+        ),
+    };
+    shown.map(obstacle).collect()
+}
+
 /// What the role may not do.
 fn of_rights(said: &Said) -> Vec<Obstacle> {
     let Said { role, database, .. } = said;
@@ -275,6 +323,10 @@ mod tests {
             closed_sequences: Vec::new(),
             closed_functions: Vec::new(),
             is_distributing: false,
+            logs_parameters: false,
+            logs_rows: false,
+            explains: false,
+            audits_parameters: false,
         }
     }
 
@@ -308,6 +360,10 @@ mod tests {
                 "grant execute",
             ),
             (Said { free_connections: 3, ..fine() }, &[], "3 are free"),
+            (Said { logs_parameters: true, ..fine() }, &[], "set log_parameter_max_length = 0"),
+            (Said { logs_rows: true, ..fine() }, &[], "set log_error_verbosity = terse"),
+            (Said { explains: true, ..fine() }, &[], "set auto_explain.log_min_duration = -1"),
+            (Said { audits_parameters: true, ..fine() }, &[], "set pgaudit.log_parameter = off"),
             (Said { is_distributing: true, ..fine() }, &table, "argos.submission"),
         ] {
             let found = obstacles(&said, 4, distributed);

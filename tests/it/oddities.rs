@@ -274,11 +274,10 @@ async fn no_size_of_any_value_stops_a_page() {
     world.backfill().await;
     assert_eq!(world.number("select count(*) from argos.submission").await, 60);
     assert_eq!(world.number("select count(*) from argos.faceauth").await, 10);
-    let start = |length| long.get(..length).expect("it is long");
     let noted: [&[(&str, &str)]; 8] = [
         &[("duplicated_selfie_users", "long id"), ("duplicated_users", "long id")],
-        &[(&format!("data.{}", start(195)), "damaged text")],
-        &[(start(200), "damaged text")],
+        &[("data.*", "damaged text")],
+        &[("*", "damaged text")],
         &[("ocr", "no number")],
         &[("OCR_raw", "no number")],
         &[("review", "damaged text")],

@@ -141,6 +141,72 @@ async fn whom_a_fetch_asks_about_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn whom_a_fetch_asks_about_can_be_read_from_standard_input_and_from_a_file() {
+    let world = World::new(40, 10).await;
+    let id = world.vendor.submission_ids(KEY).next().expect("a record");
+    let item = world.vendor.submission(KEY, &id).expect("a record");
+    let item: Value = serde_json::from_slice(&item).expect("JSON");
+    let email = item["email"].as_str().expect("an e-mail");
+    let file = world.dir.path().join("email");
+    std::fs::write(&file, format!("{email}\n")).expect("a file");
+    let at_file = format!("@{}", file.display());
+    for by in ["-", &at_file] {
+        let mut command = world.command(&["fetch", "submission", "--email", by]);
+        command.stdin(std::fs::File::open(&file).expect("a file"));
+        let ran = Ran::of(command.output().await.expect("the program runs"));
+        assert_eq!(ran.code(), 0, "{by}: {ran:?}");
+        let known = "select count(*) from argos.submission where detail_read_at is not null";
+        assert!(world.number(known).await > 0, "{by}");
+        world.execute("truncate argos.submission, argos_sync.record cascade").await;
+    }
+    for (stream, empty) in [("submission", ""), ("faceauth", " "), ("submission", "-")] {
+        let ran = world.run(&["fetch", stream, "--id", empty]).await;
+        assert_eq!(ran.code(), 2, "{ran:?}");
+        assert!(ran.stderr.contains("it is empty"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn keys_of_a_map_show_as_one_path_and_names_of_fields_are_bounded() {
+    let world = World::new(80, 5).await;
+    for (number, id) in world.vendor.submission_ids(KEY).collect::<Vec<_>>().iter().enumerate() {
+        let item = format!(
+            r#"{{"submission_id":"{id}","created_at":"2025-02-01T10:00:00.000Z","kyc":{{"result":"approved",
+            "field{a}{b}":1,"{number} MARKED-STREET, {MARK}":1,"m.{number}@mail.example":{{}}}},"MARKED NAME {number}":"x"}}"#,
+            a = char::from(b'a' + u8::try_from(number / 10).expect("small")),
+            b = char::from(b'a' + u8::try_from(number % 10).expect("small")),
+        );
+        world.vendor.override_item(KEY, id, item.into_bytes()).expect("a record");
+    }
+    let ran = world.backfill().await;
+    nothing_personal_shows(&world, &ran, &[]).await;
+    let paths: Vec<String> = sqlx::query_scalar(
+        "select distinct path from argos_sync.schema_drift where found = 'unknown field' and path !~ 'field' order by 1",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .expect("paths");
+    assert_eq!(paths, ["*", "kyc.*"], "{paths:?}");
+    let fields = world.number("select count(*) from argos_sync.schema_drift where path ~ 'field'");
+    assert!((40..=50).contains(&fields.await));
+}
+
+#[tokio::test]
+async fn a_configuration_with_a_secret_that_everybody_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new(0, 0).await;
+    let config = world.dir.path().join("argos-sync.toml");
+    for (mode, warns) in [(0o644, true), (0o640, false), (0o604, true)] {
+        std::fs::set_permissions(&config, std::fs::Permissions::from_mode(mode)).expect("a mode");
+        let ran = world.run(&["status"]).await;
+        assert_eq!(ran.stderr.contains("every user of this machine may read it"), warns, "{ran:?}");
+        let check = world.run(&["check"]).await;
+        assert_eq!(check.code(), 0, "{check:?}");
+        assert_eq!(check.stdout.contains("chmod o-r"), warns, "{check:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_is_no_json_is_not_quoted() {
     let world = World::new(40, 10).await;
     let identifiers = identifiers(&world);

@@ -2,6 +2,7 @@
 
 use std::{
     net::Ipv4Addr,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{ExitStatus, Output, Stdio},
 };
@@ -87,6 +88,8 @@ impl World {
     /// Writes the whole configuration.
     pub(crate) fn configure_whole(&self, text: &str) {
         std::fs::write(self.config(), text).expect("the configuration is written");
+        let of_owner = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.config(), of_owner).expect("a mode");
     }
 
     fn config(&self) -> PathBuf {

@@ -73,6 +73,11 @@ async fn no_error_repeats_the_key_the_person_or_the_answer() {
         ok(&format!("{EMAIL} {KEY}")),
         ok(&format!("<html>{EMAIL} {KEY}")),
         Step::Send(cut_short.into_bytes()),
+        status(
+            "400 Bad Request",
+            "",
+            r#"{"message":"no user Ada Lovelace, 12 St James's Square"}"#,
+        ),
         Step::Send(format!("{EMAIL} {KEY}\r\n\r\n").into_bytes()),
         Step::Hang,
     ];
@@ -84,7 +89,7 @@ async fn no_error_repeats_the_key_the_person_or_the_answer() {
             ..settings(&server)
         };
         let client = client_with(settings.clone(), domain::Stream::Submission);
-        let error = client.find(Find::Email(EMAIL)).await.unwrap_err();
+        let error = found(&client, Find::Email(EMAIL)).await.unwrap_err();
         let shown = format!(
             "{error} {error:?} {} {client:?} {settings:?} {:?}",
             error.advice(),

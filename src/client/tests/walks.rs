@@ -194,7 +194,7 @@ async fn unknown_members_are_told_by_name_without_what_must_not_be_shown() {
     let pages = walk(&client).await.unwrap();
     let told = |it: &UnknownMember| (it.name.clone(), it.json_type);
     let told: Vec<_> = pages[0].unknown.iter().map(told).collect();
-    assert_eq!(told, [("Count".to_owned(), "number"), ("of ‹…›".to_owned(), "object")]);
+    assert_eq!(told, [("Count".to_owned(), "number"), ("*".to_owned(), "object")]);
 }
 
 #[tokio::test]

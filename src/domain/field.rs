@@ -1,0 +1,45 @@
+//! Names of members of the vendor's answers, as far as they may be shown.
+
+/// A longer name is no name of a field, in bytes.
+const LENGTH_MAX: usize = 64;
+/// More digits may be somebody's number.
+const DIGITS_MAX: usize = 3;
+
+/// What stands for a name that may be about a person.
+pub const HIDDEN_FIELD: &str = "*";
+
+/// The name of a member if it looks like that of a field, and [`HIDDEN_FIELD`] otherwise: the key of
+/// a map may be anything, such as somebody's address (I8).
+pub fn field_name(name: &str) -> &str {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
+    let starts_well = name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let is_field = starts_well && name.chars().all(is_plain);
+    if is_field && name.len() <= LENGTH_MAX && digits <= DIGITS_MAX { name } else { HIDDEN_FIELD }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_fields_are_shown_and_values_are_not() {
+        for name in ["create_date", "aurhStatus", "cf20", "_id", "x-api-key", "Count"] {
+            assert_eq!(field_name(name), name);
+        }
+        let long = "a".repeat(65);
+        for name in [
+            "",
+            "Ada Lovelace",
+            "ada@mail.example",
+            "12 St",
+            "M12345678",
+            "홍길동",
+            "a.b",
+            "?",
+            &long,
+        ] {
+            assert_eq!(field_name(name), HIDDEN_FIELD, "{name}");
+        }
+    }
+}
