@@ -1,6 +1,7 @@
 //! `run`: the daemon, what is due now, or a backfill.
 
 use chrono::Datelike as _;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
@@ -91,24 +92,48 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
             "`sync.since` is missing: say how far back the warehouse reaches, such as since = \"2024-01-01\"",
         ));
     }
-    let opened = if is_daemon {
-        open_patiently(&config, &stop).await?
-    } else {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(ExitStatus::Interrupted),
-            opened = open::migrated(&config) => Some(opened?),
-        }
+    if is_daemon {
+        return daemon(config, &stop).await;
+    }
+    let opened = tokio::select! {
+        () = stop.cancelled() => return Ok(ExitStatus::Interrupted),
+        opened = open::migrated(&config) => opened?,
     };
-    let Some(opened) = opened else { return Ok(ExitStatus::Done) };
     let result = work(&config, options, &opened, &stop).await;
     opened.close().await?;
     result
 }
 
+/// Runs the daemon, and again with each secret that replaces a refused one.
+async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStatus, Failed> {
+    loop {
+        let Some(opened) = open_patiently(&config, stop).await? else {
+            return Ok(ExitStatus::Done);
+        };
+        let rounds = stop.child_token();
+        let world = open::world(&config, &opened.warehouse, &rounds);
+        if let Ok(world) = &world {
+            info!(projects = world.projects.len(), "the daemon runs");
+            run_daemon(world, &|| matches!(config.with_new_secrets(), Ok(Some(_)))).await;
+        }
+        opened.close().await?;
+        world?;
+        if stop.is_cancelled() {
+            return Ok(ExitStatus::Done);
+        }
+        match config.with_new_secrets() {
+            Ok(Some(renewed)) => config = renewed,
+            // It was replaced once more by the old one.
+            Ok(None) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Waits for PostgreSQL as long as it takes (I11); `None` when the program has to end first.
 async fn open_patiently(
     config: &Config,
-    stop: &tokio_util::sync::CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<Option<Opened>, Failed> {
     loop {
         let opened = tokio::select! {
@@ -132,7 +157,7 @@ async fn work(
     config: &Config,
     options: &RunOptions,
     opened: &Opened,
-    stop: &tokio_util::sync::CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<ExitStatus, Failed> {
     let world = open::world(config, &opened.warehouse, stop)?;
     let ended = match options.backfill {
@@ -159,12 +184,7 @@ async fn work(
             }
             progress_bar::watch(&world.progress, backfill.run(&world)).await
         }
-        None if options.once => run_due(&world, world.projects.iter()).await,
-        None => {
-            info!(projects = world.projects.len(), "the daemon runs");
-            run_daemon(&world).await;
-            return Ok(ExitStatus::Done);
-        }
+        None => run_due(&world, world.projects.iter()).await,
     };
     conclude(&world, ended).await
 }

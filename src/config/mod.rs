@@ -6,6 +6,7 @@
 mod exposure;
 mod file;
 mod numbers;
+mod rotation;
 mod secret;
 
 use std::{
@@ -54,6 +55,7 @@ pub struct Config {
     /// The configuration file, if it contains a secret and every user of the machine may read it.
     pub readable_by_all: Option<PathBuf>,
     has_secret_inside: bool,
+    path: Option<PathBuf>,
 }
 
 /// How to reach the warehouse.
@@ -102,6 +104,7 @@ impl Config {
         config.readable_by_all = path
             .filter(|path| config.has_secret_inside && exposure::is_readable_by_all(path))
             .map(Into::into);
+        config.path = path.map(Into::into);
         Ok(config)
     }
 
@@ -247,6 +250,7 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
     }
     Ok(Config {
         readable_by_all: None,
+        path: None,
         has_secret_inside: exposure::has_secret_inside(&file, environment),
         data_dir,
         database: Database {

@@ -3,7 +3,10 @@
 //! Schedules only ring; any number of rings while a loop works means one more round, never two at
 //! once.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 
@@ -13,7 +16,7 @@ use tracing::{error, info};
 use super::{
     Project, World, clocks::host_time, due::run_due_until, outcome::ProjectOutcome, pause, upkeep,
 };
-use crate::domain::Bells;
+use crate::{domain::Bells, warehouse};
 
 /// Any number of rings while its loop works means one more round; the loop hears that it rang.
 #[derive(Default)]
@@ -29,16 +32,41 @@ impl Bell {
     }
 }
 
+/// How often secrets are read again after one was refused.
+const REREAD_EVERY: Duration = Duration::from_secs(5);
+
 /// Runs until the program has to end: one loop for each project, so that none waits for another.
-pub async fn run_daemon(world: &World) {
+///
+/// Ends also once a secret was refused and another one is there, as `has_new_secret` says: then it
+/// has to be started with that.
+pub async fn run_daemon(world: &World, has_new_secret: &(dyn Fn() -> bool + Sync)) {
     let world = World { is_daemon: true, ..world.clone() };
     let bells: Vec<_> = world.projects.iter().map(|_| Bell::default()).collect();
+    let is_refused = AtomicBool::new(false);
     let loops = world.projects.iter().zip(&bells).map(|(project, bell)| {
         // What was missed while the daemon was down is due at once.
         bell.ring();
-        work_on_bells(&world, project, bell)
+        work_on_bells(&world, project, bell, &is_refused)
     });
-    tokio::join!(ring_on_schedule(&world, &bells), join_all(loops));
+    let rereading = reread_what_was_refused(&world, &is_refused, has_new_secret);
+    tokio::join!(ring_on_schedule(&world, &bells), join_all(loops), rereading);
+}
+
+/// Stops all loops once a secret was refused and another one is there.
+async fn reread_what_was_refused(
+    world: &World,
+    is_refused: &AtomicBool,
+    has_new_secret: &(dyn Fn() -> bool + Sync),
+) {
+    while pause(&world.stop, REREAD_EVERY).await {
+        if warehouse::take_refusal() {
+            is_refused.store(true, Relaxed);
+        }
+        if is_refused.load(Relaxed) && has_new_secret() {
+            info!("a secret that was refused has changed: work goes on with the new one");
+            world.stop.cancel();
+        }
+    }
 }
 
 /// Rings all bells at each occurrence of a schedule. Polls the clock, which may be set meanwhile.
@@ -56,7 +84,7 @@ async fn ring_on_schedule(world: &World, bells: &[Bell]) {
 }
 
 /// Does what is due whenever the bell rang. A project whose key the vendor refused rests for a while.
-async fn work_on_bells(world: &World, project: &Project, bell: &Bell) {
+async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused: &AtomicBool) {
     let mut resting_until = Instant::now();
     loop {
         tokio::select! {
@@ -73,6 +101,7 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell) {
             Ok((run, ended)) => {
                 let outcome = ended.worst();
                 if outcome == ProjectOutcome::Blocked {
+                    is_refused.store(true, Relaxed);
                     resting_until = Instant::now() + world.settings.blocked_retry;
                 }
                 info!(project = %project.name(), run = run.0, ?outcome, "round done");

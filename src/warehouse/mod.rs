@@ -108,6 +108,7 @@ pub use project::ProjectState;
 pub use project_rows::{Hindrance, KnownProject, ProjectRows};
 pub use quarantine::{QuarantinedItem, Retried};
 pub use received::{Body, Holding, Room};
+pub use renewal::take_refusal;
 pub use renormalize::Renormalized;
 pub use repair::tables_of_records;
 pub use report::{DataTable, ProjectReport, RawBody, RunReport};

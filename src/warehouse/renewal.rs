@@ -1,10 +1,13 @@
-//! Closes connections to a server that stopped taking writes.
+//! Closes connections to a server that stopped taking writes, and notes refused passwords.
 //!
 //! After a failover, connections to the old server may stay open while new ones reach the new
 //! server. So every connection opened before such a failure is closed instead of used again.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,6 +16,10 @@ use super::WarehouseError;
 /// Of all connections of the process: a failure does not name the pool it came from.
 static LAST_FAILURE: Mutex<Option<Instant>> = Mutex::new(None);
 
+/// User or password were refused.
+static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+const REFUSED: [&str; 2] = ["28000", "28P01"];
+
 /// `BEGIN ... READ WRITE` on a standby.
 const RECOVERY: &str = "0A000";
 /// Read-only transaction: the failure of every statement that writes there.
@@ -20,8 +27,16 @@ pub(super) const READ_ONLY: &str = "25006";
 /// The server shut down, crashed, is starting or stopping, or dropped the database or session.
 const SHUTDOWN: [&str; 5] = ["57P01", "57P02", "57P03", "57P04", "57P05"];
 
-/// Notes a failure. Returns without effect unless the server takes no writes any more.
+/// Whether the server has refused user or password since this was asked last.
+pub fn take_refusal() -> bool {
+    IS_REFUSED.swap(false, Relaxed)
+}
+
+/// Notes what a failure says of open connections, and of the next ones.
 pub(super) fn note(sqlstate: &str) {
+    if REFUSED.contains(&sqlstate) {
+        IS_REFUSED.store(true, Relaxed);
+    }
     if sqlstate == READ_ONLY || SHUTDOWN.contains(&sqlstate) {
         *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }

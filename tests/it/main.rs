@@ -49,6 +49,7 @@ mod quarantine;
 mod quiet;
 mod random;
 mod renormalize;
+mod rotation;
 mod runs;
 mod schema;
 mod server;
