@@ -2,6 +2,7 @@
 
 mod check;
 mod clocks;
+mod configuration;
 mod deletions;
 #[cfg(all(feature = "simulator", feature = "embedded"))]
 mod demo;
@@ -32,7 +33,10 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use exit::{ExitStatus, Failed};
 
-use crate::{config::Config, domain, telemetry};
+use crate::{
+    config::{Config, LogFormat},
+    domain, telemetry,
+};
 
 /// Keeps a PostgreSQL warehouse equal to what the ARGOS Identity API knows.
 #[derive(Debug, Parser)]
@@ -47,7 +51,7 @@ struct Cli {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Configuration file (TOML); see config/default.toml for every key.
+    /// Configuration file (TOML); without it, see `argos-sync config --help`.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What is logged, instead of log.filter: error, warn, info, debug, trace.
@@ -112,6 +116,12 @@ enum Command {
     Verify(verify::VerifyOptions),
     /// Bring the schema up to date.
     Migrate,
+    /// Print the configuration in use without secrets, or the defaults of all keys.
+    ///
+    /// Without --config, every command takes the first of: the file that `ARGOS_SYNC_CONFIG` names, ./argos-sync.toml unless it
+    /// belongs to another user or others may write to it, /etc/argos-sync/argos-sync.toml. The environment alone is enough, too.
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
     /// Simulator, PostgreSQL and a backfill together, and what comes of them.
     #[cfg(all(feature = "simulator", feature = "embedded"))]
     Demo(demo::DemoOptions),
@@ -198,17 +208,25 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
             renormalize::renormalize(&configured(&cli.options)?, &options).await
         }
         Command::Verify(options) => verify::verify(&configured(&cli.options)?, &options).await,
+        Command::Config(command) => configuration::config(&command, cli.options.config.as_deref()),
         Command::Migrate => migrate(&configured(&cli.options)?).await,
     }
 }
 
 /// Reads the configuration and starts logging as it says.
 fn configured(options: &Global) -> Result<Config, Failed> {
-    let mut config = Config::load(options.config.as_deref())?;
+    let path = configuration::path(options.config.as_deref())?;
+    let mut config = Config::load(path.as_deref())?;
     if let Some(filter) = &options.log {
         config.log_filter.clone_from(filter);
     }
     telemetry::init(config.log_format, &config.log_filter, print::is_watched(), print::Talk)?;
+    if config.log_format == LogFormat::Json {
+        print::talk_in_json();
+    }
+    if let (None, Some(path)) = (&options.config, &path) {
+        tracing::info!(file = %path.display(), "configuration");
+    }
     Ok(config)
 }
 

@@ -2,14 +2,22 @@
 
 use std::{
     io::{self, ErrorKind, IsTerminal as _, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
+use chrono::SecondsFormat;
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::sync::host_time;
+
 /// The first failure to write output.
 static LOST: OnceLock<ErrorKind> = OnceLock::new();
+
+static TALKS_IN_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Writes data to stdout. A closed pipe is not an error; other failures are stored for [`lost`].
 pub(super) fn data(text: &str) {
@@ -61,11 +69,23 @@ pub(super) fn lost() -> Option<ErrorKind> {
     LOST.get().copied()
 }
 
+/// From now on, lines for people are JSON like the log lines among which they stand.
+pub(super) fn talk_in_json() {
+    TALKS_IN_JSON.store(true, Relaxed);
+}
+
 /// Prints a line for people.
 pub(super) fn talk(line: &str) {
+    let line = if TALKS_IN_JSON.load(Relaxed) { json_line(line) } else { line.to_owned() };
     bars().suspend(|| {
         let _reader_gone = writeln!(io::stderr().lock(), "{line}");
     });
+}
+
+/// The line in the shape of a log line.
+fn json_line(line: &str) -> String {
+    let timestamp = host_time().to_rfc3339_opts(SecondsFormat::Micros, true);
+    serde_json::json!({ "timestamp": timestamp, "level": "INFO", "message": line }).to_string()
 }
 
 /// The progress bars on the screen.

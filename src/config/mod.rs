@@ -3,6 +3,7 @@
 //! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of how they work. It is
 //! the only one that reads the environment.
 
+mod effective;
 mod exposure;
 mod file;
 mod numbers;
@@ -20,6 +21,7 @@ use std::{
 use config::{ConfigError as SourceError, Environment, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use effective::effective;
 pub use file::{LogFormat, Migrate};
 
 use crate::{
@@ -93,14 +95,7 @@ pub struct ConfigError {
 impl Config {
     /// Reads defaults, the file and the environment, and checks everything.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
-        // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
-        let environment =
-            Environment::with_prefix(PREFIX).prefix_separator(SEPARATOR).separator(SEPARATOR);
-        let mut sources = defaults();
-        if let Some(path) = path {
-            sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
-        }
-        let mut config = read(sources.add_source(environment), &given_by_environment())?;
+        let mut config = read(sources(path), &given_by_environment())?;
         config.readable_by_all = path
             .filter(|path| config.has_secret_inside && exposure::is_readable_by_all(path))
             .map(Into::into);
@@ -128,6 +123,23 @@ fn given_by_environment() -> BTreeSet<String> {
         Some(key.replace(SEPARATOR, ".").to_lowercase())
     });
     keys.collect()
+}
+
+/// Whether the environment gives a key of the configuration.
+pub fn is_given_by_environment() -> bool {
+    !given_by_environment().is_empty()
+}
+
+/// Defaults, the file and the environment.
+fn sources(path: Option<&Path>) -> Sources {
+    // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
+    let environment =
+        Environment::with_prefix(PREFIX).prefix_separator(SEPARATOR).separator(SEPARATOR);
+    let mut sources = defaults();
+    if let Some(path) = path {
+        sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
+    }
+    sources.add_source(environment)
 }
 
 type Sources = config::ConfigBuilder<config::builder::DefaultState>;

@@ -188,6 +188,9 @@ impl WarehouseError {
                 renewal::READ_ONLY => {
                     "the server takes no writes, as a standby or after a failover: let `database.url` name the one that does; argos-sync goes on by itself once it writes"
                 }
+                "23502" | "23503" | "23505" | "23514" | "23P01" | "P0001" => {
+                    "drop the constraint or trigger if it was added to a table of argos-sync: the tables take whatever the vendor sends, and rules belong on a copy or a view; otherwise report a bug"
+                }
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },

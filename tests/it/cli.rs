@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::world::{ALL_DAYS, FACE_KEY, KEY, World};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
+    "config",
     "run",
     "status",
     "check",

@@ -1,6 +1,13 @@
 //! The configuration: what is missing, wrong or unknown is named, and no value of a secret ever is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use tokio::process::Command;
 
 use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
 
@@ -111,7 +118,7 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
     assert_eq!(ran.code(), 0, "{ran:?}");
     // It takes the place of the other forms of a secret.
     let config = world.dir.path().join("argos-sync.toml");
-    let text = std::fs::read_to_string(&config).expect("the configuration");
+    let text = fs::read_to_string(&config).expect("the configuration");
     let in_a_file = format!("api_key = \"{KEY}\"");
     world.configure_whole(&text.replace(&in_a_file, "api_key_file = \"/nowhere/key\""));
     let ran = world.run_with(&[("project.main.api_key", KEY)], &["status"]).await;
@@ -130,11 +137,11 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
 #[tokio::test]
 async fn a_configuration_that_cannot_be_read_is_named() {
     let world = World::new(0, 0).await;
-    std::fs::remove_file(world.dir.path().join("argos-sync.toml")).expect("removed");
+    fs::remove_file(world.dir.path().join("argos-sync.toml")).expect("removed");
     let ran = world.run(&["status"]).await;
     assert_eq!(ran.code(), 78, "{ran:?}");
     assert!(ran.stderr.contains("argos-sync.toml"), "{ran:?}");
-    std::fs::create_dir(world.dir.path().join("argos-sync.toml")).expect("a directory");
+    fs::create_dir(world.dir.path().join("argos-sync.toml")).expect("a directory");
     let ran = world.run(&["status"]).await;
     assert_eq!(ran.code(), 78, "{ran:?}");
     assert!(ran.stderr.contains("argos-sync.toml"), "{ran:?}");
@@ -159,11 +166,11 @@ async fn every_problem_is_named_at_once() {
 async fn secrets_come_from_files_and_credentials() {
     let world = World::new(20, 10).await;
     let path = |name: &str| world.dir.path().join(name);
-    std::fs::write(path("url"), format!("{}\n", world.database.url)).expect("written");
-    std::fs::write(path("main.key"), format!("{KEY}\r\n")).expect("written");
-    std::fs::create_dir(path("credentials")).expect("a directory");
-    std::fs::write(path("credentials/face"), FACE_KEY).expect("written");
-    std::fs::write(path("credentials/pseudonyms"), "sekret").expect("written");
+    fs::write(path("url"), format!("{}\n", world.database.url)).expect("written");
+    fs::write(path("main.key"), format!("{KEY}\r\n")).expect("written");
+    fs::create_dir(path("credentials")).expect("a directory");
+    fs::write(path("credentials/face"), FACE_KEY).expect("written");
+    fs::write(path("credentials/pseudonyms"), "sekret").expect("written");
     world.configure_whole(&format!(
         "[database]\nurl_file = {:?}\n[privacy]\npseudonym_key_credential = \"pseudonyms\"\n\
          [client]\ncalls_per_second = 5000\n\
@@ -189,7 +196,7 @@ async fn secrets_come_from_files_and_credentials() {
     );
     assert_eq!(world.number("select count(*) from argos.faceauth").await, 10);
 
-    std::fs::write(path("main.key"), "\n").expect("written");
+    fs::write(path("main.key"), "\n").expect("written");
     let mut command = world.command(&backfill);
     let output = command.env("CREDENTIALS_DIRECTORY", path("credentials")).output().await;
     let ran = Ran::of(output.expect("the program runs"));
@@ -248,4 +255,81 @@ async fn every_key_is_documented_and_every_documented_key_is_known() {
         }
         assert_eq!(known, keys, "[{section}]");
     }
+}
+
+/// The program in this directory, without `--config` and without variables that name a file.
+async fn run_in(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_argos-sync"));
+    command.args(arguments).current_dir(dir).env_remove("ARGOS_SYNC_CONFIG");
+    command.envs(variables.iter().copied());
+    Ran::of(command.output().await.expect("the program runs"))
+}
+
+#[tokio::test]
+async fn the_configuration_is_found_and_named_or_the_message_says_where_to_put_it() {
+    if Path::new("/etc/argos-sync/argos-sync.toml").exists() {
+        println!("skipped: this machine has a configuration");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let none = run_in(dir.path(), &["status"], &[]).await;
+    assert_eq!(none.code(), 78, "{none:?}");
+    for place in [
+        "--config",
+        "ARGOS_SYNC_CONFIG",
+        "./argos-sync.toml",
+        "/etc/argos-sync/argos-sync.toml",
+        "config default",
+    ] {
+        assert!(none.stderr.contains(place), "{none:?}");
+    }
+    let url = "postgres://u:sekret@127.0.0.1:9/db";
+    let by_environment =
+        run_in(dir.path(), &["status"], &[("ARGOS_SYNC__DATABASE__URL", url)]).await;
+    assert_eq!(by_environment.code(), 75, "it needs no file: {by_environment:?}");
+    let here = dir.path().join("argos-sync.toml");
+    fs::write(&here, format!("[database]\nurl = \"{url}\"\n")).expect("a file");
+    fs::set_permissions(&here, fs::Permissions::from_mode(0o600)).expect("a mode");
+    let found = run_in(dir.path(), &["status"], &[]).await;
+    assert_eq!(found.code(), 75, "{found:?}");
+    assert!(found.stderr.contains("configuration file=argos-sync.toml"), "{found:?}");
+    let other = dir.path().join("other.toml");
+    fs::rename(&here, &other).expect("renamed");
+    let other = other.display().to_string();
+    let named = run_in(dir.path(), &["status"], &[("ARGOS_SYNC_CONFIG", &other)]).await;
+    assert_eq!(named.code(), 75, "{named:?}");
+    assert!(named.stderr.contains(&other), "{named:?}");
+    fs::write(&here, "").expect("a file");
+    fs::set_permissions(&here, fs::Permissions::from_mode(0o666)).expect("a mode");
+    let planted = run_in(dir.path(), &["status"], &[]).await;
+    assert_eq!(planted.code(), 78, "{planted:?}");
+    assert!(planted.stderr.contains("others may write to it"), "{planted:?}");
+}
+
+#[tokio::test]
+async fn the_configuration_in_use_is_shown_without_secrets_and_the_defaults_can_be_used() {
+    let world = World::new(0, 0).await;
+    let more =
+        [("sync.window_days", "7"), ("privacy.pseudonym_key", "0123456789abcdef0123456789abcdef")];
+    let shown = world.run_with(&more, &["config", "show"]).await;
+    assert_eq!(shown.code(), 0, "{shown:?}");
+    for line in [
+        "sync.window_days = \"7\"",
+        "project.main.api_key = \"<hidden>\"",
+        "privacy.pseudonym_key = \"<hidden>\"",
+        "audit.cycle_days = ",
+    ] {
+        assert!(shown.stdout.contains(line), "{line}: {shown:?}");
+    }
+    let (_, password) = world.database.url.split_once("://").expect("an address");
+    let (user, _) = password.rsplit_once('@').unwrap_or(("", ""));
+    let password = user.split_once(':').map_or("none", |(_, password)| password);
+    for secret in [KEY, FACE_KEY, password, "0123456789abcdef"] {
+        assert!(!shown.stdout.contains(secret), "{shown:?}");
+    }
+    let wrong = world.run_with(&[("sync.window_days", "0")], &["config", "show"]).await;
+    assert_eq!(wrong.code(), 78, "{wrong:?}");
+    assert!(wrong.stdout.contains("sync.window_days"), "{wrong:?}");
+    let defaults = world.run(&["config", "default"]).await;
+    assert_eq!(defaults.stdout, include_str!("../../config/default.toml"));
 }

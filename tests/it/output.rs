@@ -43,3 +43,24 @@ async fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
     let ended = ended_within(Duration::from_mins(1), daemon).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
 }
+
+#[tokio::test]
+async fn with_json_logs_standard_error_is_json_alone() {
+    let world = World::new(20, 10).await;
+    for (settings, arguments) in [
+        (&[("project.main.api_key", "wrong")][..], &["run", "--backfill", ALL_DAYS][..]),
+        (&[], &["run", "--backfill", ALL_DAYS]),
+        (&[], &["raw", "submission", "no-such-record"]),
+        (&[("database.url", "postgres://u:sekret@127.0.0.1:9/db")], &["status"]),
+    ] {
+        let settings = [settings, &[("log.format", "json")]].concat();
+        let ran = world.run_with(&settings, arguments).await;
+        assert!(!ran.stderr.is_empty(), "{ran:?}");
+        for line in ran.stderr.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).expect(line);
+            for member in ["timestamp", "level", "message"] {
+                assert!(line[member].is_string(), "{line}");
+            }
+        }
+    }
+}

@@ -114,3 +114,16 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
         )).await;
     }
 }
+
+#[tokio::test]
+async fn a_constraint_of_somebody_else_is_named_with_what_to_do() {
+    let world = World::new(20, 10).await;
+    world.execute("alter table argos.submission add constraint house_rule check (created_at < '1999-01-01')").await;
+    let ran = world.run(&["run", "--backfill", ALL_DAYS]).await;
+    assert_eq!(ran.code(), 70, "{ran:?}");
+    assert!(ran.stderr.contains("constraint `house_rule`"), "{ran:?}");
+    assert!(ran.stderr.contains("drop the constraint or trigger if it was added"), "{ran:?}");
+    world.execute("alter table argos.submission drop constraint house_rule").await;
+    world.backfill().await;
+    assert_equal(&world).await;
+}

@@ -1,0 +1,90 @@
+//! Which configuration file is used, and `config`: what it comes to.
+
+use std::{
+    env, fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    exit::{ExitStatus, Failed},
+    print,
+};
+use crate::config::{self, Config};
+
+/// Names the file where `--config` does not.
+const VARIABLE: &str = "ARGOS_SYNC_CONFIG";
+const HERE: &str = "argos-sync.toml";
+const OF_THE_MACHINE: &str = "/etc/argos-sync/argos-sync.toml";
+
+/// What to print of the configuration.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print every key with the value in use, without secrets; ends with 78 when it cannot be used.
+    Show,
+    /// Print the defaults with what each key means: a file to begin with.
+    Default,
+}
+
+/// Prints a configuration.
+pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<ExitStatus, Failed> {
+    match command {
+        ConfigCommand::Default => print::data(config::DEFAULTS),
+        ConfigCommand::Show => {
+            let path = path(given)?;
+            let source = path.as_ref().map_or_else(
+                || "# no file; defaults and the environment".to_owned(),
+                |path| format!("# {}, defaults and the environment", path.display()),
+            );
+            let lines = config::effective(path.as_deref())?;
+            print::data(&format!("{source}\n{lines}"));
+            Config::load(path.as_deref())?;
+        }
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// The configuration file; `None` where the environment has all.
+///
+/// The first of: the one given, that of the environment, that of this directory unless others may
+/// change it, that of the machine.
+pub(super) fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
+    if let Some(path) = given {
+        return Ok(Some(path.to_owned()));
+    }
+    if let Some(path) = env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+        return Ok(Some(path.into()));
+    }
+    let here = Path::new(HERE);
+    if let Ok(metadata) = fs::metadata(here) {
+        if is_trusted(&metadata) {
+            return Ok(Some(here.to_owned()));
+        }
+        return Err(Failed::new(
+            ExitStatus::Config,
+            "./argos-sync.toml is not used: it belongs to another user, or others may write to it; \
+             name it with --config if you trust it",
+        ));
+    }
+    let of_the_machine = Path::new(OF_THE_MACHINE);
+    if of_the_machine.exists() {
+        return Ok(Some(of_the_machine.to_owned()));
+    }
+    if config::is_given_by_environment() {
+        return Ok(None);
+    }
+    Err(Failed::new(
+        ExitStatus::Config,
+        format!(
+            "there is no configuration: name a file with --config or {VARIABLE}, or write ./{HERE} or {OF_THE_MACHINE}; \
+             `argos-sync config default` prints one to begin with, and `argos-sync demo` needs none"
+        ),
+    ))
+}
+
+/// Whether this user or root, and nobody else, decides what a file contains.
+fn is_trusted(metadata: &fs::Metadata) -> bool {
+    let own = fs::metadata("/proc/self").map(|process| process.uid());
+    let is_own = metadata.uid() == 0 || own.is_ok_and(|own| own == metadata.uid());
+    is_own && metadata.mode() & 0o022 == 0
+}

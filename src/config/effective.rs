@@ -1,0 +1,78 @@
+//! The configuration in use as text, without secrets.
+
+use std::{fmt::Write as _, path::Path};
+
+use serde_json::Value;
+
+use super::{ConfigError, Sources, sentence, sources};
+
+/// Stands for a secret.
+const HIDDEN: &str = "<hidden>";
+/// Keys whose values are secrets.
+const SECRETS: [&str; 2] = ["api_key", "pseudonym_key"];
+
+/// Every key with its value, one in a line, as TOML. Secrets are hidden.
+pub fn effective(path: Option<&Path>) -> Result<String, ConfigError> {
+    let unreadable = |error| ConfigError { problems: vec![sentence(&error)] };
+    let sources: Sources = sources(path);
+    let values: Value =
+        sources.build().and_then(config::Config::try_deserialize).map_err(unreadable)?;
+    let mut lines = Vec::new();
+    flatten(&mut lines, "", &values);
+    lines.sort();
+    let mut text = String::new();
+    for line in lines {
+        let _infallible = writeln!(text, "{line}");
+    }
+    Ok(text)
+}
+
+fn flatten(lines: &mut Vec<String>, key: &str, value: &Value) {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (member, value) in members {
+                let key = if key.is_empty() { member.clone() } else { format!("{key}.{member}") };
+                flatten(lines, &key, value);
+            }
+        }
+        _ if SECRETS.contains(&name) => lines.push(format!("{key} = \"{HIDDEN}\"")),
+        Value::String(url) if key == "database.url" => {
+            lines.push(format!("{key} = {}", Value::from(without_secrets(url))));
+        }
+        value => lines.push(format!("{key} = {value}")),
+    }
+}
+
+/// The address with neither password nor parameters.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return HIDDEN.to_owned() };
+    let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let (host, parameters) = host.split_once('?').unwrap_or((host, ""));
+    let user = match user.split_once(':') {
+        Some((user, _)) => format!("{user}:{HIDDEN}@"),
+        None if user.is_empty() => String::new(),
+        None => format!("{user}@"),
+    };
+    let parameters = if parameters.is_empty() { String::new() } else { format!("?{HIDDEN}") };
+    format!("{scheme}://{user}{host}{parameters}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            ("postgres://u:sekret@h:1/db", "postgres://u:<hidden>@h:1/db"),
+            ("postgres://u:se@k?ret@h/db?sslmode=disable", "postgres://u:<hidden>@h/db?<hidden>"),
+            ("postgres://u@h/db", "postgres://u@h/db"),
+            ("postgres:///db?password=sekret", "postgres:///db?<hidden>"),
+            ("sekret", "<hidden>"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}
