@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use serde_json::Value;
 
-use super::{ConfigError, Sources, sentence, sources};
+use super::{ConfigError, sentence, sources::sources};
 
 /// Stands for a secret.
 const HIDDEN: &str = "<hidden>";
@@ -14,9 +14,8 @@ const SECRETS: [&str; 2] = ["api_key", "pseudonym_key"];
 /// Every key with its value, one in a line, as TOML. Secrets are hidden.
 pub fn effective(path: Option<&Path>) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError { problems: vec![sentence(&error)] };
-    let sources: Sources = sources(path);
     let values: Value =
-        sources.build().and_then(config::Config::try_deserialize).map_err(unreadable)?;
+        sources(path).build().and_then(config::Config::try_deserialize).map_err(unreadable)?;
     let mut lines = Vec::new();
     flatten(&mut lines, "", &values);
     lines.sort();

@@ -9,6 +9,7 @@ mod file;
 mod numbers;
 mod rotation;
 mod secret;
+mod sources;
 
 use std::{
     collections::BTreeSet,
@@ -18,11 +19,13 @@ use std::{
     time::Duration,
 };
 
-use config::{ConfigError as SourceError, Environment, FileFormat};
+use config::{ConfigError as SourceError, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use effective::effective;
 pub use file::{LogFormat, Migrate};
+pub use sources::is_given_by_environment;
+use sources::{Sources, defaults, given_by_environment, sources};
 
 use crate::{
     client,
@@ -33,10 +36,6 @@ use crate::{
 
 /// The defaults, and the reference of all keys.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
-
-/// Names of environment variables are this, the section and the key, with separators between.
-const PREFIX: &str = "ARGOS_SYNC";
-const SEPARATOR: &str = "__";
 
 /// Everything the program was told; checked, so that nobody checks again.
 #[derive(Debug, Clone)]
@@ -113,39 +112,6 @@ impl Config {
         let sources = defaults().add_source(config::File::from_str(text, FileFormat::Toml));
         read(sources, &BTreeSet::new())
     }
-}
-
-/// The keys that the environment gives.
-fn given_by_environment() -> BTreeSet<String> {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let keys = names.filter_map(|name| {
-        let key = name.strip_prefix(PREFIX)?.strip_prefix(SEPARATOR)?;
-        Some(key.replace(SEPARATOR, ".").to_lowercase())
-    });
-    keys.collect()
-}
-
-/// Whether the environment gives a key of the configuration.
-pub fn is_given_by_environment() -> bool {
-    !given_by_environment().is_empty()
-}
-
-/// Defaults, the file and the environment.
-fn sources(path: Option<&Path>) -> Sources {
-    // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
-    let environment =
-        Environment::with_prefix(PREFIX).prefix_separator(SEPARATOR).separator(SEPARATOR);
-    let mut sources = defaults();
-    if let Some(path) = path {
-        sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
-    }
-    sources.add_source(environment)
-}
-
-type Sources = config::ConfigBuilder<config::builder::DefaultState>;
-
-fn defaults() -> Sources {
-    config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml))
 }
 
 fn read(sources: Sources, environment: &BTreeSet<String>) -> Result<Config, ConfigError> {

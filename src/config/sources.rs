@@ -1,0 +1,42 @@
+//! Where values come from: the defaults, the file, the environment.
+
+use std::{collections::BTreeSet, path::Path};
+
+use config::{Environment, FileFormat};
+
+/// Names of environment variables are this, the section and the key, with separators between.
+const PREFIX: &str = "ARGOS_SYNC";
+const SEPARATOR: &str = "__";
+
+/// The keys that the environment gives.
+pub(super) fn given_by_environment() -> BTreeSet<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let keys = names.filter_map(|name| {
+        let key = name.strip_prefix(PREFIX)?.strip_prefix(SEPARATOR)?;
+        Some(key.replace(SEPARATOR, ".").to_lowercase())
+    });
+    keys.collect()
+}
+
+/// Whether the environment gives a key of the configuration.
+pub fn is_given_by_environment() -> bool {
+    !given_by_environment().is_empty()
+}
+
+/// Defaults, the file and the environment.
+pub(super) fn sources(path: Option<&Path>) -> Sources {
+    // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
+    let environment =
+        Environment::with_prefix(PREFIX).prefix_separator(SEPARATOR).separator(SEPARATOR);
+    let mut sources = defaults();
+    if let Some(path) = path {
+        sources = sources.add_source(config::File::from(path).format(FileFormat::Toml));
+    }
+    sources.add_source(environment)
+}
+
+pub(super) type Sources = config::ConfigBuilder<config::builder::DefaultState>;
+
+pub(super) fn defaults() -> Sources {
+    config::Config::builder().add_source(config::File::from_str(super::DEFAULTS, FileFormat::Toml))
+}
