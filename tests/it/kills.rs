@@ -161,7 +161,12 @@ async fn the_daemon_ends_with_0_on_sigterm() {
     let world = World::new(60, 30).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
     let program = world.start_with(&settings, &["run"]);
-    world.until("select count(*) > 0 from argos_sync.run where outcome = 'complete'").await;
+    // Each project has runs of its own.
+    world
+        .until(
+            "select (select count(*) from argos.submission) = 60 and (select count(*) from argos.faceauth) = 30",
+        )
+        .await;
     terminate(&program).await;
     let ran = ended_within(GRACE, program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -172,7 +177,7 @@ async fn the_daemon_ends_with_0_on_sigterm() {
 #[tokio::test]
 async fn the_daemon_ends_with_0_in_the_middle_of_a_window() {
     let world = World::new(300, 0).await;
-    world.slow_vendor(40);
+    world.slow_vendor(200);
     let settings = [("sync.since", "2025-01-01"), ("client.page_size", "10")];
     let program = world.start_with(&settings, &["run"]);
     world.until("select coalesce(sum(received), 0) > 10 from argos_sync.run_stream").await;
