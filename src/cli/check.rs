@@ -3,6 +3,7 @@
 
 use std::{ops::BitAnd, sync::Arc};
 
+use chrono::TimeDelta;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,9 @@ use crate::{
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
     warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState},
 };
+
+/// A project whose last run ended longer ago is kept current by nobody.
+const UNSYNCED_MAX: TimeDelta = TimeDelta::days(2);
 
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
 const NO_ID: &str = "argos-sync-check";
@@ -121,12 +125,12 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
     if has_no_obstacle {
         well("rights");
     }
-    (show_unconfigured(opened, config).await && has_no_obstacle, has_no_obstacle)
+    (check_projects(opened, config).await && has_no_obstacle, has_no_obstacle)
 }
 
-/// Shows projects that the warehouse has and the configuration has not; returns whether they could
-/// be read. Another configuration may have them, so that this is not a fault.
-async fn show_unconfigured(opened: &Opened, config: &Config) -> bool {
+/// Shows projects that no process has synced for days, and those that the configuration has not: another
+/// one may have them, so that this is not a fault. Returns whether all is well.
+async fn check_projects(opened: &Opened, config: &Config) -> bool {
     let known = match opened.warehouse.known_projects().await {
         Ok(known) => known,
         Err(error) => {
@@ -134,7 +138,15 @@ async fn show_unconfigured(opened: &Opened, config: &Config) -> bool {
             return false;
         }
     };
+    let mut all_well = true;
     for KnownProject { project, last_ended_at } in known {
+        let oldest = host_time() - UNSYNCED_MAX;
+        if config.has_project(&project) && last_ended_at.is_some_and(|ended| ended < oldest) {
+            let problem =
+                format!("nothing has kept it current for days: {}", last_run(last_ended_at));
+            wrong(&format!("project {project}"), &problem, "start the daemon, or read its log");
+            all_well = false;
+        }
         if !config.has_project(&project) {
             print::data(&format!(
                 "warn   project {project}: in the warehouse, not in this configuration; {}\n       \
@@ -143,7 +155,7 @@ async fn show_unconfigured(opened: &Opened, config: &Config) -> bool {
             ));
         }
     }
-    true
+    all_well
 }
 
 /// Tries the key, and compares what it opens with what its project is bound to. Without a schema of

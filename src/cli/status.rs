@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{
@@ -27,6 +27,24 @@ pub(super) struct StatusOptions {
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
+    /// End with 1 when a project's newest data are older than this, such as 30m, 2h or 1d.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    max_age: Option<TimeDelta>,
+}
+
+/// Reads a number with its unit: s, m, h or d.
+fn age(text: &str) -> Result<TimeDelta, String> {
+    let wrong = || "give a number and a unit: 90s, 30m, 2h or 1d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok());
+    let number = i64::from(number.ok_or_else(wrong)?);
+    match unit {
+        's' => Ok(TimeDelta::seconds(number)),
+        'm' => Ok(TimeDelta::minutes(number)),
+        'h' => Ok(TimeDelta::hours(number)),
+        'd' => Ok(TimeDelta::days(number)),
+        _ => Err(wrong()),
+    }
 }
 
 /// The last runs that are shown.
@@ -53,6 +71,10 @@ pub(super) struct Standing {
     pub(super) runs: Vec<RunReport>,
     pub(super) wrong_clocks: Vec<WrongClock>,
     pub(super) sparse: Vec<Sparse>,
+    /// When a round of a daemon last went on; `None`: none ever did.
+    pub(super) daemon_seen_at: Option<DateTime<Utc>>,
+    /// The configured projects whose newest data are older than asked for.
+    pub(super) too_old: Vec<String>,
 }
 
 impl Standing {
@@ -60,6 +82,7 @@ impl Standing {
     fn is_wrong(&self) -> bool {
         !self.blocked_days.is_empty()
             || !self.wrong_clocks.is_empty()
+            || !self.too_old.is_empty()
             || self.samples.iter().any(|sample| sample.known > 0)
             || self.projects.iter().any(|project| {
                 project.blocked_at.is_some()
@@ -80,10 +103,22 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         let since = config.sync.planner.since;
         let projects = opened.warehouse.project_reports(since).await?;
         let calls = opened.warehouse.calls_reports().await?;
+        let now = opened.warehouse.now().await?;
+        let is_too_old = |project: &&ProjectReport| {
+            let oldest = options.max_age.and_then(|age| now.checked_sub_signed(age));
+            config.has_project(&project.project)
+                && oldest.is_some_and(|oldest| project.newest_as_of < Some(oldest))
+        };
         Ok(Some(Standing {
             since,
             calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
             configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
+            too_old: projects
+                .iter()
+                .filter(is_too_old)
+                .map(|known| known.project.clone())
+                .collect(),
+            daemon_seen_at: opened.warehouse.daemon_seen_at().await?,
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
             samples: opened.warehouse.sample_reports().await?,
@@ -197,6 +232,8 @@ fn as_text(standing: &Standing) -> String {
         runs,
         wrong_clocks,
         sparse,
+        daemon_seen_at,
+        too_old,
     } = standing;
     if projects.is_empty() {
         return "no project was synced yet\n".to_owned();
@@ -214,10 +251,20 @@ fn as_text(standing: &Standing) -> String {
     for (project, is_configured) in projects.iter().zip(configured) {
         text.push_str(&notes_as_text(project, *is_configured, blocked_days));
     }
+    for project in too_old {
+        let _infallible = writeln!(
+            text,
+            "\n{project} has data older than asked for: look whether the daemon runs, and into its log"
+        );
+    }
     text.extend(samples.iter().map(sample_as_text));
     for clock in wrong_clocks {
         let _infallible = writeln!(text, "\n{}; {}", clock.text, clocks::ADVICE);
     }
+    let _infallible = match daemon_seen_at {
+        Some(_) => writeln!(text, "\nthe daemon was last seen at {} UTC", time(*daemon_seen_at)),
+        None => writeln!(text, "\nno daemon was seen"),
+    };
     text + "\n" + &runs_as_text(runs)
 }
 

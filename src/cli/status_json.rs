@@ -19,6 +19,9 @@ struct StatusJson<'a> {
     verification: Vec<SampleJson<'a>>,
     runs: Vec<RunJson<'a>>,
     wrong_clocks: &'a [WrongClock],
+    daemon_seen_at: Option<DateTime<Utc>>,
+    /// The projects whose newest data are older than `--max-age`.
+    too_old: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -124,9 +127,16 @@ pub(super) fn as_json(standing: &Standing) -> Result<String, Failed> {
         .collect();
     let blocked_days = blocked_days(standing);
     let runs = runs(standing);
-    let wrong_clocks = &standing.wrong_clocks;
     let verification = standing.samples.iter().map(SampleJson::of).collect();
-    let status = StatusJson { projects, blocked_days, verification, runs, wrong_clocks };
+    let status = StatusJson {
+        projects,
+        blocked_days,
+        verification,
+        runs,
+        wrong_clocks: &standing.wrong_clocks,
+        daemon_seen_at: standing.daemon_seen_at,
+        too_old: &standing.too_old,
+    };
     let mut text = serde_json::to_string_pretty(&status)
         .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
     text.push('\n');

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{Clocks, Lane, Ledger, Reading},
     planner::{self, Task},
-    warehouse::{DetailMode, Rank, RunId, WarehouseError},
+    warehouse::{DAEMON, DetailMode, Rank, RunId, WarehouseError},
 };
 
 /// Does all that is due now in the given projects.
@@ -36,7 +36,8 @@ pub(super) async fn run_due_until<'p>(
     yields: &dyn Fn() -> bool,
 ) -> Result<(RunId, Ended), WarehouseError> {
     let work = async |project, run| due(world, project, run, yields).await;
-    run_projects(world, "run", projects, work).await
+    let command = if world.is_daemon { DAEMON } else { "run --once" };
+    run_projects(world, command, projects, work).await
 }
 
 /// All that planning takes: how, from what, and when.

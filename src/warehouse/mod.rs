@@ -111,7 +111,7 @@ pub use received::{Body, Holding, Room};
 pub use renewal::take_refusal;
 pub use renormalize::Renormalized;
 pub use repair::tables_of_records;
-pub use report::{DataTable, ProjectReport, RawBody, RunReport};
+pub use report::{DAEMON, DataTable, ProjectReport, RawBody, RunReport};
 pub use run::{Outcome, ProjectEnd, RunId, Tally};
 pub use sample::SampleReport;
 pub use seen::Seen;

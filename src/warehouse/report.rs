@@ -66,6 +66,9 @@ pub struct ProjectReport {
     pub last_trouble: Option<String>,
 }
 
+/// The command of a daemon's round.
+pub const DAEMON: &str = "run";
+
 /// A run of the program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
@@ -151,6 +154,17 @@ impl Warehouse {
         .fetch_all(&self.pool)
         .await
         .map_err(WarehouseError::database("reading the last runs"))
+    }
+
+    /// When a round of a daemon ended last or was renewed last; `None`: there was none.
+    pub async fn daemon_seen_at(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
+        sqlx::query_scalar!(
+            "select max(coalesce(ended_at, least(until_at, argos_sync.clock()))) from argos_sync.run where command = $1",
+            DAEMON
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading the rounds of daemons"))
     }
 
     /// Counts the rows of every data table.

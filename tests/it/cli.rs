@@ -237,6 +237,7 @@ async fn migrating_twice_is_migrating_once() {
     let json: Value = serde_json::from_str(&status.stdout).expect("JSON");
     let nothing = serde_json::json!({
         "projects": [], "blocked_days": [], "verification": [], "runs": [], "wrong_clocks": [],
+        "daemon_seen_at": null, "too_old": [],
     });
     assert_eq!(json, nothing);
 }

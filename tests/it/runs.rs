@@ -204,3 +204,37 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
         select from argos_sync.pass where pass.pass_id = coverage.pass_id)";
     assert_eq!(world.number(pointless).await, 0);
 }
+
+#[tokio::test]
+async fn status_and_check_say_when_data_are_old_and_when_a_daemon_was_seen() {
+    let world = World::new(20, 10).await;
+    world.backfill().await;
+    let fresh = world.run(&["status", "--max-age", "1h"]).await;
+    assert_eq!(fresh.code(), 0, "{fresh:?}");
+    assert!(fresh.stdout.contains("no daemon was seen"), "{fresh:?}");
+    world.execute("update argos_sync.coverage set as_of = as_of - interval '3 hours'").await;
+    let old = world.run(&["status", "--max-age", "2h"]).await;
+    assert_eq!(old.code(), 1, "{old:?}");
+    assert!(old.stdout.contains("main has data older than asked for"), "{old:?}");
+    let json = world.run(&["status", "--max-age", "2h", "--json"]).await;
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(json["too_old"], serde_json::json!(["face", "main"]), "{json}");
+    for (age, code) in [("4h", 0), ("1d", 0), ("90m", 1), ("2", 2), ("h", 2), ("-1h", 2)] {
+        let ran = world.run(&["status", &format!("--max-age={age}")]).await;
+        assert_eq!(ran.code(), code, "{age} {ran:?}");
+    }
+
+    let program = world.start_with(&[("sync.since", "2025-01-01")], &["run"]);
+    world.until("select exists (select from argos_sync.run where command = 'run')").await;
+    terminate(&program).await;
+    let ran = ended_within(std::time::Duration::from_secs(10), program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let status = world.run(&["status"]).await;
+    assert!(status.stdout.contains("the daemon was last seen at 2"), "{status:?}");
+
+    assert_eq!(world.run(&["check"]).await.code(), 0);
+    world.execute("update argos_sync.project set last_ended_at = now() - interval '3 days'").await;
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.code(), 1, "{check:?}");
+    assert!(check.stdout.contains("wrong  project main: nothing has kept it current"), "{check:?}");
+}
