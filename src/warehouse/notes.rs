@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::{Scope, WarehouseError};
 use crate::{domain::HIDDEN_FIELD, normalize::Note};
 
-/// Unknown names at one place that are kept apart.
+/// Unknown names at one place that are kept apart. Transactions side by side may keep some more.
 const NAMES_MAX: i64 = 50;
 
 /// What was noted of one record.
