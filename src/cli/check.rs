@@ -1,7 +1,7 @@
 //! `check`: configuration, database, keys and what the API does with them, one line each, with what
 //! to do. It writes nothing but what it finds out about the API.
 
-use std::{ops::BitAnd, sync::Arc};
+use std::{ops::BitAnd, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
@@ -24,6 +24,10 @@ use crate::{
 
 /// A project whose last run ended longer ago is kept current by nobody.
 const UNSYNCED_MAX: TimeDelta = TimeDelta::days(2);
+
+/// A call gets so long, and so long passes before the last attempt: ten seconds together.
+const CALL_TIME: Duration = Duration::from_secs(6);
+const RETRY_TIME: Duration = Duration::from_secs(4);
 
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
 const NO_ID: &str = "argos-sync-check";
@@ -49,6 +53,8 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
             warn("configuration", open::READABLE, &advice);
         }
     }
+    let mut all_well = check_since(config);
+    let config = &bounded(config);
     let opened = match open::unreached(config).await {
         Ok(opened) => opened,
         Err(failed) => {
@@ -56,7 +62,8 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
             return Ok(ExitStatus::Wrong);
         }
     };
-    let (mut all_well, can_learn) = check_database(&opened, config).await;
+    let (is_well, can_learn) = check_database(&opened, config).await;
+    all_well &= is_well;
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
     if let Ok(world) = &world {
         for project in &world.projects {
@@ -69,6 +76,35 @@ pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
     }
     opened.close().await?;
     world.map(|_| if all_well { ExitStatus::Done } else { ExitStatus::Wrong })
+}
+
+/// Returns whether the daemon has something to read.
+fn check_since(config: &Config) -> bool {
+    match config.sync.planner.since {
+        None => {
+            let advice = "write how far back the warehouse reaches, such as since = \"2024-01-01\"";
+            warn("sync.since", "missing: the daemon and `run --once` need it", advice);
+            true
+        }
+        Some(since) if since > host_time().date_naive() => {
+            let advice = "correct it: until then, the daemon reads nothing but the newest days";
+            wrong("sync.since", &format!("{since} is still to come"), advice);
+            false
+        }
+        Some(_) => true,
+    }
+}
+
+/// The same, with calls that end soon: somebody waits for the answer.
+fn bounded(config: &Config) -> Config {
+    let mut config = config.clone();
+    for project in &mut config.projects {
+        let client = &mut project.client;
+        client.connect_timeout = client.connect_timeout.min(CALL_TIME / 2);
+        client.call_timeout = client.call_timeout.min(CALL_TIME);
+        client.retry_time = client.retry_time.min(RETRY_TIME);
+    }
+    config
 }
 
 /// Returns whether all is well, and whether findings can be kept.

@@ -1,7 +1,10 @@
 //! `check` reports properties of server, role and database that prevent work; other defaults of a
 //! site change nothing.
 
+use std::time::Duration;
+
 use crate::{
+    evidence::ended_within,
     truth::assert_equal,
     world::{ALL_DAYS, World},
 };
@@ -126,4 +129,27 @@ async fn a_constraint_of_somebody_else_is_named_with_what_to_do() {
     world.execute("alter table argos.submission drop constraint house_rule").await;
     world.backfill().await;
     assert_equal(&world).await;
+}
+
+#[tokio::test]
+async fn check_waits_for_no_vendor_that_does_not_answer() {
+    let world = World::new(20, 10).await;
+    world.slow_vendor(600_000);
+    // With the time limits of a run, each project would take minutes.
+    let ran = ended_within(Duration::from_mins(1), world.start_with(&[], &["check"])).await;
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    for project in ["face", "main"] {
+        assert!(ran.stdout.contains(&format!("wrong  project {project}: ")), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn check_names_a_beginning_that_is_missing_or_still_to_come() {
+    let world = World::new(20, 10).await;
+    let missing = world.run(&["check"]).await;
+    assert_eq!(missing.code(), 0, "{missing:?}");
+    assert!(missing.stdout.contains("warn   sync.since: missing"), "{missing:?}");
+    let future = world.run_with(&[("sync.since", "2999-01-01")], &["check"]).await;
+    assert_eq!(future.code(), 1, "{future:?}");
+    assert!(future.stdout.contains("wrong  sync.since: 2999-01-01 is still to come"), "{future:?}");
 }
