@@ -22,7 +22,7 @@ use crate::{
     warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState},
 };
 
-/// A project whose last run ended longer ago is kept current by nobody.
+/// A project whose last run ended longer ago is reported as not kept current.
 const UNSYNCED_MAX: TimeDelta = TimeDelta::days(2);
 
 /// A call gets so long, and so long passes before the last attempt: ten seconds together.
@@ -95,7 +95,7 @@ fn check_since(config: &Config) -> bool {
     }
 }
 
-/// The same, with calls that end soon: somebody waits for the answer.
+/// The same configuration with short time limits for calls: the operator waits for the result.
 fn bounded(config: &Config) -> Config {
     let mut config = config.clone();
     for project in &mut config.projects {

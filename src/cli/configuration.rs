@@ -82,7 +82,7 @@ pub(super) fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     ))
 }
 
-/// Whether this user or root, and nobody else, decides what a file contains.
+/// Whether the file belongs to this user or to root, and only its owner may write to it.
 fn is_trusted(metadata: &fs::Metadata) -> bool {
     let own = fs::metadata("/proc/self").map(|process| process.uid());
     let is_own = metadata.uid() == 0 || own.is_ok_and(|own| own == metadata.uid());

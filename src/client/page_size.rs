@@ -127,7 +127,7 @@ impl Fitting<'_> {
     /// An attempt failed in a way that says this about the size.
     pub(super) fn failed(&mut self, strain: Strain, now: Instant) -> Next {
         let (next, slow) = match strain {
-            // It says nothing about the size, and takes nothing back that another failure said.
+            // It has nothing to do with the size, and leaves the count of suspicions as it is.
             Strain::None => return Next::Same,
             Strain::Suspected { slow } => {
                 self.suspicious += 1;

@@ -5,7 +5,7 @@
 
 use super::redaction::BLANK;
 
-/// Numbers of more digits may be somebody's.
+/// Numbers of more digits may identify a person.
 const DIGITS_MAX: usize = 3;
 
 /// In lower case.
@@ -36,14 +36,14 @@ const WORDS: &str = "
 /// The text with a blank for all words but these.
 pub(super) fn known_words(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    // Behind the last blank, as long as no word has followed it.
+    // The end of the last blank, until a word follows it.
     let mut after_blank = None;
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let is_word = is_part(first);
         let end = rest.find(|char| is_part(char) != is_word).unwrap_or(rest.len());
-        let (token, behind) = rest.split_at(end);
-        rest = behind;
+        let (token, following) = rest.split_at(end);
+        rest = following;
         if !is_word {
             shown.push_str(token);
             if let Some(blank) = token.rfind(BLANK) {

@@ -173,7 +173,7 @@ struct Keeper {
 impl Keeper {
     fn spawn(place: &Place, options: &Options) -> Result<Self, EmbeddedError> {
         let failed = |error| EmbeddedError::file("start", &options.program, &error);
-        // A new file: the old one may be a link, or belong to somebody else.
+        // A new file: the old one may be a link, or belong to another user.
         let log = remove_if_there(&place.keeper_log())
             .and_then(|()| File::create_new(place.keeper_log()))
             .map_err(|error| EmbeddedError::file("write", place.keeper_log(), &error))?;

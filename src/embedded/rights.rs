@@ -20,13 +20,13 @@ use super::{
 /// Who may own and run a server that root asked for, first choice first.
 const SERVER_USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// The rights with which somebody beside the owner may put links and files into a directory.
+/// Write permission for group and others, who could then add links and files to a directory.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Becomes the owner of the data directory, for good, where root works in that of an ordinary user.
 ///
-/// An ordinary user may put links into their own directory. With their rights, what a link names
-/// is as safe from this process as it is from them. Root works only where nobody else may write.
+/// An ordinary user may add links to their own directory. With the rights of that user, this
+/// process can change only what the user can change. Root works only where no other user may write.
 pub(super) fn become_owner(place: &Place) -> Result<(), EmbeddedError> {
     let data_dir = place.data_dir();
     // Only tests have an ephemeral directory. This program created it, and root has to outlive it.
@@ -46,7 +46,7 @@ pub(super) fn become_owner(place: &Place) -> Result<(), EmbeddedError> {
 
 /// Creates the server's directory and, if this is root, becomes the user who owns it, for good.
 ///
-/// [`become_owner`] comes first, so that root comes here only where nobody else may write in the
+/// [`become_owner`] is called first, so that root gets here only if no other user may write in the
 /// data directory.
 pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
     let home = place.home();

@@ -1,5 +1,5 @@
-//! Memory for the answers of single calls (I9). Nobody knows their sizes before: each call takes
-//! memory for an answer like the largest of late, and one answer at a time may be larger.
+//! Limits the memory of answers of single calls (I9). Their sizes are unknown in advance: each call
+//! reserves memory for an answer like the largest recent one, and one answer at a time may be larger.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The part of `sync.bytes_in_flight` that is taken for single calls, on top of what pages take:
-/// with one pool, calls of kilobytes would wait behind pages of megabytes.
+/// with one pool, calls of kilobytes would wait for pages of megabytes.
 const PART: usize = 4;
 
 /// An answer up to this size has room always. Most have less than 10 kB.

@@ -37,8 +37,8 @@ const REREAD_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until the program has to end: one loop for each project, so that none waits for another.
 ///
-/// Ends also once a secret was refused and another one is there, as `has_new_secret` says: then it
-/// has to be started with that.
+/// Also ends after a secret was refused, once `has_new_secret` returns true: the caller then starts
+/// it again with the new secret.
 pub async fn run_daemon(world: &World, has_new_secret: &(dyn Fn() -> bool + Sync)) {
     let world = World { is_daemon: true, ..world.clone() };
     let bells: Vec<_> = world.projects.iter().map(|_| Bell::default()).collect();

@@ -32,7 +32,7 @@ pub fn take_refusal() -> bool {
     IS_REFUSED.swap(false, Relaxed)
 }
 
-/// Notes what a failure says of open connections, and of the next ones.
+/// Notes failures after which open connections, or the password, are no longer usable.
 pub(super) fn note(sqlstate: &str) {
     if REFUSED.contains(&sqlstate) {
         IS_REFUSED.store(true, Relaxed);
