@@ -186,9 +186,8 @@ fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String
     )
 }
 
-/// One line for each project.
+/// One row for each project, for a terminal of 80 columns.
 fn projects_as_text(projects: &[ProjectReport]) -> String {
-    let day = |day: Option<chrono::NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
     let rows: Vec<_> = projects
         .iter()
         .map(|project| {
@@ -196,8 +195,6 @@ fn projects_as_text(projects: &[ProjectReport]) -> String {
                 project.project.clone(),
                 project.stream.clone(),
                 project.records.to_string(),
-                day(project.covered_from),
-                day(project.covered_to),
                 project.covered_days.to_string(),
                 time(project.newest_as_of),
                 project.details_due.to_string(),
@@ -210,15 +207,21 @@ fn projects_as_text(projects: &[ProjectReport]) -> String {
         "project",
         "stream",
         "records",
-        "covered from",
-        "to",
         "days",
         "newest as of (UTC)",
-        "details due",
+        "due",
         "quarantined",
-        "open passes",
+        "open",
     ];
     print::table(&head, &rows)
+}
+
+/// The first and the last day that is covered.
+fn days_as_text(project: &ProjectReport) -> String {
+    match (project.covered_from, project.covered_to) {
+        (Some(from), Some(to)) => format!("{}: days from {from} to {to}\n", project.project),
+        _ => format!("{}: no day is covered yet\n", project.project),
+    }
 }
 
 fn as_text(standing: &Standing) -> String {
@@ -240,6 +243,7 @@ fn as_text(standing: &Standing) -> String {
     }
     let mut text = projects_as_text(projects);
     text.push('\n');
+    text.extend(projects.iter().map(days_as_text));
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
@@ -331,39 +335,37 @@ fn time(time: Option<DateTime<Utc>>) -> String {
     time.map_or("-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
+/// Two lines for each run, for a terminal of 80 columns: how it ended, and its counts above zero.
 fn runs_as_text(runs: &[RunReport]) -> String {
     let rows: Vec<_> = runs
         .iter()
         .map(|run| {
             vec![
                 run.run_id.to_string(),
-                run.command.clone(),
                 time(Some(run.started_at)),
                 in_words(run.outcome.as_deref()).to_owned(),
-                run.received.to_string(),
-                run.inserted.to_string(),
-                run.updated.to_string(),
-                run.unchanged.to_string(),
-                run.quarantined.to_string(),
-                run.duplicate.to_string(),
-                run.skipped.to_string(),
+                run.command.clone(),
             ]
         })
         .collect();
-    let head = [
-        "run",
-        "command",
-        "started (UTC)",
-        "outcome",
-        "received",
-        "inserted",
-        "updated",
-        "unchanged",
-        "quarantined",
-        "duplicate",
-        "skipped",
+    let table = print::table(&["run", "started (UTC)", "outcome", "command"], &rows);
+    let counts = [String::new()].into_iter().chain(runs.iter().map(counts_as_text));
+    table.lines().zip(counts).flat_map(|(row, counts)| [row.to_owned() + "\n", counts]).collect()
+}
+
+fn counts_as_text(run: &RunReport) -> String {
+    let counts = [
+        ("received", run.received),
+        ("inserted", run.inserted),
+        ("updated", run.updated),
+        ("unchanged", run.unchanged),
+        ("quarantined", run.quarantined),
+        ("duplicate", run.duplicate),
+        ("skipped", run.skipped),
     ];
-    print::table(&head, &rows)
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<_> = counts.map(|(what, count)| format!("{count} {what}")).collect();
+    if counts.is_empty() { String::new() } else { format!("     {}\n", counts.join(", ")) }
 }
 
 /// When a project was last kept current.

@@ -212,6 +212,8 @@ async fn status_and_check_say_when_data_are_old_and_when_a_daemon_was_seen() {
     let fresh = world.run(&["status", "--max-age", "1h"]).await;
     assert_eq!(fresh.code(), 0, "{fresh:?}");
     assert!(fresh.stdout.contains("no daemon was seen"), "{fresh:?}");
+    let mut tables = fresh.stdout.lines().filter(|line| !line.contains(": "));
+    assert!(tables.all(|line| line.len() <= 80), "{fresh:?}");
     world.execute("update argos_sync.coverage set as_of = as_of - interval '3 hours'").await;
     let old = world.run(&["status", "--max-age", "2h"]).await;
     assert_eq!(old.code(), 1, "{old:?}");
