@@ -32,7 +32,7 @@ pub use sparse::{Objects, aml_of};
 pub use value::Cell;
 
 use crate::{
-    domain::{Glance, ProjectName, Stream},
+    domain::{Glance, ProjectName, Stream, field_name},
     json::{self, Flat, Json, Malformed, Paths},
 };
 
@@ -177,8 +177,9 @@ pub fn normalize<'a>(
     }
     if damaged {
         item.value.damaged_paths(&mut |path| {
-            let path = walk::cut_at_open_map(stream, path);
-            note::keep(&mut normalized.notes, path, Found::DamagedText, "string");
+            let names = walk::cut_at_open_map(stream, path).split('.').map(field_name);
+            let path = names.collect::<Vec<_>>().join(".");
+            note::keep(&mut normalized.notes, &path, Found::DamagedText, "string");
         });
     }
     normalized.notes.sort_unstable();

@@ -85,12 +85,10 @@ const PATH_BYTES_MAX: usize = 200;
 /// An item with more deviations than this is told by the first of them.
 const NOTES_MAX: usize = 200;
 
-/// Adds a note unless it is there already. Its path shows names of fields, and nothing else that is
-/// the key of a map.
+/// Adds a note unless it is there already. The caller hides names in the path that are not names of
+/// fields.
 pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Found, json_type: &'static str) {
-    let names: Vec<&str> = path.split('.').map(field_name).collect();
-    let names = names.join(".");
-    let path = shortened(&names);
+    let path = shortened(path);
     let known =
         |note: &Note| (note.found, note.json_type) == (found, json_type) && note.path == path;
     if notes.len() < NOTES_MAX && !notes.iter().any(known) {
