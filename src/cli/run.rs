@@ -1,5 +1,7 @@
 //! `run`: the daemon, what is due now, or a backfill.
 
+use std::sync::OnceLock;
+
 use chrono::Datelike as _;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -111,21 +113,24 @@ async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStat
             return Ok(ExitStatus::Done);
         };
         let rounds = stop.child_token();
+        let renewed = OnceLock::new();
         let world = open::world(&config, &opened.warehouse, &rounds);
         if let Ok(world) = &world {
             info!(projects = world.projects.len(), "the daemon runs");
-            run_daemon(world, &|| matches!(config.with_new_secrets(), Ok(Some(_)))).await;
+            run_daemon(world, &|| match config.with_new_secrets() {
+                Ok(Some(config)) => renewed.set(config).is_ok(),
+                // A file that cannot be read now is read again.
+                Ok(None) | Err(_) => false,
+            })
+            .await;
         }
         opened.close().await?;
         world?;
         if stop.is_cancelled() {
             return Ok(ExitStatus::Done);
         }
-        match config.with_new_secrets() {
-            Ok(Some(renewed)) => config = renewed,
-            // It was replaced once more by the old one.
-            Ok(None) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(renewed) = renewed.into_inner() {
+            config = renewed;
         }
     }
 }
