@@ -104,8 +104,8 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         let projects = opened.warehouse.project_reports(since).await?;
         let calls = opened.warehouse.calls_reports().await?;
         let now = opened.warehouse.now().await?;
+        let oldest = options.max_age.and_then(|age| now.checked_sub_signed(age));
         let is_too_old = |project: &&ProjectReport| {
-            let oldest = options.max_age.and_then(|age| now.checked_sub_signed(age));
             config.has_project(&project.project)
                 && oldest.is_some_and(|oldest| project.newest_as_of < Some(oldest))
         };
