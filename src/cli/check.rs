@@ -25,7 +25,7 @@ use crate::{
 /// A project whose last run ended longer ago is reported as not kept current.
 const UNSYNCED_MAX: TimeDelta = TimeDelta::days(2);
 
-/// A call gets so long, and so long passes before the last attempt: ten seconds together.
+/// Time limit of one attempt, and of retries after the first failure: ten seconds together.
 const CALL_TIME: Duration = Duration::from_secs(6);
 const RETRY_TIME: Duration = Duration::from_secs(4);
 
@@ -164,8 +164,8 @@ async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
     (check_projects(opened, config).await && has_no_obstacle, has_no_obstacle)
 }
 
-/// Shows projects that no process has synced for days, and those that the configuration has not: another
-/// one may have them, so that this is not a fault. Returns whether all is well.
+/// Shows projects that no process has synced for days, and those that the configuration has not:
+/// another one may have them, so that this is not a fault. Returns whether all is well.
 async fn check_projects(opened: &Opened, config: &Config) -> bool {
     let known = match opened.warehouse.known_projects().await {
         Ok(known) => known,

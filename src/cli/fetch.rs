@@ -24,7 +24,8 @@ pub(super) struct FetchOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Submissions. Every user of the machine can see arguments: give a person's data as `-` or `@FILE`.
+    /// Submissions. Every user of the machine can see arguments: give a person's data as `-` or
+    /// `@FILE`.
     #[command(group = clap::ArgGroup::new("by").required(true))]
     Submission {
         /// The submission of this id.

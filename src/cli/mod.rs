@@ -118,8 +118,9 @@ enum Command {
     Migrate,
     /// Print the configuration in use without secrets, or the defaults of all keys.
     ///
-    /// Without --config, every command takes the first of: the file that `ARGOS_SYNC_CONFIG` names, ./argos-sync.toml unless it
-    /// belongs to another user or others may write to it, /etc/argos-sync/argos-sync.toml. The environment alone is enough, too.
+    /// Without --config, every command takes the first of: the file that `ARGOS_SYNC_CONFIG` names,
+    /// ./argos-sync.toml unless it belongs to another user or others may write to it,
+    /// /etc/argos-sync/argos-sync.toml. The environment alone is enough, too.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
     /// Simulator, PostgreSQL and a backfill together, and what comes of them.

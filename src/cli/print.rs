@@ -24,8 +24,8 @@ pub(super) fn data(text: &str) {
     write(text.as_bytes());
 }
 
-/// Prints JSON as it came, and ends the line. For a terminal, characters that could control it are
-/// escaped: what came from others may contain them.
+/// Prints JSON unchanged, and ends the line. On a terminal, control characters are escaped: the
+/// vendor's data may contain them.
 pub(super) fn json(bytes: &[u8]) {
     if io::stdout().is_terminal() {
         write(escaped(&String::from_utf8_lossy(bytes)).as_bytes());
@@ -43,7 +43,7 @@ fn escaped(json: &str) -> String {
         let is_direction = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match char {
             '\n' | '\t' => text.push(char),
-            // All of them are in the first plane, and stand in texts: nowhere else JSON has them.
+            // All of them have four digits, and occur only in JSON strings.
             char if char.is_control() || is_direction => {
                 let _infallible = write!(text, "\\u{:04x}", u32::from(char));
             }

@@ -91,7 +91,7 @@ pub(super) struct Attempt<'a> {
     pub(super) stream: Stream,
     /// The record that is asked for; `None`: a page is.
     pub(super) id: Option<&'a str>,
-    /// The memory taken for the answer.
+    /// The memory reserved for the answer.
     pub(super) room: Option<&'a dyn Room>,
     /// The cap on the answer.
     pub(super) answer_bytes_max: usize,
@@ -100,7 +100,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Makes the exchange and judges it. Beside the answer comes the memory beyond what was taken for it.
+    /// Sends the request and classifies the answer. Returns the answer with the permit for a size
+    /// above its reservation, if it has one.
     pub(super) async fn run(self) -> Result<(Envelope, Option<Held>), Failure> {
         let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
         let response = request.send().await.map_err(|error| self.broken(error))?;
@@ -169,7 +170,7 @@ impl Attempt<'_> {
         Ok((body.freeze(), larger))
     }
 
-    /// Waits for memory where an answer of this size does not fit into what was taken for it.
+    /// Waits for the permit if an answer of this size exceeds its reservation.
     async fn larger(&self, bytes: usize) -> Option<Held> {
         match self.room {
             Some(room) if bytes > room.bytes() => Some(room.larger().await),

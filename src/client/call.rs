@@ -58,7 +58,7 @@ pub(super) struct Reply {
     pub(super) count: u32,
     /// What it brought.
     pub(super) envelope: Envelope,
-    /// Memory beyond what was taken for it.
+    /// The permit for a size above its reservation.
     pub(super) larger: Option<Held>,
 }
 

@@ -90,7 +90,7 @@ pub struct Answer {
     pub item: Option<Bytes>,
     /// The vendor's own id of the project, where the answer carries it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
-    /// Memory beyond what was taken for the answer.
+    /// The permit for a size above its reservation.
     pub larger: Option<Held>,
 }
 
@@ -188,7 +188,7 @@ impl Client {
         self.ask_for(id, None).await
     }
 
-    /// The same, with memory taken for the answer: while a larger one comes in, it waits for more.
+    /// The same, with memory reserved for the answer. A larger answer waits for a permit.
     pub async fn detail_within(&self, id: &str, room: &dyn Room) -> Result<Answer, ClientError> {
         self.ask_for(id, Some(room)).await
     }

@@ -81,8 +81,8 @@ impl Refusal {
         Self { code, message }
     }
 
-    /// The same without secrets, without whom the call asked about, and of all other words only
-    /// those that may be shown.
+    /// The same text without secrets, without the id or person of the call, and with blanks for all
+    /// words outside the vocabulary.
     ///
     /// Comes after [`Refusal::meaning`]: an id may look like a part of a code.
     pub(super) fn cleaned(self, redaction: &Redaction<'_>) -> Self {

@@ -8,8 +8,8 @@ const DIGITS_MAX: usize = 3;
 /// What stands for a name that may be about a person.
 pub const HIDDEN_FIELD: &str = "*";
 
-/// The name of a member if it looks like that of a field, and [`HIDDEN_FIELD`] otherwise: the key of
-/// a map may be personal data, such as an address (I8).
+/// The name of a member if it looks like that of a field, and [`HIDDEN_FIELD`] otherwise: the key
+/// of a map may be personal data, such as an address (I8).
 pub fn field_name(name: &str) -> &str {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
     let starts_well = name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');

@@ -1,5 +1,6 @@
 //! Limits the memory of answers of single calls (I9). Their sizes are unknown in advance: each call
-//! reserves memory for an answer like the largest recent one, and one answer at a time may be larger.
+//! reserves memory for an answer like the largest recent one, and one answer at a time may be
+//! larger.
 
 use std::sync::{
     Arc,

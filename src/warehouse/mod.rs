@@ -307,9 +307,9 @@ async fn begin(
         .begin_with("begin isolation level read committed read write")
         .await
         .map_err(|error| renewal::of_begin(error, doing))?;
-    // A process that froze in the middle must not hold its rows for ever, and none waits for ever for such rows. Compiling a
-    // plan takes longer than running it. Parameters are personal data, which the server's log must not
-    // show.
+    // A process that froze in the middle must not hold its rows for ever, and none waits for ever
+    // for such rows. Compiling a plan takes longer than running it. Parameters are personal data,
+    // which the server's log must not show.
     let settings = format!(
         "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; \
          set local statement_timeout = 0; set local log_parameter_max_length_on_error = 0; \

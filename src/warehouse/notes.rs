@@ -107,7 +107,8 @@ pub(super) async fn keep_drift(
     let paths: Vec<&str> = notes.iter().map(|note| note.path.as_str()).collect();
     let found: Vec<&str> = notes.iter().map(|note| note.found.as_str()).collect();
     let types: Vec<&str> = notes.iter().map(|note| note.json_type).collect();
-    // A place with many unknown names is a map, and its keys are data: one path stands for the rest.
+    // A place with many unknown names is a map, and its keys are data: one path stands for the
+    // rest.
     sqlx::query!(
         "insert into argos_sync.schema_drift as held (project, stream, path, found, json_type, first_seen_at)
          select distinct $1, $2, case when count.known + new.number > $8 then new.place || $7 else new.path end,
