@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::in_flight::{InFlight, Reserved};
 use crate::{
@@ -23,25 +23,67 @@ const PART: usize = 4;
 /// An answer up to this size has room always. Most have less than 10 kB.
 const USUAL_BYTES: usize = 64 << 10;
 
+/// The part of that memory that one call may reserve: a call without an answer must not stop all
+/// others. Answers that need more are taken one at a time.
+const PART_OF_A_CALL: usize = 4;
+
 /// Memory for the answers of single calls, of all projects.
 #[derive(Debug, Clone)]
 pub(super) struct AnswerMemory {
     in_flight: InFlight,
+    /// The most that a call reserves, in bytes.
+    bytes_max: usize,
     larger: Arc<Semaphore>,
+    /// Calls that wait for memory.
+    waiting: watch::Sender<u32>,
 }
 
 impl AnswerMemory {
     /// Of the bytes that pages may take.
     pub(super) fn new(bytes_in_flight: usize) -> Self {
-        let in_flight = InFlight::new(bytes_in_flight / PART);
-        Self { in_flight, larger: Arc::new(Semaphore::new(1)) }
+        let bytes = bytes_in_flight / PART;
+        Self {
+            in_flight: InFlight::new(bytes),
+            bytes_max: bytes / PART_OF_A_CALL,
+            larger: Arc::new(Semaphore::new(1)),
+            waiting: watch::Sender::new(0),
+        }
     }
 
     /// Waits until there is room for an answer of the expected size.
     pub(super) async fn reserve(&self, sizes: &AnswerSizes) -> AnswerRoom {
-        let bytes = sizes.expected();
-        let reserved = self.in_flight.reserve(needed(bytes)).await;
-        AnswerRoom { reserved, bytes, larger: Arc::clone(&self.larger) }
+        let expected = sizes.expected();
+        let bytes = if needed(expected) > self.bytes_max { USUAL_BYTES } else { expected };
+        let reserved = self.counted(self.in_flight.reserve(needed(bytes))).await;
+        AnswerRoom { reserved, bytes, memory: self.clone() }
+    }
+
+    /// Returns once a call waits for memory.
+    pub(super) async fn shortage(&self) {
+        let mut waiting = self.waiting.subscribe();
+        // It is never closed as long as this is borrowed.
+        let _waiting = waiting.wait_for(|calls| *calls > 0).await;
+    }
+
+    /// Counts a call as waiting until it has its memory or is given up.
+    async fn counted<T>(&self, memory: impl Future<Output = T>) -> T {
+        let _counted = Counted::new(&self.waiting);
+        memory.await
+    }
+}
+
+struct Counted<'a>(&'a watch::Sender<u32>);
+
+impl<'a> Counted<'a> {
+    fn new(waiting: &'a watch::Sender<u32>) -> Self {
+        waiting.send_modify(|calls| *calls += 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|calls| *calls -= 1);
     }
 }
 
@@ -72,7 +114,7 @@ impl AnswerSizes {
 pub(super) struct AnswerRoom {
     reserved: Reserved,
     bytes: usize,
-    larger: Arc<Semaphore>,
+    memory: AnswerMemory,
 }
 
 impl AnswerRoom {
@@ -96,7 +138,8 @@ impl Room for AnswerRoom {
     fn larger(&self) -> BoxFuture<'_, Held> {
         Box::pin(async {
             // It is never closed; without a permit nothing would be bounded, and nothing lost.
-            let permit = Arc::clone(&self.larger).acquire_owned().await.ok();
+            let permit = Arc::clone(&self.memory.larger).acquire_owned();
+            let permit = self.memory.counted(permit).await.ok();
             Arc::new(permit) as Held
         })
     }
@@ -115,16 +158,34 @@ mod tests {
         let (memory, sizes) = (AnswerMemory::new(40 * MIB), AnswerSizes::default());
         let first = memory.reserve(&sizes).await;
         assert_eq!(first.bytes(), USUAL_BYTES);
-        drop(first.keep(&sizes, 4 * MIB, None));
-        let large = memory.reserve(&sizes).await;
-        assert_eq!(large.bytes(), 4 * MIB + MIB / 2);
-        assert!(memory.reserve(&sizes).now_or_never().is_none(), "no second one fits");
-        drop(large);
+        drop(first.keep(&sizes, MIB / 4, None));
+        let mut large: Vec<_> =
+            (0..5).map(|_| memory.reserve(&sizes).now_or_never().expect("room")).collect();
+        assert_eq!(large[0].bytes(), MIB / 4 + MIB / 32);
+        let mut short = Box::pin(memory.shortage());
+        assert!(short.as_mut().now_or_never().is_none());
+        let mut sixth = Box::pin(memory.reserve(&sizes));
+        assert!(sixth.as_mut().now_or_never().is_none(), "no sixth one fits");
+        assert!(short.as_mut().now_or_never().is_some());
+        large.clear();
+        assert!(sixth.as_mut().now_or_never().is_some());
+        assert!(memory.shortage().now_or_never().is_none());
         for _ in 0..1000 {
             sizes.note(6000);
         }
         let calls: Vec<_> = (0..100).map(|_| memory.reserve(&sizes).now_or_never()).collect();
         assert!(calls.iter().all(Option::is_some), "it is forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_answer_stops_no_other_however_large_answers_are() {
+        let (memory, sizes) = (AnswerMemory::new(40 * MIB), AnswerSizes::default());
+        let mut calls = vec![memory.reserve(&sizes).await];
+        for _ in 0..8 {
+            sizes.note(15 * MIB);
+            calls.push(memory.reserve(&sizes).now_or_never().expect("room"));
+        }
+        assert!(calls[0].larger().now_or_never().is_some());
     }
 
     #[tokio::test]

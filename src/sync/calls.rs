@@ -99,6 +99,7 @@ impl<'a> Calls<'a> {
         &mut self,
         storing: impl Future<Output = T>,
     ) -> (T, Vec<(DueDetail, DetailAnswer)>) {
+        let memory = &self.world.answer_memory;
         let mut storing = pin!(storing);
         let mut stored = None;
         let mut answers = Vec::new();
@@ -126,6 +127,10 @@ impl<'a> Calls<'a> {
                 }
                 Some(claimed) = OptionFuture::from(self.claiming.as_mut()) => self.add(claimed),
                 () = sleep_until(end), if stored.is_some() && !answers.is_empty() => {}
+                // Storing these gives memory back.
+                () = memory.shortage(), if stored.is_some() && !answers.is_empty() => {
+                    end = Instant::now();
+                }
                 else => {}
             }
         };

@@ -31,6 +31,7 @@ mod hints;
 mod history;
 mod kills;
 mod lag;
+mod large_answers;
 mod layout;
 mod list_end;
 mod marks;
