@@ -1,6 +1,6 @@
 //! The PostgreSQL that is written to, what it counts, and a fresh database for every run.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use argos_sync::embedded;
 use secrecy::ExposeSecret as _;
@@ -62,8 +62,11 @@ impl Server {
         };
         let private = embedded::start(&options).await.expect("the private PostgreSQL starts");
         let url = private.url().expose_secret().to_owned();
-        // Its first role has the same password, and may order checkpoints.
-        let admin_url = url.replacen("//argos_sync:", "//postgres:", 1);
+        // Only a superuser may order checkpoints.
+        let password = fs::read_to_string(data_dir.join("postgres/password"));
+        let password = password.expect("the superuser's password");
+        let (_, address) = url.split_once('@').expect("an address with a user");
+        let admin_url = format!("postgres://postgres:{password}@{address}");
         Self::at(url, admin_url, Some((private, data_dir))).await
     }
 
