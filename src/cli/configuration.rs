@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,7 @@ use super::{
     exit::{ExitStatus, Failed},
     print,
 };
-use crate::config::{self, Config};
+use crate::config::{self, Config, LogFormat};
 
 /// Names the file where `--config` does not.
 const VARIABLE: &str = "ARGOS_SYNC_CONFIG";
@@ -20,7 +19,9 @@ const OF_THE_MACHINE: &str = "/etc/argos-sync/argos-sync.toml";
 /// What to print of the configuration.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Print every key with the value in use, without secrets; ends with 78 when it cannot be used.
+    /// Print every key with the value in use; ends with 78 when it cannot be used.
+    ///
+    /// Secrets, and the values of unknown keys, are shown as <hidden>.
     Show,
     /// Print the defaults with what each key means: a file to begin with.
     Default,
@@ -31,7 +32,7 @@ pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<Ex
     match command {
         ConfigCommand::Default => print::data(config::DEFAULTS),
         ConfigCommand::Show => {
-            let path = path(given)?;
+            let path = found(given)?;
             let source = path.as_ref().map_or_else(
                 || "# no file; defaults and the environment".to_owned(),
                 |path| format!("# {}, defaults and the environment", path.display()),
@@ -44,11 +45,20 @@ pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<Ex
     Ok(ExitStatus::Done)
 }
 
+/// The configuration file, as [`path`] finds it. From now on, lines for people are as it says.
+pub(super) fn found(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
+    let path = path(given)?;
+    if config::log_format(path.as_deref()) == LogFormat::Json {
+        print::talk_in_json();
+    }
+    Ok(path)
+}
+
 /// The configuration file; `None` where the environment has all.
 ///
 /// The first of: the one given, that of the environment, that of this directory unless others may
 /// change it, that of the machine.
-pub(super) fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
+fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     if let Some(path) = given {
         return Ok(Some(path.to_owned()));
     }
@@ -57,7 +67,7 @@ pub(super) fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     }
     let here = Path::new(HERE);
     if let Ok(metadata) = fs::metadata(here) {
-        if is_trusted(&metadata) {
+        if config::is_trusted(&metadata) {
             return Ok(Some(here.to_owned()));
         }
         return Err(Failed::new(
@@ -80,11 +90,4 @@ pub(super) fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
              `argos-sync config default` prints one to begin with, and `argos-sync demo` needs none"
         ),
     ))
-}
-
-/// Whether the file belongs to this user or to root, and only its owner may write to it.
-fn is_trusted(metadata: &fs::Metadata) -> bool {
-    let own = fs::metadata("/proc/self").map(|process| process.uid());
-    let is_own = metadata.uid() == 0 || own.is_ok_and(|own| own == metadata.uid());
-    is_own && metadata.mode() & 0o022 == 0
 }

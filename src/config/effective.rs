@@ -4,20 +4,22 @@ use std::{fmt::Write as _, path::Path};
 
 use serde_json::Value;
 
-use super::{ConfigError, sentence, sources::sources};
+use super::{ConfigError, address::Address, reference, sentence, sources::sources};
 
 /// Stands for a secret.
 const HIDDEN: &str = "<hidden>";
 /// Keys whose values are secrets.
 const SECRETS: [&str; 2] = ["api_key", "pseudonym_key"];
 
-/// Every key with its value, one in a line, as TOML. Secrets are hidden.
+/// Every key with its value, one in a line, as TOML. Secrets are hidden, and so are the values of
+/// unknown keys: one may be a misspelled `api_key`.
 pub fn effective(path: Option<&Path>) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError { problems: vec![sentence(&error)] };
     let values: Value =
         sources(path).build().and_then(config::Config::try_deserialize).map_err(unreadable)?;
+    let known = reference::keys();
     let mut lines = Vec::new();
-    flatten(&mut lines, "", &values);
+    flatten(&mut lines, &|key| known.contains(&reference::key_of(key)), "", &values);
     lines.sort();
     let mut text = String::new();
     for line in lines {
@@ -26,19 +28,21 @@ pub fn effective(path: Option<&Path>) -> Result<String, ConfigError> {
     Ok(text)
 }
 
-fn flatten(lines: &mut Vec<String>, key: &str, value: &Value) {
+fn flatten(lines: &mut Vec<String>, is_known: &dyn Fn(&str) -> bool, key: &str, value: &Value) {
     let name = key.rsplit('.').next().unwrap_or(key);
     match value {
         Value::Null => {}
         Value::Object(members) => {
             for (member, value) in members {
                 let key = if key.is_empty() { member.clone() } else { format!("{key}.{member}") };
-                flatten(lines, &key, value);
+                flatten(lines, is_known, &key, value);
             }
         }
-        _ if SECRETS.contains(&name) => lines.push(format!("{key} = \"{HIDDEN}\"")),
-        Value::String(url) if key == "database.url" => {
-            lines.push(format!("{key} = {}", Value::from(without_secrets(url))));
+        _ if SECRETS.contains(&name) || !is_known(key) => {
+            lines.push(format!("{key} = \"{HIDDEN}\""));
+        }
+        Value::String(text) if key == "database.url" || text.contains("://") => {
+            lines.push(format!("{key} = {}", Value::from(without_secrets(text))));
         }
         value => lines.push(format!("{key} = {value}")),
     }
@@ -46,16 +50,16 @@ fn flatten(lines: &mut Vec<String>, key: &str, value: &Value) {
 
 /// The address with neither password nor parameters.
 fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return HIDDEN.to_owned() };
-    let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let (host, parameters) = host.split_once('?').unwrap_or((host, ""));
-    let user = match user.split_once(':') {
-        Some((user, _)) => format!("{user}:{HIDDEN}@"),
+    let Some(Address { scheme, user, password, host, parameters }) = Address::split(url) else {
+        return HIDDEN.to_owned();
+    };
+    let login = match password {
+        Some(_) => format!("{user}:{HIDDEN}@"),
         None if user.is_empty() => String::new(),
         None => format!("{user}@"),
     };
     let parameters = if parameters.is_empty() { String::new() } else { format!("?{HIDDEN}") };
-    format!("{scheme}://{user}{host}{parameters}")
+    format!("{scheme}://{login}{host}{parameters}")
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
-//! Finds a configuration file with a secret that every user of the machine may read.
+//! Finds configuration files that the wrong users may read or change.
 
-use std::{collections::BTreeSet, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::file::{File, Project};
+use super::{
+    address::Address,
+    file::{File, Project},
+};
 
 /// Whether a secret stands in the file itself; one that the environment gives does not.
 pub(super) fn has_secret_inside(file: &File, environment: &BTreeSet<String>) -> bool {
@@ -19,13 +27,22 @@ pub(super) fn has_secret_inside(file: &File, environment: &BTreeSet<String>) -> 
 }
 
 fn has_password(url: Option<&SecretString>) -> bool {
-    let Some((_, address)) = url.and_then(|url| url.expose_secret().split_once("://")) else {
-        return false;
-    };
-    let user = address.rsplit_once('@').map_or("", |(user, _)| user);
-    user.contains(':') || address.contains("password=")
+    url.and_then(|url| Address::split(url.expose_secret())).is_some_and(|address| {
+        address.password.is_some() || address.parameters.contains("password=")
+    })
 }
 
 pub(super) fn is_readable_by_all(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+    fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+}
+
+/// Whether the file belongs to this user or to root, and only its owner may write to it.
+pub fn is_trusted(metadata: &Metadata) -> bool {
+    let owner = metadata.uid();
+    (owner == 0 || own_user() == Some(owner)) && metadata.mode() & 0o022 == 0
+}
+
+/// The id of the user that the program runs as.
+pub(super) fn own_user() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|process| process.uid())
 }

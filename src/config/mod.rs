@@ -3,10 +3,12 @@
 //! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of how they work. It is
 //! the only one that reads the environment.
 
+mod address;
 mod effective;
 mod exposure;
 mod file;
 mod numbers;
+mod reference;
 mod rotation;
 mod secret;
 mod sources;
@@ -14,7 +16,6 @@ mod sources;
 use std::{
     collections::BTreeSet,
     num::NonZeroU32,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,9 +24,11 @@ use config::{ConfigError as SourceError, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use effective::effective;
+pub use exposure::is_trusted;
 pub use file::{LogFormat, Migrate};
-pub use sources::is_given_by_environment;
+pub use reference::{DEFAULTS, keys};
 use sources::{Sources, defaults, given_by_environment, sources};
+pub use sources::{is_given_by_environment, log_format};
 
 use crate::{
     client,
@@ -33,9 +36,6 @@ use crate::{
     planner, sync,
     warehouse::{self, DeletionRules, DetailMode, Keep, RawStorage},
 };
-
-/// The defaults, and the reference of all keys.
-pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Everything the program was told; checked, so that nobody checks again.
 #[derive(Debug, Clone)]
@@ -460,7 +460,7 @@ fn default_data_dir() -> Option<PathBuf> {
     // systemd separates several directories by colons; the first is meant.
     let state = variable("STATE_DIRECTORY");
     let state = state.and_then(|dirs| Some(PathBuf::from(dirs.to_str()?.split(':').next()?)));
-    let is_root = || std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let is_root = || exposure::own_user() == Some(0);
     state
         .or_else(|| is_root().then(|| PathBuf::from("/var/lib/argos-sync")))
         .or_else(|| variable("XDG_STATE_HOME").map(|dir| dir.join("argos-sync")))

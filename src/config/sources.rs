@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use config::{Environment, FileFormat};
 
+use super::{LogFormat, reference::DEFAULTS};
+
 /// Names of environment variables are this, the section and the key, with separators between.
 const PREFIX: &str = "ARGOS_SYNC";
 const SEPARATOR: &str = "__";
@@ -35,8 +37,15 @@ pub(super) fn sources(path: Option<&Path>) -> Sources {
     sources.add_source(environment)
 }
 
+/// The format of log lines, for messages about a configuration that cannot be used. What cannot be
+/// read counts as the default.
+pub fn log_format(path: Option<&Path>) -> LogFormat {
+    let built = sources(path).build().or_else(|_unreadable| sources(None).build());
+    built.and_then(|values| values.get("log.format")).unwrap_or_default()
+}
+
 pub(super) type Sources = config::ConfigBuilder<config::builder::DefaultState>;
 
 pub(super) fn defaults() -> Sources {
-    config::Config::builder().add_source(config::File::from_str(super::DEFAULTS, FileFormat::Toml))
+    config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml))
 }

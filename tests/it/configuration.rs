@@ -207,20 +207,12 @@ async fn secrets_come_from_files_and_credentials() {
     );
 }
 
-/// The keys of `config/default.toml`, those behind a `#` too, by section.
+/// The keys of `config/default.toml`, by section.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let mut sections: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut section = String::new();
-    for line in argos_sync::config::DEFAULTS.lines() {
-        let line = line.strip_prefix("# ").unwrap_or(line).trim();
-        if let Some(name) = line.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-            name.clone_into(&mut section);
-            sections.entry(section.clone()).or_default();
-        } else if let Some((key, _)) = line.split_once(" = ")
-            && key.chars().all(|char| char.is_ascii_lowercase() || char == '_')
-        {
-            sections.entry(section.clone()).or_default().insert(key.to_owned());
-        }
+    for key in argos_sync::config::keys() {
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
+        sections.entry(section.to_owned()).or_default().insert(name.to_owned());
     }
     sections
 }
@@ -326,6 +318,14 @@ async fn the_configuration_in_use_is_shown_without_secrets_and_the_defaults_can_
     let password = user.split_once(':').map_or("none", |(_, password)| password);
     for secret in [KEY, FACE_KEY, password, "0123456789abcdef"] {
         assert!(!shown.stdout.contains(secret), "{shown:?}");
+    }
+    // A misspelled key may be that of a secret.
+    for key in ["project.main.apikey", "projects.main.api_kye", "api", "databse.url", "sync.key.a"]
+    {
+        let misspelled = world.run_with(&[(key, "sekret")], &["config", "show"]).await;
+        assert_eq!(misspelled.code(), 78, "{key}: {misspelled:?}");
+        assert!(misspelled.stdout.contains(&format!("{key} = \"<hidden>\"")), "{misspelled:?}");
+        assert!(!misspelled.stderr.contains("sekret"), "{misspelled:?}");
     }
     let wrong = world.run_with(&[("sync.window_days", "0")], &["config", "show"]).await;
     assert_eq!(wrong.code(), 78, "{wrong:?}");
