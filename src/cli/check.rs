@@ -1,17 +1,17 @@
 //! `check`: configuration, database, keys and what the API does with them, one line each, with what
 //! to do. It writes nothing but what it finds out about the API.
 
-use std::{ops::BitAnd, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    checklist::{Checklist, Form},
     clocks,
     exit::{ExitStatus, Failed},
     open::{self, Opened},
-    print,
     status::{UNCONFIGURED_ADVICE, last_run},
 };
 use crate::{
@@ -29,6 +29,14 @@ const UNSYNCED_MAX: TimeDelta = TimeDelta::days(2);
 const CALL_TIME: Duration = Duration::from_secs(6);
 const RETRY_TIME: Duration = Duration::from_secs(4);
 
+/// How to show it.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckOptions {
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
 /// No vendor gives such an id, so that the key is tried without reading anybody's data.
 const NO_ID: &str = "argos-sync-check";
 
@@ -44,54 +52,58 @@ impl Gate for Unordered {
     }
 }
 
-/// Checks all, and says what is wrong.
-pub(super) async fn check(config: &Config) -> Result<ExitStatus, Failed> {
+/// Checks everything and prints the findings.
+pub(super) async fn check(config: &Config, options: &CheckOptions) -> Result<ExitStatus, Failed> {
+    let mut list = Checklist::new(if options.json { Form::Json } else { Form::Text });
+    let checked = check_all(config, &mut list).await;
+    let status = list.finish()?;
+    checked.map(|()| status)
+}
+
+async fn check_all(config: &Config, list: &mut Checklist) -> Result<(), Failed> {
     match &config.readable_by_all {
-        None => well("configuration"),
+        None => list.ok("configuration", ""),
         Some(path) => {
             let advice = format!("chmod o-r '{}': {}", path.display(), open::READABLE_ADVICE);
-            warn("configuration", open::READABLE, &advice);
+            list.warn("configuration", open::READABLE, &advice);
         }
     }
-    let mut all_well = check_since(config);
+    check_since(config, list);
     let config = &bounded(config);
     let opened = match open::unreached(config).await {
         Ok(opened) => opened,
         Err(failed) => {
-            wrong("database", &failed.to_string(), "");
-            return Ok(ExitStatus::Wrong);
+            list.wrong("database", &failed.to_string(), "");
+            return Ok(());
         }
     };
-    let (is_well, can_learn) = check_database(&opened, config).await;
-    all_well &= is_well;
+    let can_learn = check_database(&opened, config, list).await;
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
     if let Ok(world) = &world {
         for project in &world.projects {
-            all_well &= check_key(world, project, can_learn).await
-                && check_behaviour(world, project, can_learn).await;
+            if check_key(world, project, can_learn, list).await {
+                check_behaviour(world, project, can_learn, list).await;
+            }
             if can_learn {
-                all_well &= check_clocks(&opened, project).await;
+                check_clocks(&opened, project, list).await;
             }
         }
     }
     opened.close().await?;
-    world.map(|_| if all_well { ExitStatus::Done } else { ExitStatus::Wrong })
+    world.map(drop)
 }
 
-/// Returns whether the daemon has something to read.
-fn check_since(config: &Config) -> bool {
+fn check_since(config: &Config, list: &mut Checklist) {
     match config.sync.planner.since {
         None => {
             let advice = "write how far back the warehouse reaches, such as since = \"2024-01-01\"";
-            warn("sync.since", "missing: the daemon and `run --once` need it", advice);
-            true
+            list.warn("sync.since", "missing: the daemon and `run --once` need it", advice);
         }
         Some(since) if since > host_time().date_naive() => {
             let advice = "correct it: until then, the daemon reads nothing but the newest days";
-            wrong("sync.since", &format!("{since} is still to come"), advice);
-            false
+            list.wrong("sync.since", &format!("{since} is still to come"), advice);
         }
-        Some(_) => true,
+        Some(_) => {}
     }
 }
 
@@ -107,104 +119,107 @@ fn bounded(config: &Config) -> Config {
     config
 }
 
-/// Returns whether all is well, and whether findings can be kept.
-async fn check_database(opened: &Opened, config: &Config) -> (bool, bool) {
+/// Returns whether what is found out about the API can be stored.
+async fn check_database(opened: &Opened, config: &Config, list: &mut Checklist) -> bool {
     let obstacles = match opened.warehouse.obstacles(open::REACH_TIME).await {
         Ok(obstacles) => obstacles,
         Err(error) => {
-            wrong("database", &error.to_string(), error.advice());
-            return (false, false);
+            list.wrong("database", &error.to_string(), error.advice());
+            return false;
         }
     };
     if let Protection::Less(less) = opened.warehouse.protection() {
-        warn("database", less.warning(), "");
+        list.warn("database", less.warning(), "");
     }
     for Obstacle { concern, problem, advice } in &obstacles {
-        let how = if concern.stops_work() { wrong } else { warn };
-        how(&concern.to_string(), problem, advice);
+        if concern.stops_work() {
+            list.wrong(&concern.to_string(), problem, advice);
+        } else {
+            list.warn(&concern.to_string(), problem, advice);
+        }
     }
     let has_no_obstacle = !obstacles.iter().any(|obstacle| obstacle.concern.stops_work());
     // Without the connections that are asked for, each question would wait for those that do not
     // come.
     if obstacles.iter().any(|obstacle| obstacle.concern == Concern::Connections) {
-        return (false, false);
+        return false;
     }
     let state = match opened.warehouse.schema_state().await {
         Ok(state) => state,
         Err(error) => {
-            wrong("database", &error.to_string(), error.advice());
-            return (false, false);
-        }
-    };
-    if let Err(error) = opened.warehouse.check_server().await {
-        wrong("database", &error.to_string(), error.advice());
-        return (false, false);
-    }
-    well("database");
-    match state {
-        SchemaState::Current => {}
-        SchemaState::Missing => {
-            well("schema: not there yet; the first run, or `argos-sync migrate`, makes it");
-            return (has_no_obstacle, false);
-        }
-        SchemaState::Older(count) => {
-            let problem = format!("{count} migrations have not run");
-            wrong("schema", &problem, "run `argos-sync migrate`; any run does it too");
-            return (false, false);
-        }
-        SchemaState::Newer => {
-            wrong("schema", "made by a newer release", "run the newer release of argos-sync");
-            return (false, false);
-        }
-    }
-    well("schema");
-    if has_no_obstacle {
-        well("rights");
-    }
-    (check_projects(opened, config).await && has_no_obstacle, has_no_obstacle)
-}
-
-/// Shows projects that no process has synced for days, and those that the configuration has not:
-/// another one may have them, so that this is not a fault. Returns whether all is well.
-async fn check_projects(opened: &Opened, config: &Config) -> bool {
-    let known = match opened.warehouse.known_projects().await {
-        Ok(known) => known,
-        Err(error) => {
-            wrong("projects", &error.to_string(), error.advice());
+            list.wrong("database", &error.to_string(), error.advice());
             return false;
         }
     };
-    let mut all_well = true;
-    for KnownProject { project, last_ended_at } in known {
-        let oldest = host_time() - UNSYNCED_MAX;
-        if config.has_project(&project) && last_ended_at.is_some_and(|ended| ended < oldest) {
-            let problem =
-                format!("nothing has kept it current for days: {}", last_run(last_ended_at));
-            wrong(&format!("project {project}"), &problem, "start the daemon, or read its log");
-            all_well = false;
+    if let Err(error) = opened.warehouse.check_server().await {
+        list.wrong("database", &error.to_string(), error.advice());
+        return false;
+    }
+    list.ok("database", "");
+    match state {
+        SchemaState::Current => {}
+        SchemaState::Missing => {
+            let message = "not there yet; the first run, or `argos-sync migrate`, makes it";
+            list.ok("schema", message);
+            return false;
         }
-        if !config.has_project(&project) {
-            print::data(&format!(
-                "warn   project {project}: in the warehouse, not in this configuration; {}\n       \
-                 {UNCONFIGURED_ADVICE}\n",
-                last_run(last_ended_at),
-            ));
+        SchemaState::Older(count) => {
+            let problem = format!("{count} migrations have not run");
+            list.wrong("schema", &problem, "run `argos-sync migrate`; any run does it too");
+            return false;
+        }
+        SchemaState::Newer => {
+            let advice = "run the newer release of argos-sync";
+            list.wrong("schema", "made by a newer release", advice);
+            return false;
         }
     }
-    all_well
+    list.ok("schema", "");
+    if has_no_obstacle {
+        list.ok("rights", "");
+    }
+    check_projects(opened, config, list).await;
+    has_no_obstacle
+}
+
+/// Shows projects that no process has synced for days, and those that the configuration has not:
+/// another one may have them, so that this is not a fault.
+async fn check_projects(opened: &Opened, config: &Config, list: &mut Checklist) {
+    let known = match opened.warehouse.known_projects().await {
+        Ok(known) => known,
+        Err(error) => return list.wrong("projects", &error.to_string(), error.advice()),
+    };
+    for KnownProject { project, last_ended_at } in known {
+        let subject = format!("project {project}");
+        let oldest = host_time() - UNSYNCED_MAX;
+        if !config.has_project(&project) {
+            let problem =
+                format!("in the warehouse, not in this configuration; {}", last_run(last_ended_at));
+            list.warn(&subject, &problem, UNCONFIGURED_ADVICE);
+        } else if last_ended_at.is_some_and(|ended| ended < oldest) {
+            let problem =
+                format!("nothing has kept it current for days: {}", last_run(last_ended_at));
+            list.wrong(&subject, &problem, "start the daemon, or read its log");
+        }
+    }
 }
 
 /// Tries the key, and compares what it opens with what its project is bound to. Without a schema of
-/// this release nothing is known of that.
-async fn check_key(world: &World, project: &Project, has_schema: bool) -> bool {
-    let name = format!("project {}", project.name());
+/// this release nothing is known of that. Returns whether the key can be used.
+async fn check_key(
+    world: &World,
+    project: &Project,
+    has_schema: bool,
+    list: &mut Checklist,
+) -> bool {
+    let subject = format!("project {}", project.name());
     let answer = project.client(Lane::Detail).through(Arc::new(Unordered)).detail(NO_ID).await;
     if let Err(error) = answer {
-        wrong(&name, &error.to_string(), error.advice());
+        list.wrong(&subject, &error.to_string(), error.advice());
         return false;
     }
     if !has_schema {
-        well(&format!("{name}: the API answers to this key"));
+        list.ok(&subject, "the API answers to this key");
         return true;
     }
     let standing = match sync::key_standing(world, project, Arc::new(Unordered)).await {
@@ -214,37 +229,34 @@ async fn check_key(world: &World, project: &Project, has_schema: bool) -> bool {
         }
         Ok(KeyStanding::First) => "which the next run binds the project to: no record is known yet",
         Ok(KeyStanding::Other(other)) => {
-            wrong(&name, &other.to_string(), &other.advice(project.name()));
+            list.wrong(&subject, &other.to_string(), &other.advice(project.name()));
             return false;
         }
         Err(error) => {
-            wrong(&name, &error.to_string(), error.advice());
+            list.wrong(&subject, &error.to_string(), error.advice());
             return false;
         }
     };
-    well(&format!("{name}: the API answers to this key, {standing}"));
+    list.ok(&subject, &format!("the API answers to this key, {standing}"));
     true
 }
 
 /// Compares the clocks; the vendor's is known once it has answered.
-async fn check_clocks(opened: &Opened, project: &Project) -> bool {
+async fn check_clocks(opened: &Opened, project: &Project, list: &mut Checklist) {
     let vendor = project.client(Lane::Detail).vendor_time();
     let clocks = opened.warehouse.clocks(project.name(), host_time, vendor).await;
     let skews = match clocks {
         Ok(clocks) => clocks.skews(),
-        Err(error) => {
-            wrong("clocks", &error.to_string(), error.advice());
-            return false;
-        }
+        Err(error) => return list.wrong("clocks", &error.to_string(), error.advice()),
     };
+    let subject = format!("clocks of project {}", project.name());
     for skew in &skews {
-        wrong(&format!("clocks of project {}", project.name()), &skew.to_string(), clocks::ADVICE);
+        list.wrong(&subject, &skew.to_string(), clocks::ADVICE);
     }
-    skews.is_empty()
 }
 
 /// Shows what the API does, and whether it did otherwise before.
-async fn check_behaviour(world: &World, project: &Project, can_learn: bool) -> bool {
+async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list: &mut Checklist) {
     let name = project.name();
     let found = if can_learn {
         sync::probe_and_learn(world, project).await
@@ -252,47 +264,25 @@ async fn check_behaviour(world: &World, project: &Project, can_learn: bool) -> b
         sync::probe(project, Arc::new(Unordered)).await.map_err(ProbeError::from)
     };
     match found {
-        Ok(findings) => {
-            findings.iter().map(|finding| show(name, finding)).fold(true, BitAnd::bitand)
-        }
+        Ok(findings) => findings.iter().for_each(|finding| show(name, finding, list)),
         // Nothing is wrong with the API: there are no calls left, or not yet.
         Err(ProbeError::Client(error @ ClientError::Gate(_))) => {
-            well(&format!("{name}: nothing was found out: {error}"));
-            true
+            list.ok(name.as_str(), &format!("nothing was found out: {error}"));
         }
-        Err(error) => {
-            wrong(&name.to_string(), &error.to_string(), error.advice());
-            false
-        }
+        Err(error) => list.wrong(name.as_str(), &error.to_string(), error.advice()),
     }
 }
 
-/// Returns whether it is as before, as far as that is known.
-fn show(project: &ProjectName, finding: &Finding) -> bool {
+/// Shows whether it is as before, as far as that is known.
+fn show(project: &ProjectName, finding: &Finding, list: &mut Checklist) {
     let Finding { fact, words, before } = finding;
+    let message = format!("{fact}: {words}");
     match before {
-        None => well(&format!("{project}: {fact}: {words}")),
-        Some(before) => print::data(&format!(
-            "warn   {project}: {fact}: {words} (changed: was {before})\n       \
-             the vendor does otherwise than at the last check; argos-sync needs no change for it\n"
-        )),
+        None => list.ok(project.as_str(), &message),
+        Some(before) => list.changed(
+            project.as_str(),
+            &format!("{message} (changed: was {before})"),
+            "the vendor does otherwise than at the last check; argos-sync needs no change for it",
+        ),
     }
-    before.is_none()
-}
-
-fn well(what: &str) {
-    print::data(&format!("ok     {what}\n"));
-}
-
-fn wrong(what: &str, problem: &str, advice: &str) {
-    say("wrong", what, problem, advice);
-}
-
-fn warn(what: &str, problem: &str, advice: &str) {
-    say("warn", what, problem, advice);
-}
-
-fn say(word: &str, what: &str, problem: &str, advice: &str) {
-    let advice = if advice.is_empty() { String::new() } else { format!("       {advice}\n") };
-    print::data(&format!("{word:<5}  {what}: {problem}\n{advice}"));
 }

@@ -94,7 +94,7 @@ pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<Exi
     opened.close().await?;
     let fetched = fetched?;
     if let Some(why) = &fetched.why {
-        print::talk(&format!("argos-sync: {why}"));
+        print::failure(why);
     }
     let tally = fetched.tally;
     print::data(&format!(

@@ -1,6 +1,7 @@
 //! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports and starts work.
 
 mod check;
+mod checklist;
 mod clocks;
 mod configuration;
 mod deletions;
@@ -33,10 +34,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use exit::{ExitStatus, Failed};
 
-use crate::{
-    config::{Config, LogFormat},
-    domain, telemetry,
-};
+use crate::{config::Config, domain, telemetry};
 
 /// Keeps a PostgreSQL warehouse equal to what the ARGOS Identity API knows.
 #[derive(Debug, Parser)]
@@ -84,7 +82,7 @@ enum Command {
     /// and whether `request_type=aml` fills it. That is kept where the schema is up to date, and
     /// the calls count in the budget; nothing else is written. What the API did otherwise at the
     /// last check is shown, and ends this one with 1, once.
-    Check,
+    Check(check::CheckOptions),
     /// Read single records now, into the warehouse.
     Fetch(fetch::FetchOptions),
     /// Print the last items of a record as the vendor sent them. They are personal data.
@@ -160,16 +158,16 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            print::talk(&format!("argos-sync: no threads to work with: {error}"));
+            print::failure(&format!("no threads to work with: {error}"));
             return ExitStatus::Fault.into();
         }
     };
     let mut status = runtime.block_on(dispatch(cli)).unwrap_or_else(|failed| {
-        print::talk(&format!("argos-sync: {failed}"));
+        print::failure(&failed.to_string());
         failed.status
     });
     if let Some(kind) = print::lost() {
-        print::talk(&format!("argos-sync: the output could not be written: {kind}"));
+        print::failure(&format!("the output could not be written: {kind}"));
         if status == ExitStatus::Done {
             status = ExitStatus::OutputLost;
         }
@@ -193,7 +191,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Demo(options) => demo::demo(&options, cli.options.log.as_deref()).await,
         Command::Run(options) => run::run(&configured(&cli.options)?, &options).await,
         Command::Status(options) => status::status(&configured(&cli.options)?, &options).await,
-        Command::Check => check::check(&configured(&cli.options)?).await,
+        Command::Check(options) => check::check(&configured(&cli.options)?, &options).await,
         Command::Fetch(options) => fetch::fetch(&configured(&cli.options)?, &options).await,
         Command::Raw(options) => raw::raw(&configured(&cli.options)?, &options).await,
         Command::Plan(options) => plan::plan(&configured(&cli.options)?, &options).await,
@@ -216,15 +214,12 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
 
 /// Reads the configuration and starts logging as it says.
 fn configured(options: &Global) -> Result<Config, Failed> {
-    let path = configuration::path(options.config.as_deref())?;
+    let path = configuration::found(options.config.as_deref())?;
     let mut config = Config::load(path.as_deref())?;
     if let Some(filter) = &options.log {
         config.log_filter.clone_from(filter);
     }
     telemetry::init(config.log_format, &config.log_filter, print::is_watched(), print::Talk)?;
-    if config.log_format == LogFormat::Json {
-        print::talk_in_json();
-    }
     if let (None, Some(path)) = (&options.config, &path) {
         tracing::info!(file = %path.display(), "configuration");
     }

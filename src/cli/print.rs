@@ -10,8 +10,10 @@ use std::{
 
 use chrono::SecondsFormat;
 use indicatif::MultiProgress;
+use serde::Serialize;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::exit::{ExitStatus, Failed};
 use crate::sync::host_time;
 
 /// The first failure to write output.
@@ -33,6 +35,14 @@ pub(super) fn json(bytes: &[u8]) {
         write(bytes);
     }
     write(b"\n");
+}
+
+/// Prints a value as indented JSON.
+pub(super) fn document(value: &impl Serialize) -> Result<(), Failed> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
+    json(&text);
+    Ok(())
 }
 
 /// The JSON text with control characters, and those that change the direction of text, escaped.
@@ -76,16 +86,25 @@ pub(super) fn talk_in_json() {
 
 /// Prints a line for people.
 pub(super) fn talk(line: &str) {
-    let line = if TALKS_IN_JSON.load(Relaxed) { json_line(line) } else { line.to_owned() };
+    line_for_people("INFO", line);
+}
+
+/// Prints why the command failed.
+pub(super) fn failure(why: &str) {
+    line_for_people("ERROR", &format!("argos-sync: {why}"));
+}
+
+fn line_for_people(level: &str, line: &str) {
+    let line = if TALKS_IN_JSON.load(Relaxed) { json_line(level, line) } else { line.to_owned() };
     bars().suspend(|| {
         let _reader_gone = writeln!(io::stderr().lock(), "{line}");
     });
 }
 
 /// The line in the shape of a log line.
-fn json_line(line: &str) -> String {
+fn json_line(level: &str, line: &str) -> String {
     let timestamp = host_time().to_rfc3339_opts(SecondsFormat::Micros, true);
-    serde_json::json!({ "timestamp": timestamp, "level": "INFO", "message": line }).to_string()
+    serde_json::json!({ "timestamp": timestamp, "level": level, "message": line }).to_string()
 }
 
 /// The progress bars on the screen.

@@ -82,7 +82,7 @@ pub(super) async fn quarantine(
     let done = async {
         let items = opened.warehouse.quarantined(options.project.as_ref()).await?;
         match &options.what {
-            What::List { json: true } => print::data(&as_json(&items)?),
+            What::List { json: true } => print::document(&as_json(&items))?,
             What::List { json: false } => print::data(&as_text(&items)),
             What::Retry { digests } => {
                 let world = open::world(config, &opened.warehouse, &stop)?;
@@ -154,7 +154,7 @@ async fn retry(
             continue;
         };
         if let Some((outcome, why)) = verify_key(world, project).await? {
-            print::talk(&format!("argos-sync: {name}: {}", why.unwrap_or_default()));
+            print::failure(&format!("{name}: {}", why.unwrap_or_default()));
             worst = worst.max(outcome);
             continue;
         }
@@ -246,7 +246,7 @@ struct ItemJson<'a> {
     first_seen_at: DateTime<Utc>,
 }
 
-fn as_json(items: &[QuarantinedItem]) -> Result<String, Failed> {
+fn as_json(items: &[QuarantinedItem]) -> QuarantineJson<'_> {
     let items = items
         .iter()
         .map(|item| ItemJson {
@@ -259,10 +259,7 @@ fn as_json(items: &[QuarantinedItem]) -> Result<String, Failed> {
             first_seen_at: item.first_seen_at,
         })
         .collect();
-    let mut text = serde_json::to_string_pretty(&QuarantineJson { items })
-        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
-    text.push('\n');
-    Ok(text)
+    QuarantineJson { items }
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ pub(super) async fn conclude(
         row.extend(counts.iter().map(i64::to_string));
         rows.push(row);
         if let Some(why) = why {
-            print::talk(&format!("{name}: {why}"));
+            print::failure(&format!("{name}: {why}"));
         }
     }
     let head = [

@@ -136,7 +136,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         ));
     };
     if options.json {
-        print::data(&as_json(&standing)?);
+        print::document(&as_json(&standing))?;
     } else {
         print::data(&as_text(&standing));
     }

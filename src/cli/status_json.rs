@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::{
     clocks::WrongClock,
-    exit::{ExitStatus, Failed},
     samples::SampleJson,
     sparse::{self, Sparse},
     status::{CallsToday, Standing},
@@ -13,7 +12,7 @@ use super::{
 
 /// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
 #[derive(Serialize)]
-struct StatusJson<'a> {
+pub(super) struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
     blocked_days: Vec<BlockedDayJson<'a>>,
     verification: Vec<SampleJson<'a>>,
@@ -83,7 +82,7 @@ struct RunJson<'a> {
     skipped: i64,
 }
 
-pub(super) fn as_json(standing: &Standing) -> Result<String, Failed> {
+pub(super) fn as_json(standing: &Standing) -> StatusJson<'_> {
     let projects = standing
         .projects
         .iter()
@@ -128,7 +127,7 @@ pub(super) fn as_json(standing: &Standing) -> Result<String, Failed> {
     let blocked_days = blocked_days(standing);
     let runs = runs(standing);
     let verification = standing.samples.iter().map(SampleJson::of).collect();
-    let status = StatusJson {
+    StatusJson {
         projects,
         blocked_days,
         verification,
@@ -136,11 +135,7 @@ pub(super) fn as_json(standing: &Standing) -> Result<String, Failed> {
         wrong_clocks: &standing.wrong_clocks,
         daemon_seen_at: standing.daemon_seen_at,
         too_old: &standing.too_old,
-    };
-    let mut text = serde_json::to_string_pretty(&status)
-        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
-    text.push('\n');
-    Ok(text)
+    }
 }
 
 fn blocked_days(standing: &Standing) -> Vec<BlockedDayJson<'_>> {

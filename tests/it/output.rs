@@ -52,6 +52,8 @@ async fn with_json_logs_standard_error_is_json_alone() {
         (&[], &["run", "--backfill", ALL_DAYS]),
         (&[], &["raw", "submission", "no-such-record"]),
         (&[("database.url", "postgres://u:sekret@127.0.0.1:9/db")], &["status"]),
+        (&[("client.page_size", "sekret")], &["status"]),
+        (&[("client.page_size", "sekret")], &["config", "show"]),
     ] {
         let settings = [settings, &[("log.format", "json")]].concat();
         let ran = world.run_with(&settings, arguments).await;
@@ -62,5 +64,8 @@ async fn with_json_logs_standard_error_is_json_alone() {
                 assert!(line[member].is_string(), "{line}");
             }
         }
+        let last: serde_json::Value =
+            serde_json::from_str(ran.stderr.lines().last().expect("a line")).expect("JSON");
+        assert_eq!(last["level"] == "ERROR", ran.code() != 0, "{ran:?}");
     }
 }

@@ -144,6 +144,32 @@ async fn check_waits_for_no_vendor_that_does_not_answer() {
 }
 
 #[tokio::test]
+async fn check_prints_the_same_findings_as_json() {
+    let world = World::new(20, 10).await;
+    for (settings, code) in [(&[][..], 0), (&[("sync.since", "2999-01-01")], 1)] {
+        // The API is known from the second time on.
+        world.run_with(settings, &["check"]).await;
+        let text = world.run_with(settings, &["check"]).await;
+        let json = world.run_with(settings, &["check", "--json"]).await;
+        assert_eq!((text.code(), json.code()), (code, code), "{text:?} {json:?}");
+        let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+        assert_eq!(json["ok"], code == 0, "{json}");
+        let findings = json["findings"].as_array().expect("findings");
+        let mut lines = text.stdout.lines();
+        for finding in findings {
+            let of = |member: &str| finding[member].as_str().unwrap_or_default();
+            let separator = if of("message").is_empty() { "" } else { ": " };
+            let line = format!("{:<5}  {}{separator}{}", of("level"), of("subject"), of("message"));
+            assert_eq!(lines.next(), Some(line.as_str()), "{text:?}");
+            if finding["advice"].is_string() {
+                assert_eq!(lines.next(), Some(format!("       {}", of("advice")).as_str()));
+            }
+        }
+        assert_eq!(lines.next(), None, "{json}");
+    }
+}
+
+#[tokio::test]
 async fn check_names_a_beginning_that_is_missing_or_still_to_come() {
     let world = World::new(20, 10).await;
     let missing = world.run(&["check"]).await;
