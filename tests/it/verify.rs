@@ -427,6 +427,31 @@ async fn the_daemon_publishes_what_random_records_prove_and_names_what_differs()
     truth::assert_equal(&world).await;
 }
 
+#[tokio::test]
+async fn records_are_rewritten_in_chunks_with_a_transaction_each() {
+    let world = World::new(1100, 0).await;
+    let lists_alone = [("sync.detail", "never")];
+    let backfill = ["run", "--backfill", ALL_DAYS, "--project", "main"];
+    let ran = world.run_with(&lists_alone, &backfill).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    world.execute("update argos.submission set kyc_result = 'invented'").await;
+    // The last chunk has to wait for this.
+    let mut lock = world.pool.begin().await.expect("a transaction");
+    sqlx::query("select from argos_sync.record order by id collate \"C\" desc limit 1 for update")
+        .execute(&mut *lock)
+        .await
+        .expect("the last record");
+    let program = world.start_with(&lists_alone, &["verify", "--repair", "--project", "main"]);
+    let rewritten = "select count(*) >= 500 from argos.submission
+        where kyc_result is distinct from 'invented'";
+    world.until(rewritten).await;
+    lock.rollback().await.expect("the lock goes");
+    let ran = ended_within(Duration::from_mins(1), program).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let left = "select count(*) from argos.submission where kyc_result = 'invented'";
+    assert_eq!(world.number(left).await, 0);
+}
+
 /// Records of `main`, three quarters of which lie on half of the pages, and as many of another
 /// project between them.
 const UNEVEN: &str = "
