@@ -81,11 +81,12 @@ async fn check_all(config: &Config, list: &mut Checklist) -> Result<(), Failed> 
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
     if let Ok(world) = &world {
         for project in &world.projects {
-            if check_key(world, project, can_learn, list).await {
-                check_behaviour(world, project, can_learn, list).await;
-            }
+            let is_usable = check_key(world, project, can_learn, list).await;
             if can_learn {
                 check_clocks(&opened, project, list).await;
+            }
+            if is_usable {
+                check_behaviour(world, project, can_learn, list).await;
             }
         }
     }
@@ -261,13 +262,16 @@ async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list
     let found = if can_learn {
         sync::probe_and_learn(world, project).await
     } else {
-        sync::probe(project, Arc::new(Unordered)).await.map_err(ProbeError::from)
+        sync::probe(project, Arc::new(Unordered)).await
     };
     match found {
         Ok(findings) => findings.iter().for_each(|finding| show(name, finding, list)),
         // Nothing is wrong with the API: there are no calls left, or not yet.
         Err(ProbeError::Client(error @ ClientError::Gate(_))) => {
             list.ok(name.as_str(), &format!("nothing was found out: {error}"));
+        }
+        Err(error @ ProbeError::Slow) => {
+            list.warn(name.as_str(), &error.to_string(), error.advice());
         }
         Err(error) => list.wrong(name.as_str(), &error.to_string(), error.advice()),
     }

@@ -12,8 +12,8 @@ use crate::domain::{ByLane, Day, Grant, Lane, ProjectName, Spending, Spent};
 /// Days whose counts are kept.
 const DAYS_KEPT: i32 = 40;
 
-/// Calls are given out at most so far ahead, or two calls where those are further apart. More would
-/// mean that the clock was set back.
+/// A next call that is further ahead than this, or than two calls where those are further apart,
+/// means that the clock was set back: it is made at once.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 
 const TAKING: &str = "taking calls out of the budget";
@@ -85,7 +85,8 @@ impl Warehouse {
         }
         let spending = read_spending(&mut transaction, project, rate.now).await?;
         let grant = decide(&spending);
-        let start = rate.free_at.clamp(rate.now, rate.now + AHEAD_MAX.max(interval * 2));
+        let is_set_back = rate.free_at > rate.now + AHEAD_MAX.max(interval * 2);
+        let start = if is_set_back { rate.now } else { rate.free_at.max(rate.now) };
         if grant.calls > 0 {
             let calls = i32::try_from(grant.calls).unwrap_or(i32::MAX);
             sqlx::query!(

@@ -144,6 +144,25 @@ async fn the_vendors_own_date_is_enough_and_its_difference_is_reported() {
 }
 
 #[tokio::test]
+async fn calls_that_were_spread_by_a_clock_that_was_ahead_delay_nothing() {
+    let world = World::new(10, 5).await;
+    world.backfill().await;
+    world.execute("update argos_sync.rate set free_at = argos_sync.clock() + interval '1 day'").await;
+    // The first call would wait for the limit of a check.
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.code(), 0, "{check:?}");
+    assert!(check.stdout.contains("main: date style: "), "{check:?}");
+    // Calls of other processes are waited for, but not by a check.
+    let ahead = "update argos_sync.rate set free_at = argos_sync.clock() + interval '50 seconds'
+        where project = 'main'";
+    world.execute(ahead).await;
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.code(), 0, "{check:?}");
+    let slow = "warn   main: the calls took longer than 10 s; nothing was found out";
+    assert!(check.stdout.contains(slow), "{check:?}");
+}
+
+#[tokio::test]
 async fn clocks_that_agree_are_not_mentioned() {
     let world = World::new(10, 5).await;
     let ran = world.backfill().await;

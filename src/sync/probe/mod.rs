@@ -7,7 +7,7 @@
 mod filter;
 mod finding;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -27,6 +27,9 @@ use crate::{
     warehouse::{Learned, WarehouseError},
 };
 
+/// Time limit for the calls of a project, together.
+const TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Most pages of a list with dates; what lies behind them stays unknown.
 const PAGES_MAX: usize = 2;
 
@@ -45,6 +48,9 @@ pub enum ProbeError {
     /// The database.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
+    /// The calls took too long.
+    #[error("the calls took longer than {} s; nothing was found out", TIME_MAX.as_secs())]
+    Slow,
 }
 
 impl ProbeError {
@@ -53,6 +59,9 @@ impl ProbeError {
         match self {
             Self::Client(error) => error.advice(),
             Self::Warehouse(error) => error.advice(),
+            Self::Slow => {
+                "run `check` again when the vendor is faster, and no other process makes its calls"
+            }
         }
     }
 }
@@ -61,7 +70,7 @@ impl ProbeError {
 ///
 /// The calls are those of the budget. Needs a schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
-    let found = ask(project, project.client(Lane::Audit)).await;
+    let found = ask_in_time(project, project.client(Lane::Audit)).await;
     project.give_calls_back(world).await;
     let mut findings = found?;
     let held = world.warehouse.findings(project.name()).await?;
@@ -89,8 +98,8 @@ pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Fin
 }
 
 /// Finds out what a project's API does, by calls through that gate; nothing is kept.
-pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding>, ClientError> {
-    ask(project, &project.client(Lane::Audit).through(gate)).await
+pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding>, ProbeError> {
+    ask_in_time(project, &project.client(Lane::Audit).through(gate)).await
 }
 
 /// Begins with the date style that was found, so that no process has to find it out by a refusal.
@@ -130,6 +139,11 @@ impl Sample {
         let text = json::text(&self.body);
         json::parse(&text).map(|item| Objects::of(&item.value)).unwrap_or_default()
     }
+}
+
+async fn ask_in_time(project: &Project, client: &Client) -> Result<Vec<Finding>, ProbeError> {
+    let asking = tokio::time::timeout(TIME_MAX, ask(project, client));
+    Ok(asking.await.map_err(|_elapsed| ProbeError::Slow)??)
 }
 
 async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientError> {
