@@ -20,43 +20,21 @@
 //! | | `{"project": "<key>", "id": "<id>", "raw": "<served in place of the item>"}` |
 //! | | `{"project": "<key>", "add": {"created_at_ms": 1704067200000, "result": "pending"}}`, answered with the `id` |
 
-mod answer;
-mod bodies;
-mod change;
+mod api;
 mod clock;
-mod control;
-mod draw;
-mod encryption;
-mod envelope;
 mod faults;
-mod ids;
-mod kept;
 mod knobs;
-mod line;
-mod list;
 mod options;
-mod overlay;
-mod person;
-mod population;
-mod project;
-mod render_checks;
-mod render_data;
-mod render_faceauth;
-mod render_kyc;
-mod render_submission;
-mod request;
-mod routes;
-mod submission;
-mod walk;
+mod people;
+mod render;
+mod server;
 mod world;
-mod writer;
 
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]
 mod item_tests;
 
-pub use change::{Addition, Change, ChangeError, KycResult};
 pub use faults::Faults;
 pub use knobs::{
     AboveMax, CursorLoop, DateFormat, DeletedLabel, EncryptedPaging, Encryption, ErrorShape,
@@ -64,7 +42,10 @@ pub use knobs::{
     TimeFormat, UnknownId,
 };
 pub use options::SimulateOptions;
-pub use population::Population;
+pub use people::{
+    change::{Addition, Change, ChangeError, KycResult},
+    population::Population,
+};
 pub use world::{CallKind, SimulatedProject, World};
 
 /// Serves the world until `stop` is ready and the answers under way are given.
@@ -73,6 +54,7 @@ pub async fn serve(
     world: World,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = routes::router(world).into_make_service_with_connect_info::<line::Scissors>();
-    axum::serve(line::Lines(listener), service).with_graceful_shutdown(stop).await
+    let service = server::routes::router(world)
+        .into_make_service_with_connect_info::<server::listener::Scissors>();
+    axum::serve(server::listener::Lines(listener), service).with_graceful_shutdown(stop).await
 }

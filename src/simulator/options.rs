@@ -5,7 +5,7 @@ use chrono::Days;
 use super::clock;
 use super::faults::Faults;
 use super::knobs::{DateFormat, EncryptedPaging, Encryption, FilterZone, Knobs, Order, TimeFormat};
-use super::population::Population;
+use super::people::population::Population;
 use super::world::{SimulatedProject, World};
 use crate::domain::{Day, Stream};
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 
-use super::change::{Addition, Change, ChangeError};
+use super::api::project::LiveProject;
 use super::faults::Faults;
 use super::knobs::Knobs;
-use super::population::Population;
-use super::project::LiveProject;
+use super::people::change::{Addition, Change, ChangeError};
+use super::people::population::Population;
 use crate::domain::Stream;
 
 /// A project of the vendor.

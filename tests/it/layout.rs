@@ -136,3 +136,98 @@ fn every_source_file_says_what_it_is_for() {
         .collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+/// Rooms whose files import one another in one direction.
+const WITHOUT_CYCLES: &[&str] = &["simulator"];
+
+/// The module of a source file, such as `["warehouse", "claim"]`.
+fn module(path: &Path) -> Vec<String> {
+    let inside = path.strip_prefix(root().join("src")).expect("a source file").with_extension("");
+    let mut names: Vec<_> =
+        inside.components().map(|name| name.as_os_str().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != "mod");
+    names
+}
+
+/// The paths of all `use` declarations of a text outside of unit tests, one by one.
+fn used_paths(text: &str) -> Vec<Vec<String>> {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let mut paths = Vec::new();
+    for rest in text.split("\nuse ").skip(1).chain(text.split("\npub use ").skip(1)) {
+        expand(rest.split(';').next().unwrap_or_default(), &[], &mut paths);
+    }
+    paths
+}
+
+/// Adds the paths of a tree such as `a::{b, c::{d}}`.
+fn expand(tree: &str, before: &[String], paths: &mut Vec<Vec<String>>) {
+    let (path, group) =
+        tree.split_once('{').map_or((tree, None), |(path, group)| (path, Some(group)));
+    let names = path.split("::").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let path: Vec<_> = before.iter().cloned().chain(names).collect();
+    let Some(group) = group else { return paths.push(path) };
+    let (mut depth, mut item) = (0, String::new());
+    for char in group.chars() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                expand(&std::mem::take(&mut item), &path, paths);
+                continue;
+            }
+            _ => {}
+        }
+        item.push(char);
+    }
+    expand(&item, &path, paths);
+}
+
+/// The absolute form of a path in a module.
+fn absolute(module: &[String], path: &[String]) -> Vec<String> {
+    let supers = path.iter().take_while(|name| *name == "super").count();
+    match path.first().map(String::as_str) {
+        Some("crate") => path[1..].to_vec(),
+        Some("self") => [module, &path[1..]].concat(),
+        Some("super") => [&module[..module.len().saturating_sub(supers)], &path[supers..]].concat(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn files_import_one_another_in_one_direction() {
+    // `mod.rs` is the face of its folder, and imports what it shows.
+    let sources = files(&root().join("src"));
+    let sources = sources.iter().filter(|path| !path.ends_with("mod.rs"));
+    let texts: BTreeMap<_, _> =
+        sources.map(|path| (module(path), fs::read_to_string(path).expect("a text"))).collect();
+    let mut imports: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
+    for (own, text) in &texts {
+        for path in used_paths(text) {
+            let path = absolute(own, &path);
+            let imported =
+                (1..=path.len()).rev().find_map(|length| texts.get_key_value(&path[..length]));
+            if let Some((imported, _)) = imported.filter(|(imported, _)| *imported != own) {
+                imports.entry(own).or_default().insert(imported);
+            }
+        }
+    }
+    // A file that imports none of the rest, or that none of the rest imports, is in no cycle.
+    let mut left: BTreeSet<&[String]> = imports.keys().copied().collect();
+    loop {
+        let rest = left.clone();
+        left.retain(|file| {
+            imports[file].iter().any(|imported| rest.contains(imported))
+                && rest.iter().any(|other| imports[other].contains(file))
+        });
+        if left.len() == rest.len() {
+            break;
+        }
+    }
+    let wrong: Vec<_> = left
+        .into_iter()
+        .filter(|file| WITHOUT_CYCLES.contains(&file[0].as_str()))
+        .map(|file| file.join("::"))
+        .collect();
+    assert!(wrong.is_empty(), "these are in a cycle of imports, or between two: {wrong:#?}");
+}

@@ -1,9 +1,9 @@
 //! Writes settings, signals and other checks of a submission (contract sections 3.5.4, 3.5.7).
 
-use super::draw::{Draw, Purpose};
-use super::render_submission::Style;
-use super::submission::Submission;
+use super::style::Style;
 use super::writer::Writer;
+use crate::simulator::people::draw::{Draw, Purpose};
+use crate::simulator::people::submission::Submission;
 
 /// How many sets of project options there are.
 const OPTION_SETS: u32 = 12;

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::draw::mix;
-use super::knobs::{CursorLoop, Knobs, Order};
-use super::overlay::Records;
-use super::population::BEFORE;
-use super::walk::{Place, Walk, is_ahead, sort};
+use super::order::{Place, Walk, is_ahead, sort};
+use crate::simulator::knobs::{CursorLoop, Knobs, Order};
+use crate::simulator::people::draw::mix;
+use crate::simulator::people::overlay::Records;
+use crate::simulator::people::population::BEFORE;
 
 /// What one list call asks for.
 #[derive(Debug, Clone)]
@@ -115,11 +115,11 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::change::Addition;
-    use super::super::overlay::{Overlay, place};
-    use super::super::population::Population;
     use super::*;
     use crate::domain::{Day, Stream};
+    use crate::simulator::people::change::Addition;
+    use crate::simulator::people::overlay::{Overlay, place};
+    use crate::simulator::people::population::Population;
 
     fn population(submissions: u32) -> Population {
         let from = Day::from_ymd_opt(2024, 1, 1).unwrap();

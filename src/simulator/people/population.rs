@@ -11,7 +11,7 @@ use crate::domain::{Day, Stream};
 /// Numbers from here on are records added while the simulator runs.
 pub(super) const ADDED: u32 = 0x8000_0000;
 /// Marks the cursor of an empty page: the place just before the record of that number.
-pub(super) const BEFORE: u32 = 0x4000_0000;
+pub(in crate::simulator) const BEFORE: u32 = 0x4000_0000;
 /// How many records of one person there may be.
 const SHARING: u32 = 16;
 
@@ -35,7 +35,7 @@ pub struct Population {
 
 impl Population {
     /// The generated records of one stream.
-    pub(super) fn timeline(&self, stream: Stream) -> Timeline {
+    pub(in crate::simulator) fn timeline(&self, stream: Stream) -> Timeline {
         let (count, salt) = match stream {
             Stream::Submission => (self.submissions, 1),
             Stream::Faceauth => (self.faceauths, 2),
@@ -46,7 +46,7 @@ impl Population {
     }
 
     /// The ids of one stream.
-    pub(super) fn ids(&self, stream: Stream) -> Ids {
+    pub(in crate::simulator) fn ids(&self, stream: Stream) -> Ids {
         Ids::new(
             self.seed,
             match stream {
@@ -73,7 +73,7 @@ impl Population {
     }
 
     /// The generated submissions that may show this person.
-    pub(super) fn may_show(&self, person: u32) -> impl Iterator<Item = u32> {
+    pub(in crate::simulator) fn may_show(&self, person: u32) -> impl Iterator<Item = u32> {
         let stride = self.sharing_stride();
         let turns = if person < ADDED { SHARING } else { 0 };
         let count = self.submissions.min(BEFORE - 1);
@@ -89,17 +89,17 @@ impl Population {
 
 /// The generated records of one stream, oldest first; one in a hundred shares its predecessor's time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timeline {
+pub(in crate::simulator) struct Timeline {
     seed: u64,
     /// How many records there are.
-    pub(super) count: u32,
+    pub(in crate::simulator) count: u32,
     from_ms: i64,
     span_ms: u128,
 }
 
 impl Timeline {
     /// When the record was made, in milliseconds since 1970. Never falls as the number rises.
-    pub(super) fn created_at_ms(&self, number: u32) -> i64 {
+    pub(in crate::simulator) fn created_at_ms(&self, number: u32) -> i64 {
         let mut number = number;
         while number > 0 && Draw::new(self.seed, number, Purpose::Tie).permille(10) {
             number -= 1;
@@ -110,7 +110,7 @@ impl Timeline {
     }
 
     /// The first record made at or after that moment; `count` when there is none.
-    pub(super) fn first_at_or_after(&self, at_ms: i64) -> u32 {
+    pub(in crate::simulator) fn first_at_or_after(&self, at_ms: i64) -> u32 {
         let (mut low, mut high) = (0, self.count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -129,7 +129,7 @@ impl Timeline {
 }
 
 /// The first moment of a UTC day, in milliseconds since 1970.
-pub(super) fn day_start_ms(day: Day) -> i64 {
+pub(in crate::simulator) fn day_start_ms(day: Day) -> i64 {
     day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()
 }
 

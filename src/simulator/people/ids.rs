@@ -10,7 +10,7 @@ const CORE_LENGTH: usize = 13;
 
 /// Turns record numbers into ids and back.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ids {
+pub(in crate::simulator) struct Ids {
     key: u64,
     /// The low half of every scrambled number: foreign ids do not have it.
     tag: u32,
@@ -18,13 +18,13 @@ pub(super) struct Ids {
 
 impl Ids {
     /// The ids of one kind of thing (`salt`) in the population of this seed.
-    pub(super) fn new(seed: u64, salt: u64) -> Self {
+    pub(in crate::simulator) fn new(seed: u64, salt: u64) -> Self {
         let key = mix(seed ^ mix(salt ^ 0x51_7cc1));
         Self { key, tag: low_half(mix(key)) }
     }
 
     /// The id of a record: 13 to 18 lower-case letters and digits.
-    pub(super) fn id(self, number: u32) -> String {
+    pub(in crate::simulator) fn id(self, number: u32) -> String {
         let plain = (u64::from(number) << 32) | u64::from(self.tag);
         let scrambled = scramble((plain ^ self.key).wrapping_mul(ODD)).wrapping_mul(ODD);
         let mut id = String::with_capacity(18);
@@ -36,7 +36,7 @@ impl Ids {
     }
 
     /// The record an id names; `None` for an id of another kind or population.
-    pub(super) fn number(self, id: &str) -> Option<u32> {
+    pub(in crate::simulator) fn number(self, id: &str) -> Option<u32> {
         let core = id.get(..CORE_LENGTH)?;
         let scrambled = u64::from_str_radix(core, 36).ok()?;
         let inverse = inverse(ODD);

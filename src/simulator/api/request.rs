@@ -5,12 +5,12 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDateTime};
 
 use super::answer::Answer;
-use super::ids::Ids;
-use super::knobs::{AboveMax, DateFormat, FilterZone, Knobs};
-use super::overlay::{Records, place};
-use super::population::day_start_ms;
-use super::walk::Place;
+use super::order::Place;
 use crate::domain::{Day, Stream};
+use crate::simulator::knobs::{AboveMax, DateFormat, FilterZone, Knobs};
+use crate::simulator::people::ids::Ids;
+use crate::simulator::people::overlay::{Records, place};
+use crate::simulator::people::population::day_start_ms;
 
 const DAY_MS: i64 = 86_400_000;
 const KST_AHEAD_MS: i64 = 9 * 3_600_000;

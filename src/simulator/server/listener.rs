@@ -14,18 +14,18 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Accepts connections that can be cut.
 #[derive(Debug)]
-pub(super) struct Lines(pub(super) TcpListener);
+pub(in crate::simulator) struct Lines(pub(in crate::simulator) TcpListener);
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(in crate::simulator) struct Line {
     stream: TcpStream,
     scissors: Scissors,
 }
 
 /// Cuts one connection: nothing more is written on it, and it closes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scissors(Arc<AtomicBool>);
+pub(in crate::simulator) struct Scissors(Arc<AtomicBool>);
 
 impl Scissors {
     pub(super) fn cut(&self) {

@@ -11,13 +11,13 @@ use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
-use super::change::{Addition, Change, ChangeError};
-use super::faults::Faults;
-use super::knobs::Knobs;
-use super::routes::response;
-use super::world::{CallKind, World};
+use super::response::response;
 use crate::domain::is_loopback;
+use crate::simulator::api::answer::Answer;
+use crate::simulator::faults::Faults;
+use crate::simulator::knobs::Knobs;
+use crate::simulator::people::change::{Addition, Change, ChangeError};
+use crate::simulator::world::{CallKind, World};
 
 #[derive(Debug, Serialize)]
 struct Status {

@@ -1,11 +1,11 @@
 //! Writes `kyc` and `aml` of a submission (contract sections 3.5.5, 3.5.6).
 
-use super::change::KycResult;
-use super::draw::{Draw, Purpose};
-use super::render_data::id_type;
-use super::render_submission::{Style, signed_address};
-use super::submission::{Pipeline, Submission, comment};
+use super::signed::signed_address;
+use super::style::Style;
 use super::writer::Writer;
+use crate::simulator::people::change::KycResult;
+use crate::simulator::people::draw::{Draw, Purpose};
+use crate::simulator::people::submission::{Pipeline, Submission, comment};
 
 /// Writes the members of `kyc`.
 pub(super) fn kyc(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
@@ -59,7 +59,7 @@ fn attempt(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, number: u32)
                 2 => "selfie2",
                 _ => "selfie3",
             };
-            signed_address(w, style, &item.id, name);
+            signed_address(w, style.call, &item.id, name);
         });
         w.key("livenessScore").decimal(liveness, 1);
         w.key("liveness").object(|w| {
@@ -114,7 +114,7 @@ fn verification(w: &mut Writer, item: &Submission<'_>, draw: &mut Draw, failed: 
         w.pair("userName", &person.full_name);
     });
     w.key("verificationParams").object(|w| {
-        w.pair("idType", id_type(item));
+        w.pair("idType", item.id_type());
         w.pair("nationality", person.nationality);
         w.key("birthDate").day(person.birth_day);
         w.pair("documentNumber", &person.document_number);

@@ -1,9 +1,9 @@
 //! Writes the personal data of a submission, and what the document was read as (contract sections 3.5.2, 3.5.3).
 
-use super::draw::{Draw, Purpose};
-use super::render_submission::Style;
-use super::submission::{Pipeline, Submission};
+use super::style::Style;
 use super::writer::Writer;
+use crate::simulator::people::draw::{Draw, Purpose};
+use crate::simulator::people::submission::{Pipeline, Submission};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -128,7 +128,7 @@ fn document(fields: &mut Fields<'_, '_>, draw: &mut Draw, day: i64) {
     if !fields.style.full {
         return;
     }
-    let id_type = id_type(fields.item);
+    let id_type = fields.item.id_type();
     fields.text("idType", id_type);
     fields.text("idcard_issuingCountry", person.nationality);
     fields.day("idcard_issueDate", day - i64::from(draw.between(30, 3000)));
@@ -153,23 +153,6 @@ fn document(fields: &mut Fields<'_, '_>, draw: &mut Draw, day: i64) {
     fields.text("address_street", &person.street);
     fields.text("address_street2", draw.pick(&["", "3F", "지하 1층"]));
     fields.text("address_zipcode", &person.zipcode);
-}
-
-/// The type of the document (contract section 11.5).
-pub(super) fn id_type(item: &Submission<'_>) -> &'static str {
-    match (item.pipeline, item.person.is_korean) {
-        (Pipeline::Knowledge, _) => "government_id",
-        (Pipeline::Document, true) => match item.number % 3 {
-            0 => "government_id",
-            1 => "drivers_license",
-            _ => "passport",
-        },
-        (Pipeline::Document, false) => match item.number % 4 {
-            0 => "residence_permit",
-            1 => "drivers_license",
-            _ => "passport",
-        },
-    }
 }
 
 /// Writes `OCR_raw`, `ocr` and `review`.

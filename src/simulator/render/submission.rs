@@ -1,62 +1,23 @@
 //! Writes a submission as the vendor does: the envelope, and which parts go with which call.
 
-use super::draw::{Draw, Purpose, mix};
-use super::kept::Kept;
-use super::knobs::{DeletedLabel, HiddenFields, Knobs};
-use super::population::{BEFORE, Population};
-use super::render_checks;
-use super::render_data;
-use super::render_kyc;
-use super::submission::Submission;
-use super::writer::{SIGNATURE, Writer};
+use super::checks;
+use super::data;
+use super::kyc;
+use super::signed::{hex, signed_address};
+use super::style::{Part, Style};
+use super::writer::Writer;
 use crate::domain::Stream;
+use crate::simulator::knobs::DeletedLabel;
+use crate::simulator::people::draw::{Draw, Purpose, mix};
+use crate::simulator::people::population::{BEFORE, Population};
+use crate::simulator::people::submission::Submission;
 
 const DAY_MS: i64 = 86_400_000;
 /// What the vendor calls a deleted submission.
 const DELETED: &str = "Deleted Submission";
 
-/// Which part of an item is asked for (`request_type`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    All,
-    Kyc,
-    Aml,
-    Data,
-    Others,
-}
-
-/// How to write an item.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Style<'a> {
-    pub(super) knobs: &'a Knobs,
-    pub(super) part: Part,
-    /// Everything the single call shows; else what lists show.
-    pub(super) full: bool,
-    /// Signs addresses of images; another one for every call.
-    pub(super) call: u64,
-    /// What was written in this style and is kept.
-    pub(super) kept: Option<&'a Kept>,
-}
-
-impl Style<'_> {
-    /// Writes a member that a projection may hide.
-    pub(super) fn hidable(
-        self,
-        w: &mut Writer,
-        key: &str,
-        hidden: bool,
-        value: impl FnOnce(&mut Writer),
-    ) {
-        if !hidden {
-            value(w.key(key));
-        } else if self.knobs.hidden_fields == HiddenFields::Null {
-            w.key(key).null();
-        }
-    }
-}
-
 /// Writes one item.
-pub(super) fn submission(
+pub(in crate::simulator) fn submission(
     w: &mut Writer,
     style: Style<'_>,
     population: &Population,
@@ -73,11 +34,11 @@ pub(super) fn submission(
         }
         let minimal = !style.full && item.is_minimal_in_lists;
         if matches!(style.part, Part::All | Part::Data) {
-            w.key("data").object(|w| render_data::data(w, style, item, minimal));
+            w.key("data").object(|w| data::data(w, style, item, minimal));
         }
         w.pair("submission_id", &item.id);
         if matches!(style.part, Part::All | Part::Kyc) {
-            w.key("kyc").object(|w| render_kyc::kyc(w, style, item, minimal));
+            w.key("kyc").object(|w| kyc::kyc(w, style, item, minimal));
         }
         let has_aml = match style.part {
             Part::All => !minimal,
@@ -85,14 +46,14 @@ pub(super) fn submission(
             Part::Kyc | Part::Data | Part::Others => false,
         };
         if has_aml {
-            w.key("aml").object(|w| render_kyc::aml(w, item));
+            w.key("aml").object(|w| kyc::aml(w, item));
         }
         if matches!(style.part, Part::All | Part::Others) {
             envelope(w, style, item, minimal);
             if style.full {
                 detail_envelope(w, style, population, item);
-                render_data::readings(w, style, item);
-                render_checks::checks(w, style, item);
+                data::readings(w, style, item);
+                checks::checks(w, style, item);
             }
         }
     });
@@ -104,7 +65,7 @@ fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     w.pair("submission_id", &item.id);
     if matches!(style.part, Part::All | Part::Data) {
         w.key("data").object(|w| {
-            w.pair("idType", render_data::id_type(item));
+            w.pair("idType", item.id_type());
             if label == DeletedLabel::Name {
                 w.pair("name", DELETED);
             }
@@ -202,40 +163,8 @@ fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
         _ => &["idImage", "idBackImage", "selfieImage", "addressImage"],
     };
     for name in names {
-        signed_address(w.key(name), style, &item.id, name);
+        signed_address(w.key(name), style.call, &item.id, name);
     }
-}
-
-/// Signs the addresses of one item's images for one call.
-pub(super) struct Signer(u64);
-
-impl Signer {
-    pub(super) fn new(call: u64, id: &str) -> Self {
-        Self(mixed(call, id))
-    }
-
-    pub(super) fn sign(&self, name: &str) -> [u8; SIGNATURE] {
-        let key = mixed(self.0, name);
-        let mut signature = [0; SIGNATURE];
-        signature.copy_from_slice(hex([key, mix(key), mix(key ^ 1), mix(key ^ 2)]).as_flattened());
-        signature
-    }
-}
-
-fn mixed(key: u64, text: &str) -> u64 {
-    text.bytes().fold(key, |key, byte| mix(key ^ u64::from(byte)))
-}
-
-/// Writes the address of an image, signed anew for every call.
-pub(super) fn signed_address(w: &mut Writer, style: Style<'_>, id: &str, name: &'static str) {
-    let beginning = [
-        "https://images.argos.example/v3/",
-        id,
-        "/",
-        name,
-        ".jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signature=",
-    ];
-    w.address(name, &beginning, &Signer::new(style.call, id).sign(name));
 }
 
 fn detail_envelope(
@@ -282,20 +211,8 @@ fn duplicated_information(item: &Submission<'_>, salt: u64) -> String {
     String::from_utf8_lossy(hex([key, mix(key)]).as_flattened()).into_owned()
 }
 
-/// The numbers as hexadecimal digits, sixteen each.
-fn hex<const COUNT: usize>(numbers: [u64; COUNT]) -> [[u8; 16]; COUNT] {
-    numbers.map(|number| {
-        let mut digits = [0; 16];
-        for (place, shift) in digits.iter_mut().zip((0..64).step_by(4).rev()) {
-            let nibble = number >> shift & 15;
-            *place = u8::try_from(nibble + if nibble < 10 { 48 } else { 87 }).unwrap_or(0);
-        }
-        digits
-    })
-}
-
 /// Writes the members of one entry of an applicant's list (contract section 4).
-pub(super) fn applicant(w: &mut Writer, item: &Submission<'_>) {
+pub(in crate::simulator) fn applicant(w: &mut Writer, item: &Submission<'_>) {
     w.pair("submission_id", &item.id);
     w.pair("duplicated_information", &duplicated_information(item, 1));
     w.pair("email", &item.email());

@@ -6,22 +6,23 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::http::StatusCode;
 
 use super::answer::Answer;
-use super::change::{Addition, Change, ChangeError};
-use super::clock;
 use super::encryption::{self, Pairs};
 use super::envelope::{beside_items, error_beside_items};
-use super::ids::Ids;
-use super::kept::Kept;
-use super::knobs::{FaceauthShape, Forbid, Knobs, UnknownId};
 use super::list::{ListCall, Page, page};
-use super::overlay::{Overlay, Records, place};
-use super::population::{Population, Timeline};
-use super::render_faceauth::faceauth;
-use super::render_submission::{Part, Style, submission};
 use super::request::{Parameters, invalid_format, missing, names};
-use super::submission::{Submission, applicant_ids, email_ids, user_ids};
-use super::writer::Writer;
 use crate::domain::Stream;
+use crate::simulator::clock;
+use crate::simulator::knobs::{FaceauthShape, Forbid, Knobs, UnknownId};
+use crate::simulator::people::change::{Addition, Change, ChangeError};
+use crate::simulator::people::ids::Ids;
+use crate::simulator::people::overlay::{Overlay, Records, place};
+use crate::simulator::people::population::{Population, Timeline};
+use crate::simulator::people::submission::{Submission, applicant_ids, email_ids, user_ids};
+use crate::simulator::render::cache::Cache;
+use crate::simulator::render::faceauth::faceauth;
+use crate::simulator::render::style::{Part, Style};
+use crate::simulator::render::submission::submission;
+use crate::simulator::render::writer::Writer;
 
 /// The addresses of answers for a truth that no call made.
 const NO_CALL: u64 = 0;
@@ -30,12 +31,12 @@ const CLOCK: i64 = i64::MIN;
 
 /// One project while it is simulated.
 #[derive(Debug)]
-pub(super) struct LiveProject {
+pub(in crate::simulator) struct LiveProject {
     /// Names the project, whatever keys open it.
-    pub(super) key: String,
+    pub(in crate::simulator) key: String,
     /// The keys that open it now.
     accepted: RwLock<Vec<String>>,
-    pub(super) stream: Stream,
+    pub(in crate::simulator) stream: Stream,
     population: Population,
     timeline: Timeline,
     ids: Ids,
@@ -52,12 +53,12 @@ pub(super) struct LiveProject {
 struct Manner {
     knobs: Arc<Knobs>,
     /// Whole items, written so.
-    kept: Kept,
-    kept_bytes_max: usize,
+    cache: Cache,
+    cache_bytes_max: usize,
 }
 
 impl LiveProject {
-    pub(super) fn new(key: String, stream: Stream, population: Population) -> Self {
+    pub(in crate::simulator) fn new(key: String, stream: Stream, population: Population) -> Self {
         let (timeline, ids) = (population.timeline(stream), population.ids(stream));
         Self {
             accepted: RwLock::new(vec![key.clone()]),
@@ -68,8 +69,8 @@ impl LiveProject {
             ids,
             manner: RwLock::new(Arc::new(Manner {
                 knobs: Arc::default(),
-                kept: Kept::new(0, 0),
-                kept_bytes_max: 0,
+                cache: Cache::new(0, 0),
+                cache_bytes_max: 0,
             })),
             overlay: RwLock::default(),
             pages: AtomicU64::new(0),
@@ -77,16 +78,16 @@ impl LiveProject {
         }
     }
 
-    pub(super) fn knobs(&self) -> Arc<Knobs> {
+    pub(in crate::simulator) fn knobs(&self) -> Arc<Knobs> {
         Arc::clone(&self.manner().knobs)
     }
 
-    pub(super) fn set_knobs(&self, knobs: Knobs) {
-        self.change_manner(|manner| (Arc::new(knobs), manner.kept_bytes_max));
+    pub(in crate::simulator) fn set_knobs(&self, knobs: Knobs) {
+        self.change_manner(|manner| (Arc::new(knobs), manner.cache_bytes_max));
     }
 
     /// Keeps so many bytes of items from now on, once they were written.
-    pub(super) fn keep_items(&self, bytes_max: usize) {
+    pub(in crate::simulator) fn keep_items(&self, bytes_max: usize) {
         self.change_manner(|manner| (Arc::clone(&manner.knobs), bytes_max));
     }
 
@@ -96,21 +97,21 @@ impl LiveProject {
 
     fn change_manner(&self, change: impl FnOnce(&Manner) -> (Arc<Knobs>, usize)) {
         let mut manner = self.manner.write().unwrap_or_else(PoisonError::into_inner);
-        let (knobs, kept_bytes_max) = change(&manner);
-        let kept = Kept::new(self.timeline.count, kept_bytes_max);
-        *manner = Arc::new(Manner { knobs, kept, kept_bytes_max });
+        let (knobs, cache_bytes_max) = change(&manner);
+        let cache = Cache::new(self.timeline.count, cache_bytes_max);
+        *manner = Arc::new(Manner { knobs, cache, cache_bytes_max });
     }
 
-    pub(super) fn opens_with(&self, key: &str) -> bool {
+    pub(in crate::simulator) fn opens_with(&self, key: &str) -> bool {
         let accepted = self.accepted.read().unwrap_or_else(PoisonError::into_inner);
         accepted.iter().any(|known| known == key)
     }
 
-    pub(super) fn set_accepted_keys(&self, keys: Vec<String>) {
+    pub(in crate::simulator) fn set_accepted_keys(&self, keys: Vec<String>) {
         *self.accepted.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    pub(super) fn set_now_ms(&self, now_ms: i64) {
+    pub(in crate::simulator) fn set_now_ms(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
     }
 
@@ -127,13 +128,13 @@ impl LiveProject {
     }
 
     /// Adds a record and tells its id.
-    pub(super) fn add(&self, addition: &Addition) -> String {
+    pub(in crate::simulator) fn add(&self, addition: &Addition) -> String {
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
         self.ids.id(overlay.add(addition, self.now_ms()))
     }
 
     /// Changes a record.
-    pub(super) fn change(&self, id: &str, change: Change) -> Result<(), ChangeError> {
+    pub(in crate::simulator) fn change(&self, id: &str, change: Change) -> Result<(), ChangeError> {
         if change.stream().is_some_and(|stream| stream != self.stream) {
             return Err(ChangeError::WrongStream);
         }
@@ -145,7 +146,11 @@ impl LiveProject {
     }
 
     /// Serves these bytes in place of the item from now on.
-    pub(super) fn override_item(&self, id: &str, raw: Vec<u8>) -> Result<(), ChangeError> {
+    pub(in crate::simulator) fn override_item(
+        &self,
+        id: &str,
+        raw: Vec<u8>,
+    ) -> Result<(), ChangeError> {
         let number = self.existing(id)?;
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
         overlay.alter_at(number, self.now_ms()).raw = Some(raw);
@@ -159,7 +164,7 @@ impl LiveProject {
     }
 
     /// The ids of all records that are shown: generated ones oldest first, then added ones.
-    pub(super) fn shown_ids(self: Arc<Self>) -> impl Iterator<Item = String> {
+    pub(in crate::simulator) fn shown_ids(self: Arc<Self>) -> impl Iterator<Item = String> {
         let added = self.with_records(|records| records.overlay.added_numbers());
         (0..self.timeline.count).chain(added).filter_map(move |number| {
             let is_shown = self.with_records(|records| records.is_shown(number));
@@ -168,13 +173,13 @@ impl LiveProject {
     }
 
     /// The whole item as a single call would show it.
-    pub(super) fn item(&self, id: &str) -> Option<Vec<u8>> {
+    pub(in crate::simulator) fn item(&self, id: &str) -> Option<Vec<u8>> {
         let number = self.ids.number(id)?;
         let knobs = self.knobs();
         self.with_records(|records| {
             let mut w = Writer::with_capacity(8192);
             let style =
-                Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL, kept: None };
+                Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL, cache: None };
             records.is_shown(number).then(|| self.write(&mut w, style, records, number))?;
             Some(w.into_bytes())
         })
@@ -189,9 +194,9 @@ impl LiveProject {
                 };
                 let is_whole = style.part == Part::All && style.full;
                 let is_altered = records.overlay.altered(number).is_some();
-                match style.kept.filter(|_| is_whole && !is_altered) {
-                    Some(kept) => {
-                        kept.write(w, (number, || self.ids.id(number)), style.call, write);
+                match style.cache.filter(|_| is_whole && !is_altered) {
+                    Some(cache) => {
+                        cache.write(w, (number, || self.ids.id(number)), style.call, write);
                     }
                     None => write(w),
                 }
@@ -201,7 +206,7 @@ impl LiveProject {
     }
 
     /// Answers a list or single call that was made with this key; its parameters may have been unreadable.
-    pub(super) fn answer(
+    pub(in crate::simulator) fn answer(
         &self,
         key: &str,
         pairs: Result<Pairs, Answer>,
@@ -219,7 +224,7 @@ impl LiveProject {
         let parameters = Parameters::new(pairs, knobs, self.stream)?;
         let part = part(parameters.get("request_type"), knobs)?;
         let style =
-            Style { knobs, part, full: knobs.full_list_items, call, kept: Some(&manner.kept) };
+            Style { knobs, part, full: knobs.full_list_items, call, cache: Some(&manner.cache) };
         self.with_records(|records| match parameters.get(names(self.stream).id) {
             Some(id) => self.single(records, Style { full: true, ..style }, id),
             None => self.list(records, style, &parameters),
@@ -314,7 +319,7 @@ impl LiveProject {
     }
 
     /// Answers the call for the submissions of one applicant (contract section 4).
-    pub(super) fn applicant(&self, pairs: Pairs) -> Result<Answer, Answer> {
+    pub(in crate::simulator) fn applicant(&self, pairs: Pairs) -> Result<Answer, Answer> {
         let knobs = self.knobs();
         refuse_forbidden(&knobs)?;
         let parameters = Parameters::among(pairs, &knobs, &["applicant_id"])?;
@@ -326,7 +331,7 @@ impl LiveProject {
             let mut w = Writer::default();
             w.array(|w| {
                 for number in self.showing(records, person.into_iter(), passes) {
-                    w.object(|w| super::render_submission::applicant(w, &item(number)));
+                    w.object(|w| crate::simulator::render::submission::applicant(w, &item(number)));
                 }
             });
             Ok(Answer::ok(w.into_bytes()))

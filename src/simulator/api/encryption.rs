@@ -13,12 +13,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::Answer;
-use super::knobs::{EncryptedPaging, Encryption, Knobs, ModeMismatch};
 use super::request::{invalid_format, missing};
-use super::writer::Writer;
+use crate::simulator::knobs::{EncryptedPaging, Encryption, Knobs, ModeMismatch};
+use crate::simulator::render::writer::Writer;
 
 /// The parameters of a call, as they stand in a query.
-pub(super) type Pairs = Vec<(String, String)>;
+pub(in crate::simulator) type Pairs = Vec<(String, String)>;
 
 /// The vendor's list of what may be encrypted in a query.
 const ENCRYPTABLE: [&str; 4] = ["email", "start_date", "end_date", "submission_id"];
@@ -28,7 +28,7 @@ const PAGING: [&str; 3] = ["count", "nextpage_id", "nextpage_date"];
 const BLOCK: usize = 16;
 
 /// The parameters that were meant, out of a query that may hold a ciphertext under this key.
-pub(super) fn opened(
+pub(in crate::simulator) fn opened(
     knobs: &Knobs,
     key: &str,
     pairs: &[(String, String)],

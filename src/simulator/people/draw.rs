@@ -5,7 +5,7 @@
 
 /// What is being drawn; each purpose has a sequence of its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Purpose {
+pub(in crate::simulator) enum Purpose {
     Tie = 1,
     Jitter,
     SharedPerson,
@@ -26,13 +26,13 @@ pub(super) enum Purpose {
 
 /// A reproducible sequence of numbers (splitmix64).
 #[derive(Debug, Clone)]
-pub(super) struct Draw {
+pub(in crate::simulator) struct Draw {
     state: u64,
 }
 
 impl Draw {
     /// The sequence of this record for this purpose.
-    pub(super) fn new(seed: u64, number: u32, purpose: Purpose) -> Self {
+    pub(in crate::simulator) fn new(seed: u64, number: u32, purpose: Purpose) -> Self {
         let record = (u64::from(number) << 8) | purpose as u64;
         Self { state: mix(seed ^ mix(record)) }
     }
@@ -44,40 +44,40 @@ impl Draw {
     }
 
     /// A number below `limit`; 0 when the limit is 0.
-    pub(super) fn below(&mut self, limit: u32) -> u32 {
+    pub(in crate::simulator) fn below(&mut self, limit: u32) -> u32 {
         let high = self.next() >> 32;
         u32::try_from((high * u64::from(limit)) >> 32).unwrap_or(0)
     }
 
     /// A number in `low..high`.
-    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
+    pub(in crate::simulator) fn between(&mut self, low: u32, high: u32) -> u32 {
         low + self.below(high.saturating_sub(low))
     }
 
     /// Whether something that happens to so many in a thousand happens.
-    pub(super) fn permille(&mut self, share: u32) -> bool {
+    pub(in crate::simulator) fn permille(&mut self, share: u32) -> bool {
         self.below(1000) < share
     }
 
     /// One of the texts; the empty text when there is none.
-    pub(super) fn pick<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+    pub(in crate::simulator) fn pick<'a>(&mut self, texts: &[&'a str]) -> &'a str {
         let index = self.below(u32::try_from(texts.len()).unwrap_or(0));
         usize::try_from(index).ok().and_then(|index| texts.get(index)).copied().unwrap_or("")
     }
 
     /// A text of lower-case letters and digits of this length.
-    pub(super) fn code(&mut self, length: u32) -> String {
+    pub(in crate::simulator) fn code(&mut self, length: u32) -> String {
         (0..length).map(|_| char::from_digit(self.below(36), 36).unwrap_or('0')).collect()
     }
 
     /// A text of decimal digits of this length.
-    pub(super) fn decimal_digits(&mut self, length: u32) -> String {
+    pub(in crate::simulator) fn decimal_digits(&mut self, length: u32) -> String {
         (0..length).map(|_| char::from_digit(self.below(10), 10).unwrap_or('0')).collect()
     }
 }
 
 /// Spreads every bit of the number over all of the result, one to one.
-pub(super) fn mix(number: u64) -> u64 {
+pub(in crate::simulator) fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)

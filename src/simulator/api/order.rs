@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::draw::mix;
-use super::knobs::Order;
-use super::overlay::Records;
+use crate::simulator::knobs::Order;
+use crate::simulator::people::draw::mix;
+use crate::simulator::people::overlay::Records;
 
 /// Where a walk begins: at this record's place, with it or after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

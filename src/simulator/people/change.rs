@@ -63,7 +63,7 @@ pub enum Change {
 
 impl Change {
     /// The only stream whose records this can happen to; `None` for any.
-    pub(super) fn stream(&self) -> Option<Stream> {
+    pub(in crate::simulator) fn stream(&self) -> Option<Stream> {
         match self {
             Self::Decide { .. }
             | Self::FlagAml
@@ -98,7 +98,7 @@ pub enum KycResult {
 }
 
 impl KycResult {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::simulator) fn as_str(self) -> &'static str {
         match self {
             Self::Incomplete => "incomplete",
             Self::Pending => "pending",

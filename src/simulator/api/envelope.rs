@@ -1,8 +1,8 @@
 //! The members beside the items of a list: the next-page key in every spelling, errors, unknown ones.
 
-use super::knobs::{Knobs, NextPageKey, TimeFormat};
-use super::writer::Writer;
 use crate::domain::Stream;
+use crate::simulator::knobs::{Knobs, NextPageKey, TimeFormat};
+use crate::simulator::render::writer::Writer;
 
 /// Writes the members beside the items; `next`: id and moment of the next-page key.
 pub(super) fn beside_items(

@@ -3,17 +3,17 @@
 use super::change::KycResult;
 use super::draw::{Draw, Purpose};
 use super::ids::Ids;
-use super::knobs::Knobs;
 use super::overlay::{Altered, Records};
 use super::person::Person;
 use super::population::Population;
 use crate::domain::Stream;
+use crate::simulator::knobs::Knobs;
 
 const MINUTE_MS: i64 = 60_000;
 
 /// Which way the person was verified (contract section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pipeline {
+pub(in crate::simulator) enum Pipeline {
     /// By a photographed identity document.
     Document,
     /// By what the person knows.
@@ -23,29 +23,29 @@ pub(super) enum Pipeline {
 /// One submission, as far as more than one part of the item needs it.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
-pub(super) struct Submission<'a> {
-    pub(super) seed: u64,
-    pub(super) number: u32,
-    pub(super) id: String,
-    pub(super) created_at_ms: i64,
-    pub(super) pipeline: Pipeline,
-    pub(super) result: KycResult,
-    pub(super) codes: Vec<&'a str>,
-    pub(super) attempts: u32,
+pub(in crate::simulator) struct Submission<'a> {
+    pub(in crate::simulator) seed: u64,
+    pub(in crate::simulator) number: u32,
+    pub(in crate::simulator) id: String,
+    pub(in crate::simulator) created_at_ms: i64,
+    pub(in crate::simulator) pipeline: Pipeline,
+    pub(in crate::simulator) result: KycResult,
+    pub(in crate::simulator) codes: Vec<&'a str>,
+    pub(in crate::simulator) attempts: u32,
     /// A person decided, not the machine.
-    pub(super) by_agent: bool,
-    pub(super) pending_at_ms: Option<i64>,
-    pub(super) kyc_result_at_ms: Option<i64>,
-    pub(super) updated_at_ms: Option<i64>,
-    pub(super) person: Person,
-    pub(super) person_number: u32,
-    pub(super) aml_flagged: bool,
-    pub(super) is_deleted: bool,
+    pub(in crate::simulator) by_agent: bool,
+    pub(in crate::simulator) pending_at_ms: Option<i64>,
+    pub(in crate::simulator) kyc_result_at_ms: Option<i64>,
+    pub(in crate::simulator) updated_at_ms: Option<i64>,
+    pub(in crate::simulator) person: Person,
+    pub(in crate::simulator) person_number: u32,
+    pub(in crate::simulator) aml_flagged: bool,
+    pub(in crate::simulator) is_deleted: bool,
     /// Lists show next to nothing of it (contract section 3.4).
-    pub(super) is_minimal_in_lists: bool,
+    pub(in crate::simulator) is_minimal_in_lists: bool,
     /// Which of the projections hid something.
-    pub(super) projection: Option<u32>,
-    pub(super) altered: Option<&'a Altered>,
+    pub(in crate::simulator) projection: Option<u32>,
+    pub(in crate::simulator) altered: Option<&'a Altered>,
 }
 
 /// Reject codes and their texts (contract section 11.2).
@@ -65,14 +65,14 @@ const REASONS: [(&str, &str); 12] = [
 ];
 
 /// The text of a reject code.
-pub(super) fn comment(code: &str) -> &'static str {
+pub(in crate::simulator) fn comment(code: &str) -> &'static str {
     let known = REASONS.iter().find(|(known, _)| *known == code);
     known.map_or("See the review guide", |(_, comment)| comment)
 }
 
 impl<'a> Submission<'a> {
     /// The submission of that number, which must exist.
-    pub(super) fn new(
+    pub(in crate::simulator) fn new(
         population: &Population,
         records: Records<'a>,
         knobs: &Knobs,
@@ -150,27 +150,44 @@ impl<'a> Submission<'a> {
     }
 
     /// The sequence of this submission for one purpose.
-    pub(super) fn draw(&self, purpose: Purpose) -> Draw {
+    pub(in crate::simulator) fn draw(&self, purpose: Purpose) -> Draw {
         Draw::new(self.seed, self.number, purpose)
     }
 
     /// The sequence of one attempt.
-    pub(super) fn draw_attempt(&self, attempt: u32) -> Draw {
+    pub(in crate::simulator) fn draw_attempt(&self, attempt: u32) -> Draw {
         Draw::new(self.seed.wrapping_add(u64::from(attempt)), self.number, Purpose::Attempt)
     }
 
     /// How often something moved that only the single call shows.
-    pub(super) fn detail_revision(&self) -> u32 {
+    pub(in crate::simulator) fn detail_revision(&self) -> u32 {
         self.altered.map_or(0, |altered| altered.detail_revision)
     }
 
     /// What a text was changed to.
-    pub(super) fn edit(&self, name: &str) -> Option<&'a str> {
+    pub(in crate::simulator) fn edit(&self, name: &str) -> Option<&'a str> {
         self.altered?.edits.get(name).map(String::as_str)
     }
 
+    /// The type of the document (contract section 11.5).
+    pub(in crate::simulator) fn id_type(&self) -> &'static str {
+        match (self.pipeline, self.person.is_korean) {
+            (Pipeline::Knowledge, _) => "government_id",
+            (Pipeline::Document, true) => match self.number % 3 {
+                0 => "government_id",
+                1 => "drivers_license",
+                _ => "passport",
+            },
+            (Pipeline::Document, false) => match self.number % 4 {
+                0 => "residence_permit",
+                1 => "drivers_license",
+                _ => "passport",
+            },
+        }
+    }
+
     /// The caller's name for the person; three in four have one.
-    pub(super) fn userid(&self) -> Option<String> {
+    pub(in crate::simulator) fn userid(&self) -> Option<String> {
         if let Some(edit) = self.edit("userid") {
             return Some(edit.to_owned());
         }
@@ -180,7 +197,7 @@ impl<'a> Submission<'a> {
     }
 
     /// The e-mail address.
-    pub(super) fn email(&self) -> String {
+    pub(in crate::simulator) fn email(&self) -> String {
         if let Some(edit) = self.edit("email") {
             return edit.to_owned();
         }
@@ -188,24 +205,24 @@ impl<'a> Submission<'a> {
     }
 
     /// The vendor's id for the person, of approved submissions only (Q9).
-    pub(super) fn applicant_id(&self) -> Option<String> {
+    pub(in crate::simulator) fn applicant_id(&self) -> Option<String> {
         let known = self.result == KycResult::Approved && !self.is_deleted;
         known.then(|| applicant_ids(self.seed).id(self.person_number))
     }
 }
 
 /// The ids behind `userid`.
-pub(super) fn user_ids(seed: u64) -> Ids {
+pub(in crate::simulator) fn user_ids(seed: u64) -> Ids {
     Ids::new(seed, 11)
 }
 
 /// The ids behind `email`.
-pub(super) fn email_ids(seed: u64) -> Ids {
+pub(in crate::simulator) fn email_ids(seed: u64) -> Ids {
     Ids::new(seed, 12)
 }
 
 /// The ids behind `applicant_id`.
-pub(super) fn applicant_ids(seed: u64) -> Ids {
+pub(in crate::simulator) fn applicant_ids(seed: u64) -> Ids {
     Ids::new(seed, 13)
 }
 

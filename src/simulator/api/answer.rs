@@ -2,24 +2,24 @@
 
 use axum::http::StatusCode;
 
-use super::knobs::{ErrorShape, Knobs};
-use super::writer::Writer;
+use crate::simulator::knobs::{ErrorShape, Knobs};
+use crate::simulator::render::writer::Writer;
 
 /// An answer before it becomes HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+pub(in crate::simulator) struct Answer {
+    pub(in crate::simulator) status: StatusCode,
+    pub(in crate::simulator) body: Vec<u8>,
 }
 
 impl Answer {
     /// 200 with this body.
-    pub(super) fn ok(body: Vec<u8>) -> Self {
+    pub(in crate::simulator) fn ok(body: Vec<u8>) -> Self {
         Self { status: StatusCode::OK, body }
     }
 
     /// An error of the gateway in front of the application.
-    pub(super) fn gateway(status: StatusCode, message: &str) -> Self {
+    pub(in crate::simulator) fn gateway(status: StatusCode, message: &str) -> Self {
         Self { status, body: object(&[("message", message)]) }
     }
 
@@ -42,7 +42,7 @@ impl Answer {
     }
 
     /// What a face authentication call with a key of no add-on project brings.
-    pub(super) fn no_faceauth_project(call: u64) -> Self {
+    pub(in crate::simulator) fn no_faceauth_project(call: u64) -> Self {
         let trace = format!("0199cb93-bdf1-77ef-8cd4-{call:012x}");
         let message = "faceAuth_project not found";
         let members =
@@ -51,12 +51,12 @@ impl Answer {
     }
 
     /// A wrong or missing key.
-    pub(super) fn forbidden() -> Self {
+    pub(in crate::simulator) fn forbidden() -> Self {
         Self::gateway(StatusCode::FORBIDDEN, "Forbidden")
     }
 
     /// What the gateway says of itself with this status.
-    pub(super) fn gateway_fault(status: StatusCode) -> Self {
+    pub(in crate::simulator) fn gateway_fault(status: StatusCode) -> Self {
         let message = match status {
             StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
             StatusCode::TOO_MANY_REQUESTS => "Too Many Requests",

@@ -3,8 +3,8 @@
 //! The simulator must never be what a measurement measures, so items are written byte by byte into the body they are
 //! sent in, without a tree in between. Commas come from the byte before: after `{`, `[` and `:` there is none.
 
-use super::bodies;
-use super::knobs::TimeFormat;
+use super::buffers;
+use crate::simulator::knobs::TimeFormat;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -22,24 +22,24 @@ pub(super) struct Address {
 
 /// A growing JSON text.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(in crate::simulator) struct Writer {
     out: Vec<u8>,
     addresses: Vec<Address>,
 }
 
 impl Writer {
     /// An empty text with room for `capacity` bytes.
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { out: bodies::take(capacity), addresses: Vec::new() }
+    pub(in crate::simulator) fn with_capacity(capacity: usize) -> Self {
+        Self { out: buffers::take(capacity), addresses: Vec::new() }
     }
 
     /// The text written so far.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(in crate::simulator) fn into_bytes(self) -> Vec<u8> {
         self.out
     }
 
     /// Starts a member; its value must follow. The key is written as it is.
-    pub(super) fn key(&mut self, key: &str) -> &mut Self {
+    pub(in crate::simulator) fn key(&mut self, key: &str) -> &mut Self {
         self.quote();
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
@@ -47,12 +47,12 @@ impl Writer {
     }
 
     /// Writes a member with a text.
-    pub(super) fn pair(&mut self, key: &str, text: &str) {
+    pub(in crate::simulator) fn pair(&mut self, key: &str, text: &str) {
         self.key(key).text(text);
     }
 
     /// Writes an object; `inner` writes its members.
-    pub(super) fn object(&mut self, inner: impl FnOnce(&mut Self)) {
+    pub(in crate::simulator) fn object(&mut self, inner: impl FnOnce(&mut Self)) {
         self.separate();
         self.out.push(b'{');
         inner(self);
@@ -60,7 +60,7 @@ impl Writer {
     }
 
     /// Writes an array; `inner` writes its elements.
-    pub(super) fn array(&mut self, inner: impl FnOnce(&mut Self)) {
+    pub(in crate::simulator) fn array(&mut self, inner: impl FnOnce(&mut Self)) {
         self.separate();
         self.out.push(b'[');
         inner(self);
@@ -140,7 +140,7 @@ impl Writer {
     }
 
     /// Writes `true` or `false`.
-    pub(super) fn bool(&mut self, value: bool) {
+    pub(in crate::simulator) fn bool(&mut self, value: bool) {
         self.verbatim(if value { b"true" } else { b"false" });
     }
 
@@ -150,7 +150,7 @@ impl Writer {
     }
 
     /// Writes a whole number.
-    pub(super) fn number(&mut self, value: impl Into<u64>) {
+    pub(in crate::simulator) fn number(&mut self, value: impl Into<u64>) {
         self.separate();
         self.digits(value.into());
     }
@@ -176,7 +176,7 @@ impl Writer {
     }
 
     /// Writes a date-time, given in milliseconds since 1970, as a text.
-    pub(super) fn time(&mut self, format: TimeFormat, at_ms: i64) {
+    pub(in crate::simulator) fn time(&mut self, format: TimeFormat, at_ms: i64) {
         self.quote();
         self.bare_day(at_ms.div_euclid(DAY_MS));
         let ms = u64::try_from(at_ms.rem_euclid(DAY_MS)).unwrap_or(0);

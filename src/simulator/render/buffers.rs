@@ -22,7 +22,7 @@ pub(super) fn take(capacity: usize) -> Vec<u8> {
 }
 
 /// The body, whose memory is free once it is sent.
-pub(super) fn lend(body: Vec<u8>) -> Bytes {
+pub(in crate::simulator) fn lend(body: Vec<u8>) -> Bytes {
     if body.capacity() < BYTES_MIN { Bytes::from(body) } else { Bytes::from_owner(Lent(body)) }
 }
 

@@ -4,12 +4,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::render_submission::Signer;
+use super::signed::Signer;
 use super::writer::{Address, Writer};
 
 /// Items that nobody changed, whole.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(in crate::simulator) struct Cache {
     /// By number.
     items: Box<[OnceLock<Item>]>,
     bytes_left: AtomicUsize,
@@ -23,9 +23,9 @@ struct Item {
     addresses: Box<[Address]>,
 }
 
-impl Kept {
+impl Cache {
     /// None of so many items yet, of which so many bytes may be kept.
-    pub(super) fn new(count: u32, bytes_max: usize) -> Self {
+    pub(in crate::simulator) fn new(count: u32, bytes_max: usize) -> Self {
         let count = if bytes_max == 0 { 0 } else { usize::try_from(count).unwrap_or(0) };
         Self {
             items: (0..count).map(|_| OnceLock::new()).collect(),
@@ -34,7 +34,7 @@ impl Kept {
     }
 
     /// Writes an item as it is kept, or with `write`, and keeps it.
-    pub(super) fn write(
+    pub(in crate::simulator) fn write(
         &self,
         w: &mut Writer,
         (number, id): (u32, impl FnOnce() -> String),
@@ -65,11 +65,11 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::super::change::Change;
-    use super::super::knobs::{Knobs, TimeFormat};
-    use super::super::population::Population;
-    use super::super::project::LiveProject;
     use crate::domain::{Day, Stream};
+    use crate::simulator::api::project::LiveProject;
+    use crate::simulator::knobs::{Knobs, TimeFormat};
+    use crate::simulator::people::change::Change;
+    use crate::simulator::people::population::Population;
 
     #[test]
     fn what_is_kept_is_what_would_be_written() {

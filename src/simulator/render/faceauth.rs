@@ -1,11 +1,11 @@
 //! Writes a face authentication (contract section 6.4); lists and single calls show the same.
 
-use super::draw::{Draw, Purpose};
-use super::knobs::{Knobs, TimeFormat};
-use super::overlay::Records;
-use super::population::{BEFORE, Population};
 use super::writer::Writer;
 use crate::domain::Stream;
+use crate::simulator::knobs::{Knobs, TimeFormat};
+use crate::simulator::people::draw::{Draw, Purpose};
+use crate::simulator::people::overlay::Records;
+use crate::simulator::people::population::{BEFORE, Population};
 
 const HOUR_MS: i64 = 3_600_000;
 /// How many sets of thresholds there are.
@@ -20,7 +20,7 @@ enum Left {
 }
 
 /// Writes one record, which must exist.
-pub(super) fn faceauth(
+pub(in crate::simulator) fn faceauth(
     w: &mut Writer,
     population: &Population,
     records: Records<'_>,

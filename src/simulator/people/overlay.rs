@@ -7,7 +7,7 @@ use super::population::{ADDED, BEFORE, Timeline};
 
 /// The changes of one project.
 #[derive(Debug, Default)]
-pub(super) struct Overlay {
+pub(in crate::simulator) struct Overlay {
     /// Added records by number less [`ADDED`].
     added: Vec<(i64, Option<KycResult>)>,
     added_by_time: BTreeSet<(i64, u32)>,
@@ -19,32 +19,32 @@ pub(super) struct Overlay {
 /// What became of one record, as far as it is not what was generated.
 #[derive(Debug, Default, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
-pub(super) struct Altered {
+pub(in crate::simulator) struct Altered {
     /// State, codes, when.
     pub(super) decided: Option<(KycResult, Vec<String>, i64)>,
     /// Whether AML monitoring flags it.
     pub(super) aml_flagged: Option<bool>,
-    pub(super) edits: BTreeMap<String, String>,
+    pub(in crate::simulator) edits: BTreeMap<String, String>,
     /// Text, when.
-    pub(super) memo: Option<(String, i64)>,
+    pub(in crate::simulator) memo: Option<(String, i64)>,
     /// How often something moved that only the single call shows.
     pub(super) detail_revision: u32,
     pub(super) updated_at_ms: Option<i64>,
     /// Since when it is deleted.
-    pub(super) deleted_at_ms: Option<i64>,
+    pub(in crate::simulator) deleted_at_ms: Option<i64>,
     /// Whether a deleted face authentication lost policy, result and codes.
-    pub(super) result_lost: bool,
-    pub(super) vanished: bool,
+    pub(in crate::simulator) result_lost: bool,
+    pub(in crate::simulator) vanished: bool,
     /// Whether the creation date is left out.
-    pub(super) date_hidden: bool,
+    pub(in crate::simulator) date_hidden: bool,
     /// Whether lists with dates leave it out.
     pub(super) unlisted: bool,
     /// Served in place of the item, byte for byte.
-    pub(super) raw: Option<Vec<u8>>,
+    pub(in crate::simulator) raw: Option<Vec<u8>>,
 }
 
 impl Altered {
-    pub(super) fn apply(&mut self, change: Change, now_ms: i64) {
+    pub(in crate::simulator) fn apply(&mut self, change: Change, now_ms: i64) {
         match change {
             Change::Decide { result, codes } => {
                 self.decided = Some((result, codes, now_ms));
@@ -75,7 +75,7 @@ impl Altered {
 
 impl Overlay {
     /// Adds a record and tells its number.
-    pub(super) fn add(&mut self, addition: &Addition, now_ms: i64) -> u32 {
+    pub(in crate::simulator) fn add(&mut self, addition: &Addition, now_ms: i64) -> u32 {
         let at_ms = addition.created_at_ms.unwrap_or(now_ms);
         let number = ADDED + u32::try_from(self.added.len()).unwrap_or(0);
         self.added.push((at_ms, addition.result));
@@ -83,19 +83,19 @@ impl Overlay {
         number
     }
 
-    pub(super) fn altered(&self, number: u32) -> Option<&Altered> {
+    pub(in crate::simulator) fn altered(&self, number: u32) -> Option<&Altered> {
         if self.altered.is_empty() { None } else { self.altered.get(&number) }
     }
 
     /// The record, to be changed at that moment.
-    pub(super) fn alter_at(&mut self, number: u32, now_ms: i64) -> &mut Altered {
+    pub(in crate::simulator) fn alter_at(&mut self, number: u32, now_ms: i64) -> &mut Altered {
         let altered = self.altered.entry(number).or_default();
         self.earlier.entry(number).or_default().push((now_ms, altered.clone()));
         altered
     }
 
     /// The records whose texts were edited.
-    pub(super) fn edited(&self) -> impl Iterator<Item = u32> {
+    pub(in crate::simulator) fn edited(&self) -> impl Iterator<Item = u32> {
         self.altered
             .iter()
             .filter(|(_, altered)| !altered.edits.is_empty())
@@ -103,7 +103,7 @@ impl Overlay {
     }
 
     /// The numbers of the added records.
-    pub(super) fn added_numbers(&self) -> impl Iterator<Item = u32> + use<> {
+    pub(in crate::simulator) fn added_numbers(&self) -> impl Iterator<Item = u32> + use<> {
         ADDED..ADDED + u32::try_from(self.added.len()).unwrap_or(0)
     }
 
@@ -114,16 +114,16 @@ impl Overlay {
 
 /// The records of one project as they are now: generated, added and changed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Records<'a> {
-    pub(super) timeline: Timeline,
-    pub(super) overlay: &'a Overlay,
+pub(in crate::simulator) struct Records<'a> {
+    pub(in crate::simulator) timeline: Timeline,
+    pub(in crate::simulator) overlay: &'a Overlay,
     /// The moment as of which records are written; `None`: now.
-    pub(super) as_of_ms: Option<i64>,
+    pub(in crate::simulator) as_of_ms: Option<i64>,
 }
 
 impl<'a> Records<'a> {
     /// What became of a record, as it is written.
-    pub(super) fn altered(&self, number: u32) -> Option<&'a Altered> {
+    pub(in crate::simulator) fn altered(&self, number: u32) -> Option<&'a Altered> {
         let ended_later = |as_of_ms: i64| {
             let earlier = self.overlay.earlier.get(&number)?.iter();
             earlier.filter(|(ended_ms, _)| *ended_ms > as_of_ms).map(|(_, state)| state).next()
@@ -132,7 +132,7 @@ impl<'a> Records<'a> {
     }
 
     /// When the record was made; `None` when there never was one of that number.
-    pub(super) fn created_at_ms(&self, number: u32) -> Option<i64> {
+    pub(in crate::simulator) fn created_at_ms(&self, number: u32) -> Option<i64> {
         if number >= ADDED {
             self.overlay.added_record(number).map(|(at_ms, _)| *at_ms)
         } else {
@@ -141,7 +141,7 @@ impl<'a> Records<'a> {
     }
 
     /// Whether the vendor still shows the record.
-    pub(super) fn is_shown(&self, number: u32) -> bool {
+    pub(in crate::simulator) fn is_shown(&self, number: u32) -> bool {
         let exists = if number >= ADDED {
             self.overlay.added_record(number).is_some()
         } else {
@@ -151,7 +151,7 @@ impl<'a> Records<'a> {
     }
 
     /// Whether lists with dates know the record.
-    pub(super) fn is_listed(&self, number: u32) -> bool {
+    pub(in crate::simulator) fn is_listed(&self, number: u32) -> bool {
         !self.overlay.altered(number).is_some_and(|altered| altered.unlisted)
     }
 
@@ -161,22 +161,22 @@ impl<'a> Records<'a> {
     }
 
     /// The first moment at or after this one at which an added record was made.
-    pub(super) fn added_at_or_after(&self, at_ms: i64) -> Option<i64> {
+    pub(in crate::simulator) fn added_at_or_after(&self, at_ms: i64) -> Option<i64> {
         self.overlay.added_by_time.range((at_ms, 0)..).next().map(|(at_ms, _)| *at_ms)
     }
 
     /// The last moment before this one at which an added record was made.
-    pub(super) fn added_before(&self, at_ms: i64) -> Option<i64> {
+    pub(in crate::simulator) fn added_before(&self, at_ms: i64) -> Option<i64> {
         self.overlay.added_by_time.range(..(at_ms, 0)).next_back().map(|(at_ms, _)| *at_ms)
     }
 
     /// The records added with this moment as theirs.
-    pub(super) fn added_at(&self, at_ms: i64) -> impl Iterator<Item = u32> {
+    pub(in crate::simulator) fn added_at(&self, at_ms: i64) -> impl Iterator<Item = u32> {
         self.overlay.added_by_time.range((at_ms, 0)..=(at_ms, u32::MAX)).map(|(_, number)| *number)
     }
 }
 
 /// The record a cursor names, and whether the walk goes on with it or after it.
-pub(super) fn place(number: u32) -> (u32, bool) {
+pub(in crate::simulator) fn place(number: u32) -> (u32, bool) {
     (number & !BEFORE, number & BEFORE != 0)
 }

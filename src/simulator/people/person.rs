@@ -4,22 +4,22 @@ use super::draw::{Draw, Purpose};
 
 /// The person a submission shows. Every value is invented.
 #[derive(Debug)]
-pub(super) struct Person {
-    pub(super) is_korean: bool,
-    pub(super) first_name: &'static str,
-    pub(super) last_name: &'static str,
-    pub(super) full_name: String,
-    pub(super) gender: &'static str,
-    pub(super) nationality: &'static str,
+pub(in crate::simulator) struct Person {
+    pub(in crate::simulator) is_korean: bool,
+    pub(in crate::simulator) first_name: &'static str,
+    pub(in crate::simulator) last_name: &'static str,
+    pub(in crate::simulator) full_name: String,
+    pub(in crate::simulator) gender: &'static str,
+    pub(in crate::simulator) nationality: &'static str,
     /// Days since 1970; may be negative.
-    pub(super) birth_day: i64,
-    pub(super) phone_number: String,
-    pub(super) city: &'static str,
-    pub(super) state: &'static str,
-    pub(super) street: String,
-    pub(super) zipcode: String,
-    pub(super) document_number: String,
-    pub(super) identity_number: String,
+    pub(in crate::simulator) birth_day: i64,
+    pub(in crate::simulator) phone_number: String,
+    pub(in crate::simulator) city: &'static str,
+    pub(in crate::simulator) state: &'static str,
+    pub(in crate::simulator) street: String,
+    pub(in crate::simulator) zipcode: String,
+    pub(in crate::simulator) document_number: String,
+    pub(in crate::simulator) identity_number: String,
 }
 
 const KOREAN_LAST: [&str; 16] = [
@@ -124,7 +124,7 @@ impl Person {
     }
 
     /// `minor`, `early-teen`, `teen` or `adult`, by the age on a day since 1970.
-    pub(super) fn age_group(&self, day: i64) -> &'static str {
+    pub(in crate::simulator) fn age_group(&self, day: i64) -> &'static str {
         match (day - self.birth_day).div_euclid(365) {
             ..12 => "minor",
             12..15 => "early-teen",

@@ -1,0 +1,13 @@
+//! Items as bytes.
+
+pub(super) mod buffers;
+pub(super) mod cache;
+pub(super) mod faceauth;
+pub(super) mod style;
+pub(super) mod submission;
+pub(super) mod writer;
+
+mod checks;
+mod data;
+mod kyc;
+mod signed;

@@ -1,0 +1,44 @@
+//! How an item is written: which part of it, for which call.
+
+use super::{cache::Cache, writer::Writer};
+use crate::simulator::knobs::{HiddenFields, Knobs};
+
+/// Which part of an item is asked for (`request_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::simulator) enum Part {
+    All,
+    Kyc,
+    Aml,
+    Data,
+    Others,
+}
+
+/// How to write an item.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::simulator) struct Style<'a> {
+    pub(in crate::simulator) knobs: &'a Knobs,
+    pub(in crate::simulator) part: Part,
+    /// Everything the single call shows; else what lists show.
+    pub(in crate::simulator) full: bool,
+    /// Signs addresses of images; another one for every call.
+    pub(in crate::simulator) call: u64,
+    /// Items that were written in this style before.
+    pub(in crate::simulator) cache: Option<&'a Cache>,
+}
+
+impl Style<'_> {
+    /// Writes a member that a projection may hide.
+    pub(super) fn hidable(
+        self,
+        w: &mut Writer,
+        key: &str,
+        hidden: bool,
+        value: impl FnOnce(&mut Writer),
+    ) {
+        if !hidden {
+            value(w.key(key));
+        } else if self.knobs.hidden_fields == HiddenFields::Null {
+            w.key(key).null();
+        }
+    }
+}

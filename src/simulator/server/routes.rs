@@ -1,0 +1,22 @@
+//! The router: every address the simulator knows.
+
+use axum::{
+    middleware,
+    routing::{get, post, put},
+};
+
+use super::{control, vendor::vendor};
+use crate::simulator::world::World;
+
+/// Control calls, and everything else as the vendor.
+pub(in crate::simulator) fn router(world: World) -> axum::Router {
+    axum::Router::new()
+        .route("/sim/status", get(control::status))
+        .route("/sim/knobs", put(control::knobs))
+        .route("/sim/keys", put(control::keys))
+        .route("/sim/faults", put(control::faults))
+        .route("/sim/change", post(control::change))
+        .route_layer(middleware::from_fn(control::guard))
+        .fallback(vendor)
+        .with_state(world)
+}
