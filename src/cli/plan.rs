@@ -109,7 +109,7 @@ impl Planned {
         let outlook = Outlook::of(world, project).await?;
         let tasks = match backfill {
             None => outlook.tasks(),
-            Some(window) => project.backfill_tasks(world, window, &[]),
+            Some(window) => project.backfill_tasks(world.settings.planner.window_days, window, &[]),
         };
         let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
         let now = Duration::ZERO;

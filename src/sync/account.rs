@@ -4,22 +4,22 @@
 //! records known longest. One that is found proves the account; where none of them is, the project
 //! is refused. Face authentications also name the vendor's own project, in answers that wrap them.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 use tracing::{info, warn};
 
 use super::{
     Project, World,
+    binding::{Account, KeyStanding, NotBound, OtherAccount},
+    conclude::conclude_failure,
     outcome::{Failure, ProjectOutcome},
     patience::Patience,
     probe::ProbeError,
-    run::conclude_failure,
-    writing::insist,
 };
 use crate::{
     client::{Answer, Client, ClientError, Gate, Remedy},
-    domain::{KeyId, Lane, ProjectName, ReadNumber},
+    domain::{KeyId, Lane},
     normalize,
     warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
 };
@@ -29,78 +29,6 @@ const RECORDS_ASKED: i64 = 3;
 
 /// No vendor gives such an id. The answer may still name the vendor project.
 const NO_ID: &str = "argos-sync-check";
-
-/// What this process knows of the account that a project is bound to.
-#[derive(Debug, Default)]
-pub(super) struct Account {
-    is_bound: bool,
-    vendor_project: Option<String>,
-}
-
-/// Another account answers than the one that the project is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OtherAccount {
-    /// None of the known records was found.
-    #[error(
-        "the API key opens another account: none of the {asked} known records asked for was found"
-    )]
-    Records {
-        /// Records asked for.
-        asked: usize,
-    },
-    /// The answer names another vendor project.
-    #[error("the API key opens another face authentication project than before")]
-    VendorProject,
-}
-
-impl OtherAccount {
-    /// What the operator should do next.
-    pub fn advice(self, project: &ProjectName) -> String {
-        format!(
-            "check `api_key` and `base_url` of [project.{project}]; give another account a section of \
-             its own; if this account is the right one, run `argos-sync project rebind {project}`"
-        )
-    }
-}
-
-/// Why nothing may be written with a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotBound {
-    /// It opens another account.
-    #[error(transparent)]
-    Other(OtherAccount),
-    /// Another process has bound another key and stored no record yet that could verify this one.
-    #[error(
-        "another process has just bound another API key, and no record is known yet to compare with"
-    )]
-    OtherFirst,
-}
-
-impl NotBound {
-    /// The sentence for the operator.
-    pub(super) fn in_words(self, project: &ProjectName) -> String {
-        match self {
-            Self::Other(other) => format!("{other}; {}", other.advice(project)),
-            Self::OtherFirst => format!(
-                "{self}; check that all configurations of [project.{project}] have keys of one \
-                 account, and start again"
-            ),
-        }
-    }
-}
-
-/// What a key opens, compared with what its project is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyStanding {
-    /// The key was verified earlier.
-    Verified,
-    /// It opens the bound account; as of that read number.
-    Proven(KeyProof, ReadNumber),
-    /// No record is known that could verify it.
-    First,
-    /// It opens another account.
-    Other(OtherAccount),
-}
 
 /// Verifies a project's key, so that no page is stored before.
 ///
@@ -112,14 +40,16 @@ pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failu
     let mut failures = 0;
     loop {
         let asking = async {
-            let binding = insist(world, async || world.warehouse.binding(project.name()).await);
+            let binding = world.db.run(async || world.warehouse.binding(project.name()).await);
             let binding = binding.await?;
             let records = async || {
-                insist(world, async || {
-                    world.warehouse.longest_known(&project.scope, RECORDS_ASKED).await
-                })
-                .await
-                .map_err(Failure::from)
+                world
+                    .db
+                    .run(async || {
+                        world.warehouse.longest_known(&project.scope, RECORDS_ASKED).await
+                    })
+                    .await
+                    .map_err(Failure::from)
             };
             let standing = standing(project, client, &binding, records).await?;
             Ok((binding, standing))
@@ -170,7 +100,7 @@ async fn settle(
         KeyStanding::Proven(proof, read) => {
             let key = key_id(project, &binding);
             let binding = async || world.warehouse.bind_key(name, &key, proof, read).await;
-            insist(world, binding).await?;
+            world.db.run(binding).await?;
             info!(project = %name, "the API key was verified: it opens the bound account");
             true
         }
@@ -195,7 +125,7 @@ pub(super) async fn admit(
     let Some(named) = vendor_project else { return Ok(()) };
     if project.account().vendor_project.is_none() {
         let binding = async || world.warehouse.bind_vendor_project(project.name(), named).await;
-        let bound = insist(world, binding).await?;
+        let bound = world.db.run(binding).await?;
         project.account().vendor_project = Some(bound);
     }
     same_vendor_project(project, vendor_project)
@@ -221,8 +151,8 @@ async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
     let mut tries = 0;
     loop {
         let binding = async || world.warehouse.binding(project.name()).await;
-        let key = key_id(project, &insist(world, binding).await?);
-        let first = insist(world, async || {
+        let key = key_id(project, &world.db.run(binding).await?);
+        let first = world.db.run(async || {
             world.warehouse.bind_first_key(&project.scope, &key, &world.holder).await
         });
         match first.await? {
@@ -264,7 +194,7 @@ pub async fn verify_key(
         admit(world, project, None).await
     };
     let verified = verifying.await;
-    project.give_calls_back(world).await;
+    project.give_calls_back(&world.db).await;
     match verified {
         Ok(()) => Ok(None),
         Err(failure) => conclude_failure(world, project, failure).await.map(Some),
@@ -358,15 +288,10 @@ fn key_id(project: &Project, binding: &Binding) -> KeyId {
     project.client(Lane::Detail).key_id(binding.secret.expose_secret())
 }
 
-impl Project {
-    fn account(&self) -> MutexGuard<'_, Account> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ReadNumber;
 
     #[test]
     fn the_vendor_project_decides_where_answers_name_it_and_a_record_elsewhere() {

@@ -8,7 +8,6 @@ use super::{
     outcome::{Ended, Failure, ProjectOutcome},
     run::run_projects,
     windows::read_windows,
-    writing::insist,
 };
 use crate::{
     domain::{ProjectName, Stream, Window},
@@ -48,7 +47,7 @@ impl Backfill {
         // windows of all projects done.
         if ended.worst() != ProjectOutcome::Interrupted {
             for backfill_id in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                insist(world, async || world.warehouse.end_backfill(backfill_id).await).await?;
+                world.db.run(async || world.warehouse.end_backfill(backfill_id).await).await?;
             }
         }
         Ok((run, ended))
@@ -64,8 +63,10 @@ impl Backfill {
         let (name, stream) = (project.name(), project.stream());
         let opening =
             async || world.warehouse.open_backfill(name, stream, self.window, self.restart).await;
-        let backfill = insist(world, opening).await?;
-        let tasks = project.backfill_tasks(world, self.window, &backfill.done).into();
+        let backfill = world.db.run(opening).await?;
+        let tasks = project
+            .backfill_tasks(world.settings.planner.window_days, self.window, &backfill.done)
+            .into();
         let walked =
             read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
         let read = walked.end(project);

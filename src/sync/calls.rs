@@ -14,7 +14,7 @@ use futures_util::{
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::{Project, World, account, outcome::Failure, writing::insist};
+use super::{Project, World, account, outcome::Failure};
 use crate::{
     client::{Answer, ClientError, Remedy},
     domain::Lane,
@@ -202,7 +202,7 @@ impl<'a> Calls<'a> {
                     let claim = async || {
                         world.warehouse.claim_details(scope, &world.holder, rank_max, count).await
                     };
-                    insist(world, claim).await
+                    world.db.run(claim).await
                 })
             }
             Wanted::These(ids) => {
@@ -213,7 +213,7 @@ impl<'a> Calls<'a> {
                     }
                     let claim =
                         async || world.warehouse.claim_details_of(scope, &world.holder, &ids).await;
-                    insist(world, claim).await
+                    world.db.run(claim).await
                 })
             }
         };

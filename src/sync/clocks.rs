@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use super::{Project, World, writing::insist};
+use super::{Project, World};
 use crate::{
     domain::{Clocks, Lane},
     warehouse::WarehouseError,
@@ -21,10 +21,10 @@ pub fn host_time() -> DateTime<Utc> {
 /// Reads all clocks, without reporting anything.
 pub(super) async fn read(world: &World, project: &Project) -> Result<Clocks, WarehouseError> {
     let client = project.client(Lane::Audit);
-    insist(world, async || {
-        world.warehouse.clocks(project.name(), host_time, client.vendor_time()).await
-    })
-    .await
+    world
+        .db
+        .run(async || world.warehouse.clocks(project.name(), host_time, client.vendor_time()).await)
+        .await
 }
 
 /// Logs the clocks that disagree with PostgreSQL's, and stores the vendor's difference for `status` and for the next run.
@@ -36,5 +36,5 @@ pub(super) async fn report(
     for skew in clocks.skews() {
         warn!(project = %project.name(), "{skew}; correct the clock that is wrong");
     }
-    insist(world, async || world.warehouse.note_vendor_clock(project.name(), clocks).await).await
+    world.db.run(async || world.warehouse.note_vendor_clock(project.name(), clocks).await).await
 }

@@ -14,7 +14,8 @@ use tokio::{sync::Notify, time::Instant};
 use tracing::{error, info};
 
 use super::{
-    Project, World, clocks::host_time, due::run_due_until, outcome::ProjectOutcome, pause, upkeep,
+    Project, World, clocks::host_time, due::run_due_until, outcome::ProjectOutcome, stop::pause,
+    upkeep,
 };
 use crate::{domain::Bells, warehouse};
 
@@ -40,7 +41,7 @@ const REREAD_EVERY: Duration = Duration::from_secs(5);
 /// Also ends after a secret was refused, once `has_new_secret` returns true: the caller then starts
 /// it again with the new secret.
 pub async fn run_daemon(world: &World, has_new_secret: &(dyn Fn() -> bool + Sync)) {
-    let world = World { is_daemon: true, ..world.clone() };
+    let world = world.of_daemon();
     let bells: Vec<_> = world.projects.iter().map(|_| Bell::default()).collect();
     let is_refused = AtomicBool::new(false);
     let loops = world.projects.iter().zip(&bells).map(|(project, bell)| {

@@ -8,7 +8,6 @@ use super::{
     Project, World, account,
     calls::{Calls, Wanted},
     outcome::Failure,
-    writing::{adopt_server, insist},
 };
 use crate::{
     client::Answer,
@@ -68,7 +67,7 @@ async fn give_back(world: &World, project: &Project, run: RunId, claimed: Vec<Du
     let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
     let giving =
         async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await;
-    if let Err(error) = insist(world, giving).await {
+    if let Err(error) = world.db.run(giving).await {
         warn!(project = %project.name(), %error, "single calls were not given back and are claimed for some minutes");
     }
 }
@@ -82,10 +81,12 @@ async fn store(
 ) -> Result<(), Failure> {
     account::admit(world, project, None).await?;
     let has_control = has_control(world, project, answers).await?;
-    let stored = insist(world, async || {
-        world.warehouse.commit_details(&project.scope, run, answers, has_control).await
-    })
-    .await;
+    let stored = world
+        .db
+        .run(async || {
+            world.warehouse.commit_details(&project.scope, run, answers, has_control).await
+        })
+        .await;
     let tally = match stored {
         Err(WarehouseError::ServerChanged) => return ask_again(world, project, run, answers).await,
         stored => stored?,
@@ -108,13 +109,13 @@ async fn ask_again(
     answers: &[(DueDetail, DetailAnswer)],
 ) -> Result<(), Failure> {
     warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "single calls are made again");
-    adopt_server(world).await?;
+    world.adopt_server().await?;
     let not_made: Vec<_> =
         answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();
-    insist(world, async || {
-        world.warehouse.commit_details(&project.scope, run, &not_made, false).await
-    })
-    .await?;
+    world
+        .db
+        .run(async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await)
+        .await?;
     Ok(())
 }
 
@@ -149,7 +150,7 @@ async fn has_control(
         return Ok(true);
     }
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
-    for id in insist(world, asking).await? {
+    for id in world.db.run(asking).await? {
         match project.client(Lane::Detail).detail(&id).await {
             Ok(Answer { item: Some(item), read, .. }) if mark_in(stream, &item).is_none() => {
                 if is_control(world, project, &[(&id, read)]).await? {
@@ -173,5 +174,5 @@ async fn is_control(
     found: &[(&str, ReadNumber)],
 ) -> Result<bool, Failure> {
     let confirming = async || world.warehouse.confirm_account(&project.scope, found).await;
-    Ok(insist(world, confirming).await?)
+    Ok(world.db.run(confirming).await?)
 }

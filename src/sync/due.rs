@@ -13,7 +13,6 @@ use super::{
     run::run_projects,
     sparse,
     windows::read_windows,
-    writing::insist,
 };
 use crate::{
     domain::{Clocks, Lane, Ledger, Reading},
@@ -58,7 +57,7 @@ impl Outlook {
         let settings = planner::Settings { page_size, ..world.settings.planner };
         let (name, stream) = (project.name(), project.stream());
         let reading = async || world.warehouse.ledger(name, stream, settings.recent).await;
-        let ledger = insist(world, reading).await?;
+        let ledger = world.db.run(reading).await?;
         let clocks = clocks::read(world, project).await?;
         Ok(Self { settings, ledger, clocks })
     }
@@ -124,13 +123,13 @@ async fn advance_cycle(world: &World, project: &Project) -> Result<(), Warehouse
     if project.scope.detail == DetailMode::Never {
         return Ok(());
     }
-    let cycle = insist(world, async || world.warehouse.cycle(&project.scope).await).await?;
+    let cycle = world.db.run(async || world.warehouse.cycle(&project.scope).await).await?;
     let length = world.settings.planner.detail_cycle;
     let due = planner::cycle_due(cycle.records, cycle.done, cycle.now - cycle.started_at, length);
     let mut left = due;
     while left > 0 {
         let advancing = async || world.warehouse.advance_cycle(&project.scope, left, length).await;
-        let (count, is_through) = insist(world, advancing).await?;
+        let (count, is_through) = world.db.run(advancing).await?;
         if is_through || world.stop.is_cancelled() {
             break;
         }

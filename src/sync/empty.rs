@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::{Project, World, outcome::Failure, writing::insist};
+use super::{Project, World, outcome::Failure};
 use crate::{domain::Lane, warehouse::Claim};
 
 /// Records that are asked for on either side of the comparison.
@@ -17,7 +17,7 @@ pub(super) async fn is_doubted(
 ) -> Result<bool, Failure> {
     let scope = project.scope();
     let expecting = async || world.warehouse.expected_records(scope, claim, SAMPLE).await;
-    let expected = insist(world, expecting).await?;
+    let expected = world.db.run(expecting).await?;
     if expected.is_empty() {
         return Ok(false);
     }
@@ -29,7 +29,7 @@ pub(super) async fn is_doubted(
         return Ok(true);
     }
     let looking = async || world.warehouse.records_elsewhere(scope, claim, SAMPLE).await;
-    let controls = insist(world, looking).await?;
+    let controls = world.db.run(looking).await?;
     let has_control = find_any(project, &controls).await?;
     if !has_control {
         warn!(

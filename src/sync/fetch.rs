@@ -8,7 +8,6 @@ use super::{
     Project, World, account,
     outcome::{Failure, ProjectOutcome},
     run::run_projects,
-    writing::{adopt_server, insist},
 };
 use crate::{
     client::Find,
@@ -73,7 +72,7 @@ async fn store(
     };
     let found = match ask_and_store(world, project, run, &ids).await {
         Err(Failure::Warehouse(WarehouseError::ServerChanged)) => {
-            adopt_server(world).await?;
+            world.adopt_server().await?;
             ask_and_store(world, project, run, &ids).await?
         }
         other => other?,
@@ -114,7 +113,9 @@ async fn commit(
     run: RunId,
     observations: &[Observation],
 ) -> Result<(), WarehouseError> {
-    insist(world, async || world.warehouse.commit_fetched(&project.scope, run, observations).await)
+    world
+        .db
+        .run(async || world.warehouse.commit_fetched(&project.scope, run, observations).await)
         .await?;
     Ok(())
 }

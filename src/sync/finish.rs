@@ -10,10 +10,9 @@ use super::{
     detail,
     outcome::{Failure, ProjectOutcome},
     patience::Patience,
-    pause,
+    stop::pause,
     wait::{Woken, a_moment, wait_for},
     windows::worse,
-    writing::insist,
 };
 use crate::{
     client::{ClientError, Remedy},
@@ -66,7 +65,7 @@ pub(super) async fn finish(
     let patience = Patience::of(world);
     // Calls that are to be made later on purpose are not waited for.
     let look = async || world.warehouse.details_left(&project.scope, days, patience.time).await;
-    let mut left = insist(world, look).await?;
+    let mut left = world.db.run(look).await?;
     world.progress.add_details_due(left.count());
     let (mut rounds, mut unchanged) = (0, 0);
     while left.count() > 0 {
@@ -81,7 +80,7 @@ pub(super) async fn finish(
             }
             Err(failure) => return Err(failure),
         };
-        let before = std::mem::replace(&mut left, insist(world, look).await?);
+        let before = std::mem::replace(&mut left, world.db.run(look).await?);
         if left.count() < before.count() {
             patience.renew();
             (rounds, unchanged) = (0, -1);
@@ -117,7 +116,7 @@ async fn wait_for_others(
     // All answers of this process are stored: what it still holds it was never told of.
     if left.held_by.iter().any(|held| held.holder == world.holder) {
         let freeing = async || world.warehouse.free_details(&project.scope, &world.holder).await;
-        insist(world, freeing).await?;
+        world.db.run(freeing).await?;
         return Ok(true);
     }
     if world.is_daemon {

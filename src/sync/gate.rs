@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{pause, permits::Permits};
+use super::{permits::Permits, stop::pause};
 use crate::{
     client::{Gate, GateClosed},
     domain::{CallRate, Lane, ProjectName, ReadNumber, Spending},

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 
 use super::{
     Fact, Outlook, Project, World, account, in_flight::PageBytes, outcome::Failure,
-    probe::AML_LISTS_ARE_COMPLETE, writing::insist,
+    probe::AML_LISTS_ARE_COMPLETE,
 };
 use crate::{
     client::{Item, Remedy},
@@ -37,28 +37,27 @@ pub(super) async fn follow(
     let Some(hints) = HintSchedule::beside(schedule, &outlook.settings, &outlook.ledger) else {
         return Ok(());
     };
-    let findings = insist(world, async || world.warehouse.findings(project.name()).await).await?;
+    let findings = world.db.run(async || world.warehouse.findings(project.name()).await).await?;
     if !has_aml_lists(&findings) {
         return Ok(());
     }
     while !world.stop.is_cancelled() {
         let reading = async || world.warehouse.hint_place(&project.scope).await;
-        let (place, now) = insist(world, reading).await?;
+        let (place, now) = world.db.run(reading).await?;
         let Some(due) = hints.due(&place, now) else { break };
         let before = due.before.unwrap_or(Day::MAX);
-        let days =
-            insist(world, async || world.warehouse.sparse_days(&project.scope, before).await);
+        let days = world.db.run(async || world.warehouse.sparse_days(&project.scope, before).await);
         let Some(window) = hints.window(&days.await?) else {
             let through = HintPlace { before: None, ..due };
-            insist(world, async || {
-                world.warehouse.move_hints(&project.scope, &place, &through).await
-            })
-            .await?;
+            world
+                .db
+                .run(async || world.warehouse.move_hints(&project.scope, &place, &through).await)
+                .await?;
             break;
         };
         let claimed = hints.reading(&due, window, now);
         let claiming = async || world.warehouse.move_hints(&project.scope, &place, &claimed).await;
-        if !insist(world, claiming).await? {
+        if !world.db.run(claiming).await? {
             break;
         }
         let calls = match read(world, project, window).await {
@@ -74,7 +73,7 @@ pub(super) async fn follow(
         };
         let behind = hints.behind(&claimed, window, calls, now);
         let moving = async || world.warehouse.move_hints(&project.scope, &claimed, &behind).await;
-        insist(world, moving).await?;
+        world.db.run(moving).await?;
     }
     Ok(())
 }
@@ -99,7 +98,7 @@ async fn read(world: &World, project: &Project, window: Window) -> Result<u64, F
         account::admit(world, project, page.vendor_project.as_deref()).await?;
         let hints: Vec<Hint> = page.items.iter().filter_map(|item| hint(project, item)).collect();
         let taking = async || world.warehouse.take_hints(&project.scope, &hints).await;
-        let due = insist(world, taking).await?;
+        let due = world.db.run(taking).await?;
         debug!(project = %project.name(), %window, due, "AML data compared");
     }
 }

@@ -1,6 +1,6 @@
 //! How work ended: for a window, for a project, for a run.
 
-use super::account::NotBound;
+use super::binding::NotBound;
 use crate::{
     client::ClientError,
     warehouse::{Outcome, Proof, WarehouseError},

@@ -9,7 +9,6 @@ use super::{
     Project, World, account, empty,
     in_flight::{PageBytes, Reserved},
     outcome::Failure,
-    writing::insist,
 };
 use crate::{
     client::{ClientError, Page, Resume, SMALL_BYTES_MAX},
@@ -43,7 +42,7 @@ pub(super) async fn walk(
     }
     // What a walk missed is known only to one that nothing interrupted (I7).
     let compares =
-        resume.is_none() && insist(world, async || world.warehouse.can_miss(claim).await).await?;
+        resume.is_none() && world.db.run(async || world.warehouse.can_miss(claim).await).await?;
     let mut seen = compares.then(Seen::default);
     let client = project.client(pass.lane);
     let mut pages = match claim.reading {
@@ -179,20 +178,22 @@ async fn store(
 ) -> Result<PageStored, WarehouseError> {
     let warehouse = &world.warehouse;
     let mut is_retry = false;
-    let stored = insist(world, async || {
-        if std::mem::replace(&mut is_retry, true)
-            && let Some(stored) = warehouse.page_is_stored(claim, pass, page).await?
-        {
-            return Ok(stored);
-        }
-        warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await
-    })
-    .await;
+    let stored = world
+        .db
+        .run(async || {
+            if std::mem::replace(&mut is_retry, true)
+                && let Some(stored) = warehouse.page_is_stored(claim, pass, page).await?
+            {
+                return Ok(stored);
+            }
+            warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await
+        })
+        .await;
     match stored {
         // A commit whose answer was lost may have come to its end only after it was asked for.
         Err(WarehouseError::CheckpointMoved { page: number }) => {
             let asking = async || warehouse.page_is_stored(claim, pass, page).await;
-            let stored = insist(world, asking).await?;
+            let stored = world.db.run(asking).await?;
             stored.ok_or(WarehouseError::CheckpointMoved { page: number })
         }
         other => other,

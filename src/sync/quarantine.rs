@@ -1,6 +1,6 @@
 //! Stores quarantined items again, so many a transaction that memory stays bounded.
 
-use super::{Project, World, writing::insist};
+use super::{Project, World};
 use crate::{
     domain::Digest,
     warehouse::{QuarantinedItem, Retried, WarehouseError},
@@ -24,7 +24,7 @@ pub async fn retry_quarantined(
             break;
         }
         let storing = async || world.warehouse.retry_quarantined(&project.scope, &batch).await;
-        retried += insist(world, storing).await?;
+        retried += world.db.run(storing).await?;
     }
     Ok(retried)
 }

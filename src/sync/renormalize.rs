@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::{Project, World, pause, writing::insist};
+use super::{Project, World, stop::pause};
 use crate::warehouse::{Renormalized, WarehouseError};
 
 /// Chunks after one round of the daemon.
@@ -54,7 +54,7 @@ pub(super) async fn renormalize_some(
 }
 
 async fn has_older(world: &World, project: &Project) -> Result<bool, WarehouseError> {
-    insist(world, async || world.warehouse.has_older_records(&project.scope).await).await
+    world.db.run(async || world.warehouse.has_older_records(&project.scope).await).await
 }
 
 /// Goes through the older records in the order of their ids.
@@ -71,7 +71,7 @@ async fn walk(
             break;
         }
         let refilling = async || world.warehouse.renormalize(&project.scope, &behind).await;
-        let Some((chunk, last)) = insist(world, refilling).await? else { break };
+        let Some((chunk, last)) = world.db.run(refilling).await? else { break };
         done += chunk;
         behind = last;
     }

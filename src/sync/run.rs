@@ -3,21 +3,16 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     Project, World, account,
-    account::NotBound,
+    conclude::conclude,
     heartbeat::with_heartbeat,
-    holder,
     outcome::{Ended, Failure, ProjectOutcome},
-    probe,
-    writing::{adopt_server, insist},
+    probe, process_id,
 };
-use crate::{
-    client::Remedy,
-    warehouse::{self, ProjectEnd, RunId, SetBack, Warehouse, WarehouseError},
-};
+use crate::warehouse::{ProjectEnd, RunId, SetBack, Warehouse, WarehouseError};
 
 /// A run renews its row so often: a fifth of its lease.
 const HEARTBEAT: Duration = Duration::from_mins(1);
@@ -31,19 +26,19 @@ pub(super) async fn run_projects<'p>(
 ) -> Result<(RunId, Ended), WarehouseError> {
     prepare_database(world).await?;
     let run =
-        insist(world, async || world.warehouse.begin_run(command, &world.holder).await).await?;
-    insist(world, async || free_gone_holders(&world.warehouse).await).await?;
+        world.db.run(async || world.warehouse.begin_run(command, &world.holder).await).await?;
+    world.db.run(async || free_gone_holders(&world.warehouse).await).await?;
     let work = &work;
     let running = projects.map(|project| async move {
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
-        let result = match insist(world, registering).await {
+        let result = match world.db.run(registering).await {
             Ok(()) => match prepare(world, project).await {
                 Ok(()) => verified(world, project, work(project, run).await).await,
                 Err(failure) => Err(failure),
             },
             Err(error) => Err(error.into()),
         };
-        project.give_calls_back(world).await;
+        project.give_calls_back(&world.db).await;
         let (outcome, why) = conclude(world, project, result).await?;
         Ok((project.name().clone(), outcome, why))
     });
@@ -61,14 +56,14 @@ pub(super) async fn run_projects<'p>(
             trouble: why.as_deref(),
         })
         .collect();
-    insist(world, async || world.warehouse.end_run(run, outcome, &ends).await).await?;
+    world.db.run(async || world.warehouse.end_run(run, outcome, &ends).await).await?;
     Ok((run, ended))
 }
 
 /// Repairs what a clock that was set back, or a sequence that was rebuilt, would spoil.
 async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
-    report_set_back(insist(world, async || world.warehouse.note_clock().await).await?);
-    adopt_server(world).await
+    report_set_back(world.db.run(async || world.warehouse.note_clock().await).await?);
+    world.adopt_server().await
 }
 
 /// Refuses the end of a run whose key stored nothing and turns out to open another account than the one that another process
@@ -111,74 +106,10 @@ fn report_set_back(set_back: Option<SetBack>) {
 
 /// Frees claims of processes of this machine that are gone, and ends their runs.
 pub async fn free_gone_holders(warehouse: &Warehouse) -> Result<(), WarehouseError> {
-    for gone in warehouse.holders().await?.into_iter().filter(|holder| holder::is_gone(holder)) {
+    for gone in warehouse.holders().await?.into_iter().filter(|holder| process_id::is_gone(holder))
+    {
         info!("freeing the claims of a process that is gone");
         warehouse.free(&gone).await?;
     }
     Ok(())
-}
-
-/// Turns a failure into an outcome with a sentence for the operator.
-async fn conclude(
-    world: &World,
-    project: &Project,
-    result: Result<(ProjectOutcome, Option<String>), Failure>,
-) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
-    match result {
-        Ok(end) => {
-            insist(world, async || world.warehouse.unblock(project.name()).await).await?;
-            insist(world, async || world.warehouse.note_account(&project.scope).await).await?;
-            Ok(end)
-        }
-        Err(failure) => conclude_failure(world, project, failure).await,
-    }
-}
-
-/// Does so for a failure.
-pub(super) async fn conclude_failure(
-    world: &World,
-    project: &Project,
-    failure: Failure,
-) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
-    match failure {
-        Failure::Interrupted | Failure::Warehouse(WarehouseError::NoTime) => {
-            Ok((ProjectOutcome::Interrupted, None))
-        }
-        Failure::Warehouse(fault) if fault.remedy() != warehouse::Remedy::CallPerson => {
-            warn!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
-            Ok((ProjectOutcome::Partial, Some(format!("{fault}; {}", fault.advice()))))
-        }
-        Failure::Warehouse(fault) => {
-            error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project failed");
-            let outcome = if fault.is_of_setup() {
-                ProjectOutcome::Misconfigured
-            } else {
-                ProjectOutcome::Failed
-            };
-            Ok((outcome, Some(format!("{fault}; {}", fault.advice()))))
-        }
-        Failure::NotBound(fault) => {
-            let why = fault.in_words(project.name());
-            error!(project = %project.name(), error = why, "the project stopped");
-            match fault {
-                NotBound::Other(_) => {
-                    insist(world, async || world.warehouse.block(project.name(), &why).await)
-                        .await?;
-                    Ok((ProjectOutcome::Blocked, Some(why)))
-                }
-                NotBound::OtherFirst => Ok((ProjectOutcome::Partial, Some(why))),
-            }
-        }
-        Failure::Client(fault) => {
-            let why = format!("{fault}; {}", fault.advice());
-            error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
-            if fault.remedy() == Remedy::BlockProject {
-                let reason = fault.to_string();
-                let blocking = async || world.warehouse.block(project.name(), &reason).await;
-                insist(world, blocking).await?;
-                return Ok((ProjectOutcome::Blocked, Some(why)));
-            }
-            Ok((ProjectOutcome::Partial, Some(why)))
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Has records read by single calls whose list items leave something out.
 
-use super::{Outlook, Project, World, writing::insist};
+use super::{Outlook, Project, World};
 use crate::{
     domain::Stream,
     planner::DetailSchedule,
@@ -21,14 +21,14 @@ pub(super) async fn schedule(
     if project.stream() != Stream::Submission || project.scope.detail != DetailMode::Changed {
         return Ok(None);
     }
-    let drawn = insist(world, async || world.warehouse.sparse_drawn(&project.scope).await).await?;
+    let drawn = world.db.run(async || world.warehouse.sparse_drawn(&project.scope).await).await?;
     let schedule =
-        DetailSchedule::new(&outlook.settings, &outlook.ledger, &project.budget, drawn.records);
+        DetailSchedule::new(&outlook.settings, &outlook.ledger, project.budget(), drawn.records);
     let next = |record: &_, now| schedule.next(record, now);
     for _ in 0..DATINGS {
         let too_late = schedule.too_late();
         let dating = async || world.warehouse.date_sparse(&project.scope, too_late, &next).await;
-        if !insist(world, dating).await? || world.stop.is_cancelled() {
+        if !world.db.run(dating).await? || world.stop.is_cancelled() {
             break;
         }
     }
@@ -39,7 +39,7 @@ pub(super) async fn schedule(
         let draw = Draw { count_max: left, ahead: schedule.ahead(), given_out };
         let drawing =
             async || world.warehouse.draw_sparse(&project.scope, draw, &next, &until).await;
-        let count = insist(world, drawing).await?;
+        let count = world.db.run(drawing).await?;
         if count == 0 {
             break;
         }

@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::{Project, World, renormalize::renormalize_some, verify::verify_some, writing::insist};
+use super::{Project, World, renormalize::renormalize_some, verify::verify_some};
 use crate::warehouse::WarehouseError;
 
 /// Does some of what there is to do, and yields once it is asked to.
@@ -21,7 +21,7 @@ async fn some(
     if world.stop.is_cancelled() || yields() {
         return Ok(());
     }
-    insist(world, async || world.warehouse.forget_what_ended_long_ago().await).await?;
+    world.db.run(async || world.warehouse.forget_what_ended_long_ago().await).await?;
     renormalize_some(world, project, yields).await?;
     verify_some(world, project, yields).await
 }

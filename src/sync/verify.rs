@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::{Project, World, writing::insist};
+use super::{Project, World};
 use crate::{
     domain::{Day, Window},
     warehouse::{self, Chunk, RawStorage, Verified, WarehouseError},
@@ -50,7 +50,7 @@ impl Verify {
         }
         let is_repaired = self.repairs && self.days.is_none() && done.differing > 0;
         if is_repaired && !world.stop.is_cancelled() {
-            insist(world, async || world.warehouse.forget_samples(&project.scope).await).await?;
+            world.db.run(async || world.warehouse.forget_samples(&project.scope).await).await?;
         }
         Ok(done)
     }
@@ -67,11 +67,11 @@ impl Verify {
         let mut behind = String::new();
         while !world.stop.is_cancelled() {
             let comparing = async || warehouse.verify_next(scope, day, &behind).await;
-            let Some(chunk) = insist(world, comparing).await? else { break };
+            let Some(chunk) = world.db.run(comparing).await? else { break };
             *done += chunk.verified;
             if self.repairs && !chunk.found.is_empty() {
                 let repairing = async || warehouse.repair(scope, &chunk.found).await;
-                *done += insist(world, repairing).await?;
+                *done += world.db.run(repairing).await?;
             }
             let Some(last) = chunk.ids.into_iter().next_back() else { break };
             behind = last;
@@ -94,7 +94,7 @@ impl Verify {
                     let asks = self.repairs;
                     world.warehouse.rows_without_record(scope, &table, &behind, asks).await
                 };
-                let Some((ids, last)) = insist(world, step).await? else { break };
+                let Some((ids, last)) = world.db.run(step).await? else { break };
                 if !ids.is_empty() {
                     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
                     *done.without_record.entry(table.clone()).or_default() += count;
@@ -119,15 +119,15 @@ pub(super) async fn verify_some(
     let end = Instant::now() + SAMPLE_TIME;
     let is_over = || world.stop.is_cancelled() || yields() || Instant::now() >= end;
     let knowing = async || warehouse.known_differences(scope, KNOWN).await;
-    let known = insist(world, knowing).await?;
+    let known = world.db.run(knowing).await?;
     let drawing = async || warehouse.draw_records(scope, SAMPLE).await;
-    let drawn = insist(world, drawing).await?;
+    let drawn = world.db.run(drawing).await?;
     for (ids, is_sample) in [(drawn, true), (known, false)] {
         let mut left = ids.as_slice();
         while !left.is_empty() && !is_over() {
             let comparing = async || warehouse.verify_ids(scope, left).await;
-            let chunk = insist(world, comparing).await?;
-            insist(world, async || warehouse.note_compared(scope, &chunk, is_sample).await).await?;
+            let chunk = world.db.run(comparing).await?;
+            world.db.run(async || warehouse.note_compared(scope, &chunk, is_sample).await).await?;
             if is_sample {
                 tell(project, &chunk);
             }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::{World, holder, pause, writing::insist};
+use super::{World, process_id, stop::pause};
 use crate::{
     domain::ProjectName,
     warehouse::{Awaited, Lease, WarehouseError},
@@ -47,7 +47,7 @@ pub(super) async fn wait_for(
     let other_work_at = other_work_in.map(|time| began + time);
     let mut watch = Watch::new(began);
     let woken = loop {
-        let leases = insist(world, async || world.warehouse.leases(awaited).await).await?;
+        let leases = world.db.run(async || world.warehouse.leases(awaited).await).await?;
         if leases.is_empty() || free_one_that_is_gone(world, &leases).await? {
             break Woken::Ready;
         }
@@ -101,11 +101,11 @@ impl Watch {
 
 /// Frees what a process of this machine holds that was killed; returns whether there was one.
 async fn free_one_that_is_gone(world: &World, leases: &[Lease]) -> Result<bool, WarehouseError> {
-    let Some(gone) = leases.iter().find(|lease| holder::is_gone(&lease.holder)) else {
+    let Some(gone) = leases.iter().find(|lease| process_id::is_gone(&lease.holder)) else {
         return Ok(false);
     };
     info!("freeing the claims of a process that is gone");
-    insist(world, async || world.warehouse.free(&gone.holder).await).await?;
+    world.db.run(async || world.warehouse.free(&gone.holder).await).await?;
     Ok(true)
 }
 

@@ -8,7 +8,6 @@ use super::{
     pass,
     patience::Patience,
     wait::{Woken, wait_for},
-    writing::{adopt_server, insist},
 };
 use crate::{
     client::{ClientError, Remedy},
@@ -43,7 +42,7 @@ pub(super) async fn read(
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
     let claim = loop {
-        let claim = insist(world, async || {
+        let claim = world.db.run(async || {
             world.warehouse.claim(project.name(), project.stream(), reading, &world.holder).await
         });
         match claim.await? {
@@ -68,7 +67,7 @@ pub(super) async fn read(
     let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
     // A claim that cannot be given back ends by itself.
     let releasing = async || world.warehouse.release(&claim).await;
-    if let Err(error) = insist(world, releasing).await {
+    if let Err(error) = world.db.run(releasing).await {
         warn!(%error, project = %project.name(), window = %reading, "the claim was not released and ends by itself");
     }
     end
@@ -85,12 +84,12 @@ async fn read_claimed(
 ) -> Result<WindowEnd, Failure> {
     // Another process may have been asked for the same and been faster.
     let asking = async || world.warehouse.was_read_during(claim, run).await;
-    if insist(world, asking).await? {
+    if world.db.run(asking).await? {
         info!(project = %project.name(), window = %claim.reading, "another process has read these days meanwhile");
         return Ok(WindowEnd::ReadElsewhere);
     }
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
-    let mut pass = insist(world, open).await?;
+    let mut pass = world.db.run(open).await?;
     let mut holding = Holding::UntilReady;
     loop {
         let stood_at = pass.checkpoint.clone();
@@ -108,7 +107,7 @@ async fn read_claimed(
             }
             Err(Failure::Warehouse(error)) if error.remedy() == warehouse::Remedy::ReadAgain => {
                 info!(project = %project.name(), window = %claim.reading, "{error}");
-                adopt_server(world).await?;
+                world.adopt_server().await?;
                 // Once is enough: what is asked for twice is held.
                 holding = Holding::UntilWritten;
                 continue;
@@ -180,7 +179,7 @@ async fn note(
         world.warehouse.note_failure(claim, &mut noted, &text).await?;
         Ok(noted)
     };
-    *pass = insist(world, noting).await?;
+    *pass = world.db.run(noting).await?;
     Ok(())
 }
 
@@ -190,7 +189,7 @@ async fn restart(world: &World, claim: &Claim, pass: &mut Pass) -> Result<(), Wa
         world.warehouse.restart_pass(claim, &mut again).await?;
         Ok(again)
     };
-    *pass = insist(world, restarting).await?;
+    *pass = world.db.run(restarting).await?;
     Ok(())
 }
 
@@ -200,7 +199,7 @@ async fn give_up(
     pass: &Pass,
     why: GivenUp,
 ) -> Result<(), WarehouseError> {
-    insist(world, async || world.warehouse.give_up_pass(claim, pass, why).await).await
+    world.db.run(async || world.warehouse.give_up_pass(claim, pass, why).await).await
 }
 
 /// How a window ends that waited long enough, or for a program that has to end.

@@ -10,7 +10,6 @@ use super::{
     outcome::{Failure, ProjectOutcome},
     patience::Patience,
     window::{self, WindowEnd},
-    writing::insist,
 };
 use crate::{
     domain::Reading,
@@ -75,7 +74,7 @@ pub(super) async fn read_windows(
             None if failure.is_some() || !walks.waits_for_proof() => break,
             None => {
                 let asking = async || world.warehouse.is_filter_proven(project.name()).await;
-                if !insist(world, asking).await? {
+                if !world.db.run(asking).await? {
                     break;
                 }
                 walks.is_proven = true;

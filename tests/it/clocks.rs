@@ -147,7 +147,9 @@ async fn the_vendors_own_date_is_enough_and_its_difference_is_reported() {
 async fn calls_that_were_spread_by_a_clock_that_was_ahead_delay_nothing() {
     let world = World::new(10, 5).await;
     world.backfill().await;
-    world.execute("update argos_sync.rate set free_at = argos_sync.clock() + interval '1 day'").await;
+    world
+        .execute("update argos_sync.rate set free_at = argos_sync.clock() + interval '1 day'")
+        .await;
     // The first call would wait for the limit of a check.
     let check = world.run(&["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");

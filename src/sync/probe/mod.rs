@@ -18,7 +18,7 @@ use self::{
     filter::{Dated, Filter, Walked, telling_windows},
     finding::{News, UNKNOWN, page_limit},
 };
-use super::{Project, World, outcome::Failure, writing::insist};
+use super::{Project, World, outcome::Failure};
 use crate::{
     client::{Client, ClientError, DateStyle, Gate, Item, Page, Remedy, TextForm},
     domain::{Glance, Lane, Stream, Window},
@@ -71,7 +71,7 @@ impl ProbeError {
 /// The calls are those of the budget. Needs a schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
     let found = ask_in_time(project, project.client(Lane::Audit)).await;
-    project.give_calls_back(world).await;
+    project.give_calls_back(&world.db).await;
     let mut findings = found?;
     let held = world.warehouse.findings(project.name()).await?;
     let mut learned = Vec::new();
@@ -110,14 +110,14 @@ pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding
 pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failure> {
     let client = project.client(Lane::Audit);
     if !client.marks_end()
-        && insist(world, async || world.warehouse.end_is_marked(project.name()).await).await?
+        && world.db.run(async || world.warehouse.end_is_marked(project.name()).await).await?
     {
         client.expect_end_mark();
     }
     if client.date_style().is_some() {
         return Ok(());
     }
-    let held = insist(world, async || world.warehouse.findings(project.name()).await).await?;
+    let held = world.db.run(async || world.warehouse.findings(project.name()).await).await?;
     let styles = [DateStyle::Dashed, DateStyle::Compact];
     let found = held.get(Fact::DateStyle.as_str());
     if let Some(style) = styles.into_iter().find(|style| found.is_some_and(|it| it == word(*style)))

@@ -1,0 +1,79 @@
+//! What a project is bound to (I12), and why a key is refused.
+
+use crate::{
+    domain::{ProjectName, ReadNumber},
+    warehouse::KeyProof,
+};
+
+/// What this process knows of the account that a project is bound to.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// Whether a key was verified, or a first one bound.
+    pub(super) is_bound: bool,
+    pub(super) vendor_project: Option<String>,
+}
+
+/// Another account answers than the one that the project is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OtherAccount {
+    /// None of the known records was found.
+    #[error(
+        "the API key opens another account: none of the {asked} known records asked for was found"
+    )]
+    Records {
+        /// Records asked for.
+        asked: usize,
+    },
+    /// The answer names another vendor project.
+    #[error("the API key opens another face authentication project than before")]
+    VendorProject,
+}
+
+impl OtherAccount {
+    /// What the operator should do next.
+    pub fn advice(self, project: &ProjectName) -> String {
+        format!(
+            "check `api_key` and `base_url` of [project.{project}]; give another account a section of \
+             its own; if this account is the right one, run `argos-sync project rebind {project}`"
+        )
+    }
+}
+
+/// Why nothing may be written with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotBound {
+    /// It opens another account.
+    #[error(transparent)]
+    Other(OtherAccount),
+    /// Another process has bound another key and stored no record yet that could verify this one.
+    #[error(
+        "another process has just bound another API key, and no record is known yet to compare with"
+    )]
+    OtherFirst,
+}
+
+impl NotBound {
+    /// The sentence for the operator.
+    pub(super) fn in_words(self, project: &ProjectName) -> String {
+        match self {
+            Self::Other(other) => format!("{other}; {}", other.advice(project)),
+            Self::OtherFirst => format!(
+                "{self}; check that all configurations of [project.{project}] have keys of one \
+                 account, and start again"
+            ),
+        }
+    }
+}
+
+/// What a key opens, compared with what its project is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// The key was verified earlier.
+    Verified,
+    /// It opens the bound account; as of that read number.
+    Proven(KeyProof, ReadNumber),
+    /// No record is known that could verify it.
+    First,
+    /// It opens another account.
+    Other(OtherAccount),
+}

@@ -1,0 +1,108 @@
+//! Retries transactions while PostgreSQL is away, so that received items are not lost (I11).
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::warehouse::{Remedy, Unreachable, WarehouseError};
+
+/// Time for PostgreSQL to take received items once the program has to end; over all transactions.
+/// With everything else, the program ends within ten seconds.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
+/// Time that a transaction gets after that: an earlier one may have been stuck, and not PostgreSQL.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(300);
+/// Time limit of an attempt. A transaction takes a fraction of it; a server that vanished without
+/// closing its connections would be waited for forever.
+const ATTEMPT_TIME: Duration = Duration::from_mins(3);
+const DELAY_MIN: Duration = Duration::from_millis(100);
+const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// How long transactions are retried. Clones share the state of the outage.
+#[derive(Debug, Clone)]
+pub(super) struct DbRetry {
+    stop: CancellationToken,
+    /// Time from the beginning of an outage; `None`: without end.
+    patience: Option<Duration>,
+    /// When PostgreSQL stopped answering.
+    away_since: Arc<Mutex<Option<Instant>>>,
+    /// Set once the program has to end.
+    shutdown_deadline: Arc<OnceLock<Instant>>,
+}
+
+impl DbRetry {
+    /// Retries for this time from the beginning of an outage.
+    pub(super) fn new(stop: CancellationToken, patience: Duration) -> Self {
+        Self {
+            stop,
+            patience: Some(patience),
+            away_since: Arc::default(),
+            shutdown_deadline: Arc::default(),
+        }
+    }
+
+    /// Retries without end: a daemon does not give up.
+    pub(super) fn without_end(&self) -> Self {
+        Self { patience: None, ..self.clone() }
+    }
+
+    /// Runs a transaction until it succeeds, fails for good, or the time for retries is over.
+    ///
+    /// The time counts from the beginning of the outage, over all transactions of this process.
+    /// Returns [`WarehouseError::NoTime`] when the program has to end and PostgreSQL did not take the
+    /// transaction in time.
+    pub(super) async fn run<T>(
+        &self,
+        mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
+    ) -> Result<T, WarehouseError> {
+        let trying = async {
+            let mut delay = DELAY_MIN;
+            loop {
+                let error = match tokio::time::timeout(ATTEMPT_TIME, transaction()).await {
+                    Ok(Ok(value)) => {
+                        self.note_answer();
+                        return Ok(value);
+                    }
+                    Ok(Err(error)) => error,
+                    Err(_elapsed) => WarehouseError::Connection {
+                        doing: "waiting for PostgreSQL",
+                        cause: Unreachable::Silent,
+                    },
+                };
+                if error.remedy() != Remedy::Retry || !self.has_time() {
+                    return Err(error);
+                }
+                let advice = error.advice();
+                warn!(%error, advice, delay_ms = delay.as_millis(), "write failed, retrying");
+                tokio::time::sleep(delay).await;
+                delay =
+                    (delay * 2).min(if self.stop.is_cancelled() { DELAY_MIN } else { DELAY_MAX });
+            }
+        };
+        tokio::select! {
+            result = trying => result,
+            () = self.shutdown() => Err(WarehouseError::NoTime),
+        }
+    }
+
+    /// Returns once the program has to end and the time for PostgreSQL is over.
+    async fn shutdown(&self) {
+        self.stop.cancelled().await;
+        let deadline = *self.shutdown_deadline.get_or_init(|| Instant::now() + SHUTDOWN_GRACE);
+        tokio::time::sleep_until(deadline.max(Instant::now() + MIN_ATTEMPT_TIME)).await;
+    }
+
+    fn note_answer(&self) {
+        *self.away_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn has_time(&self) -> bool {
+        let mut away_since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *away_since.get_or_insert_with(Instant::now);
+        self.patience.is_none_or(|patience| since.elapsed() < patience)
+    }
+}

@@ -1,0 +1,142 @@
+//! A project at work.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    answer_room::AnswerSizes, binding::Account, db_retry::DbRetry, gate::LaneGate,
+    in_flight::ItemBytes, settings::ProjectSettings,
+};
+use crate::{
+    client::{Client, SettingsError},
+    domain::{ByLane, Kind, Lane, ProjectName, Reading, Stream, Window},
+    json::Paths,
+    normalize::{self, Context, catalogue},
+    planner::{self, Task},
+    warehouse::{Scope, Warehouse},
+};
+
+/// A project at work: its API, and how its items are stored.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// What kind of project it is.
+    pub kind: Kind,
+    lanes: ByLane<(Client, Arc<LaneGate>)>,
+    pub(super) scope: Arc<Scope>,
+    /// Windows read at a time.
+    pub(super) workers: usize,
+    /// The calls of a day, and how the lanes share them.
+    budget: planner::Budget,
+    pub(super) item_bytes: Arc<ItemBytes>,
+    pub(super) answer_sizes: Arc<AnswerSizes>,
+    /// The vendor account that it is bound to.
+    account: Arc<Mutex<Account>>,
+}
+
+impl Project {
+    /// Prepares a project; nothing is asked or written yet.
+    pub fn new(
+        settings: ProjectSettings,
+        warehouse: &Warehouse,
+        stop: &CancellationToken,
+    ) -> Result<Self, SettingsError> {
+        let stream = settings.kind.stream();
+        let gate = |lane| {
+            let (rate, budget) = (settings.rate, settings.budget);
+            let (warehouse, stop) = (warehouse.clone(), stop.clone());
+            Arc::new(LaneGate::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
+        };
+        let volatile = catalogue::volatile_paths(stream).iter().copied();
+        let volatile =
+            Paths::new(volatile.chain(settings.volatile_paths.iter().map(String::as_str)));
+        let look = {
+            let volatile = volatile.clone();
+            move |text: &str| normalize::glance_first(stream, &volatile, text)
+        };
+        let client_settings = settings.client.clone();
+        let client = Client::new(client_settings, stream, gate(Lane::Detail), Arc::new(look))?;
+        let lanes = ByLane::of(|lane| {
+            let gate = gate(lane);
+            (client.through(Arc::clone(&gate) as _), gate)
+        });
+        let parent = match &settings.kind {
+            Kind::IdCheck => None,
+            Kind::FaceAuth { parent } => Some(parent.clone()),
+        };
+        let scope = Scope {
+            project: settings.name,
+            stream,
+            context: Context { pseudonym_key: settings.pseudonym_key, parent },
+            volatile,
+            raw: settings.raw,
+            detail: settings.detail,
+            deletion: settings.deletion,
+            since: settings.since,
+        };
+        Ok(Self {
+            kind: settings.kind,
+            lanes,
+            scope: Arc::new(scope),
+            workers: settings.workers,
+            budget: settings.budget,
+            item_bytes: Arc::default(),
+            answer_sizes: Arc::default(),
+            account: Arc::default(),
+        })
+    }
+
+    /// The project's name.
+    pub fn name(&self) -> &ProjectName {
+        &self.scope.project
+    }
+
+    /// The project's stream.
+    pub fn stream(&self) -> Stream {
+        self.scope.stream
+    }
+
+    /// How its items are stored.
+    pub fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// Items asked for with one list call, at most.
+    pub(super) fn page_size(&self) -> u32 {
+        self.client(Lane::Audit).page_size()
+    }
+
+    /// The project's API, for calls out of that lane's budget.
+    pub fn client(&self, lane: Lane) -> &Client {
+        &self.lanes[lane].0
+    }
+
+    /// The calls of a day, and how the lanes share them.
+    pub fn budget(&self) -> &planner::Budget {
+        &self.budget
+    }
+
+    /// The walks by which a backfill reads these days, but for those that are done.
+    ///
+    /// `window_days`: the most days of a window.
+    pub fn backfill_tasks(&self, window_days: u32, whole: Window, done: &[Window]) -> Vec<Task> {
+        let days_max = planner::backfill_days(whole, self.workers, window_days);
+        let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
+        planner::missing(whole, done, days_max).into_iter().map(task).collect()
+    }
+
+    /// Gives back the calls that no lane will make; what is left counts as made.
+    pub(super) async fn give_calls_back(&self, db: &DbRetry) {
+        for (lane, (_, gate)) in self.lanes.iter() {
+            if let Err(error) = db.run(async || gate.give_back().await).await {
+                warn!(project = %self.name(), lane = %lane, %error, "could not return unused calls to the budget");
+            }
+        }
+    }
+
+    /// The vendor account that it is bound to, as far as this process knows.
+    pub(super) fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,75 @@
+//! Everything a run works with.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    answer_room::AnswerMemory, db_retry::DbRetry, in_flight::InFlight, process_id,
+    progress::Progress, project::Project, settings::Settings,
+};
+use crate::warehouse::{Warehouse, WarehouseError};
+
+/// Everything a run works with.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Where rows go.
+    pub warehouse: Warehouse,
+    /// The projects of the configuration.
+    pub projects: Vec<Project>,
+    /// How to work.
+    pub settings: Settings,
+    /// Whether there is a next bell.
+    pub(super) is_daemon: bool,
+    /// Rung when the program has to end.
+    pub stop: CancellationToken,
+    /// What a progress bar shows.
+    pub progress: Arc<Progress>,
+    /// Room for pages.
+    pub(super) in_flight: InFlight,
+    /// Room for the answers of single calls.
+    pub(super) answer_memory: AnswerMemory,
+    /// Names this process in claims.
+    pub(super) holder: String,
+    /// Retries transactions.
+    pub(super) db: DbRetry,
+}
+
+impl World {
+    /// Everything a run of this process works with.
+    pub fn new(
+        warehouse: Warehouse,
+        projects: Vec<Project>,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            warehouse,
+            projects,
+            db: DbRetry::new(stop.clone(), settings.patience),
+            in_flight: InFlight::new(settings.bytes_in_flight),
+            answer_memory: AnswerMemory::new(settings.bytes_in_flight),
+            settings,
+            is_daemon: false,
+            stop,
+            progress: Arc::default(),
+            holder: process_id::this_process(),
+        }
+    }
+
+    /// The same for a daemon, which does not give up.
+    pub(super) fn of_daemon(&self) -> Self {
+        Self { is_daemon: true, db: self.db.without_end(), ..self.clone() }
+    }
+
+    /// Stores which server this is, and raises its sequences if they are behind the numbers in use.
+    pub(super) async fn adopt_server(&self) -> Result<(), WarehouseError> {
+        if self.db.run(async || self.warehouse.adopt_server().await).await? {
+            warn!(
+                "a sequence of argos_sync was behind the numbers in use, as after a restore or a failover: it was raised"
+            );
+        }
+        Ok(())
+    }
+}
