@@ -10,12 +10,13 @@ use secrecy::ExposeSecret as _;
 use tracing::{info, warn};
 
 use super::{
-    Project, World,
     binding::{Account, KeyStanding, NotBound, OtherAccount},
     conclude::conclude_failure,
     outcome::{Failure, ProjectOutcome},
     patience::Patience,
     probe::ProbeError,
+    project::Project,
+    world::World,
 };
 use crate::{
     client::{Answer, Client, ClientError, Gate, Remedy},

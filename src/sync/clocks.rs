@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use super::{Project, World};
+use super::{project::Project, world::World};
 use crate::{
     domain::{Clocks, Lane},
     warehouse::WarehouseError,

@@ -3,9 +3,10 @@
 use tracing::{error, warn};
 
 use super::{
-    Project, World,
     binding::NotBound,
     outcome::{Failure, ProjectOutcome},
+    project::Project,
+    world::World,
 };
 use crate::{
     client::Remedy,

@@ -4,7 +4,7 @@ use std::{cell::Cell, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{World, stop::pause};
+use super::{stop::pause, world::World};
 
 /// A gate that opens later is not waited for.
 const GATE_WAIT_MAX: Duration = Duration::from_mins(1);

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::{World, process_id, stop::pause};
+use super::{process_id, stop::pause, world::World};
 use crate::{
     domain::ProjectName,
     warehouse::{Awaited, Lease, WarehouseError},

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    answer_room::AnswerMemory, db_retry::DbRetry, in_flight::InFlight, process_id,
+    db_retry::DbRetry, details::answer_room::AnswerMemory, lists::in_flight::InFlight, process_id,
     progress::Progress, project::Project, settings::Settings,
 };
 use crate::warehouse::{Warehouse, WarehouseError};

@@ -138,7 +138,17 @@ fn every_source_file_says_what_it_is_for() {
 }
 
 /// Rooms whose files import one another in one direction.
-const WITHOUT_CYCLES: &[&str] = &["simulator"];
+const WITHOUT_CYCLES: &[&str] = &[
+    "client",
+    "config",
+    "domain",
+    "embedded",
+    "json",
+    "normalize",
+    "planner",
+    "simulator",
+    "sync",
+];
 
 /// The module of a source file, such as `["warehouse", "claim"]`.
 fn module(path: &Path) -> Vec<String> {
@@ -194,40 +204,57 @@ fn absolute(module: &[String], path: &[String]) -> Vec<String> {
     }
 }
 
+/// The file that a path leads to, through what `mod.rs` files show.
+fn imported<'t>(
+    texts: &'t BTreeMap<Vec<String>, String>,
+    faces: &BTreeMap<Vec<String>, String>,
+    path: &[String],
+) -> Option<&'t [String]> {
+    let file = |length| texts.get_key_value(&path[..length]);
+    if let Some((file, _)) = (1..=path.len()).rev().find_map(file) {
+        return Some(file);
+    }
+    let length = (1..path.len()).rev().find(|length| faces.contains_key(&path[..*length]))?;
+    let (face, name) = (&path[..length], &path[length]);
+    let shown = used_paths(&faces[face]);
+    let shown = shown.into_iter().find(|shown| shown.last() == Some(name))?;
+    let shown = match shown.first()?.as_str() {
+        "crate" | "self" | "super" => absolute(face, &shown),
+        _ => [face, &shown].concat(),
+    };
+    imported(texts, faces, &shown)
+}
+
 #[test]
 fn files_import_one_another_in_one_direction() {
-    // `mod.rs` is the face of its folder, and imports what it shows.
-    let sources = files(&root().join("src"));
-    let sources = sources.iter().filter(|path| !path.ends_with("mod.rs"));
-    let texts: BTreeMap<_, _> =
-        sources.map(|path| (module(path), fs::read_to_string(path).expect("a text"))).collect();
+    // `mod.rs` is the face of its folder: what it shows is in other files.
+    let (mut faces, mut texts) = (BTreeMap::new(), BTreeMap::new());
+    for path in files(&root().join("src")) {
+        let text = fs::read_to_string(&path).expect("a text");
+        let known = if path.ends_with("mod.rs") { &mut faces } else { &mut texts };
+        known.insert(module(&path), text);
+    }
     let mut imports: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
     for (own, text) in &texts {
         for path in used_paths(text) {
-            let path = absolute(own, &path);
-            let imported =
-                (1..=path.len()).rev().find_map(|length| texts.get_key_value(&path[..length]));
-            if let Some((imported, _)) = imported.filter(|(imported, _)| *imported != own) {
-                imports.entry(own).or_default().insert(imported);
+            let imported = imported(&texts, &faces, &absolute(own, &path));
+            imports.entry(own).or_default().extend(imported.filter(|file| *file != own));
+        }
+    }
+    let leads_back = |file: &[String]| {
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<_> = imports[file].iter().copied().collect();
+        while let Some(other) = next.pop() {
+            if reached.insert(other) {
+                next.extend(imports.get(other).into_iter().flatten());
             }
         }
-    }
-    // A file that imports none of the rest, or that none of the rest imports, is in no cycle.
-    let mut left: BTreeSet<&[String]> = imports.keys().copied().collect();
-    loop {
-        let rest = left.clone();
-        left.retain(|file| {
-            imports[file].iter().any(|imported| rest.contains(imported))
-                && rest.iter().any(|other| imports[other].contains(file))
-        });
-        if left.len() == rest.len() {
-            break;
-        }
-    }
-    let wrong: Vec<_> = left
-        .into_iter()
-        .filter(|file| WITHOUT_CYCLES.contains(&file[0].as_str()))
+        reached.contains(file)
+    };
+    let wrong: Vec<_> = imports
+        .keys()
+        .filter(|file| WITHOUT_CYCLES.contains(&file[0].as_str()) && leads_back(file))
         .map(|file| file.join("::"))
         .collect();
-    assert!(wrong.is_empty(), "these are in a cycle of imports, or between two: {wrong:#?}");
+    assert!(wrong.is_empty(), "in a cycle of imports: {wrong:#?}");
 }

@@ -18,7 +18,7 @@ pub(super) struct Dated {
 
 /// What a list with dates brought.
 #[derive(Debug, Clone)]
-pub(super) struct Walked {
+pub(in crate::sync) struct Walked {
     /// The days as they were asked for: `to` is the end day itself.
     pub(super) asked: Window,
     pub(super) brought: Vec<Dated>,

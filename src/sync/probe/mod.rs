@@ -18,7 +18,9 @@ use self::{
     filter::{Dated, Filter, Walked, telling_windows},
     finding::{News, UNKNOWN, page_limit},
 };
-use super::{Project, World, outcome::Failure};
+use super::outcome::Failure;
+use super::project::Project;
+use super::world::World;
 use crate::{
     client::{Client, ClientError, DateStyle, Gate, Item, Page, Remedy, TextForm},
     domain::{Glance, Lane, Stream, Window},

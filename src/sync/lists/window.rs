@@ -2,17 +2,18 @@
 
 use tracing::{info, warn};
 
-use super::{
-    Project, World,
-    outcome::{Failure, ProjectOutcome},
-    pass,
-    patience::Patience,
-    wait::{Woken, wait_for},
-};
+use super::pass;
 use crate::{
     client::{ClientError, Remedy},
     domain::{Lane, Reading, Window},
     planner::{Step, Trouble, next_step},
+    sync::{
+        outcome::{Failure, ProjectOutcome},
+        patience::Patience,
+        project::Project,
+        wait::{Woken, wait_for},
+        world::World,
+    },
     warehouse::{self, Awaited, Claim, GivenUp, Holding, Pass, Proof, RunId, WarehouseError},
 };
 

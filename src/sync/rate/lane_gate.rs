@@ -11,11 +11,12 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{permits::Permits, stop::pause};
+use super::permits::Permits;
 use crate::{
     client::{Gate, GateClosed},
     domain::{CallRate, Lane, ProjectName, ReadNumber, Spending},
     planner::Budget,
+    sync::stop::pause,
     warehouse::{Block, Remedy, Warehouse, WarehouseError},
 };
 
@@ -26,7 +27,7 @@ const DELAY_MIN: Duration = Duration::from_millis(50);
 
 /// The gate of one lane of a project.
 #[derive(Debug)]
-pub(super) struct LaneGate {
+pub(in crate::sync) struct LaneGate {
     warehouse: Warehouse,
     stop: CancellationToken,
     project: ProjectName,
@@ -52,7 +53,7 @@ impl Drop for Permit<'_> {
 }
 
 impl LaneGate {
-    pub(super) fn new(
+    pub(in crate::sync) fn new(
         warehouse: Warehouse,
         stop: CancellationToken,
         project: ProjectName,
@@ -65,7 +66,7 @@ impl LaneGate {
     }
 
     /// Gives back what the lane holds and will not use. What is not taken back counts as made.
-    pub(super) async fn give_back(&self) -> Result<(), WarehouseError> {
+    pub(in crate::sync) async fn give_back(&self) -> Result<(), WarehouseError> {
         let mut permits = self.permits.lock().await;
         permits.put_back(self.not_made.swap(0, Relaxed));
         match permits.let_go() {

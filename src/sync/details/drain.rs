@@ -4,15 +4,12 @@ use std::future::ready;
 
 use tracing::{debug, warn};
 
-use super::{
-    Project, World, account,
-    calls::{Calls, Wanted},
-    outcome::Failure,
-};
+use super::calls::{Calls, Wanted};
 use crate::{
     client::Answer,
     domain::{Lane, ReadNumber},
     normalize::mark_in,
+    sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{DetailAnswer, DueDetail, Observation, RunId, WarehouseError},
 };
 
@@ -23,7 +20,7 @@ const CONTROLS: i64 = 3;
 ///
 /// Ends early with the first failure that is not the record's own; what was answered until then is stored, and what was not
 /// made is given back.
-pub(super) async fn drain(
+pub(in crate::sync) async fn drain(
     world: &World,
     project: &Project,
     run: RunId,

@@ -6,14 +6,14 @@ use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
 
 use super::{
-    Project, World, account, empty,
+    empty,
     in_flight::{PageBytes, Reserved},
-    outcome::Failure,
 };
 use crate::{
     client::{ClientError, Page, Resume, SMALL_BYTES_MAX},
     domain::Reading,
     normalize::Note,
+    sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{
         Checkpoint, Claim, Count, Holding, PageStored, PageToStore, Pass, Proof, Room, RunId, Seen,
         Tally, WarehouseError,

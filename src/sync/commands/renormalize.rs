@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::{Project, World, stop::pause};
-use crate::warehouse::{Renormalized, WarehouseError};
+use crate::{
+    sync::{project::Project, stop::pause, world::World},
+    warehouse::{Renormalized, WarehouseError},
+};
 
 /// Chunks after one round of the daemon.
 const CHUNKS_A_ROUND: u32 = 20;

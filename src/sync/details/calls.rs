@@ -14,10 +14,10 @@ use futures_util::{
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::{Project, World, account, outcome::Failure};
 use crate::{
     client::{Answer, ClientError, Remedy},
     domain::Lane,
+    sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{DetailAnswer, DueDetail, Observation, Rank, WarehouseError},
 };
 
@@ -29,7 +29,7 @@ const GATHERING: Duration = Duration::from_millis(200);
 
 /// Which single calls are made.
 #[derive(Debug)]
-pub(super) enum Wanted {
+pub(in crate::sync) enum Wanted {
     /// All that are due up to some rank, the most urgent first.
     UpTo(Rank),
     /// Those of these records, as far as nobody else makes them.

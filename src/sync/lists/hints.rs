@@ -6,16 +6,21 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tracing::{debug, info};
 
-use super::{
-    Fact, Outlook, Project, World, account, in_flight::PageBytes, outcome::Failure,
-    probe::AML_LISTS_ARE_COMPLETE,
-};
+use super::in_flight::PageBytes;
 use crate::{
     client::{Item, Remedy},
     domain::{Day, HintPlace, Lane, Window},
     json::{self, Paths},
     normalize,
     planner::{DetailSchedule, HintSchedule},
+    sync::{
+        account,
+        outcome::Failure,
+        outlook::Outlook,
+        probe::{AML_LISTS_ARE_COMPLETE, Fact},
+        project::Project,
+        world::World,
+    },
     warehouse::Hint,
 };
 
@@ -28,7 +33,7 @@ pub fn has_aml_lists(findings: &BTreeMap<String, String>) -> bool {
 ///
 /// The lists are a hint only: their digests are compared and nothing else is stored. A failed list
 /// is retried later.
-pub(super) async fn follow(
+pub(in crate::sync) async fn follow(
     world: &World,
     project: &Project,
     outlook: &Outlook,

@@ -5,14 +5,18 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tracing::{debug, info, warn};
 
-use super::{
-    Project, World, account,
-    conclude::conclude,
-    heartbeat::with_heartbeat,
-    outcome::{Ended, Failure, ProjectOutcome},
-    probe, process_id,
+use crate::{
+    sync::{
+        account,
+        conclude::conclude,
+        heartbeat::with_heartbeat,
+        outcome::{Ended, Failure, ProjectOutcome},
+        probe, process_id,
+        project::Project,
+        world::World,
+    },
+    warehouse::{ProjectEnd, RunId, SetBack, Warehouse, WarehouseError},
 };
-use crate::warehouse::{ProjectEnd, RunId, SetBack, Warehouse, WarehouseError};
 
 /// A run renews its row so often: a fifth of its lease.
 const HEARTBEAT: Duration = Duration::from_mins(1);

@@ -13,11 +13,14 @@ use futures_util::future::join_all;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{error, info};
 
-use super::{
-    Project, World, clocks::host_time, due::run_due_until, outcome::ProjectOutcome, stop::pause,
-    upkeep,
+use super::{maintenance, round::run_due_until};
+use crate::{
+    domain::Bells,
+    sync::{
+        clocks::host_time, outcome::ProjectOutcome, project::Project, stop::pause, world::World,
+    },
+    warehouse,
 };
-use crate::{domain::Bells, warehouse};
 
 /// Any number of rings while its loop works means one more round; the loop hears that it rang.
 #[derive(Default)]
@@ -112,6 +115,6 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused
                 error!(project = %project.name(), error = %fault, advice, "the round failed; the next bell tries again");
             }
         }
-        upkeep::after_round(world, project, &rang_again).await;
+        maintenance::after_round(world, project, &rang_again).await;
     }
 }

@@ -4,15 +4,17 @@ use std::{collections::BTreeSet, pin::pin};
 
 use futures_util::TryStreamExt as _;
 
-use super::{
-    Project, World, account,
-    outcome::{Failure, ProjectOutcome},
-    run::run_projects,
-};
+use super::run::run_projects;
 use crate::{
     client::Find,
     domain::Lane,
     normalize,
+    sync::{
+        account,
+        outcome::{Failure, ProjectOutcome},
+        project::Project,
+        world::World,
+    },
     warehouse::{Observation, RunId, Tally, WarehouseError},
 };
 

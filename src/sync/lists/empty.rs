@@ -2,8 +2,11 @@
 
 use tracing::warn;
 
-use super::{Project, World, outcome::Failure};
-use crate::{domain::Lane, warehouse::Claim};
+use crate::{
+    domain::Lane,
+    sync::{outcome::Failure, project::Project, world::World},
+    warehouse::Claim,
+};
 
 /// Records that are asked for on either side of the comparison.
 const SAMPLE: i64 = 3;

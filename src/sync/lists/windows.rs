@@ -5,28 +5,29 @@ use std::collections::VecDeque;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tracing::{info, warn};
 
-use super::{
-    Project, World,
-    outcome::{Failure, ProjectOutcome},
-    patience::Patience,
-    window::{self, WindowEnd},
-};
+use super::window::{self, WindowEnd};
 use crate::{
     domain::Reading,
     planner::Task,
+    sync::{
+        outcome::{Failure, ProjectOutcome},
+        patience::Patience,
+        project::Project,
+        world::World,
+    },
     warehouse::{Proof, RunId, Unverified},
 };
 
 /// How far some walks came.
-pub(super) struct Walked {
+pub(in crate::sync) struct Walked {
     worst: (ProjectOutcome, Option<String>),
     /// What came back empty without proving anything, and why not.
-    pub(super) unproven: VecDeque<(Task, Unverified)>,
+    pub(in crate::sync) unproven: VecDeque<(Task, Unverified)>,
 }
 
 impl Walked {
     /// How it ended, all in all.
-    pub(super) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
+    pub(in crate::sync) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
         match self.unproven.front() {
             None => self.worst,
             Some((task, why)) => worse(self.worst, unproven_note(project, task, *why)),
@@ -34,7 +35,7 @@ impl Walked {
     }
 
     /// Joins it with walks that were made later, which had another look at what was unproven.
-    pub(super) fn then(self, later: Self) -> Self {
+    pub(in crate::sync) fn then(self, later: Self) -> Self {
         Self { worst: worse(self.worst, later.worst), unproven: later.unproven }
     }
 }
@@ -44,7 +45,7 @@ impl Walked {
 ///
 /// A window that came back empty without proving anything is read once more at the end, when it may. The first
 /// failure that is no window's own keeps further windows from being begun.
-pub(super) async fn read_windows(
+pub(in crate::sync) async fn read_windows(
     world: &World,
     project: &Project,
     run: RunId,
@@ -205,7 +206,7 @@ fn unproven_note(
 }
 
 /// The worse of two ends; of two alike the first.
-pub(super) fn worse(
+pub(in crate::sync) fn worse(
     one: (ProjectOutcome, Option<String>),
     two: (ProjectOutcome, Option<String>),
 ) -> (ProjectOutcome, Option<String>) {

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::{
-    Project, World,
-    calls::Wanted,
-    detail,
-    outcome::{Failure, ProjectOutcome},
-    patience::Patience,
-    stop::pause,
-    wait::{Woken, a_moment, wait_for},
-    windows::worse,
-};
 use crate::{
     client::{ClientError, Remedy},
     domain::Window,
+    sync::{
+        details::{calls::Wanted, drain},
+        lists::windows::worse,
+        outcome::{Failure, ProjectOutcome},
+        patience::Patience,
+        project::Project,
+        stop::pause,
+        wait::{Woken, a_moment, wait_for},
+        world::World,
+    },
     warehouse::{Awaited, DetailsLeft, Rank, RunId},
 };
 
@@ -73,7 +73,7 @@ pub(super) async fn finish(
             None => Wanted::UpTo(Rank::Cycle),
             Some(_) => Wanted::These(std::mem::take(&mut left.ids).into()),
         };
-        let trouble = match detail::drain(world, project, run, wanted, yields).await {
+        let trouble = match drain::drain(world, project, run, wanted, yields).await {
             Ok(()) => None,
             Err(Failure::Client(error)) if matches!(error.remedy(), Remedy::Later { .. }) => {
                 Some(error)

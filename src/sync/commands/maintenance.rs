@@ -2,8 +2,11 @@
 
 use tracing::warn;
 
-use super::{Project, World, renormalize::renormalize_some, verify::verify_some};
-use crate::warehouse::WarehouseError;
+use super::{renormalize::renormalize_some, verify::verify_some};
+use crate::{
+    sync::{project::Project, world::World},
+    warehouse::WarehouseError,
+};
 
 /// Does some of what there is to do, and yields once it is asked to.
 pub(super) async fn after_round(world: &World, project: &Project, yields: &dyn Fn() -> bool) {

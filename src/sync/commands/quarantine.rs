@@ -1,8 +1,8 @@
 //! Stores quarantined items again, so many a transaction that memory stays bounded.
 
-use super::{Project, World};
 use crate::{
     domain::Digest,
+    sync::{project::Project, world::World},
     warehouse::{QuarantinedItem, Retried, WarehouseError},
 };
 

@@ -3,20 +3,19 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Project, World,
-    calls::Wanted,
-    clocks, detail,
-    finish::finish,
-    hints,
-    outcome::{Ended, Failure, ProjectOutcome},
-    run::run_projects,
-    sparse,
-    windows::read_windows,
-};
+use super::{finish::finish, run::run_projects};
 use crate::{
-    domain::{Clocks, Lane, Ledger, Reading},
+    domain::Lane,
     planner::{self, Task},
+    sync::{
+        clocks,
+        details::{calls::Wanted, drain, sparse},
+        lists::{hints, windows::read_windows},
+        outcome::{Ended, Failure, ProjectOutcome},
+        outlook::Outlook,
+        project::Project,
+        world::World,
+    },
     warehouse::{DAEMON, DetailMode, Rank, RunId, WarehouseError},
 };
 
@@ -37,44 +36,6 @@ pub(super) async fn run_due_until<'p>(
     let work = async |project, run| due(world, project, run, yields).await;
     let command = if world.is_daemon { DAEMON } else { "run --once" };
     run_projects(world, command, projects, work).await
-}
-
-/// All that planning takes: how, from what, and when.
-#[derive(Debug)]
-pub struct Outlook {
-    /// How the project's reads are planned.
-    pub settings: planner::Settings,
-    /// What is known of its days.
-    pub ledger: Ledger,
-    /// The time by every clock that is known.
-    pub clocks: Clocks,
-}
-
-impl Outlook {
-    /// Reads what is known of a project now.
-    pub async fn of(world: &World, project: &Project) -> Result<Self, WarehouseError> {
-        let page_size = project.client(Lane::Audit).page_size();
-        let settings = planner::Settings { page_size, ..world.settings.planner };
-        let (name, stream) = (project.name(), project.stream());
-        let reading = async || world.warehouse.ledger(name, stream, settings.recent).await;
-        let ledger = world.db.run(reading).await?;
-        let clocks = clocks::read(world, project).await?;
-        Ok(Self { settings, ledger, clocks })
-    }
-
-    /// The newest window again, if the clocks show now that it is wider.
-    fn missed(&self, clocks: &Clocks) -> Option<Task> {
-        let (read, newest) = (self.clocks.newest_window(), clocks.newest_window());
-        // That midnight has passed meanwhile is no reason: the next round begins with the new day.
-        let is_wider = newest.len_days() > read.len_days();
-        let reading = Reading::Window(newest);
-        is_wider.then_some(Task { lane: Lane::Fresh, reading })
-    }
-
-    /// The walks that are due now.
-    pub fn tasks(&self) -> Vec<Task> {
-        planner::plan(&self.settings, &self.ledger, &self.clocks)
-    }
 }
 
 async fn due(
@@ -98,7 +59,7 @@ async fn due(
         hints::follow(world, project, &outlook, &schedule).await?;
     }
     // What moved lately must not wait for years of history; what fails here is tried again below.
-    match detail::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
+    match drain::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }

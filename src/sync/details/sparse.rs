@@ -1,9 +1,9 @@
 //! Has records read by single calls whose list items leave something out.
 
-use super::{Outlook, Project, World};
 use crate::{
     domain::Stream,
     planner::DetailSchedule,
+    sync::{outlook::Outlook, project::Project, world::World},
     warehouse::{DetailMode, Draw, WarehouseError},
 };
 
@@ -13,7 +13,7 @@ const DATINGS: usize = 20;
 /// Makes the single calls due whose time has come, and returns their schedule.
 ///
 /// Only where single calls follow changes: with `always` every sight of a list brings one, with `never` none is wanted.
-pub(super) async fn schedule(
+pub(in crate::sync) async fn schedule(
     world: &World,
     project: &Project,
     outlook: &Outlook,

@@ -15,14 +15,14 @@ const ITEM_BYTES_FIRST: u32 = 5 << 10;
 
 /// Room for answers, shared by all that is read.
 #[derive(Debug, Clone)]
-pub(super) struct InFlight {
+pub(in crate::sync) struct InFlight {
     room: Arc<Semaphore>,
     units: u32,
 }
 
 impl InFlight {
     /// Room for so many bytes.
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(in crate::sync) fn new(bytes: usize) -> Self {
         let units = units(bytes).max(1);
         Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
     }
@@ -41,7 +41,7 @@ impl InFlight {
     }
 
     /// Waits until there is room for an answer of about so many bytes. One that is larger than all the room gets all of it.
-    pub(super) async fn reserve(&self, bytes: usize) -> Reserved {
+    pub(in crate::sync) async fn reserve(&self, bytes: usize) -> Reserved {
         let units = units(bytes).clamp(1, self.units);
         // It is never closed; without a permit nothing would be bounded, and nothing lost.
         Reserved { permit: Arc::clone(&self.room).acquire_many_owned(units).await.ok() }
@@ -50,7 +50,7 @@ impl InFlight {
 
 /// Room that is taken until this is dropped.
 #[derive(Debug)]
-pub(super) struct Reserved {
+pub(in crate::sync) struct Reserved {
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -67,7 +67,7 @@ impl Reserved {
     }
 
     /// Gives back what is more than this.
-    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+    pub(in crate::sync) fn at_most(mut self, bytes: usize) -> Self {
         drop(self.split(self.bytes().saturating_sub(bytes)));
         self
     }
@@ -85,7 +85,7 @@ impl Reserved {
 
 /// How large the items of a project's pages are, from the last one.
 #[derive(Debug, Default)]
-pub(super) struct ItemBytes(watch::Sender<Option<u32>>);
+pub(in crate::sync) struct ItemBytes(watch::Sender<Option<u32>>);
 
 impl ItemBytes {
     /// Whether a page was seen.

@@ -2,15 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{
-    Project, World,
-    finish::finish,
-    outcome::{Ended, Failure, ProjectOutcome},
-    run::run_projects,
-    windows::read_windows,
-};
+use super::{finish::finish, run::run_projects};
 use crate::{
     domain::{ProjectName, Stream, Window},
+    sync::{
+        lists::windows::read_windows,
+        outcome::{Ended, Failure, ProjectOutcome},
+        project::Project,
+        world::World,
+    },
     warehouse::{RunId, WarehouseError},
 };
 

@@ -10,9 +10,9 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
-use super::in_flight::{InFlight, Reserved};
 use crate::{
     client::{Held, Room},
+    sync::lists::in_flight::{InFlight, Reserved},
     warehouse,
 };
 
@@ -29,7 +29,7 @@ const PART_OF_A_CALL: usize = 4;
 
 /// Memory for the answers of single calls, of all projects.
 #[derive(Debug, Clone)]
-pub(super) struct AnswerMemory {
+pub(in crate::sync) struct AnswerMemory {
     in_flight: InFlight,
     /// The most that a call reserves, in bytes.
     bytes_max: usize,
@@ -40,7 +40,7 @@ pub(super) struct AnswerMemory {
 
 impl AnswerMemory {
     /// Of the bytes that pages may take.
-    pub(super) fn new(bytes_in_flight: usize) -> Self {
+    pub(in crate::sync) fn new(bytes_in_flight: usize) -> Self {
         let bytes = bytes_in_flight / PART;
         Self {
             in_flight: InFlight::new(bytes),
@@ -95,7 +95,7 @@ fn needed(bytes: usize) -> usize {
 
 /// The sizes of the answers of one project's single calls.
 #[derive(Debug, Default)]
-pub(super) struct AnswerSizes(AtomicUsize);
+pub(in crate::sync) struct AnswerSizes(AtomicUsize);
 
 impl AnswerSizes {
     fn expected(&self) -> usize {

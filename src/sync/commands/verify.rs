@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::{Project, World};
 use crate::{
     domain::{Day, Window},
+    sync::{project::Project, world::World},
     warehouse::{self, Chunk, RawStorage, Verified, WarehouseError},
 };
 

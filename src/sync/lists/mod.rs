@@ -1,0 +1,8 @@
+//! Windows, read side by side, page by page, in bounded memory.
+
+pub(super) mod empty;
+pub(super) mod hints;
+pub(super) mod in_flight;
+pub(super) mod pass;
+pub(super) mod window;
+pub(super) mod windows;

@@ -1,0 +1,46 @@
+//! Everything that planning takes.
+
+use super::{clocks, project::Project, world::World};
+use crate::{
+    domain::{Clocks, Lane, Ledger, Reading},
+    planner::{self, Task},
+    warehouse::WarehouseError,
+};
+
+/// All that planning takes: how, from what, and when.
+#[derive(Debug)]
+pub struct Outlook {
+    /// How the project's reads are planned.
+    pub settings: planner::Settings,
+    /// What is known of its days.
+    pub ledger: Ledger,
+    /// The time by every clock that is known.
+    pub clocks: Clocks,
+}
+
+impl Outlook {
+    /// Reads what is known of a project now.
+    pub async fn of(world: &World, project: &Project) -> Result<Self, WarehouseError> {
+        let page_size = project.client(Lane::Audit).page_size();
+        let settings = planner::Settings { page_size, ..world.settings.planner };
+        let (name, stream) = (project.name(), project.stream());
+        let reading = async || world.warehouse.ledger(name, stream, settings.recent).await;
+        let ledger = world.db.run(reading).await?;
+        let clocks = clocks::read(world, project).await?;
+        Ok(Self { settings, ledger, clocks })
+    }
+
+    /// The newest window again, if the clocks show now that it is wider.
+    pub(super) fn missed(&self, clocks: &Clocks) -> Option<Task> {
+        let (read, newest) = (self.clocks.newest_window(), clocks.newest_window());
+        // That midnight has passed meanwhile is no reason: the next round begins with the new day.
+        let is_wider = newest.len_days() > read.len_days();
+        let reading = Reading::Window(newest);
+        is_wider.then_some(Task { lane: Lane::Fresh, reading })
+    }
+
+    /// The walks that are due now.
+    pub fn tasks(&self) -> Vec<Task> {
+        planner::plan(&self.settings, &self.ledger, &self.clocks)
+    }
+}
