@@ -4,328 +4,57 @@
 //! begins by comparing a fencing number (I6), and every statement takes arrays, in the order of the keys. The room does
 //! not know that HTTP exists, nor why a record changed.
 
-mod absence;
-mod account;
-mod address;
-mod array;
-mod backfill;
-mod blocked;
-mod body;
-mod budget;
-mod claim;
-mod clock;
-mod compare;
-mod confirmed;
-mod coverage;
-mod cycle;
+mod commit;
 mod deletion;
-mod detail;
-mod detail_left;
-mod doubt;
-mod due;
-mod error;
-mod expected;
-mod explain;
-mod forget;
-mod fresh;
-mod held;
-mod hints;
-mod history;
-mod lease;
-mod marks;
-mod merging;
-mod migrate;
-mod moved;
-mod notes;
-mod numbers;
-mod page;
-mod pass;
-mod plans;
-mod probe;
-mod project;
-mod project_rows;
-mod quarantine;
+mod ingest;
+mod postgres;
 mod raw;
-mod ready;
-mod received;
-mod renewal;
-mod renormalize;
-mod repair;
-mod replace;
+mod record;
 mod report;
-mod rows;
-mod run;
-mod sample;
-mod seen;
-mod server;
-mod since;
-mod sound;
-mod sparse;
-mod statements;
-mod store;
-mod surroundings;
+mod scope;
+mod state;
 mod tables;
-mod unreachable;
-mod usual;
-mod verdict;
-mod verify;
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-use secrecy::SecretString;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
-
-pub use absence::{Count, DeletionRules};
-pub use account::{Binding, FirstKey, KeyProof};
-pub use address::{AddressError, LessThanFull, Protection};
-pub use backfill::Backfill;
-pub use blocked::BlockedDay;
-pub use body::RawStorage;
-pub use budget::{Block, CallsReport, Unused};
-pub use claim::Claim;
-pub use clock::SetBack;
-pub use cycle::Cycle;
-pub use deletion::{Alarm, Decision, Keep, Verdict};
-pub use detail::{DetailAnswer, DueDetail};
-pub use detail_left::DetailsLeft;
-pub use due::Rank;
-pub use error::{Remedy, WarehouseError};
-pub use explain::{Event, Standing};
-pub use fresh::bytes_to_write;
-pub use hints::Hint;
-pub use lease::{Awaited, HeldDetail, Lease};
-pub use migrate::{MIGRATOR, SchemaState};
-pub use page::{PageStored, PageToStore};
-pub use pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};
+pub use commit::details::{DetailAnswer, DueDetail};
+pub use commit::page::{PageStored, PageToStore};
+pub use commit::quarantine::{QuarantinedItem, Retried};
+pub use commit::renormalize::Renormalized;
+pub use commit::repair::tables_of_records;
+pub use commit::sample::SampleReport;
+pub use commit::verify::{Chunk, Found, Verified};
+pub use deletion::delete::{Alarm, Decision, Verdict};
+pub use deletion::seen_ids::Seen;
+pub use ingest::hints::Hint;
+pub use ingest::insert::bytes_to_write;
+pub use ingest::sparse::{Draw, Drawn, SparseReport};
+pub use ingest::store::Observation;
+pub use postgres::address::{AddressError, LessThanFull, Protection};
+pub use postgres::error::{Remedy, WarehouseError};
+pub use postgres::migrate::{MIGRATOR, SchemaState};
 #[doc(hidden)]
-pub use plans::LOOKING_UP;
-pub use probe::Learned;
-pub use project::ProjectState;
-pub use project_rows::{Hindrance, KnownProject, ProjectRows};
-pub use quarantine::{QuarantinedItem, Retried};
-pub use received::{Body, Holding, Room};
-pub use renewal::take_refusal;
-pub use renormalize::Renormalized;
-pub use repair::tables_of_records;
-pub use report::{DAEMON, DataTable, ProjectReport, RawBody, RunReport};
-pub use run::{Outcome, ProjectEnd, RunId, Tally};
-pub use sample::SampleReport;
-pub use seen::Seen;
-pub use sparse::{Draw, Drawn, SparseReport};
+pub use postgres::plan_settings::LOOKING_UP;
+pub use postgres::pool::{Settings, Warehouse};
+pub use postgres::renewal::take_refusal;
+pub use postgres::surroundings::{Concern, Obstacle};
+pub use postgres::unreachable::Unreachable;
+pub use record::body::{Body, Holding, Room};
+pub use report::blocked_days::BlockedDay;
+pub use report::record::{Event, Standing};
+pub use report::status::{DAEMON, DataTable, ProjectReport, RawBody, RunReport};
+pub use scope::{Count, DeletionRules, DetailMode, Keep, RawStorage, Scope};
+pub use state::account::{Binding, FirstKey, KeyProof};
+pub use state::backfill::Backfill;
+pub use state::budget::{Block, CallsReport, Unused};
+pub use state::claim::Claim;
+pub use state::clock::SetBack;
+pub use state::detail_cycle::Cycle;
+pub use state::detail_left::DetailsLeft;
+pub use state::detail_queue::Rank;
+pub use state::findings::Learned;
+pub use state::lease::{Awaited, HeldDetail, Lease};
+pub use state::pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};
+pub use state::project::ProjectState;
+pub use state::project_rows::{Hindrance, KnownProject, ProjectRows};
+pub use state::run::{Outcome, ProjectEnd, RunId, Tally};
 #[doc(hidden)]
-pub use statements::all_statements;
-pub use store::Observation;
-pub use surroundings::{Concern, Obstacle};
-pub use unreachable::Unreachable;
-pub use verify::{Chunk, Found, Verified};
-
-use self::numbers::KnownServer;
-use crate::{
-    domain::{Day, ProjectName, ReadNumber, Stream},
-    json::Paths,
-    normalize::Context,
-};
-
-/// When a record gets a single call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DetailMode {
-    /// When its list digest is new or changed.
-    Changed,
-    /// Every time a list shows it.
-    Always,
-    /// Only where a list item alone cannot tell.
-    Never,
-}
-
-impl DetailMode {
-    pub(super) fn wants_changed(self) -> bool {
-        match self {
-            Self::Changed | Self::Always => true,
-            Self::Never => false,
-        }
-    }
-
-    pub(super) fn wants_every_sight(self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Changed | Self::Never => false,
-        }
-    }
-}
-
-/// Whose items are stored, and how.
-#[derive(Debug, Clone)]
-pub struct Scope {
-    /// The first part of every key.
-    pub project: ProjectName,
-    /// The stream the items belong to.
-    pub stream: Stream,
-    /// What normalizing needs to know.
-    pub context: Context,
-    /// Paths that digests leave out.
-    pub volatile: Paths,
-    /// How bodies are kept.
-    pub raw: RawStorage,
-    /// When a record gets a single call.
-    pub detail: DetailMode,
-    /// When a record counts as deleted, and what is kept of it.
-    pub deletion: DeletionRules,
-    /// How far back the warehouse reaches; `None`: as far as somebody asks.
-    pub since: Option<Day>,
-}
-
-/// How to reach the database.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `postgres://user:password@host:port/database`.
-    pub url: SecretString,
-    /// Most connections at a time.
-    pub connections_max: u32,
-    /// How long to wait for a connection.
-    pub connect_timeout: Duration,
-    /// Prepared statements kept for each connection, at least 1: without its cache sqlx still names every statement, and
-    /// never closes one.
-    pub statement_cache: usize,
-}
-
-/// The warehouse: a handle that is cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Warehouse {
-    pool: PgPool,
-    /// Where items are written. A pool lends its connections in turn, and for each that writes PostgreSQL makes all plans anew
-    /// and maps all tables: so only some of them do.
-    writers: PgPool,
-    options: PgConnectOptions,
-    connections_max: u32,
-    protection: Protection,
-    server: KnownServer,
-}
-
-impl Warehouse {
-    /// Prepares connections; the first is made when it is needed.
-    pub fn new(settings: &Settings) -> Result<Self, WarehouseError> {
-        let is_mode_given = std::env::var_os("PGSSLMODE").is_some();
-        let (options, protection) =
-            address::read(&settings.url, is_mode_given).map_err(WarehouseError::Address)?;
-        // sqlx would log statements; the program logs what it does itself.
-        let options = options
-            .application_name("argos-sync")
-            .statement_cache_capacity(settings.statement_cache)
-            .disable_statement_logging();
-        let pool = |connections_max| {
-            PgPoolOptions::new()
-                .max_connections(connections_max)
-                .acquire_timeout(settings.connect_timeout)
-                .before_acquire(|_, metadata| {
-                    Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
-                })
-                .after_release(|connection, metadata| {
-                    // Its buffers have room for all rows of the largest statement, and it may not be used again for long.
-                    connection.shrink_buffers();
-                    Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
-                })
-                .connect_lazy_with(options.clone())
-        };
-        let others_max = settings.connections_max / 2;
-        let writers = pool(settings.connections_max - others_max);
-        let pool = if others_max == 0 { writers.clone() } else { pool(others_max) };
-        let connections_max = settings.connections_max;
-        let server = KnownServer::default();
-        Ok(Self { pool, writers, options, connections_max, protection, server })
-    }
-
-    /// The protection of the connection to the database.
-    pub fn protection(&self) -> Protection {
-        self.protection
-    }
-
-    /// Connects once, and returns the cause of a failure. A pool retries until its timeout and
-    /// returns no cause.
-    pub async fn reach(&self, time_max: Duration) -> Result<(), WarehouseError> {
-        let connection = self.connect(time_max).await?;
-        let _closing = tokio::time::timeout(time_max, connection.close()).await;
-        Ok(())
-    }
-
-    async fn connect(&self, time_max: Duration) -> Result<PgConnection, WarehouseError> {
-        let doing = "connecting";
-        let connecting = PgConnection::connect_with(&self.options);
-        let connected = tokio::time::timeout(time_max, connecting).await;
-        let silent = |_elapsed| WarehouseError::Connection { doing, cause: Unreachable::Silent };
-        connected.map_err(silent)?.map_err(WarehouseError::database(doing))
-    }
-
-    /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
-    pub async fn draw_read_number(&self) -> Result<ReadNumber, WarehouseError> {
-        sqlx::query_scalar!(r#"select nextval('argos_sync.read_number') as "number!""#)
-            .fetch_one(&self.pool)
-            .await
-            .map(|number| {
-                self.server.note_drawn(number);
-                ReadNumber(number)
-            })
-            .map_err(WarehouseError::database("drawing a read number"))
-    }
-
-    /// The time by the one clock.
-    pub async fn now(&self) -> Result<DateTime<Utc>, WarehouseError> {
-        let mut connection =
-            self.pool.acquire().await.map_err(WarehouseError::database("asking for the time"))?;
-        now(&mut connection).await
-    }
-
-    /// Closes all connections.
-    pub async fn close(&self) {
-        self.pool.close().await;
-        self.writers.close().await;
-    }
-
-    async fn begin(&self, doing: &'static str) -> Result<PgTransaction<'static>, WarehouseError> {
-        begin(&self.pool, doing, plans::CHOOSING).await
-    }
-
-    /// Begins a transaction that writes items.
-    async fn begin_writing(
-        &self,
-        doing: &'static str,
-    ) -> Result<PgTransaction<'static>, WarehouseError> {
-        begin(&self.writers, doing, LOOKING_UP).await
-    }
-}
-
-async fn begin(
-    pool: &PgPool,
-    doing: &'static str,
-    plans: &'static str,
-) -> Result<PgTransaction<'static>, WarehouseError> {
-    // Whatever the site's defaults are.
-    let mut transaction = pool
-        .begin_with("begin isolation level read committed read write")
-        .await
-        .map_err(|error| renewal::of_begin(error, doing))?;
-    // A process that froze in the middle must not hold its rows for ever, and none waits for ever
-    // for such rows. Compiling a plan takes longer than running it. Parameters are personal data,
-    // which the server's log must not show.
-    let settings = format!(
-        "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; \
-         set local statement_timeout = 0; set local log_parameter_max_length_on_error = 0; \
-         set local jit = off; {plans}"
-    );
-    // Made of constants.
-    sqlx::raw_sql(AssertSqlSafe(settings))
-        .execute(&mut *transaction)
-        .await
-        .map_err(WarehouseError::database(doing))?;
-    Ok(transaction)
-}
-
-async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, WarehouseError> {
-    sqlx::query_scalar!(r#"select argos_sync.clock() as "now!""#)
-        .fetch_one(connection)
-        .await
-        .map_err(WarehouseError::database("asking for the time"))
-}
+pub use tables::statements::all_statements;

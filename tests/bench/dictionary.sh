@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Trains src/warehouse/items.dict, with which argos-sync compresses raw items, on simulated ones: tests/bench/dictionary.sh
+# Trains src/warehouse/raw/items.dict, with which argos-sync compresses raw items, on simulated ones: tests/bench/dictionary.sh
 #
 # Bodies name the dictionary they need by its id. One that was released is never replaced: a new one is added beside it.
 # Needs zstd, curl, jq and a built argos-sync (cargo build --release).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-readonly DICTIONARY=src/warehouse/items.dict BYTES_MAX=16384 ID=20261122
+readonly DICTIONARY=src/warehouse/raw/items.dict BYTES_MAX=16384 ID=20261122
 scratch=$(mktemp -d)
 readonly scratch
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT

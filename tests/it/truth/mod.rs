@@ -305,7 +305,7 @@ pub(crate) async fn fingerprint(pool: &PgPool) -> Vec<(String, i64, String)> {
 
 /// A body as it came; what it was compressed with is part of the program.
 pub(crate) fn inflated(body: &[u8]) -> Vec<u8> {
-    let dictionary = include_bytes!("../../../src/warehouse/items.dict");
+    let dictionary = include_bytes!("../../../src/warehouse/raw/items.dict");
     let mut bytes = Vec::new();
     zstd::stream::read::Decoder::with_dictionary(body, dictionary)
         .and_then(|mut decoder| decoder.read_to_end(&mut bytes))

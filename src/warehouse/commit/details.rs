@@ -1,0 +1,411 @@
+//! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
+
+use crate::{
+    domain::ReadNumber,
+    warehouse::{
+        deletion::absence,
+        ingest::{
+            sparse,
+            store::{self, Observation, Origin},
+        },
+        postgres::{
+            error::WarehouseError,
+            pool::{self, Warehouse},
+        },
+        record::{
+            compare::{Verdict, verdict},
+            stored,
+        },
+        scope::Scope,
+        state::{
+            claim::LEASE_SECONDS,
+            detail_queue::Rank,
+            numbers::Drawn,
+            run::{self, RunId, Tally},
+        },
+    },
+};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// A record whose single call this process may make.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueDetail {
+    /// The record's id.
+    pub id: String,
+    /// A walk missed it, or an item of it shows the vendor's mark of a deletion: the call is evidence.
+    pub is_suspect: bool,
+    /// A walk missed it: that the vendor does not find it is evidence.
+    pub was_missed: bool,
+    fence: i64,
+}
+
+impl DueDetail {
+    /// `was_missed` is null for a record that is not suspected of being deleted.
+    fn new(id: String, fence: i64, was_missed: Option<bool>) -> Self {
+        let is_suspect = was_missed.is_some();
+        Self { id, is_suspect, was_missed: was_missed == Some(true), fence }
+    }
+}
+
+/// What came of a single call.
+#[derive(Debug)]
+pub enum DetailAnswer {
+    /// An item, already looked at.
+    Found(Observation),
+    /// The vendor knows no such record. That alone proves no deletion (I7).
+    NotFound(ReadNumber),
+    /// No answer; the call stays due, later.
+    Failed,
+    /// The call was not made after all; it stays due.
+    NotAsked,
+}
+
+impl DetailAnswer {
+    /// The number that orders the answer; `None` where there was none.
+    fn read(&self) -> Option<ReadNumber> {
+        match self {
+            Self::Found(observation) => Some(observation.read),
+            Self::NotFound(read) => Some(*read),
+            Self::Failed | Self::NotAsked => None,
+        }
+    }
+}
+
+/// After each failure a call waits twice as long, at most so many seconds.
+const WAIT_SECONDS_MAX: f64 = 6.0 * 3600.0;
+
+/// A listed record that its single call does not find is asked for so often, each time an hour later, before that is
+/// believed to be the vendor's way.
+const NOT_FOUND_MAX: i32 = 5;
+
+/// What becomes of a due single call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is no longer due.
+    Answered,
+    /// It is due again, each time twice as late.
+    Failed,
+    /// It stays due.
+    NotAsked,
+    /// It is due again in an hour, some times.
+    NotFound,
+    /// It is due again in an hour.
+    Later,
+}
+
+impl Fate {
+    fn of(due: &DueDetail, answer: &DetailAnswer, has_control: bool) -> Self {
+        match answer {
+            DetailAnswer::Found(_) => Self::Answered,
+            DetailAnswer::NotFound(_) if !due.was_missed => Self::NotFound,
+            DetailAnswer::NotFound(_) if has_control => Self::Answered,
+            DetailAnswer::NotFound(_) => Self::Later,
+            DetailAnswer::Failed => Self::Failed,
+            DetailAnswer::NotAsked => Self::NotAsked,
+        }
+    }
+}
+
+/// Notes which single calls were made, for whoever asks why a record looks as it does.
+async fn log_calls(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    answers: &[(DueDetail, DetailAnswer)],
+) -> Result<(), WarehouseError> {
+    let made = answers.iter().filter_map(|(due, answer)| {
+        let answer = match answer {
+            DetailAnswer::Found(_) => "found",
+            DetailAnswer::NotFound(_) => "not found",
+            DetailAnswer::Failed => "failed",
+            DetailAnswer::NotAsked => return None,
+        };
+        Some((due.id.as_str(), answer))
+    });
+    let (ids, answers): (Vec<&str>, Vec<&str>) = made.unzip();
+    sqlx::query!(
+        "insert into argos_sync.detail_call (project, stream, id, called_at, answer)
+         select $1, $2, given.id, argos_sync.clock(), given.answer
+         from unnest($3::text[], $4::text[]) as given (id, answer)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &answers as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting single calls"))
+}
+
+/// Follows up the answers about suspects; `ours` are those answers that count. Items with the vendor's mark are noted where
+/// they are stored.
+async fn decide_suspects(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    answers: &[(DueDetail, DetailAnswer)],
+    ours: &HashSet<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let suspects =
+        answers.iter().filter(|(due, _)| due.is_suspect && ours.contains(due.id.as_str()));
+    let (mut there, mut not_there) = (Vec::new(), Vec::new());
+    for (due, answer) in suspects {
+        match answer {
+            DetailAnswer::Found(observation) => {
+                if !observation.is_marked(scope.stream)? {
+                    there.push(due.id.as_str());
+                }
+            }
+            DetailAnswer::NotFound(read) if due.was_missed => {
+                not_there.push((due.id.as_str(), *read));
+            }
+            DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {}
+        }
+    }
+    absence::is_there(connection, scope, &there).await?;
+    absence::is_not_there(connection, scope, &not_there, now).await
+}
+
+/// How many of these items of repaired records are unchanged.
+async fn unchanged(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    observations: &[Observation],
+    repaired: &BTreeSet<String>,
+) -> Result<i64, WarehouseError> {
+    let ids: Vec<&str> = repaired.iter().map(String::as_str).collect();
+    let known = stored::look_up(connection, scope, &ids).await?;
+    let is_same = |seen: &&Observation| {
+        let known =
+            seen.glance.as_ref().ok().and_then(|glance| Some((glance, known.get(&glance.id)?)));
+        known.is_some_and(|(glance, held)| {
+            verdict(Origin::Detail, seen.read, glance, held) == Verdict::Unchanged
+        })
+    };
+    Ok(i64::try_from(observations.iter().filter(is_same).count()).unwrap_or(i64::MAX))
+}
+
+impl Warehouse {
+    /// Some records that are known to be live, for control calls: the newest of those that were stored while the project
+    /// was last known to read the bound account.
+    pub async fn live_records(
+        &self,
+        scope: &Scope,
+        count_max: i64,
+    ) -> Result<Vec<String>, WarehouseError> {
+        // The day is named for its index, which serves no statement that does not compare it.
+        sqlx::query_scalar!(
+            "select id from argos_sync.record as held
+             where project = $1 and stream = $2 and deleted_at is null and not exists (
+                select from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id)
+                and window_day >= '-infinity'
+                and first_no >= (select account_from from argos_sync.project where project = $1)
+                and first_no <= (select account_no from argos_sync.project where project = $1)
+             order by window_day desc limit $3",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            count_max,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for a live record"))
+    }
+
+    /// Claims due single calls up to that rank, the most urgent first.
+    pub async fn claim_details(
+        &self,
+        scope: &Scope,
+        holder: &str,
+        rank_max: Rank,
+        count_max: i64,
+    ) -> Result<Vec<DueDetail>, WarehouseError> {
+        // Materialized: a join may run a plain subquery again and again, and claim another hundred each time. By their place,
+        // since PostgreSQL may not know yet how many are due, and read them all for each that is claimed.
+        let rows = sqlx::query!(
+            r#"with free as materialized (
+                select ctid as place from argos_sync.detail_due
+                where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
+                    and rank <= $6
+                order by rank, due_at limit $3 for update skip locked)
+             update argos_sync.detail_due as held
+             set fence = nextval('argos_sync.fence'), holder = $5,
+                until_at = argos_sync.clock() + make_interval(secs => $4)
+             from free
+             where held.ctid = free.place
+             returning held.id, held.fence, (
+                select missed_at is not null from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as was_missed"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            count_max,
+            LEASE_SECONDS,
+            holder,
+            rank_max.number(),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("claiming single calls"))?;
+        Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
+    }
+
+    /// Claims the single calls of these records, as far as they are due and nobody holds them.
+    pub async fn claim_details_of(
+        &self,
+        scope: &Scope,
+        holder: &str,
+        ids: &[String],
+    ) -> Result<Vec<DueDetail>, WarehouseError> {
+        let doing = "claiming single calls of some records";
+        let mut transaction = self.begin_writing(doing).await?;
+        let rows = sqlx::query!(
+            r#"with free as materialized (
+                select due.place from unnest($3::text[]) as given (id)
+                cross join lateral (
+                    select ctid as place from argos_sync.detail_due
+                    where project = $1 and stream = $2 and id = given.id
+                        and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
+                    for update skip locked) as due)
+             update argos_sync.detail_due as held
+             set fence = nextval('argos_sync.fence'), holder = $5,
+                until_at = argos_sync.clock() + make_interval(secs => $4)
+             from free
+             where held.ctid = free.place
+             returning held.id, held.fence, (
+                select missed_at is not null from argos_sync.suspect
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as was_missed"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            ids,
+            LEASE_SECONDS,
+            holder,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
+    }
+
+    /// Stores the answers of single calls, and takes what was answered from what is due; or does nothing.
+    ///
+    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody else asks for it. That the
+    /// vendor knows no such record is evidence only when the batch `has_control`: a call in it found a live record.
+    pub async fn commit_details(
+        &self,
+        scope: &Arc<Scope>,
+        run: RunId,
+        answers: &[(DueDetail, DetailAnswer)],
+        has_control: bool,
+    ) -> Result<Tally, WarehouseError> {
+        let mut transaction = self.begin_writing("storing single calls").await?;
+        let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
+        let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
+        let fates: Vec<i16> =
+            answers.iter().map(|(due, answer)| Fate::of(due, answer, has_control) as i16).collect();
+        let held = sqlx::query!(
+            r#"with given as materialized (
+                select held.ctid as place, given.fence, given.fate,
+                    given.fate = $7 or (given.fate = $9 and held.failures >= $10) as is_done
+                from unnest($3::text[], $4::bigint[], $5::smallint[]) as given (id, fence, fate)
+                cross join lateral (
+                    select ctid, fence, failures from argos_sync.detail_due
+                    where project = $1 and stream = $2 and id = given.id offset 0) as held
+                where held.fence = given.fence),
+             done as (
+                delete from argos_sync.detail_due as held using given
+                where held.ctid = given.place and held.fence = given.fence and given.is_done
+                returning held.id),
+             left_over as (
+                update argos_sync.detail_due as held
+                set until_at = '-infinity', failures = held.failures + (given.fate in ($8, $9))::int,
+                    due_at = case given.fate
+                        when $8 then argos_sync.clock()
+                            + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                        when $9 then argos_sync.clock() + make_interval(hours => 1)
+                        when $11 then argos_sync.clock() + make_interval(hours => 1)
+                        else held.due_at end
+                from given
+                where held.ctid = given.place and held.fence = given.fence and not given.is_done)
+             select id as "id!", argos_sync.clock() as "now!" from done"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            &ids as &[&str],
+            &fences,
+            &fates,
+            WAIT_SECONDS_MAX,
+            Fate::Answered as i16,
+            Fate::Failed as i16,
+            Fate::NotFound as i16,
+            NOT_FOUND_MAX,
+            Fate::Later as i16,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database("taking single calls from what is due"))?;
+        let reads = answers.iter().filter_map(|(_, answer)| answer.read());
+        let drawn = Drawn::of(reads, fences.iter().copied().max().unwrap_or_default());
+        self.check_numbers(&mut transaction, &drawn).await?;
+        let mut tally = Tally::default();
+        if let Some(now) = held.first().map(|row| row.now) {
+            let ours: HashSet<&str> = held.iter().map(|row| row.id.as_str()).collect();
+            let observations: Vec<&Observation> = answers
+                .iter()
+                .filter(|(due, _)| ours.contains(due.id.as_str()))
+                .filter_map(|(_, answer)| match answer {
+                    DetailAnswer::Found(observation) => Some(observation),
+                    DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {
+                        None
+                    }
+                })
+                .collect();
+            decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
+            tally =
+                store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
+            sparse::note_reads(&mut transaction, scope, &observations, now).await?;
+        }
+        log_calls(&mut transaction, scope, answers).await?;
+        let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
+        let source = run::Source::Details(calls);
+        run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
+        transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;
+        Ok(tally)
+    }
+
+    /// Stores items that were asked for by name, through the same path as all others, after damaged rows of their records
+    /// were rewritten. An unchanged item of such a record counts as updated.
+    pub async fn commit_fetched(
+        &self,
+        scope: &Arc<Scope>,
+        run: RunId,
+        observations: &[Observation],
+    ) -> Result<Tally, WarehouseError> {
+        // In a transaction of its own: who holds rows of known records must not wait for others to add new ones.
+        let repaired = self.repair_fetched(scope, observations).await?;
+        let mut transaction = self.begin_writing("storing what was fetched").await?;
+        let now = pool::now(&mut transaction).await?;
+        let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
+        self.check_numbers(&mut transaction, &drawn).await?;
+        let given: Vec<&Observation> = observations.iter().collect();
+        let same = unchanged(&mut transaction, scope, observations, &repaired).await?;
+        let mut tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+        let same = same.min(tally.unchanged);
+        tally.unchanged -= same;
+        tally.updated += same;
+        sparse::note_reads(&mut transaction, scope, &given, now).await?;
+        let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
+        let source = run::Source::Details(calls);
+        run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
+        transaction
+            .commit()
+            .await
+            .map_err(WarehouseError::database("committing what was fetched"))?;
+        Ok(tally)
+    }
+}

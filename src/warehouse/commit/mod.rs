@@ -1,0 +1,10 @@
+//! One file, one kind of transaction.
+
+pub(super) mod details;
+pub(super) mod page;
+pub(super) mod quarantine;
+pub(super) mod renormalize;
+pub(super) mod repair;
+pub(super) mod sample;
+pub(super) mod sound;
+pub(super) mod verify;

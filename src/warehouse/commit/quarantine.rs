@@ -1,0 +1,346 @@
+//! Where an item goes that could not be stored in its tables: whole, and with the reason.
+//!
+//! It comes out again when it can be stored after all, or when an operator drops it.
+
+use crate::{
+    domain::{Call, Day, Digest, ProjectName, ReadNumber},
+    json,
+    normalize::Refusal,
+    warehouse::{
+        ingest::store::{self, Observation, Origin},
+        postgres::{
+            error::WarehouseError,
+            pool::{self, Warehouse},
+        },
+        raw::codec::{self, Compressor},
+        record::stored,
+        scope::Scope,
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+/// An item in quarantine; never its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantinedItem {
+    /// Names it, since it may have no id.
+    pub digest: Digest,
+    /// The project's name.
+    pub project: String,
+    /// The project's stream.
+    pub stream: String,
+    /// Which call brought it: `list` or `detail`.
+    pub call: String,
+    /// Why no row could be written for it.
+    pub reason: String,
+    /// How large it is.
+    pub bytes: i32,
+    /// When it was first read.
+    pub first_seen_at: DateTime<Utc>,
+}
+
+/// What storing quarantined items again came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Items that made a new record.
+    pub inserted: i64,
+    /// Items that changed a record.
+    pub updated: i64,
+    /// Items that said nothing new of a record that was read at the same time or later.
+    pub superseded: i64,
+    /// Items that still cannot be stored; they stay.
+    pub refused: i64,
+    /// Items whose kept body is missing or cannot be read back; they stay.
+    pub unreadable: i64,
+}
+
+impl std::ops::AddAssign for Retried {
+    fn add_assign(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.superseded += other.superseded;
+        self.refused += other.refused;
+        self.unreadable += other.unreadable;
+    }
+}
+
+impl Warehouse {
+    /// What is in quarantine, by project and age; of one project or of all.
+    pub async fn quarantined(
+        &self,
+        project: Option<&ProjectName>,
+    ) -> Result<Vec<QuarantinedItem>, WarehouseError> {
+        let doing = "reading quarantine";
+        let rows = sqlx::query!(
+            "select digest, project, stream, call, reason, bytes, first_seen_at
+             from argos_sync.quarantine where project = $1 or $1 is null
+             order by project, stream, first_seen_at, digest",
+            project.map(ProjectName::as_str),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(QuarantinedItem {
+                    digest: Digest::from_slice(&row.digest)
+                        .ok_or(WarehouseError::Shape { doing })?,
+                    project: row.project,
+                    stream: row.stream,
+                    call: row.call,
+                    reason: row.reason,
+                    bytes: row.bytes,
+                    first_seen_at: row.first_seen_at,
+                })
+            })
+            .collect()
+    }
+
+    /// Removes items with their bodies; returns how many there were.
+    pub async fn drop_quarantined(&self, items: &[QuarantinedItem]) -> Result<u64, WarehouseError> {
+        let doing = "dropping quarantined items";
+        let projects: Vec<&str> = items.iter().map(|item| item.project.as_str()).collect();
+        let streams: Vec<&str> = items.iter().map(|item| item.stream.as_str()).collect();
+        let digests: Vec<&[u8]> = items.iter().map(|item| &item.digest.0[..]).collect();
+        let mut transaction = self.begin(doing).await?;
+        let dropped = sqlx::query!(
+            "with bodies as (
+                delete from argos_raw.quarantine as held
+                using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
+                where (held.project, held.stream, held.digest) = (given.project, given.stream, given.digest))
+             delete from argos_sync.quarantine as held
+             using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
+             where (held.project, held.stream, held.digest) = (given.project, given.stream, given.digest)",
+            &projects as &[&str],
+            &streams as &[&str],
+            &digests as &[&[u8]],
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(dropped.rows_affected())
+    }
+
+    /// Stores quarantined items of one project again, as if they arrived now but were read when they were. What can be
+    /// stored leaves quarantine, in the same transaction.
+    pub async fn retry_quarantined(
+        &self,
+        scope: &Arc<Scope>,
+        digests: &[Digest],
+    ) -> Result<Retried, WarehouseError> {
+        let mut transaction = self.begin_writing("storing quarantined items").await?;
+        let now = pool::now(&mut transaction).await?;
+        let mut retried = Retried::default();
+        let mut readable: BTreeMap<(Call, Day), Vec<Kept>> = BTreeMap::new();
+        for kept in lock(&mut transaction, scope, digests).await? {
+            match &kept.observation {
+                None => retried.unreadable += 1,
+                Some(observation) if observation.glance.is_err() => retried.refused += 1,
+                Some(_) => readable.entry((kept.call, kept.day)).or_default().push(kept),
+            }
+        }
+        for ((call, day), mut items) in readable {
+            // Of an id that is there twice the last one counts.
+            items.sort_by_key(|kept| kept.observation.as_ref().map(|observation| observation.read));
+            let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
+            let storable = without_older_than_known(&mut transaction, scope, &items).await?;
+            let origin = Origin::Quarantine { call, day };
+            let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
+            let passed_over = i64::try_from(items.len() - storable.len()).unwrap_or(i64::MAX);
+            retried += Retried {
+                inserted: tally.inserted,
+                updated: tally.updated,
+                superseded: tally.unchanged + tally.duplicate + passed_over,
+                ..Retried::default()
+            };
+            take_out(&mut transaction, scope, &done).await?;
+        }
+        let doing = "committing quarantined items";
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(retried)
+    }
+}
+
+/// An item that was taken out of quarantine, to be stored or put back.
+struct Kept {
+    digest: Vec<u8>,
+    call: Call,
+    /// The first day of the window that listed it, else the day it was read: where an undated record belongs.
+    day: NaiveDate,
+    /// Without one it may only make a new record.
+    has_read_number: bool,
+    /// `None`: the body is lost.
+    observation: Option<Observation>,
+}
+
+/// Locks items of quarantine, and looks at their bodies again.
+async fn lock(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    digests: &[Digest],
+) -> Result<Vec<Kept>, WarehouseError> {
+    let digests: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
+    let rows = sqlx::query!(
+        r#"select kept.digest, kept.call, kept.read_no,
+            coalesce(pass.window_from, (kept.first_seen_at at time zone 'UTC')::date) as "day!",
+            raw.encoding as "encoding?", raw.body as "body?"
+         from argos_sync.quarantine as kept
+         left join argos_raw.quarantine as raw using (project, stream, digest)
+         left join argos_sync.pass on pass.pass_id = kept.pass_id
+         where kept.project = $1 and kept.stream = $2 and kept.digest = any($3)
+         order by kept.digest for update of kept"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &digests as &[&[u8]],
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("reading quarantined items"))?;
+    let look = |row: Option<(String, Vec<u8>)>, read: Option<i64>| {
+        let (encoding, packed) = row?;
+        let body = codec::inflate(&encoding, &packed).ok()?;
+        // Every number that is drawn is larger.
+        Some(Observation::of(scope, ReadNumber(read.unwrap_or_default()), body.into()))
+    };
+    let kept = rows.into_iter().map(|row| Kept {
+        digest: row.digest,
+        call: if row.call == word(Call::List) { Call::List } else { Call::Detail },
+        day: row.day,
+        has_read_number: row.read_no.is_some(),
+        observation: look(row.encoding.zip(row.body), row.read_no),
+    });
+    Ok(kept.collect())
+}
+
+/// Leaves out what may be older than a record that is known, since nobody noted when it was read.
+async fn without_older_than_known<'a>(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    items: &'a [Kept],
+) -> Result<Vec<&'a Observation>, WarehouseError> {
+    let with_ids: Vec<(&Kept, &Observation, &str)> = items
+        .iter()
+        .filter_map(|kept| {
+            let observation = kept.observation.as_ref()?;
+            Some((kept, observation, observation.glance.as_ref().ok()?.id.as_str()))
+        })
+        .collect();
+    let unordered: Vec<&str> =
+        with_ids.iter().filter(|(kept, ..)| !kept.has_read_number).map(|(.., id)| *id).collect();
+    let known = stored::look_up(connection, scope, &unordered).await?;
+    Ok(with_ids
+        .into_iter()
+        .filter(|(kept, _, id)| kept.has_read_number || !known.contains_key(*id))
+        .map(|(_, observation, _)| observation)
+        .collect())
+}
+
+/// Takes items out of quarantine.
+async fn take_out(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    digests: &[&[u8]],
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "with bodies as (
+            delete from argos_raw.quarantine where project = $1 and stream = $2 and digest = any($3))
+         delete from argos_sync.quarantine where project = $1 and stream = $2 and digest = any($3)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        digests as &[&[u8]],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("emptying quarantine"))
+}
+
+/// The word in the `call` column.
+fn word(call: Call) -> &'static str {
+    match call {
+        Call::List => "list",
+        Call::Detail => "detail",
+    }
+}
+
+/// Keeps refused items. The same item is kept once; read again it writes nothing.
+pub(in crate::warehouse) async fn keep(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    refused: &[(&Observation, &Refusal)],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let mut by_digest: BTreeMap<[u8; 16], (&Observation, &Refusal)> = BTreeMap::new();
+    for (observation, refusal) in refused {
+        by_digest.insert(digest(scope, &observation.body.bytes()?), (observation, refusal));
+    }
+    let digests: Vec<&[u8]> = by_digest.keys().map(|digest| &digest[..]).collect();
+    let reasons: Vec<&str> = by_digest.values().map(|(_, refusal)| refusal.as_str()).collect();
+    let sizes: Vec<i32> = by_digest
+        .values()
+        .map(|(observation, _)| i32::try_from(observation.body.len()).unwrap_or(i32::MAX))
+        .collect();
+    let numbers: Vec<i64> = by_digest.values().map(|(observation, _)| observation.read.0).collect();
+    let pass_id = match origin {
+        Origin::List { pass_id, .. } => Some(pass_id),
+        Origin::Detail | Origin::Quarantine { .. } => None,
+    };
+    let mut compressor = Compressor::new()?;
+    let bodies: Vec<Vec<u8>> = by_digest
+        .values()
+        .map(|(observation, _)| Ok(compressor.compress(&observation.body.bytes()?)?.to_vec()))
+        .collect::<Result<_, _>>()?;
+    sqlx::query!(
+        "with fresh as (
+            insert into argos_sync.quarantine
+                (project, stream, digest, call, reason, bytes, first_seen_at, pass_id, read_no)
+            select $1, $2, given.digest, $3, given.reason, given.bytes, $4, $5, given.read_no
+            from unnest($6::bytea[], $7::text[], $8::int[], $11::bigint[]) as given (digest, reason, bytes, read_no)
+            where not exists (
+                select from argos_sync.quarantine as known
+                where known.project = $1 and known.stream = $2 and known.digest = given.digest)
+            order by given.digest
+            on conflict do nothing
+            returning digest)
+         insert into argos_raw.quarantine (project, stream, digest, encoding, body)
+         select $1, $2, given.digest, $9, given.body
+         from unnest($6::bytea[], $10::bytea[]) as given (digest, body)
+         join fresh on fresh.digest = given.digest
+         on conflict do nothing",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        word(origin.call()),
+        now,
+        pass_id,
+        &digests as &[&[u8]],
+        &reasons as &[&str],
+        &sizes,
+        codec::ZSTD,
+        &bodies as &[Vec<u8>],
+        &numbers,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("keeping what cannot be stored"))
+}
+
+/// What names an item that has no id: its digest where it can be parsed, so that addresses that change with every call make
+/// no new one of it.
+fn digest(scope: &Scope, body: &[u8]) -> [u8; 16] {
+    let text = json::text(body);
+    if let Ok(item) = json::parse(&text) {
+        return json::digest(&item.value, &scope.volatile).0;
+    }
+    let mut digest = [0; 16];
+    digest.iter_mut().zip(Sha256::digest(body)).for_each(|(to, from)| *to = from);
+    digest
+}

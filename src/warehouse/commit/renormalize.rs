@@ -1,0 +1,242 @@
+//! Refills the rows of records that an older normalizer wrote, from the raw items that are kept.
+//!
+//! Rows of deleted records stay as their deletion left them. Nothing was observed: no read number moves, no single call becomes due, and `changed_at` moves only where a row did.
+
+use crate::{
+    domain::{Call, Day, ReadNumber, Stream},
+    normalize::{self, Merged, Objects},
+    warehouse::{
+        deletion::delete,
+        ingest::drift,
+        postgres::{
+            error::WarehouseError,
+            pool::{self, Warehouse},
+        },
+        raw::{
+            bodies::{self, Kept},
+            codec::Inflater,
+        },
+        record::{
+            merge::Texts,
+            usual::{Usual, objects_of},
+        },
+        scope::Scope,
+        tables::{
+            diff::Moved,
+            write::{self, Stored},
+        },
+    },
+};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// Records of a transaction; bounds the memory of their trees.
+const CHUNK: i64 = 500;
+
+/// What refilling came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Renormalized {
+    /// Records that are as this normalizer wants them now, deleted ones as their deletion left them.
+    pub records: i64,
+    /// Records of which any row changed.
+    pub changed: i64,
+    /// Records whose raw items are missing or cannot be read back: their rows stay until they are read again.
+    pub without_raw: i64,
+}
+
+impl std::ops::AddAssign for Renormalized {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.changed += other.changed;
+        self.without_raw += other.without_raw;
+    }
+}
+
+/// A record that an older normalizer wrote, locked.
+struct Older {
+    id: String,
+    list_no: Option<i64>,
+    detail_no: Option<i64>,
+    window_day: Day,
+    undated: bool,
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+/// What its items say of a record besides its rows.
+struct Place {
+    window_day: Day,
+    undated: bool,
+    sparse: Option<i16>,
+}
+
+impl Warehouse {
+    /// Whether an older normalizer wrote any record of this project. One step into an index, however many there are.
+    pub async fn has_older_records(&self, scope: &Scope) -> Result<bool, WarehouseError> {
+        let oldest = sqlx::query_scalar!(
+            "select min(normalizer_version) from argos_sync.record where project = $1 and stream = $2",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for older records"))?;
+        Ok(oldest.is_some_and(|version| version < normalize::VERSION))
+    }
+
+    /// Refills the next records behind this id; returns what came of it, and the id to go on behind. `None`: there are none
+    /// left behind it. Records that others write at the moment are left out: they write them anew themselves.
+    pub async fn renormalize(
+        &self,
+        scope: &Scope,
+        behind: &str,
+    ) -> Result<Option<(Renormalized, String)>, WarehouseError> {
+        let mut transaction = self.begin("refilling from raw").await?;
+        let now = pool::now(&mut transaction).await?;
+        let ids = sqlx::query_scalar!(
+            "select id from argos_sync.record
+             where project = $1 and stream = $2 and id > $3 and normalizer_version < $4 order by id limit $5",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            behind,
+            normalize::VERSION,
+            CHUNK,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database("looking for older records"))?;
+        let Some(last) = ids.last().cloned() else { return Ok(None) };
+        let older = lock(&mut transaction, scope, &ids).await?;
+        let done = refill(&mut transaction, scope, &older, now).await?;
+        let doing = "committing what was refilled";
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(Some((done, last)))
+    }
+}
+
+/// Locks those of these records that nobody else writes, in key order.
+async fn lock(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[String],
+) -> Result<Vec<Older>, WarehouseError> {
+    sqlx::query_as!(
+        Older,
+        r#"select held.id, list_no, detail_no, window_day, undated, deleted_at
+         from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
+         cross join lateral (
+            select * from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id and normalizer_version < $4
+            for update skip locked
+         ) as held"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids,
+        normalize::VERSION,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("locking older records"))
+}
+
+/// Merges, normalizes and writes locked records again.
+async fn refill(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    older: &[Older],
+    now: DateTime<Utc>,
+) -> Result<Renormalized, WarehouseError> {
+    let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
+    let kept = bodies::read(connection, scope, &ids).await?;
+    let mut inflater = Inflater::new()?;
+    let texts = |record: &Older| texts_of(record, kept.get(&record.id)?, &mut inflater);
+    let texts: Vec<Option<Texts>> = older.iter().map(texts).collect();
+    let merged: Vec<Option<(Merged<'_>, bool)>> =
+        texts.iter().map(|texts| texts.as_ref().and_then(|texts| texts.merge(scope))).collect();
+    let mut updates = Vec::with_capacity(older.len());
+    let mut stored = Vec::with_capacity(older.len());
+    let mut deleted = 0;
+    let mut usual = Usual::of_project(connection, scope).await?;
+    for (record, merged) in older.iter().zip(&merged) {
+        let is_deleted = delete::keeps_rows(record.deleted_at);
+        deleted += usize::from(is_deleted);
+        let Some((item, damaged)) = merged.as_ref().filter(|_| !is_deleted) else {
+            let Older { window_day, undated, .. } = *record;
+            updates.push(Place { window_day, undated, sparse: None });
+            continue;
+        };
+        let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
+        let objects = kept
+            .get(&record.id)
+            .filter(|_| scope.stream == Stream::Submission)
+            .and_then(|kept| objects_of(kept, &mut inflater));
+        let is_screened = Objects::of(&item.value).aml;
+        let created_on = normalized.created_at.map(|at| at.date_naive());
+        updates.push(Place {
+            window_day: created_on.unwrap_or(record.window_day),
+            undated: created_on.is_none(),
+            sparse: objects.and_then(|objects| usual.rank_of(objects, is_screened, &normalized)),
+        });
+        stored.push(Stored { id: &record.id, sight: None, moved: Moved::Unknown, normalized });
+    }
+    let touched = write::write(connection, &scope.project, scope.stream, &stored).await?;
+    drift::replace(connection, scope, &write::noted(&stored), now).await?;
+    update(connection, scope, older, &updates).await?;
+    usual.count(connection, scope).await?;
+    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    Ok(Renormalized {
+        records: count(stored.len() + deleted),
+        changed: count(touched.len()),
+        without_raw: count(older.len() - stored.len() - deleted),
+    })
+}
+
+/// The items of a record; `None` when one that the record was made of is lost. A list item that an entire newer detail follows
+/// is not needed.
+fn texts_of(record: &Older, kept: &Kept, inflater: &mut Inflater) -> Option<Texts> {
+    let mut texts = Texts::default();
+    let mut add = |call, number| {
+        texts.add(call, &kept.body(call, inflater).ok()??, ReadNumber(number));
+        Some(())
+    };
+    if let Some(number) = record.detail_no {
+        add(Call::Detail, number)?;
+    }
+    match record.list_no {
+        Some(number) if record.detail_no.is_none_or(|detail| detail <= number) => {
+            add(Call::List, number)?;
+        }
+        // An older list item says nothing any more.
+        Some(_) | None => {}
+    }
+    Some(texts)
+}
+
+/// Notes that these records are as this normalizer wants them, and where they belong by what it read.
+async fn update(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    older: &[Older],
+    updates: &[Place],
+) -> Result<(), WarehouseError> {
+    let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
+    let days: Vec<Day> = updates.iter().map(|place| place.window_day).collect();
+    let undated: Vec<bool> = updates.iter().map(|place| place.undated).collect();
+    let sparse: Vec<Option<i16>> = updates.iter().map(|place| place.sparse).collect();
+    sqlx::query!(
+        "update argos_sync.record as held set normalizer_version = $3,
+            window_day = given.day, undated = given.undated, sparse = given.sparse, detail_next_at = null
+         from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[]) as given (id, day, undated, sparse)
+         where held.project = $1 and held.stream = $2 and held.id = given.id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        normalize::VERSION,
+        &ids as &[&str],
+        &days,
+        &undated,
+        &sparse as &[Option<i16>],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting what was refilled"))
+}

@@ -1,0 +1,278 @@
+//! Rewrites rows that differ from the raw items that are kept, and has lost items read again.
+
+use super::{
+    sample,
+    sound::{Lost, Sound},
+    verify::{Found, Standing, Verified, is_on_wrong_day},
+};
+use crate::{
+    domain::{Day, Digest},
+    normalize::{
+        self, Merged,
+        catalogue::{self, Key, Table},
+    },
+    warehouse::{
+        ingest::{
+            drift::{self, Noted},
+            store::Observation,
+        },
+        postgres::{
+            error::WarehouseError,
+            pool::{self, Warehouse},
+        },
+        raw::{bodies, codec::Inflater},
+        record::stored::{self, Held},
+        scope::{RawStorage, Scope},
+        state::detail_queue::{self, Rank},
+        tables::{
+            diff::Moved,
+            differences,
+            write::{self, Stored},
+        },
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+/// Rows that are read at a time to find those without a record.
+const STEP: i64 = 5000;
+
+/// A record with kept items that are lost.
+#[derive(Debug, Clone)]
+pub(super) struct LostItem {
+    pub(super) id: String,
+    lost: Lost,
+    /// The record's rows cannot be made any more: a detail call brings the item again.
+    is_needed: bool,
+}
+
+impl LostItem {
+    pub(super) fn of(id: &str, sound: &Sound) -> Self {
+        Self { id: id.to_owned(), lost: sound.lost, is_needed: sound.texts.is_none() }
+    }
+}
+
+/// The rows that records should have. Records whose kept items bear the vendor's mark of a deletion
+/// are left out.
+pub(super) fn stored_rows<'r>(
+    scope: &Scope,
+    records: &[(&'r str, &Held)],
+    merged: &'r [Option<(Merged<'_>, bool)>],
+) -> Vec<Stored<'r>> {
+    let made = records.iter().zip(merged).filter_map(|((id, _), merged)| {
+        let (item, damaged) = merged.as_ref()?;
+        let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
+        let record = Stored { id, sight: None, moved: Moved::Unknown, normalized };
+        (!record.normalized.is_marked).then_some(record)
+    });
+    made.collect()
+}
+
+impl Warehouse {
+    /// Rewrites the rows of these records that differ, and makes detail calls due where kept items
+    /// are lost.
+    pub async fn repair(&self, scope: &Scope, found: &Found) -> Result<Verified, WarehouseError> {
+        let doing = "repairing records";
+        let mut transaction = self.begin_writing(doing).await?;
+        let now = pool::now(&mut transaction).await?;
+        let lost = found.lost.iter().map(|item| item.id.as_str());
+        let ids: BTreeSet<&str> = found.differing.keys().map(String::as_str).chain(lost).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let held = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
+        let nothing = BTreeMap::new();
+        let (repaired, lost) = rewrite(&mut transaction, scope, &held, &nothing, now).await?;
+        forget_digests(&mut transaction, scope, &lost).await?;
+        let asked: Vec<&str> =
+            lost.iter().filter(|item| item.is_needed).map(|item| item.id.as_str()).collect();
+        detail_queue::mark(&mut transaction, scope, &asked, Rank::History, now).await?;
+        let is_whole = |id: &&&str| !lost.iter().any(|item| item.id == **id);
+        let whole: Vec<&str> = ids.iter().filter(is_whole).copied().collect();
+        sample::forget(&mut transaction, scope, &whole).await?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        let (repaired, asked) = (count(repaired.len()), count(asked.len()));
+        Ok(Verified { repaired, asked, ..Verified::default() })
+    }
+
+    /// Makes the rows of records that were just fetched equal to what is kept of them, before the
+    /// fetched items are stored; returns the ids of the records that were rewritten. Their history
+    /// then tells what the vendor changed, and nothing else.
+    pub(super) async fn repair_fetched(
+        &self,
+        scope: &Scope,
+        observations: &[Observation],
+    ) -> Result<BTreeSet<String>, WarehouseError> {
+        let doing = "repairing fetched records";
+        let received: BTreeMap<&str, &Observation> = observations
+            .iter()
+            .filter_map(|seen| Some((seen.glance.as_ref().ok()?.id.as_str(), seen)))
+            .collect();
+        let mut transaction = self.begin_writing(doing).await?;
+        let now = pool::now(&mut transaction).await?;
+        let ids: Vec<&str> = received.keys().copied().collect();
+        let held = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
+        let (repaired, lost) = rewrite(&mut transaction, scope, &held, &received, now).await?;
+        if scope.raw == RawStorage::Zstd {
+            forget_digests(&mut transaction, scope, &lost).await?;
+        }
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(repaired)
+    }
+
+    /// Looks through the rows of one table after this id for those without a row in
+    /// `argos_sync.record`: returns the ids they name, and the id to go on after. `None`: there are
+    /// no more. Where `asks`, makes a detail call due for each id.
+    pub async fn rows_without_record(
+        &self,
+        scope: &Scope,
+        table: &str,
+        behind: &str,
+        asks: bool,
+    ) -> Result<Option<(Vec<String>, String)>, WarehouseError> {
+        let doing = "looking for rows without a record";
+        let id = catalogue::id_column(scope.stream);
+        let sql = format!(
+            "with step as materialized (
+                select {id} as id from {table} where project = $1 and {id} > $3 order by {id} limit $4)
+             select (select max(id) from step), array(
+                select distinct id from step where not exists (
+                    select from argos_sync.record as held
+                    where held.project = $1 and held.stream = $2 and held.id = step.id))"
+        );
+        let mut transaction = self.begin_writing(doing).await?;
+        // The text comes from the catalogue, which is part of the program; values travel as
+        // arguments.
+        let (last, ids): (Option<String>, Vec<String>) = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(scope.project.as_str())
+            .bind(scope.stream.as_str())
+            .bind(behind)
+            .bind(STEP)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+        if asks && !ids.is_empty() {
+            let now = pool::now(&mut transaction).await?;
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            detail_queue::mark(&mut transaction, scope, &ids, Rank::History, now).await?;
+        }
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(last.map(|last| (ids, last)))
+    }
+}
+
+/// The tables whose rows belong to records of this stream, those of the kept items included.
+pub fn tables_of_records(stream: crate::domain::Stream) -> Vec<String> {
+    let tables = catalogue::tables(stream).iter().filter(|table| table.key != Key::Set);
+    tables.map(Table::qualified).chain([bodies::table(stream).to_owned()]).collect()
+}
+
+/// Makes the rows of locked records equal to their kept items; returns the ids of those that were
+/// rewritten, and the records with lost items.
+async fn rewrite(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    held: &BTreeMap<String, Held>,
+    received: &BTreeMap<&str, &Observation>,
+    now: DateTime<Utc>,
+) -> Result<(BTreeSet<String>, Vec<LostItem>), WarehouseError> {
+    let records: Vec<(&str, &Held)> = held
+        .iter()
+        .filter(|(_, held)| Standing::of(held) == Standing::Comparable)
+        .map(|(id, held)| (id.as_str(), held))
+        .collect();
+    let mut inflater = Inflater::new()?;
+    let sound: Vec<Sound> = records
+        .iter()
+        .map(|(id, held)| Sound::of(scope, id, held, received.get(id).copied(), &mut inflater))
+        .collect();
+    let merged: Vec<Option<(Merged<'_>, bool)>> = sound
+        .iter()
+        .map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope)))
+        .collect();
+    let stored = stored_rows(scope, &records, &merged);
+    let mut rewritten: BTreeSet<String> =
+        differences::rewrite_sets(connection, scope, &stored).await?.into_iter().collect();
+    rewritten.extend(write::write(connection, &scope.project, scope.stream, &stored).await?);
+    let days: Vec<(&str, Day)> = stored
+        .iter()
+        .filter(|record| held.get(record.id).is_some_and(|held| is_on_wrong_day(held, record)))
+        .filter_map(|record| Some((record.id, record.normalized.created_at?.date_naive())))
+        .collect();
+    put_on_days(connection, scope, &days).await?;
+    rewritten.extend(days.iter().map(|(id, _)| (*id).to_owned()));
+    let noted: Vec<Noted<'_>> = stored
+        .iter()
+        .filter(|record| rewritten.contains(record.id))
+        .map(|record| Noted { id: record.id, notes: &record.normalized.notes })
+        .collect();
+    drift::replace(connection, scope, &noted, now).await?;
+    let lost = records
+        .iter()
+        .zip(&sound)
+        .filter(|(_, sound)| sound.lost.is_any())
+        .map(|((id, _), sound)| LostItem::of(id, sound))
+        .collect();
+    Ok((rewritten, lost))
+}
+
+/// Notes records on the days of their creation.
+async fn put_on_days(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    days: &[(&str, Day)],
+) -> Result<(), WarehouseError> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let (ids, days): (Vec<&str>, Vec<Day>) = days.iter().copied().unzip();
+    sqlx::query!(
+        "update argos_sync.record as held set window_day = given.day, undated = false
+         from unnest($3::text[], $4::date[]) as given (id, day)
+         where held.project = $1 and held.stream = $2 and held.id = given.id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &days,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting records on their days"))
+}
+
+/// Forgets the digests of lost items, so that the next items of their kinds are stored whatever
+/// they show.
+async fn forget_digests(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    lost: &[LostItem],
+) -> Result<(), WarehouseError> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = lost.iter().map(|item| item.id.as_str()).collect();
+    let lists: Vec<bool> = lost.iter().map(|item| item.lost.list).collect();
+    let details: Vec<bool> = lost.iter().map(|item| item.lost.detail).collect();
+    sqlx::query!(
+        "update argos_sync.record as held set
+            list_digest = case when given.list and list_no is not null then $6 else list_digest end,
+            detail_digest = case when given.detail and detail_no is not null then $6 else detail_digest end
+         from unnest($3::text[], $4::boolean[], $5::boolean[]) as given (id, list, detail)
+         where held.project = $1 and held.stream = $2 and held.id = given.id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &lists,
+        &details,
+        &Digest::LOST.0[..],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("forgetting digests of lost items"))
+}
+
+fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}

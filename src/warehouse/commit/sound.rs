@@ -1,0 +1,92 @@
+//! Records made of the items that are kept of them, where these are the items whose digests are
+//! known.
+
+use crate::{
+    domain::{Call, Digest, ReadNumber},
+    normalize,
+    warehouse::{
+        ingest::store::Observation,
+        raw::codec::Inflater,
+        record::{merge::Texts, stored::Held},
+        scope::Scope,
+    },
+};
+
+/// The kept items of a record that are lost: missing, unreadable, or not those whose digests are
+/// known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) list: bool,
+    pub(super) detail: bool,
+}
+
+impl Lost {
+    pub(super) fn is_any(self) -> bool {
+        self.list || self.detail
+    }
+}
+
+/// A record's kept items after they were compared with their digests.
+pub(super) struct Sound {
+    /// The items that the record's rows are made of; `None` where one of these is lost.
+    pub(super) texts: Option<Texts>,
+    pub(super) lost: Lost,
+}
+
+/// One kept item.
+enum Item {
+    /// No such item was ever stored.
+    None,
+    Found(Vec<u8>, ReadNumber),
+    Lost,
+}
+
+impl Sound {
+    /// Reads the kept items of a record. An item that was just received takes the place of a lost
+    /// one with its digest.
+    pub(super) fn of(
+        scope: &Scope,
+        id: &str,
+        held: &Held,
+        received: Option<&Observation>,
+        inflater: &mut Inflater,
+    ) -> Self {
+        let is_it = |body: &Vec<u8>, digest: Digest| {
+            let glance = normalize::glance(scope.stream, &scope.volatile, body);
+            glance.is_ok_and(|glance| glance.id == id && glance.digest == digest)
+        };
+        let mut read = |call, known: Option<(Digest, ReadNumber)>| {
+            let Some((digest, number)) = known else { return Item::None };
+            let kept = held.kept.as_ref();
+            let kept = kept.and_then(|kept| kept.body(call, inflater).ok().flatten());
+            let kept = kept.filter(|body| is_it(body, digest));
+            let received = || {
+                let body = received.filter(|_| call == Call::Detail)?.body.bytes().ok()?;
+                Some(body.to_vec()).filter(|body| is_it(body, digest))
+            };
+            kept.or_else(received).map_or(Item::Lost, |body| Item::Found(body, number))
+        };
+        let (list, detail) = (read(Call::List, held.list), read(Call::Detail, held.detail));
+        let mut lost =
+            Lost { list: matches!(list, Item::Lost), detail: matches!(detail, Item::Lost) };
+        // Where nothing is known to have been stored, only a detail call can tell what the record
+        // is.
+        lost.detail |= matches!((&list, &detail), (Item::None, Item::None));
+        // A list item that a newer detail follows says nothing any more.
+        let is_list_needed = match (held.list, held.detail) {
+            (Some((_, list)), Some((_, detail))) => list >= detail,
+            (list, None) => list.is_some(),
+            (None, Some(_)) => false,
+        };
+        if lost.detail || lost.list && is_list_needed {
+            return Self { texts: None, lost };
+        }
+        let mut texts = Texts::default();
+        for (call, item) in [(Call::List, list), (Call::Detail, detail)] {
+            if let Item::Found(body, number) = item {
+                texts.add(call, &body, number);
+            }
+        }
+        Self { texts: Some(texts), lost }
+    }
+}

@@ -1,0 +1,377 @@
+//! Deletions by absence (I7): a complete walk did not find a record where it was, and two single calls at some distance did
+//! not find it either, each beside one that found a live record. Deletions by the vendor's mark share the suspects with
+//! them (`marks`), each with calls of its own that count.
+
+use super::{
+    confirmed,
+    delete::{self, Gone, Proof, Verdict},
+    seen_ids::{Seen, Sorted},
+};
+use crate::{
+    domain::{Day, ReadNumber, Window},
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        scope::{Count, Scope},
+        state::{
+            account,
+            claim::Claim,
+            detail_queue::{self, Rank},
+        },
+    },
+};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use sqlx::PgConnection;
+
+/// More missing records than this wait for the next walk.
+const MISSING_MAX: usize = 100_000;
+
+impl Warehouse {
+    /// Whether a walk can miss anything, so that it has to remember what it sees: not where nothing was known before.
+    ///
+    /// What others store of its days in the meantime, the next walk may miss.
+    pub async fn can_miss(&self, claim: &Claim) -> Result<bool, WarehouseError> {
+        let days = claim.reading.is_filtered().then_some(claim.window);
+        sqlx::query_scalar!(
+            r#"select exists (select from argos_sync.record where project = $1 and stream = $2
+                    and ($3::date is null or window_day >= $3) and ($4::date is null or window_day < $4))
+                or exists (select from argos_sync.suspect where project = $1 and stream = $2)
+                or exists (select from argos_sync.deletion_alarm where project = $1 and stream = $2) as "can_miss!""#,
+            claim.project.as_str(),
+            claim.stream.as_str(),
+            days.map(Window::from),
+            days.map(Window::to),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("asking what is known of some days"))
+    }
+}
+
+/// Compares what a walk saw with what it should have shown; returns the count when it is not to be believed.
+pub(in crate::warehouse) async fn compare(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    claim: &Claim,
+    pass_id: i64,
+    seen: &Seen,
+    now: DateTime<Utc>,
+) -> Result<Option<Count>, WarehouseError> {
+    let Some(seen) = seen.sorted() else { return Ok(None) };
+    let verdicts = delete::verdicts(connection, claim).await?;
+    let mut days: BTreeMap<Day, Count> = BTreeMap::new();
+    let mut missing: Vec<(String, Day)> = Vec::new();
+    let mut expected = sqlx::query!(
+        r#"select id, window_day,
+            case when first_no > (select account_no from argos_sync.project where project = $1) then false
+                when first_no >= (select account_from from argos_sync.project where project = $1) then true end as is_bound
+         from argos_sync.record
+         where project = $1 and stream = $2 and deleted_at is null and first_no < $3
+           and case when $4 then window_day >= $5 and window_day < $6 and not undated and not unlisted
+                else undated or unlisted or not exists (
+                    select from argos_sync.coverage as covered
+                    where covered.project = $1 and covered.stream = $2 and covered.day = window_day) end"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        seen.began.0,
+        claim.reading.is_filtered(),
+        claim.window.from(),
+        claim.window.to(),
+    )
+    .fetch(&mut *connection);
+    let doing = "looking for what a walk missed";
+    let mut sight = account::Sight::default();
+    while let Some(row) = expected.try_next().await.map_err(WarehouseError::database(doing))? {
+        let count = days.entry(row.window_day).or_default();
+        count.live += 1;
+        let is_seen = seen.contains(&row.id);
+        sight.add(row.is_bound, is_seen);
+        if !is_seen {
+            count.missing += 1;
+            if missing.len() < MISSING_MAX {
+                missing.push((row.id, row.window_day));
+            }
+        }
+    }
+    drop(expected);
+    if sight.is_of_bound_account() {
+        account::raise_account_no(connection, &scope.project, seen.began).await?;
+    }
+    clear_seen(connection, scope, claim, &seen).await?;
+    if missing.is_empty() {
+        delete::clear_alarms(connection, claim).await?;
+        return Ok(None);
+    }
+    // What a person has decided on is neither counted nor doubted.
+    let verdict = |day: &Day| {
+        verdicts.iter().find(|decided| decided.window.contains(*day)).map(|d| d.verdict)
+    };
+    let open: Vec<(Day, Count)> =
+        days.into_iter().filter(|(day, _)| verdict(day).is_none()).collect();
+    let whole = open.iter().fold(Count::default(), |sum, (_, count)| sum.plus(*count));
+    let is_stopped = whole.missing > 0 && confirmed::is_stopped(connection, scope).await?;
+    let is_believed =
+        !is_stopped && scope.deletion.is_plausible_pass(open.iter().map(|(_, count)| *count));
+    let suspects: Vec<&str> = missing
+        .iter()
+        .filter(|(_, day)| match verdict(day) {
+            Some(Verdict::Approved) => true,
+            Some(Verdict::Rejected) => false,
+            None => is_believed,
+        })
+        .map(|(id, _)| id.as_str())
+        .collect();
+    suspect(connection, scope, pass_id, &suspects, now).await?;
+    if is_believed {
+        delete::clear_alarms(connection, claim).await?;
+        return Ok(None);
+    }
+    let missed: Vec<(Day, Count)> =
+        open.into_iter().filter(|(_, count)| count.missing > 0).collect();
+    delete::raise_alarm(connection, claim, pass_id, &missed, is_stopped).await?;
+    Ok(Some(whole))
+}
+
+/// Takes records that were seen again from those that a walk missed. One that a walk of other days shows is there, but its
+/// own days do not list it. Marks of deletions stay: only a single call disproves them.
+async fn clear_seen(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    claim: &Claim,
+    seen: &Sorted<'_>,
+) -> Result<(), WarehouseError> {
+    let doing = "clearing suspects";
+    let suspects = sqlx::query!(
+        "select id, window_day from argos_sync.suspect join argos_sync.record using (project, stream, id)
+         where project = $1 and stream = $2 and missed_at is not null",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database(doing))?;
+    let back: Vec<_> = suspects.iter().filter(|suspect| seen.contains(&suspect.id)).collect();
+    let elsewhere = back.iter().filter(|suspect| !claim.window.contains(suspect.window_day));
+    let elsewhere: Vec<&str> = elsewhere.map(|suspect| suspect.id.as_str()).collect();
+    note_unlisted(connection, scope, &elsewhere).await?;
+    let seen: Vec<&str> = back.iter().map(|suspect| suspect.id.as_str()).collect();
+    was_not_missed(connection, scope, &seen).await
+}
+
+/// Takes it back that a walk missed these records.
+async fn was_not_missed(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "with marked as (
+            update argos_sync.suspect set missed_at = null, pass_id = null, absent_at = null
+            where project = $1 and stream = $2 and id = any($3) and marked_at is not null)
+         delete from argos_sync.suspect
+         where project = $1 and stream = $2 and id = any($3) and marked_at is null",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("clearing suspects"))
+}
+
+/// Takes records from the suspects.
+pub(in crate::warehouse) async fn forget(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "delete from argos_sync.suspect where project = $1 and stream = $2 and id = any($3)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("clearing suspects"))
+}
+
+/// Notes records that may be gone, and has them asked for.
+async fn suspect(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    pass_id: i64,
+    ids: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let fresh = sqlx::query_scalar!(
+        "insert into argos_sync.suspect as held (project, stream, id, missed_at, pass_id)
+         select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id) order by given.id
+         on conflict (project, stream, id) do update
+         set missed_at = excluded.missed_at, pass_id = excluded.pass_id where held.missed_at is null
+         returning id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+        now,
+        pass_id,
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("noting suspects"))?;
+    let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
+    detail_queue::mark(connection, scope, &fresh, Rank::News, now).await
+}
+
+/// Takes single calls that found a suspect, without a mark of a deletion: it is there. If a walk missed it, walks of its day
+/// do not list it.
+pub(in crate::warehouse) async fn is_there(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let missed = sqlx::query_scalar!(
+        "select suspect.id from unnest($3::text[]) as given (id)
+         cross join lateral (
+            select id from argos_sync.suspect
+            where project = $1 and stream = $2 and id = given.id and missed_at is not null offset 0
+         ) as suspect",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("reading suspects"))?;
+    let missed: Vec<&str> = missed.iter().map(String::as_str).collect();
+    note_unlisted(connection, scope, &missed).await?;
+    forget(connection, scope, ids).await
+}
+
+/// Notes records that are there, but that walks of their days do not list.
+async fn note_unlisted(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // Suspects are few, and another writer may hold their rows: by key, and not by place.
+    sqlx::query!(
+        "update argos_sync.record as held set unlisted = true
+         where held.project = $1 and held.stream = $2 and held.id = any($3)
+            and not held.undated and not held.unlisted",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting what is not listed"))
+}
+
+/// Takes single calls that did not find a suspect, beside one that found a live record: the first is remembered, the second
+/// deletes, if it came late enough.
+pub(in crate::warehouse) async fn is_not_there(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    missed: &[(&str, ReadNumber)],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = missed.iter().map(|(id, _)| *id).collect();
+    let confirm = scope.deletion.confirm.as_secs_f64();
+    let rows = sqlx::query!(
+        r#"update argos_sync.suspect as held set absent_at = coalesce(held.absent_at, $4)
+           where project = $1 and stream = $2 and id = any($3) and missed_at is not null
+           returning id, absent_at + make_interval(secs => $5) as "confirmed_at!""#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        now,
+        confirm,
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("noting what was not found"))?;
+    let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
+    let mut gone = Vec::new();
+    for row in &rows {
+        if row.confirmed_at <= now {
+            gone.extend(missed.iter().find(|(id, _)| *id == row.id).copied());
+        } else {
+            again.entry(row.confirmed_at).or_default().push(&row.id);
+        }
+    }
+    for (due_at, ids) in again {
+        detail_queue::mark(connection, scope, &ids, Rank::News, due_at).await?;
+    }
+    let believed = confirmed::believed(connection, scope, &gone, now).await?;
+    let proof = Proof::Absent;
+    let proven: Vec<Gone<'_>> =
+        believed.iter().map(|&(id, read)| Gone { id, read, proof }).collect();
+    delete::delete(connection, scope, &proven, now).await?;
+    let gone: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
+    forget(connection, scope, &gone).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::scope::DeletionRules;
+
+    #[test]
+    fn a_few_missing_records_are_believed_and_a_large_share_is_not() {
+        let rules = DeletionRules::default();
+        for (live, missing, believed) in [
+            (10, 10, true),
+            (100, 11, false),
+            (1100, 11, true),
+            (2000, 21, false),
+            (2000, 20, true),
+        ] {
+            assert_eq!(rules.is_plausible(Count { live, missing }), believed, "{live} {missing}");
+        }
+    }
+
+    #[test]
+    fn a_pass_that_misses_all_of_five_records_is_not_believed_and_a_day_that_misses_its_only_one_is()
+     {
+        let rules = DeletionRules::default();
+        for (days, believed) in [
+            (&[(1, 1)][..], true),
+            (&[(4, 4)], true),
+            (&[(5, 5)], false),
+            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 1)], false),
+            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 0)], true),
+            (&[(8, 8), (30, 0)], true),
+            (&[(30, 11), (2000, 0)], false),
+            (&[(60, 6), (60, 6)], false),
+            (&[(0, 0)], true),
+            (&[], true),
+        ] {
+            let counts = days.iter().map(|&(live, missing)| Count { live, missing });
+            assert_eq!(rules.is_plausible_pass(counts), believed, "{days:?}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! How many confirmed absences are believed: too many within 24 hours raise an alarm, and deletions
+//! by absence stop until a person decides (I7).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::ReadNumber,
+    warehouse::{
+        postgres::error::WarehouseError,
+        scope::{Count, Scope},
+    },
+};
+
+/// An absence that two detail calls confirmed.
+#[derive(Debug, Clone, Copy)]
+struct Confirmed<'a> {
+    id: &'a str,
+    read: ReadNumber,
+    /// What a person has decided about its day, if anything.
+    approved: Option<bool>,
+}
+
+/// What to do with confirmed absences.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Judged<'a> {
+    /// Deleted.
+    deleted: Vec<(&'a str, ReadNumber)>,
+    /// Kept, with an alarm.
+    held_back: Vec<&'a str>,
+}
+
+/// The absences that were confirmed within the last 24 hours, and what stands against them.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    /// Live records of the project, and absences without a decision.
+    count: Count,
+    /// An earlier alarm of this kind was not decided on.
+    is_stopped: bool,
+}
+
+/// Deletes what a person approved and keeps what a person rejected. The rest is deleted together or
+/// not at all.
+fn judge<'a>(
+    is_plausible: impl Fn(Count) -> bool,
+    recent: Recent,
+    confirmed: &[Confirmed<'a>],
+) -> Judged<'a> {
+    let undecided = confirmed.iter().filter(|one| one.approved.is_none()).count();
+    let missing = recent.count.missing.saturating_add(u32::try_from(undecided).unwrap_or(u32::MAX));
+    let is_believed = !recent.is_stopped && is_plausible(Count { missing, ..recent.count });
+    let mut judged = Judged::default();
+    for one in confirmed {
+        match one.approved {
+            Some(true) => judged.deleted.push((one.id, one.read)),
+            Some(false) => {}
+            None if is_believed => judged.deleted.push((one.id, one.read)),
+            None => judged.held_back.push(one.id),
+        }
+    }
+    judged
+}
+
+/// Returns those confirmed absences that are believed; raises an alarm for the days of the others.
+pub(super) async fn believed<'a>(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    gone: &[(&'a str, ReadNumber)],
+    now: DateTime<Utc>,
+) -> Result<Vec<(&'a str, ReadNumber)>, WarehouseError> {
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    let confirmed = with_decisions(connection, scope, gone, now).await?;
+    let recent = recent(connection, scope, now).await?;
+    let judged = judge(|count| scope.deletion.is_plausible(count), recent, &confirmed);
+    raise_alarm(connection, scope, &judged.held_back, now).await?;
+    Ok(judged.deleted)
+}
+
+/// Whether deletions by absence stopped, because too many were confirmed within 24 hours, and
+/// nobody has decided yet.
+pub(super) async fn is_stopped(
+    connection: &mut PgConnection,
+    scope: &Scope,
+) -> Result<bool, WarehouseError> {
+    sqlx::query_scalar!(
+        r#"select exists (
+            select from argos_sync.deletion_alarm where project = $1 and stream = $2 and confirmed) as "is_stopped!""#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(WarehouseError::database("reading alarms"))
+}
+
+/// Adds the newest decision that holds for the day of each record.
+async fn with_decisions<'a>(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    gone: &[(&'a str, ReadNumber)],
+    now: DateTime<Utc>,
+) -> Result<Vec<Confirmed<'a>>, WarehouseError> {
+    let ids: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
+    let rows = sqlx::query!(
+        r#"select given.id as "id!", decided.approved
+           from unnest($3::text[]) as given (id)
+           cross join lateral (
+                select window_day from argos_sync.record
+                where project = $1 and stream = $2 and id = given.id offset 0) as held
+           cross join lateral (
+                select approved from argos_sync.deletion_decision
+                where project = $1 and stream = $2 and until_at > $4
+                  and window_from <= held.window_day and held.window_day < window_to
+                order by decision_id desc limit 1) as decided"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        now,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("reading decisions"))?;
+    let approved = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.approved);
+    let confirmed =
+        |&(id, read): &(&'a str, ReadNumber)| Confirmed { id, read, approved: approved(id) };
+    Ok(gone.iter().map(confirmed).collect())
+}
+
+/// Counts live records as the ledger does, and the absences that were confirmed within 24 hours
+/// without a person.
+async fn recent(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    now: DateTime<Utc>,
+) -> Result<Recent, WarehouseError> {
+    let row = sqlx::query!(
+        r#"select (
+                select count(*) from argos_sync.record as held
+                where project = $1 and stream = $2 and absent
+                  and deleted_at > $3::timestamptz - interval '24 hours'
+                  and not exists (
+                    select from argos_sync.deletion_decision
+                    where project = $1 and stream = $2 and approved
+                      and decided_at <= held.deleted_at and held.deleted_at < until_at
+                      and window_from <= held.window_day and held.window_day < window_to)) as "missing!",
+            (select coalesce(sum(records), 0) from argos_sync.coverage where project = $1 and stream = $2) as "live!""#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        now,
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("counting confirmed absences"))?;
+    let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(Recent {
+        count: Count { live: number(row.live), missing: number(row.missing) },
+        is_stopped: is_stopped(connection, scope).await?,
+    })
+}
+
+/// Notes on which days absences were confirmed that are not believed.
+async fn raise_alarm(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    held_back: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if held_back.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into argos_sync.deletion_alarm as alarm
+            (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
+         select $1, $2, held.is_filtered, held.window_day, $4, max(suspect.pass_id), coalesce(max(covered.records), 0),
+            count(*), true
+         from unnest($3::text[]) as given (id)
+         cross join lateral (
+            select window_day, not (undated or unlisted) as is_filtered from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0) as held
+         join argos_sync.suspect on suspect.project = $1 and suspect.stream = $2 and suspect.id = given.id
+         left join argos_sync.coverage as covered
+            on covered.project = $1 and covered.stream = $2 and covered.day = held.window_day
+         group by held.is_filtered, held.window_day
+         order by held.is_filtered, held.window_day
+         on conflict (project, stream, filtered, day) do update
+         set raised_at = excluded.raised_at, missing = alarm.missing + excluded.missing, confirmed = true",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        held_back as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("raising an alarm"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Confirms `undecided` absences after others, and returns how many are deleted and how many
+    /// held back.
+    fn judged(live: u32, recent: u32, undecided: usize, is_stopped: bool) -> (usize, usize) {
+        let ids: Vec<String> = (0..undecided).map(|number| number.to_string()).collect();
+        let one = |id, approved| Confirmed { id, read: ReadNumber(1), approved };
+        let confirmed: Vec<_> = ids
+            .iter()
+            .map(|id| one(id, None))
+            .chain([one("approved", Some(true)), one("rejected", Some(false))])
+            .collect();
+        let rules = crate::warehouse::DeletionRules::default();
+        let recent = Recent { count: Count { live, missing: recent }, is_stopped };
+        let judged = judge(|count| rules.is_plausible(count), recent, &confirmed);
+        assert!(judged.deleted.contains(&("approved", ReadNumber(1))));
+        (judged.deleted.len() - 1, judged.held_back.len())
+    }
+
+    #[test]
+    fn more_confirmed_absences_within_a_day_than_a_minimum_and_a_share_are_held_back() {
+        for (live, recent, undecided, expected) in [
+            (60, 0, 10, (10, 0)),
+            (60, 0, 11, (0, 11)),
+            (60, 6, 4, (4, 0)),
+            (60, 6, 5, (0, 5)),
+            (5_000, 20, 30, (30, 0)),
+            (5_000, 20, 31, (0, 31)),
+            (0, 10, 1, (0, 1)),
+            (60, 500, 0, (0, 0)),
+        ] {
+            assert_eq!(
+                judged(live, recent, undecided, false),
+                expected,
+                "{live} {recent} {undecided}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_undecided_is_deleted_while_an_alarm_waits_for_a_person() {
+        assert_eq!(judged(5_000, 0, 1, true), (0, 1));
+    }
+}

@@ -1,0 +1,390 @@
+//! Deletions: what a person decides about walks that missed too much, and what is left of a deleted record.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::{
+    domain::{Day, ProjectName, ReadNumber, Stream, Window},
+    normalize::{
+        Mark,
+        catalogue::{self, Column, Key, Table, Type},
+    },
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        raw::bodies,
+        scope::{Count, Keep, Scope},
+        state::claim::Claim,
+        tables::{
+            history,
+            statements::{self, CHANGE_NUMBER},
+            write,
+        },
+    },
+};
+
+impl Keep {
+    /// Whether the last known values of a column stay.
+    fn keeps(self, table: &Table, column: &Column) -> bool {
+        match self {
+            Self::Facts => column.survives,
+            Self::Everything => true,
+            Self::Nothing => {
+                statements::is_parent(table) && column.survives && column.kind == Type::At
+            }
+        }
+    }
+}
+
+/// Days in a row of which a walk missed more records than can be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// The project.
+    pub project: String,
+    /// The stream.
+    pub stream: String,
+    /// Whether a walk of these days missed them, or one without a date filter.
+    pub filtered: bool,
+    /// The first day.
+    pub first: Day,
+    /// The last day.
+    pub last: Day,
+    /// When it was noticed last.
+    pub raised_at: DateTime<Utc>,
+    /// Live records of these days.
+    pub live: i64,
+    /// Those the walk missed.
+    pub missing: i64,
+    /// Detail calls confirmed them, too many within 24 hours.
+    pub confirmed: bool,
+}
+
+/// What a person decided about the missing records of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The days.
+    pub window: Window,
+    /// Whether what is missing there may be deleted, once single calls confirm it.
+    pub verdict: Verdict,
+}
+
+/// A person's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are deleted at the vendor.
+    Approved,
+    /// They are not; what is missing means nothing.
+    Rejected,
+}
+
+impl Warehouse {
+    /// The days of which walks missed too much, and that were not decided on.
+    pub async fn deletion_alarms(&self) -> Result<Vec<Alarm>, WarehouseError> {
+        sqlx::query_as!(
+            Alarm,
+            r#"select project, stream, filtered, min(day) as "first!", max(day) as "last!", max(raised_at) as "raised_at!",
+                sum(live)::bigint as "live!", sum(missing)::bigint as "missing!", confirmed
+               from (
+                select *, day - (row_number() over (partition by project, stream, filtered, confirmed order by day))::int as run
+                from argos_sync.deletion_alarm) as alarm
+               group by project, stream, filtered, confirmed, run
+               order by project, stream, filtered, confirmed, run"#,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading alarms"))
+    }
+
+    /// Notes what a person decided; it holds for so long. Returns how many alarms that settles.
+    pub async fn decide_deletions(
+        &self,
+        project: &ProjectName,
+        stream: Stream,
+        decision: Decision,
+        time: Duration,
+    ) -> Result<u64, WarehouseError> {
+        let doing = "noting a decision";
+        let mut transaction = self.begin(doing).await?;
+        sqlx::query!(
+            "insert into argos_sync.deletion_decision
+                (project, stream, window_from, window_to, approved, decided_at, until_at)
+             values ($1, $2, $3, $4, $5, argos_sync.clock(), argos_sync.clock() + make_interval(secs => $6))",
+            project.as_str(),
+            stream.as_str(),
+            decision.window.from(),
+            decision.window.to(),
+            decision.verdict == Verdict::Approved,
+            time.as_secs_f64(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let settled = sqlx::query!(
+            "delete from argos_sync.deletion_alarm
+             where project = $1 and stream = $2 and day >= $3 and day < $4",
+            project.as_str(),
+            stream.as_str(),
+            decision.window.from(),
+            decision.window.to(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(settled.rows_affected())
+    }
+}
+
+/// The decisions that hold now and touch the claimed window, the newest first.
+pub(super) async fn verdicts(
+    connection: &mut PgConnection,
+    claim: &Claim,
+) -> Result<Vec<Decision>, WarehouseError> {
+    let rows = sqlx::query!(
+        "select window_from, window_to, approved from argos_sync.deletion_decision
+         where project = $1 and stream = $2 and until_at > argos_sync.clock()
+           and (not $5 or (window_from < $4 and $3 < window_to))
+         order by decision_id desc",
+        claim.project.as_str(),
+        claim.stream.as_str(),
+        claim.window.from(),
+        claim.window.to(),
+        claim.reading.is_filtered(),
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("reading decisions"))?;
+    let decision = |(from, to, approved)| {
+        let verdict = if approved { Verdict::Approved } else { Verdict::Rejected };
+        Some(Decision { window: Window::new(from, to).ok()?, verdict })
+    };
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| decision((row.window_from, row.window_to, row.approved)))
+        .collect())
+}
+
+/// Notes on which days a walk missed records, too many to believe it.
+pub(super) async fn raise_alarm(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    missed: &[(Day, Count)],
+    confirmed: bool,
+) -> Result<(), WarehouseError> {
+    clear_alarms(connection, claim).await?;
+    let number = |count| i32::try_from(count).unwrap_or(i32::MAX);
+    let days: Vec<Day> = missed.iter().map(|(day, _)| *day).collect();
+    let live: Vec<i32> = missed.iter().map(|(_, count)| number(count.live)).collect();
+    let missing: Vec<i32> = missed.iter().map(|(_, count)| number(count.missing)).collect();
+    sqlx::query!(
+        "insert into argos_sync.deletion_alarm
+            (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
+         select $1, $2, $3, given.day, argos_sync.clock(), $4, given.live, given.missing, $8
+         from unnest($5::date[], $6::int[], $7::int[]) as given (day, live, missing) order by given.day",
+        claim.project.as_str(),
+        claim.stream.as_str(),
+        claim.reading.is_filtered(),
+        pass_id,
+        &days,
+        &live,
+        &missing,
+        confirmed,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("raising an alarm"))
+}
+
+/// Takes back alarms of what this walk looked at again.
+pub(super) async fn clear_alarms(
+    connection: &mut PgConnection,
+    claim: &Claim,
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "delete from argos_sync.deletion_alarm
+         where project = $1 and stream = $2 and filtered = $3 and (not $3 or (day >= $4 and day < $5))",
+        claim.project.as_str(),
+        claim.stream.as_str(),
+        claim.reading.is_filtered(),
+        claim.window.from(),
+        claim.window.to(),
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("taking back alarms"))
+}
+
+/// Whether a record's rows are as its deletion left them, and no longer made from its items. Renormalizing and verifying
+/// skip such records.
+pub(in crate::warehouse) fn keeps_rows(deleted_at: Option<DateTime<Utc>>) -> bool {
+    deleted_at.is_some()
+}
+
+/// What proved a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Proof {
+    /// A walk missed the record, and two single calls did not find it.
+    Absent,
+    /// Two single calls showed the vendor's mark.
+    Marked(Mark),
+}
+
+/// A record whose deletion is proven.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Gone<'a> {
+    pub(in crate::warehouse) id: &'a str,
+    /// The read number of the single call that proved it.
+    pub(in crate::warehouse) read: ReadNumber,
+    pub(in crate::warehouse) proof: Proof,
+}
+
+/// Marks records as deleted whose deletion is proven, and empties what does not stay; returns how many. Records with newer
+/// items stay as they are.
+///
+/// History gets one row for each: what the emptied columns held is no change.
+pub(in crate::warehouse) async fn delete(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    gone: &[Gone<'_>],
+    now: DateTime<Utc>,
+) -> Result<i64, WarehouseError> {
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let deleted = mark_records(connection, scope, gone, now).await?;
+    let (ids, times): (Vec<&str>, Vec<Option<DateTime<Utc>>>) = gone
+        .iter()
+        .filter(|gone| deleted.contains(gone.id))
+        .map(|gone| match gone.proof {
+            Proof::Absent => (gone.id, None),
+            Proof::Marked(mark) => (gone.id, mark.at),
+        })
+        .unzip();
+    let keep = scope.deletion.keep;
+    for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
+        if statements::is_parent(table) {
+            let doing = "marking rows as deleted";
+            sqlx::query(AssertSqlSafe(compose_mark(table, keep)))
+                .bind(scope.project.as_str())
+                .bind(&ids)
+                .bind(now)
+                .bind(&times)
+                .execute(&mut *connection)
+                .await
+                .map_err(WarehouseError::database(doing))?;
+        } else if !table.columns.iter().any(|column| keep.keeps(table, column)) {
+            let (name, id_column) = (table.qualified(), table.id_column());
+            write::empty(connection, &scope.project, &name, id_column, &ids).await?;
+        } else if let Some(sql) = compose_empty(table, keep) {
+            run(connection, scope, sql, &ids).await?;
+        }
+    }
+    history::tell_deletions(connection, scope, &ids, now).await?;
+    match keep {
+        Keep::Everything => {}
+        Keep::Facts | Keep::Nothing => {
+            let is_kept = |table: &Table, column: &Column| keep.keeps(table, column);
+            for sql in history::compose_forget(scope.stream, is_kept, keep == Keep::Nothing) {
+                run(connection, scope, sql, &ids).await?;
+            }
+            bodies::drop_bodies(connection, scope, &ids).await?;
+        }
+    }
+    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+}
+
+/// Notes deletions where no newer item came; returns the ids. After a mark the digest of the last list item stays, so that
+/// the same one is unchanged next time.
+async fn mark_records(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    gone: &[Gone<'_>],
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<String>, WarehouseError> {
+    let ids: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
+    let numbers: Vec<i64> = gone.iter().map(|gone| gone.read.0).collect();
+    let absent: Vec<bool> = gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
+    let deleted = sqlx::query_scalar!(
+        "with given as (
+            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, absent)),
+         locked as (
+            select held.id, given.number, given.absent from argos_sync.record as held join given using (id)
+            where held.project = $1 and held.stream = $2 and held.deleted_at is null
+              and coalesce(greatest(held.list_no, held.detail_no), 0) < given.number
+            order by held.id for update of held)
+         update argos_sync.record as held
+         set deleted_at = $5, absent = locked.absent, unlisted = false, unsettled = false, contested = false,
+            moved_at = null,
+            list_digest = case when locked.absent then null else coalesce(held.doubted_digest, held.list_digest) end,
+            list_no = case when locked.absent then held.list_no else greatest(held.list_no, held.doubted_no) end,
+            detail_digest = null, detail_no = locked.number,
+            doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null, hint_digest = null
+         from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
+         returning held.id",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &numbers,
+        now,
+        &absent,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("deleting records"))?;
+    Ok(deleted.into_iter().collect())
+}
+
+/// Marks the rows of the table named like the stream as deleted. `$1` to `$4`: the project, the ids, now, and the vendor's
+/// times.
+fn compose_mark(table: &Table, keep: Keep) -> String {
+    let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
+    let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
+    format!(
+        "update {table} as held set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
+         from (
+            select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id, at)
+            cross join lateral (
+                select ctid as place from {table} where project = $1 and {id} = given.id offset 0
+            ) as found
+         ) as found
+         where held.ctid = found.place",
+        table = table.qualified(),
+        id = table.id_column(),
+    )
+}
+
+/// Empties the columns of other tables that do not stay; `None` where all do. `$1` and `$2`: the project and the ids.
+fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
+    let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
+    let emptied: Vec<&str> = emptied.map(|column| column.name).collect();
+    (!emptied.is_empty()).then(|| {
+        format!(
+            "update {table} as held set {nulls} from {found}
+             where held.ctid = found.place and num_nonnulls({values}) > 0",
+            table = table.qualified(),
+            nulls = statements::list(&emptied, |column| format!("{column} = null")),
+            values = statements::list(&emptied, |column| format!("held.{column}")),
+            found = statements::found(&table.qualified(), table.id_column(), "ctid as place"),
+        )
+    })
+}
+
+async fn run(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    sql: String,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    // The text comes from the catalogue, which is part of the program.
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("emptying deleted records"))
+}

@@ -1,0 +1,6 @@
+//! Who is missing, who decides, what is emptied.
+
+pub(super) mod absence;
+pub(super) mod confirmed;
+pub(super) mod delete;
+pub(super) mod seen_ids;

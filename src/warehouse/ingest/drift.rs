@@ -1,0 +1,148 @@
+//! Keeps what deviated: repairs by record, drift by path. Never a value.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::HIDDEN_FIELD,
+    normalize::Note,
+    warehouse::{postgres::error::WarehouseError, scope::Scope},
+};
+
+/// Unknown names at one place that are kept apart. Transactions side by side may keep some more.
+const NAMES_MAX: i64 = 50;
+
+/// What was noted of one record.
+pub(in crate::warehouse) struct Noted<'a> {
+    pub(in crate::warehouse) id: &'a str,
+    pub(in crate::warehouse) notes: &'a [Note],
+}
+
+/// Replaces the notes of these records, and adds kinds of deviation that were never seen.
+pub(in crate::warehouse) async fn replace(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    records: &[Noted<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let known: Vec<&str> = records.iter().map(|record| record.id).collect();
+    if !known.is_empty() {
+        sqlx::query!(
+            "delete from argos_sync.repair as held using unnest($3::text[]) as given (id)
+             cross join lateral (
+                select ctid as place from argos_sync.repair
+                where project = $1 and stream = $2 and id = given.id offset 0
+             ) as found
+             where held.ctid = found.place",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            &known as &[&str],
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(WarehouseError::database("clearing repairs"))?;
+    }
+    add(connection, scope, records, now).await
+}
+
+/// Adds notes of records of which nothing is noted yet, and kinds of deviation that were never seen.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    records: &[Noted<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let notes: BTreeSet<&Note> = records.iter().flat_map(|record| record.notes).collect();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    keep_repairs(connection, scope, records, now).await?;
+    keep_drift(connection, scope, &notes, now).await
+}
+
+async fn keep_repairs(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    records: &[Noted<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let repairs: Vec<(&str, &Note)> = records
+        .iter()
+        .flat_map(|record| record.notes.iter().map(|note| (record.id, note)))
+        .filter(|(_, note)| note.found.is_repair())
+        .collect();
+    if repairs.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = repairs.iter().map(|(id, _)| *id).collect();
+    let paths: Vec<&str> = repairs.iter().map(|(_, note)| note.path.as_str()).collect();
+    let found: Vec<&str> = repairs.iter().map(|(_, note)| note.found.as_str()).collect();
+    let types: Vec<&str> = repairs.iter().map(|(_, note)| note.json_type).collect();
+    sqlx::query!(
+        "insert into argos_sync.repair (project, stream, id, path, found, json_type, noted_at)
+         select $1, $2, given.*, $7
+         from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as given (id, path, found, json_type)
+         order by given.id, given.path
+         on conflict do nothing",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &paths as &[&str],
+        &found as &[&str],
+        &types as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting repairs"))
+}
+
+/// Adds kinds of deviation that were never seen.
+pub(in crate::warehouse) async fn keep_drift(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    notes: &BTreeSet<&Note>,
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let paths: Vec<&str> = notes.iter().map(|note| note.path.as_str()).collect();
+    let found: Vec<&str> = notes.iter().map(|note| note.found.as_str()).collect();
+    let types: Vec<&str> = notes.iter().map(|note| note.json_type).collect();
+    // A place with many unknown names is a map, and its keys are data: one path stands for the
+    // rest.
+    sqlx::query!(
+        "insert into argos_sync.schema_drift as held (project, stream, path, found, json_type, first_seen_at)
+         select distinct $1, $2, case when count.known + new.number > $8 then new.place || $7 else new.path end,
+            new.found, new.json_type, $6::timestamptz
+         from (
+            select given.*, place, row_number() over (partition by place, found order by path) as number
+            from unnest($3::text[], $4::text[], $5::text[]) as given (path, found, json_type)
+            cross join lateral (select regexp_replace(given.path, '[^.]*$', '') as place) as above
+            where not exists (
+                select from argos_sync.schema_drift as known
+                where known.project = $1 and known.stream = $2
+                  and (known.path, known.found, known.json_type) = (given.path, given.found, given.json_type))
+         ) as new
+         cross join lateral (
+            select count(*) as known from argos_sync.schema_drift as known
+            where known.project = $1 and known.stream = $2 and known.found = new.found
+              and regexp_replace(known.path, '[^.]*$', '') = new.place
+         ) as count
+         order by 3, 4, 5
+         on conflict do nothing",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &paths as &[&str],
+        &found as &[&str],
+        &types as &[&str],
+        now,
+        HIDDEN_FIELD,
+        NAMES_MAX,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting drift"))
+}

@@ -1,0 +1,131 @@
+//! Compares digests of lists with `request_type=aml`: a changed digest makes a single call due.
+//! Nothing else is stored.
+
+use crate::{
+    domain::{Day, Digest, HintPlace},
+    warehouse::{
+        postgres::{
+            error::WarehouseError,
+            pool::{self, Warehouse},
+        },
+        scope::Scope,
+        state::detail_queue::{self, Rank},
+    },
+};
+use chrono::{DateTime, Utc};
+
+/// One item of such a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// The record's id.
+    pub id: String,
+    /// The digest of its object `aml`.
+    pub digest: Digest,
+}
+
+impl Warehouse {
+    /// Reads how far such lists have come, and the time by the one clock.
+    pub async fn hint_place(
+        &self,
+        scope: &Scope,
+    ) -> Result<(HintPlace, DateTime<Utc>), WarehouseError> {
+        let row = sqlx::query!(
+            r#"select hint_started_at, hint_before, hint_until, argos_sync.clock() as "now!"
+               from argos_sync.project where project = $1"#,
+            scope.project.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading how far lists of AML data have come"))?;
+        let place = HintPlace {
+            started_at: row.hint_started_at,
+            before: row.hint_before,
+            until: row.hint_until,
+        };
+        Ok((place, row.now))
+    }
+
+    /// Notes how far such lists have come, unless another process has gone on from there meanwhile;
+    /// returns whether it was noted.
+    pub async fn move_hints(
+        &self,
+        scope: &Scope,
+        from: &HintPlace,
+        to: &HintPlace,
+    ) -> Result<bool, WarehouseError> {
+        let moved = sqlx::query!(
+            "update argos_sync.project set hint_started_at = $2, hint_before = $3, hint_until = $4
+             where project = $1 and hint_started_at is not distinct from $5 and hint_before is not distinct from $6
+                and hint_until is not distinct from $7",
+            scope.project.as_str(),
+            to.started_at,
+            to.before,
+            to.until,
+            from.started_at,
+            from.before,
+            from.until,
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(WarehouseError::database("noting how far lists of AML data have come"))?;
+        Ok(moved.rows_affected() == 1)
+    }
+
+    /// The days before that one of records whose list items leave something out, in their order.
+    pub async fn sparse_days(
+        &self,
+        scope: &Scope,
+        before: Day,
+    ) -> Result<Vec<Day>, WarehouseError> {
+        sqlx::query_scalar!(
+            "select distinct window_day from argos_sync.record
+             where project = $1 and stream = $2 and sparse is not null and window_day < $3
+             order by window_day",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            before,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading days of records that lists leave things out of"))
+    }
+
+    /// Compares hints with those before, and makes single calls due where one differs; returns how
+    /// many. Only records whose list items leave something out count. The first hint of a record is
+    /// noted alone: the schedule of single calls finds what changed before it.
+    pub async fn take_hints(&self, scope: &Scope, hints: &[Hint]) -> Result<usize, WarehouseError> {
+        if hints.is_empty() {
+            return Ok(0);
+        }
+        let doing = "comparing hints";
+        let mut transaction = self.begin(doing).await?;
+        let now = pool::now(&mut transaction).await?;
+        let ids: Vec<&str> = hints.iter().map(|hint| hint.id.as_str()).collect();
+        let digests: Vec<&[u8]> = hints.iter().map(|hint| &hint.digest.0[..]).collect();
+        let changed = sqlx::query!(
+            r#"with found as materialized (
+                select held.place, held.before, given.digest
+                from (select distinct on (id) id, digest from unnest($3::text[], $4::bytea[]) as given (id, digest)) as given
+                cross join lateral (
+                    select ctid as place, hint_digest as before from argos_sync.record
+                    where project = $1 and stream = $2 and id = given.id and sparse is not null
+                        and hint_digest is distinct from given.digest
+                    for update skip locked) as held)
+               update argos_sync.record as own set hint_digest = found.digest
+               from found where own.ctid = found.place
+               returning own.id, found.before is not null as "is_change!""#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            &ids as &[&str],
+            &digests as &[&[u8]],
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let due = changed.iter().filter(|row| row.is_change);
+        let due: Vec<&str> = due.map(|row| row.id.as_str()).collect();
+        detail_queue::mark(&mut transaction, scope, &due, Rank::News, now).await?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(due.len())
+    }
+}

@@ -1,0 +1,236 @@
+//! Items with the vendor's mark of a deletion, and items of deleted records.
+//!
+//! A mark changes no row: it makes its record a suspect, like absence does, and two single calls at some distance that show
+//! it delete the record (I7). Rows of a deleted record stay as the deletion left them until the record returns.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::store::{ItemToStore, Observation, Origin, Work};
+use crate::{
+    domain::{Call, ReadNumber, Stream},
+    normalize::{self, Mark, Presence, catalogue},
+    warehouse::{
+        deletion::{
+            absence,
+            delete::{self, Gone, Proof},
+        },
+        postgres::error::WarehouseError,
+        record::stored::Held,
+        scope::Scope,
+        state::detail_queue::{self, Rank},
+        tables::statements::CHANGE_NUMBER,
+    },
+};
+
+/// What an item of a known record means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Its facts are stored; a deleted record returns.
+    Facts,
+    /// The vendor marks the record as deleted.
+    Mark(Mark),
+    /// A sparse list item of a deleted record: a single call decides whether the record has returned.
+    Hint,
+    /// It says nothing new: of a deleted record, or a mark that is older than an item without one.
+    Nothing,
+}
+
+/// Whether an item counts although its digest is known: each single call that shows a mark is evidence.
+pub(super) fn is_evidence(
+    scope: &Scope,
+    origin: Origin,
+    observation: &Observation,
+) -> Result<bool, WarehouseError> {
+    match origin {
+        Origin::Detail => observation.is_marked(scope.stream),
+        Origin::List { .. } | Origin::Quarantine { .. } => Ok(false),
+    }
+}
+
+/// What an item means, by what is stored of its record.
+pub(super) fn meaning(
+    scope: &Scope,
+    origin: Origin,
+    item: &ItemToStore,
+    held: &Held,
+) -> Result<Meaning, WarehouseError> {
+    let bytes = item.body.bytes()?;
+    if held.deleted_at.is_none() {
+        return Ok(match normalize::mark_in(scope.stream, &bytes) {
+            None => Meaning::Facts,
+            Some(_) if item.read <= held.newest => Meaning::Nothing,
+            Some(mark) => Meaning::Mark(mark),
+        });
+    }
+    let is_sparse = origin.call() == Call::List && scope.stream == Stream::Submission;
+    Ok(match normalize::presence(scope.stream, &bytes) {
+        Presence::Marked(mark) => Meaning::Mark(mark),
+        Presence::Live | Presence::Bare if is_sparse => Meaning::Hint,
+        Presence::Live => Meaning::Facts,
+        // Such as an incomplete submission, which never had identity data.
+        Presence::Bare if held.absent => Meaning::Facts,
+        Presence::Bare => Meaning::Nothing,
+    })
+}
+
+/// Notes marks and hints of known records, whose rows this transaction holds; returns how many records that deletes.
+pub(super) async fn store(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    items: &[(Work, Meaning)],
+    now: DateTime<Utc>,
+) -> Result<i64, WarehouseError> {
+    let is_list = origin.call() == Call::List;
+    // A list item is noted once: until another one comes, it says nothing new.
+    let is_news = |(work, meaning): &&(Work, Meaning)| {
+        *meaning != Meaning::Nothing && (!is_list || work.is_news())
+    };
+    let news = || items.iter().filter(is_news);
+    if is_list {
+        note_digests(connection, scope, &news().collect::<Vec<_>>()).await?;
+    }
+    let hints = news().filter(|(_, meaning)| *meaning == Meaning::Hint);
+    let hints: Vec<&str> = hints.map(|(work, _)| work.item.id.as_str()).collect();
+    detail_queue::mark(connection, scope, &hints, Rank::News, now).await?;
+    let marks = news().filter_map(|(work, meaning)| match meaning {
+        Meaning::Mark(mark) => Some((work, *mark)),
+        Meaning::Facts | Meaning::Hint | Meaning::Nothing => None,
+    });
+    let (live, deleted): (Vec<_>, Vec<_>) =
+        marks.partition(|(work, _)| work.held.deleted_at.is_none());
+    note_vendor_times(connection, scope, &deleted).await?;
+    let live: Vec<_> =
+        live.iter().map(|(work, mark)| (work.item.id.as_str(), work.item.read, *mark)).collect();
+    suspect(connection, scope, origin, &live, now).await
+}
+
+/// Notes marks of live records. Each is asked for until two single calls at some distance have shown the mark; the second
+/// one deletes. Returns how many records that deletes.
+pub(super) async fn suspect(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    marks: &[(&str, ReadNumber, Mark)],
+    now: DateTime<Utc>,
+) -> Result<i64, WarehouseError> {
+    if marks.is_empty() {
+        return Ok(0);
+    }
+    let is_single_call = matches!(origin, Origin::Detail);
+    let ids: Vec<&str> = marks.iter().map(|(id, ..)| *id).collect();
+    let rows = sqlx::query!(
+        "insert into argos_sync.suspect as held (project, stream, id, marked_at, mark_found_at)
+         select $1, $2, given.id, $4::timestamptz, case when $5 then $4::timestamptz end
+         from unnest($3::text[]) as given (id) order by given.id
+         on conflict (project, stream, id) do update
+         set marked_at = coalesce(held.marked_at, excluded.marked_at),
+            mark_found_at = coalesce(held.mark_found_at, excluded.mark_found_at)
+         returning id, mark_found_at + make_interval(secs => $6) as confirmed_at",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        now,
+        is_single_call,
+        scope.deletion.confirm.as_secs_f64(),
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("noting marks of deletions"))?;
+    let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
+    let mut gone = Vec::new();
+    for row in &rows {
+        let confirmed_at = row.confirmed_at.unwrap_or(now);
+        let mark = marks.iter().find(|(id, ..)| *id == row.id);
+        match mark {
+            Some((id, read, mark)) if is_single_call && confirmed_at <= now => {
+                gone.push(Gone { id, read: *read, proof: Proof::Marked(*mark) });
+            }
+            Some(_) | None => again.entry(confirmed_at.max(now)).or_default().push(&row.id),
+        }
+    }
+    for (due_at, ids) in again {
+        detail_queue::mark(connection, scope, &ids, Rank::News, due_at).await?;
+    }
+    let deleted = delete::delete(connection, scope, &gone, now).await?;
+    let gone: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
+    absence::forget(connection, scope, &gone).await?;
+    Ok(deleted)
+}
+
+/// Notes the digests of list items that are not stored, so that the same ones are unchanged next time: of live records as of
+/// items that were set aside, whose kept body stays the one of the last item that was stored. A deleted record that is marked
+/// is no longer absent.
+async fn note_digests(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    items: &[&(Work, Meaning)],
+) -> Result<(), WarehouseError> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = items.iter().map(|(work, _)| work.item.id.as_str()).collect();
+    let digests: Vec<&[u8]> = items.iter().map(|(work, _)| &work.item.digest.0[..]).collect();
+    let numbers: Vec<i64> = items.iter().map(|(work, _)| work.item.read.0).collect();
+    let is_mark = |meaning| matches!(meaning, Meaning::Mark(_));
+    let marked: Vec<bool> = items.iter().map(|(_, meaning)| is_mark(*meaning)).collect();
+    sqlx::query!(
+        "update argos_sync.record as held
+         set doubted_digest = case when held.deleted_at is null then given.digest else held.doubted_digest end,
+            doubted_no = case when held.deleted_at is null then given.number else held.doubted_no end,
+            list_digest = case when held.deleted_at is null then held.list_digest else given.digest end,
+            list_no = case when held.deleted_at is null then held.list_no else coalesce(held.list_no, 0) end,
+            absent = held.absent and not given.marked
+         from unnest($3::text[], $4::bytea[], $5::boolean[], $6::bigint[]) as given (id, digest, marked, number)
+         cross join lateral (
+            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found
+         where held.ctid = found.place",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &digests as &[&[u8]],
+        &marked,
+        &numbers,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting digests"))
+}
+
+/// Notes the vendor's own time of deletions that were proven without one.
+async fn note_vendor_times(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    marks: &[(&Work, Mark)],
+) -> Result<(), WarehouseError> {
+    let (ids, times): (Vec<&str>, Vec<DateTime<Utc>>) =
+        marks.iter().filter_map(|(work, mark)| Some((work.item.id.as_str(), mark.at?))).unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let table = format!("argos.{}", scope.stream.as_str());
+    let sql = format!(
+        "update {table} as held set vendor_deleted_at = given.at, changed_at = argos_sync.clock(), change_number = {CHANGE_NUMBER}
+         from unnest($2::text[], $3::timestamptz[]) as given (id, at)
+         cross join lateral (
+            select ctid as place from {table}
+            where project = $1 and {id} = given.id and vendor_deleted_at is null offset 0
+         ) as found
+         where held.ctid = found.place",
+        id = catalogue::id_column(scope.stream),
+    );
+    // Made of the names of a stream.
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(times)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("noting the vendor's time of deletions"))
+}

@@ -1,0 +1,9 @@
+//! Observations become rows, inside the transaction of the caller.
+
+pub(super) mod drift;
+pub(super) mod hints;
+pub(super) mod insert;
+pub(super) mod marks;
+pub(super) mod prepare;
+pub(super) mod sparse;
+pub(super) mod store;

@@ -1,0 +1,152 @@
+//! Makes new records ready to be written: pure work, from an item's bytes to the bytes that PostgreSQL takes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::store::{ItemToStore, Origin, first_day};
+use crate::{
+    domain::{Call, ReadNumber, Stream},
+    json,
+    normalize::{
+        self, Cell, Note, Row,
+        catalogue::{self, Key},
+    },
+    warehouse::{
+        postgres::error::WarehouseError,
+        raw::{bodies::Bodies, codec::Compressor},
+        record::stored::NewRecord,
+        scope::{RawStorage, Scope},
+        tables::batch::Rows,
+    },
+};
+
+/// How much memory records took, so that others get theirs at once: what grows is copied each time.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    records: usize,
+    rows: Vec<Vec<usize>>,
+    bodies: [usize; 2],
+}
+
+/// New records as PostgreSQL takes them.
+pub(in crate::warehouse) struct Ready {
+    pub(in crate::warehouse) records: Vec<NewRecord>,
+    /// For each table of the catalogue.
+    pub(in crate::warehouse) rows: Vec<Rows>,
+    pub(in crate::warehouse) bodies: Bodies,
+    pub(super) notes: Vec<(String, Vec<Note>)>,
+    /// Records that the vendor marks as deleted.
+    pub(super) marked: Vec<(String, ReadNumber)>,
+    /// Rows that many records share, for each table of the catalogue, by their key.
+    sets: Vec<BTreeMap<String, Row<'static>>>,
+}
+
+impl Ready {
+    /// None yet, and room for them.
+    pub(super) fn new(stream: Stream, room: &Room) -> Self {
+        let tables = catalogue::tables(stream);
+        let rows = tables.iter().enumerate().map(|(index, table)| {
+            Rows::with_room(table, room.rows.get(index).map_or(&[], Vec::as_slice))
+        });
+        Self {
+            records: Vec::with_capacity(room.records),
+            rows: rows.collect(),
+            bodies: Bodies::with_room(room.bodies),
+            notes: Vec::new(),
+            marked: Vec::new(),
+            sets: tables.iter().map(|_| BTreeMap::new()).collect(),
+        }
+    }
+
+    /// The room that as many records again may need.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            records: self.records.len() + self.records.len() / 8,
+            rows: self.rows.iter().map(Rows::room).collect(),
+            bodies: self.bodies.room(),
+        }
+    }
+
+    /// The ids of the records.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        self.records.iter().map(|record| record.id.as_str()).collect()
+    }
+
+    /// Normalizes one item and adds all that is stored of its record.
+    pub(super) fn add(
+        &mut self,
+        scope: &Scope,
+        origin: Origin,
+        item: &ItemToStore,
+        compressor: &mut Compressor,
+        now: DateTime<Utc>,
+    ) -> Result<(), WarehouseError> {
+        let body = item.body.bytes()?;
+        let text = json::text(&body);
+        let parsed = json::parse(&text)
+            .map_err(|_malformed| WarehouseError::CorruptRaw("no JSON any more"))?;
+        let damaged = parsed.damaged || matches!(text, std::borrow::Cow::Owned(_));
+        let observed = Some((parsed.value, item.read));
+        let merged = match origin.call() {
+            Call::List => normalize::merge(scope.stream, observed, None),
+            Call::Detail => normalize::merge(scope.stream, None, observed),
+        };
+        let Some(merged) = merged else { return Ok(()) };
+        let normalized = normalize::normalize(scope.stream, &scope.context, &merged, damaged);
+        if normalized.is_marked {
+            self.marked.push((item.id.clone(), item.read));
+        }
+        for (index, table) in catalogue::tables(scope.stream).iter().enumerate() {
+            let rows = normalized.rows.get(index).into_iter().flatten();
+            if table.key == Key::Set {
+                self.keep_sets(index, rows);
+            } else if let Some(kept) = self.rows.get_mut(index) {
+                for (ordinal, row) in (1..).zip(rows) {
+                    kept.add(&item.id, ordinal, row);
+                }
+            }
+        }
+        if scope.raw == RawStorage::Zstd {
+            self.bodies.add(&item.id, compressor.compress(&body)?);
+        }
+        let window_day =
+            item.created_at.map_or_else(|| first_day(origin, now), |at| at.date_naive());
+        self.records.push(NewRecord {
+            id: item.id.clone(),
+            digest: item.digest,
+            read: item.read,
+            window_day,
+            undated: item.created_at.is_none(),
+            unsettled: normalized.unsettled,
+        });
+        if !normalized.notes.is_empty() {
+            self.notes.push((item.id.clone(), normalized.notes));
+        }
+        Ok(())
+    }
+
+    /// Adds the rows that records share, in the order of their keys, so that writers cannot deadlock.
+    pub(super) fn add_sets(&mut self) {
+        for (rows, sets) in self.rows.iter_mut().zip(&self.sets) {
+            for row in sets.values() {
+                rows.add("", 0, row);
+            }
+        }
+    }
+
+    fn keep_sets<'a>(&mut self, index: usize, rows: impl Iterator<Item = &'a Row<'a>>) {
+        let Some(sets) = self.sets.get_mut(index) else { return };
+        for row in rows {
+            if let Some(Cell::Text(key)) = row.first()
+                && !sets.contains_key(key.as_ref())
+            {
+                sets.insert(key.clone().into_owned(), owned(row));
+            }
+        }
+    }
+}
+
+fn owned(row: &Row<'_>) -> Row<'static> {
+    row.iter().cloned().map(Cell::into_owned).collect()
+}

@@ -1,0 +1,328 @@
+//! Records whose list items leave something out: lists show no change there, so single calls are made on a schedule.
+
+use super::store::Observation;
+use crate::{
+    domain::{Day, SparseRecord, Stream},
+    warehouse::{
+        postgres::{
+            error::WarehouseError,
+            pool::{self, Warehouse},
+        },
+        record::usual::{OTHER, SCREENED},
+        scope::Scope,
+        state::detail_queue::{self, Rank},
+    },
+};
+use chrono::{DateTime, Duration, Utc};
+use sqlx::PgConnection;
+
+/// Records of a transaction.
+const STEP: u64 = 1000;
+
+/// Notes when single calls showed these submissions, changed or not: one small update for each call, without history, which
+/// consumers get as a change. A row that another writer holds is left out, since it is asked for again.
+pub(in crate::warehouse) async fn note_reads(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    observations: &[&Observation],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let readable = observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
+    let ids: Vec<&str> = readable.map(|glance| glance.id.as_str()).collect();
+    if scope.stream != Stream::Submission || ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"with found as materialized (
+            select held.place
+            from (select distinct id from unnest($2::text[]) as given (id)) as given
+            cross join lateral (
+                select ctid as place from argos.submission where project = $1 and submission_id = given.id
+                for update skip locked) as held)
+           update argos.submission as own
+           set detail_read_at = $3, change_number = (select argos_sync.change_number())
+           from found where own.ctid = found.place"#,
+        scope.project.as_str(),
+        &ids as &[&str],
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting when single calls were read"))
+}
+
+/// How far calls for such records were given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drawn {
+    /// How many such records there are, as counted within the last hour.
+    pub records: u64,
+    /// Until when their calls were given out; `None`: none were yet.
+    pub until: Option<DateTime<Utc>>,
+    /// The time by the one clock.
+    pub now: DateTime<Utc>,
+}
+
+/// Records of a project whose list items leave something out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SparseReport {
+    /// The project's name.
+    pub project: String,
+    /// How many there are.
+    pub records: i64,
+    /// How many of them are due.
+    pub due: i64,
+    /// How many of them no single call has shown since that is noted.
+    pub unread: i64,
+    /// When the others were last read, the one that waits longest.
+    pub oldest_read_at: Option<DateTime<Utc>>,
+}
+
+/// How many single calls to make due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// At most so many.
+    pub count_max: u64,
+    /// How long before its time a record may be read.
+    pub ahead: Duration,
+    /// The stored time until which calls were given out, as last read. If another process has
+    /// changed it, nothing is drawn.
+    pub given_out: Option<DateTime<Utc>>,
+}
+
+struct SparseRow {
+    id: String,
+    window_day: Day,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
+    detail_read_at: Option<DateTime<Utc>>,
+    detail_next_at: Option<DateTime<Utc>>,
+}
+
+impl From<SparseRow> for SparseRecord {
+    fn from(row: SparseRow) -> Self {
+        Self {
+            id: row.id,
+            day: row.window_day,
+            unsettled: row.unsettled,
+            moved_at: row.moved_at,
+            read_at: row.detail_read_at,
+        }
+    }
+}
+
+/// Decides when a record is read next.
+pub(super) type NextRead<'a> = &'a (dyn Fn(&SparseRecord, DateTime<Utc>) -> DateTime<Utc> + Sync);
+
+impl Warehouse {
+    /// Counts such records, once an hour, and reads how far calls were given out.
+    pub async fn sparse_drawn(&self, scope: &Scope) -> Result<Drawn, WarehouseError> {
+        let doing = "counting records that lists leave things out of";
+        sqlx::query!(
+            "update argos_sync.project set sparse_counted_at = argos_sync.clock(), sparse_records = (
+                select count(*) from argos_sync.record
+                where record.project = $1 and record.stream = $2 and sparse is not null)
+             where project = $1 and (sparse_counted_at is null
+                or argos_sync.clock() not between sparse_counted_at and sparse_counted_at + interval '1 hour')",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let row = sqlx::query!(
+            r#"select sparse_records, sparse_drawn_at, argos_sync.clock() as "now!"
+               from argos_sync.project where project = $1"#,
+            scope.project.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        Ok(Drawn {
+            records: u64::try_from(row.sparse_records).unwrap_or_default(),
+            until: row.sparse_drawn_at,
+            now: row.now,
+        })
+    }
+
+    /// Notes the next read of some records that have none, or one later than now by more than
+    /// `too_late`, in one transaction; returns whether there may be more.
+    pub async fn date_sparse(
+        &self,
+        scope: &Scope,
+        too_late: Duration,
+        next: NextRead<'_>,
+    ) -> Result<bool, WarehouseError> {
+        let doing = "dating single calls";
+        let mut transaction = self.begin(doing).await?;
+        let now = pool::now(&mut transaction).await?;
+        let mut dated = Vec::new();
+        for rank in [SCREENED, OTHER] {
+            let rows = sqlx::query_as!(
+                SparseRow,
+                r#"select held.id, held.window_day, held.unsettled, held.moved_at, held.detail_next_at,
+                    own.detail_read_at as "detail_read_at?"
+                   from (
+                    select id, window_day, unsettled, moved_at, detail_next_at from argos_sync.record
+                    where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null or detail_next_at > $5)
+                    limit $4 for update skip locked) as held
+                   left join lateral (
+                    select detail_read_at from argos.submission where project = $1 and submission_id = held.id offset 0
+                   ) as own on true"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                rank,
+                limit(STEP),
+                now + too_late,
+            )
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+            dated.extend(rows.into_iter().map(|row| {
+                let record = SparseRecord::from(row);
+                let at = next(&record, now);
+                (record.id, at)
+            }));
+        }
+        set_next(&mut transaction, scope, &dated).await?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Makes single calls due for records whose time has come or will come soon, at most as many as
+    /// a transaction takes: approved and screened ones whose time has come first, then all others
+    /// by their time. Returns how many. `until` says until when that many calls are given out then.
+    pub async fn draw_sparse(
+        &self,
+        scope: &Scope,
+        draw: Draw,
+        next: NextRead<'_>,
+        until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
+    ) -> Result<u64, WarehouseError> {
+        let doing = "scheduling single calls";
+        let mut transaction = self.begin(doing).await?;
+        let given_out = sqlx::query_scalar!(
+            "select sparse_drawn_at from argos_sync.project where project = $1 for no key update",
+            scope.project.as_str(),
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        if given_out != draw.given_out {
+            return Ok(0);
+        }
+        let now = pool::now(&mut transaction).await?;
+        let count_max = draw.count_max.min(STEP);
+        let mut rows = Vec::new();
+        for rank in [SCREENED, OTHER] {
+            let of_rank = sqlx::query_as!(
+                SparseRow,
+                r#"select id, window_day, unsettled, moved_at, null::timestamptz as detail_read_at, detail_next_at
+                   from argos_sync.record
+                   where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= $5
+                   order by detail_next_at limit $4 for update skip locked"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                rank,
+                limit(count_max),
+                now + draw.ahead,
+            )
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+            rows.extend(
+                of_rank.into_iter().map(|row| (urgency(rank, row.detail_next_at, now), row)),
+            );
+        }
+        rows.sort_by_key(|(urgency, _)| *urgency);
+        rows.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
+        let drawn: Vec<_> = rows
+            .into_iter()
+            .map(|(_, row)| {
+                // The call is made now.
+                let record = SparseRecord { read_at: Some(now), ..row.into() };
+                let at = next(&record, now);
+                (record.id, at)
+            })
+            .collect();
+        let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
+        if count == 0 {
+            return Ok(0);
+        }
+        set_next(&mut transaction, scope, &drawn).await?;
+        let ids: Vec<&str> = drawn.iter().map(|(id, _)| id.as_str()).collect();
+        detail_queue::mark(&mut transaction, scope, &ids, Rank::News, now).await?;
+        sqlx::query!(
+            "update argos_sync.project set sparse_drawn_at = $2 where project = $1",
+            scope.project.as_str(),
+            until(count),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(count)
+    }
+
+    /// How many such records each project has, and how long ago they were read.
+    pub async fn sparse_reports(&self) -> Result<Vec<SparseReport>, WarehouseError> {
+        sqlx::query_as!(
+            SparseReport,
+            r#"select held.project, count(*) as "records!",
+                count(*) filter (where held.detail_next_at <= argos_sync.clock()) as "due!",
+                count(*) filter (where own.detail_read_at is null) as "unread!",
+                min(own.detail_read_at) as oldest_read_at
+               from argos_sync.record as held
+               left join argos.submission as own on own.project = held.project and own.submission_id = held.id
+               where held.sparse is not null and held.stream = 'submission'
+               group by held.project order by held.project"#
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("counting records that lists leave things out of"))
+    }
+}
+
+/// What is read first: approved and screened records whose time has come, then the others whose
+/// time has come, then what is read before its time; each by its time.
+fn urgency(
+    rank: i16,
+    next_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> (bool, i16, Option<DateTime<Utc>>) {
+    let is_early = next_at.is_some_and(|at| at > now);
+    (is_early, if is_early { SCREENED } else { rank }, next_at)
+}
+
+fn limit(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Notes when these records, which are locked, are read next.
+async fn set_next(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    next: &[(String, DateTime<Utc>)],
+) -> Result<(), WarehouseError> {
+    if next.is_empty() {
+        return Ok(());
+    }
+    let (ids, times): (Vec<&str>, Vec<DateTime<Utc>>) =
+        next.iter().map(|(id, at)| (id.as_str(), *at)).unzip();
+    sqlx::query!(
+        "update argos_sync.record as held set detail_next_at = given.at
+         from unnest($3::text[], $4::timestamptz[]) as given (id, at)
+         cross join lateral (
+            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found
+         where held.ctid = found.place",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &times,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting the next single calls"))
+}

@@ -1,0 +1,413 @@
+//! Stores observed items: compares digests, adds what is new, merges and normalizes what changed, and writes only that.
+//!
+//! List pages and detail batches both end here. Runs inside the caller's transaction.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    drift, insert,
+    marks::{self, Meaning},
+};
+use crate::{
+    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading, Stream},
+    normalize::{self, Merged, Normalized, Refusal},
+    warehouse::{
+        commit::quarantine,
+        postgres::error::WarehouseError,
+        raw::{
+            bodies,
+            codec::{Compressor, Inflater},
+        },
+        record::{
+            body::{Body, Holding, Room},
+            compare::{
+                Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same,
+            },
+            doubt,
+            merge::{Both, MergedWork, Texts, merge},
+            since,
+            stored::{self, Held, Other},
+            usual::Usual,
+        },
+        scope::{RawStorage, Scope},
+        state::{
+            detail_queue::{self, Rank},
+            run::Tally,
+        },
+        tables::{
+            diff::Moved,
+            history::Sight,
+            write::{self, Stored},
+        },
+    },
+};
+
+/// Records that are merged, normalized and written at a time; bounds the memory of their trees.
+const CHUNK: usize = 500;
+
+/// An item as it was received, already looked at.
+#[derive(Debug)]
+pub struct Observation {
+    /// Orders it among the observations of its record.
+    pub read: ReadNumber,
+    /// The item's bytes.
+    pub body: Body,
+    /// What was seen in it, or why it can be stored in no table.
+    pub glance: Result<Glance, Refusal>,
+}
+
+impl Observation {
+    /// Looks at an item's bytes.
+    pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
+        let glance = normalize::glance(scope.stream, &scope.volatile, &body);
+        Self { read, body: body.into(), glance }
+    }
+
+    /// The same, with the room that was taken for them.
+    pub fn in_room(scope: &Scope, read: ReadNumber, bytes: Bytes, room: Room) -> Self {
+        let body = Body::new(bytes.clone(), room, Holding::UntilWritten);
+        Self { body, ..Self::of(scope, read, bytes) }
+    }
+
+    /// Whether the item shows the vendor's mark of a deletion.
+    pub fn is_marked(&self, stream: Stream) -> Result<bool, WarehouseError> {
+        Ok(normalize::mark_in(stream, &self.body.bytes()?).is_some())
+    }
+}
+
+/// Where the items came from.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) enum Origin {
+    /// A list answer, read under a claim by this pass.
+    List { reading: Reading, lane: Lane, pass_id: i64 },
+    /// Single calls.
+    Detail,
+    /// Quarantine: read long ago by such a call, in a window that began on this day.
+    Quarantine { call: Call, day: Day },
+}
+
+impl Origin {
+    pub(in crate::warehouse) fn call(self) -> Call {
+        match self {
+            Self::List { .. } => Call::List,
+            Self::Detail => Call::Detail,
+            Self::Quarantine { call, .. } => call,
+        }
+    }
+
+    /// The lane that brought the items.
+    pub(in crate::warehouse) fn lane(self) -> Lane {
+        match self {
+            Self::List { lane, .. } => lane,
+            Self::Detail | Self::Quarantine { .. } => Lane::Detail,
+        }
+    }
+}
+
+/// An item of a record that has to be written.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct ItemToStore {
+    pub(in crate::warehouse) id: String,
+    pub(in crate::warehouse) digest: Digest,
+    pub(in crate::warehouse) read: ReadNumber,
+    pub(super) created_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) body: Body,
+}
+
+impl ItemToStore {
+    fn of(observation: &Observation, glance: &Glance) -> Self {
+        Self {
+            id: glance.id.clone(),
+            digest: glance.digest,
+            read: observation.read,
+            created_at: glance.created_at,
+            body: observation.body.clone(),
+        }
+    }
+}
+
+/// An item of a known record, with what is stored of the record.
+pub(in crate::warehouse) struct Work {
+    pub(in crate::warehouse) item: ItemToStore,
+    pub(in crate::warehouse) held: Held,
+}
+
+impl Work {
+    /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
+    /// call would be outvoted again at the next pass, for ever.
+    ///
+    /// Nor is one that was set aside before and agrees with the detail that was asked since then.
+    pub(super) fn is_news(&self) -> bool {
+        let is_other =
+            |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
+        is_other(self.held.list) && is_other(self.held.doubted)
+    }
+}
+
+/// Stores items of one origin; returns how many became what.
+pub(in crate::warehouse) async fn store(
+    connection: &mut PgConnection,
+    scope: &Arc<Scope>,
+    origin: Origin,
+    observations: &[&Observation],
+    now: DateTime<Utc>,
+) -> Result<Tally, WarehouseError> {
+    let mut tally = Tally { received: count(observations.len()), ..Tally::default() };
+    let latest = latest_of_each(observations);
+    let refused: Vec<_> = observations
+        .iter()
+        .filter_map(|observation| Some((*observation, observation.glance.as_ref().err()?)))
+        .collect();
+    tally.quarantined = count(refused.len());
+    tally.duplicate = count(observations.len() - refused.len() - latest.len());
+    quarantine::keep(connection, scope, origin, &refused, now).await?;
+
+    let ids: Vec<&str> = latest.keys().copied().collect();
+    let digests: Vec<&[u8]> = latest.values().map(|(_, glance)| &glance.digest.0[..]).collect();
+    let others = stored::find_others(connection, scope, origin.call(), &ids, &digests).await?;
+    let special = others.iter().filter(|(_, other)| **other == Other::Special);
+    let special: Vec<&str> = special.map(|(id, _)| id.as_str()).collect();
+    let special = stored::look_up(connection, scope, &special).await?;
+    let mut fresh = Vec::new();
+    let mut work = Vec::new();
+    let mut also_due = Vec::new();
+    for (id, (observation, glance)) in &latest {
+        let held = special.get(*id);
+        let (verdict, is_news) = match (others.get(*id), held) {
+            (None, _) => (Some(verdict_of_same(origin, glance)), false),
+            (Some(Other::Changed), _) => (Some(verdict_of_changed(origin, glance)), true),
+            (Some(Other::Special), Some(held)) => {
+                let verdict = verdict(origin, observation.read, glance, held);
+                (Some(verdict), is_news(glance, held))
+            }
+            // One that was erased between two statements is new.
+            (Some(Other::New | Other::Special), _) => (None, false),
+        };
+        match verdict {
+            None => fresh.push((*observation, *glance)),
+            Some(Verdict::Changed) => work.push((*observation, *glance)),
+            Some(Verdict::Unchanged) if marks::is_evidence(scope, origin, observation)? => {
+                work.push((*observation, *glance));
+            }
+            Some(Verdict::Unchanged) => tally.unchanged += 1,
+            Some(Verdict::Foreign) => tally.duplicate += 1,
+        }
+        let is_elsewhere = is_news && is_seen_elsewhere(origin, glance);
+        if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
+            also_due.push(*id);
+        }
+    }
+    let skipped = since::not_asked_for(connection, scope, origin, &fresh).await?;
+    if !skipped.is_empty() {
+        fresh.retain(|(_, glance)| !skipped.contains(glance.id.as_str()));
+        also_due.retain(|id| !skipped.contains(id));
+        tally.skipped = count(skipped.len());
+    }
+    if !fresh.is_empty() {
+        let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
+        // The memory of a page is held by any of its items.
+        let lets_go = fresh.len() == observations.len();
+        let inserted =
+            insert::store(connection, scope, origin, items.collect(), lets_go, now).await?;
+        tally.inserted = count(inserted.len());
+        // Another writer was faster with these, and what it wrote is looked at as everything that is known.
+        work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
+        work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
+    }
+    for chunk in work.chunks(CHUNK) {
+        store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
+    }
+    detail_queue::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
+    Ok(tally)
+}
+
+/// Of an id that stands twice in one answer the later element counts.
+fn latest_of_each<'a>(
+    observations: &[&'a Observation],
+) -> BTreeMap<&'a str, (&'a Observation, &'a Glance)> {
+    let readable = observations.iter().filter_map(|&observation| {
+        let glance = observation.glance.as_ref().ok()?;
+        Some((glance.id.as_str(), (observation, glance)))
+    });
+    readable.collect()
+}
+
+async fn store_chunk(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    chunk: &[(&Observation, &Glance)],
+    now: DateTime<Utc>,
+    tally: &mut Tally,
+) -> Result<(), WarehouseError> {
+    // Locked and looked at again: another writer may have been faster.
+    let ids: Vec<&str> = chunk.iter().map(|(_, glance)| glance.id.as_str()).collect();
+    let mut locked = stored::lock(connection, scope, &ids).await?;
+    let mut work = Vec::with_capacity(chunk.len());
+    let mut special = Vec::new();
+    for (observation, glance) in chunk {
+        // One that was erased between two statements is found by the next read if it is still there.
+        let Some(held) = locked.remove(&glance.id) else {
+            tally.unchanged += 1;
+            continue;
+        };
+        let verdict = verdict(origin, observation.read, glance, &held);
+        let item = ItemToStore::of(observation, glance);
+        let meaning = match verdict {
+            Verdict::Foreign => {
+                tally.duplicate += 1;
+                continue;
+            }
+            Verdict::Unchanged if !marks::is_evidence(scope, origin, observation)? => {
+                tally.unchanged += 1;
+                continue;
+            }
+            Verdict::Changed | Verdict::Unchanged => marks::meaning(scope, origin, &item, &held)?,
+        };
+        if meaning == Meaning::Facts {
+            work.push(Work { item, held });
+        } else {
+            special.push((Work { item, held }, meaning));
+        }
+    }
+    let (work, aside) = doubt::split(scope, origin, work)?;
+    tally.updated += count(work.len());
+    tally.unchanged += count(aside.len());
+    doubt::set_aside(connection, scope, origin, &aside, now).await?;
+    write(connection, scope, origin, &work, now).await?;
+    let deleted = marks::store(connection, scope, origin, &special, now).await?;
+    tally.updated += deleted;
+    tally.unchanged += count(special.len()) - deleted;
+    Ok(())
+}
+
+/// Merges, normalizes and writes known records whose rows this transaction holds.
+async fn write(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    work: &[Work],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let mut inflater = Inflater::new()?;
+    let both: Vec<Both> = work
+        .iter()
+        .map(|work| Both::of(origin.call(), work, &mut inflater))
+        .collect::<Result<_, _>>()?;
+    let merged: Vec<Option<MergedWork<'_>>> = work
+        .iter()
+        .zip(&both)
+        .map(|(work, both)| merge(scope, origin.call(), work, both))
+        .collect::<Result<_, _>>()?;
+    let mut stored = Vec::with_capacity(work.len());
+    let mut updates = Vec::with_capacity(work.len());
+    let mut usual = Usual::read(connection, scope, &merged).await?;
+    for (work, merged) in work.iter().zip(&merged) {
+        let normalized = merged.as_ref().map(|merged| rows_of(scope, &merged.item, merged.damaged));
+        let mut update = update_of(origin, work, merged.as_ref(), normalized.as_ref(), now);
+        if let (Some(merged), Some(normalized)) = (merged, &normalized) {
+            update.sparse = usual.rank(scope.stream, merged, normalized);
+        }
+        updates.push(update);
+        if let Some(normalized) = normalized {
+            let sight = Some(Sight::of(origin, &work.held));
+            let texts = Texts::kept(&work.held, &mut inflater);
+            let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.held));
+            let moved = before.map_or(Moved::Unknown, |(item, damaged)| {
+                Moved::between(scope.stream, &rows_of(scope, &item, damaged), &normalized)
+            });
+            stored.push(Stored { id: &work.item.id, sight, moved, normalized });
+        }
+    }
+    write::write(connection, &scope.project, scope.stream, &stored).await?;
+    stored::update(connection, scope, origin.call(), &updates).await?;
+    if scope.raw == RawStorage::Zstd {
+        let mut compressor = Compressor::new()?;
+        let mut bodies = bodies::Bodies::new();
+        for (work, update) in work.iter().zip(&updates) {
+            if update.deleted_at.is_none() {
+                bodies.add(&work.item.id, compressor.compress(&work.item.body.bytes()?)?);
+            }
+        }
+        bodies::keep(connection, scope, origin.call(), &bodies).await?;
+    }
+    drift::replace(connection, scope, &write::noted(&stored), now).await?;
+    let due: Vec<&str> = work
+        .iter()
+        .zip(&merged)
+        .filter(|(work, merged)| {
+            let is_news = origin.call() == Call::List && work.is_news();
+            // What an older single call brought, no list takes back (I5): where lists are enough, nobody else would ask.
+            let has_detail = work.held.detail.is_some();
+            merged.is_none() || (is_news && (scope.detail.wants_changed() || has_detail))
+        })
+        .map(|(work, _)| work.item.id.as_str())
+        .collect();
+    detail_queue::mark(connection, scope, &due, Rank::of(origin.lane()), now).await?;
+    if origin.call() == Call::Detail {
+        usual.count(connection, scope).await?;
+    }
+    Ok(())
+}
+
+fn rows_of<'a>(scope: &Scope, item: &'a Merged<'_>, damaged: bool) -> Normalized<'a> {
+    normalize::normalize(scope.stream, &scope.context, item, damaged)
+}
+
+fn update_of(
+    origin: Origin,
+    work: &Work,
+    merged: Option<&MergedWork<'_>>,
+    normalized: Option<&Normalized<'_>>,
+    now: DateTime<Utc>,
+) -> stored::Update {
+    let Work { item, held } = work;
+    let created_at = normalized.map_or(item.created_at, |normalized| normalized.created_at);
+    stored::Update {
+        id: item.id.clone(),
+        digest: item.digest,
+        read: item.read,
+        contested: merged.is_some_and(|merged| merged.contested),
+        window_day: created_at.map_or(held.window_day, |at| at.date_naive()),
+        undated: created_at.is_none(),
+        unlisted: held.unlisted && !is_listed(origin),
+        // What is merged from nothing but a hint keeps its standing until the single call has told.
+        absent: merged.is_none() && held.absent,
+        unsettled: normalized.map_or(held.unsettled, |row| row.unsettled),
+        moved_at: if is_move(origin, work) { Some(now) } else { held.moved_at },
+        // A record whose facts are stored is there.
+        deleted_at: if normalized.is_none() { held.deleted_at } else { None },
+        sparse: None,
+    }
+}
+
+pub(in crate::warehouse) fn is_listed(origin: Origin) -> bool {
+    matches!(origin, Origin::List { reading: Reading::Window(_), .. })
+}
+
+/// Whether a known record changed at the vendor. Its first detail call changes nothing, and neither does the first item after a
+/// lost one.
+fn is_move(origin: Origin, work: &Work) -> bool {
+    let known = match origin.call() {
+        Call::List => work.held.list,
+        Call::Detail => work.held.detail,
+    };
+    known.is_some_and(|(digest, _)| digest != work.item.digest && digest != Digest::LOST)
+}
+
+/// The day that an undated record belongs to.
+pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
+    match origin {
+        Origin::List { reading: Reading::Window(window), .. } => window.from(),
+        Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
+        Origin::Quarantine { day, .. } => day,
+    }
+}
+
+fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,269 @@
+//! Values of one column as the array that a statement takes, in PostgreSQL's binary form.
+//!
+//! Each value is written once, from where it stands in the item to where it is sent from: rows are many and wide, and a
+//! value of its own for each cell costs more than all that is done with it.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use sqlx::{
+    Encode, Postgres, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgTypeInfo, types::Oid},
+};
+
+use crate::normalize::{Cell, catalogue};
+
+/// What stands before the elements: dimensions, nulls, type, count, lower bound, and before all that its length.
+const HEAD_BYTES: usize = 6 * size_of::<i32>();
+
+/// The length that stands before a null.
+const NULL: [u8; 4] = (-1i32).to_be_bytes();
+
+/// Days from the calendar's first to the first day of PostgreSQL, 2000-01-01.
+const EPOCH_DAYS: i32 = 730_120;
+/// Microseconds from 1970 to 2000.
+const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+
+/// What an array holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Element {
+    Text,
+    /// Arrays of texts, each in PostgreSQL's text form, since `unnest` flattens arrays of arrays.
+    Texts,
+    Json,
+    Bytes,
+    Int4,
+    Int8,
+    Double,
+    Bool,
+    At,
+    Date,
+}
+
+impl Element {
+    /// What the values of such columns travel as.
+    pub(in crate::warehouse) fn of(kind: catalogue::Type) -> Self {
+        match kind {
+            catalogue::Type::Text | catalogue::Type::Word => Self::Text,
+            catalogue::Type::Texts => Self::Texts,
+            catalogue::Type::Double => Self::Double,
+            catalogue::Type::Integer => Self::Int8,
+            catalogue::Type::Bool => Self::Bool,
+            catalogue::Type::At => Self::At,
+            catalogue::Type::Date => Self::Date,
+            catalogue::Type::Json => Self::Json,
+        }
+    }
+
+    /// The object ids of the type and of its arrays, the same in every PostgreSQL (`pg_type.dat`).
+    fn oids(self) -> (u32, u32) {
+        match self {
+            Self::Text | Self::Texts => (25, 1009),
+            Self::Json => (3802, 3807),
+            Self::Bytes => (17, 1001),
+            Self::Int4 => (23, 1007),
+            Self::Int8 => (20, 1016),
+            Self::Double => (701, 1022),
+            Self::Bool => (16, 1000),
+            Self::At => (1184, 1185),
+            Self::Date => (1082, 1182),
+        }
+    }
+}
+
+/// Values of one type, one for each row.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Array {
+    element: Element,
+    count: usize,
+    has_null: bool,
+    /// The elements, each behind its length.
+    bytes: Vec<u8>,
+    /// A value was of another type, or longer than lengths reach.
+    is_spoilt: bool,
+}
+
+impl Array {
+    /// No values yet, and room for so many bytes of them.
+    pub(in crate::warehouse) fn with_room(element: Element, bytes: usize) -> Self {
+        let bytes = Vec::with_capacity(bytes);
+        Self { element, count: 0, has_null: false, bytes, is_spoilt: false }
+    }
+
+    /// The room that as much again may need.
+    pub(in crate::warehouse) fn room(&self) -> usize {
+        self.bytes.len() + self.bytes.len() / 8
+    }
+
+    pub(in crate::warehouse) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn null(&mut self) {
+        self.count += 1;
+        self.has_null = true;
+        self.bytes.extend_from_slice(&NULL);
+    }
+
+    pub(in crate::warehouse) fn text(&mut self, value: &str) {
+        self.put(Element::Text, value.as_bytes());
+    }
+
+    pub(in crate::warehouse) fn bytes(&mut self, value: &[u8]) {
+        self.put(Element::Bytes, value);
+    }
+
+    pub(in crate::warehouse) fn int4(&mut self, value: i32) {
+        self.put(Element::Int4, &value.to_be_bytes());
+    }
+
+    /// The value of a column in one row.
+    pub(in crate::warehouse) fn cell(&mut self, cell: &Cell<'_>) {
+        match cell {
+            Cell::Null => self.null(),
+            Cell::Bool(value) => self.put(Element::Bool, &[u8::from(*value)]),
+            Cell::Integer(value) => self.put(Element::Int8, &value.to_be_bytes()),
+            Cell::Double(value) => self.put(Element::Double, &value.to_be_bytes()),
+            Cell::Text(value) => self.text(value),
+            Cell::Texts(values) => self.texts(values),
+            Cell::At(value) => self.at(*value),
+            Cell::Date(value) => self.date(*value),
+            Cell::Json(value) => self.json(value),
+        }
+    }
+
+    fn at(&mut self, value: DateTime<Utc>) {
+        let microseconds = value.timestamp_micros() - EPOCH_MICROSECONDS;
+        self.put(Element::At, &microseconds.to_be_bytes());
+    }
+
+    fn date(&mut self, value: NaiveDate) {
+        self.put(Element::Date, &(value.num_days_from_ce() - EPOCH_DAYS).to_be_bytes());
+    }
+
+    /// Behind the version of its binary form, `jsonb` travels as its text.
+    fn json(&mut self, text: &str) {
+        self.write(Element::Json, |out| {
+            out.push(1);
+            out.extend_from_slice(text.as_bytes());
+        });
+    }
+
+    fn texts(&mut self, texts: &[Cow<'_, str>]) {
+        self.write(Element::Texts, |out| {
+            out.push(b'{');
+            for (index, text) in texts.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                out.push(b'"');
+                for byte in text.bytes() {
+                    if matches!(byte, b'"' | b'\\') {
+                        out.push(b'\\');
+                    }
+                    out.push(byte);
+                }
+                out.push(b'"');
+            }
+            out.push(b'}');
+        });
+    }
+
+    fn put(&mut self, element: Element, value: &[u8]) {
+        self.write(element, |out| out.extend_from_slice(value));
+    }
+
+    /// Writes one element behind its length.
+    fn write(&mut self, element: Element, write: impl FnOnce(&mut Vec<u8>)) {
+        self.count += 1;
+        self.is_spoilt |= element != self.element;
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&NULL);
+        write(&mut self.bytes);
+        let length = self.bytes.len() - start - NULL.len();
+        match (i32::try_from(length), self.bytes.get_mut(start..start + NULL.len())) {
+            (Ok(length), Some(place)) => place.copy_from_slice(&length.to_be_bytes()),
+            _ => self.is_spoilt = true,
+        }
+    }
+}
+
+impl Type<Postgres> for Array {
+    fn type_info() -> PgTypeInfo {
+        // Which array it is, its values tell.
+        PgTypeInfo::with_name("anyarray")
+    }
+}
+
+impl Encode<'_, Postgres> for Array {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        if self.is_spoilt {
+            return Err("a value does not fit its column".into());
+        }
+        let (element, _) = self.element.oids();
+        let dimensions = i32::from(!self.is_empty());
+        buffer.extend_from_slice(&dimensions.to_be_bytes());
+        buffer.extend_from_slice(&i32::from(self.has_null).to_be_bytes());
+        buffer.extend_from_slice(&element.to_be_bytes());
+        if dimensions > 0 {
+            buffer.extend_from_slice(&i32::try_from(self.count)?.to_be_bytes());
+            buffer.extend_from_slice(&1i32.to_be_bytes());
+            buffer.extend_from_slice(&self.bytes);
+        }
+        Ok(IsNull::No)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        let (_, array) = self.element.oids();
+        Some(PgTypeInfo::with_oid(Oid(array)))
+    }
+
+    fn size_hint(&self) -> usize {
+        HEAD_BYTES + self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(array: &Array) -> Vec<u8> {
+        let mut buffer = PgArgumentBuffer::default();
+        assert!(matches!(array.encode_by_ref(&mut buffer), Ok(IsNull::No)));
+        buffer.to_vec()
+    }
+
+    #[test]
+    fn the_epochs_are_postgresqls() {
+        let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
+        let mut days = Array::with_room(Element::Date, 0);
+        days.cell(&Cell::Date(day));
+        assert_eq!(sent(&days)[20..], [0, 0, 0, 4, 0, 0, 0, 1]);
+        let mut times = Array::with_room(Element::At, 0);
+        times.cell(&Cell::At(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+        assert_eq!(sent(&times)[24..], 86_400_000_000i64.to_be_bytes());
+    }
+
+    #[test]
+    fn an_array_tells_its_shape_and_an_empty_one_has_none() {
+        assert_eq!(
+            sent(&Array::with_room(Element::Int4, 0)),
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
+        );
+        let mut array = Array::with_room(Element::Text, 0);
+        array.text("a");
+        array.null();
+        let head = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1];
+        let elements = [0, 0, 0, 1, b'a', 255, 255, 255, 255];
+        assert_eq!(sent(&array), [&head[..], &elements[..]].concat());
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused() {
+        let mut array = Array::with_room(Element::Int8, 0);
+        array.cell(&Cell::Bool(true));
+        assert!(array.encode_by_ref(&mut PgArgumentBuffer::default()).is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! What can go wrong in the warehouse, and what to do then.
+
+use super::{address::AddressError, renewal, unreachable::Unreachable};
+
+/// A failure of the warehouse. Never holds PostgreSQL's own text, which quotes the data (I8).
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// The database could not be reached, or the connection broke.
+    #[error("{doing}: no connection to PostgreSQL ({cause})")]
+    Connection {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        cause: Unreachable,
+    },
+    /// PostgreSQL refused a statement.
+    #[error("{doing}: PostgreSQL answered SQLSTATE {sqlstate}{}", constraint.as_ref().map(|name| format!(" (constraint `{name}`)")).unwrap_or_default())]
+    Refused {
+        /// What was being done.
+        doing: &'static str,
+        /// PostgreSQL's code of the failure.
+        sqlstate: String,
+        /// The constraint that was violated.
+        constraint: Option<String>,
+    },
+    /// What should say where the database is does not.
+    #[error("{0}")]
+    Address(AddressError),
+    /// The program had to end before PostgreSQL took what there was to write.
+    #[error("the program had to end before PostgreSQL answered")]
+    NoTime,
+    /// Another process holds the claim by now; nothing was written.
+    #[error("another process has taken over this work")]
+    FenceLost,
+    /// The checkpoint is not where this page begins; nothing was written.
+    #[error("the checkpoint has moved: page {page} cannot follow it")]
+    CheckpointMoved {
+        /// The page that was to be stored.
+        page: u32,
+    },
+    /// The page was let go when rows had been made of it, and they were not written.
+    #[error("the page has to be asked for again")]
+    PageGone,
+    /// The server was restored or has failed over since these observations were numbered; nothing was written.
+    #[error(
+        "PostgreSQL was restored or failed over: answers that were asked for before are discarded"
+    )]
+    ServerChanged,
+    /// The schema was made by a newer release.
+    #[error("the schema is newer than this program")]
+    NewerSchema,
+    /// The schema lacks migrations.
+    #[error("the schema is not up to date")]
+    OlderSchema,
+    /// The server is older than what the schema needs.
+    #[error("PostgreSQL {version} is too old: the oldest supported version is 14")]
+    OldServer {
+        /// The server's version.
+        version: String,
+    },
+    /// The database cannot hold every character.
+    #[error("the database has the encoding {encoding}: names in other scripts could not be stored")]
+    WrongEncoding {
+        /// PostgreSQL's name of the encoding.
+        encoding: String,
+    },
+    /// A stored body cannot be read back.
+    #[error("a stored item cannot be read back ({0})")]
+    CorruptRaw(&'static str),
+    /// What the database gave back does not fit the program.
+    #[error("{doing}: PostgreSQL answered in another shape than expected")]
+    Shape {
+        /// What was being done.
+        doing: &'static str,
+    },
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The same transaction may succeed in a moment.
+    Retry,
+    /// What was to be written is no longer there; ask for it again.
+    ReadAgain,
+    /// The work belongs to somebody else now; leave it.
+    GiveUp,
+    /// Nothing helps but a person.
+    CallPerson,
+}
+
+impl WarehouseError {
+    /// Wraps a failure of sqlx, keeping what names the fault and dropping what may quote a person.
+    pub(in crate::warehouse) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |error| match &error {
+            sqlx::Error::Database(fault) => {
+                let sqlstate = fault.code().map_or_else(|| "unknown".to_owned(), Into::into);
+                renewal::note(&sqlstate);
+                Self::Refused { doing, sqlstate, constraint: fault.constraint().map(Into::into) }
+            }
+            sqlx::Error::Io(fault) => Self::Connection { doing, cause: Unreachable::of_io(fault) },
+            sqlx::Error::Tls(fault) => {
+                Self::Connection { doing, cause: Unreachable::of_tls(&**fault) }
+            }
+            sqlx::Error::PoolTimedOut => Self::Connection { doing, cause: Unreachable::Silent },
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
+                Self::Connection { doing, cause: Unreachable::Closed }
+            }
+            _ => Self::Shape { doing },
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Connection { .. } => Remedy::Retry,
+            Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
+                // Serialization failure, deadlock, lock not available.
+                "40001" | "40P01" | "55P03" => Remedy::Retry,
+                // Protocol violation: a pooler that does not take what the program says.
+                "08P01" => Remedy::CallPerson,
+                state => match state.get(..2) {
+                    // Connection exceptions, no resources (disk full too), operator intervention, system errors.
+                    Some("08" | "53" | "57" | "58" | "25") => Remedy::Retry,
+                    _ => Remedy::CallPerson,
+                },
+            },
+            Self::PageGone | Self::ServerChanged => Remedy::ReadAgain,
+            Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
+            Self::Address(_)
+            | Self::NewerSchema
+            | Self::OlderSchema
+            | Self::OldServer { .. }
+            | Self::WrongEncoding { .. }
+            | Self::CorruptRaw(_)
+            | Self::Shape { .. } => Remedy::CallPerson,
+        }
+    }
+
+    /// Whether a row stands where another one was to be written.
+    pub(in crate::warehouse) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Refused { sqlstate, .. } if sqlstate == "23505")
+    }
+
+    /// Whether rights or schema of the database are at fault, and not the program.
+    pub fn is_of_setup(&self) -> bool {
+        match self {
+            Self::Address(_)
+            | Self::NewerSchema
+            | Self::OlderSchema
+            | Self::OldServer { .. }
+            | Self::WrongEncoding { .. } => true,
+            Self::Refused { sqlstate, .. } => {
+                // 22P03: a column has another type than the one whose binary form it was sent.
+                let states = [
+                    "22P03", "28000", "28P01", "3D000", "3F000", "42501", "42703", "42804",
+                    "42883", "42P01",
+                ];
+                states.contains(&sqlstate.as_str())
+            }
+            Self::Connection { .. }
+            | Self::NoTime
+            | Self::FenceLost
+            | Self::CheckpointMoved { .. }
+            | Self::PageGone
+            | Self::ServerChanged
+            | Self::CorruptRaw(_)
+            | Self::Shape { .. } => false,
+        }
+    }
+
+    /// The next step, as a sentence for the operator.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Connection { cause, .. } => cause.advice(),
+            Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
+                "42501" => {
+                    "grant the role of `database.url` the rights on the schemas argos, argos_pii, argos_raw and argos_sync"
+                }
+                "28000" | "28P01" => "check the user and password in `database.url`",
+                "3D000" => "create the database named in `database.url`",
+                "42P01" | "3F000" | "42703" => "run `argos-sync migrate`",
+                "08P01" | "42P05" | "26000" => {
+                    "a pooler seems to be in between: use its session mode, see \"Poolers\" in README.md"
+                }
+                "53300" => {
+                    "raise `max_connections` of the server or the limit of the role or database, or lower `database.connections_max`"
+                }
+                renewal::READ_ONLY => {
+                    "the server takes no writes, as a standby or after a failover: let `database.url` name the one that does; argos-sync goes on by itself once it writes"
+                }
+                "23502" | "23503" | "23505" | "23514" | "23P01" | "P0001" => {
+                    "drop the constraint or trigger if it was added to a table of argos-sync: the tables take whatever the vendor sends, and rules belong on a copy or a view; otherwise report a bug"
+                }
+                "53100" => "free disk space on the database server; argos-sync goes on by itself",
+                _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
+            },
+            Self::Address(AddressError::Unreadable) => {
+                "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
+            }
+            Self::Address(AddressError::Unsupported(_)) => "leave it out of `database.url`",
+            Self::Address(AddressError::Unknown) => {
+                "leave it out of `database.url`; in a password, write & as %26 and # as %23"
+            }
+            Self::PageGone | Self::ServerChanged => "nothing to do: the same is asked for again",
+            Self::NoTime => "start again: work goes on from the last page that was stored",
+            Self::FenceLost | Self::CheckpointMoved { .. } => {
+                "nothing to do: the other process goes on with it"
+            }
+            Self::NewerSchema => "run the newer release of argos-sync that made the schema",
+            Self::OlderSchema => "run `argos-sync migrate`",
+            Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
+            Self::WrongEncoding { .. } => {
+                "make a database with `create database NAME encoding 'UTF8' template template0` and \
+                 name it in `database.url`; rows move there by pg_dump and pg_restore, or are read \
+                 again by a backfill"
+            }
+            Self::CorruptRaw(_) => {
+                "run `argos-sync verify --repair`, which has lost items read again"
+            }
+            Self::Shape { .. } => "run `argos-sync check`; if it finds nothing, report a bug",
+        }
+    }
+}

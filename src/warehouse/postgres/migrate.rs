@@ -1,0 +1,121 @@
+//! Brings the schema up to date, and writes the catalogue's comments into it.
+
+use std::{fmt::Write as _, sync::LazyLock};
+
+use sqlx::{AssertSqlSafe, migrate::Migrator};
+
+use super::{error::WarehouseError, pool::Warehouse};
+use crate::{
+    domain::Stream,
+    normalize::catalogue::{self, Key, Table},
+};
+
+/// Every migration, compiled into the program.
+///
+/// Which have run stands in `argos_sync.migration`, under its full name: a role may be called like one of our schemas, and
+/// PostgreSQL would look for a bare name there first.
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.create_schema("argos_sync");
+    migrator.dangerous_set_table_name("argos_sync.migration");
+    migrator
+});
+
+/// Where the schema stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// No migration has run.
+    Missing,
+    /// So many migrations have not run yet.
+    Older(usize),
+    /// As this program wants it.
+    Current,
+    /// Made by a newer program.
+    Newer,
+}
+
+impl Warehouse {
+    /// Runs what has not run yet, then writes the comments. Needs a direct connection, not a pooler's.
+    pub async fn migrate(&self) -> Result<(), WarehouseError> {
+        if self.schema_state().await? == SchemaState::Newer {
+            return Err(WarehouseError::NewerSchema);
+        }
+        self.check_server().await?;
+        MIGRATOR.run(&self.pool).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                WarehouseError::database("migrating the schema")(error)
+            }
+            _ => WarehouseError::Shape { doing: "migrating the schema" },
+        })?;
+        self.write_comments().await
+    }
+
+    /// Compares the migrations that have run with those of this program.
+    pub async fn schema_state(&self) -> Result<SchemaState, WarehouseError> {
+        let doing = "reading the schema's version";
+        let there: bool =
+            sqlx::query_scalar("select to_regclass('argos_sync.migration') is not null")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(WarehouseError::database(doing))?;
+        if !there {
+            return Ok(SchemaState::Missing);
+        }
+        let run: Vec<i64> =
+            sqlx::query_scalar("select version from argos_sync.migration where success")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(WarehouseError::database(doing))?;
+        let ours: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+        let missing = ours.iter().filter(|version| !run.contains(version)).count();
+        Ok(match (run.iter().any(|version| !ours.contains(version)), missing) {
+            (true, _) => SchemaState::Newer,
+            (false, 0) => SchemaState::Current,
+            (false, missing) => SchemaState::Older(missing),
+        })
+    }
+
+    async fn write_comments(&self) -> Result<(), WarehouseError> {
+        let mut transaction = self.begin("writing comments").await?;
+        for table in Stream::ALL.into_iter().flat_map(catalogue::tables) {
+            sqlx::raw_sql(AssertSqlSafe(comments(table)))
+                .execute(&mut *transaction)
+                .await
+                .map_err(WarehouseError::database("writing comments"))?;
+        }
+        transaction.commit().await.map_err(WarehouseError::database("writing comments"))
+    }
+}
+
+/// `COMMENT ON` a table and each of its columns.
+fn comments(table: &Table) -> String {
+    let name = table.qualified();
+    let quote = |text: &str| text.replace('\'', "''");
+    let mut sql = format!("comment on table {name} is '{}';", quote(table.comment));
+    let mut add = |column: &str, text: &str| {
+        let _infallible = write!(sql, "comment on column {name}.{column} is '{}';", quote(text));
+    };
+    add("project", "The project's name in the configuration of argos-sync.");
+    if table.key != Key::Set {
+        add(table.id_column(), "The record's id, as the vendor gave it. [identifier]");
+    }
+    if table.key == Key::Ordinal {
+        add("ordinal", "The position in the vendor's answer, from 1. [fact]");
+    }
+    for column in table.columns {
+        add(column.name, &format!("{} [{}]", column.comment, column.class.as_str()));
+    }
+    if table.name == table.stream.as_str() {
+        add("first_seen_at", "When argos-sync first stored it. [fact]");
+        add(
+            "changed_at",
+            "When argos-sync last wrote any row of it; consumers use change_number instead. [fact]",
+        );
+        add(
+            "change_number",
+            "The transaction that last wrote any row of it: see argos.change_watermark(). [fact]",
+        );
+    }
+    sql
+}

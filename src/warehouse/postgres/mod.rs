@@ -1,0 +1,12 @@
+//! What every statement needs: connections, errors, arrays, migrations. Knows no table of ours.
+
+pub(super) mod address;
+pub(super) mod array;
+pub(super) mod error;
+pub(super) mod migrate;
+pub(super) mod plan_settings;
+pub(super) mod pool;
+pub(super) mod renewal;
+pub(super) mod server;
+pub(super) mod surroundings;
+pub(super) mod unreachable;

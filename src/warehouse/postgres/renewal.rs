@@ -1,0 +1,60 @@
+//! Closes connections to a server that stopped taking writes, and notes refused passwords.
+//!
+//! After a failover, connections to the old server may stay open while new ones reach the new
+//! server. So every connection opened before such a failure is closed instead of used again.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use super::error::WarehouseError;
+
+/// Of all connections of the process: a failure does not name the pool it came from.
+static LAST_FAILURE: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// User or password were refused.
+static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+const REFUSED: [&str; 2] = ["28000", "28P01"];
+
+/// `BEGIN ... READ WRITE` on a standby.
+const RECOVERY: &str = "0A000";
+/// Read-only transaction: the failure of every statement that writes there.
+pub(super) const READ_ONLY: &str = "25006";
+/// The server shut down, crashed, is starting or stopping, or dropped the database or session.
+const SHUTDOWN: [&str; 5] = ["57P01", "57P02", "57P03", "57P04", "57P05"];
+
+/// Whether the server has refused user or password since this was asked last.
+pub fn take_refusal() -> bool {
+    IS_REFUSED.swap(false, Relaxed)
+}
+
+/// Notes failures after which open connections, or the password, are no longer usable.
+pub(super) fn note(sqlstate: &str) {
+    if REFUSED.contains(&sqlstate) {
+        IS_REFUSED.store(true, Relaxed);
+    }
+    if sqlstate == READ_ONLY || SHUTDOWN.contains(&sqlstate) {
+        *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+/// Whether a connection of this age was opened before the last such failure.
+pub(super) fn is_stale(age: Duration) -> bool {
+    let last = *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_some_and(|failure| failure.elapsed() < age)
+}
+
+/// Replaces a standby's refusal to begin a writing transaction by the one of its statements.
+pub(super) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
+    match WarehouseError::database(doing)(error) {
+        WarehouseError::Refused { doing, sqlstate, constraint } if sqlstate == RECOVERY => {
+            note(READ_ONLY);
+            WarehouseError::Refused { doing, sqlstate: READ_ONLY.to_owned(), constraint }
+        }
+        other => other,
+    }
+}

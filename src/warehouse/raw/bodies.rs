@@ -1,0 +1,200 @@
+//! The last items of records as they came, compressed.
+
+use std::collections::HashMap;
+
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode as _, PgConnection, error::BoxDynError,
+    postgres::PgArguments,
+};
+
+use super::codec::{self, Inflater};
+use crate::{
+    domain::{Call, Stream},
+    normalize::catalogue,
+    warehouse::{
+        postgres::{
+            array::{Array, Element},
+            error::WarehouseError,
+        },
+        scope::Scope,
+        tables::{statements, write},
+    },
+};
+
+/// Bodies of records' last items, packed.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Bodies {
+    ids: Array,
+    packed: Array,
+}
+
+impl Bodies {
+    /// None yet.
+    pub(in crate::warehouse) fn new() -> Self {
+        Self::with_room([0, 0])
+    }
+
+    /// None yet, and [`Bodies::room`] for as many as others were.
+    pub(in crate::warehouse) fn with_room([ids, packed]: [usize; 2]) -> Self {
+        let packed = Array::with_room(Element::Bytes, packed);
+        Self { ids: Array::with_room(Element::Text, ids), packed }
+    }
+
+    /// The room that as many bodies again may need.
+    pub(in crate::warehouse) fn room(&self) -> [usize; 2] {
+        [self.ids.room(), self.packed.room()]
+    }
+
+    /// Adds the body of this record's last item.
+    pub(in crate::warehouse) fn add(&mut self, id: &str, packed: &[u8]) {
+        self.ids.text(id);
+        self.packed.bytes(packed);
+    }
+
+    /// How many bytes they are at most.
+    pub(in crate::warehouse) fn size_hint(&self) -> usize {
+        self.ids.size_hint() + self.packed.size_hint()
+    }
+
+    /// The ids, and the bodies.
+    pub(in crate::warehouse) fn bind(
+        &self,
+        arguments: &mut PgArguments,
+    ) -> Result<(), BoxDynError> {
+        arguments.add(&self.ids)?;
+        arguments.add(&self.packed)
+    }
+}
+
+/// Keeps these bodies.
+pub(in crate::warehouse) async fn keep(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    bodies: &Bodies,
+) -> Result<(), WarehouseError> {
+    if bodies.ids.is_empty() {
+        return Ok(());
+    }
+    let column = column(call);
+    let sql = format!(
+        "insert into {table} (project, {id}, encoding, {column})
+         select $1, given.id, $2, given.body
+         from (select unnest($3::text[]) as id, unnest($4::bytea[]) as body) as given
+         order by given.id
+         on conflict (project, {id}) do update set encoding = excluded.encoding, {column} = excluded.{column}",
+        table = table(scope.stream),
+        id = catalogue::id_column(scope.stream),
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(codec::ZSTD)
+        .bind(&bodies.ids)
+        .bind(&bodies.packed)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("keeping raw items"))
+}
+
+/// The items of a record as they are kept.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct Kept {
+    encoding: String,
+    list: Option<Vec<u8>>,
+    detail: Option<Vec<u8>>,
+}
+
+impl Kept {
+    /// The bytes of the item that this call brought, as the vendor sent them; `None` where they are not kept.
+    pub(in crate::warehouse) fn body(
+        &self,
+        call: Call,
+        inflater: &mut Inflater,
+    ) -> Result<Option<Vec<u8>>, WarehouseError> {
+        let packed = match call {
+            Call::List => &self.list,
+            Call::Detail => &self.detail,
+        };
+        packed.as_ref().map(|packed| inflater.inflate(&self.encoding, packed)).transpose()
+    }
+}
+
+/// Id, encoding, list body, detail body.
+type RawRow = (String, String, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// Reads what is kept of these records.
+pub(in crate::warehouse) async fn read(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, Kept>, WarehouseError> {
+    let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
+    let sql = format!(
+        "select {id}, encoding, list_body, detail_body from {rows}",
+        rows = statements::found(table, id, "*"),
+    );
+    let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("reading raw items"))?;
+    let kept = |(id, encoding, list, detail)| (id, Kept { encoding, list, detail });
+    Ok(rows.into_iter().map(kept).collect())
+}
+
+/// Id, packed bytes, first bytes of the list body, first bytes of the detail body.
+type HeadRow = (String, i32, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// How many bytes the kept items of these records take in memory, packed and inflated. Reads the first bytes of each only.
+pub(in crate::warehouse) async fn weights(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, u64>, WarehouseError> {
+    let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
+    let sql = format!(
+        "select {id}, coalesce(octet_length(list_body), 0) + coalesce(octet_length(detail_body), 0),
+            substring(list_body for $3), substring(detail_body for $3) from {rows}",
+        rows = statements::found(table, id, "*"),
+    );
+    let rows: Vec<HeadRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(codec::HEAD_BYTES)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("weighing raw items"))?;
+    let weight = |(id, packed, list, detail): HeadRow| {
+        let heads = [list, detail].into_iter().flatten();
+        let inflated: u64 = heads.filter_map(|head| codec::inflated_length(&head)).sum();
+        (id, inflated + u64::try_from(packed).unwrap_or_default())
+    };
+    Ok(rows.into_iter().map(weight).collect())
+}
+
+fn column(call: Call) -> &'static str {
+    match call {
+        Call::List => "list_body",
+        Call::Detail => "detail_body",
+    }
+}
+
+/// Removes all that is kept of these records as it came.
+pub(in crate::warehouse) async fn drop_bodies(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    let (table, id_column) = (table(scope.stream), catalogue::id_column(scope.stream));
+    write::empty(connection, &scope.project, table, id_column, ids).await
+}
+
+/// The table of a stream's raw bodies.
+pub(in crate::warehouse) fn table(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Submission => "argos_raw.submission",
+        Stream::Faceauth => "argos_raw.faceauth",
+    }
+}

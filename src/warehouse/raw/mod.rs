@@ -1,0 +1,4 @@
+//! Bodies as received, compressed.
+
+pub(super) mod bodies;
+pub(super) mod codec;

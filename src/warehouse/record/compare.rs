@@ -1,0 +1,88 @@
+//! Whether an item says anything new about a record that is known: decided by digests and read numbers alone.
+
+use super::stored::Held;
+use crate::{
+    domain::{Call, Digest, Glance, ReadNumber, Reading},
+    warehouse::ingest::store::Origin,
+};
+
+/// What to do with an item of a known record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Verdict {
+    /// Another digest, or an observation that decides between list and detail.
+    Changed,
+    /// Nothing to do.
+    Unchanged,
+    /// Known, and from outside the claimed window: another pass stores it (I6).
+    Foreign,
+}
+
+/// The decision for one item, from what is held of its record.
+pub(in crate::warehouse) fn verdict(
+    origin: Origin,
+    read: ReadNumber,
+    glance: &Glance,
+    held: &Held,
+) -> Verdict {
+    if is_foreign(origin, glance) {
+        return Verdict::Foreign;
+    }
+    if let Origin::List { reading, .. } = origin
+        && held.unlisted
+        && reading.is_filtered()
+        && read > held.newest
+    {
+        return Verdict::Changed;
+    }
+    if held.absent {
+        return if read > held.newest { Verdict::Changed } else { Verdict::Unchanged };
+    }
+    if let (Call::List, Some((digest, number))) = (origin.call(), held.doubted)
+        && digest == glance.digest
+    {
+        // A detail that was asked since then may agree with it.
+        let is_answered = held.detail.is_some_and(|(_, answered)| answered > number);
+        return if read > number && is_answered { Verdict::Changed } else { Verdict::Unchanged };
+    }
+    let (own, other) = match origin.call() {
+        Call::List => (held.list, held.detail),
+        Call::Detail => (held.detail, held.list),
+    };
+    let Some((digest, number)) = own else { return Verdict::Changed };
+    if read <= number {
+        return Verdict::Unchanged;
+    }
+    let outvoted = held.contested && other.is_some_and(|(_, other)| other > number);
+    if digest == glance.digest && !outvoted { Verdict::Unchanged } else { Verdict::Changed }
+}
+
+/// The decision for an item that is stored just so, of a record of which there is no more to say.
+pub(in crate::warehouse) fn verdict_of_same(origin: Origin, glance: &Glance) -> Verdict {
+    if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Unchanged }
+}
+
+/// The decision for an item with another digest than its record's, of which there is no more to say. Once it is locked it is
+/// decided again.
+pub(in crate::warehouse) fn verdict_of_changed(origin: Origin, glance: &Glance) -> Verdict {
+    if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Changed }
+}
+
+fn is_foreign(origin: Origin, glance: &Glance) -> bool {
+    let Origin::List { reading, .. } = origin else { return false };
+    glance.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
+}
+
+/// Whether an item says of a record what is not known of it.
+pub(in crate::warehouse) fn is_news(glance: &Glance, held: &Held) -> bool {
+    let is_other = |known: Option<(Digest, ReadNumber)>| {
+        known.is_none_or(|(digest, _)| digest != glance.digest)
+    };
+    held.absent || (is_other(held.list) && is_other(held.doubted))
+}
+
+/// Whether a walk without a date filter shows a record that walks of its day should have shown. Its day is not claimed: where
+/// it is news, a single call has to tell.
+pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, glance: &Glance) -> bool {
+    matches!(origin, Origin::List { reading: Reading::Everything, .. })
+        && glance.created_at.is_some()
+}

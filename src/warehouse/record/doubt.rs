@@ -1,0 +1,116 @@
+//! List items that may be older than what is stored: lists may lag behind.
+//!
+//! An item whose own times are earlier than those of the stored record is set aside. Its digest is noted, its content is
+//! not, and the record keeps its rows. One single call follows, in every mode, since its read number is higher and
+//! decides. The same digest is compared again only after a detail with other content, and makes no further call.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::stored::Held;
+use crate::{
+    domain::{Call, Digest, ReadNumber},
+    json::{self, Flat},
+    normalize::Times,
+    warehouse::{
+        ingest::store::{Origin, Work, is_listed},
+        postgres::error::WarehouseError,
+        raw::codec::Inflater,
+        scope::Scope,
+        state::detail_queue::{self, Rank},
+    },
+};
+
+/// Splits items of known records into those to store and those to set aside.
+pub(in crate::warehouse) fn split(
+    scope: &Scope,
+    origin: Origin,
+    work: Vec<Work>,
+) -> Result<(Vec<Work>, Vec<Work>), WarehouseError> {
+    let (mut stored, mut aside) = (Vec::with_capacity(work.len()), Vec::new());
+    let mut inflater = Inflater::new()?;
+    for work in work {
+        if origin.call() == Call::List && is_doubtful(scope, &work, &mut inflater)? {
+            aside.push(work);
+        } else {
+            stored.push(work);
+        }
+    }
+    Ok((stored, aside))
+}
+
+/// Whether the stored record has a later time than this list item. Without the raw items whose digests are known nothing can
+/// be compared.
+fn is_doubtful(
+    scope: &Scope,
+    Work { item, held }: &Work,
+    inflater: &mut Inflater,
+) -> Result<bool, WarehouseError> {
+    let Some(kept) = held.kept.as_ref().filter(|_| held.deleted_at.is_none()) else {
+        return Ok(false);
+    };
+    let listed = Times::read(&json::text(&item.body.bytes()?));
+    if listed.is_empty() {
+        return Ok(false);
+    }
+    let mut bodies = Vec::new();
+    let mut times = |call, known: Option<(Digest, ReadNumber)>| {
+        let (digest, number) = known?;
+        // One that cannot be read back is not compared.
+        let body = kept.body(call, inflater).ok()??;
+        let times = Times::read(&json::text(&body));
+        bodies.push((body, digest));
+        Some((times, number))
+    };
+    let (list, detail) = (times(Call::List, held.list), times(Call::Detail, held.detail));
+    if !Times::of_record(list, detail).is_later_than(&listed) {
+        return Ok(false);
+    }
+    Ok(bodies.iter().all(|(body, digest)| {
+        let text = json::text(body);
+        Flat::parse(&text).is_ok_and(|item| item.digest(&scope.volatile) == *digest)
+    }))
+}
+
+/// Notes items that were set aside, and makes a single call due for each digest that is new.
+pub(in crate::warehouse) async fn set_aside(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    aside: &[Work],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    if aside.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = aside.iter().map(|work| work.item.id.as_str()).collect();
+    let digests: Vec<&[u8]> = aside.iter().map(|work| &work.item.digest.0[..]).collect();
+    let numbers: Vec<i64> = aside.iter().map(|work| work.item.read.0).collect();
+    // The records are locked.
+    sqlx::query!(
+        "update argos_sync.record as held set doubted_digest = given.digest, doubted_no = given.number,
+            unlisted = held.unlisted and not $6
+         from unnest($3::text[], $4::bytea[], $5::bigint[]) as given (id, digest, number)
+         cross join lateral (
+            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found
+         where held.ctid = found.place",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &digests as &[&[u8]],
+        &numbers,
+        is_listed(origin),
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("setting list items aside"))?;
+    let asks = |work: &&Work| !is_known(&work.held, work.item.digest);
+    let due: Vec<&str> = aside.iter().filter(asks).map(|work| work.item.id.as_str()).collect();
+    detail_queue::mark(connection, scope, &due, Rank::News, now).await
+}
+
+/// Whether a single call was made due for this digest before.
+fn is_known(held: &Held, digest: Digest) -> bool {
+    [held.list, held.doubted].into_iter().flatten().any(|(known, _)| known == digest)
+}

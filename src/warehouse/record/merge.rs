@@ -1,0 +1,180 @@
+//! Makes one record of the item that came and the one that is kept.
+
+use std::borrow::Cow;
+
+use super::stored::Held;
+use crate::{
+    domain::{Call, ReadNumber},
+    json::{self, Json, Malformed, Parsed},
+    normalize::{self, Merged, Objects},
+    warehouse::{
+        ingest::store::Work, postgres::error::WarehouseError, raw::codec::Inflater, scope::Scope,
+    },
+};
+
+/// Items of a record as text, with the numbers that order them.
+#[derive(Default)]
+pub(in crate::warehouse) struct Texts {
+    list: Option<(String, ReadNumber)>,
+    detail: Option<(String, ReadNumber)>,
+    /// A text was changed on the way.
+    damaged: bool,
+}
+
+impl Texts {
+    /// Adds the item that a call brought.
+    pub(in crate::warehouse) fn add(&mut self, call: Call, body: &[u8], number: ReadNumber) {
+        let text = json::text(body);
+        self.damaged |= matches!(text, Cow::Owned(_));
+        let place = match call {
+            Call::List => &mut self.list,
+            Call::Detail => &mut self.detail,
+        };
+        *place = Some((text.into_owned(), number));
+    }
+
+    /// The items that are kept of a record, out of which the rows that stand in the tables were made. `None` where others may
+    /// have made them, or another normalizer, or persons decided on them.
+    pub(in crate::warehouse) fn kept(held: &Held, inflater: &mut Inflater) -> Option<Self> {
+        let is_as_made = held.normalizer_version == normalize::VERSION
+            && held.deleted_at.is_none()
+            && !held.absent;
+        let kept = held.kept.as_ref().filter(|_| is_as_made)?;
+        let mut texts = Self::default();
+        for (call, known) in [(Call::List, held.list), (Call::Detail, held.detail)] {
+            if let Some((_, number)) = known {
+                texts.add(call, &kept.body(call, inflater).ok()??, number);
+            }
+        }
+        Some(texts)
+    }
+
+    fn parse(&self) -> Result<Items<'_>, Malformed> {
+        let mut damaged = self.damaged;
+        let list = parse_item(self.list.as_ref(), &mut damaged)?;
+        let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
+        Ok(Items { list, detail, damaged })
+    }
+
+    /// The same without the list item.
+    fn parse_detail(&self) -> Result<Items<'_>, Malformed> {
+        let mut damaged = self.damaged;
+        let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
+        Ok(Items { list: None, detail, damaged })
+    }
+
+    /// The record out of its items, and whether a text was changed on the way; `None` when there is none to read.
+    pub(in crate::warehouse) fn merge(&self, scope: &Scope) -> Option<(Merged<'_>, bool)> {
+        let Items { list, detail, damaged } = self.parse().ok()?;
+        Some((normalize::merge(scope.stream, list, detail)?, damaged))
+    }
+
+    /// The same for items that are kept; `None` where they are not those whose digests are known.
+    pub(in crate::warehouse) fn merge_kept(
+        &self,
+        scope: &Scope,
+        held: &Held,
+    ) -> Option<(Merged<'_>, bool)> {
+        let items = self.parse().ok()?;
+        let digest = |item: &Option<Item<'_>>| {
+            item.as_ref().map(|(item, _)| json::digest(item, &scope.volatile))
+        };
+        let known = [held.list, held.detail].map(|known| known.map(|(digest, _)| digest));
+        let is_known = [digest(&items.list), digest(&items.detail)] == known;
+        let Items { list, detail, damaged } = items;
+        Some((normalize::merge(scope.stream, list, detail).filter(|_| is_known)?, damaged))
+    }
+}
+
+/// An item with the number that orders it.
+type Item<'a> = (Json<'a>, ReadNumber);
+
+/// Items of a record, parsed.
+struct Items<'a> {
+    list: Option<Item<'a>>,
+    detail: Option<Item<'a>>,
+    damaged: bool,
+}
+
+/// Parses an item, where there is one; `damaged` rises when a text was changed on the way.
+fn parse_item<'a>(
+    text: Option<&'a (String, ReadNumber)>,
+    damaged: &mut bool,
+) -> Result<Option<Item<'a>>, Malformed> {
+    let Some((text, number)) = text else { return Ok(None) };
+    let Parsed { value, damaged: repaired } = json::parse(text)?;
+    *damaged |= repaired;
+    Ok(Some((value, *number)))
+}
+
+/// Both items of a record as text, the new one included.
+pub(in crate::warehouse) struct Both {
+    texts: Texts,
+    /// The other item is known to exist, but its body was not kept.
+    other_is_lost: bool,
+}
+
+impl Both {
+    pub(in crate::warehouse) fn of(
+        call: Call,
+        work: &Work,
+        inflater: &mut Inflater,
+    ) -> Result<Self, WarehouseError> {
+        let Work { item, held } = work;
+        let mut texts = Texts::default();
+        texts.add(call, &item.body.bytes()?, item.read);
+        let (other, number) = match call {
+            Call::List => (Call::Detail, held.detail),
+            Call::Detail => (Call::List, held.list),
+        };
+        let Some((_, number)) = number else { return Ok(Self { texts, other_is_lost: false }) };
+        // An item that cannot be read back is lost: its record must not stop the others of its page.
+        let kept = held.kept.as_ref();
+        let body = kept.and_then(|kept| kept.body(other, inflater).ok().flatten());
+        if let Some(body) = &body {
+            texts.add(other, body, number);
+        }
+        Ok(Self { texts, other_is_lost: body.is_none() })
+    }
+}
+
+/// A record made of what is known of it.
+pub(in crate::warehouse) struct MergedWork<'a> {
+    pub(in crate::warehouse) item: Merged<'a>,
+    pub(in crate::warehouse) damaged: bool,
+    pub(in crate::warehouse) contested: bool,
+    /// What its list item and its detail carry, where both are known.
+    pub(super) objects: Option<(Objects, Objects)>,
+}
+
+/// Merges a record; `None` when the other item is needed and lost, so that a new single call has to tell.
+pub(in crate::warehouse) fn merge<'a>(
+    scope: &Scope,
+    call: Call,
+    work: &Work,
+    both: &'a Both,
+) -> Result<Option<MergedWork<'a>>, WarehouseError> {
+    let detail_is_newest =
+        call == Call::Detail && work.held.list.is_none_or(|(_, number)| work.item.read > number);
+    let parsed = both.texts.parse();
+    if (both.other_is_lost || parsed.is_err()) && !detail_is_newest {
+        return Ok(None);
+    }
+    let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
+    let parsed = parsed.or_else(|_malformed| both.texts.parse_detail());
+    let Items { list, detail, damaged } = parsed.map_err(corrupt)?;
+    let contested = match (&list, &detail) {
+        (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
+        _ => false,
+    };
+    let objects = |item: &Option<Item<'_>>| item.as_ref().map(|(item, _)| Objects::of(item));
+    let objects = objects(&list).zip(objects(&detail));
+    let merged = normalize::merge(scope.stream, list, detail);
+    Ok(merged.map(|item| MergedWork { item, damaged, contested, objects }))
+}
+
+/// Whether it matters which of the two was asked later.
+fn is_contested(scope: &Scope, list: &Json<'_>, detail: &Json<'_>) -> bool {
+    let overlaid = normalize::overlay(list.clone(), detail.clone());
+    json::digest(&overlaid, &scope.volatile) != json::digest(detail, &scope.volatile)
+}

@@ -1,0 +1,88 @@
+//! How far back the warehouse reaches: what is unknown and older is not stored, unless somebody asked for its day.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{Day, Glance, Reading},
+    warehouse::{
+        ingest::store::{Observation, Origin},
+        postgres::error::WarehouseError,
+        scope::Scope,
+    },
+};
+
+/// The unknown records of a list answer that nobody asked for: created before [`Scope::since`], outside the days that are
+/// read, and on a day that was never read.
+///
+/// Single calls and quarantined items were asked for one by one. A record without a date may be of any day.
+pub(in crate::warehouse) async fn not_asked_for<'a>(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    origin: Origin,
+    unknown: &[(&Observation, &'a Glance)],
+) -> Result<BTreeSet<&'a str>, WarehouseError> {
+    let (Some(since), Origin::List { reading, .. }) = (scope.since, origin) else {
+        return Ok(BTreeSet::new());
+    };
+    let older: Vec<(&str, Day)> = unknown
+        .iter()
+        .filter_map(|(_, glance)| Some((glance.id.as_str(), glance.created_at?.date_naive())))
+        .filter(|(_, day)| !is_wanted(since, reading, *day))
+        .collect();
+    if older.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let days: BTreeSet<Day> = older.iter().map(|(_, day)| *day).collect();
+    let days: Vec<Day> = days.into_iter().collect();
+    // A day that a backfill has read is read again in its turn, and kept current.
+    let read = sqlx::query_scalar!(
+        r#"select given.day as "day!" from unnest($3::date[]) as given (day)
+           cross join lateral (
+                select day from argos_sync.coverage where project = $1 and stream = $2 and day = given.day offset 0
+           ) as covered"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &days,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("looking for days that were asked for"))?;
+    Ok(older.into_iter().filter(|(_, day)| !read.contains(day)).map(|(id, _)| id).collect())
+}
+
+/// Whether a day is asked for whatever was read before. A walk without a date filter asks for no day of its own.
+fn is_wanted(since: Day, reading: Reading, day: Day) -> bool {
+    match reading {
+        _ if day >= since => true,
+        Reading::Window(window) => window.contains(day),
+        Reading::Everything => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Window;
+
+    #[test]
+    fn days_since_then_and_those_that_are_read_are_wanted() {
+        let day = |day| Day::from_ymd_opt(2025, 1, day).unwrap();
+        let window = Reading::Window(Window::new(day(3), day(5)).unwrap());
+        let nowhere = Reading::Everything.claimed().from();
+        for (reading, of, wanted) in [
+            (Reading::Everything, day(9), false),
+            (Reading::Everything, day(10), true),
+            (Reading::Everything, day(11), true),
+            (Reading::Everything, nowhere, false),
+            (window, day(2), false),
+            (window, day(3), true),
+            (window, day(4), true),
+            (window, day(5), false),
+            (window, day(10), true),
+        ] {
+            assert_eq!(is_wanted(day(10), reading, of), wanted, "{reading} {of}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What is known of a record before an item of it arrives: `argos_sync.record`, the raw bodies, and what is due.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Arguments as _, PgConnection, error::BoxDynError, postgres::PgArguments};
+
+use crate::{
+    domain::{Call, Day, Digest, ReadNumber},
+    normalize,
+    warehouse::{postgres::error::WarehouseError, raw::bodies, scope::Scope},
+};
+
+/// What is stored of a record.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
+pub(in crate::warehouse) struct Held {
+    /// Digest and read number of the last list item.
+    pub(in crate::warehouse) list: Option<(Digest, ReadNumber)>,
+    /// Digest and read number of the last detail item.
+    pub(in crate::warehouse) detail: Option<(Digest, ReadNumber)>,
+    /// Digest of a list item that was set aside, and the read number of its last comparison.
+    pub(in crate::warehouse) doubted: Option<(Digest, ReadNumber)>,
+    /// The read number of the last observation, whatever it brought.
+    pub(in crate::warehouse) newest: ReadNumber,
+    pub(super) contested: bool,
+    pub(in crate::warehouse) window_day: Day,
+    pub(in crate::warehouse) unlisted: bool,
+    pub(in crate::warehouse) absent: bool,
+    pub(in crate::warehouse) unsettled: bool,
+    pub(in crate::warehouse) moved_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) deleted_at: Option<DateTime<Utc>>,
+    /// The normalizer that made its rows.
+    pub(in crate::warehouse) normalizer_version: i16,
+    /// Its items, as far as they are kept; only there once the record is locked.
+    pub(in crate::warehouse) kept: Option<bodies::Kept>,
+}
+
+/// The row of a record as it looks in the database.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
+struct HeldRow {
+    id: String,
+    list_digest: Option<Vec<u8>>,
+    list_no: Option<i64>,
+    detail_digest: Option<Vec<u8>>,
+    detail_no: Option<i64>,
+    doubted_digest: Option<Vec<u8>>,
+    doubted_no: Option<i64>,
+    contested: bool,
+    window_day: Day,
+    unlisted: bool,
+    absent: bool,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
+    deleted_at: Option<DateTime<Utc>>,
+    normalizer_version: i16,
+}
+
+impl HeldRow {
+    fn read(self) -> (String, Held) {
+        let pair = |digest: Option<Vec<u8>>, number: Option<i64>| {
+            Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
+        };
+        let held = Held {
+            list: pair(self.list_digest, self.list_no),
+            detail: pair(self.detail_digest, self.detail_no),
+            doubted: pair(self.doubted_digest, self.doubted_no),
+            newest: ReadNumber(self.list_no.max(self.detail_no).unwrap_or_default()),
+            contested: self.contested,
+            window_day: self.window_day,
+            unlisted: self.unlisted,
+            absent: self.absent,
+            unsettled: self.unsettled,
+            moved_at: self.moved_at,
+            deleted_at: self.deleted_at,
+            normalizer_version: self.normalizer_version,
+            kept: None,
+        };
+        (self.id, held)
+    }
+}
+
+/// What is known of a record that is not stored with just the digest that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Other {
+    /// Nothing: nobody has seen it before.
+    New,
+    /// It has another digest, and no more is to be said of it.
+    Changed,
+    /// More decides than its digest: it is contested, unlisted or absent, or a list item of it was set aside.
+    Special,
+}
+
+/// Finds the records that are not stored with just this digest, without locking anything. Of most items no more is asked than
+/// this, and nothing comes back.
+///
+/// A record of which more is to be said than its digest counts as another, see [`Other::Special`]. Each is looked
+/// up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think it cheaper to read all records.
+pub(in crate::warehouse) async fn find_others(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    ids: &[&str],
+    digests: &[&[u8]],
+) -> Result<HashMap<String, Other>, WarehouseError> {
+    let rows = sqlx::query!(
+        r#"select given.id as "id!", held.id is not null as "is_known!",
+            coalesce(held.contested or held.unlisted or held.absent or held.doubted_no is not null, false) as "is_special!"
+         from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
+         left join lateral (
+            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as held on true
+         where (case when $3 then held.list_digest else held.detail_digest end) is distinct from given.digest
+            or held.contested or held.unlisted or held.absent or held.doubted_no is not null"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        call == Call::List,
+        ids as &[&str],
+        digests as &[&[u8]],
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("comparing digests"))?;
+    let other = |is_known: bool, is_special: bool| match (is_known, is_special) {
+        (false, _) => Other::New,
+        (true, false) => Other::Changed,
+        (true, true) => Other::Special,
+    };
+    Ok(rows.into_iter().map(|row| (row.id, other(row.is_known, row.is_special))).collect())
+}
+
+/// Reads what is stored of these records, without locking anything.
+pub(in crate::warehouse) async fn look_up(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, Held>, WarehouseError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query_as!(
+        HeldRow,
+        "select held.id, list_digest, list_no, detail_digest, detail_no, doubted_digest, doubted_no, contested, window_day,
+            unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
+         from unnest($3::text[]) as given (id)
+         cross join lateral (
+            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as held",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("reading what is known"))?;
+    Ok(rows.into_iter().map(HeldRow::read).collect())
+}
+
+/// Locks these records in key order and reads all that merging needs.
+pub(in crate::warehouse) async fn lock(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+) -> Result<HashMap<String, Held>, WarehouseError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query_as!(
+        HeldRow,
+        r#"select held.id, list_digest, list_no, detail_digest, detail_no, doubted_digest, doubted_no, contested, window_day,
+            unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
+         from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
+         cross join lateral (
+            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
+         ) as held"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("locking records"))?;
+    let mut held: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
+    for (id, kept) in bodies::read(connection, scope, ids).await? {
+        if let Some(held) = held.get_mut(&id) {
+            held.kept = Some(kept);
+        }
+    }
+    Ok(held)
+}
+
+/// A record that gets its first row.
+pub(in crate::warehouse) struct NewRecord {
+    pub(in crate::warehouse) id: String,
+    pub(in crate::warehouse) digest: Digest,
+    pub(in crate::warehouse) read: ReadNumber,
+    pub(in crate::warehouse) window_day: Day,
+    pub(in crate::warehouse) undated: bool,
+    pub(in crate::warehouse) unsettled: bool,
+}
+
+/// How many bytes [`bind_new`] binds at most, and the short values before them.
+pub(in crate::warehouse) fn size_hint(records: &[NewRecord]) -> usize {
+    512 + records.iter().map(|record| 80 + record.id.len()).sum::<usize>()
+}
+
+/// Binds what stands in the rows of records nobody has seen yet, column by column.
+pub(in crate::warehouse) fn bind_new(
+    arguments: &mut PgArguments,
+    records: &[NewRecord],
+) -> Result<(), BoxDynError> {
+    arguments.add(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| &record.digest.0[..]).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.read.0).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.window_day).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.undated).collect::<Vec<_>>())?;
+    arguments.add(records.iter().map(|record| record.unsettled).collect::<Vec<_>>())
+}
+
+/// What becomes of a record's row once one more item was merged.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
+pub(in crate::warehouse) struct Update {
+    pub(in crate::warehouse) id: String,
+    pub(in crate::warehouse) digest: Digest,
+    pub(in crate::warehouse) read: ReadNumber,
+    pub(in crate::warehouse) contested: bool,
+    pub(in crate::warehouse) window_day: Day,
+    pub(in crate::warehouse) undated: bool,
+    pub(in crate::warehouse) unlisted: bool,
+    pub(in crate::warehouse) absent: bool,
+    pub(in crate::warehouse) unsettled: bool,
+    pub(in crate::warehouse) moved_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) deleted_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) sparse: Option<i16>,
+}
+
+/// Writes what was observed of these records, which are locked; rows that say so already are left alone.
+pub(in crate::warehouse) async fn update(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    updates: &[Update],
+) -> Result<(), WarehouseError> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = updates.iter().map(|update| update.id.as_str()).collect();
+    let digests: Vec<&[u8]> = updates.iter().map(|update| &update.digest.0[..]).collect();
+    let numbers: Vec<i64> = updates.iter().map(|update| update.read.0).collect();
+    let contested: Vec<bool> = updates.iter().map(|update| update.contested).collect();
+    let days: Vec<Day> = updates.iter().map(|update| update.window_day).collect();
+    let undated: Vec<bool> = updates.iter().map(|update| update.undated).collect();
+    let unlisted: Vec<bool> = updates.iter().map(|update| update.unlisted).collect();
+    let absent: Vec<bool> = updates.iter().map(|update| update.absent).collect();
+    let unsettled: Vec<bool> = updates.iter().map(|update| update.unsettled).collect();
+    let moved: Vec<Option<DateTime<Utc>>> = updates.iter().map(|update| update.moved_at).collect();
+    let deleted: Vec<Option<DateTime<Utc>>> =
+        updates.iter().map(|update| update.deleted_at).collect();
+    let sparse: Vec<Option<i16>> = updates.iter().map(|update| update.sparse).collect();
+    sqlx::query!(
+        "update argos_sync.record as held set
+            list_digest = case when $3 then digest else held.list_digest end,
+            list_no = case when $3 then number else held.list_no end,
+            detail_digest = case when $3 then held.detail_digest else digest end,
+            detail_no = case when $3 then held.detail_no else number end,
+            contested = given.contested, normalizer_version = $4,
+            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at, unlisted = given.unlisted,
+            absent = given.absent, unsettled = given.unsettled, moved_at = given.moved_at,
+            doubted_digest = case when $3 and given.number > held.doubted_no then null else held.doubted_digest end,
+            doubted_no = case when $3 and given.number > held.doubted_no then null else held.doubted_no end,
+            sparse = given.sparse, detail_next_at = null
+         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
+                $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[], $16::smallint[])
+            as given (id, digest, number, contested, day, undated, deleted_at, unlisted, absent, unsettled, moved_at, sparse)
+         cross join lateral (
+            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+         ) as found
+         where held.ctid = found.place
+            and (case when $3 then held.list_no else held.detail_no end, held.contested, held.deleted_at,
+                 held.normalizer_version, held.window_day, held.undated, held.unlisted, held.absent, held.unsettled,
+                 held.moved_at, held.sparse)
+                is distinct from (given.number, given.contested, given.deleted_at, $4, given.day, given.undated,
+                 given.unlisted, given.absent, given.unsettled, given.moved_at, given.sparse)",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        call == Call::List,
+        normalize::VERSION,
+        &ids as &[&str],
+        &digests as &[&[u8]],
+        &numbers,
+        &contested,
+        &days,
+        &undated,
+        &deleted as &[Option<DateTime<Utc>>],
+        &unlisted,
+        &absent,
+        &unsettled,
+        &moved as &[Option<DateTime<Utc>>],
+        &sparse as &[Option<i16>],
+    )
+    .execute(connection)
+    .await
+    .map_err(WarehouseError::database("updating records"))?;
+    Ok(())
+}

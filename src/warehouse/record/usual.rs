@@ -1,0 +1,149 @@
+//! Which records lists do not show whole: their list items leave out the object `kyc` or `aml`. That is noted when they are
+//! written anyway; an unchanged item costs nothing.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use super::merge::MergedWork;
+use crate::{
+    domain::{Call, Stream},
+    json,
+    normalize::{Normalized, Objects},
+    warehouse::{
+        postgres::error::WarehouseError,
+        raw::{bodies::Kept, codec::Inflater},
+        scope::Scope,
+    },
+};
+
+/// Approved and screened records, read first.
+pub(in crate::warehouse) const SCREENED: i16 = 0;
+/// All others.
+pub(in crate::warehouse) const OTHER: i16 = 1;
+
+/// Which objects details of a project usually carry, by the state of the submission, and what new details add to that.
+#[derive(Default)]
+pub(in crate::warehouse) struct Usual {
+    known: BTreeMap<String, Objects>,
+    seen: BTreeMap<String, Seen>,
+}
+
+/// Details of one state, and how many of them carry each object.
+#[derive(Default)]
+struct Seen {
+    details: i64,
+    with_kyc: i64,
+    with_aml: i64,
+}
+
+impl Usual {
+    /// Reads what is usual, if any of these records depends on it.
+    pub(in crate::warehouse) async fn read(
+        connection: &mut PgConnection,
+        scope: &Scope,
+        merged: &[Option<MergedWork<'_>>],
+    ) -> Result<Self, WarehouseError> {
+        let objects = merged.iter().flatten().filter_map(|merged| merged.objects);
+        let all = Objects { kyc: true, aml: true };
+        let depends = |(list, detail): (Objects, Objects)| list.lacks(all) && !list.lacks(detail);
+        if objects.into_iter().any(depends) {
+            Self::of_project(connection, scope).await
+        } else {
+            Ok(Self::default())
+        }
+    }
+
+    /// Reads what is usual.
+    pub(in crate::warehouse) async fn of_project(
+        connection: &mut PgConnection,
+        scope: &Scope,
+    ) -> Result<Self, WarehouseError> {
+        let rows = sqlx::query!(
+            r#"select kyc_result, with_kyc * 2 > details as "kyc!", with_aml * 2 > details as "aml!"
+               from argos_sync.detail_objects where project = $1"#,
+            scope.project.as_str(),
+        )
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("reading what details carry"))?;
+        let objects =
+            rows.into_iter().map(|row| (row.kyc_result, Objects { kyc: row.kyc, aml: row.aml }));
+        Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
+    }
+
+    /// The rank of a merged record among those that need single calls; `None`: lists show both objects, or the detail is
+    /// not known.
+    pub(in crate::warehouse) fn rank(
+        &mut self,
+        stream: Stream,
+        merged: &MergedWork<'_>,
+        normalized: &Normalized<'_>,
+    ) -> Option<i16> {
+        let objects = merged.objects.filter(|_| stream == Stream::Submission)?;
+        self.rank_of(objects, Objects::of(&merged.item.value).aml, normalized)
+    }
+
+    /// The same for the objects of a list item and a detail.
+    pub(in crate::warehouse) fn rank_of(
+        &mut self,
+        (list, detail): (Objects, Objects),
+        is_screened: bool,
+        normalized: &Normalized<'_>,
+    ) -> Option<i16> {
+        if normalized.is_marked {
+            return None;
+        }
+        let state = normalized.state(Stream::Submission).unwrap_or_default();
+        let usual = self.known.get(state).copied().unwrap_or_default();
+        let seen = self.seen.entry(state.to_owned()).or_default();
+        seen.details += 1;
+        seen.with_kyc += i64::from(detail.kyc);
+        seen.with_aml += i64::from(detail.aml);
+        let is_first = state == "approved" && is_screened;
+        list.lacks(detail.or(usual)).then_some(if is_first { SCREENED } else { OTHER })
+    }
+
+    /// Counts the details that were ranked. Late in its transaction, since other writers of the project wait for these rows.
+    pub(in crate::warehouse) async fn count(
+        self,
+        connection: &mut PgConnection,
+        scope: &Scope,
+    ) -> Result<(), WarehouseError> {
+        if self.seen.is_empty() {
+            return Ok(());
+        }
+        let states: Vec<&str> = self.seen.keys().map(String::as_str).collect();
+        let of = |count: fn(&Seen) -> i64| self.seen.values().map(count).collect::<Vec<_>>();
+        sqlx::query!(
+            "insert into argos_sync.detail_objects as held (project, kyc_result, details, with_kyc, with_aml)
+             select $1, given.* from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as given
+                (kyc_result, details, with_kyc, with_aml)
+             order by given.kyc_result
+             on conflict (project, kyc_result) do update set details = held.details + excluded.details,
+                with_kyc = held.with_kyc + excluded.with_kyc, with_aml = held.with_aml + excluded.with_aml",
+            scope.project.as_str(),
+            &states as &[&str],
+            &of(|seen| seen.details),
+            &of(|seen| seen.with_kyc),
+            &of(|seen| seen.with_aml),
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("counting what details carry"))
+    }
+}
+
+/// What the stored items of a record carry; `None` where one is missing or unreadable.
+pub(in crate::warehouse) fn objects_of(
+    kept: &Kept,
+    inflater: &mut Inflater,
+) -> Option<(Objects, Objects)> {
+    let mut objects = |call| {
+        let body = kept.body(call, inflater).ok()??;
+        let item = json::text(&body);
+        Some(Objects::of(&json::parse(&item).ok()?.value))
+    };
+    Some((objects(Call::List)?, objects(Call::Detail)?))
+}

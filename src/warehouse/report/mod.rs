@@ -1,0 +1,5 @@
+//! What commands show.
+
+pub(super) mod blocked_days;
+pub(super) mod record;
+pub(super) mod status;

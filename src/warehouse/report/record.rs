@@ -1,0 +1,157 @@
+//! All that is known about how one record came to look as it does; no value of it.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    domain::Day,
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        scope::Scope,
+    },
+};
+
+/// A record's standing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one record, shown one by one"
+)]
+pub struct Standing {
+    /// The day its windows read.
+    pub window_day: Day,
+    /// Its creation date is missing or unreadable.
+    pub undated: bool,
+    /// Windows of its day do not list it.
+    pub unlisted: bool,
+    /// Its state is expected to move.
+    pub unsettled: bool,
+    /// List and single call disagree about it.
+    pub contested: bool,
+    /// The last list item was set aside: it is older than the record by the vendor's own times.
+    pub doubted: bool,
+    /// Its list item lacks what single calls show.
+    pub sparse: bool,
+    /// When its next single call for that reason is scheduled.
+    pub detail_next_at: Option<DateTime<Utc>>,
+    /// A list has shown it.
+    pub has_list: bool,
+    /// A single call has shown it.
+    pub has_detail: bool,
+    /// When it was last seen to change.
+    pub moved_at: Option<DateTime<Utc>>,
+    /// When it was deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// It counts as deleted because it was not found any more.
+    pub absent: bool,
+    /// When its day was last read completely.
+    pub as_of: Option<DateTime<Utc>>,
+    /// When a walk missed it.
+    pub missed_at: Option<DateTime<Utc>>,
+    /// When a single call did not find it for the first time.
+    pub absent_at: Option<DateTime<Utc>>,
+    /// When an item showed the vendor's mark of a deletion for the first time.
+    pub marked_at: Option<DateTime<Utc>>,
+    /// When a single call showed it for the first time.
+    pub mark_found_at: Option<DateTime<Utc>>,
+    /// When its next single call is due.
+    pub detail_due_at: Option<DateTime<Utc>>,
+    /// Failures of that call so far.
+    pub detail_failures: Option<i32>,
+}
+
+/// A line of what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What, in words without a personal value.
+    pub what: String,
+}
+
+/// More events of a kind are not shown.
+const EVENTS_MAX: i64 = 20;
+
+impl Warehouse {
+    /// Reads a record's standing; `None`: it is not known.
+    pub async fn standing(
+        &self,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<Option<Standing>, WarehouseError> {
+        sqlx::query_as!(
+            Standing,
+            r#"select window_day, undated, unlisted, unsettled, contested, absent, moved_at, deleted_at,
+                doubted_no is not null as "doubted!", sparse is not null as "sparse!", detail_next_at,
+                list_no is not null as "has_list!", detail_no is not null as "has_detail!",
+                covered.as_of as "as_of?", suspect.missed_at, suspect.absent_at, suspect.marked_at,
+                suspect.mark_found_at,
+                due.due_at as "detail_due_at?", due.failures as "detail_failures?"
+               from argos_sync.record
+               left join argos_sync.coverage as covered on covered.project = record.project
+                    and covered.stream = record.stream and covered.day = record.window_day
+               left join argos_sync.suspect on suspect.project = record.project
+                    and suspect.stream = record.stream and suspect.id = record.id
+               left join argos_sync.detail_due as due on due.project = record.project
+                    and due.stream = record.stream and due.id = record.id
+               where record.project = $1 and record.stream = $2 and record.id = $3"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            id,
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading a record's standing"))
+    }
+
+    /// The walks that covered a record's day, and its single calls, the newest last.
+    pub async fn events(
+        &self,
+        scope: &Scope,
+        id: &str,
+        day: Day,
+    ) -> Result<Vec<Event>, WarehouseError> {
+        sqlx::query_as!(
+            Event,
+            r#"select at as "at!", what as "what!" from (
+                (select coalesce(ended_at, moved_at) as at, format('%s walk %s of %s..%s: %s, pages %s, items %s%s',
+                    lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '), page, received,
+                    case when last_error is not null then ', last error: ' || last_error else '' end) as what
+                 from argos_sync.pass
+                 where project = $1 and stream = $2 and window_from <= $4 and $4 < window_to
+                 order by pass_id desc limit $5)
+                union all
+                (select called_at, 'single call: ' || answer from argos_sync.detail_call
+                 where project = $1 and stream = $2 and id = $3
+                 order by called_at desc limit $5)
+                union all
+                (select changed_at, format('%s moved from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
+                    coalesce(new_value, 'nothing'), lane)
+                 from argos.submission_change where $2 = 'submission' and project = $1 and submission_id = $3
+                    and field not like 'identity.%'
+                 order by change_id desc limit $5)
+                union all
+                (select changed_at, field || ' moved'
+                 from argos.submission_change where $2 = 'submission' and project = $1 and submission_id = $3
+                    and field like 'identity.%'
+                 order by change_id desc limit $5)
+                union all
+                (select changed_at, format('%s moved from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
+                    coalesce(new_value, 'nothing'), lane)
+                 from argos.faceauth_change where $2 = 'faceauth' and project = $1 and auth_id = $3
+                 order by change_id desc limit $5)
+                union all
+                (select noted_at, format('%s at %s (%s)', found, path, json_type) from argos_sync.repair
+                 where project = $1 and stream = $2 and id = $3
+                 order by noted_at desc limit $5)
+             ) as happened order by 1, 2"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            id,
+            day,
+            EVENTS_MAX,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading what happened to a record"))
+    }
+}

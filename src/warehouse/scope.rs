@@ -1,0 +1,140 @@
+//! Whose items are stored, and how.
+
+use std::time::Duration;
+
+use crate::{
+    domain::{Day, ProjectName, Stream},
+    json::Paths,
+    normalize::Context,
+};
+
+/// A pass that shows none of at least this many live records is not believed.
+pub(super) const ALL_MISSING_MIN: u32 = 5;
+
+/// When a record gets a single call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailMode {
+    /// When its list digest is new or changed.
+    Changed,
+    /// Every time a list shows it.
+    Always,
+    /// Only where a list item alone cannot tell.
+    Never,
+}
+
+impl DetailMode {
+    pub(super) fn wants_changed(self) -> bool {
+        match self {
+            Self::Changed | Self::Always => true,
+            Self::Never => false,
+        }
+    }
+
+    pub(super) fn wants_every_sight(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Changed | Self::Never => false,
+        }
+    }
+}
+
+/// Whose items are stored, and how.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The first part of every key.
+    pub project: ProjectName,
+    /// The stream the items belong to.
+    pub stream: Stream,
+    /// What normalizing needs to know.
+    pub context: Context,
+    /// Paths that digests leave out.
+    pub volatile: Paths,
+    /// How bodies are kept.
+    pub raw: RawStorage,
+    /// When a record gets a single call.
+    pub detail: DetailMode,
+    /// When a record counts as deleted, and what is kept of it.
+    pub deletion: DeletionRules,
+    /// How far back the warehouse reaches; `None`: as far as somebody asks.
+    pub since: Option<Day>,
+}
+
+/// How bodies are kept in `argos_raw`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawStorage {
+    /// Compressed with zstd by argos-sync.
+    Zstd,
+    /// Not at all. Merging needs both bodies, so this goes only with `detail = "always"` or `"never"`.
+    None,
+}
+
+/// When a record counts as deleted, and what is kept of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeletionRules {
+    /// What stays of a deleted record.
+    pub keep: Keep,
+    /// A walk may miss this share of the live records of its days, or of one of them,
+    pub missing_share: f64,
+    /// or so many; missing more is not believed without a person.
+    pub missing_min: u32,
+    /// Between the two single calls that must agree.
+    pub confirm: Duration,
+}
+
+impl Default for DeletionRules {
+    /// The defaults of the configuration.
+    fn default() -> Self {
+        Self {
+            keep: Keep::Facts,
+            missing_share: 0.01,
+            missing_min: 10,
+            confirm: Duration::from_hours(1),
+        }
+    }
+}
+
+impl DeletionRules {
+    /// Whether so many missing records can be believed.
+    pub(super) fn is_plausible(&self, count: Count) -> bool {
+        count.missing <= self.missing_min
+            || f64::from(count.missing) <= self.missing_share * f64::from(count.live)
+    }
+
+    /// Whether what a pass missed on its days can be believed: on each day, on all together, and not everything.
+    pub(super) fn is_plausible_pass(&self, days: impl Iterator<Item = Count>) -> bool {
+        let mut whole = Count::default();
+        let mut is_plausible = true;
+        for day in days {
+            is_plausible &= self.is_plausible(day);
+            whole = whole.plus(day);
+        }
+        let misses_all = whole.live >= ALL_MISSING_MIN && whole.missing == whole.live;
+        is_plausible && self.is_plausible(whole) && !misses_all
+    }
+}
+
+/// Live records, and those of them that a walk missed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Live records that the walk should have shown.
+    pub live: u32,
+    /// Those it did not show.
+    pub missing: u32,
+}
+
+impl Count {
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { live: self.live + other.live, missing: self.missing + other.missing }
+    }
+}
+
+/// What stays of a deleted record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The last known values of the columns that the catalogue flags as surviving.
+    Facts,
+    /// All rows and raw items.
+    Everything,
+    /// The id, the dates and the deletion.
+    Nothing,
+}

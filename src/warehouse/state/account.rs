@@ -1,0 +1,404 @@
+//! Which vendor account a project is bound to: verified keys, the vendor's project id, and which
+//! records prove them (I12).
+
+use secrecy::SecretSlice;
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{KeyId, ProjectName, ReadNumber},
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        scope::Scope,
+    },
+};
+
+/// How a key was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyProof {
+    /// A detail call found a known record.
+    Record,
+    /// The answers name the bound vendor project.
+    VendorProject,
+    /// No record was known that could have been asked for.
+    First,
+}
+
+impl KeyProof {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::VendorProject => "vendor_project",
+            Self::First => "first",
+        }
+    }
+
+    fn of(word: &str) -> Self {
+        match word {
+            "record" => Self::Record,
+            "vendor_project" => Self::VendorProject,
+            _ => Self::First,
+        }
+    }
+}
+
+/// What a project is bound to.
+#[derive(Debug)]
+pub struct Binding {
+    /// The random value under which keys are identified.
+    pub secret: SecretSlice<u8>,
+    /// The keys that are bound, with their proofs.
+    pub keys: Vec<(KeyId, KeyProof)>,
+    /// The vendor's id of the project, once an answer carried one.
+    pub vendor_project: Option<String>,
+}
+
+impl Binding {
+    /// Whether a key needs no further proof. One of several keys that were bound before any record
+    /// was known is verified again once records are known: the others may have brought them.
+    pub fn is_verified(&self, key: &KeyId, has_records: bool) -> bool {
+        let proof = self.keys.iter().find(|(known, _)| known == key).map(|(_, proof)| *proof);
+        match proof {
+            Some(KeyProof::Record | KeyProof::VendorProject) => true,
+            Some(KeyProof::First) => !has_records || self.keys.len() == 1,
+            None => false,
+        }
+    }
+}
+
+/// What a pass shows of the records of the bound account.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::warehouse) struct Sight {
+    shown: u32,
+    missed: u32,
+    /// Some record was stored after the account was last seen to be the bound one.
+    has_newer: bool,
+}
+
+impl Sight {
+    /// Adds a record that the pass should have shown. `is_bound`: it is known to belong to the
+    /// bound account, or was stored since; `None`: nothing is known.
+    pub(in crate::warehouse) fn add(&mut self, is_bound: Option<bool>, is_shown: bool) {
+        match is_bound {
+            Some(true) if is_shown => self.shown += 1,
+            Some(true) => self.missed += 1,
+            Some(false) => self.has_newer = true,
+            None => {}
+        }
+    }
+
+    /// Whether what was stored before the pass belongs to the bound account too, which is news. A
+    /// few records may seem to be shown by chance ([`super::Seen`]), so the larger part has to be.
+    pub(in crate::warehouse) fn is_of_bound_account(self) -> bool {
+        self.has_newer && self.shown > self.missed
+    }
+}
+
+/// Whether a key was bound as the first of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstKey {
+    /// It is bound.
+    Bound,
+    /// Records have become known meanwhile; they decide.
+    RecordsKnown,
+    /// Another process is running, and another key was bound within the last hour; no record is
+    /// stored yet.
+    OtherFirst,
+}
+
+impl Warehouse {
+    /// Reads what a project is bound to.
+    pub async fn binding(&self, project: &ProjectName) -> Result<Binding, WarehouseError> {
+        let doing = "reading the project's binding";
+        let row = sqlx::query!(
+            r#"select secret.value, held.vendor_project as "vendor_project?"
+               from argos_sync.key_secret as secret left join argos_sync.project as held on held.project = $1"#,
+            project.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let keys = sqlx::query!(
+            "select key_id, proof from argos_sync.project_key where project = $1",
+            project.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let keys = keys.into_iter().map(|row| (KeyId(row.key_id), KeyProof::of(&row.proof)));
+        Ok(Binding {
+            secret: row.value.into(),
+            keys: keys.collect(),
+            vendor_project: row.vendor_project,
+        })
+    }
+
+    /// The live records of the bound account that have been known longest. Reads all records of the
+    /// project: it is asked once for each new key.
+    pub async fn longest_known(
+        &self,
+        scope: &Scope,
+        count_max: i64,
+    ) -> Result<Vec<String>, WarehouseError> {
+        sqlx::query_scalar!(
+            "select held.id from argos_sync.record as held
+             left join argos_sync.suspect
+                on suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id
+             where held.project = $1 and held.stream = $2 and held.deleted_at is null
+               and held.first_no >= (select account_from from argos_sync.project where project = $1)
+             order by suspect.id is not null, held.first_no, held.id limit $3",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            count_max,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for the records known longest"))
+    }
+
+    /// Binds the first key of an account, unless records are known by now, which would have to
+    /// prove it.
+    pub async fn bind_first_key(
+        &self,
+        scope: &Scope,
+        key: &KeyId,
+        holder: &str,
+    ) -> Result<FirstKey, WarehouseError> {
+        let doing = "binding the project's first key";
+        let mut transaction = self.begin(doing).await?;
+        // Keys of one project are bound one after the other.
+        sqlx::query!(
+            "select from argos_sync.project where project = $1 for update",
+            scope.project.as_str()
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let known = sqlx::query!(
+            r#"select
+                exists (select from argos_sync.project_key where project = $1 and key_id = $3) as "is_bound!",
+                exists (
+                    select from argos_sync.record
+                    where project = $1 and stream = $2 and deleted_at is null
+                      and first_no >= (select account_from from argos_sync.project where project = $1))
+                    as "has_records!",
+                exists (
+                    select from argos_sync.project_key
+                    where project = $1 and key_id <> $3 and bound_at > argos_sync.clock() - interval '1 hour')
+                    and exists (
+                        select from argos_sync.run
+                        where ended_at is null and until_at > argos_sync.clock() and holder is distinct from $4)
+                    as "is_other_first!""#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            key.0.as_slice(),
+            holder,
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        if known.is_bound {
+            return Ok(FirstKey::Bound);
+        }
+        if known.has_records {
+            return Ok(FirstKey::RecordsKnown);
+        }
+        if known.is_other_first {
+            return Ok(FirstKey::OtherFirst);
+        }
+        bind(&mut transaction, &scope.project, key, KeyProof::First).await?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(FirstKey::Bound)
+    }
+
+    /// Binds a key that was proven. A record found with it proves that the account was the bound
+    /// one at that read number.
+    pub async fn bind_key(
+        &self,
+        project: &ProjectName,
+        key: &KeyId,
+        proof: KeyProof,
+        read: ReadNumber,
+    ) -> Result<(), WarehouseError> {
+        let doing = "binding a key";
+        let mut transaction = self.begin(doing).await?;
+        raise_account_no(&mut transaction, project, read).await?;
+        bind(&mut transaction, project, key, proof).await?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))
+    }
+
+    /// Binds the vendor's id of a project, unless one is bound already; returns the bound one.
+    pub async fn bind_vendor_project(
+        &self,
+        project: &ProjectName,
+        named: &str,
+    ) -> Result<String, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"update argos_sync.project set vendor_project = coalesce(vendor_project, $2)
+               where project = $1 returning vendor_project as "vendor_project!""#,
+            project.as_str(),
+            named,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("binding the vendor's project"))
+    }
+
+    /// Forgets the account of a project, so that the next key is accepted whatever it opens.
+    /// Records known until now prove nothing afterwards. Returns whether there is such a project.
+    pub async fn rebind(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"with keys as (delete from argos_sync.project_key where project = $1),
+             held as (
+                update argos_sync.project
+                set vendor_project = null, account_from = nextval('argos_sync.read_number'), account_no = null,
+                    blocked_at = null, blocked_reason = null
+                where project = $1 returning project)
+             select exists (select from held) as "is_known!""#,
+            project.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("binding a project again"))
+    }
+
+    /// Notes at the end of a project's first run that the records known by now belong to its
+    /// account.
+    pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.project as held set account_no = nextval('argos_sync.read_number')
+             where project = $1 and account_no is null and exists (
+                select from argos_sync.record
+                where project = $1 and stream = $2 and first_no >= held.account_from)",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("noting the project's account"))
+    }
+
+    /// Whether any of these records, found by detail calls at these read numbers, was known to
+    /// belong to the bound account before. If so, the account was still the bound one at that read
+    /// number.
+    pub async fn confirm_account(
+        &self,
+        scope: &Scope,
+        found: &[(&str, ReadNumber)],
+    ) -> Result<bool, WarehouseError> {
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let ids: Vec<&str> = found.iter().map(|(id, _)| *id).collect();
+        let numbers: Vec<i64> = found.iter().map(|(_, read)| read.0).collect();
+        sqlx::query_scalar!(
+            r#"with confirmed as materialized (
+                select max(given.number) as number
+                from unnest($3::text[], $4::bigint[]) as given (id, number)
+                cross join lateral (
+                    select first_no from argos_sync.record
+                    where project = $1 and stream = $2 and id = given.id offset 0) as held
+                where held.first_no >= (select account_from from argos_sync.project where project = $1)
+                  and held.first_no <= (select account_no from argos_sync.project where project = $1)),
+             raised as (
+                update argos_sync.project as held set account_no = confirmed.number from confirmed
+                where held.project = $1 and held.account_no < confirmed.number)
+             select number is not null as "is_confirmed!" from confirmed"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            &ids as &[&str],
+            &numbers,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("confirming the project's account"))
+    }
+}
+
+/// Notes that the account was still the bound one at this read number: what was stored by then
+/// belongs to it.
+pub(in crate::warehouse) async fn raise_account_no(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    read: ReadNumber,
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "update argos_sync.project set account_no = $2
+         where project = $1 and (account_no is null or account_no < $2)",
+        project.as_str(),
+        read.0,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting the project's account"))
+}
+
+async fn bind(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    key: &KeyId,
+    proof: KeyProof,
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "insert into argos_sync.project_key as held (project, key_id, bound_at, proof)
+         values ($1, $2, argos_sync.clock(), $3)
+         on conflict (project, key_id) do update set proof = excluded.proof
+         where held.proof is distinct from excluded.proof",
+        project.as_str(),
+        key.0.as_slice(),
+        proof.as_str(),
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("binding a key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        KeyProof::{First, Record, VendorProject},
+        *,
+    };
+
+    #[test]
+    fn a_pass_confirms_the_account_if_it_shows_most_of_its_records_and_others_were_stored_since() {
+        let sight = |shown, missed, newer| {
+            let mut sight = Sight::default();
+            (0..shown).for_each(|_| sight.add(Some(true), true));
+            (0..missed).for_each(|_| sight.add(Some(true), false));
+            (0..newer).for_each(|_| sight.add(Some(false), true));
+            sight.add(None, true);
+            sight.is_of_bound_account()
+        };
+        assert!(sight(1, 0, 1) && sight(3, 2, 1));
+        assert!(!sight(1, 0, 0), "nothing is news");
+        assert!(!sight(0, 0, 5) && !sight(1, 1, 5) && !sight(2, 10_000, 5));
+    }
+
+    #[test]
+    fn a_key_bound_beside_others_before_any_record_was_known_has_to_be_proven_by_records() {
+        let key = |byte| KeyId(vec![byte; 32]);
+        let binding = |proofs: &[KeyProof]| Binding {
+            secret: Vec::new().into(),
+            keys: (0..).map(key).zip(proofs.iter().copied()).collect(),
+            vendor_project: None,
+        };
+        for (proofs, has_records, is_verified) in [
+            (&[][..], false, false),
+            (&[][..], true, false),
+            (&[First], false, true),
+            (&[First], true, true),
+            (&[First, First], false, true),
+            (&[First, First], true, false),
+            (&[First, Record], true, false),
+            (&[Record, First], true, true),
+            (&[VendorProject], true, true),
+        ] {
+            let verified = binding(proofs).is_verified(&key(0), has_records);
+            assert_eq!(verified, is_verified, "{proofs:?} {has_records}");
+        }
+        assert!(!binding(&[Record]).is_verified(&key(1), false));
+    }
+}

@@ -1,0 +1,149 @@
+//! Claims: the right to read and write a window, with a fencing number and an end (I6).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{ProjectName, Reading, Stream, Window},
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+};
+
+/// How long a claim holds without a page being stored.
+pub(in crate::warehouse) const LEASE_SECONDS: f64 = 300.0;
+
+/// The right to write a window, until somebody else takes it over.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub(super) number: i64,
+    pub(in crate::warehouse) fence: i64,
+    /// The project whose window this is.
+    pub project: ProjectName,
+    /// The stream that is read.
+    pub stream: Stream,
+    /// What is read under it.
+    pub reading: Reading,
+    /// The days that are claimed.
+    pub window: Window,
+}
+
+impl Warehouse {
+    /// Claims a window; `None` while somebody else holds a day of it.
+    pub async fn claim(
+        &self,
+        project: &ProjectName,
+        stream: Stream,
+        reading: Reading,
+        holder: &str,
+    ) -> Result<Option<Claim>, WarehouseError> {
+        let window = reading.claimed();
+        let doing = "claiming a window";
+        let mut transaction = self.begin(doing).await?;
+        // Claims of one project are made one after the other.
+        sqlx::query!(
+            "select from argos_sync.project where project = $1 for update",
+            project.as_str()
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        // A statement of its own, so that the next one sees whom it had to wait for.
+        sqlx::query!(
+            "delete from argos_sync.claim
+             where project = $1 and stream = $2 and until_at <= argos_sync.clock()",
+            project.as_str(),
+            stream.as_str(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let claimed = sqlx::query!(
+            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
+             select $1, $2, $3, $4, nextval('argos_sync.fence'), $5, argos_sync.clock() + make_interval(secs => $6)
+             where not exists (
+                select from argos_sync.claim
+                where project = $1 and stream = $2 and until_at > argos_sync.clock()
+                  and window_from < $4 and $3 < window_to)
+             returning claim_id, fence",
+            project.as_str(),
+            stream.as_str(),
+            window.from(),
+            window.to(),
+            holder,
+            LEASE_SECONDS,
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(claimed.map(|row| Claim {
+            number: row.claim_id,
+            fence: row.fence,
+            project: project.clone(),
+            stream,
+            reading,
+            window,
+        }))
+    }
+
+    /// Who holds claims of any kind, or the row of a run, this process included.
+    pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"select holder as "holder!" from argos_sync.claim
+               union select holder from argos_sync.detail_due where holder is not null and until_at > argos_sync.clock()
+               union select holder from argos_sync.run where holder is not null and ended_at is null"#
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading claims"))
+    }
+
+    /// Frees all that a holder held who is known to be gone; its runs were interrupted.
+    pub async fn free(&self, holder: &str) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "with windows as (delete from argos_sync.claim where holder = $1),
+             runs as (
+                update argos_sync.run set ended_at = least(until_at, argos_sync.clock()), outcome = 'interrupted'
+                where holder = $1 and ended_at is null)
+             update argos_sync.detail_due set until_at = '-infinity', fence = 0, holder = null
+             where holder = $1",
+            holder
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("freeing claims"))
+    }
+
+    /// Gives a claim back.
+    pub async fn release(&self, claim: &Claim) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "delete from argos_sync.claim where claim_id = $1 and fence = $2",
+            claim.number,
+            claim.fence
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("releasing a window"))
+    }
+}
+
+/// Compares the fencing number and renews the claim; first in every transaction that writes under it.
+///
+/// Returns the time of this transaction by the one clock.
+pub(in crate::warehouse) async fn hold(
+    connection: &mut PgConnection,
+    claim: &Claim,
+) -> Result<DateTime<Utc>, WarehouseError> {
+    let now = sqlx::query_scalar!(
+        r#"update argos_sync.claim set until_at = argos_sync.clock() + make_interval(secs => $3)
+           where claim_id = $1 and fence = $2 returning argos_sync.clock() as "now!""#,
+        claim.number,
+        claim.fence,
+        LEASE_SECONDS,
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(WarehouseError::database("renewing a claim"))?;
+    now.ok_or(WarehouseError::FenceLost)
+}

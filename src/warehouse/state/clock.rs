@@ -1,0 +1,170 @@
+//! PostgreSQL's clock: compared with others, and mended after where it was set back.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::claim::LEASE_SECONDS;
+use crate::{
+    domain::{Clocks, ProjectName},
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+};
+
+/// A clock that goes back by less than this was corrected, not wrong.
+const TOLERATED: TimeDelta = TimeDelta::minutes(1);
+
+/// A difference of less than this is not stored again, in seconds.
+const VENDOR_CHANGE_MIN: f64 = 60.0;
+
+/// PostgreSQL's clock was ahead, and has been set back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetBack {
+    /// By how much, at least.
+    pub by: TimeDelta,
+}
+
+impl Warehouse {
+    /// The time by PostgreSQL's clock, by this machine's, and by the vendor's as it was last seen.
+    ///
+    /// `host` reads this machine's clock; it is called when a connection is there, so that waiting for one does not count.
+    /// `vendor` is the vendor's time, if this process has heard it; otherwise the difference that was stored last counts.
+    pub async fn clocks(
+        &self,
+        project: &ProjectName,
+        host: impl FnOnce() -> DateTime<Utc>,
+        vendor: Option<DateTime<Utc>>,
+    ) -> Result<Clocks, WarehouseError> {
+        let doing = "comparing clocks";
+        let mut connection = self.pool.acquire().await.map_err(WarehouseError::database(doing))?;
+        let row = sqlx::query!(
+            r#"select argos_sync.clock() as "database!",
+                argos_sync.clock() + argos_sync.clock_ahead($2) as "host!",
+                argos_sync.clock() + coalesce(argos_sync.clock_ahead($3),
+                    make_interval(secs => (
+                        select vendor_ahead_seconds from argos_sync.project where project = $1))) as vendor"#,
+            project.as_str(),
+            host(),
+            vendor,
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        Ok(Clocks { database: row.database, host: row.host, vendor: row.vendor })
+    }
+
+    /// Every project's clocks; the vendors' as they were last seen.
+    pub async fn all_clocks(
+        &self,
+        host: impl FnOnce() -> DateTime<Utc>,
+    ) -> Result<Vec<(String, Clocks)>, WarehouseError> {
+        let doing = "comparing clocks";
+        let mut connection = self.pool.acquire().await.map_err(WarehouseError::database(doing))?;
+        let rows = sqlx::query!(
+            r#"select project, argos_sync.clock() as "database!",
+                argos_sync.clock() + argos_sync.clock_ahead($1) as "host!",
+                argos_sync.clock() + make_interval(secs => vendor_ahead_seconds) as vendor
+               from argos_sync.project order by project"#,
+            host(),
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let clocks = rows.into_iter().map(|row| {
+            (row.project, Clocks { database: row.database, host: row.host, vendor: row.vendor })
+        });
+        Ok(clocks.collect())
+    }
+
+    /// Stores how far the vendor's clock is ahead of PostgreSQL's, where that has changed.
+    pub async fn note_vendor_clock(
+        &self,
+        project: &ProjectName,
+        clocks: &Clocks,
+    ) -> Result<(), WarehouseError> {
+        let Some(vendor) = clocks.vendor else { return Ok(()) };
+        sqlx::query!(
+            "update argos_sync.project set vendor_ahead_seconds = $2
+             where project = $1 and (vendor_ahead_seconds is null or abs(vendor_ahead_seconds - $2) >= $3)",
+            project.as_str(),
+            (vendor - clocks.database).as_seconds_f64(),
+            VENDOR_CHANGE_MIN,
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("noting the vendor's clock"))
+    }
+
+    /// Compares PostgreSQL's clock with the latest moment that any run has seen. Where it was set back, times that lie ahead
+    /// are taken back, so that no work waits for them: what was read by the wrong clock counts as never read.
+    pub async fn note_clock(&self) -> Result<Option<SetBack>, WarehouseError> {
+        let doing = "comparing PostgreSQL's clock with earlier runs";
+        let mut transaction = self.begin(doing).await?;
+        let mark = sqlx::query!(
+            r#"insert into argos_sync.clock_mark as held (seen_at) values (argos_sync.clock())
+               on conflict (is_only) do update set seen_at = held.seen_at
+               returning seen_at, argos_sync.clock() as "now!""#
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let by = mark.seen_at - mark.now;
+        let set_back = (by > TOLERATED).then_some(SetBack { by });
+        if set_back.is_some() {
+            take_back(&mut transaction, mark.now, by).await?;
+        }
+        if set_back.is_some() || by < TimeDelta::zero() {
+            sqlx::query!("update argos_sync.clock_mark set seen_at = $1", mark.now)
+                .execute(&mut *transaction)
+                .await
+                .map_err(WarehouseError::database(doing))?;
+        }
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(set_back)
+    }
+}
+
+/// Takes back every time that lies ahead of the corrected clock and would hold work up.
+async fn take_back(
+    connection: &mut sqlx::PgConnection,
+    now: DateTime<Utc>,
+    by: TimeDelta,
+) -> Result<(), WarehouseError> {
+    let by = by.as_seconds_f64();
+    sqlx::query!(
+        "with
+         -- The epoch: never read, and still a day that the warehouse holds.
+         days as (update argos_sync.coverage set as_of = 'epoch' where as_of > $1),
+         projects as (
+            update argos_sync.project
+            set unfiltered_as_of = case when unfiltered_as_of <= $1 then unfiltered_as_of end,
+                cycle_started_at = least(cycle_started_at, $1)
+            where unfiltered_as_of > $1 or cycle_started_at > $1),
+         -- What a person decided is as good as long as it would have been.
+         decisions as (
+            update argos_sync.deletion_decision
+            set decided_at = $1, until_at = until_at - make_interval(secs => $2) where decided_at > $1),
+         passes as (
+            update argos_sync.pass set state = 'dropped', ended_at = $1, last_error = 'the clock was set back'
+            where state = 'open' and (started_at > $1 or moved_at > $1)),
+         claims as (
+            update argos_sync.claim set until_at = $1 + make_interval(secs => $3)
+            where until_at > $1 + make_interval(secs => $3)),
+         runs as (
+            update argos_sync.run set until_at = $1 + make_interval(secs => $3)
+            where ended_at is null and until_at > $1 + make_interval(secs => $3)),
+         rates as (update argos_sync.rate set free_at = $1 where free_at > $1),
+         suspects as (
+            update argos_sync.suspect
+            set absent_at = least(absent_at, $1), mark_found_at = least(mark_found_at, $1)
+            where absent_at > $1 or mark_found_at > $1)
+         update argos_sync.detail_due set due_at = due_at - make_interval(secs => $2),
+            until_at = least(until_at, $1 + make_interval(secs => $3))
+         where due_at > $1 or until_at > $1 + make_interval(secs => $3)",
+        now,
+        by,
+        LEASE_SECONDS,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("taking times back"))
+}

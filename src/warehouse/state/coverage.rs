@@ -1,0 +1,100 @@
+//! The ledger of days that were read completely, and what stands on them.
+
+use chrono::{DateTime, Utc};
+
+use super::{claim::Claim, run::RunId};
+use crate::{
+    domain::{Day, DayState, Ledger, ProjectName, Stream},
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+};
+
+struct DayRow {
+    day: Day,
+    is_past: bool,
+    as_of: DateTime<Utc>,
+    records: i32,
+    unsettled: bool,
+    moved_at: Option<DateTime<Utc>>,
+    approved_at: Option<DateTime<Utc>>,
+}
+
+impl Warehouse {
+    /// Reads the ledger of a stream; changes of records older than `recent` are left out.
+    pub async fn ledger(
+        &self,
+        project: &ProjectName,
+        stream: Stream,
+        recent: chrono::Duration,
+    ) -> Result<Ledger, WarehouseError> {
+        let doing = "reading coverage";
+        let rows = sqlx::query_as!(
+            DayRow,
+            r#"select covered.day, covered.as_of <= argos_sync.clock() as "is_past!", covered.as_of, covered.records,
+                unsettled.window_day is not null as "unsettled!", moved.moved_at, decided.approved_at
+             from argos_sync.coverage as covered
+             left join (
+                select distinct window_day from argos_sync.record
+                where project = $1 and stream = $2 and unsettled) as unsettled on unsettled.window_day = covered.day
+             left join (
+                select window_day, max(moved_at) as moved_at from argos_sync.record
+                where project = $1 and stream = $2 and moved_at > argos_sync.clock() - make_interval(secs => $3)
+                group by window_day) as moved on moved.window_day = covered.day
+             left join lateral (
+                select max(decided_at) as approved_at from argos_sync.deletion_decision as decision
+                where decision.project = $1 and decision.stream = $2 and approved and until_at > argos_sync.clock()
+                  and window_from <= covered.day and covered.day < window_to) as decided on true
+             where covered.project = $1 and covered.stream = $2
+             order by covered.day"#,
+            project.as_str(),
+            stream.as_str(),
+            recent.as_seconds_f64(),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let unfiltered_as_of = sqlx::query_scalar!(
+            "select unfiltered_as_of from argos_sync.project
+             where project = $1 and unfiltered_as_of <= argos_sync.clock()",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database(doing))?
+        .flatten();
+        let days = rows.into_iter().map(|row| DayState {
+            day: row.day,
+            // A wrong clock has written a later one: who knows when that day was read.
+            as_of: row.is_past.then_some(row.as_of),
+            records: u32::try_from(row.records).unwrap_or_default(),
+            unsettled: row.unsettled,
+            moved_at: row.moved_at,
+            approved_at: row.approved_at,
+        });
+        Ok(Ledger { days: days.collect(), unfiltered_as_of })
+    }
+
+    /// Whether somebody has read all that is claimed since this run began.
+    pub async fn was_read_during(&self, claim: &Claim, run: RunId) -> Result<bool, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"select coalesce(case when $5 then (
+                    select count(*) = $4::date - $3::date from argos_sync.coverage as covered
+                    where covered.project = $1 and covered.stream = $2 and day >= $3 and day < $4
+                      and covered.fence > run.fence and as_of between run.started_at and argos_sync.clock())
+                else (
+                    select unfiltered_fence > run.fence
+                        and unfiltered_as_of between run.started_at and argos_sync.clock()
+                    from argos_sync.project where project = $1) end, false)
+                as "was_read!"
+               from argos_sync.run where run_id = $6"#,
+            claim.project.as_str(),
+            claim.stream.as_str(),
+            claim.window.from(),
+            claim.window.to(),
+            claim.reading.is_filtered(),
+            run.0,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking whether somebody was faster"))
+    }
+}

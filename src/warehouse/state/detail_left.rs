@@ -1,0 +1,221 @@
+//! Single calls that are left: how many there are, who holds them, and when the next one may be made.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use super::lease::HeldDetail;
+use crate::{
+    domain::Window,
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        scope::Scope,
+    },
+};
+
+/// Ids that are read at a time.
+const IDS_MAX: i64 = 10_000;
+
+/// Up to so many due single calls of a stream are compared with the days that are asked about; where there are more, the
+/// records of these days are looked up among them.
+const FEW: i64 = 10_000;
+
+/// Single calls that are left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DetailsLeft {
+    /// Due, and nobody makes them.
+    pub free: i64,
+    /// Due, and claimed by a process.
+    pub held: i64,
+    /// Failed before, and due again later.
+    pub later: i64,
+    /// The time until the first of these.
+    pub next: Option<Duration>,
+    /// Of some days: records whose call is free, the newest days first; 10,000 at most.
+    pub ids: Vec<String>,
+    /// One claimed call of each process that holds some, if none is free.
+    pub held_by: Vec<HeldDetail>,
+}
+
+impl DetailsLeft {
+    /// How many there are.
+    pub fn count(&self) -> i64 {
+        self.free + self.held + self.later
+    }
+}
+
+impl Warehouse {
+    /// The single calls that are due now, or wait for another try within that time: all of them, or those of records of
+    /// some days. Those that are made later on purpose do not count.
+    pub async fn details_left(
+        &self,
+        scope: &Scope,
+        days: Option<Window>,
+        within: Duration,
+    ) -> Result<DetailsLeft, WarehouseError> {
+        match days {
+            None => self.all_left(scope, within).await,
+            Some(days) => self.left_of_days(scope, days, within).await,
+        }
+    }
+
+    async fn all_left(
+        &self,
+        scope: &Scope,
+        within: Duration,
+    ) -> Result<DetailsLeft, WarehouseError> {
+        let row = sqlx::query!(
+            r#"select count(*) filter (where due_at <= now and until_at <= now) as "free!",
+                count(*) filter (where due_at <= now and until_at > now) as "held!",
+                count(*) filter (where due_at > now) as "later!",
+                extract(epoch from min(due_at - now) filter (where due_at > now))::float8 as next
+             from (select argos_sync.clock() as now offset 0) as clock
+             join argos_sync.detail_due on project = $1 and stream = $2
+                and due_at <= now + make_interval(secs => $3) and (due_at <= now or failures > 0)"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            within.as_secs_f64(),
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("counting what is due"))?;
+        let is_held = row.free == 0 && row.held > 0;
+        Ok(DetailsLeft {
+            free: row.free,
+            held: row.held,
+            later: row.later,
+            next: row.next.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            ids: Vec::new(),
+            held_by: if is_held { self.held_details(scope).await? } else { Vec::new() },
+        })
+    }
+
+    async fn left_of_days(
+        &self,
+        scope: &Scope,
+        days: Window,
+        within: Duration,
+    ) -> Result<DetailsLeft, WarehouseError> {
+        let doing = "counting what is due of some days";
+        // Its look-ups have but one good plan.
+        let mut transaction = self.begin_writing(doing).await?;
+        let are_few = sqlx::query_scalar!(
+            r#"select count(*) <= $3::bigint as "are_few!" from (
+                select from argos_sync.detail_due where project = $1 and stream = $2
+                order by id limit $3::bigint + 1) as due"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            FEW,
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let row = sqlx::query!(
+            r#"with clock as materialized (select argos_sync.clock() as now),
+             due as materialized (
+                select due.id, window_day, due_at, until_at, failures from argos_sync.detail_due as due
+                cross join lateral (
+                    select window_day from argos_sync.record
+                    where project = $1 and stream = $2 and id = due.id offset 0) as held
+                where $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5
+                union all
+                select due.id, window_day, due_at, until_at, failures from argos_sync.record as held
+                cross join lateral (
+                    select id, due_at, until_at, failures from argos_sync.detail_due
+                    where project = $1 and stream = $2 and id = held.id offset 0) as due
+                where not $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5),
+             waiting as materialized (
+                select due.*, now from due cross join clock
+                where due_at <= now + make_interval(secs => $3) and (due_at <= now or failures > 0))
+             select count(*) filter (where due_at <= now and until_at <= now) as "free!",
+                count(*) filter (where due_at <= now and until_at > now) as "held!",
+                count(*) filter (where due_at > now) as "later!",
+                extract(epoch from min(due_at - now) filter (where due_at > now))::float8 as next,
+                array(
+                    select id from waiting where due_at <= now and until_at <= now
+                    order by window_day desc, id limit $6) as "ids!",
+                array(
+                    select id from waiting where due_at <= now and until_at > now limit $6) as "held_ids!"
+             from waiting"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            within.as_secs_f64(),
+            days.from(),
+            days.to(),
+            IDS_MAX,
+            are_few,
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let held_by = if row.free == 0 && row.held > 0 {
+            holders_of(&mut transaction, scope, &row.held_ids).await?
+        } else {
+            Vec::new()
+        };
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        Ok(DetailsLeft {
+            free: row.free,
+            held: row.held,
+            later: row.later,
+            next: row.next.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            ids: row.ids,
+            held_by,
+        })
+    }
+
+    /// One claimed single call of each process that holds some.
+    async fn held_details(&self, scope: &Scope) -> Result<Vec<HeldDetail>, WarehouseError> {
+        sqlx::query_as!(
+            HeldDetail,
+            r#"select distinct on (holder) id, holder as "holder!", fence from argos_sync.detail_due
+             where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at > argos_sync.clock()
+               and holder is not null
+             order by holder, fence"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for who makes single calls"))
+    }
+
+    /// Gives back single calls that a process has claimed and does not make.
+    pub async fn free_details(&self, scope: &Scope, holder: &str) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.detail_due set until_at = '-infinity', fence = 0, holder = null
+             where project = $1 and stream = $2 and holder = $3",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            holder,
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("giving single calls back"))
+    }
+}
+
+/// One claimed single call of these records for each process that holds some.
+async fn holders_of(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[String],
+) -> Result<Vec<HeldDetail>, WarehouseError> {
+    sqlx::query_as!(
+        HeldDetail,
+        r#"select distinct on (due.holder) due.id, due.holder as "holder!", due.fence
+           from unnest($3::text[]) as given (id)
+           cross join lateral (
+                select id, holder, fence, until_at from argos_sync.detail_due
+                where project = $1 and stream = $2 and id = given.id offset 0) as due
+           where due.until_at > argos_sync.clock() and due.holder is not null
+           order by due.holder, due.fence"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("looking for who makes single calls"))
+}

@@ -1,0 +1,66 @@
+//! Records that an empty walk should have shown, and records that it could not show.
+
+use super::claim::Claim;
+use crate::warehouse::{
+    postgres::{error::WarehouseError, pool::Warehouse},
+    scope::Scope,
+};
+
+impl Warehouse {
+    /// Some live records of the claimed days that a walk of these days has to show, unless a person approved that what is
+    /// missing there is deleted. Records that are known to be missing from the walks of their day do not count.
+    pub async fn expected_records(
+        &self,
+        scope: &Scope,
+        claim: &Claim,
+        count_max: i64,
+    ) -> Result<Vec<String>, WarehouseError> {
+        sqlx::query_scalar!(
+            "select id from argos_sync.record as held
+             where project = $1 and stream = $2 and window_day >= $3 and window_day < $4
+                and deleted_at is null and not undated and not unlisted
+                and not exists (
+                    select from argos_sync.deletion_decision as decision
+                    where decision.project = $1 and decision.stream = $2 and approved
+                      and until_at > argos_sync.clock()
+                      and window_from <= held.window_day and held.window_day < window_to)
+             limit $5",
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            claim.window.from(),
+            claim.window.to(),
+            count_max,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for records that a walk should have shown"))
+    }
+
+    /// Some live records of other days than the claimed ones, the nearest.
+    pub async fn records_elsewhere(
+        &self,
+        scope: &Scope,
+        claim: &Claim,
+        count_max: i64,
+    ) -> Result<Vec<String>, WarehouseError> {
+        sqlx::query_scalar!(
+            r#"select id as "id!" from (
+                (select id, window_day from argos_sync.record
+                 where project = $1 and stream = $2 and window_day < $3 and deleted_at is null
+                 order by window_day desc limit $5)
+                union all
+                (select id, window_day from argos_sync.record
+                 where project = $1 and stream = $2 and window_day >= $4 and deleted_at is null
+                 order by window_day limit $5)) as near
+             order by least(abs(window_day - $3), abs(window_day - $4)) limit $5"#,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+            claim.window.from(),
+            claim.window.to(),
+            count_max,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("looking for records of other days"))
+    }
+}

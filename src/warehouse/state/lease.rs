@@ -1,0 +1,114 @@
+//! Leases of other processes that are in the way, for who waits until they end.
+
+use std::{fmt, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    domain::{ProjectName, Reading, Stream},
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+};
+
+/// What is waited for: an event that another process brings about.
+#[derive(Debug, Clone)]
+pub enum Awaited {
+    /// The claims that overlap these days are released.
+    Claims(ProjectName, Stream, Reading),
+    /// One of these claimed single calls is answered or given back.
+    Details(ProjectName, Stream, Vec<HeldDetail>),
+}
+
+/// A single call that a process has claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDetail {
+    /// The record's id.
+    pub id: String,
+    /// The process.
+    pub holder: String,
+    pub(super) fence: i64,
+}
+
+/// The right of another process to something that is waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// The process.
+    pub holder: String,
+    /// When the lease ends unless it is renewed, by PostgreSQL's clock.
+    pub expires_at: DateTime<Utc>,
+    /// The time until then, at least 0.
+    pub left: Duration,
+}
+
+struct LeaseRow {
+    holder: String,
+    expires_at: DateTime<Utc>,
+    seconds: f64,
+}
+
+impl From<LeaseRow> for Lease {
+    fn from(row: LeaseRow) -> Self {
+        let left = Duration::try_from_secs_f64(row.seconds).unwrap_or_default();
+        Self { holder: row.holder, expires_at: row.expires_at, left }
+    }
+}
+
+impl Warehouse {
+    /// The leases that are still in the way of what is waited for; none: it happened.
+    ///
+    /// Cheap enough to be asked again and again: each lease is looked up by its key, or among the few claims of a stream.
+    pub async fn leases(&self, awaited: &Awaited) -> Result<Vec<Lease>, WarehouseError> {
+        let (rows, count_min) = match awaited {
+            Awaited::Claims(project, stream, reading) => {
+                let window = reading.claimed();
+                let rows = sqlx::query_as!(
+                    LeaseRow,
+                    r#"select holder, until_at as expires_at,
+                        extract(epoch from until_at - argos_sync.clock())::float8 as "seconds!"
+                     from argos_sync.claim
+                     where project = $1 and stream = $2 and until_at > argos_sync.clock()
+                       and window_from < $4 and $3 < window_to
+                     order by claim_id"#,
+                    project.as_str(),
+                    stream.as_str(),
+                    window.from(),
+                    window.to(),
+                );
+                (rows.fetch_all(&self.pool).await, 1)
+            }
+            Awaited::Details(project, stream, held) => {
+                let ids: Vec<&str> = held.iter().map(|held| held.id.as_str()).collect();
+                let fences: Vec<i64> = held.iter().map(|held| held.fence).collect();
+                let rows = sqlx::query_as!(
+                    LeaseRow,
+                    r#"select due.holder as "holder!", due.until_at as expires_at,
+                        extract(epoch from due.until_at - argos_sync.clock())::float8 as "seconds!"
+                     from unnest($3::text[], $4::bigint[]) as given (id, fence)
+                     cross join lateral (
+                        select holder, fence, until_at from argos_sync.detail_due
+                        where project = $1 and stream = $2 and id = given.id offset 0) as due
+                     where due.fence = given.fence and due.until_at > argos_sync.clock() and due.holder is not null
+                     order by given.fence"#,
+                    project.as_str(),
+                    stream.as_str(),
+                    &ids as &[&str],
+                    &fences,
+                );
+                (rows.fetch_all(&self.pool).await, held.len())
+            }
+        };
+        let rows = rows.map_err(WarehouseError::database("looking for what others hold"))?;
+        if rows.len() < count_min {
+            return Ok(Vec::new());
+        }
+        Ok(rows.into_iter().map(Lease::from).collect())
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claims(_, _, reading) => write!(f, "another process is reading {reading}"),
+            Self::Details(..) => f.write_str("another process is making the last single calls"),
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! Passes: walks over a window, with their checkpoints.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    claim::{self, Claim},
+    run::Tally,
+};
+use crate::{
+    domain::{Cursor, Digest, Lane, Reading, Trail},
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+};
+
+/// A checkpoint is good for so long; after that its window starts again (contract U8).
+const RESUME_SECONDS: f64 = 6.0 * 3600.0;
+
+/// A pass under a claim, and where it stands.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// Names the pass in logs and tables.
+    pub pass_id: i64,
+    /// The class of work it is walked for now; it may have begun for another.
+    pub lane: Lane,
+    /// When the walk began, by PostgreSQL's clock: what was created later may be missing.
+    pub started_at: DateTime<Utc>,
+    /// The checkpoint; `None`: the walk stands before its first page.
+    pub checkpoint: Option<Checkpoint>,
+    /// Items that the walk has brought so far.
+    pub received: i64,
+    /// Failures at this checkpoint.
+    pub failures: i32,
+    /// How often the window began again because of failures.
+    pub restarts: i32,
+}
+
+/// Where a pass goes on: behind the last page that was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Number of the last page that was stored, from 1.
+    pub page: u32,
+    /// The key of the next page.
+    pub cursor: Cursor,
+    /// What finds circles across restarts.
+    pub trail: Trail,
+}
+
+/// How an open pass ends without covering its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Its window was cut in two.
+    Split,
+    /// Even a single day keeps failing.
+    Blocked,
+}
+
+impl GivenUp {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Split => "split",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What a walk that came to its end has proven (I2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Every record of the window was seen.
+    Complete,
+    /// There is none, and the date filter is known to work.
+    CompleteEmpty,
+    /// There was none, and that proves nothing: the window is not covered.
+    EmptyUnproven(Unverified),
+}
+
+/// Why an empty window proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unverified {
+    /// This project's date filter has never been seen to return anything.
+    Filter,
+    /// Live records are known there, and single calls have not shown that they are gone.
+    Records,
+}
+
+impl Unverified {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Records => "records",
+        }
+    }
+
+    /// Reads back the word of a table; an older program has written none, and knew the filter alone.
+    fn of_word(word: Option<&str>) -> Self {
+        if word == Some(Self::Records.as_str()) { Self::Records } else { Self::Filter }
+    }
+}
+
+impl Proof {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::CompleteEmpty => "complete_empty",
+            Self::EmptyUnproven(_) => "empty_unproven",
+        }
+    }
+
+    /// Whether the days that were read are covered.
+    fn covers(self) -> bool {
+        match self {
+            Self::Complete | Self::CompleteEmpty => true,
+            Self::EmptyUnproven(_) => false,
+        }
+    }
+
+    fn unverified(self) -> Option<Unverified> {
+        match self {
+            Self::Complete | Self::CompleteEmpty => None,
+            Self::EmptyUnproven(why) => Some(why),
+        }
+    }
+
+    /// Reads back the state of an ended pass; `None` when it proved nothing or has not ended.
+    pub(in crate::warehouse) fn of_state(state: &str, unverified: Option<&str>) -> Option<Self> {
+        [Self::Complete, Self::CompleteEmpty, Self::EmptyUnproven(Unverified::of_word(unverified))]
+            .into_iter()
+            .find(|proof| proof.as_str() == state)
+    }
+}
+
+impl Warehouse {
+    /// Takes up the open pass of the claimed window where it stands, or begins one.
+    pub async fn open_pass(
+        &self,
+        claim: &Claim,
+        lane: Lane,
+        backfill_id: Option<i64>,
+    ) -> Result<Pass, WarehouseError> {
+        let doing = "opening a pass";
+        let mut transaction = self.begin(doing).await?;
+        claim::hold(&mut transaction, claim).await?;
+        // Too old a checkpoint proves nothing about what was added or deleted before it.
+        sqlx::query!(
+            "update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock(),
+                last_error = 'the checkpoint was too old'
+             where project = $1 and stream = $2 and window_from = $3 and window_to = $4
+               and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open' and page > 0
+               and moved_at < argos_sync.clock() - make_interval(secs => $6)",
+            claim.project.as_str(),
+            claim.stream.as_str(),
+            claim.window.from(),
+            claim.window.to(),
+            backfill_id,
+            RESUME_SECONDS,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        let row = sqlx::query!(
+            "insert into argos_sync.pass as open
+                (project, stream, lane, backfill_id, window_from, window_to, filtered, state, fence,
+                 started_at, moved_at)
+             values ($1, $2, $3, $4, $5, $6, $8, 'open', $7, argos_sync.clock(), argos_sync.clock())
+             on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0)) where state = 'open'
+             do update set fence = excluded.fence,
+                started_at = case when open.page = 0 then excluded.started_at else open.started_at end
+             returning pass_id, started_at, page, cursor_id, cursor_date, trail_anchor, trail_steps,
+                trail_reach, received, failures, restarts",
+            claim.project.as_str(),
+            claim.stream.as_str(),
+            lane.as_str(),
+            backfill_id,
+            claim.window.from(),
+            claim.window.to(),
+            claim.fence,
+            claim.reading.is_filtered(),
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        let cursor = row.cursor_id.zip(row.cursor_date);
+        let checkpoint = cursor.map(|(id, date)| Checkpoint {
+            page: u32::try_from(row.page).unwrap_or_default(),
+            cursor: Cursor { id, date },
+            trail: Trail {
+                anchor: row.trail_anchor.and_then(|anchor| Digest::from_slice(&anchor)),
+                steps: u32::try_from(row.trail_steps).unwrap_or(u32::MAX),
+                reach: u32::try_from(row.trail_reach).unwrap_or(u32::MAX),
+            },
+        });
+        Ok(Pass {
+            pass_id: row.pass_id,
+            lane,
+            started_at: row.started_at,
+            checkpoint,
+            received: row.received,
+            failures: row.failures,
+            restarts: row.restarts,
+        })
+    }
+
+    /// Counts a failure at the checkpoint; `error` is shown to operators and must hold no personal value.
+    pub async fn note_failure(
+        &self,
+        claim: &Claim,
+        pass: &mut Pass,
+        error: &str,
+    ) -> Result<(), WarehouseError> {
+        let doing = "noting a failure";
+        let mut transaction = self.begin(doing).await?;
+        claim::hold(&mut transaction, claim).await?;
+        pass.failures = sqlx::query_scalar!(
+            "update argos_sync.pass set failures = failures + 1, last_error = $3
+             where pass_id = $1 and fence = $2 and state = 'open' returning failures",
+            pass.pass_id,
+            claim.fence,
+            error,
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?
+        .ok_or(WarehouseError::FenceLost)?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))
+    }
+
+    /// Drops the checkpoint: the window begins again from its first page.
+    pub async fn restart_pass(&self, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
+        let doing = "beginning a window again";
+        let mut transaction = self.begin(doing).await?;
+        let now = claim::hold(&mut transaction, claim).await?;
+        pass.restarts = sqlx::query_scalar!(
+            "update argos_sync.pass set page = 0, cursor_id = null, cursor_date = null, trail_anchor = null,
+                trail_steps = 0, trail_reach = 0, failures = 0, restarts = restarts + 1,
+                started_at = argos_sync.clock(), moved_at = argos_sync.clock(), received = 0, inside = 0
+             where pass_id = $1 and fence = $2 and state = 'open' returning restarts",
+            pass.pass_id,
+            claim.fence,
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?
+        .ok_or(WarehouseError::FenceLost)?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        (pass.checkpoint, pass.received, pass.failures, pass.started_at) = (None, 0, 0, now);
+        Ok(())
+    }
+
+    /// Ends a pass that covers nothing.
+    pub async fn give_up_pass(
+        &self,
+        claim: &Claim,
+        pass: &Pass,
+        why: GivenUp,
+    ) -> Result<(), WarehouseError> {
+        let doing = "giving up a pass";
+        let mut transaction = self.begin(doing).await?;
+        claim::hold(&mut transaction, claim).await?;
+        sqlx::query!(
+            "update argos_sync.pass set state = $3, ended_at = argos_sync.clock()
+             where pass_id = $1 and fence = $2 and state = 'open'",
+            pass.pass_id,
+            claim.fence,
+            why.as_str(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.map_err(WarehouseError::database(doing))
+    }
+}
+
+/// Moves the checkpoint from page n-1 to page n, or refuses when it is not there.
+pub(in crate::warehouse) async fn advance(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    page: u32,
+    next: Option<(&Cursor, &Trail)>,
+    tally: &Tally,
+    inside: i64,
+) -> Result<(), WarehouseError> {
+    let (cursor, trail) = next.unzip();
+    let anchor = trail.and_then(|trail| trail.anchor);
+    let moved = sqlx::query!(
+        "update argos_sync.pass set page = $3, cursor_id = $4, cursor_date = $5, trail_anchor = $6,
+            trail_steps = $7, trail_reach = $8, moved_at = argos_sync.clock(), failures = 0,
+            received = received + $9, inside = inside + $10
+         where pass_id = $1 and fence = $2 and state = 'open' and page = $3 - 1",
+        pass_id,
+        claim.fence,
+        i32::try_from(page).unwrap_or(i32::MAX),
+        cursor.map(|cursor| cursor.id.as_str()),
+        cursor.map(|cursor| cursor.date.as_str()),
+        anchor.as_ref().map(|anchor| &anchor.0[..]),
+        trail.map_or(0, |trail| i64::from(trail.steps)),
+        trail.map_or(0, |trail| i64::from(trail.reach)),
+        tally.received,
+        inside,
+    )
+    .execute(connection)
+    .await
+    .map_err(WarehouseError::database("moving the checkpoint"))?;
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::CheckpointMoved { page }) }
+}
+
+/// Ends a walk that came to a page without a cursor, and covers its days if it proved anything.
+pub(in crate::warehouse) async fn conclude(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    is_doubted: bool,
+) -> Result<Proof, WarehouseError> {
+    let doing = "covering a window";
+    let row = sqlx::query!(
+        r#"select pass.started_at, pass.received, pass.inside, project.filter_proven
+           from argos_sync.pass join argos_sync.project using (project) where pass_id = $1"#,
+        pass_id
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(WarehouseError::database(doing))?;
+    let proof = match (claim.reading, row.inside, row.filter_proven) {
+        _ if is_doubted => Proof::EmptyUnproven(Unverified::Records),
+        (Reading::Window(_), 1.., _) => Proof::Complete,
+        (Reading::Window(_), _, true) => Proof::CompleteEmpty,
+        (Reading::Everything, ..) if row.received > 0 => Proof::Complete,
+        (Reading::Everything, ..) | (Reading::Window(_), _, false) => {
+            Proof::EmptyUnproven(Unverified::Filter)
+        }
+    };
+    sqlx::query!(
+        "update argos_sync.pass set state = $2, ended_at = argos_sync.clock(), last_error = null, unverified = $3
+         where pass_id = $1",
+        pass_id,
+        proof.as_str(),
+        proof.unverified().map(Unverified::as_str),
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(WarehouseError::database(doing))?;
+    clear_superseded(connection, claim, pass_id, proof).await?;
+    if proof.covers() {
+        cover(connection, claim, pass_id, row.started_at).await?;
+    }
+    Ok(proof)
+}
+
+/// Notes in the ledger that a walk has read its days completely.
+async fn cover(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    as_of: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let doing = "covering a window";
+    let covered = match claim.reading {
+        Reading::Window(window) => {
+            sqlx::query!(
+                "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records, fence)
+                 select $1, $2, day::date, $5, $6, coalesce(live.records, 0), $7
+                 from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day') as day
+                 left join (
+                    select window_day, count(*) as records from argos_sync.record
+                    where project = $1 and stream = $2 and window_day between $3 and $4 and deleted_at is null
+                    group by window_day) as live on live.window_day = day::date
+                 order by day
+                 on conflict (project, stream, day) do update
+                 set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records, fence = excluded.fence
+                 where held.fence <= excluded.fence",
+                claim.project.as_str(),
+                claim.stream.as_str(),
+                window.from(),
+                window.last(),
+                as_of,
+                pass_id,
+                claim.fence,
+            )
+            .execute(connection)
+            .await
+        }
+        Reading::Everything => {
+            sqlx::query!(
+                "update argos_sync.project set unfiltered_as_of = $2, unfiltered_fence = $3
+                 where project = $1 and unfiltered_fence <= $3",
+                claim.project.as_str(),
+                as_of,
+                claim.fence,
+            )
+            .execute(connection)
+            .await
+        }
+    };
+    covered.map(drop).map_err(WarehouseError::database(doing))
+}
+
+/// Forgets earlier passes that this one makes pointless: of the same days without a proof, and, once the days are covered,
+/// those within them that nobody took up again. Backfills look after their own.
+async fn clear_superseded(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    pass_id: i64,
+    proof: Proof,
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "delete from argos_sync.pass
+         where project = $1 and stream = $2 and window_from >= $3 and window_to <= $4
+           and backfill_id is null and pass_id < $5
+           and (state = 'dropped' or (state = 'empty_unproven' and window_from = $3 and window_to = $4)
+                or ($6 and state in ('open', 'empty_unproven')))",
+        claim.project.as_str(),
+        claim.stream.as_str(),
+        claim.window.from(),
+        claim.window.to(),
+        pass_id,
+        proof.covers(),
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("forgetting superseded passes"))
+}

@@ -1,0 +1,130 @@
+//! What is known of a project besides its records.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{Kind, ProjectName},
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+};
+
+/// The standing of a project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectState {
+    /// Since when the vendor refuses its key; `None`: it does not.
+    pub blocked_at: Option<DateTime<Utc>>,
+    /// The vendor's answer, cleaned.
+    pub blocked_reason: Option<String>,
+    /// The vendor asked for quiet until then.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+impl Warehouse {
+    /// Makes a project known.
+    pub async fn register(&self, project: &ProjectName, kind: &Kind) -> Result<(), WarehouseError> {
+        let (kind, parent) = match kind {
+            Kind::IdCheck => ("idcheck", None),
+            Kind::FaceAuth { parent } => ("faceauth", Some(parent.as_str())),
+        };
+        sqlx::query!(
+            "insert into argos_sync.project as held (project, kind, parent) values ($1, $2, $3)
+             on conflict (project) do update set kind = excluded.kind, parent = excluded.parent
+             where (held.kind, held.parent) is distinct from (excluded.kind, excluded.parent)",
+            project.as_str(),
+            kind,
+            parent,
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("registering a project"))
+    }
+
+    /// Reads the standing of a project.
+    pub async fn project_state(
+        &self,
+        project: &ProjectName,
+    ) -> Result<ProjectState, WarehouseError> {
+        let state = sqlx::query_as!(
+            ProjectState,
+            "select blocked_at, blocked_reason, not_before from argos_sync.project where project = $1",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading a project"))?;
+        Ok(state.unwrap_or_default())
+    }
+
+    /// Whether a list of the project has shown a next-page key.
+    pub async fn end_is_marked(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        let marked = sqlx::query_scalar!(
+            "select end_marked from argos_sync.project where project = $1",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading a project"))?;
+        Ok(marked.unwrap_or_default())
+    }
+
+    /// Whether the date filter was seen to return an item of the days asked for, by any process.
+    pub async fn is_filter_proven(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        let is_proven = sqlx::query_scalar!(
+            "select filter_proven from argos_sync.project where project = $1",
+            project.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("asking for the date filter"))?;
+        Ok(is_proven.unwrap_or_default())
+    }
+
+    /// Notes that the vendor refuses a project's key, with its answer, which must hold no secret.
+    pub async fn block(&self, project: &ProjectName, reason: &str) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.project set blocked_at = coalesce(blocked_at, argos_sync.clock()), blocked_reason = $2
+             where project = $1",
+            project.as_str(),
+            reason,
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("blocking a project"))
+    }
+
+    /// Notes that the vendor accepts a project's key.
+    pub async fn unblock(&self, project: &ProjectName) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.project set blocked_at = null, blocked_reason = null
+             where project = $1 and blocked_at is not null",
+            project.as_str(),
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("unblocking a project"))
+    }
+}
+
+/// Notes what a page was the first to show. After an item of the days asked for, an empty window proves
+/// something; after a next-page key, a full page without one is the last one.
+pub(in crate::warehouse) async fn note_seen(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    proves_filter: bool,
+    end_marked: bool,
+) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "update argos_sync.project set filter_proven = filter_proven or $2, end_marked = end_marked or $3
+         where project = $1 and (($2 and not filter_proven) or ($3 and not end_marked))",
+        project.as_str(),
+        proves_filter,
+        end_marked,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("noting what a page showed"))
+}

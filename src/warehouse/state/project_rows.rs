@@ -1,0 +1,311 @@
+//! The rows of one project in every table: counts them, deletes them, changes their project's name.
+//!
+//! PostgreSQL's catalogue names the tables and columns, so that a new table is included without a
+//! line here: `project` says whose row it is; `kyc_project` and `parent` refer to another project.
+
+use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
+
+use crate::{
+    domain::{Kind, ProjectName},
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        tables::statements::CHANGE_NUMBER,
+    },
+};
+
+/// The schema whose rows are about our own work, and not about the vendor's records.
+const BOOKKEEPING: &str = "argos_sync.";
+
+/// A table with the number of a project's rows in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectRows {
+    /// Schema and name.
+    pub table: String,
+    /// The number of rows, at least 1.
+    pub rows: u64,
+}
+
+/// Why a project was neither deleted nor renamed; nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// No table has a row of the project.
+    Unknown,
+    /// A process holds a claim on it.
+    Claimed,
+    /// The new name has records of its own.
+    NameTaken,
+    /// The new name belongs to the other kind of project.
+    OtherKind,
+}
+
+/// A project that was synced at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownProject {
+    /// Its name.
+    pub project: String,
+    /// The end of its last run; `None`: no run has ended.
+    pub last_ended_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// A column that holds names of projects.
+struct NameColumn {
+    table: String,
+    column: String,
+    /// The table has a `change_number`.
+    is_numbered: bool,
+    /// The table has a `changed_at` that tells when its rows were written.
+    is_dated: bool,
+}
+
+impl NameColumn {
+    /// Whether it says whose row it is, and does not refer to another project.
+    fn is_key(&self) -> bool {
+        self.column == "project"
+    }
+
+    /// Whether the row is about our own work.
+    fn is_bookkeeping(&self) -> bool {
+        self.table.starts_with(BOOKKEEPING)
+    }
+
+    /// The statement that changes a name; consumers of changes see the rows again.
+    fn rename(&self) -> String {
+        let Self { table, column, is_numbered, is_dated } = self;
+        let number =
+            if *is_numbered { format!(", change_number = {CHANGE_NUMBER}") } else { String::new() };
+        let date = if *is_dated { ", changed_at = argos_sync.clock()" } else { "" };
+        format!("update {table} set {column} = $2{number}{date} where {column} = $1")
+    }
+}
+
+impl Warehouse {
+    /// The projects that were ever synced, by name.
+    pub async fn known_projects(&self) -> Result<Vec<KnownProject>, WarehouseError> {
+        sqlx::query_as!(
+            KnownProject,
+            "select project, last_ended_at from argos_sync.project order by project"
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading the projects"))
+    }
+
+    /// Counts the rows of a project in every table that has any.
+    pub async fn project_rows(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Vec<ProjectRows>, WarehouseError> {
+        let doing = "counting the rows of a project";
+        let mut transaction = self.begin(doing).await?;
+        let mut found = Vec::new();
+        for column in name_columns(&mut transaction).await?.into_iter().filter(NameColumn::is_key) {
+            let sql = format!("select count(*) from {} where project = $1", column.table);
+            let rows: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(project.as_str())
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(WarehouseError::database(doing))?;
+            add(&mut found, column.table, rows.unsigned_abs());
+        }
+        Ok(found)
+    }
+
+    /// Deletes the rows of a project from every table, in one transaction; returns their numbers.
+    pub async fn forget_project(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Result<Vec<ProjectRows>, Hindrance>, WarehouseError> {
+        let doing = "deleting the rows of a project";
+        let mut transaction = self.begin(doing).await?;
+        if is_claimed(&mut transaction, &[project]).await? {
+            return Ok(Err(Hindrance::Claimed));
+        }
+        let columns = name_columns(&mut transaction).await?;
+        let keys = columns.iter().filter(|column| column.is_key());
+        let deleted = delete(&mut transaction, keys, project, doing).await?;
+        commit(transaction, deleted, doing).await
+    }
+
+    /// Gives the rows of a project another name in every table, in one transaction; returns their
+    /// numbers.
+    ///
+    /// `kind` is the kind that the configuration has for the new name. Of the new name's own rows
+    /// only bookkeeping may be there, such as that of `check`; it is deleted.
+    pub async fn rename_project(
+        &self,
+        old: &ProjectName,
+        new: &ProjectName,
+        kind: Option<&Kind>,
+    ) -> Result<Result<Vec<ProjectRows>, Hindrance>, WarehouseError> {
+        let doing = "renaming a project";
+        let mut transaction = self.begin(doing).await?;
+        if is_claimed(&mut transaction, &[old, new]).await? {
+            return Ok(Err(Hindrance::Claimed));
+        }
+        if !is_of_one_kind(&mut transaction, old, new, kind).await? {
+            return Ok(Err(Hindrance::OtherKind));
+        }
+        let columns = name_columns(&mut transaction).await?;
+        let keys = || columns.iter().filter(|column| column.is_key());
+        let of_new = keys().filter(|column| !column.is_bookkeeping());
+        if has_rows(&mut transaction, of_new, new, doing).await? {
+            return Ok(Err(Hindrance::NameTaken));
+        }
+        delete(&mut transaction, keys(), new, doing).await?;
+        let mut renamed = Vec::new();
+        for column in &columns {
+            let rows = sqlx::query(AssertSqlSafe(column.rename()))
+                .bind(old.as_str())
+                .bind(new.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(WarehouseError::database(doing))?
+                .rows_affected();
+            if column.is_key() {
+                add(&mut renamed, column.table.clone(), rows);
+            }
+        }
+        commit(transaction, renamed, doing).await
+    }
+}
+
+/// Commits, unless no row was found.
+async fn commit(
+    transaction: PgTransaction<'_>,
+    rows: Vec<ProjectRows>,
+    doing: &'static str,
+) -> Result<Result<Vec<ProjectRows>, Hindrance>, WarehouseError> {
+    if rows.is_empty() {
+        return Ok(Err(Hindrance::Unknown));
+    }
+    transaction.commit().await.map_err(WarehouseError::database(doing))?;
+    Ok(Ok(rows))
+}
+
+fn add(found: &mut Vec<ProjectRows>, table: String, rows: u64) {
+    if rows > 0 {
+        found.push(ProjectRows { table, rows });
+    }
+}
+
+async fn name_columns(connection: &mut PgConnection) -> Result<Vec<NameColumn>, WarehouseError> {
+    sqlx::query_as!(
+        NameColumn,
+        r#"select format('%I.%I', nspname, relname) as "table!", attname::text as "column!",
+            exists (
+                select from pg_attribute as other
+                where other.attrelid = relation.oid
+                  and other.attname = 'change_number') as "is_numbered!",
+            (
+                select count(*) = 2 from pg_attribute as other
+                where other.attrelid = relation.oid
+                  and other.attname in ('first_seen_at', 'changed_at')) as "is_dated!"
+           from pg_class as relation
+           join pg_namespace as namespace on namespace.oid = relnamespace
+           join pg_attribute as attribute on attrelid = relation.oid
+           where nspname in ('argos', 'argos_pii', 'argos_raw', 'argos_sync')
+             and relkind in ('r', 'p') and not relispartition
+             and attname in ('project', 'kyc_project', 'parent') and attnum > 0
+             and not attisdropped
+           order by 1, 2"#
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(WarehouseError::database("reading which tables name a project"))
+}
+
+/// Locks the projects as claiming does, and returns whether a process holds a claim on one of them.
+async fn is_claimed(
+    connection: &mut PgConnection,
+    projects: &[&ProjectName],
+) -> Result<bool, WarehouseError> {
+    let doing = "looking for claims";
+    let names: Vec<&str> = projects.iter().map(|project| project.as_str()).collect();
+    sqlx::query!(
+        "select from argos_sync.project where project = any($1) order by project for update",
+        &names as &[&str]
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database(doing))?;
+    // A statement of its own, so that it sees the claims that the lock had to wait for.
+    sqlx::query_scalar!(
+        r#"select exists (
+                select from argos_sync.claim
+                where project = any($1) and until_at > argos_sync.clock())
+            or exists (
+                select from argos_sync.detail_due
+                where project = any($1) and holder is not null
+                  and until_at > argos_sync.clock()) as "is_claimed!""#,
+        &names as &[&str]
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(WarehouseError::database(doing))
+}
+
+/// Whether the new name, as far as it is known, belongs to the kind of project that the old one is.
+async fn is_of_one_kind(
+    connection: &mut PgConnection,
+    old: &ProjectName,
+    new: &ProjectName,
+    kind: Option<&Kind>,
+) -> Result<bool, WarehouseError> {
+    let kind = kind.map(|kind| match kind {
+        Kind::IdCheck => "idcheck",
+        Kind::FaceAuth { .. } => "faceauth",
+    });
+    sqlx::query_scalar!(
+        r#"select not exists (
+            select from argos_sync.project as old
+            left join argos_sync.project as new on new.project = $2
+            where old.project = $1
+              and old.kind <> coalesce($3, new.kind, old.kind)) as "is_one!""#,
+        old.as_str(),
+        new.as_str(),
+        kind,
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(WarehouseError::database("comparing the kinds of two projects"))
+}
+
+async fn has_rows(
+    connection: &mut PgConnection,
+    columns: impl Iterator<Item = &NameColumn>,
+    project: &ProjectName,
+    doing: &'static str,
+) -> Result<bool, WarehouseError> {
+    for column in columns {
+        let sql = format!("select exists (select from {} where project = $1)", column.table);
+        let has_rows: bool = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(project.as_str())
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(WarehouseError::database(doing))?;
+        if has_rows {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn delete(
+    connection: &mut PgConnection,
+    columns: impl Iterator<Item = &NameColumn>,
+    project: &ProjectName,
+    doing: &'static str,
+) -> Result<Vec<ProjectRows>, WarehouseError> {
+    let mut deleted = Vec::new();
+    for column in columns {
+        let sql = format!("delete from {} where project = $1", column.table);
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(project.as_str())
+            .execute(&mut *connection)
+            .await
+            .map_err(WarehouseError::database(doing))?
+            .rows_affected();
+        add(&mut deleted, column.table.clone(), rows);
+    }
+    Ok(deleted)
+}

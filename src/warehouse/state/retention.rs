@@ -1,0 +1,65 @@
+//! Forgets runs, passes and single calls of long ago: they are a log, and a log that only grows fills the disk.
+
+use crate::warehouse::postgres::{error::WarehouseError, pool::Warehouse};
+
+/// Runs and passes are kept for so long after their end.
+const KEPT_DAYS: i32 = 90;
+
+/// Most runs, and most passes, that are forgotten at a time.
+const STEP: i64 = 500;
+
+/// Single calls are remembered for so long.
+const CALLS_KEPT_DAYS: i32 = 30;
+
+/// Most single calls that are forgotten at a time: they are many, and small.
+const CALLS_STEP: i64 = 20_000;
+
+impl Warehouse {
+    /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first; returns how many rows. Single
+    /// calls are forgotten after 30 days.
+    ///
+    /// Passes that coverage points to stay, and so do those that no later read of their days has made pointless, and those
+    /// of a backfill that has not ended.
+    pub async fn forget_what_ended_long_ago(&self) -> Result<i64, WarehouseError> {
+        sqlx::query!(
+            "delete from argos_sync.detail_call where ctid = any(array(
+                select ctid from argos_sync.detail_call
+                where called_at < argos_sync.clock() - make_interval(days => $1) limit $2))",
+            CALLS_KEPT_DAYS,
+            CALLS_STEP,
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(WarehouseError::database("forgetting old single calls"))?;
+        sqlx::query_scalar!(
+            r#"with
+             old_run as materialized (
+                select run_id from argos_sync.run
+                where ended_at < argos_sync.clock() - make_interval(days => $1)
+                order by ended_at limit $2 for update skip locked),
+             counters as (delete from argos_sync.run_stream using old_run where run_stream.run_id = old_run.run_id),
+             runs as (
+                delete from argos_sync.run using old_run where run.run_id = old_run.run_id returning 1),
+             old_pass as materialized (
+                select pass_id from argos_sync.pass
+                where ended_at < argos_sync.clock() - make_interval(days => $1)
+                  and not exists (select from argos_sync.coverage where coverage.pass_id = pass.pass_id)
+                  and (state not in ('blocked', 'empty_unproven') or exists (
+                    select from argos_sync.coverage
+                    where coverage.project = pass.project and coverage.stream = pass.stream
+                      and coverage.day = pass.window_from and coverage.as_of >= pass.started_at))
+                  and not exists (
+                    select from argos_sync.backfill
+                    where backfill.backfill_id = pass.backfill_id and backfill.ended_at is null)
+                order by ended_at limit $2 for update skip locked),
+             passes as (
+                delete from argos_sync.pass using old_pass where pass.pass_id = old_pass.pass_id returning 1)
+             select (select count(*) from runs) + (select count(*) from passes) as "forgotten!""#,
+            KEPT_DAYS,
+            STEP,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(WarehouseError::database("forgetting old runs"))
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs of the program, and what they counted (I3).
+
+use sqlx::PgConnection;
+
+use super::{claim::LEASE_SECONDS, numbers::Drawn};
+use crate::{
+    domain::ProjectName,
+    warehouse::{
+        postgres::{error::WarehouseError, pool::Warehouse},
+        scope::Scope,
+    },
+};
+
+/// Names a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(pub i64);
+
+/// How many items became what: `received` is the sum of the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Items that arrived.
+    pub received: i64,
+    /// Records that were not known.
+    pub inserted: i64,
+    /// Records whose item had changed.
+    pub updated: i64,
+    /// Records whose item was the same.
+    pub unchanged: i64,
+    /// Items for which no row could be written.
+    pub quarantined: i64,
+    /// Items that another element of the answer, or another window's pass, stands for.
+    pub duplicate: i64,
+    /// Unknown records that nobody asked for: older than `sync.since`.
+    pub skipped: i64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.quarantined += other.quarantined;
+        self.duplicate += other.duplicate;
+        self.skipped += other.skipped;
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything asked for was read.
+    Complete,
+    /// Everything was read, and there is provably nothing.
+    CompleteEmpty,
+    /// Nothing came, and nothing proves that there is nothing.
+    EmptyUnproven,
+    /// A part could not be read.
+    Partial,
+    /// The vendor refuses a key.
+    Blocked,
+    /// Stopped from outside.
+    Interrupted,
+    /// A fault of ours or of the database.
+    Failed,
+}
+
+impl Outcome {
+    /// The word used in tables and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::CompleteEmpty => "complete_empty",
+            Self::EmptyUnproven => "empty_unproven",
+            Self::Partial => "partial",
+            Self::Blocked => "blocked",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// How a run ended for one of its projects.
+#[derive(Debug, Clone, Copy)]
+pub struct ProjectEnd<'a> {
+    /// The project.
+    pub project: &'a ProjectName,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong and what to do, as told to the operator; holds no personal value.
+    pub trouble: Option<&'a str>,
+}
+
+/// What brought the items that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Source {
+    /// A page of a list.
+    Page,
+    /// So many single calls.
+    Details(i64),
+}
+
+impl Warehouse {
+    /// Notes that a run of this holder begins, and that those have ended whose holders no longer renew them.
+    pub async fn begin_run(&self, command: &str, holder: &str) -> Result<RunId, WarehouseError> {
+        sqlx::query_scalar!(
+            "with over as (
+                select run_id from argos_sync.run
+                where ended_at is null and until_at <= argos_sync.clock() for update skip locked),
+             closed as (
+                update argos_sync.run set ended_at = until_at, outcome = 'interrupted'
+                from over where run.run_id = over.run_id)
+             insert into argos_sync.run (command, version, started_at, holder, until_at, fence)
+             values ($1, $2, argos_sync.clock(), $3, argos_sync.clock() + make_interval(secs => $4),
+                nextval('argos_sync.fence'))
+             returning run_id",
+            command,
+            env!("CARGO_PKG_VERSION"),
+            holder,
+            LEASE_SECONDS,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map(RunId)
+        .map_err(WarehouseError::database("noting the run"))
+    }
+
+    /// Notes that a run goes on.
+    pub async fn renew_run(&self, run: RunId) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.run set until_at = argos_sync.clock() + make_interval(secs => $2)
+             where run_id = $1 and ended_at is null",
+            run.0,
+            LEASE_SECONDS,
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("renewing the run"))
+    }
+
+    /// Notes how a run ended, as a whole and for its projects, whatever others may have taken it for meanwhile.
+    pub async fn end_run(
+        &self,
+        run: RunId,
+        outcome: Outcome,
+        projects: &[ProjectEnd<'_>],
+    ) -> Result<(), WarehouseError> {
+        let names: Vec<&str> = projects.iter().map(|end| end.project.as_str()).collect();
+        let outcomes: Vec<&str> = projects.iter().map(|end| end.outcome.as_str()).collect();
+        let troubles: Vec<Option<&str>> = projects.iter().map(|end| end.trouble).collect();
+        sqlx::query!(
+            "with ended as (
+                update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1)
+             update argos_sync.project as held
+             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(), last_trouble = given.trouble
+             from unnest($3::text[], $4::text[], $5::text[]) as given (project, outcome, trouble)
+             where held.project = given.project",
+            run.0,
+            outcome.as_str(),
+            &names as &[&str],
+            &outcomes as &[&str],
+            &troubles as &[Option<&str>],
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("noting the end of the run"))
+    }
+
+    /// What a run counted for a project.
+    pub async fn run_tally(&self, run: RunId, scope: &Scope) -> Result<Tally, WarehouseError> {
+        let tally = sqlx::query_as!(
+            Tally,
+            "select received, inserted, updated, unchanged, quarantined, duplicate, skipped
+             from argos_sync.run_stream where run_id = $1 and project = $2 and stream = $3",
+            run.0,
+            scope.project.as_str(),
+            scope.stream.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(WarehouseError::database("reading the run's counters"))?;
+        Ok(tally.unwrap_or_default())
+    }
+}
+
+/// Adds to the counters of the run and raises the high-water mark, in the transaction that stores what is counted.
+pub(in crate::warehouse) async fn count(
+    connection: &mut PgConnection,
+    run: RunId,
+    scope: &Scope,
+    tally: &Tally,
+    source: Source,
+    drawn: Drawn,
+) -> Result<(), WarehouseError> {
+    let (pages, details) = match source {
+        Source::Page => (1, 0),
+        Source::Details(calls) => (0, calls),
+    };
+    sqlx::query!(
+        "with mark as (
+            insert into argos_sync.high_water_mark as held (project, stream, read_no, fence) values ($2, $3, $13, $14)
+            on conflict (project, stream) do update
+            set read_no = greatest(held.read_no, excluded.read_no), fence = greatest(held.fence, excluded.fence))
+         insert into argos_sync.run_stream as held
+            (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate, skipped)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         on conflict (run_id, project, stream) do update set
+            pages = held.pages + excluded.pages, details = held.details + excluded.details,
+            received = held.received + excluded.received, inserted = held.inserted + excluded.inserted,
+            updated = held.updated + excluded.updated, unchanged = held.unchanged + excluded.unchanged,
+            quarantined = held.quarantined + excluded.quarantined,
+            duplicate = held.duplicate + excluded.duplicate, skipped = held.skipped + excluded.skipped",
+        run.0,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        pages,
+        details,
+        tally.received,
+        tally.inserted,
+        tally.updated,
+        tally.unchanged,
+        tally.quarantined,
+        tally.duplicate,
+        tally.skipped,
+        drawn.highest.map_or(0, |read| read.0),
+        drawn.fence,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("counting"))
+}

@@ -1,0 +1,81 @@
+//! What of a known record's rows is other than before.
+
+use super::{history, replace::is_large, statements::key_columns};
+use crate::{
+    domain::Stream,
+    normalize::{
+        Normalized, Row,
+        catalogue::{self, Table},
+    },
+};
+
+/// What moved of a record, by what its rows were made of before and what they are made of now.
+#[derive(Debug)]
+pub(in crate::warehouse) enum Moved {
+    /// Nobody knows for certain what stands in the tables.
+    Unknown,
+    Known {
+        /// For each table of the catalogue: the rows that are others than before. `None`: a row came or went, or a column moved
+        /// of which a history is kept.
+        tables: Vec<Option<Vec<MovedRow>>>,
+        /// What was noted of the record is something else than before.
+        notes: bool,
+    },
+}
+
+/// A row that stands there and is another than before.
+#[derive(Debug)]
+pub(in crate::warehouse) struct MovedRow {
+    /// Its position among the record's rows, from 0.
+    pub(super) position: usize,
+    /// A large column moved too.
+    pub(super) is_whole: bool,
+}
+
+impl Moved {
+    /// Compares a record's rows.
+    pub(in crate::warehouse) fn between(
+        stream: Stream,
+        before: &Normalized<'_>,
+        now: &Normalized<'_>,
+    ) -> Self {
+        let rows = catalogue::tables(stream).iter().zip(before.rows.iter().zip(&now.rows));
+        let tables = rows.map(|(table, (before, now))| moved_rows(table, before, now));
+        Self::Known { tables: tables.collect(), notes: before.notes != now.notes }
+    }
+
+    /// The rows of a table that are others than before, by its place in the catalogue; `None` where they have to be compared
+    /// with what stands there.
+    pub(super) fn rows(&self, index: usize) -> Option<&[MovedRow]> {
+        match self {
+            Self::Unknown => None,
+            Self::Known { tables, .. } => tables.get(index)?.as_deref(),
+        }
+    }
+
+    /// Whether what was noted of the record may be something else than before.
+    pub(super) fn may_move_notes(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Known { notes, .. } => *notes,
+        }
+    }
+}
+
+fn moved_rows(table: &Table, before: &[Row<'_>], now: &[Row<'_>]) -> Option<Vec<MovedRow>> {
+    let keys = key_columns(table).len();
+    let is_same_row = |before: &Row<'_>, now: &Row<'_>| {
+        before.get(..keys) == now.get(..keys) && !history::is_told(table, before, now)
+    };
+    let pairs = || before.iter().zip(now);
+    if before.len() != now.len() || !pairs().all(|(before, now)| is_same_row(before, now)) {
+        return None;
+    }
+    let moved = pairs().enumerate().filter(|(_, (before, now))| before != now);
+    let moved = moved.map(|(position, (before, now))| {
+        let mut columns = (0..).zip(table.columns).filter(|(_, column)| is_large(column));
+        let is_whole = columns.any(|(place, _)| before.get(place) != now.get(place));
+        MovedRow { position, is_whole }
+    });
+    Some(moved.collect())
+}

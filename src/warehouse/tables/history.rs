@@ -1,0 +1,290 @@
+//! History: what moved, in the rows of `argos.submission_change` and `argos.faceauth_change`.
+//!
+//! Moves are found by PostgreSQL, which compares the rows that stand in a table with those about to replace them:
+//! personal values are compared where they are kept, and only the names of their columns are recorded. It is asked where the
+//! items that are kept do not tell already that nothing moved. The records are locked, so that of two writers the second finds
+//! nothing that the first has recorded.
+
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
+};
+
+use super::{
+    batch::Rows,
+    statements::{CHANGE_NUMBER, list, looked_up, sent_type, unnest},
+    write::Stored,
+};
+use crate::{
+    domain::{Call, Lane, ProjectName, Stream},
+    normalize::{
+        Row,
+        catalogue::{self, Column, Table, Tracking, Type},
+    },
+    warehouse::{
+        ingest::store::Origin, postgres::error::WarehouseError, record::stored::Held, scope::Scope,
+    },
+};
+
+/// How a record that is known already is seen anew.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Sight {
+    /// The lane that observes it.
+    lane: Lane,
+    /// It is the record's first single call, or its return: where nothing stood before, it completes the record and moves
+    /// nothing.
+    completes: bool,
+    /// The record was deleted: its return refills its identity fields, and says so itself.
+    deletion: bool,
+}
+
+impl Sight {
+    /// Tells how a record is seen.
+    pub(in crate::warehouse) fn of(origin: Origin, held: &Held) -> Self {
+        let deletion = held.deleted_at.is_some();
+        let is_first_call = origin.call() == Call::Detail && held.detail.is_none();
+        Self { lane: origin.lane(), completes: is_first_call || deletion, deletion }
+    }
+}
+
+/// Records which elements of a table that names the elements of a set came and went; runs before its rows are written.
+pub(super) async fn record_elements(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    (index, table): (usize, &'static Table),
+    statement: &'static str,
+    records: &[&Stored<'_>],
+) -> Result<(), WarehouseError> {
+    let seen: Vec<_> = records.iter().filter_map(|record| Some((*record, record.sight?))).collect();
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let mut arguments = PgArguments::default();
+    add_arguments(&mut arguments, project, (index, table), &seen)
+        .map_err(|_too_large| WarehouseError::Shape { doing: "sending rows to compare" })?;
+    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    sqlx::query_with(AssertSqlSafe(statement), arguments)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("recording history"))
+}
+
+fn add_arguments(
+    arguments: &mut PgArguments,
+    project: &ProjectName,
+    (index, table): (usize, &'static Table),
+    seen: &[(&Stored<'_>, Sight)],
+) -> Result<(), BoxDynError> {
+    arguments.add(project.as_str())?;
+    arguments.add(seen.iter().map(|(record, _)| record.id).collect::<Vec<_>>())?;
+    arguments.add(seen.iter().map(|(_, sight)| sight.lane.as_str()).collect::<Vec<_>>())?;
+    arguments.add(seen.iter().map(|(_, sight)| sight.completes).collect::<Vec<_>>())?;
+    let mut rows = Rows::of(table);
+    for (record, _) in seen {
+        for row in record.normalized.rows.get(index).into_iter().flatten() {
+            rows.add(record.id, 1, row);
+        }
+    }
+    rows.bind_ids(arguments)?;
+    for (position, column) in table.columns.iter().enumerate() {
+        if Tracking::of(table, column).is_some() {
+            rows.bind_column(arguments, position)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds how each record is seen, as the statement of a table takes it whose columns' moves are kept.
+pub(super) fn bind_sights(
+    arguments: &mut PgArguments,
+    records: &[&Stored<'_>],
+) -> Result<(), BoxDynError> {
+    let sights: Vec<Option<Sight>> = records.iter().map(|record| record.sight).collect();
+    let is =
+        |flag: fn(&Sight) -> bool| sights.iter().map(move |sight| sight.as_ref().is_some_and(flag));
+    arguments
+        .add(sights.iter().map(|sight| sight.map(|it| it.lane.as_str())).collect::<Vec<_>>())?;
+    arguments.add(is(|sight| sight.completes).collect::<Vec<_>>())?;
+    arguments.add(is(|sight| sight.deletion).collect::<Vec<_>>())
+}
+
+/// Records deletions, one row each.
+pub(in crate::warehouse) async fn tell_deletions(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), WarehouseError> {
+    let sql = format!(
+        "insert into {history} (project, {id}, field, new_value, changed_at, lane, change_number)
+         select $1, given.id, 'deleted_at', {time}, $3, $4, {CHANGE_NUMBER}
+         from unnest($2::text[]) as given (id) order by given.id",
+        history = history(scope.stream),
+        id = catalogue::id_column(scope.stream),
+        time = time_as_text("$3"),
+    );
+    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(scope.project.as_str())
+        .bind(ids)
+        .bind(now)
+        .bind(Lane::Detail.as_str())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("recording deletions"))
+}
+
+/// Statements that take from the history of deleted records what does not stay of them: the values of columns that are not
+/// kept, or where it takes all, every row but those of deletions. `$1` and `$2`: the project and the ids.
+pub(in crate::warehouse) fn compose_forget(
+    stream: Stream,
+    is_kept: impl Fn(&Table, &Column) -> bool,
+    takes_all: bool,
+) -> Vec<String> {
+    let (history, id) = (history(stream), catalogue::id_column(stream));
+    let place = |condition: &str| {
+        format!(
+            "from unnest($2::text[]) as given (id)
+             cross join lateral (
+                select ctid as place from {history} where project = $1 and {id} = given.id and {condition} offset 0
+             ) as found"
+        )
+    };
+    if takes_all {
+        let rows = place("field <> 'deleted_at'");
+        return vec![format!(
+            "delete from {history} as held using (select place {rows}) as found where held.ctid = found.place"
+        )];
+    }
+    let tables = catalogue::tables(stream).iter();
+    let forgotten = tables.flat_map(|table| {
+        tracked(table)
+            .filter(|(column, tracking)| *tracking != Tracking::Name && !is_kept(table, column))
+            .map(|(column, tracking)| tracking.field(table, column))
+    });
+    let statement = |field: String| {
+        let rows = place(&format!("field = '{field}'"));
+        format!(
+            "update {history} as held set old_value = null, new_value = null, change_number = {CHANGE_NUMBER}
+             from (select place {rows}) as found where held.ctid = found.place"
+        )
+    };
+    forgotten.map(statement).collect()
+}
+
+/// Whether moves of this table's columns are kept.
+pub(super) fn keeps_moves(table: &Table) -> bool {
+    elements(table).is_none() && tracked(table).next().is_some()
+}
+
+/// Whether a column moved of which a history is kept.
+pub(super) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
+    let mut positions = (0..).zip(table.columns);
+    positions.any(|(position, column)| {
+        before.get(position) != now.get(position) && Tracking::of(table, column).is_some()
+    })
+}
+
+fn tracked(table: &Table) -> impl Iterator<Item = (&Column, Tracking)> {
+    table.columns.iter().filter_map(|column| Some((column, Tracking::of(table, column)?)))
+}
+
+fn elements(table: &Table) -> Option<&Column> {
+    let named = |column: &&Column| Tracking::of(table, column) == Some(Tracking::Elements);
+    table.columns.iter().find(named)
+}
+
+fn history(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Submission => "argos.submission_change",
+        Stream::Faceauth => "argos.faceauth_change",
+    }
+}
+
+fn insert_into(table: &Table) -> String {
+    let history = history(table.stream);
+    let id = table.id_column();
+    format!(
+        "insert into {history}\n\
+         (project, {id}, field, old_value, new_value, changed_at, lane, change_number)"
+    )
+}
+
+/// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of the rows before them, and
+/// the part of the statement that records them. `None` where none are kept.
+pub(super) fn compose_moves(table: &Table) -> Option<(String, String)> {
+    keeps_moves(table).then(|| {
+        let before = tracked(table).map(|(column, _)| format!(", held.{0} as held_{0}", column.name));
+        let moves = list(tracked(table), |(column, tracking)| compose_move(table, column, tracking));
+        // Most rows differ in columns of which no history is kept. Looked at once, before each column is.
+        let held = list(tracked(table), |(column, _)| format!("held_{}", column.name));
+        let given = list(tracked(table), |(column, _)| column.name.to_owned());
+        let moved = format!(
+            "{insert}\n\
+             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value,\n\
+             argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
+             from (select * from differing where lane is not null\n\
+             and case when ({held}) is distinct from ({given}) then true else false end) as differing\n\
+             cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
+             where moved.is_move and not (differing.completes and moved.was_null)\n\
+             order by differing.{id}, moved.field",
+            insert = insert_into(table),
+            id = table.id_column(),
+        );
+        (before.collect(), moved)
+    })
+}
+
+/// One column's field, values, whether nothing stood there, and whether it moved.
+fn compose_move(table: &Table, column: &Column, tracking: Tracking) -> String {
+    let (held, given) = (format!("held_{}", column.name), column.name);
+    let field = tracking.field(table, column);
+    let differs = format!("{held} is distinct from {given}");
+    let (values, is_move) = if tracking == Tracking::Name {
+        ("null, null".to_owned(), format!("{differs} and not deletion"))
+    } else {
+        (format!("{}, {}", as_text(column, &held), as_text(column, given)), differs)
+    };
+    format!("('{field}', {values}, {held} is null, {is_move})\n")
+}
+
+/// A time as text, whatever the session's settings.
+fn time_as_text(value: &str) -> String {
+    format!(r#"to_char({value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
+}
+
+/// A value as text, whatever the session's settings.
+fn as_text(column: &Column, value: &str) -> String {
+    if column.kind == Type::At { time_as_text(value) } else { format!("{value}::text") }
+}
+
+/// Makes the statement that compares each record's elements as sets; `None` where no history of them is kept.
+///
+/// `$2` to `$4` say of each record its id, its lane and whether this sight completes it; `$5` and `$6` one record's id and one
+/// element.
+pub(super) fn compose_elements(table: &Table) -> Option<String> {
+    let column = elements(table)?;
+    let known = [("id", "text"), ("lane", "text"), ("completes", "boolean")];
+    Some(format!(
+        "with known as (select * from {known}),\n\
+         given as (select distinct * from {given} where element is not null),\n\
+         held as (\n\
+         select distinct known.id, stands.{element} as element from known\n\
+         cross join {stands} where stands.{element} is not null)\n\
+         {insert}\n\
+         select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane,\n\
+         {CHANGE_NUMBER}\n\
+         from held full join given using (id, element) join known using (id)\n\
+         where (held.id is null or given.id is null)\n\
+         and not (known.completes and not exists (select from held as any_held where any_held.id = known.id))\n\
+         order by known.id, coalesce(held.element, given.element)",
+        known = unnest("known", 2, &known),
+        given = unnest("given", 5, &[("id", "text"), ("element", sent_type(column.kind))]),
+        element = column.name,
+        stands = looked_up(table, "*", &format!("own.{} = known.id", table.id_column()), "stands"),
+        insert = insert_into(table),
+        field = Tracking::Elements.field(table, column),
+    ))
+}

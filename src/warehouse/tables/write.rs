@@ -1,0 +1,271 @@
+//! Writes rows into the data tables.
+//!
+//! A table is written where the record's rows are not known to be the same as before. There, a row that stands there already
+//! just so is found by a join before anything is locked or logged.
+
+use std::collections::BTreeSet;
+
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
+};
+
+use super::{
+    batch::Rows,
+    diff::{Moved, MovedRow},
+    history::{self, Sight},
+    replace::Changes,
+    statements::{found, is_parent, statements},
+};
+use crate::{
+    domain::{Call, ProjectName, Stream},
+    normalize::{
+        self, Cell, Normalized, Row,
+        catalogue::{self, Key, Table},
+    },
+    warehouse::{
+        ingest::{drift::Noted, prepare::Ready},
+        postgres::error::WarehouseError,
+        raw::{bodies::Bodies, codec},
+        record::stored,
+        scope::Scope,
+    },
+};
+
+/// A known record with all that is to be stored of it.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Stored<'a> {
+    pub(in crate::warehouse) id: &'a str,
+    /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
+    pub(in crate::warehouse) sight: Option<Sight>,
+    /// What of its rows is other than before.
+    pub(in crate::warehouse) moved: Moved,
+    pub(in crate::warehouse) normalized: Normalized<'a>,
+}
+
+impl Stored<'_> {
+    /// The rows of a table, by its place in the catalogue.
+    pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
+        self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What was noted of these records, where that may be something else than before.
+pub(in crate::warehouse) fn noted<'s>(records: &'s [Stored<'_>]) -> Vec<Noted<'s>> {
+    let may_differ = |record: &&Stored<'_>| record.moved.may_move_notes();
+    let noted = |record: &'s Stored<'_>| Noted { id: record.id, notes: &record.normalized.notes };
+    records.iter().filter(may_differ).map(noted).collect()
+}
+
+/// Makes the tables hold these rows for these records, and no others of them.
+///
+/// Returns the ids of the records of which any row was written or deleted.
+pub(in crate::warehouse) async fn write(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    stream: Stream,
+    records: &[Stored<'_>],
+) -> Result<BTreeSet<String>, WarehouseError> {
+    let mut touched = BTreeSet::new();
+    // The table that tells when its records changed comes last, and always: its pseudonyms depend on the configuration too.
+    let tables = catalogue::tables(stream).iter().enumerate();
+    let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
+    for (index, table) in children.into_iter().chain(parents) {
+        let changes = statements(stream).changes.get(index).and_then(Option::as_ref);
+        let (mut moved, mut others) = (Vec::new(), Vec::new());
+        for record in records {
+            match record.moved.rows(index) {
+                Some([]) if !is_parent(table) => {}
+                Some(rows) if changes.is_some() => {
+                    moved.extend(rows.iter().map(|row| (record, row)));
+                }
+                Some(_) | None => others.push(record),
+            }
+        }
+        if let Some(changes) = changes {
+            let all_stood =
+                change_rows(connection, project, (index, table), changes, &moved).await?;
+            moved.dedup_by_key(|(record, _)| record.id);
+            if !all_stood {
+                // A row does not stand there after all: somebody took it away by hand.
+                others.extend(moved.iter().map(|(record, _)| *record));
+            }
+            touched.extend(moved.iter().map(|(record, _)| record.id.to_owned()));
+        }
+        if !others.is_empty() {
+            let ids = write_table(connection, project, (index, table), &others, &touched).await?;
+            touched.extend(ids.into_iter().flatten());
+        }
+    }
+    Ok(touched)
+}
+
+/// Changes rows of a table; tells whether all of them stood there.
+async fn change_rows(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    (index, table): (usize, &'static Table),
+    changes: &'static Changes,
+    moved: &[(&Stored<'_>, &MovedRow)],
+) -> Result<bool, WarehouseError> {
+    let (whole, small): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, row)| row.is_whole);
+    let mut all_stood = true;
+    for (change, moved) in [(&changes.whole, whole), (&changes.small, small)] {
+        if moved.is_empty() {
+            continue;
+        }
+        let mut rows = Rows::of_such(table, moved.len(), change.sets);
+        for (record, MovedRow { position, .. }) in &moved {
+            let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
+            if let Some(row) = record.rows(index).get(*position) {
+                rows.add(record.id, ordinal, row);
+            }
+        }
+        let arguments = arguments(project, |arguments| {
+            arguments.reserve(0, rows.size_hint());
+            rows.bind(arguments)
+        })?;
+        // The text comes from the catalogue, which is part of the program; values travel as arguments.
+        let changed = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
+            .execute(&mut *connection)
+            .await
+            .map_err(WarehouseError::database("changing rows"))?;
+        all_stood &= usize::try_from(changed.rows_affected()) == Ok(moved.len());
+    }
+    Ok(all_stood)
+}
+
+async fn write_table(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    (index, table): (usize, &'static Table),
+    records: &[&Stored<'_>],
+    touched: &BTreeSet<String>,
+) -> Result<Vec<Option<String>>, WarehouseError> {
+    let statements = statements(table.stream);
+    if let Some(Some(elements)) = statements.elements.get(index) {
+        history::record_elements(connection, project, (index, table), elements, records).await?;
+    }
+    let statement = statements.replace.get(index).copied().unwrap_or_default();
+    let arguments =
+        arguments(project, |arguments| bind(arguments, (index, table), records, touched))?;
+    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
+        .fetch_all(connection)
+        .await
+        .map_err(WarehouseError::database("writing rows"))
+}
+
+/// Adds what the statement of a table takes behind the project.
+pub(super) fn bind(
+    arguments: &mut PgArguments,
+    (index, table): (usize, &'static Table),
+    records: &[&Stored<'_>],
+    touched: &BTreeSet<String>,
+) -> Result<(), BoxDynError> {
+    static NO_ROW: Row<'static> = Row::new();
+    let mut rows = Rows::of_count(table, records.len());
+    match table.key {
+        Key::Record => {
+            let is_there = records.iter().map(|record| !record.rows(index).is_empty());
+            let is_there: Vec<bool> = is_there.collect();
+            for record in records {
+                rows.add(record.id, 1, record.rows(index).first().unwrap_or(&NO_ROW));
+            }
+            rows.bind_ids(arguments)?;
+            arguments.add(is_there)?;
+            if is_parent(table) {
+                let is_touched = records.iter().map(|record| touched.contains(record.id));
+                arguments.add(is_touched.collect::<Vec<_>>())?;
+            }
+            if history::keeps_moves(table) {
+                history::bind_sights(arguments, records)?;
+            }
+            rows.bind_columns(arguments)
+        }
+        Key::Ordinal | Key::Columns(_) => {
+            for record in records {
+                for (ordinal, row) in (1..).zip(record.rows(index)) {
+                    rows.add(record.id, ordinal, row);
+                }
+            }
+            arguments.add(records.iter().map(|record| record.id).collect::<Vec<_>>())?;
+            rows.bind(arguments)?;
+            if table.key == Key::Ordinal {
+                let counts = records.iter().map(|record| i32::try_from(record.rows(index).len()));
+                arguments.add(counts.collect::<Result<Vec<_>, _>>()?)?;
+            }
+            Ok(())
+        }
+        Key::Set => {
+            // Many records share a set; a statement must not hold a key twice.
+            let mut sets = BTreeSet::new();
+            for row in records.iter().flat_map(|record| record.rows(index)) {
+                if !matches!(row.first(), Some(Cell::Text(key)) if !sets.insert(key.as_ref())) {
+                    rows.add("", 0, row);
+                }
+            }
+            rows.bind(arguments)
+        }
+    }
+}
+
+/// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
+pub(in crate::warehouse) async fn insert(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    ready: &mut Ready,
+) -> Result<(), WarehouseError> {
+    let (rows, bodies) =
+        (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
+    let arguments = arguments(&scope.project, |arguments| {
+        // All at once: what grows at the end would be copied whole.
+        let rows_size = rows.iter().map(Rows::size_hint).sum::<usize>();
+        arguments.reserve(0, stored::size_hint(&ready.records) + bodies.size_hint() + rows_size);
+        arguments.add(scope.stream.as_str())?;
+        arguments.add(normalize::VERSION)?;
+        arguments.add(codec::ZSTD)?;
+        stored::bind_new(arguments, &ready.records)?;
+        bodies.bind(arguments)?;
+        rows.into_iter().try_for_each(|rows| rows.bind(arguments))
+    })?;
+    sqlx::query_with(AssertSqlSafe(statements(scope.stream).insert(call)), arguments)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("writing new records"))
+}
+
+/// Removes all rows of these records from a table.
+pub(in crate::warehouse) async fn empty(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    table: &str,
+    id_column: &str,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "delete from {table} as held using {found} where held.ctid = found.place",
+        found = found(table, id_column, "ctid as place"),
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(project.as_str())
+        .bind(ids)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("emptying deleted records"))
+}
+
+/// What a statement takes: the project, then what `add` adds.
+pub(super) fn arguments(
+    project: &ProjectName,
+    add: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,
+) -> Result<PgArguments, WarehouseError> {
+    let mut arguments = PgArguments::default();
+    let added = arguments.add(project.as_str()).and_then(|()| add(&mut arguments));
+    added.map(|()| arguments).map_err(|_unfit| WarehouseError::Shape { doing: "sending rows" })
+}
