@@ -54,7 +54,7 @@ pub(super) async fn walk(
     loop {
         let mut fetched = next?;
         if let Some(seen) = &mut seen {
-            seen.add(&fetched.page);
+            seen.add(fetched.page.read, fetched.page.ids());
         }
         let checkpoint = fetched.checkpoint();
         let is_last = checkpoint.is_none();

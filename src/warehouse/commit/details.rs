@@ -4,16 +4,14 @@ use crate::{
     domain::ReadNumber,
     warehouse::{
         deletion::absence,
-        ingest::{
-            sparse,
-            store::{self, Observation, Origin},
-        },
+        ingest::{sparse, store},
         postgres::{
             error::WarehouseError,
             pool::{self, Warehouse},
         },
         record::{
             compare::{Verdict, verdict},
+            observation::{Observation, Origin},
             stored,
         },
         scope::Scope,

@@ -7,4 +7,5 @@ pub(super) mod renormalize;
 pub(super) mod repair;
 pub(super) mod sample;
 pub(super) mod sound;
+pub(super) mod verified;
 pub(super) mod verify;

@@ -6,12 +6,12 @@ use crate::{
     own_thread::on_own_thread,
     warehouse::{
         deletion::{absence, seen_ids::Seen},
-        ingest::{
-            drift,
-            store::{self, Observation, Origin},
-        },
+        ingest::{drift, store},
         postgres::{error::WarehouseError, plan_settings, pool::Warehouse},
-        record::body::{Body, Holding, Room},
+        record::{
+            body::{Body, Holding, Room},
+            observation::{Observation, Origin},
+        },
         scope::{Count, Scope},
         state::{
             claim::{self, Claim},
@@ -44,6 +44,13 @@ pub struct PageToStore {
     pub unknown: BTreeSet<Note>,
     /// With this page it became known that lists which go on have a next-page key.
     pub has_shown_end_mark: bool,
+}
+
+impl PageToStore {
+    /// The ids of its items, as far as they have one.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.observations.iter().filter_map(|it| Some(it.glance.as_ref().ok()?.id.as_str()))
+    }
 }
 
 /// What storing a page came to.

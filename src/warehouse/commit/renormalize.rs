@@ -23,7 +23,8 @@ use crate::{
         scope::Scope,
         tables::{
             diff::Moved,
-            write::{self, Stored},
+            record_rows::{self, Stored},
+            write,
         },
     },
 };
@@ -179,7 +180,7 @@ async fn refill(
         stored.push(Stored { id: &record.id, sight: None, moved: Moved::Unknown, normalized });
     }
     let touched = write::write(connection, &scope.project, scope.stream, &stored).await?;
-    drift::replace(connection, scope, &write::noted(&stored), now).await?;
+    drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
     update(connection, scope, older, &updates).await?;
     usual.count(connection, scope).await?;
     let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);

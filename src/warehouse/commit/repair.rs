@@ -2,8 +2,8 @@
 
 use super::{
     sample,
-    sound::{Lost, Sound},
-    verify::{Found, Standing, Verified, is_on_wrong_day},
+    sound::Sound,
+    verified::{Found, LostItem, Standing, Verified, is_on_wrong_day},
 };
 use crate::{
     domain::{Day, Digest},
@@ -12,22 +12,22 @@ use crate::{
         catalogue::{self, Key, Table},
     },
     warehouse::{
-        ingest::{
-            drift::{self, Noted},
-            store::Observation,
-        },
+        ingest::drift,
         postgres::{
             error::WarehouseError,
             pool::{self, Warehouse},
         },
         raw::{bodies, codec::Inflater},
-        record::stored::{self, Held},
+        record::{
+            observation::Observation,
+            stored::{self, Held},
+        },
         scope::{RawStorage, Scope},
         state::detail_queue::{self, Rank},
         tables::{
             diff::Moved,
-            differences,
-            write::{self, Stored},
+            record_rows::{Noted, Stored},
+            rewrite, write,
         },
     },
 };
@@ -38,21 +38,6 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Rows that are read at a time to find those without a record.
 const STEP: i64 = 5000;
-
-/// A record with kept items that are lost.
-#[derive(Debug, Clone)]
-pub(super) struct LostItem {
-    pub(super) id: String,
-    lost: Lost,
-    /// The record's rows cannot be made any more: a detail call brings the item again.
-    is_needed: bool,
-}
-
-impl LostItem {
-    pub(super) fn of(id: &str, sound: &Sound) -> Self {
-        Self { id: id.to_owned(), lost: sound.lost, is_needed: sound.texts.is_none() }
-    }
-}
 
 /// The rows that records should have. Records whose kept items bear the vendor's mark of a deletion
 /// are left out.
@@ -192,7 +177,7 @@ async fn rewrite(
         .collect();
     let stored = stored_rows(scope, &records, &merged);
     let mut rewritten: BTreeSet<String> =
-        differences::rewrite_sets(connection, scope, &stored).await?.into_iter().collect();
+        rewrite::rewrite_sets(connection, scope, &stored).await?.into_iter().collect();
     rewritten.extend(write::write(connection, &scope.project, scope.stream, &stored).await?);
     let days: Vec<(&str, Day)> = stored
         .iter()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::verify::{Chunk, Found};
+use super::verified::{Chunk, Found};
 use crate::warehouse::{
     postgres::{error::WarehouseError, pool::Warehouse},
     raw::bodies,

@@ -5,9 +5,8 @@ use crate::{
     domain::{Call, Digest, ReadNumber},
     normalize,
     warehouse::{
-        ingest::store::Observation,
         raw::codec::Inflater,
-        record::{merge::Texts, stored::Held},
+        record::{merge::Texts, observation::Observation, stored::Held},
         scope::Scope,
     },
 };

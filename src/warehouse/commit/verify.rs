@@ -4,25 +4,25 @@
 //! and its rows together. What differs is then locked, normalized again and rewritten. Nothing was
 //! observed: history records nothing, and `changed_at` moves only where a row did.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use sqlx::{PgConnection, PgTransaction};
-
 use super::{
-    repair::{LostItem, stored_rows},
+    repair::stored_rows,
     sound::Sound,
+    verified::{Chunk, Found, LostItem, Standing, Verified, is_on_wrong_day},
 };
 use crate::{
-    domain::{Day, Stream},
-    normalize::{self, Merged},
+    domain::Day,
+    normalize::Merged,
     warehouse::{
         postgres::{error::WarehouseError, pool::Warehouse},
         raw::{bodies, codec::Inflater},
         record::stored::{self, Held},
         scope::Scope,
-        tables::{differences, write::Stored},
+        tables::{record_rows::Stored, rewrite},
     },
 };
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, PgTransaction};
 
 /// Most records of a chunk.
 const CHUNK: usize = 500;
@@ -30,94 +30,6 @@ const CHUNK: usize = 500;
 /// Bytes of kept items in a chunk, packed and inflated; bounds the memory of the trees made of
 /// them. One record may exceed it.
 const CHUNK_BYTES: u64 = 8 << 20;
-
-/// What a comparison of records with their kept items came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Records whose rows were compared.
-    pub compared: i64,
-    /// Records with a row that is changed, missing or surplus.
-    pub differing: i64,
-    /// The same by table. A record may differ in several.
-    pub differing_by_table: BTreeMap<String, i64>,
-    /// Records with a kept item that is missing, unreadable, or not the one that was stored.
-    pub lost_raw: i64,
-    /// Records with rows in data tables, or kept items, but no row in `argos_sync.record`: counted
-    /// once for each table.
-    pub without_record: BTreeMap<String, i64>,
-    /// Deleted records, which are not compared.
-    pub deleted: i64,
-    /// Records of another normalizer, which are not compared.
-    pub older: i64,
-    /// Records that were rewritten.
-    pub repaired: i64,
-    /// Records for which a detail call was made due.
-    pub asked: i64,
-}
-
-impl Verified {
-    /// Whether anything was found that is not as it should be.
-    pub fn is_wrong(&self) -> bool {
-        self.differing > 0 || self.lost_raw > 0 || !self.without_record.is_empty()
-    }
-}
-
-impl std::ops::AddAssign for Verified {
-    fn add_assign(&mut self, other: Self) {
-        self.compared += other.compared;
-        self.differing += other.differing;
-        self.lost_raw += other.lost_raw;
-        self.deleted += other.deleted;
-        self.older += other.older;
-        self.repaired += other.repaired;
-        self.asked += other.asked;
-        for (table, records) in other.differing_by_table {
-            *self.differing_by_table.entry(table).or_default() += records;
-        }
-        for (table, records) in other.without_record {
-            *self.without_record.entry(table).or_default() += records;
-        }
-    }
-}
-
-/// The records of a chunk that are not as they should be.
-#[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// The tables in which rows differ, by the record's id.
-    pub(super) differing: BTreeMap<String, BTreeSet<String>>,
-    pub(super) lost: Vec<LostItem>,
-}
-
-impl Found {
-    /// Whether all records of the chunk are as they should be.
-    pub fn is_empty(&self) -> bool {
-        self.differing.is_empty() && self.lost.is_empty()
-    }
-
-    /// The tables in which records are damaged, by the record's id. Lost items count for the table
-    /// of kept items.
-    pub(super) fn tables(&self, stream: Stream) -> BTreeMap<&str, BTreeSet<&str>> {
-        let mut tables: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (id, differing) in &self.differing {
-            tables.entry(id).or_default().extend(differing.iter().map(String::as_str));
-        }
-        for item in &self.lost {
-            tables.entry(&item.id).or_default().insert(bodies::table(stream));
-        }
-        tables
-    }
-}
-
-/// Some records that were compared.
-#[derive(Debug)]
-pub struct Chunk {
-    /// What the comparison came to.
-    pub verified: Verified,
-    /// The records that are not as they should be.
-    pub found: Found,
-    /// The ids of the chunk, in the order in which they were given.
-    pub ids: Vec<String>,
-}
 
 impl Warehouse {
     /// Compares the next records after this id, of one day or of all days. `None`: there are no
@@ -224,26 +136,6 @@ async fn check(
     Ok(Chunk { verified, found, ids })
 }
 
-/// A record that can be compared: neither deleted nor written by another normalizer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    Comparable,
-    Deleted,
-    Older,
-}
-
-impl Standing {
-    pub(super) fn of(held: &Held) -> Self {
-        if held.deleted_at.is_some() || held.absent {
-            Self::Deleted
-        } else if held.normalizer_version == normalize::VERSION {
-            Self::Comparable
-        } else {
-            Self::Older
-        }
-    }
-}
-
 async fn compare_known(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -270,7 +162,7 @@ async fn compare_known(
     verified.compared = count(stored.len());
     // A record whose kept detail item bears the vendor's mark of a deletion.
     verified.deleted += count(made - stored.len());
-    let mut differing = differences::differing(connection, scope, &stored).await?;
+    let mut differing = rewrite::differing(connection, scope, &stored).await?;
     for record in &stored {
         if known.get(record.id).is_some_and(|held| is_on_wrong_day(held, record)) {
             let tables = differing.entry(record.id.to_owned()).or_default();
@@ -289,11 +181,6 @@ async fn compare_known(
         *verified.differing_by_table.entry(table.clone()).or_default() += 1;
     }
     Ok((verified, Found { differing, lost }))
-}
-
-/// Whether a record is noted on another day than that of its creation.
-pub(super) fn is_on_wrong_day(held: &Held, record: &Stored<'_>) -> bool {
-    record.normalized.created_at.is_some_and(|at| at.date_naive() != held.window_day)
 }
 
 fn count(length: usize) -> i64 {

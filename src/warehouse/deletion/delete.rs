@@ -1,10 +1,5 @@
 //! Deletions: what a person decides about walks that missed too much, and what is left of a deleted record.
 
-use std::{collections::BTreeSet, time::Duration};
-
-use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
-
 use crate::{
     domain::{Day, ProjectName, ReadNumber, Stream, Window},
     normalize::{
@@ -12,17 +7,21 @@ use crate::{
         catalogue::{self, Column, Key, Table, Type},
     },
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::WarehouseError,
+            pool::Warehouse,
+            sql::{self, CHANGE_NUMBER},
+        },
         raw::bodies,
         scope::{Count, Keep, Scope},
         state::claim::Claim,
-        tables::{
-            history,
-            statements::{self, CHANGE_NUMBER},
-            write,
-        },
+        tables::{columns, history},
     },
 };
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 impl Keep {
     /// Whether the last known values of a column stay.
@@ -31,7 +30,7 @@ impl Keep {
             Self::Facts => column.survives,
             Self::Everything => true,
             Self::Nothing => {
-                statements::is_parent(table) && column.survives && column.kind == Type::At
+                columns::is_parent(table) && column.survives && column.kind == Type::At
             }
         }
     }
@@ -266,7 +265,7 @@ pub(in crate::warehouse) async fn delete(
         .unzip();
     let keep = scope.deletion.keep;
     for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
-        if statements::is_parent(table) {
+        if columns::is_parent(table) {
             let doing = "marking rows as deleted";
             sqlx::query(AssertSqlSafe(compose_mark(table, keep)))
                 .bind(scope.project.as_str())
@@ -278,7 +277,7 @@ pub(in crate::warehouse) async fn delete(
                 .map_err(WarehouseError::database(doing))?;
         } else if !table.columns.iter().any(|column| keep.keeps(table, column)) {
             let (name, id_column) = (table.qualified(), table.id_column());
-            write::empty(connection, &scope.project, &name, id_column, &ids).await?;
+            sql::empty(connection, &scope.project, &name, id_column, &ids).await?;
         } else if let Some(sql) = compose_empty(table, keep) {
             run(connection, scope, sql, &ids).await?;
         }
@@ -366,9 +365,9 @@ fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
             "update {table} as held set {nulls} from {found}
              where held.ctid = found.place and num_nonnulls({values}) > 0",
             table = table.qualified(),
-            nulls = statements::list(&emptied, |column| format!("{column} = null")),
-            values = statements::list(&emptied, |column| format!("held.{column}")),
-            found = statements::found(&table.qualified(), table.id_column(), "ctid as place"),
+            nulls = sql::list(&emptied, |column| format!("{column} = null")),
+            values = sql::list(&emptied, |column| format!("held.{column}")),
+            found = sql::found(&table.qualified(), table.id_column(), "ctid as place"),
         )
     })
 }

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::{domain::ReadNumber, warehouse::commit::page::PageToStore};
+use crate::domain::ReadNumber;
 
 /// Longer walks prove no absence: what they saw would take too much memory.
 const SEEN_MAX: usize = 1_000_000;
@@ -22,14 +22,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Notes what a page shows.
-    pub fn add(&mut self, page: &PageToStore) {
-        let glances =
-            page.observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
-        self.add_ids(page.read, glances.map(|glance| glance.id.as_str()));
-    }
-
-    fn add_ids<'a>(&mut self, read: ReadNumber, ids: impl Iterator<Item = &'a str>) {
+    /// Notes the ids of a page.
+    pub fn add<'a>(&mut self, read: ReadNumber, ids: impl Iterator<Item = &'a str>) {
         self.began.get_or_insert(read);
         if self.count > SEEN_MAX {
             return;
@@ -83,7 +77,7 @@ mod tests {
     fn seen(pages: &[Vec<String>]) -> Seen {
         let mut seen = Seen::default();
         for (read, page) in (7..).zip(pages) {
-            seen.add_ids(ReadNumber(read), page.iter().map(String::as_str));
+            seen.add(ReadNumber(read), page.iter().map(String::as_str));
         }
         seen
     }
@@ -108,9 +102,9 @@ mod tests {
     fn a_walk_that_is_too_long_proves_nothing() {
         let mut long = seen(&[ids(0..SEEN_MAX)]);
         assert!(long.sorted().is_some());
-        long.add_ids(ReadNumber(8), std::iter::once("one more"));
+        long.add(ReadNumber(8), std::iter::once("one more"));
         assert!(long.sorted().is_none());
-        long.add_ids(ReadNumber(9), std::iter::once("another"));
+        long.add(ReadNumber(9), std::iter::once("another"));
         assert!(long.sorted().is_none() && long.pages.is_empty());
         assert!(Seen::default().sorted().is_none(), "no page, no walk");
     }

@@ -1,24 +1,17 @@
 //! Keeps what deviated: repairs by record, drift by path. Never a value.
 
+use crate::{
+    domain::HIDDEN_FIELD,
+    normalize::Note,
+    warehouse::{postgres::error::WarehouseError, scope::Scope, tables::record_rows::Noted},
+};
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::{
-    domain::HIDDEN_FIELD,
-    normalize::Note,
-    warehouse::{postgres::error::WarehouseError, scope::Scope},
-};
-
 /// Unknown names at one place that are kept apart. Transactions side by side may keep some more.
 const NAMES_MAX: i64 = 50;
-
-/// What was noted of one record.
-pub(in crate::warehouse) struct Noted<'a> {
-    pub(in crate::warehouse) id: &'a str,
-    pub(in crate::warehouse) notes: &'a [Note],
-}
 
 /// Replaces the notes of these records, and adds kinds of deviation that were never seen.
 pub(in crate::warehouse) async fn replace(

@@ -4,17 +4,9 @@
 //! looks for none. It fails where another writer was faster, and then what that one wrote is left out and the rest written
 //! again. Should somebody have emptied tables by hand, so that rows are there after all, they belong to nobody and make way.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
-use tokio::sync::mpsc;
-
 use super::{
-    drift::{self, Noted},
-    marks,
+    drift, insert_statement, marks,
     prepare::{Ready, Room},
-    store::{ItemToStore, Origin},
 };
 use crate::{
     domain::Call,
@@ -24,14 +16,22 @@ use crate::{
     },
     own_thread::on_own_thread,
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::{error::WarehouseError, sql},
         raw::{bodies, codec::Compressor},
-        record::stored,
+        record::{
+            observation::{ItemToStore, Origin},
+            stored,
+        },
         scope::Scope,
         state::detail_queue::{self, Rank},
-        tables::write,
+        tables::record_rows::Noted,
     },
 };
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::mpsc;
 
 /// Bytes of items that are made ready and written at a time; bounds the memory of their rows.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -158,7 +158,7 @@ async fn write(
     mut ready: Ready,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, WarehouseError> {
-    write::insert(connection, scope, origin.call(), &mut ready).await?;
+    insert_statement::insert(connection, scope, origin.call(), &mut ready).await?;
     let noted = ready.notes.iter().map(|(id, notes)| Noted { id, notes });
     drift::add(connection, scope, &noted.collect::<Vec<_>>(), now).await?;
     if origin.call() == Call::List && scope.detail.wants_changed() {
@@ -177,7 +177,7 @@ async fn clear(
 ) -> Result<(), WarehouseError> {
     for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
         let (name, id) = (table.qualified(), table.id_column());
-        write::empty(connection, &scope.project, &name, id, ids).await?;
+        sql::empty(connection, &scope.project, &name, id, ids).await?;
     }
     bodies::drop_bodies(connection, scope, ids).await
 }

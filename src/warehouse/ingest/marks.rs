@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::store::{ItemToStore, Observation, Origin, Work};
 use crate::{
     domain::{Call, ReadNumber, Stream},
     normalize::{self, Mark, Presence, catalogue},
@@ -17,11 +16,13 @@ use crate::{
             absence,
             delete::{self, Gone, Proof},
         },
-        postgres::error::WarehouseError,
-        record::stored::Held,
+        postgres::{error::WarehouseError, sql::CHANGE_NUMBER},
+        record::{
+            observation::{ItemToStore, Observation, Origin, Work},
+            stored::Held,
+        },
         scope::Scope,
         state::detail_queue::{self, Rank},
-        tables::statements::CHANGE_NUMBER,
     },
 };
 

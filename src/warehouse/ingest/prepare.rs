@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::store::{ItemToStore, Origin, first_day};
 use crate::{
     domain::{Call, ReadNumber, Stream},
     json,
@@ -15,7 +14,10 @@ use crate::{
     warehouse::{
         postgres::error::WarehouseError,
         raw::{bodies::Bodies, codec::Compressor},
-        record::stored::NewRecord,
+        record::{
+            observation::{ItemToStore, Origin, first_day},
+            stored::NewRecord,
+        },
         scope::{RawStorage, Scope},
         tables::batch::Rows,
     },

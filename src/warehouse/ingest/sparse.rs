@@ -1,6 +1,5 @@
 //! Records whose list items leave something out: lists show no change there, so single calls are made on a schedule.
 
-use super::store::Observation;
 use crate::{
     domain::{Day, SparseRecord, Stream},
     warehouse::{
@@ -8,7 +7,10 @@ use crate::{
             error::WarehouseError,
             pool::{self, Warehouse},
         },
-        record::usual::{OTHER, SCREENED},
+        record::{
+            observation::Observation,
+            usual::{OTHER, SCREENED},
+        },
         scope::Scope,
         state::detail_queue::{self, Rank},
     },

@@ -2,35 +2,29 @@
 //!
 //! List pages and detail batches both end here. Runs inside the caller's transaction.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
-
 use super::{
     drift, insert,
     marks::{self, Meaning},
+    refused,
 };
 use crate::{
-    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading, Stream},
-    normalize::{self, Merged, Normalized, Refusal},
+    domain::{Call, Digest, Glance},
+    normalize::{self, Merged, Normalized},
     warehouse::{
-        commit::quarantine,
         postgres::error::WarehouseError,
         raw::{
             bodies,
             codec::{Compressor, Inflater},
         },
         record::{
-            body::{Body, Holding, Room},
             compare::{
                 Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same,
             },
             doubt,
             merge::{Both, MergedWork, Texts, merge},
+            observation::{ItemToStore, Observation, Origin, Work, is_listed},
             since,
-            stored::{self, Held, Other},
+            stored::{self, Other},
             usual::Usual,
         },
         scope::{RawStorage, Scope},
@@ -40,113 +34,18 @@ use crate::{
         },
         tables::{
             diff::Moved,
-            history::Sight,
-            write::{self, Stored},
+            record_rows::{self, Sight, Stored},
+            write,
         },
     },
 };
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 /// Records that are merged, normalized and written at a time; bounds the memory of their trees.
 const CHUNK: usize = 500;
-
-/// An item as it was received, already looked at.
-#[derive(Debug)]
-pub struct Observation {
-    /// Orders it among the observations of its record.
-    pub read: ReadNumber,
-    /// The item's bytes.
-    pub body: Body,
-    /// What was seen in it, or why it can be stored in no table.
-    pub glance: Result<Glance, Refusal>,
-}
-
-impl Observation {
-    /// Looks at an item's bytes.
-    pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
-        let glance = normalize::glance(scope.stream, &scope.volatile, &body);
-        Self { read, body: body.into(), glance }
-    }
-
-    /// The same, with the room that was taken for them.
-    pub fn in_room(scope: &Scope, read: ReadNumber, bytes: Bytes, room: Room) -> Self {
-        let body = Body::new(bytes.clone(), room, Holding::UntilWritten);
-        Self { body, ..Self::of(scope, read, bytes) }
-    }
-
-    /// Whether the item shows the vendor's mark of a deletion.
-    pub fn is_marked(&self, stream: Stream) -> Result<bool, WarehouseError> {
-        Ok(normalize::mark_in(stream, &self.body.bytes()?).is_some())
-    }
-}
-
-/// Where the items came from.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::warehouse) enum Origin {
-    /// A list answer, read under a claim by this pass.
-    List { reading: Reading, lane: Lane, pass_id: i64 },
-    /// Single calls.
-    Detail,
-    /// Quarantine: read long ago by such a call, in a window that began on this day.
-    Quarantine { call: Call, day: Day },
-}
-
-impl Origin {
-    pub(in crate::warehouse) fn call(self) -> Call {
-        match self {
-            Self::List { .. } => Call::List,
-            Self::Detail => Call::Detail,
-            Self::Quarantine { call, .. } => call,
-        }
-    }
-
-    /// The lane that brought the items.
-    pub(in crate::warehouse) fn lane(self) -> Lane {
-        match self {
-            Self::List { lane, .. } => lane,
-            Self::Detail | Self::Quarantine { .. } => Lane::Detail,
-        }
-    }
-}
-
-/// An item of a record that has to be written.
-#[derive(Debug, Clone)]
-pub(in crate::warehouse) struct ItemToStore {
-    pub(in crate::warehouse) id: String,
-    pub(in crate::warehouse) digest: Digest,
-    pub(in crate::warehouse) read: ReadNumber,
-    pub(super) created_at: Option<DateTime<Utc>>,
-    pub(in crate::warehouse) body: Body,
-}
-
-impl ItemToStore {
-    fn of(observation: &Observation, glance: &Glance) -> Self {
-        Self {
-            id: glance.id.clone(),
-            digest: glance.digest,
-            read: observation.read,
-            created_at: glance.created_at,
-            body: observation.body.clone(),
-        }
-    }
-}
-
-/// An item of a known record, with what is stored of the record.
-pub(in crate::warehouse) struct Work {
-    pub(in crate::warehouse) item: ItemToStore,
-    pub(in crate::warehouse) held: Held,
-}
-
-impl Work {
-    /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
-    /// call would be outvoted again at the next pass, for ever.
-    ///
-    /// Nor is one that was set aside before and agrees with the detail that was asked since then.
-    pub(super) fn is_news(&self) -> bool {
-        let is_other =
-            |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
-        is_other(self.held.list) && is_other(self.held.doubted)
-    }
-}
 
 /// Stores items of one origin; returns how many became what.
 pub(in crate::warehouse) async fn store(
@@ -164,7 +63,7 @@ pub(in crate::warehouse) async fn store(
         .collect();
     tally.quarantined = count(refused.len());
     tally.duplicate = count(observations.len() - refused.len() - latest.len());
-    quarantine::keep(connection, scope, origin, &refused, now).await?;
+    refused::keep(connection, scope, origin, &refused, now).await?;
 
     let ids: Vec<&str> = latest.keys().copied().collect();
     let digests: Vec<&[u8]> = latest.values().map(|(_, glance)| &glance.digest.0[..]).collect();
@@ -335,7 +234,7 @@ async fn write(
         }
         bodies::keep(connection, scope, origin.call(), &bodies).await?;
     }
-    drift::replace(connection, scope, &write::noted(&stored), now).await?;
+    drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
     let due: Vec<&str> = work
         .iter()
         .zip(&merged)
@@ -385,10 +284,6 @@ fn update_of(
     }
 }
 
-pub(in crate::warehouse) fn is_listed(origin: Origin) -> bool {
-    matches!(origin, Origin::List { reading: Reading::Window(_), .. })
-}
-
 /// Whether a known record changed at the vendor. Its first detail call changes nothing, and neither does the first item after a
 /// lost one.
 fn is_move(origin: Origin, work: &Work) -> bool {
@@ -397,15 +292,6 @@ fn is_move(origin: Origin, work: &Work) -> bool {
         Call::Detail => work.held.detail,
     };
     known.is_some_and(|(digest, _)| digest != work.item.digest && digest != Digest::LOST)
-}
-
-/// The day that an undated record belongs to.
-pub(super) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
-    match origin {
-        Origin::List { reading: Reading::Window(window), .. } => window.from(),
-        Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
-        Origin::Quarantine { day, .. } => day,
-    }
 }
 
 fn count(length: usize) -> i64 {

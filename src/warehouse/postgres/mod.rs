@@ -3,10 +3,12 @@
 pub(super) mod address;
 pub(super) mod array;
 pub(super) mod error;
+pub(super) mod known_server;
 pub(super) mod migrate;
 pub(super) mod plan_settings;
 pub(super) mod pool;
 pub(super) mod renewal;
 pub(super) mod server;
+pub(super) mod sql;
 pub(super) mod surroundings;
 pub(super) mod unreachable;

@@ -12,11 +12,12 @@ use sqlx::{
 use super::{
     address::{self, Protection},
     error::WarehouseError,
+    known_server::KnownServer,
     plan_settings::{self, LOOKING_UP},
     renewal,
     unreachable::Unreachable,
 };
-use crate::{domain::ReadNumber, warehouse::state::numbers::KnownServer};
+use crate::domain::ReadNumber;
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -149,7 +150,7 @@ pub(super) async fn begin(
     let mut transaction = pool
         .begin_with("begin isolation level read committed read write")
         .await
-        .map_err(|error| renewal::of_begin(error, doing))?;
+        .map_err(|error| of_begin(error, doing))?;
     // A process that froze in the middle must not hold its rows for ever, and none waits for ever
     // for such rows. Compiling a plan takes longer than running it. Parameters are personal data,
     // which the server's log must not show.
@@ -174,3 +175,17 @@ pub(in crate::warehouse) async fn now(
         .await
         .map_err(WarehouseError::database("asking for the time"))
 }
+
+/// Replaces a standby's refusal to begin a writing transaction by the one of its statements.
+pub(in crate::warehouse) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
+    match WarehouseError::database(doing)(error) {
+        WarehouseError::Refused { doing, sqlstate, constraint } if sqlstate == RECOVERY => {
+            renewal::note(renewal::READ_ONLY);
+            WarehouseError::Refused { doing, sqlstate: renewal::READ_ONLY.to_owned(), constraint }
+        }
+        other => other,
+    }
+}
+
+/// `BEGIN ... READ WRITE` on a standby.
+pub(in crate::warehouse) const RECOVERY: &str = "0A000";

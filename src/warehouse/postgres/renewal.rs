@@ -11,8 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::error::WarehouseError;
-
 /// Of all connections of the process: a failure does not name the pool it came from.
 static LAST_FAILURE: Mutex<Option<Instant>> = Mutex::new(None);
 
@@ -20,8 +18,6 @@ static LAST_FAILURE: Mutex<Option<Instant>> = Mutex::new(None);
 static IS_REFUSED: AtomicBool = AtomicBool::new(false);
 const REFUSED: [&str; 2] = ["28000", "28P01"];
 
-/// `BEGIN ... READ WRITE` on a standby.
-const RECOVERY: &str = "0A000";
 /// Read-only transaction: the failure of every statement that writes there.
 pub(super) const READ_ONLY: &str = "25006";
 /// The server shut down, crashed, is starting or stopping, or dropped the database or session.
@@ -46,15 +42,4 @@ pub(super) fn note(sqlstate: &str) {
 pub(super) fn is_stale(age: Duration) -> bool {
     let last = *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner);
     last.is_some_and(|failure| failure.elapsed() < age)
-}
-
-/// Replaces a standby's refusal to begin a writing transaction by the one of its statements.
-pub(super) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
-    match WarehouseError::database(doing)(error) {
-        WarehouseError::Refused { doing, sqlstate, constraint } if sqlstate == RECOVERY => {
-            note(READ_ONLY);
-            WarehouseError::Refused { doing, sqlstate: READ_ONLY.to_owned(), constraint }
-        }
-        other => other,
-    }
 }

@@ -1,12 +1,5 @@
 //! The last items of records as they came, compressed.
 
-use std::collections::HashMap;
-
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Encode as _, PgConnection, error::BoxDynError,
-    postgres::PgArguments,
-};
-
 use super::codec::{self, Inflater};
 use crate::{
     domain::{Call, Stream},
@@ -15,10 +8,16 @@ use crate::{
         postgres::{
             array::{Array, Element},
             error::WarehouseError,
+            sql,
         },
         scope::Scope,
-        tables::{statements, write},
     },
+};
+use std::collections::HashMap;
+
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode as _, PgConnection, error::BoxDynError,
+    postgres::PgArguments,
 };
 
 /// Bodies of records' last items, packed.
@@ -132,7 +131,7 @@ pub(in crate::warehouse) async fn read(
     let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
     let sql = format!(
         "select {id}, encoding, list_body, detail_body from {rows}",
-        rows = statements::found(table, id, "*"),
+        rows = sql::found(table, id, "*"),
     );
     let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
@@ -157,7 +156,7 @@ pub(in crate::warehouse) async fn weights(
     let sql = format!(
         "select {id}, coalesce(octet_length(list_body), 0) + coalesce(octet_length(detail_body), 0),
             substring(list_body for $3), substring(detail_body for $3) from {rows}",
-        rows = statements::found(table, id, "*"),
+        rows = sql::found(table, id, "*"),
     );
     let rows: Vec<HeadRow> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
@@ -188,7 +187,7 @@ pub(in crate::warehouse) async fn drop_bodies(
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
     let (table, id_column) = (table(scope.stream), catalogue::id_column(scope.stream));
-    write::empty(connection, &scope.project, table, id_column, ids).await
+    sql::empty(connection, &scope.project, table, id_column, ids).await
 }
 
 /// The table of a stream's raw bodies.

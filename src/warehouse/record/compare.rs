@@ -1,10 +1,7 @@
 //! Whether an item says anything new about a record that is known: decided by digests and read numbers alone.
 
-use super::stored::Held;
-use crate::{
-    domain::{Call, Digest, Glance, ReadNumber, Reading},
-    warehouse::ingest::store::Origin,
-};
+use super::{observation::Origin, stored::Held};
+use crate::domain::{Call, Digest, Glance, ReadNumber, Reading};
 
 /// What to do with an item of a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

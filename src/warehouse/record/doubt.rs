@@ -7,13 +7,15 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::stored::Held;
+use super::{
+    observation::{Origin, Work, is_listed},
+    stored::Held,
+};
 use crate::{
     domain::{Call, Digest, ReadNumber},
     json::{self, Flat},
     normalize::Times,
     warehouse::{
-        ingest::store::{Origin, Work, is_listed},
         postgres::error::WarehouseError,
         raw::codec::Inflater,
         scope::Scope,

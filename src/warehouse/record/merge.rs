@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::stored::Held;
+use super::{observation::Work, stored::Held};
 use crate::{
     domain::{Call, ReadNumber},
     json::{self, Json, Malformed, Parsed},
     normalize::{self, Merged, Objects},
-    warehouse::{
-        ingest::store::Work, postgres::error::WarehouseError, raw::codec::Inflater, scope::Scope,
-    },
+    warehouse::{postgres::error::WarehouseError, raw::codec::Inflater, scope::Scope},
 };
 
 /// Items of a record as text, with the numbers that order them.

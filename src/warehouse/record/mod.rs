@@ -4,6 +4,7 @@ pub(super) mod body;
 pub(super) mod compare;
 pub(super) mod doubt;
 pub(super) mod merge;
+pub(super) mod observation;
 pub(super) mod since;
 pub(super) mod stored;
 pub(super) mod usual;

@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+use super::observation::{Observation, Origin};
 use crate::{
     domain::{Day, Glance, Reading},
-    warehouse::{
-        ingest::store::{Observation, Origin},
-        postgres::error::WarehouseError,
-        scope::Scope,
-    },
+    warehouse::{postgres::error::WarehouseError, scope::Scope},
 };
 
 /// The unknown records of a list answer that nobody asked for: created before [`Scope::since`], outside the days that are

@@ -7,10 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
 
 use crate::{
     domain::{Kind, ProjectName},
-    warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
-        tables::statements::CHANGE_NUMBER,
-    },
+    warehouse::postgres::{error::WarehouseError, pool::Warehouse, sql::CHANGE_NUMBER},
 };
 
 /// The schema whose rows are about our own work, and not about the vendor's records.

@@ -84,12 +84,15 @@ impl Rows {
     }
 
     /// How many bytes they are at most.
-    pub(super) fn size_hint(&self) -> usize {
+    pub(in crate::warehouse) fn size_hint(&self) -> usize {
         self.arrays().map(Encode::size_hint).sum()
     }
 
     /// The keys, and all columns.
-    pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+    pub(in crate::warehouse) fn bind(
+        &self,
+        arguments: &mut PgArguments,
+    ) -> Result<(), BoxDynError> {
         if self.table.key != Key::Set {
             self.bind_ids(arguments)?;
         }

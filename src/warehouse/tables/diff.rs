@@ -1,6 +1,6 @@
 //! What of a known record's rows is other than before.
 
-use super::{history, replace::is_large, statements::key_columns};
+use super::columns::{self, is_large, key_columns};
 use crate::{
     domain::Stream,
     normalize::{
@@ -65,7 +65,7 @@ impl Moved {
 fn moved_rows(table: &Table, before: &[Row<'_>], now: &[Row<'_>]) -> Option<Vec<MovedRow>> {
     let keys = key_columns(table).len();
     let is_same_row = |before: &Row<'_>, now: &Row<'_>| {
-        before.get(..keys) == now.get(..keys) && !history::is_told(table, before, now)
+        before.get(..keys) == now.get(..keys) && !columns::is_told(table, before, now)
     };
     let pairs = || before.iter().zip(now);
     if before.len() != now.len() || !pairs().all(|(before, now)| is_same_row(before, now)) {

@@ -5,47 +5,26 @@
 //! items that are kept do not tell already that nothing moved. The records are locked, so that of two writers the second finds
 //! nothing that the first has recorded.
 
+use super::{
+    batch::Rows,
+    columns::{looked_up, sent_type},
+    record_rows::{Sight, Stored},
+};
+use crate::{
+    domain::{Lane, ProjectName, Stream},
+    normalize::catalogue::{self, Column, Table, Tracking, Type},
+    warehouse::{
+        postgres::{
+            error::WarehouseError,
+            sql::{CHANGE_NUMBER, list, unnest},
+        },
+        scope::Scope,
+    },
+};
 use chrono::{DateTime, Utc};
 use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
-
-use super::{
-    batch::Rows,
-    statements::{CHANGE_NUMBER, list, looked_up, sent_type, unnest},
-    write::Stored,
-};
-use crate::{
-    domain::{Call, Lane, ProjectName, Stream},
-    normalize::{
-        Row,
-        catalogue::{self, Column, Table, Tracking, Type},
-    },
-    warehouse::{
-        ingest::store::Origin, postgres::error::WarehouseError, record::stored::Held, scope::Scope,
-    },
-};
-
-/// How a record that is known already is seen anew.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::warehouse) struct Sight {
-    /// The lane that observes it.
-    lane: Lane,
-    /// It is the record's first single call, or its return: where nothing stood before, it completes the record and moves
-    /// nothing.
-    completes: bool,
-    /// The record was deleted: its return refills its identity fields, and says so itself.
-    deletion: bool,
-}
-
-impl Sight {
-    /// Tells how a record is seen.
-    pub(in crate::warehouse) fn of(origin: Origin, held: &Held) -> Self {
-        let deletion = held.deleted_at.is_some();
-        let is_first_call = origin.call() == Call::Detail && held.detail.is_none();
-        Self { lane: origin.lane(), completes: is_first_call || deletion, deletion }
-    }
-}
 
 /// Records which elements of a table that names the elements of a set came and went; runs before its rows are written.
 pub(super) async fn record_elements(
@@ -177,14 +156,6 @@ pub(in crate::warehouse) fn compose_forget(
 /// Whether moves of this table's columns are kept.
 pub(super) fn keeps_moves(table: &Table) -> bool {
     elements(table).is_none() && tracked(table).next().is_some()
-}
-
-/// Whether a column moved of which a history is kept.
-pub(super) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
-    let mut positions = (0..).zip(table.columns);
-    positions.any(|(position, column)| {
-        before.get(position) != now.get(position) && Tracking::of(table, column).is_some()
-    })
 }
 
 fn tracked(table: &Table) -> impl Iterator<Item = (&Column, Tracking)> {

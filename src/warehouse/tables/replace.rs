@@ -5,13 +5,16 @@
 //! The records are locked: nobody else writes their rows meanwhile.
 
 use super::{
-    history,
-    statements::{
-        CHANGE_NUMBER, arrived, given_columns, given_such, insert_into, is_parent, key_parts, list,
-        looked_up, plain_columns, same, unnest,
+    columns::{
+        arrived, given_columns, given_such, insert_into, is_large, is_parent, key_parts, looked_up,
+        plain_columns, same,
     },
+    history,
 };
-use crate::normalize::catalogue::{Column, Key, Table, Type};
+use crate::{
+    normalize::catalogue::{Column, Key, Table},
+    warehouse::postgres::sql::{CHANGE_NUMBER, list, unnest},
+};
 
 /// Makes the statement of a table; it tells the ids of the records of which a row was written or removed.
 ///
@@ -41,11 +44,6 @@ pub(super) struct Changes {
     pub(super) whole: Change,
     /// Leaves large columns as they stand.
     pub(super) small: Change,
-}
-
-/// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them anew each time.
-pub(super) fn is_large(column: &Column) -> bool {
-    column.kind == Type::Json
 }
 
 /// Makes the statements that change rows of a table that stand there; `None` where rows have nothing but their key, and where

@@ -3,58 +3,23 @@
 //! A table is written where the record's rows are not known to be the same as before. There, a row that stands there already
 //! just so is found by a join before anything is locked or logged.
 
+use super::{
+    batch::Rows, columns::is_parent, diff::MovedRow, history, record_rows::Stored,
+    replace::Changes, statements::statements,
+};
+use crate::{
+    domain::{ProjectName, Stream},
+    normalize::{
+        Cell, Row,
+        catalogue::{self, Key, Table},
+    },
+    warehouse::postgres::error::WarehouseError,
+};
 use std::collections::BTreeSet;
 
 use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
-
-use super::{
-    batch::Rows,
-    diff::{Moved, MovedRow},
-    history::{self, Sight},
-    replace::Changes,
-    statements::{found, is_parent, statements},
-};
-use crate::{
-    domain::{Call, ProjectName, Stream},
-    normalize::{
-        self, Cell, Normalized, Row,
-        catalogue::{self, Key, Table},
-    },
-    warehouse::{
-        ingest::{drift::Noted, prepare::Ready},
-        postgres::error::WarehouseError,
-        raw::{bodies::Bodies, codec},
-        record::stored,
-        scope::Scope,
-    },
-};
-
-/// A known record with all that is to be stored of it.
-#[derive(Debug)]
-pub(in crate::warehouse) struct Stored<'a> {
-    pub(in crate::warehouse) id: &'a str,
-    /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
-    pub(in crate::warehouse) sight: Option<Sight>,
-    /// What of its rows is other than before.
-    pub(in crate::warehouse) moved: Moved,
-    pub(in crate::warehouse) normalized: Normalized<'a>,
-}
-
-impl Stored<'_> {
-    /// The rows of a table, by its place in the catalogue.
-    pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
-        self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// What was noted of these records, where that may be something else than before.
-pub(in crate::warehouse) fn noted<'s>(records: &'s [Stored<'_>]) -> Vec<Noted<'s>> {
-    let may_differ = |record: &&Stored<'_>| record.moved.may_move_notes();
-    let noted = |record: &'s Stored<'_>| Noted { id: record.id, notes: &record.normalized.notes };
-    records.iter().filter(may_differ).map(noted).collect()
-}
 
 /// Makes the tables hold these rows for these records, and no others of them.
 ///
@@ -209,59 +174,8 @@ pub(super) fn bind(
     }
 }
 
-/// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
-pub(in crate::warehouse) async fn insert(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    call: Call,
-    ready: &mut Ready,
-) -> Result<(), WarehouseError> {
-    let (rows, bodies) =
-        (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
-    let arguments = arguments(&scope.project, |arguments| {
-        // All at once: what grows at the end would be copied whole.
-        let rows_size = rows.iter().map(Rows::size_hint).sum::<usize>();
-        arguments.reserve(0, stored::size_hint(&ready.records) + bodies.size_hint() + rows_size);
-        arguments.add(scope.stream.as_str())?;
-        arguments.add(normalize::VERSION)?;
-        arguments.add(codec::ZSTD)?;
-        stored::bind_new(arguments, &ready.records)?;
-        bodies.bind(arguments)?;
-        rows.into_iter().try_for_each(|rows| rows.bind(arguments))
-    })?;
-    sqlx::query_with(AssertSqlSafe(statements(scope.stream).insert(call)), arguments)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("writing new records"))
-}
-
-/// Removes all rows of these records from a table.
-pub(in crate::warehouse) async fn empty(
-    connection: &mut PgConnection,
-    project: &ProjectName,
-    table: &str,
-    id_column: &str,
-    ids: &[&str],
-) -> Result<(), WarehouseError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "delete from {table} as held using {found} where held.ctid = found.place",
-        found = found(table, id_column, "ctid as place"),
-    );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(project.as_str())
-        .bind(ids)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(WarehouseError::database("emptying deleted records"))
-}
-
 /// What a statement takes: the project, then what `add` adds.
-pub(super) fn arguments(
+pub(in crate::warehouse) fn arguments(
     project: &ProjectName,
     add: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,
 ) -> Result<PgArguments, WarehouseError> {

@@ -1,0 +1,115 @@
+//! The statement that adds new records with all their rows.
+
+use std::sync::LazyLock;
+
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection};
+
+use super::prepare::Ready;
+use crate::{
+    domain::{Call, Stream},
+    normalize::{self, catalogue},
+    warehouse::{
+        postgres::error::WarehouseError,
+        raw::{
+            bodies::{self, Bodies},
+            codec,
+        },
+        record::stored,
+        scope::Scope,
+        tables::{
+            batch::Rows,
+            columns::{add_rows, given_columns},
+            statements,
+            write::arguments,
+        },
+    },
+};
+
+/// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
+pub(in crate::warehouse) async fn insert(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    call: Call,
+    ready: &mut Ready,
+) -> Result<(), WarehouseError> {
+    let (rows, bodies) =
+        (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
+    let arguments = arguments(&scope.project, |arguments| {
+        // All at once: what grows at the end would be copied whole.
+        let rows_size = rows.iter().map(Rows::size_hint).sum::<usize>();
+        arguments.reserve(0, stored::size_hint(&ready.records) + bodies.size_hint() + rows_size);
+        arguments.add(scope.stream.as_str())?;
+        arguments.add(normalize::VERSION)?;
+        arguments.add(codec::ZSTD)?;
+        stored::bind_new(arguments, &ready.records)?;
+        bodies.bind(arguments)?;
+        rows.into_iter().try_for_each(|rows| rows.bind(arguments))
+    })?;
+    sqlx::query_with(AssertSqlSafe(statement(scope.stream, call)), arguments)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("writing new records"))
+}
+
+/// Adds new records in the order of their ids, with all that is kept of them, or fails where anything of it is there.
+/// `$1` to `$4`: the project, the stream, the version that normalized and how bodies are kept; then, as arrays, what
+/// stands in `argos_sync.record`, and ids and bodies as they are kept; behind them, for each table, its keys and its
+/// columns.
+fn statement(stream: Stream, call: Call) -> &'static str {
+    static ALL: LazyLock<[[&str; 2]; 2]> = LazyLock::new(|| {
+        [Stream::Submission, Stream::Faceauth].map(|stream| {
+            [Call::List, Call::Detail].map(|call| &*compose_insert(stream, call).leak())
+        })
+    });
+    let [submission, faceauth] = &*ALL;
+    let [list, detail] = match stream {
+        Stream::Submission => submission,
+        Stream::Faceauth => faceauth,
+    };
+    match call {
+        Call::List => list,
+        Call::Detail => detail,
+    }
+}
+
+/// Every statement, for the test that has PostgreSQL check them against the migrated schema.
+#[doc(hidden)]
+pub fn all_statements() -> impl Iterator<Item = &'static str> {
+    let inserts = Stream::ALL
+        .into_iter()
+        .flat_map(|stream| [Call::List, Call::Detail].map(|call| statement(stream, call)));
+    inserts.chain(statements::all())
+}
+
+/// The rows of `argos_sync.record` come first, since the last line asks for them: who has them need not wait for anybody
+/// behind them, and so no two writers wait for each other.
+fn compose_insert(stream: Stream, call: Call) -> String {
+    let call = match call {
+        Call::List => "list",
+        Call::Detail => "detail",
+    };
+    let mut parts = vec![
+        format!(
+            "record as (\n\
+             insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest, {call}_no, first_no,\n\
+             window_day, undated, unsettled)\n\
+             select $1, $2, $3, unnest($5::text[]), unnest($6::bytea[]), unnest($7::bigint[]), unnest($7::bigint[]),\n\
+             unnest($8::date[]), unnest($9::boolean[]), unnest($10::boolean[])\n\
+             returning id)"
+        ),
+        format!(
+            "raw as (\n\
+             insert into {table} (project, encoding, {id}, {call}_body)\n\
+             select $1, $4, unnest($11::text[]), unnest($12::bytea[]))",
+            table = bodies::table(stream),
+            id = catalogue::id_column(stream),
+        ),
+    ];
+    let mut first = 13;
+    for table in catalogue::tables(stream) {
+        parts.push(format!("{} as (\n{})", table.name, add_rows(table, first)));
+        first += given_columns(table).len();
+    }
+    format!("with {}\nselect count(*) from record", parts.join(",\n"))
+}

@@ -1,0 +1,58 @@
+//! Pieces of SQL that know no table.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::error::WarehouseError;
+use crate::domain::ProjectName;
+
+pub(in crate::warehouse) fn list<T>(
+    items: impl IntoIterator<Item = T>,
+    text: impl Fn(T) -> String,
+) -> String {
+    items.into_iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// `unnest($2::text[], …) as <name> (<columns>)`, from that argument on.
+pub(in crate::warehouse) fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> String {
+    let arrays = list(columns.iter().enumerate(), |(index, (_, kind))| {
+        format!("${}::{kind}[]", first + index)
+    });
+    format!("unnest({arrays}) as {name} ({})", list(columns, |(name, _)| (*name).to_owned()))
+}
+
+/// What stands in `from` to find the rows of the project `$1` and the records `$2` in a table, each record by its key.
+pub(in crate::warehouse) fn found(table: &str, id_column: &str, columns: &str) -> String {
+    format!(
+        "unnest($2::text[]) as given (id)\n\
+         cross join lateral (\n\
+         select {columns} from {table} where project = $1 and {id_column} = given.id offset 0) as found"
+    )
+}
+
+/// The number of the writing transaction, for consumers of changes: a subquery, evaluated once a
+/// statement and only when a row is written. Every statement that writes a `change_number` uses it.
+pub(in crate::warehouse) const CHANGE_NUMBER: &str = "(select argos_sync.change_number())";
+
+/// Removes all rows of these records from a table.
+pub(in crate::warehouse) async fn empty(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+    table: &str,
+    id_column: &str,
+    ids: &[&str],
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "delete from {table} as held using {found} where held.ctid = found.place",
+        found = found(table, id_column, "ctid as place"),
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(project.as_str())
+        .bind(ids)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(WarehouseError::database("emptying deleted records"))
+}

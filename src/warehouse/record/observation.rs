@@ -1,0 +1,126 @@
+//! Items as received, and where they came from.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::{
+    body::{Body, Holding, Room},
+    stored::Held,
+};
+use crate::{
+    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading, Stream},
+    normalize::{self, Refusal},
+    warehouse::{postgres::error::WarehouseError, scope::Scope},
+};
+
+/// An item as it was received, already looked at.
+#[derive(Debug)]
+pub struct Observation {
+    /// Orders it among the observations of its record.
+    pub read: ReadNumber,
+    /// The item's bytes.
+    pub body: Body,
+    /// What was seen in it, or why it can be stored in no table.
+    pub glance: Result<Glance, Refusal>,
+}
+
+impl Observation {
+    /// Looks at an item's bytes.
+    pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
+        let glance = normalize::glance(scope.stream, &scope.volatile, &body);
+        Self { read, body: body.into(), glance }
+    }
+
+    /// The same, with the room that was taken for them.
+    pub fn in_room(scope: &Scope, read: ReadNumber, bytes: Bytes, room: Room) -> Self {
+        let body = Body::new(bytes.clone(), room, Holding::UntilWritten);
+        Self { body, ..Self::of(scope, read, bytes) }
+    }
+
+    /// Whether the item shows the vendor's mark of a deletion.
+    pub fn is_marked(&self, stream: Stream) -> Result<bool, WarehouseError> {
+        Ok(normalize::mark_in(stream, &self.body.bytes()?).is_some())
+    }
+}
+
+/// Where the items came from.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) enum Origin {
+    /// A list answer, read under a claim by this pass.
+    List { reading: Reading, lane: Lane, pass_id: i64 },
+    /// Single calls.
+    Detail,
+    /// Quarantine: read long ago by such a call, in a window that began on this day.
+    Quarantine { call: Call, day: Day },
+}
+
+impl Origin {
+    pub(in crate::warehouse) fn call(self) -> Call {
+        match self {
+            Self::List { .. } => Call::List,
+            Self::Detail => Call::Detail,
+            Self::Quarantine { call, .. } => call,
+        }
+    }
+
+    /// The lane that brought the items.
+    pub(in crate::warehouse) fn lane(self) -> Lane {
+        match self {
+            Self::List { lane, .. } => lane,
+            Self::Detail | Self::Quarantine { .. } => Lane::Detail,
+        }
+    }
+}
+
+/// An item of a record that has to be written.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct ItemToStore {
+    pub(in crate::warehouse) id: String,
+    pub(in crate::warehouse) digest: Digest,
+    pub(in crate::warehouse) read: ReadNumber,
+    pub(in crate::warehouse) created_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) body: Body,
+}
+
+impl ItemToStore {
+    pub(in crate::warehouse) fn of(observation: &Observation, glance: &Glance) -> Self {
+        Self {
+            id: glance.id.clone(),
+            digest: glance.digest,
+            read: observation.read,
+            created_at: glance.created_at,
+            body: observation.body.clone(),
+        }
+    }
+}
+
+/// An item of a known record, with what is stored of the record.
+pub(in crate::warehouse) struct Work {
+    pub(in crate::warehouse) item: ItemToStore,
+    pub(in crate::warehouse) held: Held,
+}
+
+impl Work {
+    /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
+    /// call would be outvoted again at the next pass, for ever.
+    ///
+    /// Nor is one that was set aside before and agrees with the detail that was asked since then.
+    pub(in crate::warehouse) fn is_news(&self) -> bool {
+        let is_other =
+            |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
+        is_other(self.held.list) && is_other(self.held.doubted)
+    }
+}
+
+pub(in crate::warehouse) fn is_listed(origin: Origin) -> bool {
+    matches!(origin, Origin::List { reading: Reading::Window(_), .. })
+}
+
+/// The day that an undated record belongs to.
+pub(in crate::warehouse) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
+    match origin {
+        Origin::List { reading: Reading::Window(window), .. } => window.from(),
+        Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
+        Origin::Quarantine { day, .. } => day,
+    }
+}

@@ -1,0 +1,140 @@
+//! Columns of the data tables, and the pieces of SQL that are made of them.
+
+use crate::{
+    normalize::{
+        Row,
+        catalogue::{Column, Key, Table, Tracking, Type},
+    },
+    warehouse::postgres::sql::{CHANGE_NUMBER, list},
+};
+
+/// The catalogue's columns that belong to the key.
+pub(in crate::warehouse) fn key_columns(table: &Table) -> &[Column] {
+    let count = match table.key {
+        Key::Record | Key::Ordinal => 0,
+        Key::Columns(count) => count,
+        Key::Set => 1,
+    };
+    table.columns.get(..count).unwrap_or_default()
+}
+
+/// The catalogue's columns that do not.
+pub(in crate::warehouse) fn plain_columns(table: &Table) -> &[Column] {
+    table.columns.get(key_columns(table).len()..).unwrap_or_default()
+}
+
+/// The key after `project`: name and array type of each part.
+pub(in crate::warehouse) fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
+    let mut parts = Vec::new();
+    if table.key != Key::Set {
+        parts.push((table.id_column(), "text"));
+    }
+    if table.key == Key::Ordinal {
+        parts.push(("ordinal", "int"));
+    }
+    parts.extend(key_columns(table).iter().map(|column| (column.name, sent_type(column.kind))));
+    parts
+}
+
+/// The type a column's values travel as; arrays go as text, since `unnest` would flatten them.
+pub(in crate::warehouse) fn sent_type(kind: Type) -> &'static str {
+    if kind == Type::Texts { Type::Text.sql() } else { kind.sql() }
+}
+
+/// A value that arrived as `name`, as its column takes it.
+pub(in crate::warehouse) fn arrived(column: &Column, name: &str) -> String {
+    if column.kind == Type::Texts {
+        format!("{name}::{}", column.kind.sql())
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The beginning of every statement that writes rows: where they go, and what is selected for them.
+pub(in crate::warehouse) fn insert_into(
+    table: &Table,
+    arrived_as: impl Fn(usize, &(&str, &str)) -> String,
+) -> String {
+    let given = given_columns(table);
+    let (own, own_values) = if is_parent(table) {
+        let values = format!(", argos_sync.clock(), argos_sync.clock(), {CHANGE_NUMBER}");
+        (", first_seen_at, changed_at, change_number", values)
+    } else {
+        ("", String::new())
+    };
+    let values = list(given.iter().enumerate(), |(index, column)| {
+        let name = arrived_as(index, column);
+        let keys = key_parts(table).len();
+        let plain = index.checked_sub(keys).and_then(|index| plain_columns(table).get(index));
+        if let Some(column) = plain { arrived(column, &name) } else { name }
+    });
+    format!(
+        "insert into {table} (project, {names}{own})\nselect $1, {values}{own_values}",
+        table = table.qualified(),
+        names = list(&given, |(name, _)| (*name).to_owned()),
+    )
+}
+
+/// The arrays are taken apart side by side where the rows are made: as a table of their own they would be written down first.
+pub(in crate::warehouse) fn add_rows(table: &Table, first: usize) -> String {
+    let insert =
+        insert_into(table, |index, (_, kind)| format!("unnest(${}::{kind}[])", index + first));
+    // Many records share a set.
+    if table.key == Key::Set { insert + "\non conflict do nothing" } else { insert }
+}
+
+/// The key after `project` and the other columns, with the types they travel as.
+pub(in crate::warehouse) fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+    given_such(table, |_| true)
+}
+
+/// The same with no other columns behind the key than these.
+pub(in crate::warehouse) fn given_such(
+    table: &Table,
+    is_such: impl Fn(&Column) -> bool,
+) -> Vec<(&'static str, &'static str)> {
+    let mut given = key_parts(table);
+    let such = plain_columns(table).iter().filter(|column| is_such(column));
+    given.extend(such.map(|column| (column.name, sent_type(column.kind))));
+    given
+}
+
+/// The table named like the stream tells when its records were first seen and last changed.
+pub(in crate::warehouse) fn is_parent(table: &Table) -> bool {
+    table.name == table.stream.as_str()
+}
+
+/// Whether a row of a table has the key of one that is given.
+pub(in crate::warehouse) fn same(key: &[(&str, &str)], given: &str) -> String {
+    let part = |(name, _): &(&str, &str)| format!("own.{name} = {given}.{name}");
+    key.iter().map(part).collect::<Vec<_>>().join(" and ")
+}
+
+/// A table's `own` rows that meet a condition on what stands before them in `from`.
+///
+/// `offset 0` keeps this apart, so that they are looked up for one record after the other. PostgreSQL may not know yet how
+/// many rows there are, and would rather read them all.
+pub(in crate::warehouse) fn looked_up(
+    table: &Table,
+    columns: &str,
+    condition: &str,
+    name: &str,
+) -> String {
+    let table = table.qualified();
+    format!(
+        "lateral (select {columns} from {table} as own where own.project = $1 and {condition} offset 0) as {name}"
+    )
+}
+
+/// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them anew each time.
+pub(in crate::warehouse) fn is_large(column: &Column) -> bool {
+    column.kind == Type::Json
+}
+
+/// Whether a column moved of which a history is kept.
+pub(in crate::warehouse) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
+    let mut positions = (0..).zip(table.columns);
+    positions.any(|(position, column)| {
+        before.get(position) != now.get(position) && Tracking::of(table, column).is_some()
+    })
+}
