@@ -24,6 +24,7 @@ mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod sparse;
+mod standing;
 mod status;
 mod status_json;
 mod verify;

@@ -1,25 +1,22 @@
 //! `status`: how fresh and how complete the warehouse is.
 
-use std::{collections::BTreeMap, fmt::Write as _};
-
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
-
 use super::{
-    clocks::{self, WrongClock},
+    clocks::{self},
     exit::{ExitStatus, Failed},
     open, print,
     samples::sample_as_text,
     sparse::{self, Sparse},
+    standing::{CallsToday, Standing},
     status_json::as_json,
 };
 use crate::{
     config::Config,
     sync::host_time,
-    warehouse::{
-        BlockedDay, CallsReport, Outcome, ProjectReport, RunReport, SampleReport, SchemaState,
-    },
+    warehouse::{BlockedDay, CallsReport, ProjectReport, RunReport, SchemaState},
 };
+use std::fmt::Write as _;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
@@ -56,42 +53,6 @@ pub(super) const UNCONFIGURED_ADVICE: &str = "nothing keeps its rows current, un
 
 /// Blocked days of a project that are told one by one.
 const BLOCKED_DAYS: usize = 10;
-
-/// Where everything stands.
-pub(super) struct Standing {
-    /// `sync.since`.
-    pub(super) since: Option<chrono::NaiveDate>,
-    pub(super) projects: Vec<ProjectReport>,
-    /// In the order of the projects.
-    pub(super) calls: Vec<CallsToday>,
-    /// Whether the configuration has each project, in their order.
-    pub(super) configured: Vec<bool>,
-    pub(super) blocked_days: Vec<BlockedDay>,
-    pub(super) samples: Vec<SampleReport>,
-    pub(super) runs: Vec<RunReport>,
-    pub(super) wrong_clocks: Vec<WrongClock>,
-    pub(super) sparse: Vec<Sparse>,
-    /// When a round of a daemon last went on; `None`: none ever did.
-    pub(super) daemon_seen_at: Option<DateTime<Utc>>,
-    /// The configured projects whose newest data are older than asked for.
-    pub(super) too_old: Vec<String>,
-}
-
-impl Standing {
-    /// Whether a person should look: what is still being read, or will be tried again at the next bell, is not wrong.
-    fn is_wrong(&self) -> bool {
-        !self.blocked_days.is_empty()
-            || !self.wrong_clocks.is_empty()
-            || !self.too_old.is_empty()
-            || self.samples.iter().any(|sample| sample.known > 0)
-            || self.projects.iter().any(|project| {
-                project.blocked_at.is_some()
-                    || project.empty_unproven > 0
-                    || project.alarms > 0
-                    || project.last_outcome.as_deref() == Some(Outcome::Failed.as_str())
-            })
-    }
-}
 
 /// Shows where every project stands.
 pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
@@ -141,15 +102,6 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         print::data(&as_text(&standing));
     }
     Ok(if standing.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
-}
-
-/// What a project has had of the present UTC day's calls.
-#[derive(Serialize)]
-pub(super) struct CallsToday {
-    total: u64,
-    /// `None`: there is no limit, or the project is not in this configuration.
-    limit: Option<u32>,
-    by_lane: BTreeMap<&'static str, u64>,
 }
 
 fn calls_today(config: &Config, project: &ProjectReport, calls: &[CallsReport]) -> CallsToday {

@@ -7,7 +7,7 @@ use super::{
     clocks::WrongClock,
     samples::SampleJson,
     sparse::{self, Sparse},
-    status::{CallsToday, Standing},
+    standing::{CallsToday, Standing},
 };
 
 /// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
