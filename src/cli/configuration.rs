@@ -21,7 +21,7 @@ const OF_THE_MACHINE: &str = "/etc/argos-sync/argos-sync.toml";
 pub(super) enum ConfigCommand {
     /// Print every key with the value in use; ends with 78 when it cannot be used.
     ///
-    /// Secrets, and the values of unknown keys, are shown as <hidden>.
+    /// Secrets, and the values of unknown keys, are shown as `<hidden>`.
     Show,
     /// Print the defaults with what each key means: a file to begin with.
     Default,
