@@ -62,8 +62,8 @@ impl std::ops::AddAssign for Verified {
 #[derive(Debug, Clone, Default)]
 pub struct Found {
     /// The tables in which rows differ, by the record's id.
-    pub(in crate::warehouse) differing: BTreeMap<String, BTreeSet<String>>,
-    pub(in crate::warehouse) lost: Vec<LostItem>,
+    pub(super) differing: BTreeMap<String, BTreeSet<String>>,
+    pub(super) lost: Vec<LostItem>,
 }
 
 impl Found {
@@ -74,7 +74,7 @@ impl Found {
 
     /// The tables in which records are damaged, by the record's id. Lost items count for the table
     /// of kept items.
-    pub(in crate::warehouse) fn tables(&self, stream: Stream) -> BTreeMap<&str, BTreeSet<&str>> {
+    pub(super) fn tables(&self, stream: Stream) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut tables: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (id, differing) in &self.differing {
             tables.entry(id).or_default().extend(differing.iter().map(String::as_str));
@@ -99,14 +99,14 @@ pub struct Chunk {
 
 /// A record that can be compared: neither deleted nor written by another normalizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) enum Standing {
+pub(super) enum Standing {
     Comparable,
     Deleted,
     Older,
 }
 
 impl Standing {
-    pub(in crate::warehouse) fn of(held: &Held) -> Self {
+    pub(super) fn of(held: &Held) -> Self {
         if held.deleted_at.is_some() || held.absent {
             Self::Deleted
         } else if held.normalizer_version == normalize::VERSION {
@@ -118,14 +118,14 @@ impl Standing {
 }
 
 /// Whether a record is noted on another day than that of its creation.
-pub(in crate::warehouse) fn is_on_wrong_day(held: &Held, record: &Stored<'_>) -> bool {
+pub(super) fn is_on_wrong_day(held: &Held, record: &Stored<'_>) -> bool {
     record.normalized.created_at.is_some_and(|at| at.date_naive() != held.window_day)
 }
 
 /// A record with kept items that are lost.
 #[derive(Debug, Clone)]
-pub(in crate::warehouse) struct LostItem {
-    pub(in crate::warehouse) id: String,
+pub(super) struct LostItem {
+    pub(super) id: String,
     pub(super) lost: Lost,
     /// The record's rows cannot be made any more: a detail call brings the item again.
     pub(super) is_needed: bool,

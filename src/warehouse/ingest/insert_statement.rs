@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
-pub(in crate::warehouse) async fn insert(
+pub(super) async fn insert(
     connection: &mut PgConnection,
     scope: &Scope,
     call: Call,

@@ -32,11 +32,11 @@ pub(super) struct Room {
 }
 
 /// New records as PostgreSQL takes them.
-pub(in crate::warehouse) struct Ready {
-    pub(in crate::warehouse) records: Vec<NewRecord>,
+pub(super) struct Ready {
+    pub(super) records: Vec<NewRecord>,
     /// For each table of the catalogue.
-    pub(in crate::warehouse) rows: Vec<Rows>,
-    pub(in crate::warehouse) bodies: Bodies,
+    pub(super) rows: Vec<Rows>,
+    pub(super) bodies: Bodies,
     pub(super) notes: Vec<(String, Vec<Note>)>,
     /// Records that the vendor marks as deleted.
     pub(super) marked: Vec<(String, ReadNumber)>,

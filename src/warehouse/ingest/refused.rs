@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Keeps refused items. The same item is kept once; read again it writes nothing.
-pub(in crate::warehouse) async fn keep(
+pub(super) async fn keep(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
@@ -94,7 +94,7 @@ pub(in crate::warehouse) fn word(call: Call) -> &'static str {
 
 /// What names an item that has no id: its digest where it can be parsed, so that addresses that change with every call make
 /// no new one of it.
-pub(in crate::warehouse) fn digest(scope: &Scope, body: &[u8]) -> [u8; 16] {
+pub(super) fn digest(scope: &Scope, body: &[u8]) -> [u8; 16] {
     let text = json::text(body);
     if let Ok(item) = json::parse(&text) {
         return json::digest(&item.value, &scope.volatile).0;

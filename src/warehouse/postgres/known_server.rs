@@ -55,7 +55,7 @@ impl KnownServer {
     }
 
     /// Remembers that this process has drawn a number.
-    pub(in crate::warehouse) fn note_drawn(&self, number: i64) {
+    pub(super) fn note_drawn(&self, number: i64) {
         let mut state = self.state();
         state.drawn = state.drawn.max(number);
     }

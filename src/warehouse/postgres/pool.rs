@@ -39,10 +39,10 @@ pub struct Warehouse {
     pub(in crate::warehouse) pool: PgPool,
     /// Where items are written. A pool lends its connections in turn, and for each that writes PostgreSQL makes all plans anew
     /// and maps all tables: so only some of them do.
-    pub(in crate::warehouse) writers: PgPool,
-    pub(in crate::warehouse) options: PgConnectOptions,
-    pub(in crate::warehouse) connections_max: u32,
-    pub(in crate::warehouse) protection: Protection,
+    pub(super) writers: PgPool,
+    pub(super) options: PgConnectOptions,
+    pub(super) connections_max: u32,
+    pub(super) protection: Protection,
     pub(in crate::warehouse) server: KnownServer,
 }
 
@@ -177,7 +177,7 @@ pub(in crate::warehouse) async fn now(
 }
 
 /// Replaces a standby's refusal to begin a writing transaction by the one of its statements.
-pub(in crate::warehouse) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
+pub(super) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
     match WarehouseError::database(doing)(error) {
         WarehouseError::Refused { doing, sqlstate, constraint } if sqlstate == RECOVERY => {
             renewal::note(renewal::READ_ONLY);
@@ -188,4 +188,4 @@ pub(in crate::warehouse) fn of_begin(error: sqlx::Error, doing: &'static str) ->
 }
 
 /// `BEGIN ... READ WRITE` on a standby.
-pub(in crate::warehouse) const RECOVERY: &str = "0A000";
+pub(super) const RECOVERY: &str = "0A000";

@@ -20,7 +20,7 @@ pub(in crate::warehouse) struct Held {
     /// Digest and read number of the last detail item.
     pub(in crate::warehouse) detail: Option<(Digest, ReadNumber)>,
     /// Digest of a list item that was set aside, and the read number of its last comparison.
-    pub(in crate::warehouse) doubted: Option<(Digest, ReadNumber)>,
+    pub(super) doubted: Option<(Digest, ReadNumber)>,
     /// The read number of the last observation, whatever it brought.
     pub(in crate::warehouse) newest: ReadNumber,
     pub(super) contested: bool,

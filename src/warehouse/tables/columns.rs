@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The catalogue's columns that belong to the key.
-pub(in crate::warehouse) fn key_columns(table: &Table) -> &[Column] {
+pub(super) fn key_columns(table: &Table) -> &[Column] {
     let count = match table.key {
         Key::Record | Key::Ordinal => 0,
         Key::Columns(count) => count,
@@ -19,12 +19,12 @@ pub(in crate::warehouse) fn key_columns(table: &Table) -> &[Column] {
 }
 
 /// The catalogue's columns that do not.
-pub(in crate::warehouse) fn plain_columns(table: &Table) -> &[Column] {
+pub(super) fn plain_columns(table: &Table) -> &[Column] {
     table.columns.get(key_columns(table).len()..).unwrap_or_default()
 }
 
 /// The key after `project`: name and array type of each part.
-pub(in crate::warehouse) fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
+pub(super) fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut parts = Vec::new();
     if table.key != Key::Set {
         parts.push((table.id_column(), "text"));
@@ -37,12 +37,12 @@ pub(in crate::warehouse) fn key_parts(table: &Table) -> Vec<(&'static str, &'sta
 }
 
 /// The type a column's values travel as; arrays go as text, since `unnest` would flatten them.
-pub(in crate::warehouse) fn sent_type(kind: Type) -> &'static str {
+pub(super) fn sent_type(kind: Type) -> &'static str {
     if kind == Type::Texts { Type::Text.sql() } else { kind.sql() }
 }
 
 /// A value that arrived as `name`, as its column takes it.
-pub(in crate::warehouse) fn arrived(column: &Column, name: &str) -> String {
+pub(super) fn arrived(column: &Column, name: &str) -> String {
     if column.kind == Type::Texts {
         format!("{name}::{}", column.kind.sql())
     } else {
@@ -51,7 +51,7 @@ pub(in crate::warehouse) fn arrived(column: &Column, name: &str) -> String {
 }
 
 /// The beginning of every statement that writes rows: where they go, and what is selected for them.
-pub(in crate::warehouse) fn insert_into(
+pub(super) fn insert_into(
     table: &Table,
     arrived_as: impl Fn(usize, &(&str, &str)) -> String,
 ) -> String {
@@ -89,7 +89,7 @@ pub(in crate::warehouse) fn given_columns(table: &Table) -> Vec<(&'static str, &
 }
 
 /// The same with no other columns behind the key than these.
-pub(in crate::warehouse) fn given_such(
+pub(super) fn given_such(
     table: &Table,
     is_such: impl Fn(&Column) -> bool,
 ) -> Vec<(&'static str, &'static str)> {
@@ -105,7 +105,7 @@ pub(in crate::warehouse) fn is_parent(table: &Table) -> bool {
 }
 
 /// Whether a row of a table has the key of one that is given.
-pub(in crate::warehouse) fn same(key: &[(&str, &str)], given: &str) -> String {
+pub(super) fn same(key: &[(&str, &str)], given: &str) -> String {
     let part = |(name, _): &(&str, &str)| format!("own.{name} = {given}.{name}");
     key.iter().map(part).collect::<Vec<_>>().join(" and ")
 }
@@ -114,12 +114,7 @@ pub(in crate::warehouse) fn same(key: &[(&str, &str)], given: &str) -> String {
 ///
 /// `offset 0` keeps this apart, so that they are looked up for one record after the other. PostgreSQL may not know yet how
 /// many rows there are, and would rather read them all.
-pub(in crate::warehouse) fn looked_up(
-    table: &Table,
-    columns: &str,
-    condition: &str,
-    name: &str,
-) -> String {
+pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &str) -> String {
     let table = table.qualified();
     format!(
         "lateral (select {columns} from {table} as own where own.project = $1 and {condition} offset 0) as {name}"
@@ -127,12 +122,12 @@ pub(in crate::warehouse) fn looked_up(
 }
 
 /// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them anew each time.
-pub(in crate::warehouse) fn is_large(column: &Column) -> bool {
+pub(super) fn is_large(column: &Column) -> bool {
     column.kind == Type::Json
 }
 
 /// Whether a column moved of which a history is kept.
-pub(in crate::warehouse) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
+pub(super) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
     let mut positions = (0..).zip(table.columns);
     positions.any(|(position, column)| {
         before.get(position) != now.get(position) && Tracking::of(table, column).is_some()

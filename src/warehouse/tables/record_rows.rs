@@ -41,7 +41,7 @@ pub(in crate::warehouse) struct Stored<'a> {
 
 impl Stored<'_> {
     /// The rows of a table, by its place in the catalogue.
-    pub(in crate::warehouse) fn rows(&self, index: usize) -> &[Row<'_>] {
+    pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
         self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
     }
 }

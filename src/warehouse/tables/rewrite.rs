@@ -84,11 +84,7 @@ pub(in crate::warehouse) async fn rewrite_sets(
 }
 
 /// The ids of the records that use one of these sets.
-pub(in crate::warehouse) fn users(
-    records: &[Stored<'_>],
-    index: usize,
-    keys: &[String],
-) -> Vec<String> {
+pub(super) fn users(records: &[Stored<'_>], index: usize, keys: &[String]) -> Vec<String> {
     let keys: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
     let uses = |record: &&Stored<'_>| {
         record.rows(index).iter().any(|row| key_of(row).is_some_and(|key| keys.contains(key)))
@@ -97,7 +93,7 @@ pub(in crate::warehouse) fn users(
 }
 
 /// The key of a set.
-pub(in crate::warehouse) fn key_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
+pub(super) fn key_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
     match row.first() {
         Some(Cell::Text(key)) => Some(key),
         _ => None,

@@ -11,7 +11,7 @@ use crate::{domain::Stream, normalize::catalogue};
 use std::sync::LazyLock;
 
 /// The statements of one stream.
-pub(in crate::warehouse) struct Statements {
+pub(super) struct Statements {
     /// For each table: makes it hold the rows that are given for known records, and no others of them.
     pub(super) replace: Vec<&'static str>,
     /// For each table: change rows that stand there.
@@ -25,7 +25,7 @@ pub(in crate::warehouse) struct Statements {
 }
 
 /// The statements of a stream, composed once.
-pub(in crate::warehouse) fn statements(stream: Stream) -> &'static Statements {
+pub(super) fn statements(stream: Stream) -> &'static Statements {
     static SUBMISSION: LazyLock<Statements> = LazyLock::new(|| compose(Stream::Submission));
     static FACEAUTH: LazyLock<Statements> = LazyLock::new(|| compose(Stream::Faceauth));
     match stream {
