@@ -14,9 +14,12 @@ use crate::{
 /// Days whose counts are kept.
 const DAYS_KEPT: i32 = 40;
 
-/// A next call that is further ahead than this, or than two calls where those are further apart,
-/// means that the clock was set back: it is made at once.
+/// Calls are given out at most this far ahead, or two calls where those are further apart.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
+
+/// A next call that is further ahead than this, or than a hundred calls, was given out before the
+/// clock was set back: it is void.
+const VOID_AHEAD: TimeDelta = TimeDelta::hours(1);
 
 const TAKING: &str = "taking calls out of the budget";
 
@@ -87,8 +90,7 @@ impl Warehouse {
         }
         let spending = read_spending(&mut transaction, project, rate.now).await?;
         let grant = decide(&spending);
-        let is_set_back = rate.free_at > rate.now + AHEAD_MAX.max(interval * 2);
-        let start = if is_set_back { rate.now } else { rate.free_at.max(rate.now) };
+        let start = next_start(rate.free_at, rate.now, interval);
         if grant.calls > 0 {
             let calls = i32::try_from(grant.calls).unwrap_or(i32::MAX);
             sqlx::query!(
@@ -145,6 +147,15 @@ impl Warehouse {
             }
         }
         Ok(reports)
+    }
+}
+
+/// When the next call may be made.
+fn next_start(free_at: DateTime<Utc>, now: DateTime<Utc>, interval: TimeDelta) -> DateTime<Utc> {
+    if free_at > now + VOID_AHEAD.max(interval * 100) {
+        now
+    } else {
+        free_at.clamp(now, now + AHEAD_MAX.max(interval * 2))
     }
 }
 
@@ -215,4 +226,29 @@ fn lane_of(word: &str) -> Option<Lane> {
 
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_queue_up_to_a_minute_and_what_is_hours_ahead_is_void() {
+        let now = DateTime::UNIX_EPOCH;
+        for (free_at_seconds, interval_seconds, expected) in [
+            (-5, 0, 0),
+            (50, 0, 50),
+            (100, 0, 60),
+            (3600, 0, 60),
+            (3601, 0, 0),
+            // A call every ten minutes.
+            (1500, 600, 1200),
+            (60_000, 600, 1200),
+            (60_001, 600, 0),
+        ] {
+            let free_at = now + TimeDelta::seconds(free_at_seconds);
+            let start = next_start(free_at, now, TimeDelta::seconds(interval_seconds));
+            assert_eq!((start - now).num_seconds(), expected, "{free_at_seconds}");
+        }
+    }
 }
