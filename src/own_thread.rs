@@ -1,4 +1,4 @@
-//! Work that takes long without waiting for anything: on a thread of its own, so that connections are served meanwhile.
+//! Runs CPU-bound work on a blocking thread so that I/O tasks keep running.
 
 use std::panic::resume_unwind;
 

@@ -97,7 +97,7 @@ pub enum ClientError {
 /// What one attempt met that another may not meet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// No connection came to stand.
+    /// The connection could not be established.
     #[error("no connection to the API ({0})")]
     Connect(String),
     /// No complete answer within the time for one attempt.

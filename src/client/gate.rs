@@ -13,8 +13,8 @@ use crate::domain::ReadNumber;
 pub trait Gate: Send + Sync {
     /// Waits for permission to make one HTTP attempt.
     ///
-    /// `is_held_back` is asked at the last moment, since a pause may have begun meanwhile. Says it yes, nothing is taken,
-    /// and `None` comes back.
+    /// Checks `is_held_back` last, because a pause may have started while waiting. Returns `None`
+    /// without consuming a call if it is.
     fn admit<'a>(
         &'a self,
         is_held_back: &'a (dyn Fn() -> bool + Send + Sync),

@@ -1,4 +1,4 @@
-//! A page: cuts an object into members and an array into elements, looking inside elements only for who asks.
+//! Cuts an object into members and an array into elements, and reads elements only on request.
 
 use std::ops::Range;
 

@@ -27,8 +27,10 @@ impl InFlight {
         Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
     }
 
-    /// Waits until there is room for a page. As long as no page was seen, much is asked for; who waits for
-    /// that asks anew once one was.
+    /// Waits until there is room for a page.
+    ///
+    /// Before the first page the reservation uses a pessimistic item size; waiters retry with the
+    /// measured size once a page has arrived.
     pub(super) async fn reserve_page(&self, pages: &PageBytes<'_>) -> Reserved {
         if !pages.item_bytes.is_known() {
             tokio::select! {

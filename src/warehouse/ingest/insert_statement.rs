@@ -82,8 +82,8 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
     inserts.chain(statements::all())
 }
 
-/// The rows of `argos_sync.record` come first, since the last line asks for them: who has them need not wait for anybody
-/// behind them, and so no two writers wait for each other.
+/// Rows of `argos_sync.record` come first. A writer that has inserted them never waits for a writer
+/// that has not, so no deadlock is possible.
 fn compose_insert(stream: Stream, call: Call) -> String {
     let call = match call {
         Call::List => "list",

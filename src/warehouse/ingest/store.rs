@@ -274,7 +274,7 @@ fn update_of(
         window_day: created_at.map_or(held.window_day, |at| at.date_naive()),
         undated: created_at.is_none(),
         unlisted: held.unlisted && !is_listed(origin),
-        // What is merged from nothing but a hint keeps its standing until the single call has told.
+        // A record whose items cannot be merged keeps its state until its detail call.
         absent: merged.is_none() && held.absent,
         unsettled: normalized.map_or(held.unsettled, |row| row.unsettled),
         moved_at: if is_move(origin, work) { Some(now) } else { held.moved_at },

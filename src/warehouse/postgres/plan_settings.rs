@@ -4,17 +4,19 @@ use sqlx::PgConnection;
 
 use super::error::WarehouseError;
 
-/// Settings of transactions that write items: they look all up by key or by place and have but one good plan, whatever stands
-/// in the tables. Making it anew takes longer than to write a few rows, and copies all that is sent; and one that was made for
-/// a table that was empty must serve when it is large.
+/// Settings of transactions that write items.
+///
+/// These statements look rows up by key or `ctid`, so one generic plan is right for any table size.
+/// Re-planning costs more than writing a few rows and copies all parameters.
 #[doc(hidden)]
 pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; \
     set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
-/// Settings of all others: plans that were made for empty tables would be kept while these fill.
+/// Settings of all other transactions: a generic plan made for an empty table would be kept while
+/// the table fills.
 pub(super) const CHOOSING: &str = "set local plan_cache_mode = force_custom_plan";
 
-/// Has PostgreSQL choose plans for what comes behind items that were written.
+/// Lets PostgreSQL choose plans for the statements after the items of a transaction.
 pub(in crate::warehouse) async fn choose_again(
     connection: &mut PgConnection,
 ) -> Result<(), WarehouseError> {

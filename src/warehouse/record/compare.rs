@@ -1,4 +1,4 @@
-//! Whether an item says anything new about a record that is known: decided by digests and read numbers alone.
+//! Decides by digests and read numbers whether an item changes a known record.
 
 use super::{observation::Origin, stored::Held};
 use crate::domain::{Call, Digest, Glance, ReadNumber, Reading};
@@ -53,13 +53,13 @@ pub(in crate::warehouse) fn verdict(
     if digest == glance.digest && !outvoted { Verdict::Unchanged } else { Verdict::Changed }
 }
 
-/// The decision for an item that is stored just so, of a record of which there is no more to say.
+/// Decides for an item whose digest matches and whose record has no special state.
 pub(in crate::warehouse) fn verdict_of_same(origin: Origin, glance: &Glance) -> Verdict {
     if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Unchanged }
 }
 
-/// The decision for an item with another digest than its record's, of which there is no more to say. Once it is locked it is
-/// decided again.
+/// Decides for an item whose digest differs and whose record has no special state. The decision is
+/// repeated once the record is locked.
 pub(in crate::warehouse) fn verdict_of_changed(origin: Origin, glance: &Glance) -> Verdict {
     if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Changed }
 }

@@ -67,7 +67,7 @@ impl Texts {
         Some((normalize::merge(scope.stream, list, detail)?, damaged))
     }
 
-    /// The same for items that are kept; `None` where they are not those whose digests are known.
+    /// Merges the stored raw items. Returns `None` if their digests do not match the record's.
     pub(in crate::warehouse) fn merge_kept(
         &self,
         scope: &Scope,

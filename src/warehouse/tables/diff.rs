@@ -1,4 +1,4 @@
-//! What of a known record's rows is other than before.
+//! Differences between a record's old and new rows.
 
 use super::columns::{self, is_large, key_columns};
 use crate::{
@@ -9,21 +9,21 @@ use crate::{
     },
 };
 
-/// What moved of a record, by what its rows were made of before and what they are made of now.
+/// The differences of one record.
 #[derive(Debug)]
 pub(in crate::warehouse) enum Moved {
-    /// Nobody knows for certain what stands in the tables.
+    /// The rows in the tables are not known for certain.
     Unknown,
     Known {
-        /// For each table of the catalogue: the rows that are others than before. `None`: a row came or went, or a column moved
-        /// of which a history is kept.
+        /// The changed rows of each table of the catalogue. `None`: a row was added or removed, or
+        /// a column changed whose history is recorded.
         tables: Vec<Option<Vec<MovedRow>>>,
-        /// What was noted of the record is something else than before.
+        /// The notes of the record changed.
         notes: bool,
     },
 }
 
-/// A row that stands there and is another than before.
+/// A row whose values changed.
 #[derive(Debug)]
 pub(in crate::warehouse) struct MovedRow {
     /// Its position among the record's rows, from 0.

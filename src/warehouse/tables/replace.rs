@@ -1,8 +1,8 @@
-//! The statements that make a table hold just the rows that are given for known records, made from the catalogue.
+//! Composes, from the catalogue, the statements that replace the rows of known records.
 //!
-//! What is given is compared with what stands there, each row looked up by its key. What differs is changed by its place,
-//! added or removed, and told to history, all in one statement; rows that stand there just so are neither locked nor logged.
-//! The records are locked: nobody else writes their rows meanwhile.
+//! One statement updates changed rows by `ctid`, inserts new ones, deletes surplus ones and records
+//! history. Each row is looked up by its key; unchanged rows are neither locked nor written to WAL.
+//! The caller holds the locks of the records, so that no other writer changes their rows.
 
 use super::{
     columns::{
@@ -72,9 +72,9 @@ fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
     )
 }
 
-/// What is said of each record of a table that has one row of it, before the columns: its id, whether it has a row, whether
-/// it changed elsewhere, and where moves are kept, in which lane it was seen (null: they are not), whether this completes it
-/// and whether it is or was deleted.
+/// Leading parameters of a table with one row per record, in order: the record's id, whether it has
+/// a row, and whether it changed in another table. Where history is recorded also: the lane (null:
+/// no history), whether this observation completes the record, whether it is or was deleted.
 pub(super) fn heads(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut heads = vec![(table.id_column(), "text"), ("is_there", "boolean")];
     if is_parent(table) {
