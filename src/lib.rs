@@ -15,7 +15,8 @@
 //! - [`telemetry`]: where log lines go.
 //! - [`cli`]: commands, what they print, and how the process ends.
 //!
-//! Beside them `own_thread`, for work that takes long, and, each behind a cargo feature: `embedded`, a private PostgreSQL, and `simulator`, the vendor as a program.
+//! Beside them `own_thread`, for work that takes long, and, each behind a cargo feature:
+//! `embedded`, a private PostgreSQL, and `simulator`, the vendor as a program.
 
 pub mod cli;
 pub mod client;

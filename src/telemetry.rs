@@ -1,4 +1,5 @@
-//! Sets logging up. Log lines name projects, windows and counts; never a person, a key or an address with a query.
+//! Sets logging up. Log lines name projects, windows and counts; never a person, a key or an
+//! address with a query.
 
 use tracing_subscriber::{
     EnvFilter, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _,

@@ -1,4 +1,5 @@
-//! `deletions`: walks that missed more records than can be believed, and what a person decides about them.
+//! `deletions`: walks that missed more records than can be believed, and what a person decides
+//! about them.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports and starts work.
+//! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports
+//! and starts work.
 
 mod check;
 mod checklist;
@@ -95,23 +96,27 @@ enum Command {
     /// Decide about walks that missed more records than can be believed.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
-    /// Bind a project to another account, or delete or rename the rows of one that the configuration no longer has.
+    /// Bind a project to another account, or delete or rename the rows of one that the
+    /// configuration no longer has.
     #[command(subcommand)]
     Project(project::ProjectCommand),
     /// Show what could not be stored, store it again, or drop it.
     Quarantine(quarantine::QuarantineOptions),
     /// Refill rows that an older release wrote, from the raw items that are kept. No call is made.
     ///
-    /// The daemon does the same in the background, some records after each round. Records whose raw items are missing keep
-    /// their rows until they are read again.
+    /// The daemon does the same in the background, some records after each round. Records whose raw
+    /// items are missing keep their rows until they are read again.
     Renormalize(renormalize::RenormalizeOptions),
-    /// Compare the data tables with the raw items that are kept, and rewrite what differs. No call is made.
+    /// Compare the data tables with the raw items that are kept, and rewrite what differs. No call
+    /// is made.
     ///
-    /// Finds rows that were changed, lost or added by other hands, raw items that are lost, and rows without a record. Prints how
-    /// many records differ in which table, never a value. Ends with 0 when all is equal and with 1 when something differs; with
-    /// `--repair`, with 0 when all is rewritten and with 65 when detail calls are due for what is lost. Deleted records
-    /// are not compared, and with `raw.storage = "none"` nothing is. History records nothing; `changed_at` of a record moves
-    /// where a row of it was rewritten. The daemon compares random records after each round, and `status` shows the result.
+    /// Finds rows that were changed, lost or added by other hands, raw items that are lost, and
+    /// rows without a record. Prints how many records differ in which table, never a value. Ends
+    /// with 0 when all is equal and with 1 when something differs; with `--repair`, with 0 when all
+    /// is rewritten and with 65 when detail calls are due for what is lost. Deleted records are not
+    /// compared, and with `raw.storage = "none"` nothing is. History records nothing; `changed_at`
+    /// of a record moves where a row of it was rewritten. The daemon compares random records after
+    /// each round, and `status` shows the result.
     Verify(verify::VerifyOptions),
     /// Bring the schema up to date.
     Migrate,
@@ -173,7 +178,8 @@ pub fn main() -> ExitCode {
             status = ExitStatus::OutputLost;
         }
     }
-    // What still runs is a request in flight or a second signal's task; nothing that has to end well.
+    // What still runs is a request in flight or a second signal's task; nothing that has to end
+    // well.
     runtime.shutdown_background();
     status.into()
 }

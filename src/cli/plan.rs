@@ -95,7 +95,8 @@ impl Limits {
 /// A project's plan with its cost.
 struct Planned {
     cost: Cost,
-    /// Single calls that are due already, those that new records will need, and those whose schedule has come.
+    /// Single calls that are due already, those that new records will need, and those whose
+    /// schedule has come.
     details: u64,
 }
 

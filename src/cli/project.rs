@@ -1,5 +1,5 @@
-//! `project`: accepts a changed account, and deletes or renames the rows of a project whose section in the configuration
-//! was removed or renamed.
+//! `project`: accepts a changed account, and deletes or renames the rows of a project whose section
+//! in the configuration was removed or renamed.
 
 use super::{
     exit::{ExitStatus, Failed},

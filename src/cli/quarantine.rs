@@ -1,4 +1,5 @@
-//! `quarantine`: what could not be stored in its tables, shown without its values, tried again, or dropped.
+//! `quarantine`: what could not be stored in its tables, shown without its values, tried again, or
+//! dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,10 +42,12 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Store items again, as after an upgrade: what can be stored now leaves quarantine, and nothing newer is
-    /// overwritten. No call is made, unless the project's API key still has to be verified.
+    /// Store items again, as after an upgrade: what can be stored now leaves quarantine, and
+    /// nothing newer is overwritten. No call is made, unless the project's API key still has to be
+    /// verified.
     Retry {
-        /// The items, all without any; the first characters of a digest are enough where they name one.
+        /// The items, all without any; the first characters of a digest are enough where they name
+        /// one.
         #[arg(value_name = "DIGEST", value_parser = digest)]
         digests: Vec<String>,
     },

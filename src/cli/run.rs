@@ -28,7 +28,8 @@ pub(super) struct RunOptions {
     /// Do what is due now, then end.
     #[arg(long, conflicts_with = "backfill")]
     once: bool,
-    /// Read these days (both included), then end; an unfinished backfill of the same days is taken up.
+    /// Read these days (both included), then end; an unfinished backfill of the same days is taken
+    /// up.
     #[arg(long, value_name = "FROM..TO", value_parser = backfill_days)]
     backfill: Option<Window>,
     /// Backfill this stream only.
@@ -40,8 +41,9 @@ pub(super) struct RunOptions {
     /// Begin an unfinished backfill anew.
     #[arg(long, requires = "backfill")]
     restart: bool,
-    /// First rewrite rows of these days that differ from the raw items that are kept, as `verify --repair` does. Without it,
-    /// an item with the digest of the last one counts as unchanged, whatever is in the tables.
+    /// First rewrite rows of these days that differ from the raw items that are kept, as `verify
+    /// --repair` does. Without it, an item with the digest of the last one counts as unchanged,
+    /// whatever is in the tables.
     #[arg(long, requires = "backfill")]
     repair: bool,
     /// Windows read at a time for each project, instead of `sync.workers`.

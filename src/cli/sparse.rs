@@ -1,4 +1,5 @@
-//! Submissions whose list items leave something out, in words: how many, how often they are read, and how long ago.
+//! Submissions whose list items leave something out, in words: how many, how often they are read,
+//! and how long ago.
 
 use serde::Serialize;
 

@@ -29,7 +29,8 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Whether a person should look: what is still being read, or will be tried again at the next bell, is not wrong.
+    /// Whether a person should look: what is still being read, or will be tried again at the next
+    /// bell, is not wrong.
     pub(super) fn is_wrong(&self) -> bool {
         !self.blocked_days.is_empty()
             || !self.wrong_clocks.is_empty()

@@ -123,7 +123,8 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
     format!("{name}: {}{limit} calls today{lanes}\n", calls.total)
 }
 
-/// What is covered since the day the warehouse reaches back to, and what a backfill or `fetch` asked for besides.
+/// What is covered since the day the warehouse reaches back to, and what a backfill or `fetch`
+/// asked for besides.
 fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String {
     let ProjectReport { project: name, days_since: days, covered_days_since: covered, .. } =
         project;

@@ -190,7 +190,8 @@ impl Attempt<'_> {
         body.into()
     }
 
-    /// What a status that is no success means (design section 6). It may mean enough where the reason stays a secret.
+    /// What a status that is no success means (design section 6). It may mean enough where the
+    /// reason stays a secret.
     fn judge(
         &self,
         status: u16,

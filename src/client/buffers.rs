@@ -1,4 +1,5 @@
-//! Memory of answers, used again: an answer of megabytes would otherwise leave holes of its size behind each time.
+//! Memory of answers, used again: an answer of megabytes would otherwise leave holes of its size
+//! behind each time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +8,8 @@ use bytes::Bytes;
 /// More than this is not kept for the next answers, whatever was in use at a time.
 const KEPT_BYTES_MAX: usize = 40 << 20;
 
-/// A buffer of up to this size serves any answer; a larger one serves answers that are larger than this too, such as the
-/// last page of a walk.
+/// A buffer of up to this size serves any answer; a larger one serves answers that are larger than
+/// this too, such as the last page of a walk.
 pub const SMALL_BYTES_MAX: usize = 1 << 20;
 
 /// All memory of answers.

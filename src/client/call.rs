@@ -1,7 +1,8 @@
 //! One call: waits for its turn, asks, and asks again while that may help.
 //!
-//! The only loop in the program that repeats a request. Its budget is time and not a count of attempts, from the first
-//! fault on; each attempt passes the gate, so repeated ones count like any other.
+//! The only loop in the program that repeats a request. Its budget is time and not a count of
+//! attempts, from the first fault on; each attempt passes the gate, so repeated ones count like any
+//! other.
 
 use std::{
     sync::{
@@ -169,7 +170,8 @@ impl Caller {
             endpoint: self.settings.endpoint(endpoint(self.stream)),
             parameters: match (&self.cipher, self.stream) {
                 (Some(cipher), Stream::Submission) => cipher.seal(parameters)?,
-                // No page of the vendor lets face authentications be asked with a ciphertext (contract U24).
+                // No page of the vendor lets face authentications be asked with a ciphertext
+                // (contract U24).
                 (Some(_), Stream::Faceauth) | (None, _) => parameters,
             },
             cipher: self.cipher.as_ref(),
@@ -295,10 +297,11 @@ impl Tries {
         }
     }
 
-    /// The delay after a fault, never shorter than the vendor asked for. Starts the clock on the first one.
+    /// The delay after a fault, never shorter than the vendor asked for. Starts the clock on the
+    /// first one.
     ///
-    /// backon adds its jitter on top of the whole delay. What it added is a draw between zero and that delay: full
-    /// jitter, which spreads many workers best.
+    /// backon adds its jitter on top of the whole delay. What it added is a draw between zero and
+    /// that delay: full jitter, which spreads many workers best.
     fn delay(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
         self.deadline.get_or_insert(now + self.retry_time);
         let plain = self.plain.next().unwrap_or_default();

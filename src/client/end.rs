@@ -3,8 +3,8 @@
 //! The key has several spellings (contract Q4), may get another one, and is absent from flat lists.
 //! Such a list would end with its first page, and its days would count as read. Two things raise
 //! doubt: an unknown member that looks like a next-page key, and a full page of a project whose
-//! lists have never shown a key. One call for fewer items resolves it. If it brings a key, lists that
-//! go on have one.
+//! lists have never shown a key. One call for fewer items resolves it. If it brings a key, lists
+//! that go on have one.
 
 use std::fmt;
 

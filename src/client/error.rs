@@ -1,4 +1,5 @@
-//! What can go wrong with a call, and what to do about it: one classification for the whole program.
+//! What can go wrong with a call, and what to do about it: one classification for the whole
+//! program.
 
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ pub enum ClientError {
     /// The vendor's next-page keys run in a circle.
     #[error(transparent)]
     CursorCycle(#[from] CursorCycle),
-    /// A resumed walk found nothing behind its cursor, which may as well be unknown to the vendor by now.
+    /// A resumed walk found nothing behind its cursor, which may as well be unknown to the vendor
+    /// by now.
     #[error("the resumed walk found neither an item nor a next page behind its cursor")]
     ResumeProvedNothing,
     /// The walk is longer than any window should be.
@@ -128,7 +130,8 @@ pub enum Fault {
 /// What to do after a [`ClientError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Fail the pass, keep its checkpoint, try at the next tick, but not before that time has passed.
+    /// Fail the pass, keep its checkpoint, try at the next tick, but not before that time has
+    /// passed.
     Later {
         /// Applies to the whole project.
         not_before: Option<Duration>,

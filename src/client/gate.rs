@@ -8,8 +8,8 @@ use crate::domain::ReadNumber;
 
 /// Asked once before every HTTP attempt.
 ///
-/// Takes one call out of the budget, waits for its time, and draws the read number, so that whoever asked later also has
-/// the higher number (I6). An attempt that is admitted is sent at once.
+/// Takes one call out of the budget, waits for its time, and draws the read number, so that whoever
+/// asked later also has the higher number (I6). An attempt that is admitted is sent at once.
 pub trait Gate: Send + Sync {
     /// Waits for permission to make one HTTP attempt.
     ///

@@ -1,20 +1,22 @@
 //! The only room that knows HTTP: a window goes in, pages of items come out as bytes.
 //!
-//! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that a database exists or
-//! what an item means. What the room promises:
+//! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that
+//! a database exists or what an item means. What the room promises:
 //!
-//! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants nobody with this key to
-//!   ask.
+//! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants
+//!   nobody with this key to ask.
 //! - A walk ends only where the vendor's next-page key is absent and no unknown member may be one.
 //!   Every answer on the way was decoded whole (I2).
-//! - Faults that may pass are asked again for a limited time; every other fault says once what to do about it
-//!   ([`ClientError::remedy`]) and what the operator should look at ([`ClientError::advice`]).
-//! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked for, or bytes of an answer (I8),
-//!   except the names of unknown members, cleaned and cut.
+//! - Faults that may pass are asked again for a limited time; every other fault says once what to
+//!   do about it ([`ClientError::remedy`]) and what the operator should look at
+//!   ([`ClientError::advice`]).
+//! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked
+//!   for, or bytes of an answer (I8), except the names of unknown members, cleaned and cut.
 //!
-//! One call runs through `call` (turns, attempts, delays), `attempt` (one HTTP exchange and its verdict), `request` (the
-//! parameters), `encryption` (the vendor's Secure Data Transmission) and `envelope` (the vendor's shapes); `pages` strings
-//! calls together into a walk, and `end` judges its last page.
+//! One call runs through `call` (turns, attempts, delays), `attempt` (one HTTP exchange and its
+//! verdict), `request` (the parameters), `encryption` (the vendor's Secure Data Transmission) and
+//! `envelope` (the vendor's shapes); `pages` strings calls together into a walk, and `end` judges
+//! its last page.
 
 mod attempt;
 mod buffers;
@@ -68,13 +70,14 @@ use self::{
 };
 use crate::domain::{self, KeyId, ReadNumber, Window};
 
-/// Most pages that one search for a person may bring; more means that the vendor ignored the filter.
+/// Most pages that one search for a person may bring; more means that the vendor ignored the
+/// filter.
 const FIND_PAGES_MAX: u32 = 50;
 
 /// The API of one project, behind its key.
 ///
-/// Clones share everything that belongs to the key: connections, the time everyone waits for, the page size that works,
-/// the date style that is understood.
+/// Clones share everything that belongs to the key: connections, the time everyone waits for, the
+/// page size that works, the date style that is understood.
 #[derive(Clone)]
 pub struct Client {
     caller: Arc<Caller>,
@@ -95,7 +98,8 @@ pub struct Answer {
 }
 
 impl Client {
-    /// Prepares the API of a project with that stream; nothing is sent yet. Items are looked at where pages are cut.
+    /// Prepares the API of a project with that stream; nothing is sent yet. Items are looked at
+    /// where pages are cut.
     pub fn new(
         settings: Settings,
         stream: domain::Stream,
@@ -123,13 +127,14 @@ impl Client {
         self.caller.settings().page_size.get()
     }
 
-    /// How days are written that the vendor understands; `None` while no list with days has succeeded.
+    /// How days are written that the vendor understands; `None` while no list with days has
+    /// succeeded.
     pub fn date_style(&self) -> Option<DateStyle> {
         self.caller.date_style()
     }
 
-    /// Begins with that date style, where no list with days has succeeded yet. If the vendor refuses it, the other one is
-    /// tried as ever.
+    /// Begins with that date style, where no list with days has succeeded yet. If the vendor
+    /// refuses it, the other one is tried as ever.
     pub fn expect_date_style(&self, style: DateStyle) {
         self.caller.expect_date_style(style);
     }
@@ -156,8 +161,8 @@ impl Client {
 
     /// Walks the days asked for, page by page, from the start or from where an earlier walk stood.
     ///
-    /// Asks for exactly these days: the caller has widened them (contract U3). The stream ends after the page without a
-    /// cursor, or with its first error.
+    /// Asks for exactly these days: the caller has widened them (contract U3). The stream ends
+    /// after the page without a cursor, or with its first error.
     pub fn pages(
         &self,
         asked: Window,
@@ -183,7 +188,8 @@ impl Client {
         pages::walk(self, Listing::Everything, resume)
     }
 
-    /// Asks for one record by its id; the answer is complete where list items may be sparse (contract section 3.4).
+    /// Asks for one record by its id; the answer is complete where list items may be sparse
+    /// (contract section 3.4).
     pub async fn detail(&self, id: &str) -> Result<Answer, ClientError> {
         self.ask_for(id, None).await
     }

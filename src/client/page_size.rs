@@ -1,9 +1,10 @@
 //! How many items to ask for: as many as the API delivers.
 //!
-//! A status 413 or an answer over our own cap says plainly that a page was too large: that size is left alone for a day.
-//! A time-out, 502 or 504 says it only perhaps, since a vendor in trouble sounds the same. There the call tries smaller
-//! pages at once, but the size is remembered only when half of it brought a full page and the whole then failed again:
-//! otherwise each short outage would make a day of small pages.
+//! A status 413 or an answer over our own cap says plainly that a page was too large: that size is
+//! left alone for a day. A time-out, 502 or 504 says it only perhaps, since a vendor in trouble
+//! sounds the same. There the call tries smaller pages at once, but the size is remembered only
+//! when half of it brought a full page and the whole then failed again: otherwise each short outage
+//! would make a day of small pages.
 
 use std::{
     sync::{Mutex, PoisonError},

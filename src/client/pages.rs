@@ -21,7 +21,8 @@ pub struct Page {
     pub items: Vec<Item>,
     /// Where the walk goes on; `None` on the last page.
     pub next: Option<Cursor>,
-    /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles after a restart.
+    /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles
+    /// after a restart.
     pub trail: Trail,
     /// The vendor's own id of the project, where it tells it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,

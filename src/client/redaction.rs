@@ -19,9 +19,11 @@ impl<'a> Redaction<'a> {
         Self { hidden }
     }
 
-    /// The text without hidden values and control characters, in one line, at most [`SHOWN_MAX`] characters.
+    /// The text without hidden values and control characters, in one line, at most [`SHOWN_MAX`]
+    /// characters.
     pub(super) fn clean(&self, text: &str) -> String {
-        // Control characters go first, or one in the middle of a value would hide it from the search.
+        // Control characters go first, or one in the middle of a value would hide it from the
+        // search.
         let text = text.chars().map(|char| if char.is_control() { ' ' } else { char });
         let mut text: String = text.collect();
         for value in &self.hidden {

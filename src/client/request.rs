@@ -116,7 +116,8 @@ pub(super) fn endpoint(stream: Stream) -> &'static str {
 }
 
 impl<'a> Request<'a> {
-    /// The query, as pairs that are still to be percent-encoded. Nothing is left to the vendor's defaults.
+    /// The query, as pairs that are still to be percent-encoded. Nothing is left to the vendor's
+    /// defaults.
     pub(super) fn parameters(
         &self,
         stream: Stream,

@@ -9,7 +9,8 @@ const WAIT_MAX: Duration = Duration::from_hours(1);
 
 /// Reads `Retry-After`, in seconds or as a date; `None` when absent or unreadable.
 ///
-/// A date counts from the answer's own `Date` header: the two come from one clock, and ours may be wrong (I11).
+/// A date counts from the answer's own `Date` header: the two come from one clock, and ours may be
+/// wrong (I11).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text(RETRY_AFTER)?;

@@ -1,4 +1,5 @@
-//! A server for tests that answers real connections from a list of canned answers and keeps what it was asked.
+//! A server for tests that answers real connections from a list of canned answers and keeps what it
+//! was asked.
 
 use std::{
     collections::VecDeque,

@@ -69,7 +69,8 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// The settings for that API and key, with defaults that stay far below the vendor's limits (contract U18, U19).
+    /// The settings for that API and key, with defaults that stay far below the vendor's limits
+    /// (contract U18, U19).
     pub fn new(base_url: Url, api_key: SecretString) -> Self {
         Self {
             base_url,

@@ -1,4 +1,5 @@
-//! The bodies of answers that are no success: many shapes, one code and one message (contract section 9.1).
+//! The bodies of answers that are no success: many shapes, one code and one message (contract
+//! section 9.1).
 
 use std::fmt;
 
@@ -12,7 +13,8 @@ use super::{
 };
 use crate::json::{self, Json};
 
-/// What the vendor said when it did not answer, cleaned of secrets and of whom the call asked about.
+/// What the vendor said when it did not answer, cleaned of secrets and of whom the call asked
+/// about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The vendor's code, which may be a whole sentence.
@@ -28,7 +30,8 @@ pub enum Denial {
     KeyRefused,
     /// The key is good, but this machine's address is not on the project's allowlist.
     AddressRefused,
-    /// No project belongs to the key; for face authentications this comes as status 400 (contract section 9.7).
+    /// No project belongs to the key; for face authentications this comes as status 400 (contract
+    /// section 9.7).
     NoSuchProject,
 }
 
@@ -37,7 +40,8 @@ pub enum Denial {
 pub(super) enum Meaning {
     /// The key or its project, and not the request.
     Denied(Denial),
-    /// Encryption: there is none where there should be, or the vendor can make nothing of it (contract section 10).
+    /// Encryption: there is none where there should be, or the vendor can make nothing of it
+    /// (contract section 10).
     Encrypted,
     /// How the days of a window are written (contract U4).
     DateStyle,
@@ -92,8 +96,8 @@ impl Refusal {
 
     /// What this is about, when it came with that status.
     ///
-    /// An unknown id is recognised narrowly: it counts as an absence, which is evidence for a deletion (I7), and no
-    /// other refusal must pass for one.
+    /// An unknown id is recognised narrowly: it counts as an absence, which is evidence for a
+    /// deletion (I7), and no other refusal must pass for one.
     pub(super) fn meaning(&self, status: u16) -> Meaning {
         match status {
             403 if self.mentions("explicit deny") => Meaning::Denied(Denial::AddressRefused),
@@ -125,7 +129,8 @@ impl Refusal {
     fn may_mean_a_date(&self) -> bool {
         let names = ["start_date", "end_date", "startdate", "enddate"];
         if self.message.is_none() && self.is_code("invalid_format") {
-            // Nobody knows which parameter is meant; to write the dates in the other way costs one call.
+            // Nobody knows which parameter is meant; to write the dates in the other way costs one
+            // call.
             return true;
         }
         self.says("invalid_format", "invalid format")

@@ -289,7 +289,8 @@ impl TryFrom<String> for EncryptedPaging {
     }
 }
 
-/// What the word stands for. A word that stands for nothing is not repeated: it may be a secret at the wrong place.
+/// What the word stands for. A word that stands for nothing is not repeated: it may be a secret at
+/// the wrong place.
 fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! Files, environment and secrets become checked settings.
 //!
-//! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of how they work. It is
-//! the only one that reads the environment.
+//! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of
+//! how they work. It is the only one that reads the environment.
 
 mod address;
 mod effective;
@@ -245,7 +245,8 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
     })
 }
 
-/// Names projects of the same kind that have the same API key: they would keep the same records twice, or mix two accounts.
+/// Names projects of the same kind that have the same API key: they would keep the same records
+/// twice, or mix two accounts.
 fn equal_keys(projects: &[(&String, &file::Project, Option<SecretString>)]) -> Vec<String> {
     let keys = projects.iter().filter_map(|(name, project, api_key)| {
         Some((*name, project.kind, api_key.as_ref()?.expose_secret()))
@@ -412,8 +413,8 @@ fn encryption(project: &file::Project) -> Option<client::Encryption> {
     Some(client::Encryption { text_form, paging })
 }
 
-/// Windows read at a time: as many as there are calls a second, since an answer takes about one, but not more than keep the
-/// database busy.
+/// Windows read at a time: as many as there are calls a second, since an answer takes about one,
+/// but not more than keep the database busy.
 fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
     const MOST: u32 = 8;
     let chosen = rate.calls_a_second().map_or(MOST, |calls| calls.min(MOST));

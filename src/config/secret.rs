@@ -21,7 +21,8 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Reads the secret; `None` when it stands nowhere. Says what is wrong without saying the secret.
+    /// Reads the secret; `None` when it stands nowhere. Says what is wrong without saying the
+    /// secret.
     pub(super) fn read(mut self) -> Result<Option<SecretString>, String> {
         let key = self.key;
         let is_given = |form: &str| self.environment.contains(&format!("{key}{form}"));

@@ -7,7 +7,8 @@ use super::ByLane;
 pub struct Spent {
     /// Calls it was given.
     pub taken: u64,
-    /// Calls of its share that it let pass by: since it did not ask for them in time, others may have them.
+    /// Calls of its share that it let pass by: since it did not ask for them in time, others may
+    /// have them.
     pub lapsed: u64,
 }
 

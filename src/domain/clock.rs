@@ -13,12 +13,14 @@ pub const DAYS_AHEAD: u64 = 7;
 /// A wrong clock moves an end of the newest window by at most so many days.
 const SHIFT_DAYS_MAX: i64 = 366;
 
-/// A clock that is ahead of the others moves the start of the newest window back by at most so many days.
+/// A clock that is ahead of the others moves the start of the newest window back by at most so many
+/// days.
 const BACK_DAYS_MAX: i64 = 31;
 
 /// The same moment by every clock that is known.
 ///
-/// PostgreSQL's clock decides when work is due and as of when a day is known. The others only widen the newest window.
+/// PostgreSQL's clock decides when work is due and as of when a day is known. The others only widen
+/// the newest window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
     /// PostgreSQL's clock.
@@ -53,11 +55,11 @@ impl Clocks {
         Self { database: now, host: now, vendor: None }
     }
 
-    /// Yesterday, today, whatever day any clock takes for today, and the days ahead of it on which records may be dated: the
-    /// window that holds the newest records.
+    /// Yesterday, today, whatever day any clock takes for today, and the days ahead of it on which
+    /// records may be dated: the window that holds the newest records.
     ///
-    /// A slow clock hides nothing, and a fast one neither. Both ends stay near PostgreSQL's time, so that a clock that shows
-    /// nonsense does not ask for all of history.
+    /// A slow clock hides nothing, and a fast one neither. Both ends stay near PostgreSQL's time,
+    /// so that a clock that shows nonsense does not ask for all of history.
     pub fn newest_window(&self) -> Window {
         let others = [Some(self.host), self.vendor].into_iter().flatten();
         let (mut earliest, mut latest) = (self.database, self.database);
@@ -109,7 +111,8 @@ mod tests {
 
     #[test]
     fn the_newest_window_holds_the_real_today_whichever_clock_is_wrong() {
-        // Days from the real today to: PostgreSQL's, this machine's and the vendor's today; then the window's ends.
+        // Days from the real today to: PostgreSQL's, this machine's and the vendor's today; then
+        // the window's ends.
         for (database, host, vendor, from, to) in [
             (0, 0, None, -1, 1),
             (0, 0, Some(0), -1, 1),

@@ -9,8 +9,8 @@ use super::Day;
 pub struct DayState {
     /// The day.
     pub day: Day,
-    /// The beginning of the walk that last read it completely: what was created or changed later may be missing. `None`:
-    /// never read.
+    /// The beginning of the walk that last read it completely: what was created or changed later
+    /// may be missing. `None`: never read.
     pub as_of: Option<DateTime<Utc>>,
     /// Live records when it was last read.
     pub records: u32,

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 /// Which kind of call brought an item.
 ///
-/// A list item may be sparse: what it leaves out it says nothing about. A detail item is complete: what it leaves out
-/// is empty (contract section 3.4).
+/// A list item may be sparse: what it leaves out it says nothing about. A detail item is complete:
+/// what it leaves out is empty (contract section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {
     /// An element of a list answer.
@@ -18,7 +18,8 @@ pub enum Call {
 
 /// Orders observations: the higher number was asked later.
 ///
-/// Drawn from a PostgreSQL sequence just before the HTTP attempt that answered, so that clocks decide nothing (I6).
+/// Drawn from a PostgreSQL sequence just before the HTTP attempt that answered, so that clocks
+/// decide nothing (I6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadNumber(pub i64);
 
@@ -38,8 +39,8 @@ pub struct Glance {
 }
 
 impl Digest {
-    /// Stored in place of the digest of a kept item that is lost, so that the next item of its kind is stored whatever it
-    /// shows. No item has it.
+    /// Stored in place of the digest of a kept item that is lost, so that the next item of its kind
+    /// is stored whatever it shows. No item has it.
     pub const LOST: Self = Self([0; 16]);
 
     /// Reads back what [`Digest::0`] stored; `None` when the length is wrong.

@@ -46,8 +46,8 @@ pub struct CursorCycle {
 
 /// Finds circles among the cursors of a walk in constant memory (Brent's algorithm).
 ///
-/// Small enough to be stored with the checkpoint, so that a circle is also found across restarts. A circle of length n
-/// that is entered after m pages is found before page 3 * (m + n) + 3.
+/// Small enough to be stored with the checkpoint, so that a circle is also found across restarts. A
+/// circle of length n that is entered after m pages is found before page 3 * (m + n) + 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trail {
     /// The remembered cursor; none before the first.

@@ -61,7 +61,8 @@ impl Kind {
     }
 }
 
-/// Identifies an API key without revealing it: its HMAC under a random value that only the warehouse has.
+/// Identifies an API key without revealing it: its HMAC under a random value that only the
+/// warehouse has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId(pub Vec<u8>);
 

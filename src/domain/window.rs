@@ -63,8 +63,8 @@ impl Window {
         self.from.iter_days().take_while(move |day| *day < self.to)
     }
 
-    /// What to ask the API for so that a filter read in another time zone, or with an exclusive end, loses nothing:
-    /// one day more on either side (contract U3).
+    /// What to ask the API for so that a filter read in another time zone, or with an exclusive
+    /// end, loses nothing: one day more on either side (contract U3).
     #[must_use]
     pub fn asked(self) -> Self {
         Self { from: minus(self.from, 1), to: plus(self.to, 1) }
@@ -110,8 +110,8 @@ const NOWHERE: Day = match Day::from_ymd_opt(1, 1, 1) {
 };
 
 impl Reading {
-    /// The days that the walk claims. Without a date filter it claims none that a record was created on: it contends with
-    /// no other walk, and everything it brings comes from outside.
+    /// The days that the walk claims. Without a date filter it claims none that a record was
+    /// created on: it contends with no other walk, and everything it brings comes from outside.
     pub fn claimed(self) -> Window {
         match self {
             Self::Window(window) => window,

@@ -61,7 +61,8 @@ fn pick<'a>(found: &'a [(u32, PathBuf)], needed: Option<&str>) -> Option<&'a Pat
         .and_then(|(_, directory)| directory.parent())
 }
 
-/// The version of the cluster; `None` when there is none yet. An incomplete one is an error, never a reason to start anew.
+/// The version of the cluster; `None` when there is none yet. An incomplete one is an error, never
+/// a reason to start anew.
 fn cluster_version(place: &Place) -> Result<Option<String>, EmbeddedError> {
     let cluster = place.cluster();
     if !cluster.exists() {

@@ -20,16 +20,19 @@ use super::{
     postmaster::{self, Postmaster},
 };
 
-/// How long a server may take to answer, be it that it starts, recovers from a crash or still stops.
+/// How long a server may take to answer, be it that it starts, recovers from a crash or still
+/// stops.
 const ANSWER_SECONDS: u64 = 100;
 
-/// How often a start is tried: the port may be taken a moment before, or an orphan may come up first.
+/// How often a start is tried: the port may be taken a moment before, or an orphan may come up
+/// first.
 const ATTEMPTS_MAX: u32 = 5;
 
 /// Size from which the server's log is begun anew at a start, in bytes.
 const LOG_SIZE_MAX: u64 = 1024 * 1024;
 
-/// The server's settings: small and safe. The log keeps what concerns the server and nothing that quotes data (I8).
+/// The server's settings: small and safe. The log keeps what concerns the server and nothing that
+/// quotes data (I8).
 const SERVER_SETTINGS: [(&str, &str); 11] = [
     // The crate starts every server with `-F`, which is the opposite.
     ("fsync", "on"),
@@ -53,7 +56,8 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Brings the server up: sets the cluster up when there is none, adopts a server that runs, starts one that does not.
+    /// Brings the server up: sets the cluster up when there is none, adopts a server that runs,
+    /// starts one that does not.
     ///
     /// `extra` settings go above the built-in ones.
     pub(super) async fn bring_up(

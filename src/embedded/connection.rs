@@ -51,7 +51,8 @@ impl Connection {
         write_private(&place.connection(), self.url("").expose_secret())
     }
 
-    /// The port of last time; zero when there was none. The password file for `psql` stays when the server stops.
+    /// The port of last time; zero when there was none. The password file for `psql` stays when the
+    /// server stops.
     pub(super) fn last_port(place: &Place) -> u16 {
         let pgpass = read_private(&place.pgpass()).unwrap_or_default();
         pgpass.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or_default()
@@ -76,7 +77,8 @@ impl Connection {
         connect(self.port, ROLE, &self.password, database).await
     }
 
-    /// Creates the database when it is missing. The caller sees to it that nobody else does so at the same time.
+    /// Creates the database when it is missing. The caller sees to it that nobody else does so at
+    /// the same time.
     pub(super) async fn create_database(&self, name: &str) -> Result<(), EmbeddedError> {
         let failed = |error: sqlx::Error| EmbeddedError::database("create the database", &error);
         if !is_plain_name(name) {

@@ -28,7 +28,8 @@ pub(super) async fn ready_cluster(
     if place.cluster().exists() {
         settings.installation_dir = set_up(settings.clone()).await?;
     } else {
-        // Complete or absent: `initdb` works under another name, so that a kill leaves nothing that looks like data.
+        // Complete or absent: `initdb` works under another name, so that a kill leaves nothing that
+        // looks like data.
         let unfinished = place.unfinished_cluster();
         settings.installation_dir =
             set_up(Settings { data_dir: unfinished.clone(), ..settings.clone() }).await?;

@@ -30,7 +30,8 @@ const START_SECONDS: u64 = 120;
 /// How long stopping may take: everything in memory goes to disk.
 const STOP_SECONDS: u64 = 120;
 
-/// What of its environment a command passes on. Its secrets stay out of the server's environment (I8).
+/// What of its environment a command passes on. Its secrets stay out of the server's environment
+/// (I8).
 const PASSED_ON: [&str; 9] = [
     "PATH",
     "LD_LIBRARY_PATH",
@@ -43,7 +44,8 @@ const PASSED_ON: [&str; 9] = [
     "TMPDIR",
 ];
 
-/// Use of a private PostgreSQL. Dropping it lets the server go, which stops when nobody else uses it.
+/// Use of a private PostgreSQL. Dropping it lets the server go, which stops when nobody else uses
+/// it.
 #[derive(Debug)]
 pub struct Server {
     place: Place,
@@ -146,7 +148,8 @@ async fn wait_for_the_keeper(
         if locks::got(keeper_lock.try_lock_shared())? {
             return Ok(());
         }
-        // Alone: nobody uses it, the keeper is about to stop it. Not even shared: the keeper stops it.
+        // Alone: nobody uses it, the keeper is about to stop it. Not even shared: the keeper stops
+        // it.
         let alone = locks::got(users.try_lock())?;
         if !alone && locks::got(users.try_lock_shared())? {
             return Ok(());
@@ -232,7 +235,8 @@ impl Keeper {
     }
 }
 
-/// The program as keeper: in a process group of its own, where Ctrl-C does not reach it, and with little environment.
+/// The program as keeper: in a process group of its own, where Ctrl-C does not reach it, and with
+/// little environment.
 fn keeper_command(program: &Path, data_dir: &Path) -> Command {
     let mut command = Command::new(program);
     command

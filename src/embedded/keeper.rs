@@ -34,7 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs the keeper if this process was started as one; `None` otherwise.
 ///
-/// The first thing in `main`: it must find neither threads nor a runtime, because it may give up root.
+/// The first thing in `main`: it must find neither threads nor a runtime, because it may give up
+/// root.
 pub fn keeper_main() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != COMMAND {
@@ -114,7 +115,8 @@ async fn serve(order: &Order, users: &Arc<File>) -> Result<(), EmbeddedError> {
         tokio::select! {
             _ = &mut command_ended => break,
             () = signals.received() => {
-                // Whoever signals us signals the server too, as systemd does: it is not to come back.
+                // Whoever signals us signals the server too, as systemd does: it is not to come
+                // back.
                 reviving = false;
                 break;
             }
@@ -122,7 +124,8 @@ async fn serve(order: &Order, users: &Arc<File>) -> Result<(), EmbeddedError> {
         }
     }
 
-    // Everybody who uses the server shares this lock. With it in hand nobody does, and nobody can begin to.
+    // Everybody who uses the server shares this lock. With it in hand nobody does, and nobody can
+    // begin to.
     if !locks::got(users.try_lock())? {
         say(SHARED);
         let waiting = Arc::clone(users);

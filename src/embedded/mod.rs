@@ -1,16 +1,20 @@
 //! A private PostgreSQL in the data directory, for sites that configure no database.
 //!
-//! A command that needs the server calls [`start`]. Where none runs, it spawns the *keeper*: this same program under a
-//! hidden command, in a process group of its own, which gives up root, sets the server up and starts it. The keeper ends
-//! when its standard input does, that is when the command has ended in whatever way, `SIGKILL` included, and stops the
-//! server as soon as nobody uses it. Three locks in the data directory make this safe:
+//! A command that needs the server calls [`start`]. Where none runs, it spawns the *keeper*: this
+//! same program under a hidden command, in a process group of its own, which gives up root, sets
+//! the server up and starts it. The keeper ends when its standard input does, that is when the
+//! command has ended in whatever way, `SIGKILL` included, and stops the server as soon as nobody
+//! uses it. Three locks in the data directory make this safe:
 //!
 //! - `start`: one command at a time looks whether a server runs, and starts one.
-//! - `users`: shared by every command that uses the server; the keeper stops the server only while it holds it alone.
-//! - `keeper`: held by the keeper for as long as it lives. Free means: no server, or an orphan that a new keeper adopts.
+//! - `users`: shared by every command that uses the server; the keeper stops the server only while
+//!   it holds it alone.
+//! - `keeper`: held by the keeper for as long as it lives. Free means: no server, or an orphan that
+//!   a new keeper adopts.
 //!
-//! The kernel frees the locks of a killed process, so none of them can be left behind. Nobody waits for `start` or
-//! `keeper` while holding `users` alone, so there is no circle. The data are never initialised a second time.
+//! The kernel frees the locks of a killed process, so none of them can be left behind. Nobody waits
+//! for `start` or `keeper` while holding `users` alone, so there is no circle. The data are never
+//! initialised a second time.
 
 mod binaries;
 mod cluster;
@@ -39,7 +43,8 @@ pub struct Options {
     pub program: PathBuf,
     /// The database to connect to; created when missing.
     pub database: String,
-    /// Server settings beside and above the built-in ones; letters, digits and `_.-` only. For tests.
+    /// Server settings beside and above the built-in ones; letters, digits and `_.-` only. For
+    /// tests.
     #[doc(hidden)]
     pub settings: Vec<(String, String)>,
     /// Whether the data directory goes when the server stops. It must not exist before. For tests.

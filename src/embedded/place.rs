@@ -11,7 +11,8 @@ use privdrop::reexports::nix::fcntl::OFlag;
 
 use super::{EmbeddedError, Options};
 
-/// Longest path that surely fits a Unix socket's address, with the name of the socket file left off, in bytes.
+/// Longest path that surely fits a Unix socket's address, with the name of the socket file left
+/// off, in bytes.
 const SOCKET_DIR_LENGTH_MAX: usize = 80;
 
 /// Longer than any file that is read whole, in bytes.
@@ -19,7 +20,8 @@ const PRIVATE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The data directory, as the private server divides it.
 ///
-/// Locks, marker and keeper's log belong to the user of the command; everything in `home` to the user of the server.
+/// Locks, marker and keeper's log belong to the user of the command; everything in `home` to the
+/// user of the server.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     data_dir: PathBuf,
@@ -86,7 +88,8 @@ impl Place {
         self.data_dir.join("postgres-keeper.log")
     }
 
-    /// Says that the data directory may be removed: whoever created it for that purpose put this file there.
+    /// Says that the data directory may be removed: whoever created it for that purpose put this
+    /// file there.
     fn ephemeral_marker(&self) -> PathBuf {
         self.data_dir.join("postgres-ephemeral")
     }
@@ -136,7 +139,8 @@ impl Place {
         self.home().join("installation")
     }
 
-    /// The directory for the server's Unix socket, where the path is short and plain enough for one.
+    /// The directory for the server's Unix socket, where the path is short and plain enough for
+    /// one.
     pub(super) fn socket_dir(&self) -> Option<String> {
         let home = self.home().into_os_string().into_string().ok()?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);

@@ -20,9 +20,11 @@ pub(super) enum Postmaster {
     },
 }
 
-/// Looks for the server of a cluster, and removes a `postmaster.pid` whose number now belongs to another process.
+/// Looks for the server of a cluster, and removes a `postmaster.pid` whose number now belongs to
+/// another process.
 ///
-/// After a crash of the machine the number is easily that of some other process, and PostgreSQL would refuse to start.
+/// After a crash of the machine the number is easily that of some other process, and PostgreSQL
+/// would refuse to start.
 pub(super) fn look(cluster: &Path) -> Result<Postmaster, EmbeddedError> {
     let file = cluster.join("postmaster.pid");
     let text = match fs::read_to_string(&file) {
@@ -32,7 +34,8 @@ pub(super) fn look(cluster: &Path) -> Result<Postmaster, EmbeddedError> {
     };
     let mut lines = text.lines();
     let Some(process) = lines.next().and_then(|line| line.trim().parse::<u32>().ok()) else {
-        // Cut short while it was written, by a crash or this very moment: PostgreSQL knows how to tell.
+        // Cut short while it was written, by a crash or this very moment: PostgreSQL knows how to
+        // tell.
         return Ok(Postmaster::Absent);
     };
     // Its lines: process, cluster, start time, port, ...

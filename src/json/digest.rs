@@ -1,4 +1,5 @@
-//! What an item's bytes come down to, so that an unchanged one is known before anything else is done with it (I4).
+//! What an item's bytes come down to, so that an unchanged one is known before anything else is
+//! done with it (I4).
 
 use std::borrow::Cow;
 
@@ -7,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::Json;
 use crate::domain::Digest;
 
-/// A set of paths: members are separated by dots, array positions are left out (`kyc.attempts.selfieImage`).
+/// A set of paths: members are separated by dots, array positions are left out
+/// (`kyc.attempts.selfieImage`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Paths {
     /// Whether the path that leads here is in the set, and with it all below.
@@ -48,10 +50,12 @@ impl Paths {
     }
 }
 
-/// The digest of an item: the same for the same content whatever the order of its keys, its white space, and whatever
-/// stands at the volatile paths (signed image addresses change with every call, contract U33).
+/// The digest of an item: the same for the same content whatever the order of its keys, its white
+/// space, and whatever stands at the volatile paths (signed image addresses change with every call,
+/// contract U33).
 ///
-/// Null and absent differ, since a detail that says null says more than a list that leaves out (I5).
+/// Null and absent differ, since a detail that says null says more than a list that leaves out
+/// (I5).
 pub fn digest(item: &Json<'_>, volatile: &Paths) -> Digest {
     let mut canonical = Vec::with_capacity(8192);
     feed(item, Some(volatile), &mut canonical);
@@ -65,7 +69,8 @@ pub(super) fn finish(canonical: &[u8]) -> Digest {
     Digest(digest)
 }
 
-/// Appends a form in which two values are alike only if they are the same: every text carries its length.
+/// Appends a form in which two values are alike only if they are the same: every text carries its
+/// length.
 fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
     match value {
         Json::Null => out.push(b'n'),

@@ -1,4 +1,5 @@
-//! An item laid out flat, to be looked at once: cheaper than a tree, since no value is allocated by itself.
+//! An item laid out flat, to be looked at once: cheaper than a tree, since no value is allocated by
+//! itself.
 
 use super::{
     Malformed, Paths,
@@ -16,8 +17,8 @@ const PLACES: usize = 384;
 
 /// A parsed item of which only the digest and some members of the outermost object are wanted.
 ///
-/// Built by the grammar of [`parse()`](super::parse()): what that refuses is refused here in the same words, and the
-/// digest is that of [`digest()`](super::digest()).
+/// Built by the grammar of [`parse()`](super::parse()): what that refuses is refused here in the
+/// same words, and the digest is that of [`digest()`](super::digest()).
 #[derive(Debug)]
 pub struct Flat<'a> {
     /// The outermost value's first.
@@ -187,7 +188,8 @@ impl<'a> Layer<'a> {
         Text::Unescaped(self.unescaped.len() - 1)
     }
 
-    /// Chains the places of the handles from there on, forgets the handles, and tells the first place.
+    /// Chains the places of the handles from there on, forgets the handles, and tells the first
+    /// place.
     fn chain(&mut self, from: usize) -> Option<usize> {
         let mut next = None;
         for handle in self.open.get(from..).unwrap_or_default().iter().rev() {

@@ -1,9 +1,11 @@
-//! Reads JSON the way this vendor needs it: tolerant of bad text, strict about structure, borrowing from the page.
+//! Reads JSON the way this vendor needs it: tolerant of bad text, strict about structure, borrowing
+//! from the page.
 //!
-//! `serde_json` refuses a whole page for one lone surrogate and rounds numbers on the way through its `Value`. Here a page
-//! is cut into the bytes of its items without looking inside them ([`members`], [`elements`]), and each item is parsed
-//! alone ([`text`], [`parse()`]), so that one bad item never takes its neighbours along (I3). What PostgreSQL cannot hold
-//! becomes U+FFFD and is reported, never refused. Error values say where and what, and never quote the data (I8).
+//! `serde_json` refuses a whole page for one lone surrogate and rounds numbers on the way through
+//! its `Value`. Here a page is cut into the bytes of its items without looking inside them
+//! ([`members`], [`elements`]), and each item is parsed alone ([`text`], [`parse()`]), so that one
+//! bad item never takes its neighbours along (I3). What PostgreSQL cannot hold becomes U+FFFD and
+//! is reported, never refused. Error values say where and what, and never quote the data (I8).
 
 mod digest;
 mod flat;
@@ -92,7 +94,8 @@ impl Json<'_> {
         }
     }
 
-    /// The same for a value of `jsonb`, which keeps shorter keys first, and need not sort what comes in its order.
+    /// The same for a value of `jsonb`, which keeps shorter keys first, and need not sort what
+    /// comes in its order.
     pub fn write_for_jsonb(&self, out: &mut String) {
         self.put(Order::Jsonb, out);
     }

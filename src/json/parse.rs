@@ -7,10 +7,12 @@ use super::{Malformed, stop::stop};
 /// Deepest nesting that is read; a deeper item goes to quarantine whole.
 pub const DEPTH_MAX: u32 = 128;
 
-/// The bytes as text; what is not UTF-8 becomes U+FFFD, and then the result is owned. A byte order mark is dropped.
+/// The bytes as text; what is not UTF-8 becomes U+FFFD, and then the result is owned. A byte order
+/// mark is dropped.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // The usual case first: looking for bad bytes to replace is several times slower than looking whether there are any.
+    // The usual case first: looking for bad bytes to replace is several times slower than looking
+    // whether there are any.
     match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
@@ -32,8 +34,8 @@ pub(super) enum Scalar<'a> {
 
 /// What becomes of the values of a text: there is one grammar, whatever is made of them.
 ///
-/// Every value gets a place first, then what belongs there. Nothing is handed back and forth, since moving half-made
-/// values costs more than the grammar does.
+/// Every value gets a place first, then what belongs there. Nothing is handed back and forth, since
+/// moving half-made values costs more than the grammar does.
 pub(super) trait Build<'a> {
     /// The place of an array or object under way.
     type Mark;
@@ -235,8 +237,8 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         self.text.get(from..self.at).ok_or_else(|| self.fail("a broken number"))
     }
 
-    /// A string that stands in the text as it is; the parser stands on its opening quote. `None` for any other string,
-    /// and then the parser has not moved.
+    /// A string that stands in the text as it is; the parser stands on its opening quote. `None`
+    /// for any other string, and then the parser has not moved.
     fn plain(&mut self) -> Option<&'a str> {
         let from = self.at + 1;
         let rest = self.bytes.get(from..)?;
@@ -246,7 +248,8 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         Some(plain)
     }
 
-    /// A string with what is escaped in it, or wrong with it; the parser stands on its opening quote.
+    /// A string with what is escaped in it, or wrong with it; the parser stands on its opening
+    /// quote.
     fn unescaped(&mut self) -> Result<String, Malformed> {
         let mut out = String::new();
         let mut is_first = true;

@@ -1,6 +1,7 @@
 //! The order of keys, and what becomes of repeated ones.
 
-/// The beginning of a key as a number of the same order, which tells most keys apart without a look at them.
+/// The beginning of a key as a number of the same order, which tells most keys apart without a look
+/// at them.
 pub(super) fn rank(key: &str) -> u64 {
     let bytes = key.as_bytes();
     if let Some(chunk) = bytes.first_chunk() {

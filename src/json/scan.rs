@@ -24,12 +24,13 @@ pub struct Element<T = ()> {
     pub read: Option<T>,
 }
 
-/// Reads the value that begins a text: what was read, and how many bytes the value is long. `None` where that
-/// cannot be told; then it is stepped over.
+/// Reads the value that begins a text: what was read, and how many bytes the value is long. `None`
+/// where that cannot be told; then it is stepped over.
 pub type Read<'r, T> = dyn Fn(&str) -> Option<(T, usize)> + 'r;
 
-/// The members of the object that fills the bytes; those of that name are cut into their elements on the way, and each
-/// element is read, if it can be: to find an element's end takes a fifth of the time that reading it takes.
+/// The members of the object that fills the bytes; those of that name are cut into their elements
+/// on the way, and each element is read, if it can be: to find an element's end takes a fifth of
+/// the time that reading it takes.
 pub fn members<T>(bytes: &[u8], cut: &str, read: &Read<'_, T>) -> Result<Vec<Cut<T>>, Malformed> {
     let mut members = Vec::new();
     let mut scan = Scan { bytes, at: 0 };
@@ -107,7 +108,8 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Whether the closing bracket comes next; otherwise stands behind the comma, which the first entry has not.
+    /// Whether the closing bracket comes next; otherwise stands behind the comma, which the first
+    /// entry has not.
     fn closed(&mut self, bracket: u8, first: bool) -> Result<bool, Malformed> {
         self.space();
         match self.peek() {

@@ -2,7 +2,8 @@
 
 use memchr::memchr3;
 
-/// How many words are looked at before a vector search is worth its start: most texts and nearly all keys are shorter.
+/// How many words are looked at before a vector search is worth its start: most texts and nearly
+/// all keys are shorter.
 const WORDS: usize = 4;
 const WORD: usize = size_of::<u64>();
 
@@ -24,7 +25,8 @@ const fn every(byte: u8) -> u64 {
     u64::from_le_bytes([byte; WORD])
 }
 
-/// The highest bit of every byte that is zero; bytes above the first one may be marked without being zero.
+/// The highest bit of every byte that is zero; bytes above the first one may be marked without
+/// being zero.
 const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(every(1)) & !word & every(0x80)
 }

@@ -13,7 +13,8 @@ use super::{
 pub struct Parsed<'a> {
     /// The value.
     pub value: Json<'a>,
-    /// Whether a text was changed on the way in, because PostgreSQL cannot hold it: NUL, half of a surrogate pair.
+    /// Whether a text was changed on the way in, because PostgreSQL cannot hold it: NUL, half of a
+    /// surrogate pair.
     pub damaged: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Whether a list item may be older than what is stored. The vendor's own times raise that doubt; read numbers decide.
+//! Whether a list item may be older than what is stored. The vendor's own times raise that doubt;
+//! read numbers decide.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,7 +9,8 @@ use crate::{
     json::{Flat, Json},
 };
 
-/// The vendor's times of one item that move forward with its state. Face authentications have none of them.
+/// The vendor's times of one item that move forward with its state. Face authentications have none
+/// of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
     updated_at: Option<Moment>,
@@ -81,7 +83,8 @@ impl Times {
         *self == Self::default()
     }
 
-    /// Whether a time is later than the same time of the other item. One that either item lacks is not compared.
+    /// Whether a time is later than the same time of the other item. One that either item lacks is
+    /// not compared.
     pub fn is_later_than(&self, other: &Self) -> bool {
         let pairs =
             [(self.updated_at, other.updated_at), (self.kyc_result_at, other.kyc_result_at)];

@@ -1,6 +1,7 @@
 //! The vendor's mark of a deletion, read from one item.
 //!
-//! A mark is evidence and not a fact: it changes no row. Two single calls that show it delete the record (I7).
+//! A mark is evidence and not a fact: it changes no row. Two single calls that show it delete the
+//! record (I7).
 
 use chrono::{DateTime, Utc};
 use memchr::memmem;
@@ -15,7 +16,8 @@ use crate::{
     json::{self, Json},
 };
 
-/// The label of a deleted submission (contract section 3.6); which field carries it is not documented.
+/// The label of a deleted submission (contract section 3.6); which field carries it is not
+/// documented.
 pub const DELETED: &str = "Deleted Submission";
 
 /// Members of `data` that are gone once a submission was deleted.
@@ -48,7 +50,8 @@ pub struct Mark {
 pub enum Presence {
     /// The vendor marks it as deleted.
     Marked(Mark),
-    /// No mark, and what only a live record shows: identity data, or for a face authentication the item itself.
+    /// No mark, and what only a live record shows: identity data, or for a face authentication the
+    /// item itself.
     Live,
     /// No mark and no identity data.
     Bare,
@@ -56,8 +59,8 @@ pub enum Presence {
 
 /// Reads the mark of an item; `None`: it has none.
 ///
-/// A submission is marked by the label in a text that the vendor writes, together with vanished identity data; a face
-/// authentication by `delete_check`.
+/// A submission is marked by the label in a text that the vendor writes, together with vanished
+/// identity data; a face authentication by `delete_check`.
 pub(super) fn mark(stream: Stream, item: &Json<'_>) -> Option<Mark> {
     let is_marked = match stream {
         Stream::Submission => !has_identity(item) && holds_label(item, &mut String::new()),
@@ -91,7 +94,8 @@ pub fn presence(stream: Stream, bytes: &[u8]) -> Presence {
     }
 }
 
-/// The vendor's time of a deletion. Of submissions only webhooks are documented to carry it, under the same name.
+/// The vendor's time of a deletion. Of submissions only webhooks are documented to carry it, under
+/// the same name.
 fn deleted_at(item: &Json<'_>) -> Option<DateTime<Utc>> {
     match read(item, "delete_time", Type::At)? {
         Ok(Cell::At(at)) => Some(at),

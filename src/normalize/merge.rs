@@ -1,12 +1,14 @@
 //! One record out of its last list item and its last detail item (I5).
 //!
-//! A detail is complete: where it is newer it is the record, and what it leaves out is null. A list item may be sparse:
-//! where it is newer, every leaf it carries wins, and what only the detail carries stays; null in a list waits for the
-//! next detail. A newer list item whose own times are earlier than the detail's may come from a list that lags behind: the
-//! detail stays the record until a later one answers. Of an array that both carry, the newer one says which elements there are, and each is merged with the
-//! one of the same natural key, else of the same position.
+//! A detail is complete: where it is newer it is the record, and what it leaves out is null. A list
+//! item may be sparse: where it is newer, every leaf it carries wins, and what only the detail
+//! carries stays; null in a list waits for the next detail. A newer list item whose own times are
+//! earlier than the detail's may come from a list that lags behind: the detail stays the record
+//! until a later one answers. Of an array that both carry, the newer one says which elements there
+//! are, and each is merged with the one of the same natural key, else of the same position.
 //!
-//! An item with the vendor's mark of a deletion says nothing about the facts: it counts only where no other item is there.
+//! An item with the vendor's mark of a deletion says nothing about the facts: it counts only where
+//! no other item is there.
 
 use std::collections::{HashMap, HashSet};
 

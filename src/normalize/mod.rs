@@ -1,7 +1,8 @@
 //! Pure: an item, or a list item and a detail item merged, to typed rows.
 //!
-//! Knows no clock, no I/O, no SQL. Nothing a vendor sends makes it fail: what cannot be read becomes null and a
-//! [`Note`]; only an item without a usable id is refused ([`Refusal`]) and goes to quarantine whole.
+//! Knows no clock, no I/O, no SQL. Nothing a vendor sends makes it fail: what cannot be read
+//! becomes null and a [`Note`]; only an item without a usable id is refused ([`Refusal`]) and goes
+//! to quarantine whole.
 
 pub mod catalogue;
 mod doubt;
@@ -36,7 +37,8 @@ use crate::{
     json::{self, Flat, Json, Malformed, Paths},
 };
 
-/// Rises whenever the same item would give other rows; a record written by an older one is refilled from raw.
+/// Rises whenever the same item would give other rows; a record written by an older one is refilled
+/// from raw.
 pub const VERSION: i16 = 3;
 
 /// Longest id that is stored, in bytes (contract U17).
@@ -57,13 +59,16 @@ pub type Row<'a> = Vec<Cell<'a>>;
 /// All that becomes of one record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalized<'a> {
-    /// The rows for each table of [`catalogue::tables`], in that order; an `ordinal` is the position, from 1.
+    /// The rows for each table of [`catalogue::tables`], in that order; an `ordinal` is the
+    /// position, from 1.
     pub rows: Vec<Vec<Row<'a>>>,
     /// When the record was created; `None` when missing or unreadable.
     pub created_at: Option<DateTime<Utc>>,
-    /// Whether the vendor marks the record as deleted. That is evidence alone (I7): its rows are those of a live record.
+    /// Whether the vendor marks the record as deleted. That is evidence alone (I7): its rows are
+    /// those of a live record.
     pub is_marked: bool,
-    /// Whether the record's state is expected to move: neither approved nor rejected nor marked as deleted.
+    /// Whether the record's state is expected to move: neither approved nor rejected nor marked as
+    /// deleted.
     pub unsettled: bool,
     /// Deviations from the catalogue, each once.
     pub notes: Vec<Note>,
@@ -120,13 +125,15 @@ fn usable_id(id: &str) -> Result<&str, Refusal> {
     }
 }
 
-/// Looks at an item's bytes without normalizing it, nor making a tree of it: of most items this is all that is done.
+/// Looks at an item's bytes without normalizing it, nor making a tree of it: of most items this is
+/// all that is done.
 pub fn glance(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<Glance, Refusal> {
     let text = json::text(bytes);
     glance_at(stream, volatile, &Flat::parse(&text).map_err(Refusal::Unreadable)?)
 }
 
-/// The same for the item that begins a text, and how many bytes it is long; `None` where it is refused.
+/// The same for the item that begins a text, and how many bytes it is long; `None` where it is
+/// refused.
 pub fn glance_first(stream: Stream, volatile: &Paths, text: &str) -> Option<(Glance, usize)> {
     let (item, length) = Flat::parse_first(text).ok()?;
     Some((glance_at(stream, volatile, &item).ok()?, length))

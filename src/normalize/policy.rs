@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{domain::Stream, json::Json};
 
-/// The key and the row of a policy; `None` when there is no set. `hidden` names the member that belongs to neither;
-/// what cannot be read is noted.
+/// The key and the row of a policy; `None` when there is no set. `hidden` names the member that
+/// belongs to neither; what cannot be read is noted.
 pub(super) fn policy<'a>(
     stream: Stream,
     set: Option<&'a Json<'_>>,

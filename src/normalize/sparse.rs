@@ -1,4 +1,5 @@
-//! Which of the objects that change for years an item carries: some list items leave them out (contract section 3.4).
+//! Which of the objects that change for years an item carries: some list items leave them out
+//! (contract section 3.4).
 
 use crate::{
     domain::Digest,

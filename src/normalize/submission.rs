@@ -26,8 +26,8 @@ pub(super) fn derive<'a>(context: &Context, value: &'a Json<'_>, normalized: &mu
     normalized.set(STREAM, "email_pseudonym", pseudonym(context, value.get("email")));
 }
 
-/// One row for each code and each text; the n-th text belongs to the n-th code. Nothing at a position of both is no
-/// reason.
+/// One row for each code and each text; the n-th text belongs to the n-th code. Nothing at a
+/// position of both is no reason.
 pub(super) fn pair_reasons<'a>(
     codes: Option<&'a Json<'_>>,
     comments: Option<&'a Json<'_>>,

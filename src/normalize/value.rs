@@ -49,7 +49,8 @@ impl Cell<'_> {
     }
 }
 
-/// Why a value could not be read as its column wants. The column is null then, and the raw item keeps the value.
+/// Why a value could not be read as its column wants. The column is null then, and the raw item
+/// keeps the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// Another JSON type.
@@ -99,8 +100,8 @@ pub(super) fn read_json(value: &Json<'_>) -> (Cell<'static>, bool) {
     (Cell::Json(text), is_cut)
 }
 
-/// Whether a number stands in it that has no value here, or that `jsonb` refuses: one such number would take the whole
-/// page's transaction along.
+/// Whether a number stands in it that has no value here, or that `jsonb` refuses: one such number
+/// would take the whole page's transaction along.
 fn holds_unstorable(value: &Json<'_>) -> bool {
     match value {
         Json::Number(number) => !is_storable(number),
@@ -138,7 +139,8 @@ fn storable<'a>(value: &Json<'a>) -> Json<'a> {
     }
 }
 
-/// One text or many (quirk Q6): elements that are no scalars are kept as JSON text, null ones are left out.
+/// One text or many (quirk Q6): elements that are no scalars are kept as JSON text, null ones are
+/// left out.
 pub(super) fn texts<'a>(value: &'a Json<'_>) -> Vec<Cow<'a, str>> {
     match value {
         Json::Null => Vec::new(),
@@ -224,14 +226,16 @@ fn time<'a>(
     if text.is_empty() { Ok(Cell::Null) } else { parse(text).ok_or(Unreadable::NoTime) }
 }
 
-/// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a space instead of `T`;
-/// `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means UTC.
-/// The time in UTC must lie in the years 1 to 9999: most client libraries of PostgreSQL read no others.
+/// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a
+/// space instead of `T`; `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means
+/// UTC. The time in UTC must lie in the years 1 to 9999: most client libraries of PostgreSQL read
+/// no others.
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     parse_moment(text).map(|(at, _)| at)
 }
 
-/// The same with the smallest step that the text can express: a day, a minute, a second or a part of one.
+/// The same with the smallest step that the text can express: a day, a minute, a second or a part
+/// of one.
 pub(super) fn parse_moment(text: &str) -> Option<(DateTime<Utc>, TimeDelta)> {
     let (at, step) = parse_zoned_time(text)?;
     let at = at.with_timezone(&Utc);
@@ -272,7 +276,8 @@ fn parse_zoned_time(text: &str) -> Option<(DateTime<FixedOffset>, TimeDelta)> {
     Some((at_zone(time, zone)?, step))
 }
 
-/// A calendar date: `YYYY-MM-DD`, or the date of a date-time as it is written: a birthday does not move with the zone.
+/// A calendar date: `YYYY-MM-DD`, or the date of a date-time as it is written: a birthday does not
+/// move with the zone.
 fn parse_date(text: &str) -> Option<NaiveDate> {
     if text.len() > 10 {
         parse_zoned_time(text)?;
@@ -307,7 +312,8 @@ fn nanoseconds(fraction: &str) -> Option<u32> {
 
 fn at_zone(time: NaiveDateTime, zone: &str) -> Option<DateTime<FixedOffset>> {
     let zone = zone.trim_start_matches(' ');
-    // Where dashes separate all parts, one may stand before the zone too. An offset without a sign is none.
+    // Where dashes separate all parts, one may stand before the zone too. An offset without a sign
+    // is none.
     let name = zone.strip_prefix('-').unwrap_or(zone);
     let hours_minutes = |text: &str| -> Option<u32> {
         let text = text.replace(':', "");

@@ -1,4 +1,5 @@
-//! Walks an item once along the catalogue: fills the cells, and finds what the catalogue does not know.
+//! Walks an item once along the catalogue: fills the cells, and finds what the catalogue does not
+//! know.
 
 use std::{cmp::Ordering, sync::LazyLock};
 
@@ -194,7 +195,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Null leaves a cell as it is; of two spellings the catalogue's first one counts, wherever it stands in the item.
+    /// Null leaves a cell as it is; of two spellings the catalogue's first one counts, wherever it
+    /// stands in the item.
     fn fill(&mut self, filling: &Filling, cell: Cell<'a>) {
         let row = self.rows.get_mut(filling.table).and_then(|rows| rows.last_mut());
         if let Some(place) = row.and_then(|row| row.get_mut(filling.column))

@@ -1,8 +1,9 @@
-//! Divides the calls of a UTC day among the lanes: a share for each, and what is not used is lent on.
+//! Divides the calls of a UTC day among the lanes: a share for each, and what is not used is lent
+//! on.
 //!
-//! A lane may have its whole share, early or evenly over the day. What it lets pass by lapses: with half of the day gone
-//! it is still sure of half its share at least, and others may have the rest. What has lapsed does not come back, or two
-//! lanes could be promised the same call.
+//! A lane may have its whole share, early or evenly over the day. What it lets pass by lapses: with
+//! half of the day gone it is still sure of half its share at least, and others may have the rest.
+//! What has lapsed does not come back, or two lanes could be promised the same call.
 
 use crate::domain::{ByLane, Grant, Lane, Spending};
 
@@ -28,8 +29,8 @@ impl Budget {
 
     /// Decides how many of the wanted calls a lane gets now.
     ///
-    /// It never gets what others are still sure of, and all lanes together never more than the day's calls. It gets what
-    /// it is sure of itself, whatever the others have taken.
+    /// It never gets what others are still sure of, and all lanes together never more than the
+    /// day's calls. It gets what it is sure of itself, whatever the others have taken.
     pub fn grant(&self, spending: &Spending, lane: Lane, wanted: u32) -> Grant {
         if !self.is_limited() {
             return Grant { calls: wanted, lapsed: 0 };
@@ -41,8 +42,8 @@ impl Budget {
         }
     }
 
-    /// The seconds after which a lane that got no call gets one again, if nobody else asks: at the end of the day at
-    /// the latest.
+    /// The seconds after which a lane that got no call gets one again, if nobody else asks: at the
+    /// end of the day at the latest.
     pub fn seconds_until_more(&self, spending: &Spending, lane: Lane) -> u32 {
         let now = spending.seconds_left;
         // What is available grows while the day passes.
@@ -58,7 +59,8 @@ impl Budget {
         (now - with).max(ASK_AGAIN_SECONDS).min(now.max(1))
     }
 
-    /// What a lane could have with so many seconds of the day left, if nobody takes anything until then.
+    /// What a lane could have with so many seconds of the day left, if nobody takes anything until
+    /// then.
     fn available(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
         let others = Lane::ALL.into_iter().filter(|other| *other != lane);
         let promised: u64 = others.map(|other| self.sure_of(spending, other, seconds_left)).sum();
@@ -71,7 +73,8 @@ impl Budget {
         self.share(lane).saturating_sub(gone)
     }
 
-    /// What has lapsed of a lane's share: nobody is sure of more than the rest of the day's part of it.
+    /// What has lapsed of a lane's share: nobody is sure of more than the rest of the day's part of
+    /// it.
     fn lapsed(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
         let (spent, share) = (spending.lanes[lane], self.share(lane));
         let rest = (share * u64::from(seconds_left).min(DAY_SECONDS)).div_ceil(DAY_SECONDS);
@@ -124,7 +127,8 @@ mod tests {
         let mut spending = Spending { seconds_left: DAY / 2, ..Spending::default() };
         // Of the other lanes' 800, half has lapsed.
         assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 600);
-        // The others are still sure of the other half, and one does not get what another is sure of.
+        // The others are still sure of the other half, and one does not get what another is sure
+        // of.
         assert_eq!(take(&budget(1000), &mut spending, Lane::Detail, 9999), 200);
         assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 9999), 50);
         spending.seconds_left = 0;

@@ -1,11 +1,12 @@
-//! The slow cycle of single calls: lists do not show everything, so every record is asked for by itself now and then.
+//! The slow cycle of single calls: lists do not show everything, so every record is asked for by
+//! itself now and then.
 
 use chrono::Duration;
 
 /// How many more records the cycle should ask for now, to be through with all of them in time.
 ///
-/// It runs a tenth ahead, so that what an outage held up is caught up before the cycle ends; then it takes all that is left,
-/// however many records are known by then.
+/// It runs a tenth ahead, so that what an outage held up is caught up before the cycle ends; then
+/// it takes all that is left, however many records are known by then.
 pub fn cycle_due(records: u64, done: u64, elapsed: Duration, cycle: Duration) -> u64 {
     let cycle = (cycle * 9 / 10).num_seconds().max(1);
     let elapsed = elapsed.num_seconds().clamp(0, cycle);

@@ -50,8 +50,9 @@ pub enum Step {
 ///
 /// A walk without a date filter cannot be cut: it is left for a later run, from its first page on.
 ///
-/// `failures` counts those at the present checkpoint, this one included, `restarts` how often the window began again.
-/// Waiting out an outage never costs the window its size: only failures behind a cursor drop it.
+/// `failures` counts those at the present checkpoint, this one included, `restarts` how often the
+/// window began again. Waiting out an outage never costs the window its size: only failures behind
+/// a cursor drop it.
 pub fn next_step(
     reading: Reading,
     trouble: Trouble,

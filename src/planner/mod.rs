@@ -1,4 +1,5 @@
-//! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or waits.
+//! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or
+//! waits.
 //!
 //! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says
 //! what becomes of a walk that failed, [`cycle_due`] how far the slow cycle of single calls should
@@ -41,8 +42,8 @@ pub struct Task {
 /// How often to look where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How far back the warehouse reaches; `None`: only today and yesterday, and days that were read before, are read by
-    /// themselves.
+    /// How far back the warehouse reaches; `None`: only today and yesterday, and days that were
+    /// read before, are read by themselves.
     pub since: Option<Day>,
     /// A day is final once it was read so long after its end.
     pub settle: Duration,
@@ -124,8 +125,8 @@ pub fn next_look(
     spacing::next(settings, spacing::cycle(settings, &counts), state, now)
 }
 
-/// Every day before the newest window that the warehouse covers or should cover: since the configured day, and those that
-/// were read before.
+/// Every day before the newest window that the warehouse covers or should cover: since the
+/// configured day, and those that were read before.
 fn all_days(settings: &Settings, ledger: &Ledger, newest: Day) -> Vec<DayState> {
     let mut days: BTreeMap<Day, DayState> = BTreeMap::new();
     if let Some(history) = settings.since.and_then(|since| Window::new(since, newest).ok()) {

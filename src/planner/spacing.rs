@@ -1,4 +1,5 @@
-//! When a day is looked at again: a function of its age, of what stands on it, and of when it was last read.
+//! When a day is looked at again: a function of its age, of what stands on it, and of when it was
+//! last read.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +75,8 @@ fn unsettled_spacing(settings: &Settings, age: Duration) -> Duration {
     (age / part).clamp(settings.unsettled_min, settings.unsettled_max.max(settings.unsettled_min))
 }
 
-/// How long a whole cycle through history takes: as short as its daily calls allow, but not shorter than a day.
+/// How long a whole cycle through history takes: as short as its daily calls allow, but not shorter
+/// than a day.
 pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duration {
     let days = counts.keys().next().zip(counts.keys().next_back());
     let Some((first, last)) = days.filter(|_| settings.cycle_daily_calls > 0) else {
@@ -86,8 +88,8 @@ pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duratio
     Duration::minutes(minutes).max(Duration::days(1)).min(settings.cycle)
 }
 
-/// Days that were read together need not stay together for ever: some come up to a fifth of the cycle early, blocks of a
-/// month alike.
+/// Days that were read together need not stay together for ever: some come up to a fifth of the
+/// cycle early, blocks of a month alike.
 fn early(cycle: Duration, day: Day) -> Duration {
     use chrono::Datelike as _;
     let block = day.num_days_from_ce() / 30;

@@ -1,5 +1,5 @@
-//! Single calls for records whose list items leave something out: each on the schedule of its age and state, together at most
-//! half of what single calls are sure of.
+//! Single calls for records whose list items leave something out: each on the schedule of its age
+//! and state, together at most half of what single calls are sure of.
 
 use std::collections::BTreeMap;
 
@@ -222,8 +222,8 @@ pub(super) mod tests {
         }
     }
 
-    /// Rounds every five minutes for forty days: no day has more calls than its share, and no record waits longer than
-    /// promised and a round.
+    /// Rounds every five minutes for forty days: no day has more calls than its share, and no
+    /// record waits longer than promised and a round.
     #[test]
     fn the_promise_holds_with_few_calls_and_with_many() {
         let round = Duration::minutes(5);

@@ -8,8 +8,8 @@ use crate::domain::{Day, Lane, Window};
 /// More calls than this make a window too long a walk, unless a single day needs them.
 const CALLS_MAX: u32 = 50;
 
-/// How many days the windows of a backfill have at most: as many as give each worker a window, since two days more are asked
-/// for than a window has; but not less than half of `days_max`.
+/// How many days the windows of a backfill have at most: as many as give each worker a window,
+/// since two days more are asked for than a window has; but not less than half of `days_max`.
 pub fn backfill_days(whole: Window, workers: usize, days_max: u32) -> u32 {
     let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
     whole.len_days().div_ceil(workers).clamp(days_max.div_ceil(2), days_max)
@@ -40,8 +40,8 @@ pub fn missing(window: Window, done: &[Window], days_max: u32) -> Vec<Window> {
 
 /// Windows that hold all these days, given in their order; the newest first.
 ///
-/// Days between two due ones are read along where that costs no call more: what is asked for is wider than the window
-/// anyway, and a page that is half empty costs as much as a full one.
+/// Days between two due ones are read along where that costs no call more: what is asked for is
+/// wider than the window anyway, and a page that is half empty costs as much as a full one.
 pub(super) fn gather(
     settings: &Settings,
     counts: &BTreeMap<Day, u32>,

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::people::draw::{Draw, Purpose};
 
-/// Which share of the calls goes wrong, and how. Shares are between 0 and 1; together they should not exceed 1.
+/// Which share of the calls goes wrong, and how. Shares are between 0 and 1; together they should
+/// not exceed 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {

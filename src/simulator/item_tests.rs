@@ -82,7 +82,8 @@ fn world(count: u32) -> World {
     World::new(vec![project("main", Stream::Submission), project("face", Stream::Faceauth)])
 }
 
-/// Collects the path of every value, with its text where it is no container; array positions as `[]`.
+/// Collects the path of every value, with its text where it is no container; array positions as
+/// `[]`.
 fn paths(value: &Value, path: String, out: &mut BTreeSet<String>) {
     match value {
         Value::Array(elements) => {

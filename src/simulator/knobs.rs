@@ -1,4 +1,5 @@
-//! What the vendor may do differently from what we like to read in its pages (contract section 14.1).
+//! What the vendor may do differently from what we like to read in its pages (contract section
+//! 14.1).
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -22,14 +23,17 @@ pub struct Knobs {
     pub end_exclusive: bool,
     /// Where the filter's days begin (U3).
     pub filter_zone: FilterZone,
-    /// The vendor ignores what it should filter by and answers dated lists with nothing (I2 of the design).
+    /// The vendor ignores what it should filter by and answers dated lists with nothing (I2 of the
+    /// design).
     pub dated_lists_are_empty: bool,
-    /// List items carry every field, as the single call does; else only those of the vendor's list samples (Q17).
+    /// List items carry every field, as the single call does; else only those of the vendor's list
+    /// samples (Q17).
     pub full_list_items: bool,
     /// Lists with `request_type=aml` show `aml` also of submissions whose other list items leave it
     /// out.
     pub aml_lists_are_whole: bool,
-    /// List items show a record as it was so many milliseconds ago; which records a list shows is never late.
+    /// List items show a record as it was so many milliseconds ago; which records a list shows is
+    /// never late.
     pub list_lag_ms: u32,
     /// Every nth list page is empty and has a cursor all the same; 0 is never (U11).
     pub empty_page_every: u32,
@@ -75,7 +79,8 @@ pub struct Knobs {
     pub latency_ms: u64,
     /// The `Date` header of every answer is ahead by this many seconds; negative: behind.
     pub date_ahead_seconds: i64,
-    /// Whether the project uses Secure Data Transmission (section 10), and how its ciphertexts are written (U21).
+    /// Whether the project uses Secure Data Transmission (section 10), and how its ciphertexts are
+    /// written (U21).
     pub encryption: Encryption,
     /// Where `count` and the cursor are looked for then (U22).
     pub encrypted_paging: EncryptedPaging,
@@ -149,7 +154,8 @@ pub enum Order {
     Descending,
     /// Oldest first, those of one moment in any order.
     ShuffledTies,
-    /// Oldest page first, the rows of a page in any order. The cursor names the newest row, wherever it stands.
+    /// Oldest page first, the rows of a page in any order. The cursor names the newest row,
+    /// wherever it stands.
     ShuffledPages,
 }
 
@@ -231,8 +237,8 @@ pub enum TimeFormat {
     Dashed,
 }
 
-/// Which field of a deleted submission says "Deleted Submission". In `memo` and `email` others write too: there the label
-/// proves nothing.
+/// Which field of a deleted submission says "Deleted Submission". In `memo` and `email` others
+/// write too: there the label proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletedLabel {
@@ -306,7 +312,8 @@ pub enum Encryption {
     Hex,
 }
 
-/// Where an encrypted request must have its `count` and its cursor; at another place they go unseen.
+/// Where an encrypted request must have its `count` and its cursor; at another place they go
+/// unseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum EncryptedPaging {
@@ -324,6 +331,7 @@ pub enum EncryptedPaging {
 pub enum ModeMismatch {
     /// 400.
     Refused,
-    /// The plain request is answered, encrypted; the ciphertext is not looked at, and the answer plain.
+    /// The plain request is answered, encrypted; the ciphertext is not looked at, and the answer
+    /// plain.
     Overlooked,
 }

@@ -69,7 +69,8 @@ pub struct SimulateOptions {
     /// Where page size and cursor of encrypted requests stand.
     #[arg(long, value_enum, default_value = "clear", value_name = "PLACE")]
     pub encrypted_paging: EncryptedPaging,
-    /// Megabytes of items that are kept once they were written, so that a measurement does not measure the simulator.
+    /// Megabytes of items that are kept once they were written, so that a measurement does not
+    /// measure the simulator.
     #[arg(long, default_value_t = 0, value_name = "MIB")]
     pub keep_mib: usize,
     /// Share of the calls that go wrong, between 0 and 1.

@@ -102,7 +102,8 @@ impl World {
         self.0.projects.iter().for_each(|project| project.set_knobs(knobs.clone()));
     }
 
-    /// Keeps so many bytes of each project's items once they were written: the calls behind that cost little.
+    /// Keeps so many bytes of each project's items once they were written: the calls behind that
+    /// cost little.
     pub fn keep_items(&self, bytes_max: usize) {
         self.0.projects.iter().for_each(|project| project.keep_items(bytes_max));
     }
@@ -129,7 +130,8 @@ impl World {
         *self.0.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
-    /// Sets what time it is at the vendor, in milliseconds since 1970; from then on it stands until it is set again.
+    /// Sets what time it is at the vendor, in milliseconds since 1970; from then on it stands until
+    /// it is set again.
     pub fn set_now_ms(&self, now_ms: i64) {
         self.0.projects.iter().for_each(|project| project.set_now_ms(now_ms));
     }
@@ -155,7 +157,8 @@ impl World {
         self.known(project_key)?.change(id, change)
     }
 
-    /// Serves exactly these bytes in place of an item, in lists and single calls; whatever they are.
+    /// Serves exactly these bytes in place of an item, in lists and single calls; whatever they
+    /// are.
     pub fn override_item(
         &self,
         project_key: &str,

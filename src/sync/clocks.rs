@@ -27,7 +27,8 @@ pub(super) async fn read(world: &World, project: &Project) -> Result<Clocks, War
         .await
 }
 
-/// Logs the clocks that disagree with PostgreSQL's, and stores the vendor's difference for `status` and for the next run.
+/// Logs the clocks that disagree with PostgreSQL's, and stores the vendor's difference for `status`
+/// and for the next run.
 pub(super) async fn report(
     world: &World,
     project: &Project,

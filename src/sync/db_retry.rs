@@ -53,8 +53,8 @@ impl DbRetry {
     /// Runs a transaction until it succeeds, fails for good, or the time for retries is over.
     ///
     /// The time counts from the beginning of the outage, over all transactions of this process.
-    /// Returns [`WarehouseError::NoTime`] when the program has to end and PostgreSQL did not take the
-    /// transaction in time.
+    /// Returns [`WarehouseError::NoTime`] when the program has to end and PostgreSQL did not take
+    /// the transaction in time.
     pub(super) async fn run<T>(
         &self,
         mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,

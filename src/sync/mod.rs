@@ -1,6 +1,8 @@
-//! Knows all rooms and joins them: a window becomes pages, pages become rows, and what is due gets done.
+//! Knows all rooms and joins them: a window becomes pages, pages become rows, and what is due gets
+//! done.
 //!
-//! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command line.
+//! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command
+//! line.
 
 mod account;
 mod binding;

@@ -49,8 +49,8 @@ impl Patience {
 
     /// How long to wait for a closed gate; `None`: it opens too late.
     ///
-    /// A lane that has used its share of a large budget gets calls again all the time, as others lend theirs. Of a small
-    /// budget it would get one now and then, and a run would seem to hang.
+    /// A lane that has used its share of a large budget gets calls again all the time, as others
+    /// lend theirs. Of a small budget it would get one now and then, and a run would seem to hang.
     pub(super) fn next_of_gate(&self, not_before: Option<Duration>) -> Option<Duration> {
         if not_before.is_some_and(|time| time > GATE_WAIT_MAX) {
             self.is_over.set(true);

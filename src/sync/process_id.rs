@@ -1,7 +1,8 @@
 //! Who holds a claim, and whether that process is still there.
 //!
-//! A claim ends by itself, but a killed process that is started again need not wait for that: on the same machine its
-//! end can be seen. A wrong guess costs a fenced writer its window and nothing else (I6).
+//! A claim ends by itself, but a killed process that is started again need not wait for that: on
+//! the same machine its end can be seen. A wrong guess costs a fenced writer its window and nothing
+//! else (I6).
 
 use std::fs;
 
@@ -34,7 +35,8 @@ fn place() -> Option<String> {
 /// When a process started, in ticks since the boot: the 22nd field of its `stat`.
 fn start_of(process: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name in brackets may hold spaces and brackets; the fields behind the last one are numbered from 3.
+    // The name in brackets may hold spaces and brackets; the fields behind the last one are
+    // numbered from 3.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
     // One that has ended stays there until its parent has asked how.

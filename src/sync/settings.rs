@@ -20,8 +20,8 @@ pub struct Settings {
     pub bytes_in_flight: usize,
     /// Single calls in flight for each project.
     pub detail_workers: usize,
-    /// How long a run goes on trying what may pass by itself. The daemon has no patience with the vendor, since the next
-    /// bell tries again, and endless patience with PostgreSQL.
+    /// How long a run goes on trying what may pass by itself. The daemon has no patience with the
+    /// vendor, since the next bell tries again, and endless patience with PostgreSQL.
     pub patience: Duration,
     /// When the daemon looks for work.
     pub schedules: Vec<Schedule>,

@@ -1,7 +1,9 @@
-//! Waiting for what another process does: a value says for what, a poll of its rows says when it happened.
+//! Waiting for what another process does: a value says for what, a poll of its rows says when it
+//! happened.
 //!
-//! A wait is logged with its reason, and ends with the event, with the time at which there is other work, with the lease
-//! that is in the way, or with the program. Only who has nothing else to do waits.
+//! A wait is logged with its reason, and ends with the event, with the time at which there is other
+//! work, with the lease that is in the way, or with the program. Only who has nothing else to do
+//! waits.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -21,7 +23,8 @@ use crate::{
 /// From one poll to the next, on average; processes that wait for the same do not poll in step.
 const POLL: Duration = Duration::from_millis(500);
 
-/// A lease that has not ended so long after its time is not waited for: PostgreSQL's clock stands still, or was set back.
+/// A lease that has not ended so long after its time is not waited for: PostgreSQL's clock stands
+/// still, or was set back.
 const OVERDUE: Duration = Duration::from_secs(5);
 
 /// Why a wait ended.
@@ -74,7 +77,8 @@ pub(super) async fn a_moment(world: &World) -> bool {
     pause(&world.stop, around(POLL)).await
 }
 
-/// How long leases are waited for: until the last of them ends, and again when one was renewed or changed hands.
+/// How long leases are waited for: until the last of them ends, and again when one was renewed or
+/// changed hands.
 #[derive(Debug)]
 struct Watch {
     expiries: Vec<DateTime<Utc>>,

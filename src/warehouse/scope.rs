@@ -64,7 +64,8 @@ pub struct Scope {
 pub enum RawStorage {
     /// Compressed with zstd by argos-sync.
     Zstd,
-    /// Not at all. Merging needs both bodies, so this goes only with `detail = "always"` or `"never"`.
+    /// Not at all. Merging needs both bodies, so this goes only with `detail = "always"` or
+    /// `"never"`.
     None,
 }
 
@@ -100,7 +101,8 @@ impl DeletionRules {
             || f64::from(count.missing) <= self.missing_share * f64::from(count.live)
     }
 
-    /// Whether what a pass missed on its days can be believed: on each day, on all together, and not everything.
+    /// Whether what a pass missed on its days can be believed: on each day, on all together, and
+    /// not everything.
     pub(super) fn is_plausible_pass(&self, days: impl Iterator<Item = Count>) -> bool {
         let mut whole = Count::default();
         let mut is_plausible = true;

@@ -1,4 +1,5 @@
-//! The budget: every call counts, lanes keep their shares, processes share both limits, and a new day is a new budget.
+//! The budget: every call counts, lanes keep their shares, processes share both limits, and a new
+//! day is a new budget.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ const LISTS_ALONE: [(&str, &str); 4] = [
 const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.budget";
 
 impl World {
-    /// Puts a clock into the warehouse that goes on from this SQL expression, or stands still there.
+    /// Puts a clock into the warehouse that goes on from this SQL expression, or stands still
+    /// there.
     pub(crate) async fn set_clock(&self, time: &str, stands_still: bool) {
         let time =
             if stands_still { time.to_owned() } else { format!("{time} + (now() - started)") };

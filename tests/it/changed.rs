@@ -1,5 +1,5 @@
-//! Of a record that changed only tables are written whose rows are others than before; all are compared where nobody knows
-//! for certain what stands in them.
+//! Of a record that changed only tables are written whose rows are others than before; all are
+//! compared where nobody knows for certain what stands in them.
 
 use argos_sync::simulator::{Change, Knobs, KycResult};
 
@@ -8,7 +8,8 @@ use crate::{
     world::{ALL_DAYS, KEY, World},
 };
 
-/// Attempts that were taken away by hand: what a change elsewhere in the record does to them shows whether they were looked at.
+/// Attempts that were taken away by hand: what a change elsewhere in the record does to them shows
+/// whether they were looked at.
 const ATTEMPTS_TAKEN: &str = "delete from argos.kyc_attempt where submission_id = $1";
 
 async fn backfill(world: &World, pseudonym_key: &str) {

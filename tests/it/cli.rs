@@ -1,6 +1,6 @@
 //! The face the program shows: help, status, exit codes.
 //!
-//! Snapshots are in `tests/it/snapshots`; `INSTA_UPDATE=always cargo test --test it cli` writes them anew.
+//! `INSTA_UPDATE=always cargo test --test it cli` rewrites the files of `tests/it/snapshots`.
 
 use argos_sync::simulator::{Knobs, UnknownId};
 use serde_json::Value;

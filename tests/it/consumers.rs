@@ -86,7 +86,8 @@ async fn two_submissions() -> (Room, Consumer) {
     (room, consumer)
 }
 
-/// Waits for the transactions that other tests have open on the same server: they hold the watermark back.
+/// Waits for the transactions that other tests have open on the same server: they hold the
+/// watermark back.
 async fn others_have_ended(pool: &PgPool) {
     const NEXT: &str = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
     const OTHERS: &str = "select exists (select from pg_stat_activity
@@ -269,7 +270,8 @@ async fn the_documented_recipe_is_the_one_that_is_tested() {
     }
 }
 
-/// Restored rows carry numbers of a cluster that was far ahead; the new one's transactions begin low.
+/// Restored rows carry numbers of a cluster that was far ahead; the new one's transactions begin
+/// low.
 #[cfg(feature = "embedded")]
 #[tokio::test]
 async fn a_dump_restored_into_another_cluster_loses_no_change_and_is_noticed() {

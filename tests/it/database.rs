@@ -1,7 +1,7 @@
 //! A PostgreSQL database for each test.
 //!
-//! `ARGOS_SYNC_TEST_DATABASE_URL` names a server whose role may create databases. Without it, each test process starts a
-//! private server of its own, which goes with the process, however that ends.
+//! `ARGOS_SYNC_TEST_DATABASE_URL` names a server whose role may create databases. Without it, each
+//! test process starts a private server of its own, which goes with the process, however that ends.
 
 use std::{
     str::FromStr as _,
@@ -90,7 +90,8 @@ impl Database {
             .expect("the test database answers")
     }
 
-    /// Drops the database, and sends away who is still connected. Only servers that outlive the tests need it.
+    /// Drops the database, and sends away who is still connected. Only servers that outlive the
+    /// tests need it.
     pub(crate) async fn close(self) {
         let server = SERVER.get_or_init(TestServer::find).await;
         let order = format!("drop database if exists {} with (force)", self.name);

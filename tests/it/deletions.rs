@@ -1,4 +1,5 @@
-//! A deletion is proven (I7): by the vendor's mark, or by absence, twice confirmed; too many at once need a person.
+//! A deletion is proven (I7): by the vendor's mark, or by absence, twice confirmed; too many at
+//! once need a person.
 
 use argos_sync::{
     domain::Stream,

@@ -1,4 +1,5 @@
-//! Secure Data Transmission: the warehouse is the same with it, a mismatch stops the project, and no log tells the key.
+//! Secure Data Transmission: the warehouse is the same with it, a mismatch stops the project, and
+//! no log tells the key.
 
 use argos_sync::simulator::{EncryptedPaging, Encryption, Knobs, ModeMismatch, UnknownId};
 use serde_json::Value;
@@ -172,7 +173,8 @@ async fn encrypted_face_authentications_are_read() {
     nothing_secret_shows(&world, &ran).await;
 }
 
-/// Demands that a mismatch ends with 69 and these words, and that nothing was stored and nothing shows.
+/// Demands that a mismatch ends with 69 and these words, and that nothing was stored and nothing
+/// shows.
 async fn stopped(knobs: Knobs, encryption: &str, words: &[&str]) {
     let world = world_with(knobs.clone()).await;
     let ran = run(&world, encryption, "clear", &BACKFILL).await;

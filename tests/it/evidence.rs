@@ -1,4 +1,5 @@
-//! What tests look at beside exit codes: whole tables, all that operators see, facts that come about.
+//! What tests look at beside exit codes: whole tables, all that operators see, facts that come
+//! about.
 
 use std::{collections::BTreeMap, process::Output, time::Duration};
 
@@ -11,7 +12,8 @@ use crate::{
     world::{Ran, World},
 };
 
-/// Columns that hold our own times, numbers and claims, or addresses that are signed anew with every answer.
+/// Columns that hold our own times, numbers and claims, or addresses that are signed anew with
+/// every answer.
 const OUR_OWN: &str = "'first_seen_at', 'changed_at', 'change_number', 'change_id', 'noted_at', 'as_of', 'pass_id', 'list_no', 'detail_no', 'first_no', 'moved_at', \
     'id_image', 'id_back_image', 'selfie_image', 'address_image', 'detail_read_at', 'detail_next_at', 'doubted_no', 'due_at', 'fence', 'holder', 'until_at'";
 
@@ -115,7 +117,8 @@ impl World {
         panic!("it never came about: {fact}");
     }
 
-    /// Waits until the vendor was called so often since; returns whether the program ran as long as that.
+    /// Waits until the vendor was called so often since; returns whether the program ran as long as
+    /// that.
     pub(crate) async fn until_calls(&self, program: &mut Child, before: u64, calls: u64) -> bool {
         for _ in 0..TRIES {
             if program.try_wait().expect("a status").is_some() {

@@ -1,4 +1,5 @@
-//! A vendor and a network that misbehave: everything comes in all the same, or the program says that it did not.
+//! A vendor and a network that misbehave: everything comes in all the same, or the program says
+//! that it did not.
 
 use std::time::Duration;
 

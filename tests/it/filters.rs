@@ -1,4 +1,5 @@
-//! Whatever the vendor means by a date, and however it cuts its lists: what is read is the truth (contract U1, U3, U8, U9, U11).
+//! Whatever the vendor means by a date, and however it cuts its lists: what is read is the truth
+//! (contract U1, U3, U8, U9, U11).
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
@@ -14,8 +15,8 @@ use crate::{
 /// Worlds that are read at the same time.
 const AT_A_TIME: usize = 3;
 
-/// Moments at which the days of one reading end, and those of another do not: around midnight here and in Korea, at the
-/// edges of the windows of nine days and in the middle of one.
+/// Moments at which the days of one reading end, and those of another do not: around midnight here
+/// and in Korea, at the edges of the windows of nine days and in the middle of one.
 const EDGES: [&str; 10] = [
     "2025-01-01T00:00:00.000Z",
     "2025-01-09T14:59:59.999Z",
@@ -124,7 +125,8 @@ async fn ends_equal(habits: Habits) -> i64 {
     died
 }
 
-/// Reads as far as a small budget allows, and has the vendor forget the cursors of the checkpoints; returns how many.
+/// Reads as far as a small budget allows, and has the vendor forget the cursors of the checkpoints;
+/// returns how many.
 async fn stop_and_lose_cursors(world: &World) -> i64 {
     let settings = [("budget.calls_per_day", "9"), ("sync.patience_minutes", "0")];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;

@@ -1,4 +1,5 @@
-//! History: every observed move once, no value of a person, and what was known at an earlier moment.
+//! History: every observed move once, no value of a person, and what was known at an earlier
+//! moment.
 
 use argos_sync::{
     simulator::{Change, DeletedLabel, Knobs, KycResult},
@@ -14,7 +15,8 @@ use crate::{
     world::{FACE_KEY, KEY, World},
 };
 
-/// All moves of a record as `field: old -> new (lane)`, sorted; of a deletion's time only that it is there.
+/// All moves of a record as `field: old -> new (lane)`, sorted; of a deletion's time only that it
+/// is there.
 async fn moves(pool: &PgPool, id: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select format('%s: %s -> %s (%s)', field, coalesce(old, '-'), coalesce(new, '-'), lane)
@@ -44,7 +46,8 @@ async fn count(pool: &PgPool) -> i64 {
     .expect("a count")
 }
 
-/// A move of each kind, each to a record of its own, with what must be recorded; `*` stands for any value.
+/// A move of each kind, each to a record of its own, with what must be recorded; `*` stands for any
+/// value.
 async fn changes(world: &World) -> Vec<(String, Change, Vec<&'static str>)> {
     let listed = listed(world).await;
     let mut free = listed.iter().filter(|(_, item)| {
@@ -102,7 +105,8 @@ async fn changes(world: &World) -> Vec<(String, Change, Vec<&'static str>)> {
         (next(), Change::Memo("EDITED memo".to_owned()), vec![]),
         (
             next(),
-            // The vendor keeps the decision and drops the rest; the list shows the label where the name was.
+            // The vendor keeps the decision and drops the rest; the list shows the label where the
+            // name was.
             Change::Delete,
             vec!["deleted_at: - -> time (detail)"],
         ),
@@ -148,7 +152,8 @@ async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
     demand_numbers(&world.pool).await;
     world.vendor.set_all_knobs(&Knobs {
         deleted_label: DeletedLabel::Name,
-        // Those that were deleted before are asked about again too, which tells nothing of the others.
+        // Those that were deleted before are asked about again too, which tells nothing of the
+        // others.
         deleted_permille: 0,
         ..Knobs::default()
     });

@@ -1,4 +1,5 @@
-//! Killed, told to end, or without its database: the next start goes on, and the tables are as if nothing had happened.
+//! Killed, told to end, or without its database: the next start goes on, and the tables are as if
+//! nothing had happened.
 
 use std::{net::Ipv4Addr, time::Duration};
 

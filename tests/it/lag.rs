@@ -1,4 +1,5 @@
-//! Lists that lag behind take nothing back: an older item raises doubt, and one single call decides.
+//! Lists that lag behind take nothing back: an older item raises doubt, and one single call
+//! decides.
 
 use argos_sync::{
     simulator::{CallKind, Change, Knobs, KycResult},

@@ -1,4 +1,5 @@
-//! What prose asks for, a test enforces: who may know whom, how long a file may be, which names are no names.
+//! What prose asks for, a test enforces: who may know whom, how long a file may be, which names are
+//! no names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,5 @@
-//! Items that no vendor should send: each is stored or kept in quarantine, noted, and stops nothing.
+//! Items that no vendor should send: each is stored or kept in quarantine, noted, and stops
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +80,8 @@ async fn assert_no_value_was_noted(world: &World) {
 
 /// Reads all again: the same bytes must write nothing.
 async fn assert_again_writes_nothing(world: &World) {
-    // Odd items may name other days than those that list them. The first walk of these misses them, and a single call finds
-    // them all the same; from then on that is known.
+    // Odd items may name other days than those that list them. The first walk of these misses them,
+    // and a single call finds them all the same; from then on that is known.
     world.backfill().await;
     let before = fingerprint(&world.pool).await;
     world.backfill().await;

@@ -209,8 +209,8 @@ fn permutations<T: Copy>(all: &[T]) -> Vec<Vec<T>> {
     longer.map(|(one, at)| with_first(one, at)).collect()
 }
 
-/// Every order of asking, in every order of arriving: 120 times 120 records would be much, so lists and details are
-/// asked in their own order, in all ten ways of mixing them.
+/// Every order of asking, in every order of arriving: 120 times 120 records would be much, so lists
+/// and details are asked in their own order, in all ten ways of mixing them.
 #[tokio::test]
 async fn any_order_of_arriving_gives_the_row_that_the_order_of_asking_says() {
     let room = Room::new().await;
@@ -295,7 +295,8 @@ pub(crate) async fn insist<T>(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_writers_of_the_same_new_records_leave_one_row_each_and_counters_that_add_up() {
     let room = Room::new().await;
-    // Both lists show day 9: it is the last of the one and, asked for one day wider, seen by the other.
+    // Both lists show day 9: it is the last of the one and, asked for one day wider, seen by the
+    // other.
     let mut one = room.walk(window(1, 10), "one").await;
     let mut other = room.walk(window(10, 20), "other").await;
     for round in 0..10_i64 {

@@ -1,4 +1,5 @@
-//! No personal value leaves by the side door (I8): not in what the program prints, not in what operators see.
+//! No personal value leaves by the side door (I8): not in what the program prints, not in what
+//! operators see.
 
 use argos_sync::simulator::Faults;
 use serde_json::Value;

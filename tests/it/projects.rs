@@ -1,4 +1,5 @@
-//! Many projects in one warehouse: the trouble of one is not the trouble of another, and no key shows anywhere.
+//! Many projects in one warehouse: the trouble of one is not the trouble of another, and no key
+//! shows anywhere.
 
 use argos_sync::{
     domain::Stream,

@@ -1,4 +1,5 @@
-//! Quarantine from outside: shown without values, stored again without overwriting anything newer, dropped.
+//! Quarantine from outside: shown without values, stored again without overwriting anything newer,
+//! dropped.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What did not change costs no write (I4): a whole audit of all records leaves nothing behind but its own notes.
+//! What did not change costs no write (I4): a whole audit of all records leaves nothing behind but
+//! its own notes.
 
 use std::{fmt, time::Duration};
 
@@ -18,7 +19,8 @@ const SETTINGS: [(&str, &str); 4] = [
 /// More than a day, in minutes, and less than it takes until a day between was never read.
 const A_CYCLE: i32 = 25 * 60;
 
-/// Bytes of the write-ahead log for each item that is received and did not change: what the page around it costs.
+/// Bytes of the write-ahead log for each item that is received and did not change: what the page
+/// around it costs.
 const WAL_BYTES_MAX: f64 = 50.0;
 
 /// Rows that were inserted, updated and deleted in the tables of what the vendor said.
@@ -84,7 +86,8 @@ async fn audited(submissions: u32, faceauths: u32) -> Audit {
     let world = World::new(submissions, faceauths).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once(&world).await;
-    // The load reads days; that everything has to be listed without a date filter, too, is due once they are read.
+    // The load reads days; that everything has to be listed without a date filter, too, is due once
+    // they are read.
     once(&world).await;
     // Marked records need a second single call.
     clock.forward(61).await;
@@ -93,8 +96,8 @@ async fn audited(submissions: u32, faceauths: u32) -> Audit {
     assert_eq!(world.number("select count(*) from argos.submission").await, i64::from(submissions));
     // What the load left to do is not to be charged to the audit.
     sqlx::raw_sql("vacuum (analyze)").execute(&world.pool).await.expect("a vacuum");
-    // Whole pages are logged after a checkpoint, where the server logs them at all; the private one does not, and its role
-    // may not ask for one.
+    // Whole pages are logged after a checkpoint, where the server logs them at all; the private one
+    // does not, and its role may not ask for one.
     drop(sqlx::raw_sql("checkpoint").execute(&world.pool).await);
 
     clock.forward(A_CYCLE).await;

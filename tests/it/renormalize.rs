@@ -1,4 +1,5 @@
-//! Rows of an older release are refilled from raw: without a call, beside everything else, and as if always so.
+//! Rows of an older release are refilled from raw: without a call, beside everything else, and as
+//! if always so.
 
 use std::collections::BTreeMap;
 

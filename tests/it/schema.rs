@@ -68,8 +68,8 @@ async fn every_statement_of_the_catalogue_is_accepted() {
     }
 }
 
-/// A table that filled since it was analyzed is taken for tiny. What compares each of its rows with each of those given then
-/// costs more with every page.
+/// A table that filled since it was analyzed is taken for tiny. What compares each of its rows with
+/// each of those given then costs more with every page.
 #[tokio::test]
 async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
     let world = World::new(0, 0).await;
@@ -108,8 +108,9 @@ async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
     }
 }
 
-/// The same for all that the program asks: with the statistics of a warehouse that was empty a moment ago, a second load
-/// finds what it needs by key, and goes through no large table, nor an index of it, from one end to the other.
+/// The same for all that the program asks: with the statistics of a warehouse that was empty a
+/// moment ago, a second load finds what it needs by key, and goes through no large table, nor an
+/// index of it, from one end to the other.
 #[tokio::test]
 async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     const LARGE: i64 = 1000;
@@ -154,7 +155,8 @@ async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     let after = read().await;
     let more: BTreeMap<_, _> =
         before.iter().map(|(table, read)| (table, after[table] - read)).collect();
-    // Each record is compared with its item, by its own days and by those beside them, and counted as seen.
+    // Each record is compared with its item, by its own days and by those beside them, and counted
+    // as seen.
     let most = |table: &str| if table.ends_with("record") { 6 * i64::from(ITEMS) } else { LARGE };
     assert!(more.iter().all(|(table, read)| *read < most(table)), "{more:#?}");
 }

@@ -1,4 +1,5 @@
-//! How far back the warehouse reaches: what is older is stored when somebody asks for it, and is current from then on.
+//! How far back the warehouse reaches: what is older is stored when somebody asks for it, and is
+//! current from then on.
 
 use argos_sync::simulator::{Addition, Change, Knobs, KycResult};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -85,7 +86,8 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
     assert_eq!(world.number(OLDER).await, 0);
     assert_eq!(world.number("select count(*) from argos_sync.record").await, 120 - older);
     assert_eq!(world.number(MADE).await, 120 - older, "a single call for each that is stored");
-    // The walk without a date filter showed each of them, and the first window those of the day before.
+    // The walk without a date filter showed each of them, and the first window those of the day
+    // before.
     assert!((older..=older + 10).contains(&world.number(SKIPPED).await), "{older}");
     let uneven = "select count(*) from argos_sync.run_stream
         where received <> inserted + updated + unchanged + quarantined + duplicate + skipped";

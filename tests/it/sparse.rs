@@ -1,4 +1,5 @@
-//! Submissions whose list items leave `kyc` or `aml` out: single calls read them on a schedule, and the program says how often.
+//! Submissions whose list items leave `kyc` or `aml` out: single calls read them on a schedule, and
+//! the program says how often.
 
 use std::collections::BTreeSet;
 

@@ -189,7 +189,8 @@ async fn what_the_vendor_changes_arrives_with_the_next_backfill() {
     let (unseen, seen) = changes.split_last().expect("changes");
     let seen = i64::try_from(seen.len()).expect("few");
     assert_eq!((now.inserted, now.details), (4, seen + 2 + 2));
-    // Changed by list and by single call, and the new ones by single call. The marks of deletions change no row.
+    // Changed by list and by single call, and the new ones by single call. The marks of deletions
+    // change no row.
     assert_eq!(now.updated, (seen - 1) * 2 + 2);
     let unlike: BTreeSet<_> =
         differences(&world).await.into_iter().flat_map(|found| found.ids).collect();
@@ -266,8 +267,8 @@ async fn every_sight_brings_a_single_call_where_detail_is_always() {
     assert_eq!(world.number(DUE).await, 0);
 }
 
-/// Each call in flight needs a connection for a moment, and so do claiming and storing: none may wait for one that another
-/// holds.
+/// Each call in flight needs a connection for a moment, and so do claiming and storing: none may
+/// wait for one that another holds.
 #[tokio::test]
 async fn many_single_calls_get_by_with_one_connection() {
     for workers in [16, 200] {

@@ -1,4 +1,5 @@
-//! Undated and misdated records: which day they belong to, and who may find them missing (design section 5).
+//! Undated and misdated records: which day they belong to, and who may find them missing (design
+//! section 5).
 
 use argos_sync::{
     domain::Stream,
@@ -13,7 +14,8 @@ use crate::{
     world::{FACE_KEY, KEY, Ran, World},
 };
 
-/// Days are read again daily, all without a date filter every four days; single calls are made for cause only.
+/// Days are read again daily, all without a date filter every four days; single calls are made for
+/// cause only.
 const SETTINGS: [(&str, &str); 3] =
     [("sync.since", "2025-01-01"), ("audit.cycle_days", "4"), ("audit.detail_cycle_days", "3650")];
 
@@ -83,7 +85,8 @@ fn date(world: &World, stream: Stream, id: &str) -> (String, DateTime<Utc>) {
     (format!("\"{name}\":\"{text}\""), text.parse().expect("a time"))
 }
 
-/// A record from the middle of February, far from the edges of any window that starts with a month or so.
+/// A record from the middle of February, far from the edges of any window that starts with a month
+/// or so.
 fn of_february(world: &World, stream: Stream) -> String {
     let mut ids: Box<dyn Iterator<Item = String>> = match stream {
         Stream::Submission => Box::new(world.vendor.submission_ids(KEY)),

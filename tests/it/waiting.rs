@@ -1,4 +1,5 @@
-//! Waiting: for the budget, for what another process holds, and for what it makes. What another process did counts as done.
+//! Waiting: for the budget, for what another process holds, and for what it makes. What another
+//! process did counts as done.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A whole world for one test: the simulated vendor over real HTTP, a database, a configuration, the real program.
+//! A whole world for one test: the simulated vendor over real HTTP, a database, a configuration,
+//! the real program.
 
 use std::{
     net::Ipv4Addr,
@@ -71,7 +72,8 @@ impl World {
         world
     }
 
-    /// Writes the configuration: the world's own with the given text behind it (more sections, or more projects).
+    /// Writes the configuration: the world's own with the given text behind it (more sections, or
+    /// more projects).
     pub(crate) fn configure(&self, more: &str) {
         let text = format!(
             "[database]\nurl = \"{database}\"\n\

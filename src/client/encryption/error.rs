@@ -1,4 +1,5 @@
-//! What can go wrong with Secure Data Transmission. All of it is a matter of configuration: asking again never helps.
+//! What can go wrong with Secure Data Transmission. All of it is a matter of configuration: asking
+//! again never helps.
 
 /// Project and configuration do not agree about encryption (contract U23), or about the key.
 ///

@@ -1,9 +1,9 @@
 //! Secure Data Transmission: parameters and answers travel as ciphertexts (contract section 10).
 //!
-//! AES-256 in ECB mode with PKCS#7 padding, under the SHA-256 of the API key. The mode is the vendor's choice and a weak
-//! one: equal blocks look equal, and nothing tells an altered ciphertext from a good one. TLS is what protects the data;
-//! this is only the vendor's language. Whoever has the hash can read like whoever has the key, so neither is ever shown,
-//! logged or stored (I8).
+//! AES-256 in ECB mode with PKCS#7 padding, under the SHA-256 of the API key. The mode is the
+//! vendor's choice and a weak one: equal blocks look equal, and nothing tells an altered ciphertext
+//! from a good one. TLS is what protects the data; this is only the vendor's language. Whoever has
+//! the hash can read like whoever has the key, so neither is ever shown, logged or stored (I8).
 
 mod error;
 mod text_form;
@@ -80,7 +80,8 @@ impl Cipher {
 
     /// Moves what the vendor takes encrypted out of the query of submissions and into its `data`.
     ///
-    /// Values stay the texts they are in a query. A request without any such parameter stays in the clear.
+    /// Values stay the texts they are in a query. A request without any such parameter stays in the
+    /// clear.
     pub(super) fn seal(
         &self,
         parameters: Vec<(&'static str, String)>,
@@ -108,8 +109,9 @@ impl Cipher {
             ("email" | "start_date" | "end_date" | "submission_id", _)
             | ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Inside) => Place::Inside,
             ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Both) => Place::Both,
-            // Also `userid`: the vendor's list of encryptable parameters lacks it. A vendor that does not look for it in
-            // there would list everybody, while in the clear it is still inside TLS, like the API key itself.
+            // Also `userid`: the vendor's list of encryptable parameters lacks it. A vendor that
+            // does not look for it in there would list everybody, while in the clear it is still
+            // inside TLS, like the API key itself.
             _ => Place::Clear,
         }
     }
@@ -122,7 +124,8 @@ impl Cipher {
         Ok(self.encryption.text_form.encode(&bytes))
     }
 
-    /// What is in a ciphertext; `data` is the JSON value that holds it. Whether that is JSON is the caller's to see.
+    /// What is in a ciphertext; `data` is the JSON value that holds it. Whether that is JSON is the
+    /// caller's to see.
     pub(super) fn open(&self, data: &[u8]) -> Result<Bytes, Undecipherable> {
         let text = json::text(data);
         let parsed = json::parse(&text).map_err(|_malformed| Undecipherable::NoText)?;

@@ -1,4 +1,5 @@
-//! How ciphertexts are written: in base64 or in hexadecimal digits. No page of the vendor says which (contract U21).
+//! How ciphertexts are written: in base64 or in hexadecimal digits. No page of the vendor says
+//! which (contract U21).
 
 use base64::{
     Engine as _, alphabet,
@@ -36,8 +37,8 @@ impl TextForm {
 
 /// Reads bytes in whichever form they are written; `None` when they are in none.
 ///
-/// Digits of whole blocks are hexadecimal: base64 that looks so by chance does not occur in practice, and would fail to
-/// decrypt.
+/// Digits of whole blocks are hexadecimal: base64 that looks so by chance does not occur in
+/// practice, and would fail to decrypt.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let is_hex =
         text.len().is_multiple_of(2 * BLOCK) && text.bytes().all(|digit| digit.is_ascii_hexdigit());

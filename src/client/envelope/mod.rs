@@ -1,9 +1,11 @@
-//! The vendor's answer shapes: items, next-page key and project, out of whatever is wrapped around them.
+//! The vendor's answer shapes: items, next-page key and project, out of whatever is wrapped around
+//! them.
 //!
-//! Submissions come as `{Items, nextpageKey}` (contract section 3.2). Face authentications come as an array of wrappers
-//! `{faceAuth_projectId, data, nextPage_key}`, as a flat array of records, or as one of these alone (sections 6.2, 6.3).
-//! Items are not looked into. Whatever fits none of the shapes is refused: an answer that is only half understood must
-//! not end a walk (I2) or pass for a record's absence (I7).
+//! Submissions come as `{Items, nextpageKey}` (contract section 3.2). Face authentications come as
+//! an array of wrappers `{faceAuth_projectId, data, nextPage_key}`, as a flat array of records, or
+//! as one of these alone (sections 6.2, 6.3). Items are not looked into. Whatever fits none of the
+//! shapes is refused: an answer that is only half understood must not end a walk (I2) or pass for a
+//! record's absence (I7).
 
 mod members;
 mod read;
@@ -42,7 +44,8 @@ pub(super) struct Envelope {
 pub struct Item {
     /// As the vendor wrote it.
     pub body: Bytes,
-    /// What was seen in it on the way; most items of large pages are looked at while the page is cut.
+    /// What was seen in it on the way; most items of large pages are looked at while the page is
+    /// cut.
     pub glance: Option<Glance>,
 }
 
@@ -52,7 +55,8 @@ impl From<Bytes> for Item {
     }
 }
 
-/// Looks at the item that begins a text: what it is, and how many bytes it is long; `None` where it cannot tell.
+/// Looks at the item that begins a text: what it is, and how many bytes it is long; `None` where it
+/// cannot tell.
 pub type Look = dyn Fn(&str) -> Option<(Glance, usize)> + Send + Sync;
 
 /// Why an answer with status 200 cannot be trusted.
@@ -78,7 +82,8 @@ pub enum Unreadable {
 /// Why there is no envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoEnvelope {
-    /// Encryption is not what was configured, or fails (contract section 10); asking again does not help.
+    /// Encryption is not what was configured, or fails (contract section 10); asking again does not
+    /// help.
     Encryption(EncryptionError),
     /// Another answer may be better.
     Unreadable(Unreadable),
@@ -109,8 +114,9 @@ impl From<Malformed> for NoEnvelope {
 
 /// Takes an answer apart, decrypting it first where it is a ciphertext.
 ///
-/// Submissions of a project that encrypts must come encrypted: items in the clear say that the mode is off there, so that
-/// the vendor may not have looked at what it was asked. Of face authentications nobody says whether they do (contract U24).
+/// Submissions of a project that encrypts must come encrypted: items in the clear say that the mode
+/// is off there, so that the vendor may not have looked at what it was asked. Of face
+/// authentications nobody says whether they do (contract U24).
 pub(super) fn open(
     stream: Stream,
     call: Call,
@@ -126,7 +132,8 @@ pub(super) fn open(
         (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
         (None, Some(_)) => match stream {
             Stream::Submission => {
-                // Asked for one record with a ciphertext it overlooks, the vendor answers with a whole list.
+                // Asked for one record with a ciphertext it overlooks, the vendor answers with a
+                // whole list.
                 read_as(call, members.clone()).or_else(|_wrong| read_as(Call::List, members))?;
                 Err(EncryptionError::AnswerPlain.into())
             }
@@ -149,8 +156,8 @@ pub(super) fn open(
     }
 }
 
-/// Adds the members in the clear beside a ciphertext. Where requests do not encrypt the paging, answers
-/// may not encrypt the next-page key either (contract U22).
+/// Adds the members in the clear beside a ciphertext. Where requests do not encrypt the paging,
+/// answers may not encrypt the next-page key either (contract U22).
 fn with_clear_members<T>(
     mut envelope: Envelope,
     stream: Stream,
@@ -179,7 +186,8 @@ fn sealed_among<T>(body: &Bytes, members: &[Cut<T>]) -> Option<Bytes> {
     (is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null")))
 }
 
-/// The members of a bare body, cut once, whatever is then asked of them; none for one that is no object.
+/// The members of a bare body, cut once, whatever is then asked of them; none for one that is no
+/// object.
 fn members_of<T>(
     body: &Bytes,
     cut: &str,

@@ -15,7 +15,8 @@ use crate::{
     json::{self, Cut, Element},
 };
 
-/// Takes a bare answer in the clear apart. A call for one id may bring none or one item, never more.
+/// Takes a bare answer in the clear apart. A call for one id may bring none or one item, never
+/// more.
 pub(super) fn read(
     stream: Stream,
     call: Call,
@@ -137,7 +138,8 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             envelope.vendor_project = Some(project);
         }
     }
-    // A damaged record among good ones is an item like any other; alone it may be an error in disguise.
+    // A damaged record among good ones is an item like any other; alone it may be an error in
+    // disguise.
     if strangers && !has_record {
         return Err(wrong("elements that are neither wrappers nor records"));
     }

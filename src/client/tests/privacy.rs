@@ -1,4 +1,5 @@
-//! What leaves the room: the key only in its header, persons only in the query, neither in an error.
+//! What leaves the room: the key only in its header, persons only in the query, neither in an
+//! error.
 
 use super::*;
 use crate::client::scripted::{ok, status};

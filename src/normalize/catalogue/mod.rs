@@ -1,7 +1,9 @@
-//! The catalogue: every path of contract sections 3.5 and 6.4, where it goes, and what kind of data it is.
+//! The catalogue: every path of contract sections 3.5 and 6.4, where it goes, and what kind of data
+//! it is.
 //!
-//! It is the one description of the data tables. Normalizing walks it, the statements of the warehouse and the comments
-//! in the database are made from it, and tests compare it with the migrated schema and with the contract.
+//! It is the one description of the data tables. Normalizing walks it, the statements of the
+//! warehouse and the comments in the database are made from it, and tests compare it with the
+//! migrated schema and with the contract.
 
 mod faceauth;
 mod submission;
@@ -105,8 +107,8 @@ impl Type {
 pub struct Column {
     /// The column's name.
     pub name: &'static str,
-    /// Where the value stands in an item: members separated by dots, array positions left out. A second spelling of the
-    /// vendor's stands behind `|`. Empty for what is derived.
+    /// Where the value stands in an item: members separated by dots, array positions left out. A
+    /// second spelling of the vendor's stands behind `|`. Empty for what is derived.
     pub path: &'static str,
     /// How the value is read.
     pub kind: Type,
@@ -127,7 +129,8 @@ pub enum Key {
     Ordinal,
     /// The first so many columns belong to the key.
     Columns(usize),
-    /// Not a record's: one row for each distinct set, keyed by the first column alone, never changed.
+    /// Not a record's: one row for each distinct set, keyed by the first column alone, never
+    /// changed.
     Set,
 }
 
@@ -136,7 +139,8 @@ pub enum Key {
 pub enum Source {
     /// One row from the item itself.
     Item,
-    /// One row for each element of the array at this path; a lone object counts as one element (quirk Q7).
+    /// One row for each element of the array at this path; a lone object counts as one element
+    /// (quirk Q7).
     Elements(&'static str),
     /// Rows made by a rule of their own in the stream's file.
     Derived,
@@ -194,7 +198,8 @@ pub fn tables(stream: Stream) -> &'static [Table] {
     }
 }
 
-/// Paths that are read, but have no column: the id, what a rule of its own decides on, and the secret that stays in raw.
+/// Paths that are read, but have no column: the id, what a rule of its own decides on, and the
+/// secret that stays in raw.
 pub fn other_paths(stream: Stream) -> &'static [(&'static str, Class, &'static str)] {
     match stream {
         Stream::Submission => submission::OTHER_PATHS,
@@ -202,7 +207,8 @@ pub fn other_paths(stream: Stream) -> &'static [(&'static str, Class, &'static s
     }
 }
 
-/// Paths whose values change with every call although nothing happened (contract U33): left out of digests.
+/// Paths whose values change with every call although nothing happened (contract U33): left out of
+/// digests.
 pub fn volatile_paths(stream: Stream) -> &'static [&'static str] {
     match stream {
         Stream::Submission => submission::VOLATILE_PATHS,
@@ -210,8 +216,9 @@ pub fn volatile_paths(stream: Stream) -> &'static [&'static str] {
     }
 }
 
-/// Paths of texts that others than the vendor write, with the reason: the vendor's label of a deletion proves nothing
-/// there. Each path includes everything below it; a `*` at its end stands for any rest of the name.
+/// Paths of texts that others than the vendor write, with the reason: the vendor's label of a
+/// deletion proves nothing there. Each path includes everything below it; a `*` at its end stands
+/// for any rest of the name.
 pub fn texts_of_others(stream: Stream) -> &'static [(&'static str, &'static str)] {
     match stream {
         Stream::Submission => submission::TEXTS_OF_OTHERS,
@@ -220,7 +227,8 @@ pub fn texts_of_others(stream: Stream) -> &'static [(&'static str, &'static str)
     }
 }
 
-/// The member that names an element of the array at this path, for merging (I5); `None`: by position.
+/// The member that names an element of the array at this path, for merging (I5); `None`: by
+/// position.
 pub fn natural_key(array_path: &str) -> Option<&'static str> {
     match array_path {
         "kyc.attempts" => Some("attemptCnt"),
@@ -229,7 +237,8 @@ pub fn natural_key(array_path: &str) -> Option<&'static str> {
     }
 }
 
-/// A column with its path; the short form in which the tables are written down. A deletion empties it.
+/// A column with its path; the short form in which the tables are written down. A deletion empties
+/// it.
 const fn column(
     name: &'static str,
     path: &'static str,

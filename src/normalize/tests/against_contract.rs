@@ -1,4 +1,5 @@
-//! The catalogue against lists written down from contract sections 3.5 and 6.4 and design section 7.
+//! The catalogue against lists written down from contract sections 3.5 and 6.4 and design section
+//! 7.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Rows against the values that `serde_json` finds along the catalogue's paths: a second way to the same truth.
+//! Rows against the values that `serde_json` finds along the catalogue's paths: a second way to the
+//! same truth.
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
@@ -43,7 +44,8 @@ fn says_the_same(cell: &Cell<'_>, kind: Type, value: &Value) -> bool {
     }
 }
 
-/// Compares every table that the catalogue alone describes, and counts the cells that hold something.
+/// Compares every table that the catalogue alone describes, and counts the cells that hold
+/// something.
 fn compare(stream: Stream, item: &Value, normalized: &Normalized<'_>) -> usize {
     let mut filled = 0;
     for (table, rows) in catalogue::tables(stream).iter().zip(&normalized.rows) {

@@ -1,4 +1,5 @@
-//! Every fixture against its snapshot: one sample for each shape on the vendor's pages, and one oddity a file.
+//! Every fixture against its snapshot: one sample for each shape on the vendor's pages, and one
+//! oddity a file.
 
 use super::{Seen, fixtures, rows};
 use crate::domain::{Call, Stream};

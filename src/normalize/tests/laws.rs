@@ -84,7 +84,8 @@ fn digest_of(text: &str, volatile: &[&str]) -> Digest {
     json::digest(&json::parse(text).unwrap().value, &json::Paths::new(volatile.iter().copied()))
 }
 
-/// A sparser list item of the same record: leaves are kept, changed, made null or left out, by these choices.
+/// A sparser list item of the same record: leaves are kept, changed, made null or left out, by
+/// these choices.
 fn thin_out(detail: &Value, choices: &mut impl Iterator<Item = u8>) -> Option<Value> {
     match (detail, choices.next().unwrap_or(0) % 5) {
         (_, 0) => None,
@@ -105,7 +106,8 @@ fn thin_out(detail: &Value, choices: &mut impl Iterator<Item = u8>) -> Option<Va
     }
 }
 
-/// The laws of I5 for a newer list item, told without the code: elements are matched by position here.
+/// The laws of I5 for a newer list item, told without the code: elements are matched by position
+/// here.
 fn follows_the_laws(list: Option<&Value>, detail: Option<&Value>, merged: Option<&Value>) -> bool {
     match (list, detail) {
         (None, None) => merged.is_none(),
@@ -237,7 +239,8 @@ proptest! {
         detail in any_json(),
         choices in proptest::collection::vec(any::<u8>(), 40),
     ) {
-        // Elements of `kyc.attempts` have no `attemptCnt` here, so that position decides everywhere.
+        // Elements of `kyc.attempts` have no `attemptCnt` here, so that position decides
+        // everywhere.
         let list = thin_out(&detail, &mut choices.into_iter()).unwrap_or_default();
         let merged = overlaid(&list, &detail);
         prop_assert!(

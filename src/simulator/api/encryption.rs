@@ -1,6 +1,7 @@
 //! Secure Data Transmission, the vendor's end of it (contract section 10).
 //!
-//! Written without a look at the client, padding by hand, so that a misunderstanding on one end shows on the other.
+//! Written without a look at the client, padding by hand, so that a misunderstanding on one end
+//! shows on the other.
 
 use std::collections::BTreeMap;
 
@@ -94,7 +95,8 @@ pub(super) fn sealed(
     }
 }
 
-/// What PATCH says of ciphertexts it cannot read (contract section 9.3), and probably others say too.
+/// What PATCH says of ciphertexts it cannot read (contract section 9.3), and probably others say
+/// too.
 fn decryption_failed(knobs: &Knobs) -> Answer {
     let sentence = "Decryption is Failed. Please check the api-key.";
     Answer::refused(knobs, sentence, sentence)

@@ -1,4 +1,5 @@
-//! The members beside the items of a list: the next-page key in every spelling, errors, unknown ones.
+//! The members beside the items of a list: the next-page key in every spelling, errors, unknown
+//! ones.
 
 use crate::domain::Stream;
 use crate::simulator::knobs::{Knobs, NextPageKey, TimeFormat};

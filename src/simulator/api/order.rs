@@ -1,6 +1,7 @@
 //! Goes through the records of a project in the order of its lists.
 //!
-//! A place is a moment and a record, never an offset: records that come, go or share a moment change nothing behind it.
+//! A place is a moment and a record, never an offset: records that come, go or share a moment
+//! change nothing behind it.
 
 use std::ops::Range;
 
@@ -28,12 +29,14 @@ pub(super) struct Walk<'a> {
     generated: Range<u32>,
     /// What is left of the moment reached, next one last.
     moment: Vec<u32>,
-    /// All moments on the near side of this one are done: earlier ones, or later ones when newest come first.
+    /// All moments on the near side of this one are done: earlier ones, or later ones when newest
+    /// come first.
     done_to: i64,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk over the records made inside `window` (milliseconds since 1970), from `start` or the beginning.
+    /// A walk over the records made inside `window` (milliseconds since 1970), from `start` or the
+    /// beginning.
     pub(super) fn new(
         records: Records<'a>,
         order: Order,

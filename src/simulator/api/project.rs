@@ -205,7 +205,8 @@ impl LiveProject {
         }
     }
 
-    /// Answers a list or single call that was made with this key; its parameters may have been unreadable.
+    /// Answers a list or single call that was made with this key; its parameters may have been
+    /// unreadable.
     pub(in crate::simulator) fn answer(
         &self,
         key: &str,

@@ -16,7 +16,8 @@ pub struct Addition {
     pub result: Option<KycResult>,
 }
 
-/// What happens to one record. Decisions and edits move `updated_at`; the rest does not (contract U32).
+/// What happens to one record. Decisions and edits move `updated_at`; the rest does not (contract
+/// U32).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {

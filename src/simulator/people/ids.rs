@@ -1,6 +1,7 @@
 //! Ids that look random and still name their record.
 //!
-//! A keyed one-to-one scrambling of the record's number, in base 36, so that looking an id up takes no table.
+//! A keyed one-to-one scrambling of the record's number, in base 36, so that looking an id up takes
+//! no table.
 
 use super::draw::mix;
 

@@ -17,8 +17,8 @@ const SHARING: u32 = 16;
 
 /// What the vendor knows: a pure function of the seed, the numbers and the days.
 ///
-/// Two projects with one population belong together: the face authentications of one point to the submissions of the
-/// other.
+/// Two projects with one population belong together: the face authentications of one point to the
+/// submissions of the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Population {
     /// Decides every value.
@@ -56,9 +56,11 @@ impl Population {
         )
     }
 
-    /// The number of the person a submission shows: now and then one that another submission shows too.
+    /// The number of the person a submission shows: now and then one that another submission shows
+    /// too.
     ///
-    /// Those who share a person lie a sixteenth of the population apart, so that finding them takes sixteen looks.
+    /// Those who share a person lie a sixteenth of the population apart, so that finding them takes
+    /// sixteen looks.
     pub(super) fn person(&self, number: u32) -> u32 {
         if number >= ADDED {
             return number;
@@ -87,7 +89,8 @@ impl Population {
     }
 }
 
-/// The generated records of one stream, oldest first; one in a hundred shares its predecessor's time.
+/// The generated records of one stream, oldest first; one in a hundred shares its predecessor's
+/// time.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::simulator) struct Timeline {
     seed: u64,

@@ -1,4 +1,5 @@
-//! Memory of bodies, used again: what megabytes of fresh memory cost would be measured as if the program had cost it.
+//! Memory of bodies, used again: what megabytes of fresh memory cost would be measured as if the
+//! program had cost it.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Items as they were written once, for who measures: a vendor's work is done on the vendor's machine, and not on the one
-//! that is measured.
+//! Items as they were written once, for who measures: a vendor's work is done on the vendor's
+//! machine, and not on the one that is measured.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Writes the personal data of a submission, and what the document was read as (contract sections 3.5.2, 3.5.3).
+//! Writes the personal data of a submission, and what the document was read as (contract sections
+//! 3.5.2, 3.5.3).
 
 use super::style::Style;
 use super::writer::Writer;

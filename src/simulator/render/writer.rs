@@ -1,7 +1,8 @@
 //! Appends JSON text to one byte buffer.
 //!
-//! The simulator must never be what a measurement measures, so items are written byte by byte into the body they are
-//! sent in, without a tree in between. Commas come from the byte before: after `{`, `[` and `:` there is none.
+//! The simulator must never be what a measurement measures, so items are written byte by byte into
+//! the body they are sent in, without a tree in between. Commas come from the byte before: after
+//! `{`, `[` and `:` there is none.
 
 use super::buffers;
 use crate::simulator::knobs::TimeFormat;
@@ -155,7 +156,8 @@ impl Writer {
         self.digits(value.into());
     }
 
-    /// Writes `units / 10^places`: as a whole number where it is one, as the vendor does (contract Q20).
+    /// Writes `units / 10^places`: as a whole number where it is one, as the vendor does (contract
+    /// Q20).
     pub(super) fn decimal(&mut self, units: u32, places: u32) {
         self.separate();
         let scale = 10_u32.pow(places);

@@ -47,7 +47,8 @@ impl Listener for Lines {
 
     async fn accept(&mut self) -> (Line, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait for the acknowledgement of the one before; without it they are only slower.
+        // Small answers must not wait for the acknowledgement of the one before; without it they
+        // are only slower.
         let _delayed = stream.set_nodelay(true);
         (Line { stream, scissors: Scissors::default() }, address)
     }

@@ -43,8 +43,8 @@ impl Backfill {
             self.project(world, project, run, &done).await
         })
         .await?;
-        // Not before: whoever is stopped among the single calls of one project must, when started again, find the
-        // windows of all projects done.
+        // Not before: whoever is stopped among the single calls of one project must, when started
+        // again, find the windows of all projects done.
         if ended.worst() != ProjectOutcome::Interrupted {
             for backfill_id in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 world.db.run(async || world.warehouse.end_backfill(backfill_id).await).await?;

@@ -87,7 +87,8 @@ async fn ring_on_schedule(world: &World, bells: &[Bell]) {
     }
 }
 
-/// Does what is due whenever the bell rang. A project whose key the vendor refused rests for a while.
+/// Does what is due whenever the bell rang. A project whose key the vendor refused rests for a
+/// while.
 async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused: &AtomicBool) {
     let mut resting_until = Instant::now();
     loop {

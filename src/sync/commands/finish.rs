@@ -20,7 +20,8 @@ use crate::{
     warehouse::{Awaited, DetailsLeft, Rank, RunId},
 };
 
-/// Calls that are free and cannot be claimed are being claimed by somebody else at this moment, so many looks long.
+/// Calls that are free and cannot be claimed are being claimed by somebody else at this moment, so
+/// many looks long.
 const LOOKS_MAX: i32 = 20;
 
 /// How a project ended, and why if not well.
@@ -40,7 +41,8 @@ enum Next {
 }
 
 impl Next {
-    /// Decides from what is left, whether a failure stopped this process, and how often nothing had changed.
+    /// Decides from what is left, whether a failure stopped this process, and how often nothing had
+    /// changed.
     fn of(left: &DetailsLeft, has_trouble: bool, unchanged: i32) -> Self {
         match left {
             _ if has_trouble => Self::TryLater,
@@ -52,8 +54,9 @@ impl Next {
     }
 }
 
-/// Makes the single calls that are due, all or those of some days, whatever became of the lists; goes on with those that
-/// failed while patient. What another process makes is waited for, and counts as made.
+/// Makes the single calls that are due, all or those of some days, whatever became of the lists;
+/// goes on with those that failed while patient. What another process makes is waited for, and
+/// counts as made.
 pub(super) async fn finish(
     world: &World,
     project: &Project,

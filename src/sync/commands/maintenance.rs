@@ -1,4 +1,5 @@
-//! What the daemon does in the background at the end of a round. None of it is urgent, and no round fails because of it.
+//! What the daemon does in the background at the end of a round. None of it is urgent, and no round
+//! fails because of it.
 
 use tracing::warn;
 

@@ -12,7 +12,8 @@ const ITEMS_MAX: usize = 100;
 /// Bytes of a transaction's items, at most; a larger item has one of its own.
 const BYTES_MAX: i64 = 16 << 20;
 
-/// Stores these items of a project again, and returns what came of them; ends early when the program has to end.
+/// Stores these items of a project again, and returns what came of them; ends early when the
+/// program has to end.
 pub async fn retry_quarantined(
     world: &World,
     project: &Project,

@@ -1,4 +1,5 @@
-//! Refills records that an older normalizer wrote, chunk by chunk: without calls, beside everything else.
+//! Refills records that an older normalizer wrote, chunk by chunk: without calls, beside everything
+//! else.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ const CHUNKS_A_ROUND: u32 = 20;
 const TRIES_MAX: u32 = 30;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
-/// Refills all records of a project, unless the program has to end before; returns what came of it, and whether any is left.
+/// Refills all records of a project, unless the program has to end before; returns what came of it,
+/// and whether any is left.
 pub async fn renormalize(
     world: &World,
     project: &Project,

@@ -1,5 +1,5 @@
-//! What is due now: fresh days and those that move, then their single calls, then the rest of history, then the rest of the
-//! single calls.
+//! What is due now: fresh days and those that move, then their single calls, then the rest of
+//! history, then the rest of the single calls.
 
 use std::collections::VecDeque;
 
@@ -27,7 +27,8 @@ pub async fn run_due<'p>(
     run_due_until(world, projects, &|| false).await
 }
 
-/// Does what is due now, and yields what takes long once it is asked to: fresh days come first in the next round.
+/// Does what is due now, and yields what takes long once it is asked to: fresh days come first in
+/// the next round.
 pub(super) async fn run_due_until<'p>(
     world: &World,
     projects: impl Iterator<Item = &'p Project>,
@@ -79,7 +80,8 @@ fn is_urgent(lane: Lane) -> bool {
     }
 }
 
-/// Has the slow cycle ask for as many records as it should have by now: lists do not show everything.
+/// Has the slow cycle ask for as many records as it should have by now: lists do not show
+/// everything.
 async fn advance_cycle(world: &World, project: &Project) -> Result<(), WarehouseError> {
     if project.scope.detail == DetailMode::Never {
         return Ok(());

@@ -70,8 +70,8 @@ async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
     world.adopt_server().await
 }
 
-/// Refuses the end of a run whose key stored nothing and turns out to open another account than the one that another process
-/// has bound meanwhile.
+/// Refuses the end of a run whose key stored nothing and turns out to open another account than the
+/// one that another process has bound meanwhile.
 async fn verified<T>(
     world: &World,
     project: &Project,

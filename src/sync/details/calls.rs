@@ -1,4 +1,5 @@
-//! Single calls under way: claimed some at a time, many in flight, handed over as they are answered.
+//! Single calls under way: claimed some at a time, many in flight, handed over as they are
+//! answered.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -94,7 +95,8 @@ impl<'a> Calls<'a> {
 
     /// Waits until the answers before are stored, and gathers those to store next meanwhile.
     ///
-    /// Behind the last answers come the calls that were claimed and not made after all; then there are none.
+    /// Behind the last answers come the calls that were claimed and not made after all; then there
+    /// are none.
     pub(super) async fn gather<T>(
         &mut self,
         storing: impl Future<Output = T>,
@@ -116,7 +118,8 @@ impl<'a> Calls<'a> {
                 Some(stored) if is_enough || is_dry || is_late => break stored,
                 other => other,
             };
-            // All that is under way goes on whatever is waited for: each may hold the connection that another one needs.
+            // All that is under way goes on whatever is waited for: each may hold the connection
+            // that another one needs.
             tokio::select! {
                 result = &mut storing, if stored.is_none() => stored = Some(result),
                 Some((due, answer)) = self.in_flight.next() => {

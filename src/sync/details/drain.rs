@@ -16,10 +16,11 @@ use crate::{
 /// Live records that are tried, at most, for a control call that succeeds.
 const CONTROLS: i64 = 3;
 
-/// Makes all single calls that are wanted and due now, or those of some batches when it is asked to yield.
+/// Makes all single calls that are wanted and due now, or those of some batches when it is asked to
+/// yield.
 ///
-/// Ends early with the first failure that is not the record's own; what was answered until then is stored, and what was not
-/// made is given back.
+/// Ends early with the first failure that is not the record's own; what was answered until then is
+/// stored, and what was not made is given back.
 pub(in crate::sync) async fn drain(
     world: &World,
     project: &Project,
@@ -98,7 +99,8 @@ async fn store(
     Ok(())
 }
 
-/// Discards answers that were asked for before PostgreSQL was restored or failed over: their calls stay due.
+/// Discards answers that were asked for before PostgreSQL was restored or failed over: their calls
+/// stay due.
 async fn ask_again(
     world: &World,
     project: &Project,
@@ -116,8 +118,9 @@ async fn ask_again(
     Ok(())
 }
 
-/// Whether a call of this batch found a live record of the bound account; one is made for it where a missed record was
-/// not found, so that an API that finds nothing at all, or only records of another account, deletes nothing (I7, I12).
+/// Whether a call of this batch found a live record of the bound account; one is made for it where
+/// a missed record was not found, so that an API that finds nothing at all, or only records of
+/// another account, deletes nothing (I7, I12).
 async fn has_control(
     world: &World,
     project: &Project,
@@ -164,7 +167,8 @@ async fn has_control(
     Ok(false)
 }
 
-/// Whether any of the records found belongs to the bound account: one that another account brought proves nothing.
+/// Whether any of the records found belongs to the bound account: one that another account brought
+/// proves nothing.
 async fn is_control(
     world: &World,
     project: &Project,

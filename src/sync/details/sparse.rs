@@ -12,7 +12,8 @@ const DATINGS: usize = 20;
 
 /// Makes the single calls due whose time has come, and returns their schedule.
 ///
-/// Only where single calls follow changes: with `always` every sight of a list brings one, with `never` none is wanted.
+/// Only where single calls follow changes: with `always` every sight of a list brings one, with
+/// `never` none is wanted.
 pub(in crate::sync) async fn schedule(
     world: &World,
     project: &Project,

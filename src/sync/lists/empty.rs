@@ -11,8 +11,8 @@ use crate::{
 /// Records that are asked for on either side of the comparison.
 const SAMPLE: i64 = 3;
 
-/// Whether an empty walk must not be believed: a record that it should have shown is still there, or no call shows that the
-/// API finds anything at all.
+/// Whether an empty walk must not be believed: a record that it should have shown is still there,
+/// or no call shows that the API finds anything at all.
 pub(super) async fn is_doubted(
     world: &World,
     project: &Project,

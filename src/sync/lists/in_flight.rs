@@ -1,5 +1,5 @@
-//! How many bytes of answers are held at a time, with what is made of them: memory is bounded by them, and not by how many
-//! windows are read (I9).
+//! How many bytes of answers are held at a time, with what is made of them: memory is bounded by
+//! them, and not by how many windows are read (I9).
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::{client::SMALL_BYTES_MAX, warehouse};
 /// Room is counted in so many bytes.
 const UNIT: usize = 1024;
 
-/// What an item is taken for before one was seen: lists carry less of it than single calls, whose items have six kilobytes.
+/// What an item is taken for before one was seen: lists carry less of it than single calls, whose
+/// items have six kilobytes.
 const ITEM_BYTES_FIRST: u32 = 5 << 10;
 
 /// Room for answers, shared by all that is read.
@@ -42,7 +43,8 @@ impl InFlight {
         self.reserve(pages.expected()).await
     }
 
-    /// Waits until there is room for an answer of about so many bytes. One that is larger than all the room gets all of it.
+    /// Waits until there is room for an answer of about so many bytes. One that is larger than all
+    /// the room gets all of it.
     pub(in crate::sync) async fn reserve(&self, bytes: usize) -> Reserved {
         let units = units(bytes).clamp(1, self.units);
         // It is never closed; without a permit nothing would be bounded, and nothing lost.
@@ -59,7 +61,8 @@ pub(in crate::sync) struct Reserved {
 impl Reserved {
     /// Takes what an answer of that size takes, and what the rows take that are made of it, apart.
     ///
-    /// What it does not need goes back at once, if it is small. A larger one may stand in memory that was taken for a page.
+    /// What it does not need goes back at once, if it is small. A larger one may stand in memory
+    /// that was taken for a page.
     pub(super) fn apart(mut self, bytes: usize, rows: usize) -> (Self, Self) {
         if bytes <= SMALL_BYTES_MAX {
             self = self.at_most(bytes.saturating_add(rows));
@@ -117,7 +120,8 @@ enum Stored {
     Nothing,
     /// Known already, so that nothing had to be made of them.
     Known,
-    /// Not all of them known. The last ones may be, since walks end on days of their neighbours: that says nothing of others.
+    /// Not all of them known. The last ones may be, since walks end on days of their neighbours:
+    /// that says nothing of others.
     New,
 }
 

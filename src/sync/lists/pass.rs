@@ -1,4 +1,5 @@
-//! One walk over one window: page by page, the next one fetched and decoded while this one is written.
+//! One walk over one window: page by page, the next one fetched and decoded while this one is
+//! written.
 
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ use crate::{
 
 /// Walks the claimed window from the pass's checkpoint to its end.
 ///
-/// A page that was received is stored even when the program has to end; a request in flight is dropped. A page that was let
-/// go before it was stored has to be asked for again.
+/// A page that was received is stored even when the program has to end; a request in flight is
+/// dropped. A page that was let go before it was stored has to be asked for again.
 pub(super) async fn walk(
     world: &World,
     project: &Project,

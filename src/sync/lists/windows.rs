@@ -40,11 +40,11 @@ impl Walked {
     }
 }
 
-/// Reads windows in their order, as many at a time as the project has workers, halves of those that are too large
-/// included.
+/// Reads windows in their order, as many at a time as the project has workers, halves of those that
+/// are too large included.
 ///
-/// A window that came back empty without proving anything is read once more at the end, when it may. The first
-/// failure that is no window's own keeps further windows from being begun.
+/// A window that came back empty without proving anything is read once more at the end, when it
+/// may. The first failure that is no window's own keeps further windows from being begun.
 pub(in crate::sync) async fn read_windows(
     world: &World,
     project: &Project,
@@ -118,13 +118,14 @@ impl Walks {
         }
     }
 
-    /// Whether all is read but for windows that came back empty, whose second try another process may have made worth it.
+    /// Whether all is read but for windows that came back empty, whose second try another process
+    /// may have made worth it.
     fn waits_for_proof(&self) -> bool {
         self.queue.is_empty() && !self.unproven.is_empty() && !self.is_second_try && !self.is_proven
     }
 
-    /// The next window to read. Once nothing is in flight any more, the unproven ones have their second try, if anything
-    /// came meanwhile.
+    /// The next window to read. Once nothing is in flight any more, the unproven ones have their
+    /// second try, if anything came meanwhile.
     fn next(&mut self, is_idle: bool) -> Option<Task> {
         let is_proven = self.is_proven || self.worst.0 >= ProjectOutcome::Complete;
         let may_be_proven = !self.is_second_try && is_proven;
@@ -185,7 +186,8 @@ impl Walks {
     }
 }
 
-/// What to tell about windows that came back empty without proving anything; `task` is the first of them.
+/// What to tell about windows that came back empty without proving anything; `task` is the first of
+/// them.
 fn unproven_note(
     project: &Project,
     task: &Task,

@@ -1,4 +1,5 @@
-//! How the date filter reads its two days, out of which records a dated list brought and which it did not (contract U3).
+//! How the date filter reads its two days, out of which records a dated list brought and which it
+//! did not (contract U3).
 
 use std::collections::BTreeSet;
 
@@ -83,9 +84,9 @@ impl Rule {
 
 /// The windows to ask for, as few as tell most: in each, the end day is asked for itself.
 ///
-/// A record of the end day that is so early that Korea has the same day tells whether that day is included. One of the
-/// evening before the first day tells the zone: in Korea it is that day already. One in between, which every rule lists,
-/// shows that the filter is at work.
+/// A record of the end day that is so early that Korea has the same day tells whether that day is
+/// included. One of the evening before the first day tells the zone: in Korea it is that day
+/// already. One in between, which every rule lists, shows that the filter is at work.
 pub(super) fn telling_windows(known: &[Dated]) -> Vec<Window> {
     let times: BTreeSet<DateTime<Utc>> = known.iter().map(|record| record.created_at).collect();
     // Korea's midnight is at 15:00 UTC; a time of day that is subtracted from wraps.

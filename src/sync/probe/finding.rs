@@ -93,7 +93,8 @@ impl Finding {
 pub(super) fn page_limit(asked: u32, came: usize, is_last: bool) -> String {
     let came = u32::try_from(came).unwrap_or(u32::MAX);
     match (came, is_last) {
-        // So many records there are: a number that grows, and says nothing of pages. An empty page says nothing either.
+        // So many records there are: a number that grows, and says nothing of pages. An empty page
+        // says nothing either.
         (_, true) | (0, false) => UNKNOWN.to_owned(),
         (came, false) if came < asked => came.to_string(),
         (_, false) => format!("at least {asked}"),

@@ -1,8 +1,8 @@
-//! What an API key really does where the vendor's pages leave it open: found out by a handful of calls, kept for the next
-//! runs, and compared with the time before.
+//! What an API key really does where the vendor's pages leave it open: found out by a handful of
+//! calls, kept for the next runs, and compared with the time before.
 //!
-//! Whatever is found, what is read is the same: windows are asked for a day wider on either side, and no order is trusted.
-//! A finding can only save calls.
+//! Whatever is found, what is read is the same: windows are asked for a day wider on either side,
+//! and no order is trusted. A finding can only save calls.
 
 mod filter;
 mod finding;
@@ -68,7 +68,8 @@ impl ProbeError {
     }
 }
 
-/// Finds out what a project's API does, and keeps it; each finding that contradicts an earlier one says so.
+/// Finds out what a project's API does, and keeps it; each finding that contradicts an earlier one
+/// says so.
 ///
 /// The calls are those of the budget. Needs a schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
@@ -107,8 +108,8 @@ pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding
 /// Begins with the date style that was found, so that no process has to find it out by a refusal.
 /// Recalls whether lists have shown a next-page key, so that no process makes a call for it again.
 ///
-/// Of the findings only the date style is used. Smaller pages would save no call, and to trust the end day or the zone would lose
-/// records on the day the vendor changes them.
+/// Of the findings only the date style is used. Smaller pages would save no call, and to trust the
+/// end day or the zone would lose records on the day the vendor changes them.
 pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failure> {
     let client = project.client(Lane::Audit);
     if !client.marks_end()
@@ -191,7 +192,8 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
     Ok(findings)
 }
 
-/// Lists the days from the window's first to the day behind its last, both as they are: what comes of them is the question.
+/// Lists the days from the window's first to the day behind its last, both as they are: what comes
+/// of them is the question.
 async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Walked, ClientError> {
     let mut walked = Walked { asked, brought: Vec::new(), is_whole: false };
     let mut pages = client.pages(asked, None).take(PAGES_MAX).boxed();

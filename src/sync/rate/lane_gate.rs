@@ -1,5 +1,5 @@
-//! Lets HTTP attempts through: takes a call out of the lane's budget, waits for its time, and draws the read number that
-//! orders what it brings.
+//! Lets HTTP attempts through: takes a call out of the lane's budget, waits for its time, and draws
+//! the read number that orders what it brings.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -20,8 +20,9 @@ use crate::{
     warehouse::{Block, Remedy, Warehouse, WarehouseError},
 };
 
-/// While PostgreSQL does not answer, nothing is asked of the vendor: nothing could be stored. The gate waits so long for
-/// it, since a broken connection is soon replaced, and then closes for as long.
+/// While PostgreSQL does not answer, nothing is asked of the vendor: nothing could be stored. The
+/// gate waits so long for it, since a broken connection is soon replaced, and then closes for as
+/// long.
 const CLOSED_FOR: Duration = Duration::from_secs(5);
 const DELAY_MIN: Duration = Duration::from_millis(50);
 

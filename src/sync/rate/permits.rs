@@ -9,14 +9,16 @@ use crate::{
     warehouse::{Block, Unused},
 };
 
-/// A block holds at most a second's calls and never more than this: what a crash loses, and what others wait for.
+/// A block holds at most a second's calls and never more than this: what a crash loses, and what
+/// others wait for.
 const BLOCK_MAX: u32 = 250;
 
-/// Calls that were not made so long after their time are given back: the time is somebody else's by then.
+/// Calls that were not made so long after their time are given back: the time is somebody else's by
+/// then.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
-/// The block a lane holds, and the size of the next. Blocks double while they are used up, so that a lane with one call
-/// in flight does not keep the calls of a second from the others.
+/// The block a lane holds, and the size of the next. Blocks double while they are used up, so that
+/// a lane with one call in flight does not keep the calls of a second from the others.
 #[derive(Debug)]
 pub(super) struct Permits {
     held: Option<Held>,

@@ -36,7 +36,8 @@ use sqlx::PgConnection;
 pub struct DueDetail {
     /// The record's id.
     pub id: String,
-    /// A walk missed it, or an item of it shows the vendor's mark of a deletion: the call is evidence.
+    /// A walk missed it, or an item of it shows the vendor's mark of a deletion: the call is
+    /// evidence.
     pub is_suspect: bool,
     /// A walk missed it: that the vendor does not find it is evidence.
     pub was_missed: bool,
@@ -78,8 +79,8 @@ impl DetailAnswer {
 /// After each failure a call waits twice as long, at most so many seconds.
 const WAIT_SECONDS_MAX: f64 = 6.0 * 3600.0;
 
-/// A listed record that its single call does not find is asked for so often, each time an hour later, before that is
-/// believed to be the vendor's way.
+/// A listed record that its single call does not find is asked for so often, each time an hour
+/// later, before that is believed to be the vendor's way.
 const NOT_FOUND_MAX: i32 = 5;
 
 /// What becomes of a due single call.
@@ -141,8 +142,8 @@ async fn log_calls(
     .map_err(WarehouseError::database("noting single calls"))
 }
 
-/// Follows up the answers about suspects; `ours` are those answers that count. Items with the vendor's mark are noted where
-/// they are stored.
+/// Follows up the answers about suspects; `ours` are those answers that count. Items with the
+/// vendor's mark are noted where they are stored.
 async fn decide_suspects(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -190,8 +191,8 @@ async fn unchanged(
 }
 
 impl Warehouse {
-    /// Some records that are known to be live, for control calls: the newest of those that were stored while the project
-    /// was last known to read the bound account.
+    /// Some records that are known to be live, for control calls: the newest of those that were
+    /// stored while the project was last known to read the bound account.
     pub async fn live_records(
         &self,
         scope: &Scope,
@@ -224,8 +225,9 @@ impl Warehouse {
         rank_max: Rank,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
-        // Materialized: a join may run a plain subquery again and again, and claim another hundred each time. By their place,
-        // since PostgreSQL may not know yet how many are due, and read them all for each that is claimed.
+        // Materialized: a join may run a plain subquery again and again, and claim another hundred
+        // each time. By their place, since PostgreSQL may not know yet how many are due, and read
+        // them all for each that is claimed.
         let rows = sqlx::query!(
             r#"with free as materialized (
                 select ctid as place from argos_sync.detail_due
@@ -291,10 +293,12 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
-    /// Stores the answers of single calls, and takes what was answered from what is due; or does nothing.
+    /// Stores the answers of single calls, and takes what was answered from what is due; or does
+    /// nothing.
     ///
-    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody else asks for it. That the
-    /// vendor knows no such record is evidence only when the batch `has_control`: a call in it found a live record.
+    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody
+    /// else asks for it. That the vendor knows no such record is evidence only when the batch
+    /// `has_control`: a call in it found a live record.
     pub async fn commit_details(
         &self,
         scope: &Arc<Scope>,
@@ -376,15 +380,16 @@ impl Warehouse {
         Ok(tally)
     }
 
-    /// Stores items that were asked for by name, through the same path as all others, after damaged rows of their records
-    /// were rewritten. An unchanged item of such a record counts as updated.
+    /// Stores items that were asked for by name, through the same path as all others, after damaged
+    /// rows of their records were rewritten. An unchanged item of such a record counts as updated.
     pub async fn commit_fetched(
         &self,
         scope: &Arc<Scope>,
         run: RunId,
         observations: &[Observation],
     ) -> Result<Tally, WarehouseError> {
-        // In a transaction of its own: who holds rows of known records must not wait for others to add new ones.
+        // In a transaction of its own: who holds rows of known records must not wait for others to
+        // add new ones.
         let repaired = self.repair_fetched(scope, observations).await?;
         let mut transaction = self.begin_writing("storing what was fetched").await?;
         let now = pool::now(&mut transaction).await?;

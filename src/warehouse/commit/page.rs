@@ -1,4 +1,5 @@
-//! One page, one transaction: its rows, what is due, the checkpoint and the counters, or nothing (I1).
+//! One page, one transaction: its rows, what is due, the checkpoint and the counters, or nothing
+//! (I1).
 
 use crate::{
     domain::{Cursor, Glance, ReadNumber, Trail},
@@ -38,7 +39,8 @@ pub struct PageToStore {
     pub observations: Vec<Observation>,
     /// Where the walk goes on; `None`: this was the last page.
     pub next: Option<(Cursor, Trail)>,
-    /// The walk brought nothing at all, and that is not believed: it covers no day and misses no record.
+    /// The walk brought nothing at all, and that is not believed: it covers no day and misses no
+    /// record.
     pub is_doubted: bool,
     /// The members of the answer that the contract does not name.
     pub unknown: BTreeSet<Note>,
@@ -65,8 +67,8 @@ pub struct PageStored {
 }
 
 impl PageToStore {
-    /// Looks at those items of a page that nobody has looked at, on a thread of its own. They keep the room that was taken
-    /// for them.
+    /// Looks at those items of a page that nobody has looked at, on a thread of its own. They keep
+    /// the room that was taken for them.
     pub async fn of(
         scope: &Arc<Scope>,
         number: u32,
@@ -113,11 +115,12 @@ impl PageToStore {
 impl Warehouse {
     /// Writes one page and where the walk goes on, or nothing.
     ///
-    /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it.
-    /// A large page of new records that is [not held](Holding::UntilReady) until it is written can be written once; after a
-    /// failure it is gone.
+    /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it. A
+    /// large page of new records that is [not held](Holding::UntilReady) until it is written can be
+    /// written once; after a failure it is gone.
     ///
-    /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was lost, changes nothing.
+    /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was
+    /// lost, changes nothing.
     pub async fn commit_page(
         &self,
         scope: &Arc<Scope>,
@@ -170,7 +173,8 @@ impl Warehouse {
         } else {
             None
         };
-        // Last: all windows of a run count in one row, which this transaction now holds until its end.
+        // Last: all windows of a run count in one row, which this transaction now holds until its
+        // end.
         run::count(&mut transaction, run, scope, &tally, run::Source::Page, drawn).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing a page"))?;
         Ok(PageStored { tally, proof, alarm })

@@ -125,8 +125,8 @@ impl Warehouse {
         Ok(dropped.rows_affected())
     }
 
-    /// Stores quarantined items of one project again, as if they arrived now but were read when they were. What can be
-    /// stored leaves quarantine, in the same transaction.
+    /// Stores quarantined items of one project again, as if they arrived now but were read when
+    /// they were. What can be stored leaves quarantine, in the same transaction.
     pub async fn retry_quarantined(
         &self,
         scope: &Arc<Scope>,
@@ -169,7 +169,8 @@ impl Warehouse {
 struct Kept {
     digest: Vec<u8>,
     call: Call,
-    /// The first day of the window that listed it, else the day it was read: where an undated record belongs.
+    /// The first day of the window that listed it, else the day it was read: where an undated
+    /// record belongs.
     day: NaiveDate,
     /// Without one it may only make a new record.
     has_read_number: bool,

@@ -1,6 +1,7 @@
 //! Refills the rows of records that an older normalizer wrote, from the raw items that are kept.
 //!
-//! Rows of deleted records stay as their deletion left them. Nothing was observed: no read number moves, no single call becomes due, and `changed_at` moves only where a row did.
+//! Rows of deleted records stay as their deletion left them. Nothing was observed: no read number
+//! moves, no single call becomes due, and `changed_at` moves only where a row did.
 
 use crate::{
     domain::{Call, Day, ReadNumber, Stream},
@@ -37,11 +38,13 @@ const CHUNK: i64 = 500;
 /// What refilling came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Renormalized {
-    /// Records that are as this normalizer wants them now, deleted ones as their deletion left them.
+    /// Records that are as this normalizer wants them now, deleted ones as their deletion left
+    /// them.
     pub records: i64,
     /// Records of which any row changed.
     pub changed: i64,
-    /// Records whose raw items are missing or cannot be read back: their rows stay until they are read again.
+    /// Records whose raw items are missing or cannot be read back: their rows stay until they are
+    /// read again.
     pub without_raw: i64,
 }
 
@@ -71,7 +74,8 @@ struct Place {
 }
 
 impl Warehouse {
-    /// Whether an older normalizer wrote any record of this project. One step into an index, however many there are.
+    /// Whether an older normalizer wrote any record of this project. One step into an index,
+    /// however many there are.
     pub async fn has_older_records(&self, scope: &Scope) -> Result<bool, WarehouseError> {
         let oldest = sqlx::query_scalar!(
             "select min(normalizer_version) from argos_sync.record where project = $1 and stream = $2",
@@ -84,8 +88,9 @@ impl Warehouse {
         Ok(oldest.is_some_and(|version| version < normalize::VERSION))
     }
 
-    /// Refills the next records behind this id; returns what came of it, and the id to go on behind. `None`: there are none
-    /// left behind it. Records that others write at the moment are left out: they write them anew themselves.
+    /// Refills the next records behind this id; returns what came of it, and the id to go on
+    /// behind. `None`: there are none left behind it. Records that others write at the moment are
+    /// left out: they write them anew themselves.
     pub async fn renormalize(
         &self,
         scope: &Scope,
@@ -191,8 +196,8 @@ async fn refill(
     })
 }
 
-/// The items of a record; `None` when one that the record was made of is lost. A list item that an entire newer detail follows
-/// is not needed.
+/// The items of a record; `None` when one that the record was made of is lost. A list item that an
+/// entire newer detail follows is not needed.
 fn texts_of(record: &Older, kept: &Kept, inflater: &mut Inflater) -> Option<Texts> {
     let mut texts = Texts::default();
     let mut add = |call, number| {
@@ -212,7 +217,8 @@ fn texts_of(record: &Older, kept: &Kept, inflater: &mut Inflater) -> Option<Text
     Some(texts)
 }
 
-/// Notes that these records are as this normalizer wants them, and where they belong by what it read.
+/// Notes that these records are as this normalizer wants them, and where they belong by what it
+/// read.
 async fn update(
     connection: &mut PgConnection,
     scope: &Scope,

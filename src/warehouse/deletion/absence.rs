@@ -1,6 +1,7 @@
-//! Deletions by absence (I7): a complete walk did not find a record where it was, and two single calls at some distance did
-//! not find it either, each beside one that found a live record. Deletions by the vendor's mark share the suspects with
-//! them (`marks`), each with calls of its own that count.
+//! Deletions by absence (I7): a complete walk did not find a record where it was, and two single
+//! calls at some distance did not find it either, each beside one that found a live record.
+//! Deletions by the vendor's mark share the suspects with them (`marks`), each with calls of its
+//! own that count.
 
 use super::{
     confirmed,
@@ -29,7 +30,8 @@ use sqlx::PgConnection;
 const MISSING_MAX: usize = 100_000;
 
 impl Warehouse {
-    /// Whether a walk can miss anything, so that it has to remember what it sees: not where nothing was known before.
+    /// Whether a walk can miss anything, so that it has to remember what it sees: not where nothing
+    /// was known before.
     ///
     /// What others store of its days in the meantime, the next walk may miss.
     pub async fn can_miss(&self, claim: &Claim) -> Result<bool, WarehouseError> {
@@ -50,7 +52,8 @@ impl Warehouse {
     }
 }
 
-/// Compares what a walk saw with what it should have shown; returns the count when it is not to be believed.
+/// Compares what a walk saw with what it should have shown; returns the count when it is not to be
+/// believed.
 pub(in crate::warehouse) async fn compare(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -134,8 +137,9 @@ pub(in crate::warehouse) async fn compare(
     Ok(Some(whole))
 }
 
-/// Takes records that were seen again from those that a walk missed. One that a walk of other days shows is there, but its
-/// own days do not list it. Marks of deletions stay: only a single call disproves them.
+/// Takes records that were seen again from those that a walk missed. One that a walk of other days
+/// shows is there, but its own days do not list it. Marks of deletions stay: only a single call
+/// disproves them.
 async fn clear_seen(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -236,8 +240,8 @@ async fn suspect(
     detail_queue::mark(connection, scope, &fresh, Rank::News, now).await
 }
 
-/// Takes single calls that found a suspect, without a mark of a deletion: it is there. If a walk missed it, walks of its day
-/// do not list it.
+/// Takes single calls that found a suspect, without a mark of a deletion: it is there. If a walk
+/// missed it, walks of its day do not list it.
 pub(in crate::warehouse) async fn is_there(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -288,8 +292,8 @@ async fn note_unlisted(
     .map_err(WarehouseError::database("noting what is not listed"))
 }
 
-/// Takes single calls that did not find a suspect, beside one that found a live record: the first is remembered, the second
-/// deletes, if it came late enough.
+/// Takes single calls that did not find a suspect, beside one that found a live record: the first
+/// is remembered, the second deletes, if it came late enough.
 pub(in crate::warehouse) async fn is_not_there(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,4 +1,5 @@
-//! Deletions: what a person decides about walks that missed too much, and what is left of a deleted record.
+//! Deletions: what a person decides about walks that missed too much, and what is left of a deleted
+//! record.
 
 use crate::{
     domain::{Day, ProjectName, ReadNumber, Stream, Window},
@@ -217,8 +218,8 @@ pub(super) async fn clear_alarms(
     .map_err(WarehouseError::database("taking back alarms"))
 }
 
-/// Whether a record's rows are as its deletion left them, and no longer made from its items. Renormalizing and verifying
-/// skip such records.
+/// Whether a record's rows are as its deletion left them, and no longer made from its items.
+/// Renormalizing and verifying skip such records.
 pub(in crate::warehouse) fn keeps_rows(deleted_at: Option<DateTime<Utc>>) -> bool {
     deleted_at.is_some()
 }
@@ -241,8 +242,8 @@ pub(in crate::warehouse) struct Gone<'a> {
     pub(in crate::warehouse) proof: Proof,
 }
 
-/// Marks records as deleted whose deletion is proven, and empties what does not stay; returns how many. Records with newer
-/// items stay as they are.
+/// Marks records as deleted whose deletion is proven, and empties what does not stay; returns how
+/// many. Records with newer items stay as they are.
 ///
 /// History gets one row for each: what the emptied columns held is no change.
 pub(in crate::warehouse) async fn delete(
@@ -296,8 +297,8 @@ pub(in crate::warehouse) async fn delete(
     Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
-/// Notes deletions where no newer item came; returns the ids. After a mark the digest of the last list item stays, so that
-/// the same one is unchanged next time.
+/// Notes deletions where no newer item came; returns the ids. After a mark the digest of the last
+/// list item stays, so that the same one is unchanged next time.
 async fn mark_records(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -337,8 +338,8 @@ async fn mark_records(
     Ok(deleted.into_iter().collect())
 }
 
-/// Marks the rows of the table named like the stream as deleted. `$1` to `$4`: the project, the ids, now, and the vendor's
-/// times.
+/// Marks the rows of the table named like the stream as deleted. `$1` to `$4`: the project, the
+/// ids, now, and the vendor's times.
 fn compose_mark(table: &Table, keep: Keep) -> String {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
@@ -356,7 +357,8 @@ fn compose_mark(table: &Table, keep: Keep) -> String {
     )
 }
 
-/// Empties the columns of other tables that do not stay; `None` where all do. `$1` and `$2`: the project and the ids.
+/// Empties the columns of other tables that do not stay; `None` where all do. `$1` and `$2`: the
+/// project and the ids.
 fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let emptied: Vec<&str> = emptied.map(|column| column.name).collect();

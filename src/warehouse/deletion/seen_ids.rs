@@ -9,13 +9,15 @@ const SEEN_MAX: usize = 1_000_000;
 
 /// What one uninterrupted walk has seen, from its first page on. Four bytes a record.
 ///
-/// Where two ids come to the same four bytes, a missing record is taken for one that was seen. Of a million others one does
-/// so once in four thousand walks; each walk draws bytes of its own, so that the next one misses it.
+/// Where two ids come to the same four bytes, a missing record is taken for one that was seen. Of a
+/// million others one does so once in four thousand walks; each walk draws bytes of its own, so
+/// that the next one misses it.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Drawn before the first page was asked for.
     began: Option<ReadNumber>,
-    /// For each page the bytes of its ids: a list that grew would hold as much again for what may come.
+    /// For each page the bytes of its ids: a list that grew would hold as much again for what may
+    /// come.
     pages: Vec<Box<[u32]>>,
     count: usize,
     hasher: RandomState,

@@ -40,7 +40,8 @@ pub(in crate::warehouse) async fn replace(
     add(connection, scope, records, now).await
 }
 
-/// Adds notes of records of which nothing is noted yet, and kinds of deviation that were never seen.
+/// Adds notes of records of which nothing is noted yet, and kinds of deviation that were never
+/// seen.
 pub(super) async fn add(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,8 +1,9 @@
 //! Records that nobody has seen before: the larger part of a first load.
 //!
-//! Where the row of `argos_sync.record` is missing there are no others of the record: all are added by one statement that
-//! looks for none. It fails where another writer was faster, and then what that one wrote is left out and the rest written
-//! again. Should somebody have emptied tables by hand, so that rows are there after all, they belong to nobody and make way.
+//! Where the row of `argos_sync.record` is missing there are no others of the record: all are added
+//! by one statement that looks for none. It fails where another writer was faster, and then what
+//! that one wrote is left out and the rest written again. Should somebody have emptied tables by
+//! hand, so that rows are there after all, they belong to nobody and make way.
 
 use super::{
     drift, insert_statement, marks,
@@ -36,13 +37,14 @@ use tokio::sync::mpsc;
 /// Bytes of items that are made ready and written at a time; bounds the memory of their rows.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What new records of so many bytes take besides while they are written: the rows of three chunks, and what is sent of one.
+/// What new records of so many bytes take besides while they are written: the rows of three chunks,
+/// and what is sent of one.
 pub fn bytes_to_write(bytes: usize) -> usize {
     bytes.min(CHUNK_BYTES).saturating_mul(6)
 }
 
-/// Writes records that have no row yet, in the order of their ids, and lets go of bodies that rows were made of, if so;
-/// returns the ids that were written.
+/// Writes records that have no row yet, in the order of their ids, and lets go of bodies that rows
+/// were made of, if so; returns the ids that were written.
 ///
 /// The others were inserted by another writer at the same moment: they are known now.
 pub(super) async fn store(
@@ -58,7 +60,8 @@ pub(super) async fn store(
     loop {
         let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
         if is_in_the_way {
-            // Kept only together with the new rows: what another writer stores at this moment belongs to somebody.
+            // Kept only together with the new rows: what another writer stores at this moment
+            // belongs to somebody.
             let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
             clear(&mut savepoint, scope, &ids).await?;
         }
@@ -80,7 +83,8 @@ pub(super) async fn store(
     }
 }
 
-/// Adds these records, all or none of them. While PostgreSQL takes some, the next are made ready, and those behind them.
+/// Adds these records, all or none of them. While PostgreSQL takes some, the next are made ready,
+/// and those behind them.
 async fn add(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,

@@ -25,7 +25,8 @@ use crate::{
     },
 };
 
-/// Adds new records and all that is kept of them; fails where anything of it is there. What was sent is not kept.
+/// Adds new records and all that is kept of them; fails where anything of it is there. What was
+/// sent is not kept.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -52,10 +53,10 @@ pub(super) async fn insert(
         .map_err(WarehouseError::database("writing new records"))
 }
 
-/// Adds new records in the order of their ids, with all that is kept of them, or fails where anything of it is there.
-/// `$1` to `$4`: the project, the stream, the version that normalized and how bodies are kept; then, as arrays, what
-/// stands in `argos_sync.record`, and ids and bodies as they are kept; behind them, for each table, its keys and its
-/// columns.
+/// Adds new records in the order of their ids, with all that is kept of them, or fails where
+/// anything of it is there. `$1` to `$4`: the project, the stream, the version that normalized and
+/// how bodies are kept; then, as arrays, what stands in `argos_sync.record`, and ids and bodies as
+/// they are kept; behind them, for each table, its keys and its columns.
 fn statement(stream: Stream, call: Call) -> &'static str {
     static ALL: LazyLock<[[&str; 2]; 2]> = LazyLock::new(|| {
         [Stream::Submission, Stream::Faceauth].map(|stream| {

@@ -1,7 +1,8 @@
 //! Items with the vendor's mark of a deletion, and items of deleted records.
 //!
-//! A mark changes no row: it makes its record a suspect, like absence does, and two single calls at some distance that show
-//! it delete the record (I7). Rows of a deleted record stay as the deletion left them until the record returns.
+//! A mark changes no row: it makes its record a suspect, like absence does, and two single calls at
+//! some distance that show it delete the record (I7). Rows of a deleted record stay as the deletion
+//! left them until the record returns.
 
 use std::collections::BTreeMap;
 
@@ -33,13 +34,15 @@ pub(super) enum Meaning {
     Facts,
     /// The vendor marks the record as deleted.
     Mark(Mark),
-    /// A sparse list item of a deleted record: a single call decides whether the record has returned.
+    /// A sparse list item of a deleted record: a single call decides whether the record has
+    /// returned.
     Hint,
     /// It says nothing new: of a deleted record, or a mark that is older than an item without one.
     Nothing,
 }
 
-/// Whether an item counts although its digest is known: each single call that shows a mark is evidence.
+/// Whether an item counts although its digest is known: each single call that shows a mark is
+/// evidence.
 pub(super) fn is_evidence(
     scope: &Scope,
     origin: Origin,
@@ -77,7 +80,8 @@ pub(super) fn meaning(
     })
 }
 
-/// Notes marks and hints of known records, whose rows this transaction holds; returns how many records that deletes.
+/// Notes marks and hints of known records, whose rows this transaction holds; returns how many
+/// records that deletes.
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -109,8 +113,8 @@ pub(super) async fn store(
     suspect(connection, scope, origin, &live, now).await
 }
 
-/// Notes marks of live records. Each is asked for until two single calls at some distance have shown the mark; the second
-/// one deletes. Returns how many records that deletes.
+/// Notes marks of live records. Each is asked for until two single calls at some distance have
+/// shown the mark; the second one deletes. Returns how many records that deletes.
 pub(super) async fn suspect(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -162,9 +166,9 @@ pub(super) async fn suspect(
     Ok(deleted)
 }
 
-/// Notes the digests of list items that are not stored, so that the same ones are unchanged next time: of live records as of
-/// items that were set aside, whose kept body stays the one of the last item that was stored. A deleted record that is marked
-/// is no longer absent.
+/// Notes the digests of list items that are not stored, so that the same ones are unchanged next
+/// time: of live records as of items that were set aside, whose kept body stays the one of the last
+/// item that was stored. A deleted record that is marked is no longer absent.
 async fn note_digests(
     connection: &mut PgConnection,
     scope: &Scope,

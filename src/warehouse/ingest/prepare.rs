@@ -1,4 +1,5 @@
-//! Makes new records ready to be written: pure work, from an item's bytes to the bytes that PostgreSQL takes.
+//! Makes new records ready to be written: pure work, from an item's bytes to the bytes that
+//! PostgreSQL takes.
 
 use std::collections::BTreeMap;
 
@@ -128,7 +129,8 @@ impl Ready {
         Ok(())
     }
 
-    /// Adds the rows that records share, in the order of their keys, so that writers cannot deadlock.
+    /// Adds the rows that records share, in the order of their keys, so that writers cannot
+    /// deadlock.
     pub(super) fn add_sets(&mut self) {
         for (rows, sets) in self.rows.iter_mut().zip(&self.sets) {
             for row in sets.values() {

@@ -92,8 +92,8 @@ pub(in crate::warehouse) fn word(call: Call) -> &'static str {
     }
 }
 
-/// What names an item that has no id: its digest where it can be parsed, so that addresses that change with every call make
-/// no new one of it.
+/// What names an item that has no id: its digest where it can be parsed, so that addresses that
+/// change with every call make no new one of it.
 pub(super) fn digest(scope: &Scope, body: &[u8]) -> [u8; 16] {
     let text = json::text(body);
     if let Ok(item) = json::parse(&text) {

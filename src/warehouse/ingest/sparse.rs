@@ -1,4 +1,5 @@
-//! Records whose list items leave something out: lists show no change there, so single calls are made on a schedule.
+//! Records whose list items leave something out: lists show no change there, so single calls are
+//! made on a schedule.
 
 use crate::{
     domain::{Day, SparseRecord, Stream},
@@ -21,8 +22,9 @@ use sqlx::PgConnection;
 /// Records of a transaction.
 const STEP: u64 = 1000;
 
-/// Notes when single calls showed these submissions, changed or not: one small update for each call, without history, which
-/// consumers get as a change. A row that another writer holds is left out, since it is asked for again.
+/// Notes when single calls showed these submissions, changed or not: one small update for each
+/// call, without history, which consumers get as a change. A row that another writer holds is left
+/// out, since it is asked for again.
 pub(in crate::warehouse) async fn note_reads(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,4 +1,5 @@
-//! Stores observed items: compares digests, adds what is new, merges and normalizes what changed, and writes only that.
+//! Stores observed items: compares digests, adds what is new, merges and normalizes what changed,
+//! and writes only that.
 //!
 //! List pages and detail batches both end here. Runs inside the caller's transaction.
 
@@ -113,7 +114,8 @@ pub(in crate::warehouse) async fn store(
         let inserted =
             insert::store(connection, scope, origin, items.collect(), lets_go, now).await?;
         tally.inserted = count(inserted.len());
-        // Another writer was faster with these, and what it wrote is looked at as everything that is known.
+        // Another writer was faster with these, and what it wrote is looked at as everything that
+        // is known.
         work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
         work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
     }
@@ -149,7 +151,8 @@ async fn store_chunk(
     let mut work = Vec::with_capacity(chunk.len());
     let mut special = Vec::new();
     for (observation, glance) in chunk {
-        // One that was erased between two statements is found by the next read if it is still there.
+        // One that was erased between two statements is found by the next read if it is still
+        // there.
         let Some(held) = locked.remove(&glance.id) else {
             tally.unchanged += 1;
             continue;
@@ -240,7 +243,8 @@ async fn write(
         .zip(&merged)
         .filter(|(work, merged)| {
             let is_news = origin.call() == Call::List && work.is_news();
-            // What an older single call brought, no list takes back (I5): where lists are enough, nobody else would ask.
+            // What an older single call brought, no list takes back (I5): where lists are enough,
+            // nobody else would ask.
             let has_detail = work.held.detail.is_some();
             merged.is_none() || (is_news && (scope.detail.wants_changed() || has_detail))
         })
@@ -284,8 +288,8 @@ fn update_of(
     }
 }
 
-/// Whether a known record changed at the vendor. Its first detail call changes nothing, and neither does the first item after a
-/// lost one.
+/// Whether a known record changed at the vendor. Its first detail call changes nothing, and neither
+/// does the first item after a lost one.
 fn is_move(origin: Origin, work: &Work) -> bool {
     let known = match origin.call() {
         Call::List => work.held.list,

@@ -1,7 +1,7 @@
 //! Values of one column as the array that a statement takes, in PostgreSQL's binary form.
 //!
-//! Each value is written once, from where it stands in the item to where it is sent from: rows are many and wide, and a
-//! value of its own for each cell costs more than all that is done with it.
+//! Each value is written once, from where it stands in the item to where it is sent from: rows are
+//! many and wide, and a value of its own for each cell costs more than all that is done with it.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,8 @@ use sqlx::{
 
 use crate::normalize::{Cell, catalogue};
 
-/// What stands before the elements: dimensions, nulls, type, count, lower bound, and before all that its length.
+/// What stands before the elements: dimensions, nulls, type, count, lower bound, and before all
+/// that its length.
 const HEAD_BYTES: usize = 6 * size_of::<i32>();
 
 /// The length that stands before a null.

@@ -41,7 +41,8 @@ pub enum WarehouseError {
     /// The page was let go when rows had been made of it, and they were not written.
     #[error("the page has to be asked for again")]
     PageGone,
-    /// The server was restored or has failed over since these observations were numbered; nothing was written.
+    /// The server was restored or has failed over since these observations were numbered; nothing
+    /// was written.
     #[error(
         "PostgreSQL was restored or failed over: answers that were asked for before are discarded"
     )]
@@ -119,7 +120,8 @@ impl WarehouseError {
                 // Protocol violation: a pooler that does not take what the program says.
                 "08P01" => Remedy::CallPerson,
                 state => match state.get(..2) {
-                    // Connection exceptions, no resources (disk full too), operator intervention, system errors.
+                    // Connection exceptions, no resources (disk full too), operator intervention,
+                    // system errors.
                     Some("08" | "53" | "57" | "58" | "25") => Remedy::Retry,
                     _ => Remedy::CallPerson,
                 },

@@ -20,7 +20,8 @@ impl State {
         self.identity.as_deref().is_none_or(|known| known == identity && lowest.0 > self.floor)
     }
 
-    /// Takes up what the server said of itself, and whether the numbers drawn so far became worthless by it.
+    /// Takes up what the server said of itself, and whether the numbers drawn so far became
+    /// worthless by it.
     fn adopt(&mut self, identity: String, floor: i64, was_behind: bool) {
         let has_changed = self.identity.as_ref().is_some_and(|known| *known != identity);
         if was_behind || has_changed {

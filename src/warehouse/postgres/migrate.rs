@@ -12,8 +12,8 @@ use crate::{
 
 /// Every migration, compiled into the program.
 ///
-/// Which have run stands in `argos_sync.migration`, under its full name: a role may be called like one of our schemas, and
-/// PostgreSQL would look for a bare name there first.
+/// Which have run stands in `argos_sync.migration`, under its full name: a role may be called like
+/// one of our schemas, and PostgreSQL would look for a bare name there first.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.create_schema("argos_sync");
@@ -35,7 +35,8 @@ pub enum SchemaState {
 }
 
 impl Warehouse {
-    /// Runs what has not run yet, then writes the comments. Needs a direct connection, not a pooler's.
+    /// Runs what has not run yet, then writes the comments. Needs a direct connection, not a
+    /// pooler's.
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
         if self.schema_state().await? == SchemaState::Newer {
             return Err(WarehouseError::NewerSchema);

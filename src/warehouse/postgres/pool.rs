@@ -28,8 +28,8 @@ pub struct Settings {
     pub connections_max: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
-    /// Prepared statements kept for each connection, at least 1: without its cache sqlx still names every statement, and
-    /// never closes one.
+    /// Prepared statements kept for each connection, at least 1: without its cache sqlx still names
+    /// every statement, and never closes one.
     pub statement_cache: usize,
 }
 
@@ -37,8 +37,8 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     pub(in crate::warehouse) pool: PgPool,
-    /// Where items are written. A pool lends its connections in turn, and for each that writes PostgreSQL makes all plans anew
-    /// and maps all tables: so only some of them do.
+    /// Where items are written. A pool lends its connections in turn, and for each that writes
+    /// PostgreSQL makes all plans anew and maps all tables: so only some of them do.
     pub(super) writers: PgPool,
     pub(super) options: PgConnectOptions,
     pub(super) connections_max: u32,
@@ -65,7 +65,8 @@ impl Warehouse {
                     Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
                 })
                 .after_release(|connection, metadata| {
-                    // Its buffers have room for all rows of the largest statement, and it may not be used again for long.
+                    // Its buffers have room for all rows of the largest statement, and it may not
+                    // be used again for long.
                     connection.shrink_buffers();
                     Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
                 })

@@ -20,7 +20,8 @@ pub(in crate::warehouse) fn unnest(name: &str, first: usize, columns: &[(&str, &
     format!("unnest({arrays}) as {name} ({})", list(columns, |(name, _)| (*name).to_owned()))
 }
 
-/// What stands in `from` to find the rows of the project `$1` and the records `$2` in a table, each record by its key.
+/// What stands in `from` to find the rows of the project `$1` and the records `$2` in a table, each
+/// record by its key.
 pub(in crate::warehouse) fn found(table: &str, id_column: &str, columns: &str) -> String {
     format!(
         "unnest($2::text[]) as given (id)\n\

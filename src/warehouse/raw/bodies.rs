@@ -105,7 +105,8 @@ pub(in crate::warehouse) struct Kept {
 }
 
 impl Kept {
-    /// The bytes of the item that this call brought, as the vendor sent them; `None` where they are not kept.
+    /// The bytes of the item that this call brought, as the vendor sent them; `None` where they are
+    /// not kept.
     pub(in crate::warehouse) fn body(
         &self,
         call: Call,
@@ -146,7 +147,8 @@ pub(in crate::warehouse) async fn read(
 /// Id, packed bytes, first bytes of the list body, first bytes of the detail body.
 type HeadRow = (String, i32, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// How many bytes the kept items of these records take in memory, packed and inflated. Reads the first bytes of each only.
+/// How many bytes the kept items of these records take in memory, packed and inflated. Reads the
+/// first bytes of each only.
 pub(in crate::warehouse) async fn weights(
     connection: &mut PgConnection,
     scope: &Scope,

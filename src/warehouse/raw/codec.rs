@@ -1,7 +1,9 @@
-//! Bodies of items as they are kept: compressed, so that PostgreSQL neither parses nor compresses them.
+//! Bodies of items as they are kept: compressed, so that PostgreSQL neither parses nor compresses
+//! them.
 //!
-//! Most of an item is names of members and words that all items share. A dictionary of them halves what is kept, so that it
-//! stands in its row and not in a table beside it, and compresses faster. A body names the dictionary it needs.
+//! Most of an item is names of members and words that all items share. A dictionary of them halves
+//! what is kept, so that it stands in its row and not in a table beside it, and compresses faster.
+//! A body names the dictionary it needs.
 
 use std::{num::NonZeroU32, sync::LazyLock};
 
@@ -25,7 +27,8 @@ pub(super) const HEAD_BYTES: i32 = 18;
 /// More than this does not come out of a body: the largest answer that is read at all.
 const INFLATED_BYTES_MAX: u64 = 64 << 20;
 
-/// Trained on simulated items by `tests/bench/dictionary.sh`. Bodies that were written with it need it for ever.
+/// Trained on simulated items by `tests/bench/dictionary.sh`. Bodies that were written with it need
+/// it for ever.
 const DICTIONARY: &[u8] = include_bytes!("items.dict");
 
 /// The id in the dictionary and in every body that needs it.
@@ -96,8 +99,8 @@ impl Inflater {
     }
 }
 
-/// How many bytes a body has once inflated, out of its first [`HEAD_BYTES`]: bodies are compressed whole, so that their frames
-/// tell. `None` for what is not a body, or too long for one.
+/// How many bytes a body has once inflated, out of its first [`HEAD_BYTES`]: bodies are compressed
+/// whole, so that their frames tell. `None` for what is not a body, or too long for one.
 pub(super) fn inflated_length(head: &[u8]) -> Option<u64> {
     let length = get_frame_content_size(head).ok().flatten();
     length.filter(|length| *length <= INFLATED_BYTES_MAX)

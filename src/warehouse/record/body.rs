@@ -1,5 +1,5 @@
-//! Bytes of items as they came: let go once rows are made of them, so that the next page has their memory while this one is
-//! still written.
+//! Bytes of items as they came: let go once rows are made of them, so that the next page has their
+//! memory while this one is still written.
 
 use std::{
     any::Any,

@@ -77,8 +77,8 @@ pub(in crate::warehouse) fn is_news(glance: &Glance, held: &Held) -> bool {
     held.absent || (is_other(held.list) && is_other(held.doubted))
 }
 
-/// Whether a walk without a date filter shows a record that walks of its day should have shown. Its day is not claimed: where
-/// it is news, a single call has to tell.
+/// Whether a walk without a date filter shows a record that walks of its day should have shown. Its
+/// day is not claimed: where it is news, a single call has to tell.
 pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, glance: &Glance) -> bool {
     matches!(origin, Origin::List { reading: Reading::Everything, .. })
         && glance.created_at.is_some()

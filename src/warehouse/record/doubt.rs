@@ -1,8 +1,9 @@
 //! List items that may be older than what is stored: lists may lag behind.
 //!
-//! An item whose own times are earlier than those of the stored record is set aside. Its digest is noted, its content is
-//! not, and the record keeps its rows. One single call follows, in every mode, since its read number is higher and
-//! decides. The same digest is compared again only after a detail with other content, and makes no further call.
+//! An item whose own times are earlier than those of the stored record is set aside. Its digest is
+//! noted, its content is not, and the record keeps its rows. One single call follows, in every
+//! mode, since its read number is higher and decides. The same digest is compared again only after
+//! a detail with other content, and makes no further call.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -41,8 +42,8 @@ pub(in crate::warehouse) fn split(
     Ok((stored, aside))
 }
 
-/// Whether the stored record has a later time than this list item. Without the raw items whose digests are known nothing can
-/// be compared.
+/// Whether the stored record has a later time than this list item. Without the raw items whose
+/// digests are known nothing can be compared.
 fn is_doubtful(
     scope: &Scope,
     Work { item, held }: &Work,

@@ -31,8 +31,9 @@ impl Texts {
         *place = Some((text.into_owned(), number));
     }
 
-    /// The items that are kept of a record, out of which the rows that stand in the tables were made. `None` where others may
-    /// have made them, or another normalizer, or persons decided on them.
+    /// The items that are kept of a record, out of which the rows that stand in the tables were
+    /// made. `None` where others may have made them, or another normalizer, or persons decided on
+    /// them.
     pub(in crate::warehouse) fn kept(held: &Held, inflater: &mut Inflater) -> Option<Self> {
         let is_as_made = held.normalizer_version == normalize::VERSION
             && held.deleted_at.is_none()
@@ -61,7 +62,8 @@ impl Texts {
         Ok(Items { list: None, detail, damaged })
     }
 
-    /// The record out of its items, and whether a text was changed on the way; `None` when there is none to read.
+    /// The record out of its items, and whether a text was changed on the way; `None` when there is
+    /// none to read.
     pub(in crate::warehouse) fn merge(&self, scope: &Scope) -> Option<(Merged<'_>, bool)> {
         let Items { list, detail, damaged } = self.parse().ok()?;
         Some((normalize::merge(scope.stream, list, detail)?, damaged))
@@ -126,7 +128,8 @@ impl Both {
             Call::Detail => (Call::List, held.list),
         };
         let Some((_, number)) = number else { return Ok(Self { texts, other_is_lost: false }) };
-        // An item that cannot be read back is lost: its record must not stop the others of its page.
+        // An item that cannot be read back is lost: its record must not stop the others of its
+        // page.
         let kept = held.kept.as_ref();
         let body = kept.and_then(|kept| kept.body(other, inflater).ok().flatten());
         if let Some(body) = &body {
@@ -145,7 +148,8 @@ pub(in crate::warehouse) struct MergedWork<'a> {
     pub(super) objects: Option<(Objects, Objects)>,
 }
 
-/// Merges a record; `None` when the other item is needed and lost, so that a new single call has to tell.
+/// Merges a record; `None` when the other item is needed and lost, so that a new single call has to
+/// tell.
 pub(in crate::warehouse) fn merge<'a>(
     scope: &Scope,
     call: Call,

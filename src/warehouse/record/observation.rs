@@ -101,8 +101,8 @@ pub(in crate::warehouse) struct Work {
 }
 
 impl Work {
-    /// Whether the list item says something new. One that only outvotes an older detail says what is known, and a single
-    /// call would be outvoted again at the next pass, for ever.
+    /// Whether the list item says something new. One that only outvotes an older detail says what
+    /// is known, and a single call would be outvoted again at the next pass, for ever.
     ///
     /// Nor is one that was set aside before and agrees with the detail that was asked since then.
     pub(in crate::warehouse) fn is_news(&self) -> bool {

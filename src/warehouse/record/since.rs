@@ -1,4 +1,5 @@
-//! How far back the warehouse reaches: what is unknown and older is not stored, unless somebody asked for its day.
+//! How far back the warehouse reaches: what is unknown and older is not stored, unless somebody
+//! asked for its day.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +11,11 @@ use crate::{
     warehouse::{postgres::error::WarehouseError, scope::Scope},
 };
 
-/// The unknown records of a list answer that nobody asked for: created before [`Scope::since`], outside the days that are
-/// read, and on a day that was never read.
+/// The unknown records of a list answer that nobody asked for: created before [`Scope::since`],
+/// outside the days that are read, and on a day that was never read.
 ///
-/// Single calls and quarantined items were asked for one by one. A record without a date may be of any day.
+/// Single calls and quarantined items were asked for one by one. A record without a date may be of
+/// any day.
 pub(in crate::warehouse) async fn not_asked_for<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -49,7 +51,8 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     Ok(older.into_iter().filter(|(_, day)| !read.contains(day)).map(|(id, _)| id).collect())
 }
 
-/// Whether a day is asked for whatever was read before. A walk without a date filter asks for no day of its own.
+/// Whether a day is asked for whatever was read before. A walk without a date filter asks for no
+/// day of its own.
 fn is_wanted(since: Day, reading: Reading, day: Day) -> bool {
     match reading {
         _ if day >= since => true,

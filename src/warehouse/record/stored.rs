@@ -1,4 +1,5 @@
-//! What is known of a record before an item of it arrives: `argos_sync.record`, the raw bodies, and what is due.
+//! What is known of a record before an item of it arrives: `argos_sync.record`, the raw bodies, and
+//! what is due.
 
 use std::collections::HashMap;
 
@@ -87,15 +88,17 @@ pub(in crate::warehouse) enum Other {
     New,
     /// It has another digest, and no more is to be said of it.
     Changed,
-    /// More decides than its digest: it is contested, unlisted or absent, or a list item of it was set aside.
+    /// More decides than its digest: it is contested, unlisted or absent, or a list item of it was
+    /// set aside.
     Special,
 }
 
-/// Finds the records that are not stored with just this digest, without locking anything. Of most items no more is asked than
-/// this, and nothing comes back.
+/// Finds the records that are not stored with just this digest, without locking anything. Of most
+/// items no more is asked than this, and nothing comes back.
 ///
-/// A record of which more is to be said than its digest counts as another, see [`Other::Special`]. Each is looked
-/// up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think it cheaper to read all records.
+/// A record of which more is to be said than its digest counts as another, see [`Other::Special`].
+/// Each is looked up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think
+/// it cheaper to read all records.
 pub(in crate::warehouse) async fn find_others(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -234,7 +237,8 @@ pub(in crate::warehouse) struct Update {
     pub(in crate::warehouse) sparse: Option<i16>,
 }
 
-/// Writes what was observed of these records, which are locked; rows that say so already are left alone.
+/// Writes what was observed of these records, which are locked; rows that say so already are left
+/// alone.
 pub(in crate::warehouse) async fn update(
     connection: &mut PgConnection,
     scope: &Scope,

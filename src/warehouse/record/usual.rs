@@ -1,5 +1,5 @@
-//! Which records lists do not show whole: their list items leave out the object `kyc` or `aml`. That is noted when they are
-//! written anyway; an unchanged item costs nothing.
+//! Which records lists do not show whole: their list items leave out the object `kyc` or `aml`.
+//! That is noted when they are written anyway; an unchanged item costs nothing.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ pub(in crate::warehouse) const SCREENED: i16 = 0;
 /// All others.
 pub(in crate::warehouse) const OTHER: i16 = 1;
 
-/// Which objects details of a project usually carry, by the state of the submission, and what new details add to that.
+/// Which objects details of a project usually carry, by the state of the submission, and what new
+/// details add to that.
 #[derive(Default)]
 pub(in crate::warehouse) struct Usual {
     known: BTreeMap<String, Objects>,
@@ -72,8 +73,8 @@ impl Usual {
         Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
     }
 
-    /// The rank of a merged record among those that need single calls; `None`: lists show both objects, or the detail is
-    /// not known.
+    /// The rank of a merged record among those that need single calls; `None`: lists show both
+    /// objects, or the detail is not known.
     pub(in crate::warehouse) fn rank(
         &mut self,
         stream: Stream,
@@ -104,7 +105,8 @@ impl Usual {
         list.lacks(detail.or(usual)).then_some(if is_first { SCREENED } else { OTHER })
     }
 
-    /// Counts the details that were ranked. Late in its transaction, since other writers of the project wait for these rows.
+    /// Counts the details that were ranked. Late in its transaction, since other writers of the
+    /// project wait for these rows.
     pub(in crate::warehouse) async fn count(
         self,
         connection: &mut PgConnection,

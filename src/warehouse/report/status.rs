@@ -124,7 +124,8 @@ pub struct RawBody {
 type PackedRow = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Warehouse {
-    /// Where every project stands that was ever synced, and how much of it lies before the given day.
+    /// Where every project stands that was ever synced, and how much of it lies before the given
+    /// day.
     pub async fn project_reports(
         &self,
         since: Option<NaiveDate>,

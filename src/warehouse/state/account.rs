@@ -87,7 +87,8 @@ impl Sight {
     }
 
     /// Whether what was stored before the pass belongs to the bound account too, which is news. A
-    /// few records may seem to be shown by chance ([`crate::warehouse::Seen`]), so the larger part has to be.
+    /// few records may seem to be shown by chance ([`crate::warehouse::Seen`]), so the larger part
+    /// has to be.
     pub(in crate::warehouse) fn is_of_bound_account(self) -> bool {
         self.has_newer && self.shown > self.missed
     }

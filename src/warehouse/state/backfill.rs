@@ -15,7 +15,8 @@ pub struct Backfill {
 }
 
 impl Warehouse {
-    /// Takes up the unfinished backfill of these days, or begins one. With `restart` an unfinished one is replaced.
+    /// Takes up the unfinished backfill of these days, or begins one. With `restart` an unfinished
+    /// one is replaced.
     pub async fn open_backfill(
         &self,
         project: &ProjectName,

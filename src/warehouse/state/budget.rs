@@ -1,7 +1,7 @@
 //! The budget of a project: how many calls each lane has had today, and when the next may be made.
 //!
-//! Whoever wants calls takes a block of them in a transaction of its own. The day and the time are those of the one
-//! clock; how the calls are divided among the lanes is decided by whoever asks.
+//! Whoever wants calls takes a block of them in a transaction of its own. The day and the time are
+//! those of the one clock; how the calls are divided among the lanes is decided by whoever asks.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike as _, Utc};
 use sqlx::PgConnection;
@@ -62,10 +62,11 @@ pub struct CallsReport {
 }
 
 impl Warehouse {
-    /// Takes a block of calls for a lane, as many as `decide` says, and gives back what the last one left over.
+    /// Takes a block of calls for a lane, as many as `decide` says, and gives back what the last
+    /// one left over.
     ///
-    /// `interval` is the time from one call to the next; blocks of all lanes and processes follow one another. One
-    /// transaction: a crash loses the block, and the day has some calls less.
+    /// `interval` is the time from one call to the next; blocks of all lanes and processes follow
+    /// one another. One transaction: a crash loses the block, and the day has some calls less.
     pub async fn take_calls(
         &self,
         project: &ProjectName,

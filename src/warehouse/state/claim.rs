@@ -128,7 +128,8 @@ impl Warehouse {
     }
 }
 
-/// Compares the fencing number and renews the claim; first in every transaction that writes under it.
+/// Compares the fencing number and renews the claim; first in every transaction that writes under
+/// it.
 ///
 /// Returns the time of this transaction by the one clock.
 pub(in crate::warehouse) async fn hold(

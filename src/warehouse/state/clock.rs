@@ -24,8 +24,9 @@ pub struct SetBack {
 impl Warehouse {
     /// The time by PostgreSQL's clock, by this machine's, and by the vendor's as it was last seen.
     ///
-    /// `host` reads this machine's clock; it is called when a connection is there, so that waiting for one does not count.
-    /// `vendor` is the vendor's time, if this process has heard it; otherwise the difference that was stored last counts.
+    /// `host` reads this machine's clock; it is called when a connection is there, so that waiting
+    /// for one does not count. `vendor` is the vendor's time, if this process has heard it;
+    /// otherwise the difference that was stored last counts.
     pub async fn clocks(
         &self,
         project: &ProjectName,
@@ -93,8 +94,9 @@ impl Warehouse {
         .map_err(WarehouseError::database("noting the vendor's clock"))
     }
 
-    /// Compares PostgreSQL's clock with the latest moment that any run has seen. Where it was set back, times that lie ahead
-    /// are taken back, so that no work waits for them: what was read by the wrong clock counts as never read.
+    /// Compares PostgreSQL's clock with the latest moment that any run has seen. Where it was set
+    /// back, times that lie ahead are taken back, so that no work waits for them: what was read by
+    /// the wrong clock counts as never read.
     pub async fn note_clock(&self) -> Result<Option<SetBack>, WarehouseError> {
         let doing = "comparing PostgreSQL's clock with earlier runs";
         let mut transaction = self.begin(doing).await?;

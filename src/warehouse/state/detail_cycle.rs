@@ -57,8 +57,9 @@ impl Warehouse {
         })
     }
 
-    /// Makes single calls due for the next records of the cycle, at most so many, and not more than a transaction should
-    /// hold; returns how many, and whether the cycle is through. Then the next one begins once its time has come.
+    /// Makes single calls due for the next records of the cycle, at most so many, and not more than
+    /// a transaction should hold; returns how many, and whether the cycle is through. Then the next
+    /// one begins once its time has come.
     pub async fn advance_cycle(
         &self,
         scope: &Scope,

@@ -1,4 +1,5 @@
-//! Single calls that are left: how many there are, who holds them, and when the next one may be made.
+//! Single calls that are left: how many there are, who holds them, and when the next one may be
+//! made.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use crate::{
 /// Ids that are read at a time.
 const IDS_MAX: i64 = 10_000;
 
-/// Up to so many due single calls of a stream are compared with the days that are asked about; where there are more, the
-/// records of these days are looked up among them.
+/// Up to so many due single calls of a stream are compared with the days that are asked about;
+/// where there are more, the records of these days are looked up among them.
 const FEW: i64 = 10_000;
 
 /// Single calls that are left.
@@ -45,8 +46,8 @@ impl DetailsLeft {
 }
 
 impl Warehouse {
-    /// The single calls that are due now, or wait for another try within that time: all of them, or those of records of
-    /// some days. Those that are made later on purpose do not count.
+    /// The single calls that are due now, or wait for another try within that time: all of them, or
+    /// those of records of some days. Those that are made later on purpose do not count.
     pub async fn details_left(
         &self,
         scope: &Scope,

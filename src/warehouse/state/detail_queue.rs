@@ -37,7 +37,8 @@ impl Rank {
     }
 }
 
-/// Makes single calls due. One that a worker is already making does not count: it may have been asked too early.
+/// Makes single calls due. One that a worker is already making does not count: it may have been
+/// asked too early.
 pub(in crate::warehouse) async fn mark(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -7,8 +7,9 @@ use crate::warehouse::{
 };
 
 impl Warehouse {
-    /// Some live records of the claimed days that a walk of these days has to show, unless a person approved that what is
-    /// missing there is deleted. Records that are known to be missing from the walks of their day do not count.
+    /// Some live records of the claimed days that a walk of these days has to show, unless a person
+    /// approved that what is missing there is deleted. Records that are known to be missing from
+    /// the walks of their day do not count.
     pub async fn expected_records(
         &self,
         scope: &Scope,

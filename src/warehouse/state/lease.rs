@@ -55,7 +55,8 @@ impl From<LeaseRow> for Lease {
 impl Warehouse {
     /// The leases that are still in the way of what is waited for; none: it happened.
     ///
-    /// Cheap enough to be asked again and again: each lease is looked up by its key, or among the few claims of a stream.
+    /// Cheap enough to be asked again and again: each lease is looked up by its key, or among the
+    /// few claims of a stream.
     pub async fn leases(&self, awaited: &Awaited) -> Result<Vec<Lease>, WarehouseError> {
         let (rows, count_min) = match awaited {
             Awaited::Claims(project, stream, reading) => {

@@ -1,4 +1,5 @@
-//! What argos-sync knows of its own work: claims, passes, coverage, runs, budgets, detail calls that are due.
+//! What argos-sync knows of its own work: claims, passes, coverage, runs, budgets, detail calls
+//! that are due.
 
 pub(super) mod account;
 pub(super) mod backfill;

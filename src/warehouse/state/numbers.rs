@@ -26,10 +26,11 @@ impl Drawn {
 }
 
 impl Warehouse {
-    /// Raises the sequences that are behind the committed numbers, and remembers which server this is. Returns whether any
-    /// was behind.
+    /// Raises the sequences that are behind the committed numbers, and remembers which server this
+    /// is. Returns whether any was behind.
     ///
-    /// Called before the first number of a run is drawn, and after [`WarehouseError::ServerChanged`].
+    /// Called before the first number of a run is drawn, and after
+    /// [`WarehouseError::ServerChanged`].
     pub async fn adopt_server(&self) -> Result<bool, WarehouseError> {
         let drawn = self.server.drawn();
         let row = sqlx::query!(
@@ -44,7 +45,8 @@ impl Warehouse {
         Ok(row.was_behind)
     }
 
-    /// Refuses observations that were drawn before the server changed; in the transaction that would store them.
+    /// Refuses observations that were drawn before the server changed; in the transaction that
+    /// would store them.
     pub(in crate::warehouse) async fn check_numbers(
         &self,
         connection: &mut PgConnection,

@@ -91,7 +91,8 @@ impl Unverified {
         }
     }
 
-    /// Reads back the word of a table; an older program has written none, and knew the filter alone.
+    /// Reads back the word of a table; an older program has written none, and knew the filter
+    /// alone.
     fn of_word(word: Option<&str>) -> Self {
         if word == Some(Self::Records.as_str()) { Self::Records } else { Self::Filter }
     }
@@ -201,7 +202,8 @@ impl Warehouse {
         })
     }
 
-    /// Counts a failure at the checkpoint; `error` is shown to operators and must hold no personal value.
+    /// Counts a failure at the checkpoint; `error` is shown to operators and must hold no personal
+    /// value.
     pub async fn note_failure(
         &self,
         claim: &Claim,
@@ -395,8 +397,9 @@ async fn cover(
     covered.map(drop).map_err(WarehouseError::database(doing))
 }
 
-/// Forgets earlier passes that this one makes pointless: of the same days without a proof, and, once the days are covered,
-/// those within them that nobody took up again. Backfills look after their own.
+/// Forgets earlier passes that this one makes pointless: of the same days without a proof, and,
+/// once the days are covered, those within them that nobody took up again. Backfills look after
+/// their own.
 async fn clear_superseded(
     connection: &mut PgConnection,
     claim: &Claim,

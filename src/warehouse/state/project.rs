@@ -108,8 +108,8 @@ impl Warehouse {
     }
 }
 
-/// Notes what a page was the first to show. After an item of the days asked for, an empty window proves
-/// something; after a next-page key, a full page without one is the last one.
+/// Notes what a page was the first to show. After an item of the days asked for, an empty window
+/// proves something; after a next-page key, a full page without one is the last one.
 pub(in crate::warehouse) async fn note_seen(
     connection: &mut PgConnection,
     project: &ProjectName,

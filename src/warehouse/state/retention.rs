@@ -1,4 +1,5 @@
-//! Forgets runs, passes and single calls of long ago: they are a log, and a log that only grows fills the disk.
+//! Forgets runs, passes and single calls of long ago: they are a log, and a log that only grows
+//! fills the disk.
 
 use crate::warehouse::postgres::{error::WarehouseError, pool::Warehouse};
 
@@ -15,11 +16,11 @@ const CALLS_KEPT_DAYS: i32 = 30;
 const CALLS_STEP: i64 = 20_000;
 
 impl Warehouse {
-    /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first; returns how many rows. Single
-    /// calls are forgotten after 30 days.
+    /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first;
+    /// returns how many rows. Single calls are forgotten after 30 days.
     ///
-    /// Passes that coverage points to stay, and so do those that no later read of their days has made pointless, and those
-    /// of a backfill that has not ended.
+    /// Passes that coverage points to stay, and so do those that no later read of their days has
+    /// made pointless, and those of a backfill that has not ended.
     pub async fn forget_what_ended_long_ago(&self) -> Result<i64, WarehouseError> {
         sqlx::query!(
             "delete from argos_sync.detail_call where ctid = any(array(

@@ -101,7 +101,8 @@ pub(in crate::warehouse) enum Source {
 }
 
 impl Warehouse {
-    /// Notes that a run of this holder begins, and that those have ended whose holders no longer renew them.
+    /// Notes that a run of this holder begins, and that those have ended whose holders no longer
+    /// renew them.
     pub async fn begin_run(&self, command: &str, holder: &str) -> Result<RunId, WarehouseError> {
         sqlx::query_scalar!(
             "with over as (
@@ -139,7 +140,8 @@ impl Warehouse {
         .map_err(WarehouseError::database("renewing the run"))
     }
 
-    /// Notes how a run ended, as a whole and for its projects, whatever others may have taken it for meanwhile.
+    /// Notes how a run ended, as a whole and for its projects, whatever others may have taken it
+    /// for meanwhile.
     pub async fn end_run(
         &self,
         run: RunId,
@@ -185,7 +187,8 @@ impl Warehouse {
     }
 }
 
-/// Adds to the counters of the run and raises the high-water mark, in the transaction that stores what is counted.
+/// Adds to the counters of the run and raises the high-water mark, in the transaction that stores
+/// what is counted.
 pub(in crate::warehouse) async fn count(
     connection: &mut PgConnection,
     run: RunId,

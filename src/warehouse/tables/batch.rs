@@ -26,7 +26,8 @@ impl Rows {
         Self::with_room(table, &[])
     }
 
-    /// No rows yet, and room for about so many, of which little is known: what grows is copied each time.
+    /// No rows yet, and room for about so many, of which little is known: what grows is copied each
+    /// time.
     pub(super) fn of_count(table: &'static Table, count: usize) -> Self {
         Self::of_such(table, count, |_| true)
     }

@@ -75,7 +75,8 @@ pub(super) fn insert_into(
     )
 }
 
-/// The arrays are taken apart side by side where the rows are made: as a table of their own they would be written down first.
+/// The arrays are taken apart side by side where the rows are made: as a table of their own they
+/// would be written down first.
 pub(in crate::warehouse) fn add_rows(table: &Table, first: usize) -> String {
     let insert =
         insert_into(table, |index, (_, kind)| format!("unnest(${}::{kind}[])", index + first));
@@ -112,8 +113,8 @@ pub(super) fn same(key: &[(&str, &str)], given: &str) -> String {
 
 /// A table's `own` rows that meet a condition on what stands before them in `from`.
 ///
-/// `offset 0` keeps this apart, so that they are looked up for one record after the other. PostgreSQL may not know yet how
-/// many rows there are, and would rather read them all.
+/// `offset 0` keeps this apart, so that they are looked up for one record after the other.
+/// PostgreSQL may not know yet how many rows there are, and would rather read them all.
 pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &str) -> String {
     let table = table.qualified();
     format!(
@@ -121,7 +122,8 @@ pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &st
     )
 }
 
-/// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them anew each time.
+/// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them
+/// anew each time.
 pub(super) fn is_large(column: &Column) -> bool {
     column.kind == Type::Json
 }

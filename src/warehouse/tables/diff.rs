@@ -44,8 +44,8 @@ impl Moved {
         Self::Known { tables: tables.collect(), notes: before.notes != now.notes }
     }
 
-    /// The rows of a table that are others than before, by its place in the catalogue; `None` where they have to be compared
-    /// with what stands there.
+    /// The rows of a table that are others than before, by its place in the catalogue; `None` where
+    /// they have to be compared with what stands there.
     pub(super) fn rows(&self, index: usize) -> Option<&[MovedRow]> {
         match self {
             Self::Unknown => None,

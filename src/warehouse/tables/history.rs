@@ -1,9 +1,10 @@
 //! History: what moved, in the rows of `argos.submission_change` and `argos.faceauth_change`.
 //!
-//! Moves are found by PostgreSQL, which compares the rows that stand in a table with those about to replace them:
-//! personal values are compared where they are kept, and only the names of their columns are recorded. It is asked where the
-//! items that are kept do not tell already that nothing moved. The records are locked, so that of two writers the second finds
-//! nothing that the first has recorded.
+//! Moves are found by PostgreSQL, which compares the rows that stand in a table with those about to
+//! replace them: personal values are compared where they are kept, and only the names of their
+//! columns are recorded. It is asked where the items that are kept do not tell already that nothing
+//! moved. The records are locked, so that of two writers the second finds nothing that the first
+//! has recorded.
 
 use super::{
     batch::Rows,
@@ -26,7 +27,8 @@ use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
 
-/// Records which elements of a table that names the elements of a set came and went; runs before its rows are written.
+/// Records which elements of a table that names the elements of a set came and went; runs before
+/// its rows are written.
 pub(super) async fn record_elements(
     connection: &mut PgConnection,
     project: &ProjectName,
@@ -74,7 +76,8 @@ fn add_arguments(
     Ok(())
 }
 
-/// Adds how each record is seen, as the statement of a table takes it whose columns' moves are kept.
+/// Adds how each record is seen, as the statement of a table takes it whose columns' moves are
+/// kept.
 pub(super) fn bind_sights(
     arguments: &mut PgArguments,
     records: &[&Stored<'_>],
@@ -115,8 +118,9 @@ pub(in crate::warehouse) async fn tell_deletions(
         .map_err(WarehouseError::database("recording deletions"))
 }
 
-/// Statements that take from the history of deleted records what does not stay of them: the values of columns that are not
-/// kept, or where it takes all, every row but those of deletions. `$1` and `$2`: the project and the ids.
+/// Statements that take from the history of deleted records what does not stay of them: the values
+/// of columns that are not kept, or where it takes all, every row but those of deletions. `$1` and
+/// `$2`: the project and the ids.
 pub(in crate::warehouse) fn compose_forget(
     stream: Stream,
     is_kept: impl Fn(&Table, &Column) -> bool,
@@ -183,13 +187,15 @@ fn insert_into(table: &Table) -> String {
     )
 }
 
-/// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of the rows before them, and
-/// the part of the statement that records them. `None` where none are kept.
+/// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of
+/// the rows before them, and the part of the statement that records them. `None` where none are
+/// kept.
 pub(super) fn compose_moves(table: &Table) -> Option<(String, String)> {
     keeps_moves(table).then(|| {
         let before = tracked(table).map(|(column, _)| format!(", held.{0} as held_{0}", column.name));
         let moves = list(tracked(table), |(column, tracking)| compose_move(table, column, tracking));
-        // Most rows differ in columns of which no history is kept. Looked at once, before each column is.
+        // Most rows differ in columns of which no history is kept. Looked at once, before each
+        // column is.
         let held = list(tracked(table), |(column, _)| format!("held_{}", column.name));
         let given = list(tracked(table), |(column, _)| column.name.to_owned());
         let moved = format!(
@@ -231,10 +237,11 @@ fn as_text(column: &Column, value: &str) -> String {
     if column.kind == Type::At { time_as_text(value) } else { format!("{value}::text") }
 }
 
-/// Makes the statement that compares each record's elements as sets; `None` where no history of them is kept.
+/// Makes the statement that compares each record's elements as sets; `None` where no history of
+/// them is kept.
 ///
-/// `$2` to `$4` say of each record its id, its lane and whether this sight completes it; `$5` and `$6` one record's id and one
-/// element.
+/// `$2` to `$4` say of each record its id, its lane and whether this sight completes it; `$5` and
+/// `$6` one record's id and one element.
 pub(super) fn compose_elements(table: &Table) -> Option<String> {
     let column = elements(table)?;
     let known = [("id", "text"), ("lane", "text"), ("completes", "boolean")];

@@ -12,8 +12,8 @@ use crate::{
 pub(in crate::warehouse) struct Sight {
     /// The lane that observes it.
     pub(super) lane: Lane,
-    /// It is the record's first single call, or its return: where nothing stood before, it completes the record and moves
-    /// nothing.
+    /// It is the record's first single call, or its return: where nothing stood before, it
+    /// completes the record and moves nothing.
     pub(super) completes: bool,
     /// The record was deleted: its return refills its identity fields, and says so itself.
     pub(super) deletion: bool,

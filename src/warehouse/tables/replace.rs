@@ -16,13 +16,15 @@ use crate::{
     warehouse::postgres::sql::{CHANGE_NUMBER, list, unnest},
 };
 
-/// Makes the statement of a table; it tells the ids of the records of which a row was written or removed.
+/// Makes the statement of a table; it tells the ids of the records of which a row was written or
+/// removed.
 ///
 /// `$1` is the project; what follows depends on the key.
 ///
-/// - One row for a record: [`heads`] for each record, then the columns; all null where the record has no row.
-/// - Many: the ids of the records; for each row its key and its columns; and where rows are counted by `ordinal`, how many
-///   each record has.
+/// - One row for a record: [`heads`] for each record, then the columns; all null where the record
+///   has no row.
+/// - Many: the ids of the records; for each row its key and its columns; and where rows are counted
+///   by `ordinal`, how many each record has.
 /// - A set: for each row its key and its columns.
 pub(super) fn compose(table: &Table) -> String {
     match table.key {
@@ -46,8 +48,8 @@ pub(super) struct Changes {
     pub(super) small: Change,
 }
 
-/// Makes the statements that change rows of a table that stand there; `None` where rows have nothing but their key, and where
-/// the table tells when its records changed.
+/// Makes the statements that change rows of a table that stand there; `None` where rows have
+/// nothing but their key, and where the table tells when its records changed.
 ///
 /// `$1` is the project; for each row its key and the columns that are set follow.
 pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
@@ -126,7 +128,8 @@ fn compose_many(table: &Table) -> String {
     told(table, &parts, &names)
 }
 
-/// In the order of their keys, so that writers cannot deadlock: sets belong to nobody who could be locked.
+/// In the order of their keys, so that writers cannot deadlock: sets belong to nobody who could be
+/// locked.
 fn compose_set(table: &Table) -> String {
     let key = key_parts(table);
     let keys = list(&key, |(name, _)| (*name).to_owned());
@@ -149,8 +152,9 @@ fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String 
     )
 }
 
-/// Whether a column of what is given is another than what stands there; `None` where all columns belong to the key. As a
-/// `case`, so that PostgreSQL does not look into what it knows of each column for how many rows that may be.
+/// Whether a column of what is given is another than what stands there; `None` where all columns
+/// belong to the key. As a `case`, so that PostgreSQL does not look into what it knows of each
+/// column for how many rows that may be.
 pub(super) fn differs(table: &Table) -> Option<String> {
     let plain = plain_columns(table);
     (!plain.is_empty()).then(|| {
@@ -202,7 +206,8 @@ fn remove(table: &Table) -> String {
     )
 }
 
-/// The rows of the `known` records that are not among those given, as they stand in `from`, with their `place`.
+/// The rows of the `known` records that are not among those given, as they stand in `from`, with
+/// their `place`.
 pub(super) fn surplus(table: &Table) -> String {
     let of_record = format!("own.{} = known.id", table.id_column());
     let (known, condition) = if table.key == Key::Ordinal {
@@ -220,8 +225,8 @@ pub(super) fn surplus(table: &Table) -> String {
     format!("{known}\ncross join {rows}")
 }
 
-/// What is given, from that argument on: arrays taken apart side by side, row by row. In `from` they would be written down
-/// first.
+/// What is given, from that argument on: arrays taken apart side by side, row by row. In `from`
+/// they would be written down first.
 pub(super) fn side_by_side(first: usize, columns: &[(&str, &str)]) -> String {
     let values = list(columns.iter().enumerate(), |(index, (name, kind))| {
         format!("unnest(${}::{kind}[]) as {name}", first + index)

@@ -1,7 +1,8 @@
 //! The statements that write the data tables, made from the catalogue.
 //!
-//! Arrays in, rows out, whatever the number of rows. New records go into all tables of a stream by one statement; of records
-//! that are known a table is written only where it changed, by a statement of its own (`replace`).
+//! Arrays in, rows out, whatever the number of rows. New records go into all tables of a stream by
+//! one statement; of records that are known a table is written only where it changed, by a
+//! statement of its own (`replace`).
 
 use super::{
     differences, history,
@@ -12,7 +13,8 @@ use std::sync::LazyLock;
 
 /// The statements of one stream.
 pub(super) struct Statements {
-    /// For each table: makes it hold the rows that are given for known records, and no others of them.
+    /// For each table: makes it hold the rows that are given for known records, and no others of
+    /// them.
     pub(super) replace: Vec<&'static str>,
     /// For each table: change rows that stand there.
     pub(super) changes: Vec<Option<Changes>>,

@@ -1,7 +1,7 @@
 //! Writes rows into the data tables.
 //!
-//! A table is written where the record's rows are not known to be the same as before. There, a row that stands there already
-//! just so is found by a join before anything is locked or logged.
+//! A table is written where the record's rows are not known to be the same as before. There, a row
+//! that stands there already just so is found by a join before anything is locked or logged.
 
 use super::{
     batch::Rows, columns::is_parent, diff::MovedRow, history, record_rows::Stored,
@@ -31,7 +31,8 @@ pub(in crate::warehouse) async fn write(
     records: &[Stored<'_>],
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut touched = BTreeSet::new();
-    // The table that tells when its records changed comes last, and always: its pseudonyms depend on the configuration too.
+    // The table that tells when its records changed comes last, and always: its pseudonyms depend
+    // on the configuration too.
     let tables = catalogue::tables(stream).iter().enumerate();
     let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
     for (index, table) in children.into_iter().chain(parents) {
@@ -89,7 +90,8 @@ async fn change_rows(
             arguments.reserve(0, rows.size_hint());
             rows.bind(arguments)
         })?;
-        // The text comes from the catalogue, which is part of the program; values travel as arguments.
+        // The text comes from the catalogue, which is part of the program; values travel as
+        // arguments.
         let changed = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
             .execute(&mut *connection)
             .await

@@ -1,9 +1,9 @@
-//! What the steps of reading one item cost: a page is cut, an item is glanced at, and if it changed it is parsed,
-//! normalized and kept.
+//! What the steps of reading one item cost: a page is cut, an item is glanced at, and if it changed
+//! it is parsed, normalized and kept.
 //!
-//! `cargo bench --bench decode` prints the time of one item for each step (of one page for `page/`), over 200 full-size
-//! submissions of the simulator. `reference/` are the same bytes through other hands, to know what a step could cost.
-//! Nothing is asserted.
+//! `cargo bench --bench decode` prints the time of one item for each step (of one page for
+//! `page/`), over 200 full-size submissions of the simulator. `reference/` are the same bytes
+//! through other hands, to know what a step could cost. Nothing is asserted.
 
 #![expect(clippy::expect_used, reason = "a program of measurements")]
 

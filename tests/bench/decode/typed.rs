@@ -1,4 +1,5 @@
-//! A submission for `serde_json`: its main members, borrowed where they can be, the others stepped over.
+//! A submission for `serde_json`: its main members, borrowed where they can be, the others stepped
+//! over.
 
 #![expect(dead_code, reason = "filled to measure the filling")]
 #![expect(clippy::struct_field_names, reason = "the vendor's names")]

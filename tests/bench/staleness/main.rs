@@ -1,7 +1,9 @@
-//! How stale the warehouse gets: a year of one customer, replayed against the planner and against a fixed lookback.
+//! How stale the warehouse gets: a year of one customer, replayed against the planner and against a
+//! fixed lookback.
 //!
-//! `cargo bench --bench staleness` prints the table of docs/staleness.md. Nothing is measured with a clock: time is simulated,
-//! the planner is the program's own, and a walk is assumed to answer at once. It fails when a promise is broken.
+//! `cargo bench --bench staleness` prints the table of docs/staleness.md. Nothing is measured with
+//! a clock: time is simulated, the planner is the program's own, and a walk is assumed to answer at
+//! once. It fails when a promise is broken.
 
 #![expect(
     clippy::print_stdout,

@@ -37,7 +37,8 @@ struct Warehouse<'a> {
     /// Records of each day that are known, and those of them known to be unsettled.
     known: Vec<bool>,
     unsettled: Vec<bool>,
-    /// When each sparse record was last seen to change, and those whose next single call has to be scheduled.
+    /// When each sparse record was last seen to change, and those whose next single call has to be
+    /// scheduled.
     moved: Vec<Option<i64>>,
     to_schedule: Vec<usize>,
     calls: Calls,
@@ -121,7 +122,8 @@ impl<'a> Warehouse<'a> {
         }
     }
 
-    /// Sees a record; returns whether a known one changed. What changed gets a single call, which shows the rest.
+    /// Sees a record; returns whether a known one changed. What changed gets a single call, which
+    /// shows the rest.
     fn look(&mut self, number: usize, now: i64, by_single_call: bool) -> bool {
         let year = self.year;
         let Some(record) = year.records.get(number).filter(|record| record.shown <= now) else {

@@ -15,7 +15,8 @@ const SUBMISSIONS_MAX: u32 = 5_000;
 
 const LATENCY_MS: u32 = 20;
 
-/// In flight at a time; 8, the default, could not make more than 400 calls a second at this latency.
+/// In flight at a time; 8, the default, could not make more than 400 calls a second at this
+/// latency.
 const WORKERS: u32 = 16;
 
 const RATE: &str = "single calls";

@@ -67,7 +67,8 @@ async fn round(server: &mut Server, population: Population, figures: &mut Figure
     changed.demand(0, u32::try_from(chosen.len()).expect("a count"));
     demand_submissions(&database, submissions).await;
 
-    // Last: its tables take the place of these in the server's memory, and what is read again finds them there both times.
+    // Last: its tables take the place of these in the server's memory, and what is read again finds
+    // them there both times.
     let limit = ServerLimit::measure(server, &database).await;
     server.drop(database).await;
 

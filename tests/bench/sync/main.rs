@@ -4,9 +4,10 @@
 //! cargo bench --bench sync -- [--submissions N] [--rounds N] [--only PART,...] [--scale]
 //! ```
 //!
-//! The real program (`run --backfill`) reads the simulated vendor over HTTP, a process of its own, and writes to a real
-//! PostgreSQL, all on this machine. Every run begins with a fresh, migrated database and a checkpoint, ends with exit
-//! code 0, and is checked: a wrong count of rows fails the benchmark, a broken promise does not.
+//! The real program (`run --backfill`) reads the simulated vendor over HTTP, a process of its own,
+//! and writes to a real PostgreSQL, all on this machine. Every run begins with a fresh, migrated
+//! database and a checkpoint, ends with exit code 0, and is checked: a wrong count of rows fails
+//! the benchmark, a broken promise does not.
 //!
 //! | part | what one round does |
 //! |---|---|
@@ -16,16 +17,18 @@
 //! | `memory` | first load of 10 N, for the peak memory (needs `--scale`, or `--only`) |
 //! | `present` | N new submissions into 20 N, and into an empty warehouse (needs `--scale`, or `--only`) |
 //!
-//! The limits are measured in the same round, on the same items: *drain*, a plain client that walks the list and throws
-//! the pages away; the *client limit*, parse, digest and compression on one thread; the *server limit*, a binary COPY of
-//! everything that is stored into empty tables with all their indexes, by one backend in one transaction.
+//! The limits are measured in the same round, on the same items: *drain*, a plain client that walks
+//! the list and throws the pages away; the *client limit*, parse, digest and compression on one
+//! thread; the *server limit*, a binary COPY of everything that is stored into empty tables with
+//! all their indexes, by one backend in one transaction.
 //!
-//! Times are wall clock from the program's start to its exit. CPU seconds and memory are the kernel's. Ratios are taken
-//! within a round; every figure is the median of all rounds, with the smallest and the largest.
+//! Times are wall clock from the program's start to its exit. CPU seconds and memory are the
+//! kernel's. Ratios are taken within a round; every figure is the median of all rounds, with the
+//! smallest and the largest.
 //!
-//! A private PostgreSQL is started for it in the directory for temporary files (`TMPDIR`; it should not be in memory), as
-//! durable as PostgreSQL is by default. `ARGOS_SYNC_BENCH_DATABASE_URL` names another one: on this machine, with a role
-//! that may create databases and checkpoints.
+//! A private PostgreSQL is started for it in the directory for temporary files (`TMPDIR`; it should
+//! not be in memory), as durable as PostgreSQL is by default. `ARGOS_SYNC_BENCH_DATABASE_URL` names
+//! another one: on this machine, with a role that may create databases and checkpoints.
 
 #![expect(
     clippy::print_stdout,

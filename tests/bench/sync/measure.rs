@@ -94,7 +94,8 @@ impl Measured {
         self.wal_bytes / self.submissions
     }
 
-    /// Fails unless the run received everything, and stored just so many new and changed submissions.
+    /// Fails unless the run received everything, and stored just so many new and changed
+    /// submissions.
     pub(crate) fn demand(&self, inserted: u32, updated: u32) {
         let Tally { received, inserted: new, updated: changed, quarantined, .. } = self.tally;
         let is_right = (new, changed, quarantined) == (inserted.into(), updated.into(), 0);

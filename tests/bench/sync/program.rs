@@ -14,7 +14,8 @@ use crate::{
     simulator::{KEY, Simulator},
 };
 
-/// How often the memory is looked at. The kernel keeps the peak, so that only the last moment can be missed.
+/// How often the memory is looked at. The kernel keeps the peak, so that only the last moment can
+/// be missed.
 const LOOK_DELAY: Duration = Duration::from_millis(20);
 
 /// What the configuration says; everything else is the program's default.

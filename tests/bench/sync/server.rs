@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{conditions, process};
 
-/// What the private server is started with; everything else is PostgreSQL's default, or argos-sync's for its own server.
+/// What the private server is started with; everything else is PostgreSQL's default, or
+/// argos-sync's for its own server.
 const SETTINGS: [(&str, &str); 2] = [("shared_buffers", "1GB"), ("max_wal_size", "4GB")];
 
 /// Data tables: where an unchanged item must not write.
@@ -39,7 +40,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The server that `ARGOS_SYNC_BENCH_DATABASE_URL` names, or a private one; with a migrated template.
+    /// The server that `ARGOS_SYNC_BENCH_DATABASE_URL` names, or a private one; with a migrated
+    /// template.
     pub(crate) async fn find() -> Self {
         match std::env::var_os("ARGOS_SYNC_BENCH_DATABASE_URL") {
             Some(url) => {

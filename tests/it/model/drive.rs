@@ -1,4 +1,5 @@
-//! Drives a world through a schedule, and compares the warehouse with the truth when the world has stopped.
+//! Drives a world through a schedule, and compares the warehouse with the truth when the world has
+//! stopped.
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -256,7 +257,8 @@ impl Model {
         self.clock.set(self.now + self.ahead).await;
     }
 
-    /// The world has stopped: within the cycles of lists and of single calls, all of it has to be known.
+    /// The world has stopped: within the cycles of lists and of single calls, all of it has to be
+    /// known.
     async fn settle(&mut self) -> Result<(), String> {
         self.round(&[0, 65]).await?;
         // By then single calls that failed are due again.
@@ -277,7 +279,8 @@ impl Model {
                 "after a cycle of lists the warehouse is not the truth: {early:#?}"
             ));
         }
-        // The clock goes by days, so that a cycle may begin a day late, and a record's turn in it come a day late.
+        // The clock goes by days, so that a cycle may begin a day late, and a record's turn in it
+        // come a day late.
         for _ in LIST_CYCLE_DAYS..DETAIL_CYCLE_DAYS + 2 {
             self.pass(TimeDelta::days(1)).await;
             self.round(&[0]).await?;

@@ -1,4 +1,5 @@
-//! Killed once at every commit there is, before and after it: the next start ends as if nothing had happened.
+//! Killed once at every commit there is, before and after it: the next start ends as if nothing had
+//! happened.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,8 @@ async fn model_a_backfill_killed_at_any_commit_ends_as_if_it_never_had_been() {
             let twin = world.twin().await;
             let End { ran, .. } = backfill(&twin, fate).await;
             assert_eq!(ran.code(), -1, "{fate}: {ran:?}");
-            // Killed between its end and its last word, it is done, and another start is another backfill.
+            // Killed between its end and its last word, it is done, and another start is another
+            // backfill.
             let is_done = twin.number(ENDED).await > 0;
             let End { ran, .. } = backfill(&twin, Fate::Lives).await;
             assert_eq!(ran.code(), 0, "{fate}: {ran:?}");

@@ -14,7 +14,8 @@ use crate::random::Random;
 pub(super) enum Happening {
     /// A record appears; it may be older than now.
     New { stream: Stream, minutes_old: i64, result: Option<KycResult> },
-    /// Something happens to the record of that number: generated ones first, then new ones in their order.
+    /// Something happens to the record of that number: generated ones first, then new ones in their
+    /// order.
     Changed { stream: Stream, number: usize, change: Change },
 }
 

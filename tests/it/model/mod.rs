@@ -1,4 +1,5 @@
-//! The proof: whatever happens in whatever order, when the world stops the warehouse becomes the truth.
+//! The proof: whatever happens in whatever order, when the world stops the warehouse becomes the
+//! truth.
 //!
 //! A seed makes a [`schedule`]: a vendor with random habits, records that come, change, vanish and
 //! return, faults, troubles on our own side (a key of another customer, a wrong clock, lost
@@ -6,8 +7,8 @@
 //! database is the schedule's. When everything has happened, the clock goes on for one cycle of
 //! lists and one of single calls, and then every table must be what the vendor shows.
 //!
-//! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed again,
-//! `ARGOS_SYNC_SEEDS=1000 cargo test --test it model_seeds -- --ignored --nocapture` plays a thousand, and
+//! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed again, `ARGOS_SYNC_SEEDS=1000
+//! cargo test --test it model_seeds -- --ignored --nocapture` plays a thousand, and
 //! `ARGOS_SYNC_SEEDS=1001..2000` the next ones.
 
 mod drive;

@@ -29,7 +29,8 @@ pub(super) enum Fate {
     KilledAfter(u64),
     /// It is told to end behind its nth commit.
     ToldToEndAfter(u64),
-    /// It stands still behind its nth commit, until all its claims have ended and another process has worked.
+    /// It stands still behind its nth commit, until all its claims have ended and another process
+    /// has worked.
     FrozenAfter(u64),
 }
 
@@ -74,8 +75,8 @@ pub(super) struct End {
     pub(super) took: Duration,
 }
 
-/// A process that does what is due ends within this time, on the busiest machine, also one that waits for the lease of a
-/// frozen process: five minutes.
+/// A process that does what is due ends within this time, on the busiest machine, also one that
+/// waits for the lease of a frozen process: five minutes.
 const TIME_MAX: Duration = Duration::from_mins(8);
 
 impl Replica {

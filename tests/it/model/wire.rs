@@ -1,9 +1,9 @@
-//! The wire between a process and PostgreSQL, which stops at a chosen commit: the fail points of the program, without a
-//! word about them in the program.
+//! The wire between a process and PostgreSQL, which stops at a chosen commit: the fail points of
+//! the program, without a word about them in the program.
 //!
-//! It understands just enough of PostgreSQL's protocol (version 3) to see commits: `COMMIT`, and the end of a writing
-//! statement outside transactions. Nothing passes a wire that has stopped, so that what the process does at that moment
-//! is as if it had been killed there.
+//! It understands just enough of PostgreSQL's protocol (version 3) to see commits: `COMMIT`, and
+//! the end of a writing statement outside transactions. Nothing passes a wire that has stopped, so
+//! that what the process does at that moment is as if it had been killed there.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,8 @@ pub(super) struct StopAt {
     pub(super) commit: u64,
     /// Whether PostgreSQL gets the commit; the process learns nothing of it either way.
     pub(super) committed: bool,
-    /// Whether transactions of other connections still come to their end, so that nobody has to wait for their locks.
+    /// Whether transactions of other connections still come to their end, so that nobody has to
+    /// wait for their locks.
     pub(super) others_end: bool,
 }
 

@@ -19,8 +19,8 @@ const IS_MARKED: &str =
     "('Deleted Submission' in (item->'data'->>'name', item->'warning'->>0, item->>'label')
     and coalesce(item->'data'->>'full_name', '') = '' or (item->>'delete_check')::boolean) is true";
 
-/// Keeps what the vendor shows of a record, before something happens to it: after a deletion one of its values must be
-/// left in each column that survives.
+/// Keeps what the vendor shows of a record, before something happens to it: after a deletion one of
+/// its values must be left in each column that survives.
 pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
     let item = match stream {
         Stream::Submission => world.vendor.submission(KEY, id),

@@ -1,4 +1,5 @@
-//! What every column must hold, as SQL over the vendor's items, written by hand from contract sections 3.5 and 6.4.
+//! What every column must hold, as SQL over the vendor's items, written by hand from contract
+//! sections 3.5 and 6.4.
 //!
 //! `item` is the whole record as jsonb. Signed addresses differ with every call and are left out.
 

@@ -1,7 +1,7 @@
 //! The oracle: compares every table with the vendor's truth, in both directions and field by field.
 //!
-//! Nothing of the program's normalizing is used: the vendor's items go as jsonb into a schema of their own, and SQL
-//! written by hand from the contract says what each column must hold.
+//! Nothing of the program's normalizing is used: the vendor's items go as jsonb into a schema of
+//! their own, and SQL written by hand from the contract says what each column must hold.
 
 mod deletions;
 mod expectations;
@@ -279,7 +279,8 @@ fn unsigned(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Where each row of what a sync stores lies, and which transaction wrote it: any write at all shows.
+/// Where each row of what a sync stores lies, and which transaction wrote it: any write at all
+/// shows.
 pub(crate) async fn fingerprint(pool: &PgPool) -> Vec<(String, i64, String)> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select schemaname || '.' || tablename from pg_tables
