@@ -1,7 +1,7 @@
 //! `status`: how fresh and how complete the warehouse is.
 
 use super::{
-    clocks::{self},
+    clocks,
     exit::{ExitStatus, Failed},
     open, print,
     samples::sample_as_text,
