@@ -14,7 +14,7 @@ use super::{
     error::{ClientError, Fault},
     redaction::Redaction,
     retry_after::retry_after,
-    room::{Held, Room},
+    memory::{AnswerReservation, LargeAnswerPermit},
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::{Meaning, Refusal},
@@ -50,7 +50,7 @@ pub(super) enum Failure {
     Final(ClientError),
 }
 
-/// Sets up connections, so that nothing but this room's own loop ever repeats a request.
+/// Sets up connections, so that nothing but this module's own loop ever repeats a request.
 pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
     let mut headers = HeaderMap::new();
     let mut key = reqwest::header::HeaderValue::from_str(settings.api_key.expose_secret())
@@ -92,7 +92,7 @@ pub(super) struct Attempt<'a> {
     /// The record that is asked for; `None`: a page is.
     pub(super) id: Option<&'a str>,
     /// The memory reserved for the answer.
-    pub(super) room: Option<&'a dyn Room>,
+    pub(super) reservation: Option<&'a dyn AnswerReservation>,
     /// The cap on the answer.
     pub(super) answer_bytes_max: usize,
     /// What no error may repeat.
@@ -102,7 +102,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Sends the request and classifies the answer. Returns the answer with the permit for a size
     /// above its reservation, if it has one.
-    pub(super) async fn run(self) -> Result<(Envelope, Option<Held>), Failure> {
+    pub(super) async fn run(self) -> Result<(Envelope, Option<LargeAnswerPermit>), Failure> {
         let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
@@ -150,7 +150,7 @@ impl Attempt<'_> {
         Ok(envelope)
     }
 
-    async fn body(&self, mut response: Response) -> Result<(Bytes, Option<Held>), Failure> {
+    async fn body(&self, mut response: Response) -> Result<(Bytes, Option<LargeAnswerPermit>), Failure> {
         let limit = self.answer_bytes_max;
         let too_large = || Failure::Passing { fault: Fault::TooLarge { limit }, wait: None };
         let announced = response.content_length().unwrap_or(0);
@@ -171,9 +171,9 @@ impl Attempt<'_> {
     }
 
     /// Waits for the permit if an answer of this size exceeds its reservation.
-    async fn larger(&self, bytes: usize) -> Option<Held> {
-        match self.room {
-            Some(room) if bytes > room.bytes() => Some(room.larger().await),
+    async fn larger(&self, bytes: usize) -> Option<LargeAnswerPermit> {
+        match self.reservation {
+            Some(reservation) if bytes > reservation.bytes() => Some(reservation.grow().await),
             Some(_) | None => None,
         }
     }

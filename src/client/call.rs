@@ -26,7 +26,7 @@ use super::{
     page_size::{Fitting, Next, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
-    room::Held,
+    memory::LargeAnswerPermit,
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::Meaning,
@@ -60,7 +60,7 @@ pub(super) struct Reply {
     /// What it brought.
     pub(super) envelope: Envelope,
     /// The permit for a size above its reservation.
-    pub(super) larger: Option<Held>,
+    pub(super) larger: Option<LargeAnswerPermit>,
 }
 
 impl Caller {
@@ -179,7 +179,7 @@ impl Caller {
             vendor_clock: &self.vendor_clock,
             stream: self.stream,
             id: request.id(),
-            room: request.room(),
+            reservation: request.reservation(),
             answer_bytes_max: self.settings.answer_bytes_max,
             hidden,
         })

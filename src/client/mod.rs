@@ -32,7 +32,7 @@ mod pause;
 mod redaction;
 mod request;
 mod retry_after;
-mod room;
+mod memory;
 #[cfg(test)]
 mod scripted;
 mod settings;
@@ -60,7 +60,7 @@ pub use self::{
     gate::{Gate, GateClosed},
     pages::{Page, Resume},
     request::{DateStyle, Find},
-    room::{Held, Room},
+    memory::{AnswerReservation, LargeAnswerPermit},
     settings::{Settings, SettingsError},
     vendor_error::{Denial, Refusal},
 };
@@ -94,7 +94,7 @@ pub struct Answer {
     /// The vendor's own id of the project, where the answer carries it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
     /// The permit for a size above its reservation.
-    pub larger: Option<Held>,
+    pub larger: Option<LargeAnswerPermit>,
 }
 
 impl Client {
@@ -195,12 +195,12 @@ impl Client {
     }
 
     /// The same, with memory reserved for the answer. A larger answer waits for a permit.
-    pub async fn detail_within(&self, id: &str, room: &dyn Room) -> Result<Answer, ClientError> {
-        self.ask_for(id, Some(room)).await
+    pub async fn detail_within(&self, id: &str, reservation: &dyn AnswerReservation) -> Result<Answer, ClientError> {
+        self.ask_for(id, Some(reservation)).await
     }
 
-    async fn ask_for(&self, id: &str, room: Option<&dyn Room>) -> Result<Answer, ClientError> {
-        let reply = self.caller.call(&*self.gate, &Request::Detail { id, room }).await?;
+    async fn ask_for(&self, id: &str, reservation: Option<&dyn AnswerReservation>) -> Result<Answer, ClientError> {
+        let reply = self.caller.call(&*self.gate, &Request::Detail { id, reservation }).await?;
         Ok(Answer {
             read: reply.read,
             larger: reply.larger,

@@ -1,6 +1,6 @@
 //! What a call asks for: the parameters of the two list endpoints (contract sections 3.1 and 6.1).
 
-use super::room::Room;
+use super::memory::AnswerReservation;
 use crate::domain::{Cursor, Day, Stream, Window};
 
 /// One call, without what changes from attempt to attempt.
@@ -19,7 +19,7 @@ pub(super) enum Request<'a> {
         /// `submission_id` or `auth_id`.
         id: &'a str,
         /// The memory taken for the answer; `None`: whatever it needs.
-        room: Option<&'a dyn Room>,
+        reservation: Option<&'a dyn AnswerReservation>,
     },
 }
 
@@ -165,10 +165,10 @@ impl<'a> Request<'a> {
     }
 
     /// The memory taken for the answer.
-    pub(super) fn room(&self) -> Option<&'a dyn Room> {
+    pub(super) fn reservation(&self) -> Option<&'a dyn AnswerReservation> {
         match *self {
             Self::Page { .. } => None,
-            Self::Detail { room, .. } => room,
+            Self::Detail { reservation, .. } => reservation,
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
             let all = Request::Page { listing: Listing::Everything, cursor: None, count_max };
             assert_eq!(query(Stream::Faceauth, &all, DateStyle::Dashed), count);
         }
-        let detail = Request::Detail { id: "x", room: None };
+        let detail = Request::Detail { id: "x", reservation: None };
         assert_eq!(query(Stream::Submission, &detail, DateStyle::Dashed), "submission_id=x");
         assert_eq!(query(Stream::Faceauth, &detail, DateStyle::Dashed), "authId=x");
     }

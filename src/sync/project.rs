@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    binding::Account, db_retry::DbRetry, details::answer_room::AnswerSizes,
-    lists::in_flight::ItemBytes, rate::lane_gate::LaneGate, settings::ProjectSettings,
+    binding::Account, db_retry::DbRetry, details::answer_memory::AnswerSizes,
+    lists::memory::ItemBytes, rate::lane_gate::LaneGate, settings::ProjectSettings,
 };
 use crate::{
     client::{Client, SettingsError},

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    db_retry::DbRetry, details::answer_room::AnswerMemory, lists::in_flight::InFlight, process_id,
+    db_retry::DbRetry, details::answer_memory::AnswerMemory, lists::memory::PageMemory, process_id,
     progress::Progress, project::Project, settings::Settings,
 };
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -27,7 +27,7 @@ pub struct World {
     /// What a progress bar shows.
     pub progress: Arc<Progress>,
     /// Room for pages.
-    pub(super) in_flight: InFlight,
+    pub(super) page_memory: PageMemory,
     /// Room for the answers of single calls.
     pub(super) answer_memory: AnswerMemory,
     /// Names this process in claims.
@@ -48,7 +48,7 @@ impl World {
             warehouse,
             projects,
             db: DbRetry::new(stop.clone(), settings.patience),
-            in_flight: InFlight::new(settings.bytes_in_flight),
+            page_memory: PageMemory::new(settings.bytes_in_flight),
             answer_memory: AnswerMemory::new(settings.bytes_in_flight),
             settings,
             is_daemon: false,

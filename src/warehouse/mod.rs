@@ -38,7 +38,7 @@ pub use postgres::pool::{Settings, Warehouse};
 pub use postgres::renewal::take_refusal;
 pub use postgres::surroundings::{Concern, Obstacle};
 pub use postgres::unreachable::Unreachable;
-pub use record::body::{Body, Holding, Room};
+pub use record::body::Body;
 pub use record::observation::Observation;
 pub use report::blocked_days::BlockedDay;
 pub use report::record::{Event, Standing};

@@ -15,6 +15,7 @@ use futures_util::{
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use super::answer_memory::UsedMemory;
 use crate::{
     client::{Answer, ClientError, Remedy},
     domain::Lane,
@@ -48,7 +49,14 @@ impl Wanted {
 }
 
 /// A call that is made, with what came of it.
-type Made<'a> = BoxFuture<'a, (DueDetail, Result<DetailAnswer, Failure>)>;
+type Made<'a> = BoxFuture<'a, (DueDetail, Result<(DetailAnswer, Option<UsedMemory>), Failure>)>;
+
+/// Answers that are stored together, and the memory they occupy until then.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) list: Vec<(DueDetail, DetailAnswer)>,
+    memory: Vec<UsedMemory>,
+}
 
 /// Calls that are wanted, until none is left or one fails in a way that concerns all.
 pub(super) struct Calls<'a> {
@@ -100,20 +108,20 @@ impl<'a> Calls<'a> {
     pub(super) async fn gather<T>(
         &mut self,
         storing: impl Future<Output = T>,
-    ) -> (T, Vec<(DueDetail, DetailAnswer)>) {
+    ) -> (T, Answers) {
         let memory = &self.world.answer_memory;
         let mut storing = pin!(storing);
         let mut stored = None;
-        let mut answers = Vec::new();
+        let mut answers = Answers::default();
         let mut end = Instant::now();
         let stored = loop {
             // The calls in flight are answered too before these are stored.
-            let is_enough = answers.len() + self.workers().min(BATCH / 2) >= BATCH;
+            let is_enough = answers.list.len() + self.workers().min(BATCH / 2) >= BATCH;
             if !is_enough {
                 self.ask();
             }
             let is_dry = self.in_flight.is_empty() && self.claiming.is_none();
-            let is_late = !answers.is_empty() && Instant::now() >= end;
+            let is_late = !answers.list.is_empty() && Instant::now() >= end;
             stored = match stored {
                 Some(stored) if is_enough || is_dry || is_late => break stored,
                 other => other,
@@ -123,39 +131,41 @@ impl<'a> Calls<'a> {
             tokio::select! {
                 result = &mut storing, if stored.is_none() => stored = Some(result),
                 Some((due, answer)) = self.in_flight.next() => {
-                    if answers.is_empty() {
+                    if answers.list.is_empty() {
                         end = Instant::now() + GATHERING;
                     }
-                    answers.extend(self.take(due, answer));
+                    self.take(due, answer, &mut answers);
                 }
                 Some(claimed) = OptionFuture::from(self.claiming.as_mut()) => self.add(claimed),
-                () = sleep_until(end), if stored.is_some() && !answers.is_empty() => {}
+                () = sleep_until(end), if stored.is_some() && !answers.list.is_empty() => {}
                 // Storing these gives memory back.
-                () = memory.shortage(), if stored.is_some() && !answers.is_empty() => {
+                () = memory.shortage(), if stored.is_some() && !answers.list.is_empty() => {
                     end = Instant::now();
                 }
                 else => {}
             }
         };
-        if answers.is_empty() {
+        if answers.list.is_empty() {
             let asked = std::mem::take(&mut self.asked);
             let not_made = self.waiting.drain(..).chain(asked);
-            answers.extend(not_made.map(|due| (due, DetailAnswer::NotAsked)));
+            answers.list.extend(not_made.map(|due| (due, DetailAnswer::NotAsked)));
         }
         (stored, answers)
     }
 
-    /// What an answer comes to; `None`: to trouble.
+    /// Adds an answer to `answers`, or notes a failure that is not the record's own.
     fn take(
         &mut self,
         due: DueDetail,
-        answer: Result<DetailAnswer, Failure>,
-    ) -> Option<(DueDetail, DetailAnswer)> {
+        answer: Result<(DetailAnswer, Option<UsedMemory>), Failure>,
+        answers: &mut Answers,
+    ) {
         self.asked.remove(&due);
         match answer {
-            Ok(answer) => {
+            Ok((answer, memory)) => {
                 self.failures_in_a_row = 0;
-                Some((due, answer))
+                answers.list.push((due, answer));
+                answers.memory.extend(memory);
             }
             // When a call of every worker fails, no record is at fault.
             Err(failure)
@@ -163,12 +173,11 @@ impl<'a> Calls<'a> {
             {
                 report(self.project, &failure);
                 self.failures_in_a_row += 1;
-                Some((due, DetailAnswer::Failed))
+                answers.list.push((due, DetailAnswer::Failed));
             }
             Err(failure) => {
                 self.waiting.push_back(due);
                 self.fail(failure);
-                None
             }
         }
     }
@@ -263,15 +272,19 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Makes the call of one record once there is room for its answer.
-async fn ask(world: &World, project: &Project, id: &str) -> Result<DetailAnswer, Failure> {
-    let room = world.answer_memory.reserve(&project.answer_sizes).await;
+/// Makes the call of one record once memory for its answer is reserved.
+async fn ask(
+    world: &World,
+    project: &Project,
+    id: &str,
+) -> Result<(DetailAnswer, Option<UsedMemory>), Failure> {
+    let reservation = world.answer_memory.reserve(&project.answer_sizes).await;
     let Answer { read, item, vendor_project, larger } =
-        project.client(Lane::Detail).detail_within(id, &room).await?;
+        project.client(Lane::Detail).detail_within(id, &reservation).await?;
     account::same_vendor_project(project, vendor_project.as_deref())?;
-    let Some(item) = item else { return Ok(DetailAnswer::NotFound(read)) };
-    let room = room.keep(&project.answer_sizes, item.len(), larger);
-    Ok(DetailAnswer::Found(Observation::in_room(&project.scope, read, item, room)))
+    let Some(item) = item else { return Ok((DetailAnswer::NotFound(read), None)) };
+    let used = reservation.keep(&project.answer_sizes, item.len(), larger);
+    Ok((DetailAnswer::Found(Observation::of(&project.scope, read, item)), Some(used)))
 }
 
 fn report(project: &Project, failure: &Failure) {

@@ -34,14 +34,15 @@ pub(in crate::sync) async fn drain(
         }
         let mut calls = Calls::new(world, project, wanted.take());
         let ((), mut answers) = calls.gather(ready(())).await;
-        let is_done = answers.is_empty();
-        while !answers.is_empty() {
-            let claimed: Vec<_> = answers.iter().map(|(due, _)| due.clone()).collect();
-            // Stored answers give their room back at once: the calls in flight may wait for it.
-            let storing = async { store(world, project, run, &std::mem::take(&mut answers)).await };
+        let is_done = answers.list.is_empty();
+        while !answers.list.is_empty() {
+            let claimed: Vec<_> = answers.list.iter().map(|(due, _)| due.clone()).collect();
+            // Stored answers release their memory at once: the calls in flight may wait for it.
+            let storing =
+                async { store(world, project, run, &std::mem::take(&mut answers).list).await };
             let (stored, next) = calls.gather(storing).await;
             if let Err(failure) = stored {
-                let claimed = claimed.into_iter().chain(next.into_iter().map(|(due, _)| due));
+                let claimed = claimed.into_iter().chain(next.list.into_iter().map(|(due, _)| due));
                 let claimed = claimed.chain(calls.give_up().await).collect();
                 give_back(world, project, run, claimed).await;
                 return Err(failure);
@@ -133,7 +134,7 @@ async fn has_control(
         return Ok(false);
     }
     let stream = project.stream();
-    let is_live = |item: &Observation| item.is_marked(stream).is_ok_and(|is_marked| !is_marked);
+    let is_live = |item: &Observation| !item.is_marked(stream);
     let found: Vec<_> = answers
         .iter()
         .filter_map(|(due, answer)| match answer {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tracing::{debug, info};
 
-use super::in_flight::PageBytes;
+use super::memory::PageBytes;
 use crate::{
     client::{Item, Remedy},
     domain::{Day, HintPlace, Lane, Window},
@@ -90,10 +90,10 @@ async fn read(world: &World, project: &Project, window: Window) -> Result<u64, F
     let mut calls = 0;
     loop {
         let fetching = async {
-            let room = world.in_flight.reserve_page(&bytes).await;
-            (room, pages.try_next().await)
+            let memory = world.page_memory.reserve_page(&bytes).await;
+            (memory, pages.try_next().await)
         };
-        let (_room, page) = tokio::select! {
+        let (_memory, page) = tokio::select! {
             biased;
             () = world.stop.cancelled() => return Err(Failure::Interrupted),
             fetched = fetching => fetched,

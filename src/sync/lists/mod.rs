@@ -2,7 +2,7 @@
 
 pub(super) mod empty;
 pub(super) mod hints;
-pub(super) mod in_flight;
+pub(super) mod memory;
 pub(super) mod pass;
 pub(super) mod window;
 pub(super) mod windows;

@@ -1,37 +1,33 @@
 //! One walk over one window: page by page, the next one fetched and decoded while this one is
 //! written.
 
-use std::sync::Arc;
-
 use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
 
 use super::{
     empty,
-    in_flight::{PageBytes, Reserved},
+    memory::{PageBytes, Reserved},
 };
 use crate::{
-    client::{ClientError, Page, Resume, SMALL_BYTES_MAX},
+    client::{ClientError, Page, Resume},
     domain::Reading,
     normalize::Note,
     sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{
-        Checkpoint, Claim, Count, Holding, PageStored, PageToStore, Pass, Proof, Room, RunId, Seen,
-        Tally, WarehouseError,
+        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, Seen, Tally,
+        WarehouseError,
     },
 };
 
 /// Walks the claimed window from the pass's checkpoint to its end.
 ///
-/// A page that was received is stored even when the program has to end; a request in flight is
-/// dropped. A page that was let go before it was stored has to be asked for again.
+/// A received page is stored even when the program has to end; a request in flight is dropped.
 pub(super) async fn walk(
     world: &World,
     project: &Project,
     claim: &Claim,
     pass: &mut Pass,
     run: RunId,
-    holding: Holding,
 ) -> Result<Proof, Failure> {
     let resume = pass.checkpoint.clone().map(|checkpoint| Resume {
         cursor: checkpoint.cursor,
@@ -51,7 +47,7 @@ pub(super) async fn walk(
         Reading::Everything => client.all_pages(resume).boxed(),
     };
     let mut bytes = PageBytes::new(&project.item_bytes, project.page_size());
-    let mut next = fetch(world, project, &mut pages, &bytes, holding).await;
+    let mut next = fetch(world, project, &mut pages, &bytes).await;
     loop {
         let mut fetched = next?;
         if let Some(seen) = &mut seen {
@@ -69,7 +65,7 @@ pub(super) async fn walk(
             if is_last {
                 Err(Failure::Interrupted)
             } else {
-                fetch(world, project, &mut pages, &bytes, holding).await
+                fetch(world, project, &mut pages, &bytes).await
             }
         };
         let (stored, fetched) = tokio::join!(storing, fetching);
@@ -85,10 +81,10 @@ pub(super) async fn walk(
     }
 }
 
-/// A page that was received and decoded, and the room that its rows will take.
+/// A decoded page, and the memory reserved for it and for the rows made of it.
 struct Fetched {
     page: PageToStore,
-    _rows: Reserved,
+    _memory: Reserved,
 }
 
 impl Fetched {
@@ -99,19 +95,18 @@ impl Fetched {
     }
 }
 
-/// Fetches the next page once there is room for it, and looks at each of its items.
+/// Fetches the next page once memory for it is reserved, and reads the keys of its items.
 async fn fetch(
     world: &World,
     project: &Project,
     pages: &mut (impl Stream<Item = Result<Page, ClientError>> + Unpin),
     page_bytes: &PageBytes<'_>,
-    holding: Holding,
 ) -> Result<Fetched, Failure> {
     let fetching = async {
-        let room = world.in_flight.reserve_page(page_bytes).await;
-        (room, pages.next().await)
+        let memory = world.page_memory.reserve_page(page_bytes).await;
+        (memory, pages.next().await)
     };
-    let (room, page) = tokio::select! {
+    let (memory, page) = tokio::select! {
         biased;
         () = world.stop.cancelled() => return Err(Failure::Interrupted),
         fetched = fetching => fetched,
@@ -123,21 +118,18 @@ async fn fetch(
     page_bytes.note(bytes, page.items.len());
     let next = page.next.map(|cursor| (cursor, page.trail));
     let items = page.items.into_iter().map(|item| (item.body, item.glance)).collect();
-    let (room, rows) = room.apart(bytes, page_bytes.rows(bytes));
-    let room: Room = Arc::new(room);
-    // What would be let go is not worth another call.
-    let holding = if bytes <= SMALL_BYTES_MAX { Holding::UntilWritten } else { holding };
+    let memory = memory.fit(bytes, page_bytes.rows(bytes));
     let (scope, number, read) = (&project.scope, page.number, page.read);
     let unknown = page.unknown.iter();
     let unknown =
         unknown.map(|member| Note::of_unknown_member(&member.name, member.json_type)).collect();
     let has_shown_end_mark = page.has_shown_end_mark;
-    let page = PageToStore::of(scope, number, read, items, &room, holding, next).await;
+    let page = PageToStore::of(scope, number, read, items, next).await;
     let page = PageToStore { unknown, has_shown_end_mark, ..page };
-    Ok(Fetched { page, _rows: rows })
+    Ok(Fetched { page, _memory: memory })
 }
 
-/// Stores a page, gives back the room it took, and tells what it came to.
+/// Stores a page, releases its memory and returns the result.
 async fn store_fetched(
     world: &World,
     project: &Project,

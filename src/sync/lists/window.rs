@@ -14,7 +14,7 @@ use crate::{
         wait::{Woken, wait_for},
         world::World,
     },
-    warehouse::{self, Awaited, Claim, GivenUp, Holding, Pass, Proof, RunId, WarehouseError},
+    warehouse::{self, Awaited, Claim, GivenUp, Pass, Proof, RunId, WarehouseError},
 };
 
 /// How a window ended.
@@ -91,10 +91,9 @@ async fn read_claimed(
     }
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
     let mut pass = world.db.run(open).await?;
-    let mut holding = Holding::UntilReady;
     loop {
         let stood_at = pass.checkpoint.clone();
-        let walked = pass::walk(world, project, claim, &mut pass, run, holding).await;
+        let walked = pass::walk(world, project, claim, &mut pass, run).await;
         if walked.is_ok() || pass.checkpoint != stood_at {
             patience.renew();
         }
@@ -109,8 +108,6 @@ async fn read_claimed(
             Err(Failure::Warehouse(error)) if error.remedy() == warehouse::Remedy::ReadAgain => {
                 info!(project = %project.name(), window = %claim.reading, "{error}");
                 world.adopt_server().await?;
-                // Once is enough: what is asked for twice is held.
-                holding = Holding::UntilWritten;
                 continue;
             }
             Err(other) => return Err(other),

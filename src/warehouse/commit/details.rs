@@ -157,7 +157,7 @@ async fn decide_suspects(
     for (due, answer) in suspects {
         match answer {
             DetailAnswer::Found(observation) => {
-                if !observation.is_marked(scope.stream)? {
+                if !observation.is_marked(scope.stream) {
                     there.push(due.id.as_str());
                 }
             }

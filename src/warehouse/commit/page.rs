@@ -9,10 +9,7 @@ use crate::{
         deletion::{absence, seen_ids::Seen},
         ingest::{drift, store},
         postgres::{error::WarehouseError, plan_settings, pool::Warehouse},
-        record::{
-            body::{Body, Holding, Room},
-            observation::{Observation, Origin},
-        },
+        record::observation::{Observation, Origin},
         scope::{Count, Scope},
         state::{
             claim::{self, Claim},
@@ -67,24 +64,19 @@ pub struct PageStored {
 }
 
 impl PageToStore {
-    /// Looks at those items of a page that nobody has looked at, on a thread of its own. They keep
-    /// the room that was taken for them.
+    /// Reads the keys of those items whose key was not read while the page was cut, on a blocking
+    /// thread.
     pub async fn of(
         scope: &Arc<Scope>,
         number: u32,
         read: ReadNumber,
         items: Vec<(Bytes, Option<Glance>)>,
-        room: &Room,
-        holding: Holding,
         next: Option<(Cursor, Trail)>,
     ) -> Self {
-        let (scope, room) = (Arc::clone(scope), Arc::clone(room));
-        let observe = move |(bytes, glance): (Bytes, Option<Glance>)| {
-            let body = Body::new(bytes.clone(), Arc::clone(&room), holding);
-            match glance {
-                Some(glance) => Observation { read, body, glance: Ok(glance) },
-                None => Observation { body, ..Observation::of(&scope, read, bytes) },
-            }
+        let scope = Arc::clone(scope);
+        let observe = move |(bytes, glance): (Bytes, Option<Glance>)| match glance {
+            Some(glance) => Observation { read, body: bytes.into(), glance: Ok(glance) },
+            None => Observation::of(&scope, read, bytes),
         };
         let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
@@ -115,9 +107,7 @@ impl PageToStore {
 impl Warehouse {
     /// Writes one page and where the walk goes on, or nothing.
     ///
-    /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it. A
-    /// large page of new records that is [not held](Holding::UntilReady) until it is written can be
-    /// written once; after a failure it is gone.
+    /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it.
     ///
     /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was
     /// lost, changes nothing.

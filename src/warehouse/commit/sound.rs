@@ -60,7 +60,7 @@ impl Sound {
             let kept = kept.and_then(|kept| kept.body(call, inflater).ok().flatten());
             let kept = kept.filter(|body| is_it(body, digest));
             let received = || {
-                let body = received.filter(|_| call == Call::Detail)?.body.bytes().ok()?;
+                let body = &received.filter(|_| call == Call::Detail)?.body;
                 Some(body.to_vec()).filter(|body| is_it(body, digest))
             };
             kept.or_else(received).map_or(Item::Lost, |body| Item::Found(body, number))

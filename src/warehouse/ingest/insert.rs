@@ -43,8 +43,7 @@ pub fn bytes_to_write(bytes: usize) -> usize {
     bytes.min(CHUNK_BYTES).saturating_mul(6)
 }
 
-/// Writes records that have no row yet, in the order of their ids, and lets go of bodies that rows
-/// were made of, if so; returns the ids that were written.
+/// Writes records that have no row yet, in the order of their ids; returns the ids written.
 ///
 /// The others were inserted by another writer at the same moment: they are known now.
 pub(super) async fn store(
@@ -52,7 +51,6 @@ pub(super) async fn store(
     scope: &Arc<Scope>,
     origin: Origin,
     mut items: Vec<ItemToStore>,
-    lets_go: bool,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let doing = "writing new records";
@@ -65,7 +63,7 @@ pub(super) async fn store(
             let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
             clear(&mut savepoint, scope, &ids).await?;
         }
-        let collision = match add(&mut savepoint, scope, origin, &items, lets_go, now).await {
+        let collision = match add(&mut savepoint, scope, origin, &items, now).await {
             Ok(written) => {
                 savepoint.commit().await.map_err(WarehouseError::database(doing))?;
                 return Ok(written);
@@ -90,7 +88,6 @@ async fn add(
     scope: &Arc<Scope>,
     origin: Origin,
     items: &[ItemToStore],
-    lets_go: bool,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut bytes = 0;
@@ -109,11 +106,6 @@ async fn add(
             let ready;
             (ready, compressor) = prepare(scope, origin, chunk, room, compressor, now).await?;
             room = ready.room();
-            if lets_go {
-                for item in chunk {
-                    item.body.let_go();
-                }
-            }
             // Nobody waits any more once writing has failed.
             if made.send(ready).await.is_err() {
                 break;

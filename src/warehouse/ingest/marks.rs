@@ -61,16 +61,15 @@ pub(super) fn meaning(
     item: &ItemToStore,
     held: &Held,
 ) -> Result<Meaning, WarehouseError> {
-    let bytes = item.body.bytes()?;
     if held.deleted_at.is_none() {
-        return Ok(match normalize::mark_in(scope.stream, &bytes) {
+        return Ok(match normalize::mark_in(scope.stream, &item.body) {
             None => Meaning::Facts,
             Some(_) if item.read <= held.newest => Meaning::Nothing,
             Some(mark) => Meaning::Mark(mark),
         });
     }
     let is_sparse = origin.call() == Call::List && scope.stream == Stream::Submission;
-    Ok(match normalize::presence(scope.stream, &bytes) {
+    Ok(match normalize::presence(scope.stream, &item.body) {
         Presence::Marked(mark) => Meaning::Mark(mark),
         Presence::Live | Presence::Bare if is_sparse => Meaning::Hint,
         Presence::Live => Meaning::Facts,

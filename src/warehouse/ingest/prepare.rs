@@ -85,8 +85,7 @@ impl Ready {
         compressor: &mut Compressor,
         now: DateTime<Utc>,
     ) -> Result<(), WarehouseError> {
-        let body = item.body.bytes()?;
-        let text = json::text(&body);
+        let text = json::text(&item.body);
         let parsed = json::parse(&text)
             .map_err(|_malformed| WarehouseError::CorruptRaw("no JSON any more"))?;
         let damaged = parsed.damaged || matches!(text, std::borrow::Cow::Owned(_));
@@ -111,7 +110,7 @@ impl Ready {
             }
         }
         if scope.raw == RawStorage::Zstd {
-            self.bodies.add(&item.id, compressor.compress(&body)?);
+            self.bodies.add(&item.id, compressor.compress(&item.body)?);
         }
         let window_day =
             item.created_at.map_or_else(|| first_day(origin, now), |at| at.date_naive());

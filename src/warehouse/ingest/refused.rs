@@ -31,7 +31,7 @@ pub(super) async fn keep(
     }
     let mut by_digest: BTreeMap<[u8; 16], (&Observation, &Refusal)> = BTreeMap::new();
     for (observation, refusal) in refused {
-        by_digest.insert(digest(scope, &observation.body.bytes()?), (observation, refusal));
+        by_digest.insert(digest(scope, &observation.body), (observation, refusal));
     }
     let digests: Vec<&[u8]> = by_digest.keys().map(|digest| &digest[..]).collect();
     let reasons: Vec<&str> = by_digest.values().map(|(_, refusal)| refusal.as_str()).collect();
@@ -47,7 +47,7 @@ pub(super) async fn keep(
     let mut compressor = Compressor::new()?;
     let bodies: Vec<Vec<u8>> = by_digest
         .values()
-        .map(|(observation, _)| Ok(compressor.compress(&observation.body.bytes()?)?.to_vec()))
+        .map(|(observation, _)| Ok(compressor.compress(&observation.body)?.to_vec()))
         .collect::<Result<_, _>>()?;
     sqlx::query!(
         "with fresh as (

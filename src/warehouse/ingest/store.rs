@@ -109,10 +109,7 @@ pub(in crate::warehouse) async fn store(
     }
     if !fresh.is_empty() {
         let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
-        // The memory of a page is held by any of its items.
-        let lets_go = fresh.len() == observations.len();
-        let inserted =
-            insert::store(connection, scope, origin, items.collect(), lets_go, now).await?;
+        let inserted = insert::store(connection, scope, origin, items.collect(), now).await?;
         tally.inserted = count(inserted.len());
         // Another writer was faster with these, and what it wrote is looked at as everything that
         // is known.
@@ -232,7 +229,7 @@ async fn write(
         let mut bodies = bodies::Bodies::new();
         for (work, update) in work.iter().zip(&updates) {
             if update.deleted_at.is_none() {
-                bodies.add(&work.item.id, compressor.compress(&work.item.body.bytes()?)?);
+                bodies.add(&work.item.id, compressor.compress(&work.item.body)?);
             }
         }
         bodies::keep(connection, scope, origin.call(), &bodies).await?;

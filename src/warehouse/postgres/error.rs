@@ -38,9 +38,6 @@ pub enum WarehouseError {
         /// The page that was to be stored.
         page: u32,
     },
-    /// The page was let go when rows had been made of it, and they were not written.
-    #[error("the page has to be asked for again")]
-    PageGone,
     /// The server was restored or has failed over since these observations were numbered; nothing
     /// was written.
     #[error(
@@ -126,7 +123,7 @@ impl WarehouseError {
                     _ => Remedy::CallPerson,
                 },
             },
-            Self::PageGone | Self::ServerChanged => Remedy::ReadAgain,
+            Self::ServerChanged => Remedy::ReadAgain,
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
             Self::Address(_)
             | Self::NewerSchema
@@ -163,7 +160,6 @@ impl WarehouseError {
             | Self::NoTime
             | Self::FenceLost
             | Self::CheckpointMoved { .. }
-            | Self::PageGone
             | Self::ServerChanged
             | Self::CorruptRaw(_)
             | Self::Shape { .. } => false,
@@ -203,7 +199,7 @@ impl WarehouseError {
             Self::Address(AddressError::Unknown) => {
                 "leave it out of `database.url`; in a password, write & as %26 and # as %23"
             }
-            Self::PageGone | Self::ServerChanged => "nothing to do: the same is asked for again",
+            Self::ServerChanged => "nothing to do: the same is asked for again",
             Self::NoTime => "start again: work goes on from the last page that was stored",
             Self::FenceLost | Self::CheckpointMoved { .. } => {
                 "nothing to do: the other process goes on with it"

@@ -52,7 +52,7 @@ fn is_doubtful(
     let Some(kept) = held.kept.as_ref().filter(|_| held.deleted_at.is_none()) else {
         return Ok(false);
     };
-    let listed = Times::read(&json::text(&item.body.bytes()?));
+    let listed = Times::read(&json::text(&item.body));
     if listed.is_empty() {
         return Ok(false);
     }

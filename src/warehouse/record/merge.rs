@@ -122,7 +122,7 @@ impl Both {
     ) -> Result<Self, WarehouseError> {
         let Work { item, held } = work;
         let mut texts = Texts::default();
-        texts.add(call, &item.body.bytes()?, item.read);
+        texts.add(call, &item.body, item.read);
         let (other, number) = match call {
             Call::List => (Call::Detail, held.detail),
             Call::Detail => (Call::List, held.list),

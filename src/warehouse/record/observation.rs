@@ -3,14 +3,11 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{
-    body::{Body, Holding, Room},
-    stored::Held,
-};
+use super::{body::Body, stored::Held};
 use crate::{
     domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading, Stream},
     normalize::{self, Refusal},
-    warehouse::{postgres::error::WarehouseError, scope::Scope},
+    warehouse::scope::Scope,
 };
 
 /// An item as it was received, already looked at.
@@ -31,15 +28,9 @@ impl Observation {
         Self { read, body: body.into(), glance }
     }
 
-    /// The same, with the room that was taken for them.
-    pub fn in_room(scope: &Scope, read: ReadNumber, bytes: Bytes, room: Room) -> Self {
-        let body = Body::new(bytes.clone(), room, Holding::UntilWritten);
-        Self { body, ..Self::of(scope, read, bytes) }
-    }
-
-    /// Whether the item shows the vendor's mark of a deletion.
-    pub fn is_marked(&self, stream: Stream) -> Result<bool, WarehouseError> {
-        Ok(normalize::mark_in(stream, &self.body.bytes()?).is_some())
+    /// Whether the item has the vendor's deletion mark.
+    pub fn is_marked(&self, stream: Stream) -> bool {
+        normalize::mark_in(stream, &self.body).is_some()
     }
 }
 

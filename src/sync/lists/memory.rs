@@ -16,16 +16,16 @@ const ITEM_BYTES_FIRST: u32 = 5 << 10;
 
 /// Room for answers, shared by all that is read.
 #[derive(Debug, Clone)]
-pub(in crate::sync) struct InFlight {
-    room: Arc<Semaphore>,
+pub(in crate::sync) struct PageMemory {
+    units_free: Arc<Semaphore>,
     units: u32,
 }
 
-impl InFlight {
+impl PageMemory {
     /// Room for so many bytes.
     pub(in crate::sync) fn new(bytes: usize) -> Self {
         let units = units(bytes).max(1);
-        Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
+        Self { units_free: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
     }
 
     /// Waits until there is room for a page.
@@ -36,7 +36,7 @@ impl InFlight {
         if !pages.item_bytes.is_known() {
             tokio::select! {
                 biased;
-                room = self.reserve(pages.expected()) => return room,
+                reserved = self.reserve(pages.expected()) => return reserved,
                 () = pages.item_bytes.known() => {}
             }
         }
@@ -48,7 +48,7 @@ impl InFlight {
     pub(in crate::sync) async fn reserve(&self, bytes: usize) -> Reserved {
         let units = units(bytes).clamp(1, self.units);
         // It is never closed; without a permit nothing would be bounded, and nothing lost.
-        Reserved { permit: Arc::clone(&self.room).acquire_many_owned(units).await.ok() }
+        Reserved { permit: Arc::clone(&self.units_free).acquire_many_owned(units).await.ok() }
     }
 }
 
@@ -59,16 +59,12 @@ pub(in crate::sync) struct Reserved {
 }
 
 impl Reserved {
-    /// Takes what an answer of that size takes, and what the rows take that are made of it, apart.
+    /// Releases what an answer of `bytes` and the rows made of it do not need.
     ///
-    /// What it does not need goes back at once, if it is small. A larger one may stand in memory
-    /// that was taken for a page.
-    pub(super) fn apart(mut self, bytes: usize, rows: usize) -> (Self, Self) {
-        if bytes <= SMALL_BYTES_MAX {
-            self = self.at_most(bytes.saturating_add(rows));
-        }
-        let rows = self.split(rows);
-        (self, rows)
+    /// A large answer keeps everything: its buffer may be as large as the whole page was expected
+    /// to be.
+    pub(super) fn fit(self, bytes: usize, rows: usize) -> Self {
+        if bytes > SMALL_BYTES_MAX { self } else { self.at_most(bytes.saturating_add(rows)) }
     }
 
     /// Gives back what is more than this.
@@ -171,17 +167,16 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_room_waits_until_some_is_given_back() {
-        let in_flight = InFlight::new(10 * UNIT);
+        let in_flight = PageMemory::new(10 * UNIT);
         let first = in_flight.reserve(8 * UNIT).await;
         let mut second = Box::pin(in_flight.reserve(3 * UNIT));
         assert!((&mut second).now_or_never().is_none());
-        let (answer, rows) = first.apart(5 * UNIT, 2 * UNIT);
+        let first = first.fit(5 * UNIT, 2 * UNIT);
         drop(second.await);
         let mut second = Box::pin(in_flight.reserve(4 * UNIT));
         assert!((&mut second).now_or_never().is_none(), "seven units are needed");
-        drop(rows);
+        drop(first);
         drop(second.await);
-        drop(answer);
         let all = in_flight.reserve(usize::MAX).await;
         assert!(in_flight.reserve(1).now_or_never().is_none());
         drop(all);
@@ -190,11 +185,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_answer_keeps_the_room_of_a_page() {
-        let in_flight = InFlight::new(10 << 20);
-        let (answer, rows) = in_flight.reserve(8 << 20).await.apart(2 << 20, 3 << 20);
+        let in_flight = PageMemory::new(10 << 20);
+        let answer = in_flight.reserve(8 << 20).await.fit(2 << 20, 3 << 20);
         assert!(in_flight.reserve(3 << 20).now_or_never().is_none());
-        drop(rows);
-        assert!(in_flight.reserve(5 << 20).now_or_never().is_some(), "three are given back");
         drop(answer);
         assert!(in_flight.reserve(10 << 20).now_or_never().is_some());
     }
@@ -221,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_a_page_of_unknown_size_asks_anew_once_one_was_seen() {
-        let in_flight = InFlight::new(27 << 20);
+        let in_flight = PageMemory::new(27 << 20);
         let item_bytes = ItemBytes::default();
         let pages = PageBytes::new(&item_bytes, 2400);
         let _first = in_flight.reserve_page(&pages).await;

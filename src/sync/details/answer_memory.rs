@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    client::{Held, Room},
-    sync::lists::in_flight::{InFlight, Reserved},
+    client::{AnswerReservation, LargeAnswerPermit},
+    sync::lists::memory::{PageMemory, Reserved},
     warehouse,
 };
 
@@ -30,7 +30,7 @@ const PART_OF_A_CALL: usize = 4;
 /// Memory for the answers of single calls, of all projects.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct AnswerMemory {
-    in_flight: InFlight,
+    pool: PageMemory,
     /// The most that a call reserves, in bytes.
     bytes_max: usize,
     larger: Arc<Semaphore>,
@@ -43,19 +43,19 @@ impl AnswerMemory {
     pub(in crate::sync) fn new(bytes_in_flight: usize) -> Self {
         let bytes = bytes_in_flight / PART;
         Self {
-            in_flight: InFlight::new(bytes),
+            pool: PageMemory::new(bytes),
             bytes_max: bytes / PART_OF_A_CALL,
             larger: Arc::new(Semaphore::new(1)),
             waiting: watch::Sender::new(0),
         }
     }
 
-    /// Waits until there is room for an answer of the expected size.
-    pub(super) async fn reserve(&self, sizes: &AnswerSizes) -> AnswerRoom {
+    /// Waits until memory for an answer of the expected size is reserved.
+    pub(super) async fn reserve(&self, sizes: &AnswerSizes) -> Reservation {
         let expected = sizes.expected();
         let bytes = if needed(expected) > self.bytes_max { USUAL_BYTES } else { expected };
-        let reserved = self.counted(self.in_flight.reserve(needed(bytes))).await;
-        AnswerRoom { reserved, bytes, memory: self.clone() }
+        let reserved = self.counted(self.pool.reserve(needed(bytes))).await;
+        Reservation { reserved, bytes, memory: self.clone() }
     }
 
     /// Returns once a call waits for memory.
@@ -109,38 +109,44 @@ impl AnswerSizes {
     }
 }
 
-/// Memory taken for one answer.
+/// Memory occupied by one answer until this is dropped.
+pub(super) struct UsedMemory {
+    _reserved: Reserved,
+    _larger: Option<LargeAnswerPermit>,
+}
+
+/// Memory reserved for one answer.
 #[derive(Debug)]
-pub(super) struct AnswerRoom {
+pub(super) struct Reservation {
     reserved: Reserved,
     bytes: usize,
     memory: AnswerMemory,
 }
 
-impl AnswerRoom {
-    /// Keeps what an answer of this size takes, as long as what is returned.
+impl Reservation {
+    /// Releases what an answer of this size does not need.
     pub(super) fn keep(
         self,
         sizes: &AnswerSizes,
         bytes: usize,
-        larger: Option<Held>,
-    ) -> warehouse::Room {
+        larger: Option<LargeAnswerPermit>,
+    ) -> UsedMemory {
         sizes.note(bytes);
-        Arc::new((self.reserved.at_most(needed(bytes)), larger))
+        UsedMemory { _reserved: self.reserved.at_most(needed(bytes)), _larger: larger }
     }
 }
 
-impl Room for AnswerRoom {
+impl AnswerReservation for Reservation {
     fn bytes(&self) -> usize {
         self.bytes
     }
 
-    fn larger(&self) -> BoxFuture<'_, Held> {
+    fn grow(&self) -> BoxFuture<'_, LargeAnswerPermit> {
         Box::pin(async {
             // It is never closed; without a permit nothing would be bounded, and nothing lost.
             let permit = Arc::clone(&self.memory.larger).acquire_owned();
             let permit = self.memory.counted(permit).await.ok();
-            Arc::new(permit) as Held
+            Arc::new(permit) as LargeAnswerPermit
         })
     }
 }
@@ -185,7 +191,7 @@ mod tests {
             sizes.note(15 * MIB);
             calls.push(memory.reserve(&sizes).now_or_never().expect("room"));
         }
-        assert!(calls[0].larger().now_or_never().is_some());
+        assert!(calls[0].grow().now_or_never().is_some());
     }
 
     #[tokio::test]
@@ -202,11 +208,11 @@ mod tests {
     async fn one_answer_at_a_time_may_be_larger_than_its_room() {
         let (memory, sizes) = (AnswerMemory::new(MIB), AnswerSizes::default());
         let (one, other) = (memory.reserve(&sizes).await, memory.reserve(&sizes).await);
-        let larger = one.larger().await;
-        assert!(other.larger().now_or_never().is_none());
+        let larger = one.grow().await;
+        assert!(other.grow().now_or_never().is_none());
         let kept = one.keep(&sizes, 30 * MIB, Some(larger));
-        assert!(other.larger().now_or_never().is_none(), "until it is stored");
+        assert!(other.grow().now_or_never().is_none(), "until it is stored");
         drop(kept);
-        assert!(other.larger().now_or_never().is_some());
+        assert!(other.grow().now_or_never().is_some());
     }
 }
