@@ -26,9 +26,9 @@ impl Age {
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::ToTwoDays => "up to a day",
-            Self::ToTwoWeeks => "to 13 days",
-            Self::ToTwoMonths => "to 60 days",
+            Self::ToTwoDays => "up to 1 day",
+            Self::ToTwoWeeks => "up to 13 days",
+            Self::ToTwoMonths => "up to 60 days",
             Self::Older => "older",
         }
     }
@@ -37,14 +37,14 @@ impl Age {
 fn words(kind: Kind) -> &'static str {
     match kind {
         Kind::New => "submitted",
-        Kind::Late => "submitted, dated back",
+        Kind::Late => "submitted, backdated",
         Kind::Decided => "decided",
         Kind::Aml => "AML flagged or cleared",
-        Kind::AmlUnlisted => "the same, lists leave `aml` out",
+        Kind::AmlUnlisted => "AML flagged or cleared, lists omit `aml`",
         Kind::Edited => "edited",
         Kind::DetailOnly => "changed in the detail only",
-        Kind::Deleted => "deleted, marked",
-        Kind::Vanished => "vanished",
+        Kind::Deleted => "deleted with a mark",
+        Kind::Vanished => "deleted without a mark",
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn table(year: &Year, ours: &[Option<i64>], theirs: &[Option<i64>]) -
         classes.entry((given.kind, Age::of(age(year, given)))).or_default().push(index);
     }
     let mut text = String::from(
-        "| what happened | age of the record | moves | promised | planner: missed | late | median | 99% | lookback: missed | late | median | 99% |\n\
+        "| event | record age | changes | promised | planner: missed | late | median | 99% | lookback: missed | late | median | 99% |\n\
          |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for ((kind, age_class), moves) in &classes {
