@@ -15,7 +15,7 @@
 //! - [`telemetry`]: where log lines go.
 //! - [`cli`]: commands, what they print, and how the process ends.
 //!
-//! Beside them `own_thread`, for work that takes long, and, each behind a cargo feature:
+//! Beside them `blocking`, for work that takes long, and, each behind a cargo feature:
 //! `embedded`, a private PostgreSQL, and `simulator`, the vendor as a program.
 
 pub mod cli;
@@ -26,7 +26,7 @@ pub mod domain;
 pub mod embedded;
 pub mod json;
 pub mod normalize;
-mod own_thread;
+mod blocking;
 pub mod planner;
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -15,7 +15,7 @@ use super::{
     status::{UNCONFIGURED_ADVICE, last_run},
 };
 use crate::{
-    client::{ClientError, Gate, GateClosed},
+    client::{ClientError, CallLimiter, LimiterClosed},
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
@@ -43,11 +43,11 @@ const NO_ID: &str = "argos-sync-check";
 /// Lets calls through whose answers nobody stores.
 struct Unordered;
 
-impl Gate for Unordered {
-    fn admit<'a>(
+impl CallLimiter for Unordered {
+    fn acquire<'a>(
         &'a self,
         _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
         ready(Ok(Some(ReadNumber(0)))).boxed()
     }
 }
@@ -267,7 +267,7 @@ async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list
     match found {
         Ok(findings) => findings.iter().for_each(|finding| show(name, finding, list)),
         // Nothing is wrong with the API: there are no calls left, or not yet.
-        Err(ProbeError::Client(error @ ClientError::Gate(_))) => {
+        Err(ProbeError::Client(error @ ClientError::Limiter(_))) => {
             list.ok(name.as_str(), &format!("nothing was found out: {error}"));
         }
         Err(error @ ProbeError::Slow) => {

@@ -101,7 +101,7 @@ impl Checklist {
             advice: (!advice.is_empty()).then(|| advice.to_owned()),
         };
         if matches!(self.form, Form::Text) {
-            print::data(&line.text());
+            print::stdout(&line.text());
         }
         self.lines.push(line);
     }

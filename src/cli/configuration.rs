@@ -30,7 +30,7 @@ pub(super) enum ConfigCommand {
 /// Prints a configuration.
 pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<ExitStatus, Failed> {
     match command {
-        ConfigCommand::Default => print::data(config::DEFAULTS),
+        ConfigCommand::Default => print::stdout(config::DEFAULTS),
         ConfigCommand::Show => {
             let path = found(given)?;
             let source = path.as_ref().map_or_else(
@@ -38,7 +38,7 @@ pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<Ex
                 |path| format!("# {}, defaults and the environment", path.display()),
             );
             let lines = config::effective(path.as_deref())?;
-            print::data(&format!("{source}\n{lines}"));
+            print::stdout(&format!("{source}\n{lines}"));
             Config::load(path.as_deref())?;
         }
     }

@@ -50,7 +50,7 @@ pub(super) async fn deletions(
         match command {
             DeletionsCommand::List => {
                 let alarms = opened.warehouse.deletion_alarms().await?;
-                print::data(&as_text(&alarms));
+                print::stdout(&as_text(&alarms));
                 Ok(if alarms.is_empty() { ExitStatus::Done } else { ExitStatus::Wrong })
             }
             DeletionsCommand::Approve(answer) => {
@@ -79,7 +79,7 @@ async fn decide(
     let settled =
         opened.warehouse.decide_deletions(project.name(), project.stream(), decision, time).await?;
     let (name, window, hours) = (project.name(), answer.window, answer.hours);
-    print::data(&match verdict {
+    print::stdout(&match verdict {
         Verdict::Approved => format!(
             "{name} {window}: approved for {hours} hours ({settled} alarms settled); these days are read again, and what \
              is still missing is deleted once two single calls have confirmed it\n"

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, LogFormat},
     domain::Window,
     simulator::{self, SimulateOptions},
-    sync::{Backfill, ProjectOutcome},
+    sync::{BackfillRequest, ProjectOutcome},
     telemetry,
 };
 
@@ -66,7 +66,7 @@ const QUESTIONS: [(&str, &str); 3] = [
 
 /// Demonstrates; ends with 0 only if everything was read.
 pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<ExitStatus, Failed> {
-    telemetry::init(LogFormat::Text, log.unwrap_or("warn"), print::is_watched(), print::Talk)?;
+    telemetry::init(LogFormat::Text, log.unwrap_or("warn"), print::is_watched(), print::StderrWriter)?;
     let stop = signal::listen()?;
     let fault =
         |error: std::io::Error| Failed::new(ExitStatus::Fault, format!("no simulator: {error}"));
@@ -76,7 +76,7 @@ pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<Exi
     let world = simulated.world();
     let ended = CancellationToken::new();
     let server = tokio::spawn(simulator::serve(listener, world, ended.clone().cancelled_owned()));
-    print::data(&format!("The vendor is simulated at {url}: {} people.\n", options.submissions));
+    print::stdout(&format!("The vendor is simulated at {url}: {} people.\n", options.submissions));
 
     let dir = match &options.data_dir {
         Some(dir) => dir.clone(),
@@ -142,10 +142,10 @@ async fn show_open(
     let from = simulated.from.or_else(|| today.checked_sub_days(chrono::Days::new(366)));
     let window = Window::new(from.unwrap_or(today), Window::day(today).to())
         .map_err(|error| Failed::new(ExitStatus::Fault, error.to_string()))?;
-    print::data(
-        "PostgreSQL runs. Reading everything, with a single call for every submission ...\n\n",
+    print::stdout(
+        "PostgreSQL runs. ListScope everything, with a single call for every submission ...\n\n",
     );
-    let backfill = Backfill { window, stream: None, project: None, restart: false };
+    let backfill = BackfillRequest { window, stream: None, project: None, restart: false };
     let start = tokio::time::Instant::now();
     let ended = progress_bar::watch(&world.progress, backfill.run(&world)).await;
     let seconds = start.elapsed().as_secs_f64();
@@ -155,22 +155,22 @@ async fn show_open(
     if !is_complete {
         return Ok(status);
     }
-    print::data(&format!("\nRead in {seconds:.1} s. What the warehouse holds now:\n\n"));
+    print::stdout(&format!("\nRead in {seconds:.1} s. What the warehouse holds now:\n\n"));
     let counts = opened.warehouse.table_counts().await?;
     let rows: Vec<_> =
         counts.into_iter().map(|table| vec![table.name, table.rows.to_string()]).collect();
-    print::data(&print::table(&["table", "rows"], &rows));
+    print::stdout(&print::table(&["table", "rows"], &rows));
     for (question, sql) in QUESTIONS {
         let (head, rows) = opened.warehouse.ask(sql).await?;
         let head: Vec<&str> = head.iter().map(String::as_str).collect();
-        print::data(&format!("\n{question}\n\n{}", print::table(&head, &rows)));
+        print::stdout(&format!("\n{question}\n\n{}", print::table(&head, &rows)));
     }
     let connect = opened.how_to_connect().unwrap_or_default();
     if options.keep {
-        print::data(&format!("\nLook around until Ctrl-C:\n\n  {connect}\n"));
+        print::stdout(&format!("\nLook around until Ctrl-C:\n\n  {connect}\n"));
         stop.cancelled().await;
     } else {
-        print::data(
+        print::stdout(
             "\nTo look around yourself: `argos-sync demo --keep` leaves both running and prints a psql line.\n",
         );
     }

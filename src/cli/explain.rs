@@ -14,8 +14,8 @@ use crate::{
     config::Config,
     domain::Lane,
     planner,
-    sync::Outlook,
-    warehouse::{Event, Standing},
+    sync::PlanInput,
+    warehouse::{RecordEvent, RecordStatus},
 };
 
 /// Which record.
@@ -45,19 +45,19 @@ pub(super) async fn explain(
         };
         let events =
             opened.warehouse.events(project.scope(), &options.id, standing.window_day).await?;
-        let Outlook { settings, ledger, clocks } = Outlook::of(&world, project).await?;
-        let next = planner::next_look(&settings, &ledger, standing.window_day, &clocks);
+        let PlanInput { settings, ledger, clocks } = PlanInput::of(&world, project).await?;
+        let next = planner::next_read(&settings, &ledger, standing.window_day, &clocks);
         Ok::<_, Failed>(as_text(&standing, &events, next, clocks.database))
     };
     let told = told.await;
     opened.close().await?;
-    print::data(&told?);
+    print::stdout(&told?);
     Ok(ExitStatus::Done)
 }
 
 fn as_text(
-    standing: &Standing,
-    events: &[Event],
+    standing: &RecordStatus,
+    events: &[RecordEvent],
     next: Option<(Lane, DateTime<Utc>)>,
     now: DateTime<Utc>,
 ) -> String {
@@ -128,7 +128,7 @@ fn as_text(
         tell(format_args!("next single call  {}{failed}", soon(due_at, now)));
     }
     match next {
-        Some((lane, at)) if lane == Lane::Fresh && at > now => tell(format_args!(
+        Some((lane, at)) if lane == Lane::Recent && at > now => tell(format_args!(
             "next list         {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
              and single calls look at it",
             time(Some(at)),

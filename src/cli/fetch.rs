@@ -16,14 +16,14 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct FetchOptions {
     #[command(subcommand)]
-    what: What,
+    what: FetchTarget,
     /// The project, where several have the stream.
     #[arg(long, global = true, value_name = "NAME")]
     project: Option<String>,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum FetchTarget {
     /// Submissions. Every user of the machine can see arguments: give a person's data as `-` or
     /// `@FILE`.
     #[command(group = clap::ArgGroup::new("by").required(true))]
@@ -71,15 +71,15 @@ impl FromStr for Given {
 /// Fetches.
 pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<ExitStatus, Failed> {
     let (stream, wanted) = match &options.what {
-        What::Faceauth { id } => (Stream::Faceauth, Wanted::Id(id.0.clone())),
-        What::Submission { id: Some(id), .. } => (Stream::Submission, Wanted::Id(id.0.clone())),
-        What::Submission { userid: Some(userid), .. } => {
+        FetchTarget::Faceauth { id } => (Stream::Faceauth, Wanted::Id(id.0.clone())),
+        FetchTarget::Submission { id: Some(id), .. } => (Stream::Submission, Wanted::Id(id.0.clone())),
+        FetchTarget::Submission { userid: Some(userid), .. } => {
             (Stream::Submission, Wanted::Userid(userid.0.clone()))
         }
-        What::Submission { email: Some(email), .. } => {
+        FetchTarget::Submission { email: Some(email), .. } => {
             (Stream::Submission, Wanted::Email(email.0.clone()))
         }
-        What::Submission { id: None, userid: None, email: None } => {
+        FetchTarget::Submission { id: None, userid: None, email: None } => {
             return Err(Failed::new(ExitStatus::Usage, "give one of --id, --userid and --email"));
         }
     };
@@ -97,7 +97,7 @@ pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<Exi
         print::failure(why);
     }
     let tally = fetched.tally;
-    print::data(&format!(
+    print::stdout(&format!(
         "{}: {} received, {} inserted, {} updated, {} unchanged, {} quarantined\n",
         run::words(fetched.outcome),
         tally.received,

@@ -189,7 +189,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "argos-sync", &mut script);
-            print::data(&String::from_utf8_lossy(&script));
+            print::stdout(&String::from_utf8_lossy(&script));
             Ok(ExitStatus::Done)
         }
         #[cfg(feature = "simulator")]
@@ -226,7 +226,7 @@ fn configured(options: &Global) -> Result<Config, Failed> {
     if let Some(filter) = &options.log {
         config.log_filter.clone_from(filter);
     }
-    telemetry::init(config.log_format, &config.log_filter, print::is_watched(), print::Talk)?;
+    telemetry::init(config.log_format, &config.log_filter, print::is_watched(), print::StderrWriter)?;
     if let (None, Some(path)) = (&options.config, &path) {
         tracing::info!(file = %path.display(), "configuration");
     }
@@ -238,7 +238,7 @@ async fn migrate(config: &Config) -> Result<ExitStatus, Failed> {
     let result = opened.warehouse.migrate().await;
     opened.close().await?;
     result?;
-    print::data("the schema is up to date\n");
+    print::stdout("the schema is up to date\n");
     Ok(ExitStatus::Done)
 }
 

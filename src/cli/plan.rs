@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     domain::{CallRate, Lane, Stream, Window},
     planner::{self, Cost},
-    sync::{Outlook, Project, World},
+    sync::{PlanInput, Project, World},
     warehouse::DetailMode,
 };
 
@@ -52,7 +52,7 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
     };
     let told = told.await;
     opened.close().await?;
-    print::data(&told?);
+    print::stdout(&told?);
     Ok(ExitStatus::Done)
 }
 
@@ -107,12 +107,12 @@ impl Planned {
         backfill: Option<Window>,
         scheduled: u64,
     ) -> Result<Self, Failed> {
-        let outlook = Outlook::of(world, project).await?;
+        let plan_input = PlanInput::of(world, project).await?;
         let tasks = match backfill {
-            None => outlook.tasks(),
+            None => plan_input.tasks(),
             Some(window) => project.backfill_tasks(world.settings.planner.window_days, window, &[]),
         };
-        let cost = planner::cost(&outlook.settings, &outlook.ledger, &tasks);
+        let cost = planner::cost(&plan_input.settings, &plan_input.ledger, &tasks);
         let now = Duration::ZERO;
         let left = world.warehouse.details_left(project.scope(), backfill, now).await?;
         let mut details = u64::try_from(left.count()).unwrap_or_default() + scheduled;

@@ -22,7 +22,7 @@ static LOST: OnceLock<ErrorKind> = OnceLock::new();
 static TALKS_IN_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Writes data to stdout. A closed pipe is not an error; other failures are stored for [`lost`].
-pub(super) fn data(text: &str) {
+pub(super) fn stdout(text: &str) {
     write(text.as_bytes());
 }
 
@@ -85,7 +85,7 @@ pub(super) fn talk_in_json() {
 }
 
 /// Prints a line for people.
-pub(super) fn talk(line: &str) {
+pub(super) fn stderr(line: &str) {
     line_for_people("INFO", line);
 }
 
@@ -121,9 +121,9 @@ pub(super) fn is_watched() -> bool {
 
 /// Where log lines go.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Talk;
+pub(super) struct StderrWriter;
 
-impl MakeWriter<'_> for Talk {
+impl MakeWriter<'_> for StderrWriter {
     type Writer = Self;
 
     fn make_writer(&self) -> Self::Writer {
@@ -131,7 +131,7 @@ impl MakeWriter<'_> for Talk {
     }
 }
 
-impl Write for Talk {
+impl Write for StderrWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         // A failure to write the log must not end the command, and cannot be reported anywhere
         // else.

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, interval};
 
 use super::print;
-use crate::sync::{Progress, Seen};
+use crate::sync::{Progress, ProgressSnapshot};
 
 const REDRAW: Duration = Duration::from_millis(200);
 
@@ -46,7 +46,7 @@ pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output 
     }
 }
 
-fn draw_windows(bar: &ProgressBar, seen: Seen, elapsed: Duration) {
+fn draw_windows(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
     bar.set_message(format!(
         "windows, {} items, {}/s",
         seen.items,
@@ -56,7 +56,7 @@ fn draw_windows(bar: &ProgressBar, seen: Seen, elapsed: Duration) {
     bar.set_position(seen.windows_done);
 }
 
-fn draw_single_calls(bar: &ProgressBar, seen: Seen, elapsed: Duration) {
+fn draw_single_calls(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
     let rate = per_second(seen.details_done, elapsed);
     bar.set_message(format!("single calls, {rate}/s, behind {} items of lists", seen.items));
     bar.set_length(seen.details_due);

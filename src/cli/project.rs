@@ -94,15 +94,15 @@ async fn forget(
         if rows.is_empty() {
             return Err(refused(Hindrance::Unknown, name, name));
         }
-        print::data(&as_text(&rows));
-        print::data("nothing was deleted; repeat with --yes to delete these rows\n");
+        print::stdout(&as_text(&rows));
+        print::stdout("nothing was deleted; repeat with --yes to delete these rows\n");
         return Ok(ExitStatus::Done);
     }
     sync::free_gone_holders(&opened.warehouse).await?;
     let deleted = opened.warehouse.forget_project(name).await?;
     let deleted = deleted.map_err(|hindrance| refused(hindrance, name, name))?;
-    print::data(&as_text(&deleted));
-    print::data(&format!("all rows of project `{name}` were deleted\n"));
+    print::stdout(&as_text(&deleted));
+    print::stdout(&format!("all rows of project `{name}` were deleted\n"));
     Ok(ExitStatus::Done)
 }
 
@@ -118,10 +118,10 @@ async fn rename(
     sync::free_gone_holders(&opened.warehouse).await?;
     let renamed = opened.warehouse.rename_project(old, new, kind).await?;
     let renamed = renamed.map_err(|hindrance| refused(hindrance, old, new))?;
-    print::data(&as_text(&renamed));
-    print::data(&format!("project `{old}` is now `{new}`\n"));
+    print::stdout(&as_text(&renamed));
+    print::stdout(&format!("project `{old}` is now `{new}`\n"));
     if configured(old).is_some() || kind.is_none() {
-        print::talk(&format!(
+        print::stderr(&format!(
             "rename the section [project.{old}] to [project.{new}] before the next run, and `parent` \
              where it names it"
         ));
@@ -134,7 +134,7 @@ async fn rebind(opened: &Opened, name: &ProjectName) -> Result<ExitStatus, Faile
         let unknown = format!("no project `{name}` was ever synced");
         return Err(Failed::new(ExitStatus::Wrong, unknown));
     }
-    print::data(&format!(
+    print::stdout(&format!(
         "{name}: the bound API keys are forgotten; the next key is bound without a comparison\n\
          \x20 records stored before stay: if the key opens another account, this project will hold\n\
          \x20 the records of both; a [project.NAME] section of its own for that account avoids this\n\

@@ -28,14 +28,14 @@ const DIGEST_LENGTH_MAX: usize = 32;
 #[derive(Debug, clap::Args)]
 pub(super) struct QuarantineOptions {
     #[command(subcommand)]
-    what: What,
+    what: QuarantineAction,
     /// This project only.
     #[arg(long, global = true, value_name = "NAME")]
     project: Option<ProjectName>,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum QuarantineAction {
     /// Show what is in quarantine: where from, why and since when, never a value.
     List {
         /// As JSON, for programs; with whole digests.
@@ -85,9 +85,9 @@ pub(super) async fn quarantine(
     let done = async {
         let items = opened.warehouse.quarantined(options.project.as_ref()).await?;
         match &options.what {
-            What::List { json: true } => print::document(&as_json(&items))?,
-            What::List { json: false } => print::data(&as_text(&items)),
-            What::Retry { digests } => {
+            QuarantineAction::List { json: true } => print::document(&as_json(&items))?,
+            QuarantineAction::List { json: false } => print::stdout(&as_text(&items)),
+            QuarantineAction::Retry { digests } => {
                 let world = open::world(config, &opened.warehouse, &stop)?;
                 let outcome = retry(&world, options, &chosen(&items, digests)?).await?;
                 if stop.is_cancelled() {
@@ -95,7 +95,7 @@ pub(super) async fn quarantine(
                 }
                 return Ok(outcome.into());
             }
-            What::Drop { digests, .. } => drop_items(&opened, &chosen(&items, digests)?).await?,
+            QuarantineAction::Drop { digests, .. } => drop_items(&opened, &chosen(&items, digests)?).await?,
         }
         Ok(ExitStatus::Done)
     };
@@ -150,7 +150,7 @@ async fn retry(
             .iter()
             .find(|project| project.name().as_str() == name && project.stream().as_str() == stream);
         let Some(project) = project else {
-            print::talk(&format!(
+            print::stderr(&format!(
                 "argos-sync: no [project.{name}] with the stream {stream} is configured; its {} items stay",
                 items.len()
             ));
@@ -175,7 +175,7 @@ async fn retry(
     }
     if rows.is_empty() {
         let of = options.project.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
-        print::data(&format!("no item{of} was tried again\n"));
+        print::stdout(&format!("no item{of} was tried again\n"));
         return Ok(worst);
     }
     let head = [
@@ -186,7 +186,7 @@ async fn retry(
         "still refused",
         "without a readable body",
     ];
-    print::data(&print::table(&head, &rows));
+    print::stdout(&print::table(&head, &rows));
     Ok(worst)
 }
 
@@ -194,9 +194,9 @@ async fn drop_items(opened: &Opened, items: &[&QuarantinedItem]) -> Result<(), F
     let items: Vec<QuarantinedItem> = items.iter().map(|item| (*item).clone()).collect();
     let dropped = opened.warehouse.drop_quarantined(&items).await?;
     if !items.is_empty() {
-        print::data(&as_text(&items));
+        print::stdout(&as_text(&items));
     }
-    print::data(&format!("{dropped} dropped\n"));
+    print::stdout(&format!("{dropped} dropped\n"));
     Ok(())
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn raw(config: &Config, options: &RawOptions) -> Result<ExitSta
             Call::List => "list",
             Call::Detail => "detail",
         };
-        print::talk(&format!("{call}:"));
+        print::stderr(&format!("{call}:"));
         print::json(&body.bytes);
     }
     Ok(ExitStatus::Done)

@@ -50,12 +50,12 @@ async fn refill_all(world: &World, only: Option<&ProjectName>) -> Result<ExitSta
     if let (Some(name), true) = (only, rows.is_empty()) {
         return Err(Failed::new(ExitStatus::Usage, format!("there is no [project.{name}]")));
     }
-    print::data(&print::table(&["project", "refilled", "changed", "without raw"], &rows));
+    print::stdout(&print::table(&["project", "refilled", "changed", "without raw"], &rows));
     if world.stop.is_cancelled() {
         return Ok(ExitStatus::Interrupted);
     }
     if any_left {
-        print::talk(
+        print::stderr(
             "argos-sync: other processes are writing records of an older version; start again",
         );
         return Ok(ExitStatus::Partial);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::Config,
     domain::{Day, ProjectName, Window},
-    sync::{Backfill, Ended, ProjectOutcome, Verify, World, run_daemon, run_due},
+    sync::{BackfillRequest, Ended, ProjectOutcome, Verify, World, run_daemon, run_due},
     warehouse::{RunId, Tally, WarehouseError},
 };
 
@@ -169,7 +169,7 @@ async fn work(
     let world = open::world(config, &opened.warehouse, stop)?;
     let ended = match options.backfill {
         Some(window) => {
-            let backfill = Backfill {
+            let backfill = BackfillRequest {
                 window,
                 stream: options.stream.map(Into::into),
                 project: options.project.clone(),
@@ -235,7 +235,7 @@ pub(super) async fn conclude(
         "duplicate",
         "skipped",
     ];
-    print::data(&print::table(&head, &rows));
+    print::stdout(&print::table(&head, &rows));
     Ok(ended.worst().into())
 }
 

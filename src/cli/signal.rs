@@ -34,7 +34,7 @@ pub(super) fn listen() -> Result<CancellationToken, Failed> {
         };
         next().await;
         rung.cancel();
-        print::talk(
+        print::stderr(
             "argos-sync: ending; what was received is stored first, a second signal ends at once",
         );
         let rung_at = Instant::now();

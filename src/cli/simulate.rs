@@ -19,7 +19,7 @@ pub(super) async fn simulate(options: &SimulateOptions) -> Result<ExitStatus, Fa
     let stop = signal::listen()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
-    print::data(&format!("http://{address}/v3\n"));
+    print::stdout(&format!("http://{address}/v3\n"));
     simulator::serve(listener, options.world(), stop.cancelled_owned()).await.map_err(fault)?;
     Ok(ExitStatus::Done)
 }

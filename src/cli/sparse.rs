@@ -14,11 +14,11 @@ use crate::{
 /// The submissions of a project whose list items lack `kyc` or `aml`.
 pub(super) struct Sparse {
     report: SparseReport,
-    reading: Reading,
+    reading: DetailCause,
 }
 
 /// Which single calls read them.
-enum Reading {
+enum DetailCause {
     /// Those of the schedule; and whether lists of AML data bring some forward.
     Scheduled(DetailSchedule, bool),
     /// One for every sight of a list.
@@ -49,9 +49,9 @@ pub(super) async fn of_all(
     for report in warehouse.sparse_reports().await? {
         let known = config.projects.iter().find(|known| known.name.as_str() == report.project);
         let reading = match known.map(|known| (known, known.detail)) {
-            None => Reading::Unknown,
-            Some((_, DetailMode::Always)) => Reading::Always,
-            Some((_, DetailMode::Never)) => Reading::Never,
+            None => DetailCause::Unknown,
+            Some((_, DetailMode::Always)) => DetailCause::Always,
+            Some((_, DetailMode::Never)) => DetailCause::Never,
             Some((known, DetailMode::Changed)) => {
                 let page_size = known.client.page_size.get();
                 let settings = planner::Settings { page_size, ..config.sync.planner };
@@ -61,7 +61,7 @@ pub(super) async fn of_all(
                 let schedule = DetailSchedule::new(&settings, &ledger, &known.budget, records);
                 let findings = warehouse.findings(&known.name).await?;
                 let has_hints = schedule.is_short_of_calls() && sync::has_aml_lists(&findings);
-                Reading::Scheduled(schedule, has_hints)
+                DetailCause::Scheduled(schedule, has_hints)
             }
         };
         all.push(Sparse { report, reading });
@@ -78,8 +78,8 @@ impl Sparse {
     /// How many single calls are due now; they are made as far as the share of calls for them goes.
     pub(super) fn due(&self) -> u64 {
         match self.reading {
-            Reading::Scheduled(..) => u64::try_from(self.report.due).unwrap_or_default(),
-            Reading::Always | Reading::Never | Reading::Unknown => 0,
+            DetailCause::Scheduled(..) => u64::try_from(self.report.due).unwrap_or_default(),
+            DetailCause::Always | DetailCause::Never | DetailCause::Unknown => 0,
         }
     }
 
@@ -87,7 +87,7 @@ impl Sparse {
     pub(super) fn as_text(&self) -> String {
         let SparseReport { project, records, unread, oldest_read_at, .. } = &self.report;
         let reading = match &self.reading {
-            Reading::Scheduled(schedule, has_hints) => {
+            DetailCause::Scheduled(schedule, has_hints) => {
                 let calls = schedule.calls_per_day();
                 let most =
                     calls.map(|calls| format!(", at most {calls} a day")).unwrap_or_default();
@@ -96,11 +96,11 @@ impl Sparse {
                     if *has_hints { ", sooner where lists of AML data show a change" } else { "" };
                 format!("single calls read each within {within}{most}{sooner}")
             }
-            Reading::Always => "a single call follows each list that shows them".to_owned(),
-            Reading::Never => {
+            DetailCause::Always => "a single call follows each list that shows them".to_owned(),
+            DetailCause::Never => {
                 "no single call is made for them (sync.detail is \"never\")".to_owned()
             }
-            Reading::Unknown => "no single call is made for them (not configured)".to_owned(),
+            DetailCause::Unknown => "no single call is made for them (not configured)".to_owned(),
         };
         let oldest = match (unread, oldest_read_at) {
             (0, Some(at)) => {
@@ -117,8 +117,8 @@ impl Sparse {
     /// The same for programs.
     pub(super) fn as_json(&self) -> SparseJson {
         let read_within = match &self.reading {
-            Reading::Scheduled(schedule, _) => Some(schedule.longest().num_seconds()),
-            Reading::Always | Reading::Never | Reading::Unknown => None,
+            DetailCause::Scheduled(schedule, _) => Some(schedule.longest().num_seconds()),
+            DetailCause::Always | DetailCause::Never | DetailCause::Unknown => None,
         };
         SparseJson {
             records: self.report.records,

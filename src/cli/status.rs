@@ -99,7 +99,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
     if options.json {
         print::document(&as_json(&standing))?;
     } else {
-        print::data(&as_text(&standing));
+        print::stdout(&as_text(&standing));
     }
     Ok(if standing.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
 }

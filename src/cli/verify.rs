@@ -63,13 +63,13 @@ pub(super) async fn compare(
     for project in projects {
         all.push((*project, how.run(world, project).await?));
     }
-    print::data(&as_text(&all));
+    print::stdout(&as_text(&all));
     if world.stop.is_cancelled() {
         return Ok(ExitStatus::Interrupted);
     }
     for (project, verified) in &all {
         for line in advice(project.scope().raw, verified, how.repairs) {
-            print::talk(&format!("{}: {line}", project.name()));
+            print::stderr(&format!("{}: {line}", project.name()));
         }
     }
     let statuses =

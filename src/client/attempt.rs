@@ -10,18 +10,18 @@ use tokio::time::Instant;
 use super::{
     buffers::Buffer,
     encryption::{Cipher, EncryptionError, SEALED},
-    envelope::{self, Envelope, Look, NoEnvelope, Unreadable},
+    envelope::{self, Envelope, Look, NoEnvelope, UnreadableEnvelope},
     error::{ClientError, Fault},
     redaction::Redaction,
     retry_after::retry_after,
     memory::{AnswerReservation, LargeAnswerPermit},
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
-    vendor_error::{Meaning, Refusal},
+    vendor_error::{RefusalMeaning, VendorRefusal},
 };
 use crate::{
     domain::{Call, Stream, field_name},
-    own_thread::on_own_thread,
+    blocking,
 };
 
 /// How much of an answer that is no success is read; the vendor's reasons are short.
@@ -29,7 +29,7 @@ const REFUSAL_BYTES_MAX: usize = 64 << 10;
 
 /// What an attempt brought that is no envelope.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum AttemptFailure {
     /// Another attempt may do better.
     Passing {
         /// What happened.
@@ -42,9 +42,9 @@ pub(super) enum Failure {
         /// The HTTP status.
         status: u16,
         /// What the vendor said.
-        refusal: Refusal,
+        refusal: VendorRefusal,
         /// What that is about.
-        meaning: Meaning,
+        meaning: RefusalMeaning,
     },
     /// No attempt will do better.
     Final(ClientError),
@@ -102,7 +102,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Sends the request and classifies the answer. Returns the answer with the permit for a size
     /// above its reservation, if it has one.
-    pub(super) async fn run(self) -> Result<(Envelope, Option<LargeAnswerPermit>), Failure> {
+    pub(super) async fn run(self) -> Result<(Envelope, Option<LargeAnswerPermit>), AttemptFailure> {
         let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
@@ -112,24 +112,24 @@ impl Attempt<'_> {
             let body = self.refusal_body(response).await;
             return Err(self.judge(
                 status.as_u16(),
-                Refusal::open(&body, self.cipher.map(|cipher| &**cipher)),
+                VendorRefusal::open(&body, self.cipher.map(|cipher| &**cipher)),
                 wait,
             ));
         }
-        let unreadable = |why| Failure::Passing { fault: Fault::Unreadable(why), wait };
+        let unreadable = |why| AttemptFailure::Passing { fault: Fault::Unreadable(why), wait };
         if status != StatusCode::OK {
-            return Err(unreadable(Unreadable::OtherSuccess(status.as_u16())));
+            return Err(unreadable(UnreadableEnvelope::OtherSuccess(status.as_u16())));
         }
         let (body, larger) = self.body(response).await?;
         let stream = self.stream;
         let call = if self.id.is_some() { Call::Detail } else { Call::List };
         let (cipher, look) = (self.cipher.cloned(), Arc::clone(self.look));
         let open = move || envelope::open(stream, call, &body, cipher.as_deref(), &*look);
-        let opened = on_own_thread(open).await.map_err(|problem| match problem {
-            NoEnvelope::Encryption(error) => Failure::Final(error.into()),
-            NoEnvelope::Unreadable(why) => unreadable(why),
+        let opened = blocking::run(open).await.map_err(|problem| match problem {
+            NoEnvelope::Encryption(error) => AttemptFailure::Final(error.into()),
+            NoEnvelope::UnreadableEnvelope(why) => unreadable(why),
             NoEnvelope::LongCursor { bytes } => {
-                Failure::Final(ClientError::CursorTooLong { bytes })
+                AttemptFailure::Final(ClientError::CursorTooLong { bytes })
             }
         })?;
         let envelope = self.checked(opened).map_err(unreadable)?;
@@ -137,11 +137,11 @@ impl Attempt<'_> {
     }
 
     /// The answer, if it is about the record that was asked for, with names that may be shown.
-    fn checked(&self, mut envelope: Envelope) -> Result<Envelope, Unreadable> {
+    fn checked(&self, mut envelope: Envelope) -> Result<Envelope, UnreadableEnvelope> {
         if let (Some(id), Some(item)) = (self.id, envelope.items.first())
             && envelope::id_of(self.stream, &item.body).is_some_and(|other| other != id)
         {
-            return Err(Unreadable::OtherRecord);
+            return Err(UnreadableEnvelope::OtherRecord);
         }
         for member in &mut envelope.unknown {
             let name = self.redaction().clean(&member.name);
@@ -150,9 +150,9 @@ impl Attempt<'_> {
         Ok(envelope)
     }
 
-    async fn body(&self, mut response: Response) -> Result<(Bytes, Option<LargeAnswerPermit>), Failure> {
+    async fn body(&self, mut response: Response) -> Result<(Bytes, Option<LargeAnswerPermit>), AttemptFailure> {
         let limit = self.answer_bytes_max;
-        let too_large = || Failure::Passing { fault: Fault::TooLarge { limit }, wait: None };
+        let too_large = || AttemptFailure::Passing { fault: Fault::TooLarge { limit }, wait: None };
         let announced = response.content_length().unwrap_or(0);
         let announced = usize::try_from(announced).ok().filter(|length| *length <= limit);
         let announced = announced.ok_or_else(too_large)?;
@@ -195,32 +195,32 @@ impl Attempt<'_> {
     fn judge(
         &self,
         status: u16,
-        refusal: Result<Refusal, EncryptionError>,
+        refusal: Result<VendorRefusal, EncryptionError>,
         wait: Option<Duration>,
-    ) -> Failure {
+    ) -> AttemptFailure {
         let (refusal, unopened) = match refusal {
             Ok(refusal) => (refusal, None),
-            Err(error) => (Refusal::default(), Some(error)),
+            Err(error) => (VendorRefusal::default(), Some(error)),
         };
         let meaning = refusal.meaning(status);
         let refusal = refusal.cleaned(&self.redaction());
         if matches!(status, 408 | 413 | 429 | 500..=599) {
-            return Failure::Passing { fault: Fault::Status { status, refusal }, wait };
+            return AttemptFailure::Passing { fault: Fault::Status { status, refusal }, wait };
         }
         match meaning {
-            Meaning::Denied(denial) => {
-                Failure::Final(ClientError::Denied { denial, status, refusal })
+            RefusalMeaning::Denied(denial) => {
+                AttemptFailure::Final(ClientError::Denied { denial, status, refusal })
             }
-            Meaning::Encrypted => {
+            RefusalMeaning::Encrypted => {
                 let error = match self.ciphertext() {
                     Some(_) => EncryptionError::RequestNotUnderstood,
                     None => EncryptionError::RequestPlain,
                 };
-                Failure::Final(error.into())
+                AttemptFailure::Final(error.into())
             }
-            Meaning::DateStyle | Meaning::UnknownId | Meaning::Request => match unopened {
-                Some(error) => Failure::Final(error.into()),
-                None => Failure::Refused { status, refusal, meaning },
+            RefusalMeaning::DateStyle | RefusalMeaning::UnknownId | RefusalMeaning::Request => match unopened {
+                Some(error) => AttemptFailure::Final(error.into()),
+                None => AttemptFailure::Refused { status, refusal, meaning },
             },
         }
     }
@@ -236,7 +236,7 @@ impl Attempt<'_> {
         Redaction::new(self.hidden.iter().copied().chain(self.ciphertext()))
     }
 
-    fn broken(&self, error: reqwest::Error) -> Failure {
+    fn broken(&self, error: reqwest::Error) -> AttemptFailure {
         let error = error.without_url();
         let causes = || self.redaction().clean(&causes(&error));
         let fault = if error.is_connect() {
@@ -246,7 +246,7 @@ impl Attempt<'_> {
         } else {
             Fault::CutShort(causes())
         };
-        Failure::Passing { fault, wait: None }
+        AttemptFailure::Passing { fault, wait: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One call: waits for its turn, asks, and asks again while that may help.
 //!
 //! The only loop in the program that repeats a request. Its budget is time and not a count of
-//! attempts, from the first fault on; each attempt passes the gate, so repeated ones count like any
+//! attempts, from the first fault on; each attempt passes the limiter, so repeated ones count like any
 //! other.
 
 use std::{
@@ -18,18 +18,18 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    attempt::{Attempt, Failure, http_client},
+    attempt::{Attempt, AttemptFailure, http_client},
     encryption::Cipher,
     envelope::{Envelope, Look},
     error::{ClientError, Fault},
-    gate::Gate,
-    page_size::{Fitting, Next, PageSize, Strain},
+    limiter::CallLimiter,
+    page_size::{Fitting, AfterFailure, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
     memory::LargeAnswerPermit,
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
-    vendor_error::Meaning,
+    vendor_error::RefusalMeaning,
 };
 use crate::domain::{ReadNumber, Stream};
 
@@ -103,7 +103,7 @@ impl Caller {
     /// Asks until there is an answer, a final no, or no time left.
     pub(super) async fn call(
         &self,
-        gate: &dyn Gate,
+        limiter: &dyn CallLimiter,
         request: &Request<'_>,
     ) -> Result<Reply, ClientError> {
         let mut hidden = request.names_somebody();
@@ -114,8 +114,8 @@ impl Caller {
         let mut tries = Tries::new(&self.settings);
         loop {
             self.wait_for_pause(&tries).await?;
-            let is_held_back = || !self.pause.left(Instant::now()).is_zero();
-            let admitted = gate.admit(&is_held_back).await.map_err(ClientError::Gate)?;
+            let is_paused = || !self.pause.left(Instant::now()).is_zero();
+            let admitted = limiter.acquire(&is_paused).await.map_err(ClientError::Limiter)?;
             let Some(read) = admitted else { continue };
             tries.attempts = tries.attempts.saturating_add(1);
             let count = request.count(fitting.size());
@@ -131,22 +131,22 @@ impl Caller {
                     }
                     return Ok(Reply { read, count, envelope, larger });
                 }
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Refused { status, refusal, meaning }) => match meaning {
-                    Meaning::DateStyle if style == first_style => style = style.other(),
-                    Meaning::UnknownId if !request.is_page() => {
+                Err(AttemptFailure::Final(error)) => return Err(error),
+                Err(AttemptFailure::Refused { status, refusal, meaning }) => match meaning {
+                    RefusalMeaning::DateStyle if style == first_style => style = style.other(),
+                    RefusalMeaning::UnknownId if !request.is_page() => {
                         let envelope = Envelope::default();
                         return Ok(Reply { read, count, envelope, larger: None });
                     }
-                    Meaning::DateStyle
-                    | Meaning::UnknownId
-                    | Meaning::Request
-                    | Meaning::Denied(_)
-                    | Meaning::Encrypted => {
+                    RefusalMeaning::DateStyle
+                    | RefusalMeaning::UnknownId
+                    | RefusalMeaning::Request
+                    | RefusalMeaning::Denied(_)
+                    | RefusalMeaning::Encrypted => {
                         return Err(ClientError::Refused { status, refusal });
                     }
                 },
-                Err(Failure::Passing { fault, wait }) => {
+                Err(AttemptFailure::Passing { fault, wait }) => {
                     if let Some(delay) =
                         self.after(request, &mut fitting, &mut tries, fault, wait)?
                     {
@@ -217,9 +217,9 @@ impl Caller {
         let now = Instant::now();
         if request.is_page() {
             match fitting.failed(strain(&fault), now) {
-                Next::NothingSmaller => return Err(ClientError::PageOfOne { fault }),
-                Next::SmallerNow if wait.is_none() => return Ok(None),
-                Next::SmallerNow | Next::SmallerLater | Next::Same => {}
+                AfterFailure::NothingSmaller => return Err(ClientError::PageOfOne { fault }),
+                AfterFailure::SmallerNow if wait.is_none() => return Ok(None),
+                AfterFailure::SmallerNow | AfterFailure::SmallerLater | AfterFailure::Same => {}
             }
         } else if let Some(error) = too_large_record(&fault) {
             return Err(error);

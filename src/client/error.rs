@@ -6,18 +6,18 @@ use std::time::Duration;
 use super::{
     encryption::EncryptionError,
     end::Doubt,
-    envelope::Unreadable,
-    gate::GateClosed,
-    vendor_error::{Denial, Refusal},
+    envelope::UnreadableEnvelope,
+    limiter::LimiterClosed,
+    vendor_error::{Denial, VendorRefusal},
 };
 use crate::domain::CursorCycle;
 
 /// Why a call or a walk brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// The gate let no attempt through.
+    /// The limiter let no attempt through.
     #[error("no call is let through: {0}")]
-    Gate(GateClosed),
+    Limiter(LimiterClosed),
     /// The vendor asked everyone with this key to wait, longer than one call may.
     #[error("the vendor asked for a pause of another {}", seconds(*.not_before))]
     Paused {
@@ -42,7 +42,7 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
         /// What the vendor said.
-        refusal: Refusal,
+        refusal: VendorRefusal,
     },
     /// The key opens nothing.
     #[error("the vendor refused the API key with status {status}: {refusal}")]
@@ -52,7 +52,7 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
         /// What the vendor said.
-        refusal: Refusal,
+        refusal: VendorRefusal,
     },
     /// The project and its configuration do not agree about encryption (contract U23).
     #[error(transparent)]
@@ -114,11 +114,11 @@ pub enum Fault {
         /// 408, 413, 429 or 5xx.
         status: u16,
         /// What the vendor said.
-        refusal: Refusal,
+        refusal: VendorRefusal,
     },
     /// Success, but not in a form that can be trusted.
     #[error("{0}")]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] UnreadableEnvelope),
     /// Larger than an answer may be.
     #[error("the answer is larger than the {limit} bytes allowed")]
     TooLarge {
@@ -152,8 +152,8 @@ impl ClientError {
     /// The one classification from what happened to what to do.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Gate(GateClosed { not_before: None, .. }) => Remedy::Stop,
-            Self::Gate(GateClosed { not_before, .. }) | Self::Unavailable { not_before, .. } => {
+            Self::Limiter(LimiterClosed { not_before: None, .. }) => Remedy::Stop,
+            Self::Limiter(LimiterClosed { not_before, .. }) | Self::Unavailable { not_before, .. } => {
                 Remedy::Later { not_before: *not_before }
             }
             Self::Paused { not_before } => Remedy::Later { not_before: Some(*not_before) },
@@ -172,10 +172,10 @@ impl ClientError {
     /// What the operator should look at next, as one sentence.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::Gate(GateClosed { not_before: None, .. }) => {
+            Self::Limiter(LimiterClosed { not_before: None, .. }) => {
                 "nothing to do: the work goes on after the next start"
             }
-            Self::Gate(_) => {
+            Self::Limiter(_) => {
                 "work goes on by itself; raise `calls_per_day` if the budget is used up every day"
             }
             Self::Paused { .. } => {
@@ -244,11 +244,11 @@ impl Fault {
                 "the vendor's servers are in trouble: check the vendor's status; the call is tried \
                  again by itself"
             }
-            Self::Unreadable(Unreadable::OtherSuccess(_)) => {
+            Self::Unreadable(UnreadableEnvelope::OtherSuccess(_)) => {
                 "check caches and proxies on the way to the API, which may answer with a part; the \
                  call is tried again by itself"
             }
-            Self::Unreadable(Unreadable::OtherRecord) => {
+            Self::Unreadable(UnreadableEnvelope::OtherRecord) => {
                 "nothing of the answer is stored; tell the vendor if it keeps happening"
             }
             Self::Unreadable(_) => {

@@ -3,7 +3,7 @@
 //! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that
 //! a database exists or what an item means. What the room promises:
 //!
-//! - Every HTTP attempt passes the [`Gate`] first, and waits before that while the vendor wants
+//! - Every HTTP attempt passes the [`CallLimiter`] first, and waits before that while the vendor wants
 //!   nobody with this key to ask.
 //! - A walk ends only where the vendor's next-page key is absent and no unknown member may be one.
 //!   Every answer on the way was decoded whole (I2).
@@ -25,7 +25,7 @@ mod encryption;
 mod end;
 mod envelope;
 mod error;
-mod gate;
+mod limiter;
 mod page_size;
 mod pages;
 mod pause;
@@ -55,14 +55,14 @@ pub use self::{
     buffers::SMALL_BYTES_MAX,
     encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
     end::Doubt,
-    envelope::{Item, Look, UnknownMember, Unreadable},
+    envelope::{Item, Look, UnknownMember, UnreadableEnvelope},
     error::{ClientError, Fault, Remedy},
-    gate::{Gate, GateClosed},
+    limiter::{CallLimiter, LimiterClosed},
     pages::{Page, Resume},
     request::{DateStyle, Find},
     memory::{AnswerReservation, LargeAnswerPermit},
     settings::{Settings, SettingsError},
-    vendor_error::{Denial, Refusal},
+    vendor_error::{Denial, VendorRefusal},
 };
 use self::{
     call::Caller,
@@ -81,12 +81,12 @@ const FIND_PAGES_MAX: u32 = 50;
 #[derive(Clone)]
 pub struct Client {
     caller: Arc<Caller>,
-    gate: Arc<dyn Gate>,
+    limiter: Arc<dyn CallLimiter>,
 }
 
 /// What the call for one id brought.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct DetailResponse {
     /// Drawn just before the attempt that answered.
     pub read: ReadNumber,
     /// The item as the vendor sent it; `None` when the vendor knows no such id (contract U14, U26).
@@ -103,16 +103,16 @@ impl Client {
     pub fn new(
         settings: Settings,
         stream: domain::Stream,
-        gate: Arc<dyn Gate>,
+        limiter: Arc<dyn CallLimiter>,
         look: Arc<Look>,
     ) -> Result<Self, SettingsError> {
-        Ok(Self { caller: Arc::new(Caller::new(settings, stream, look)?), gate })
+        Ok(Self { caller: Arc::new(Caller::new(settings, stream, look)?), limiter })
     }
 
-    /// The same project behind another gate, so that each lane can have its own.
+    /// The same project behind another limiter, so that each lane can have its own.
     #[must_use]
-    pub fn through(&self, gate: Arc<dyn Gate>) -> Self {
-        Self { caller: Arc::clone(&self.caller), gate }
+    pub fn through(&self, limiter: Arc<dyn CallLimiter>) -> Self {
+        Self { caller: Arc::clone(&self.caller), limiter }
     }
 
     /// Identifies the API key by its HMAC-SHA256 under this random value.
@@ -190,18 +190,18 @@ impl Client {
 
     /// Asks for one record by its id; the answer is complete where list items may be sparse
     /// (contract section 3.4).
-    pub async fn detail(&self, id: &str) -> Result<Answer, ClientError> {
+    pub async fn detail(&self, id: &str) -> Result<DetailResponse, ClientError> {
         self.ask_for(id, None).await
     }
 
     /// The same, with memory reserved for the answer. A larger answer waits for a permit.
-    pub async fn detail_within(&self, id: &str, reservation: &dyn AnswerReservation) -> Result<Answer, ClientError> {
+    pub async fn detail_within(&self, id: &str, reservation: &dyn AnswerReservation) -> Result<DetailResponse, ClientError> {
         self.ask_for(id, Some(reservation)).await
     }
 
-    async fn ask_for(&self, id: &str, reservation: Option<&dyn AnswerReservation>) -> Result<Answer, ClientError> {
-        let reply = self.caller.call(&*self.gate, &Request::Detail { id, reservation }).await?;
-        Ok(Answer {
+    async fn ask_for(&self, id: &str, reservation: Option<&dyn AnswerReservation>) -> Result<DetailResponse, ClientError> {
+        let reply = self.caller.call(&*self.limiter, &Request::Detail { id, reservation }).await?;
+        Ok(DetailResponse {
             read: reply.read,
             larger: reply.larger,
             item: reply.envelope.items.into_iter().next().map(|item| item.body),

@@ -24,11 +24,11 @@ const SUSPICIOUS_MIN: u32 = 2;
 pub(super) struct PageSize {
     /// What the settings ask for.
     wanted: u32,
-    state: Mutex<State>,
+    state: Mutex<LearnedSizes>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LearnedSizes {
     /// What the next call asks for.
     size: u32,
     /// The size of the last page that came full.
@@ -53,7 +53,7 @@ pub(super) enum Strain {
 
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum AfterFailure {
     /// The same again, after the usual delay.
     Same,
     /// A smaller page after the usual delay, since the vendor may be in trouble.
@@ -75,7 +75,7 @@ pub(super) struct Fitting<'a> {
 impl PageSize {
     /// Starts with what the settings ask for.
     pub(super) fn new(wanted: u32) -> Self {
-        Self { wanted, state: Mutex::new(State { size: wanted, proven: None, failing: None }) }
+        Self { wanted, state: Mutex::new(LearnedSizes { size: wanted, proven: None, failing: None }) }
     }
 
     /// Begins a call.
@@ -90,12 +90,12 @@ impl PageSize {
         Fitting { shared: self, size, suspicious: 0 }
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut LearnedSizes) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl State {
+impl LearnedSizes {
     fn remember_failing(&mut self, size: u32, now: Instant) {
         let smallest = self.failing.map_or(size, |(before, _)| before.min(size));
         self.failing = Some((smallest, now + MEMORY));
@@ -126,18 +126,18 @@ impl Fitting<'_> {
     }
 
     /// An attempt failed in a way that says this about the size.
-    pub(super) fn failed(&mut self, strain: Strain, now: Instant) -> Next {
+    pub(super) fn failed(&mut self, strain: Strain, now: Instant) -> AfterFailure {
         let (next, slow) = match strain {
             // It has nothing to do with the size, and leaves the count of suspicions as it is.
-            Strain::None => return Next::Same,
+            Strain::None => return AfterFailure::Same,
             Strain::Suspected { slow } => {
                 self.suspicious += 1;
                 if self.suspicious < SUSPICIOUS_MIN {
-                    return Next::Same;
+                    return AfterFailure::Same;
                 }
-                (Next::SmallerLater, slow)
+                (AfterFailure::SmallerLater, slow)
             }
-            Strain::Certain => (Next::SmallerNow, false),
+            Strain::Certain => (AfterFailure::SmallerNow, false),
         };
         let failed = self.size;
         self.suspicious = 0;
@@ -151,7 +151,7 @@ impl Fitting<'_> {
                 state.size = state.size.min(self.size);
             }
         });
-        if failed > 1 { next } else { Next::NothingSmaller }
+        if failed > 1 { next } else { AfterFailure::NothingSmaller }
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     fn a_certain_failure_is_remembered_for_a_day() {
         let (sizes, now) = (PageSize::new(2000), Instant::now());
         let mut call = sizes.fit(now);
-        assert_eq!(call.failed(Strain::Certain, now), Next::SmallerNow);
+        assert_eq!(call.failed(Strain::Certain, now), AfterFailure::SmallerNow);
         assert_eq!(call.size(), 1000);
         call.came(1000);
         assert_eq!(next_size(&sizes, now + MEMORY - Duration::from_secs(1)), 1000);
@@ -185,9 +185,9 @@ mod tests {
     fn the_second_suspicion_halves_whatever_else_fails_in_between() {
         let (sizes, now) = (PageSize::new(2000), Instant::now());
         let mut call = sizes.fit(now);
-        assert_eq!(call.failed(QUICK, now), Next::Same);
-        assert_eq!(call.failed(Strain::None, now), Next::Same);
-        assert_eq!(call.failed(QUICK, now), Next::SmallerLater);
+        assert_eq!(call.failed(QUICK, now), AfterFailure::Same);
+        assert_eq!(call.failed(Strain::None, now), AfterFailure::Same);
+        assert_eq!(call.failed(QUICK, now), AfterFailure::SmallerLater);
         assert_eq!(call.size(), 1000);
     }
 
@@ -239,9 +239,9 @@ mod tests {
     fn there_is_nothing_below_one() {
         let (sizes, now) = (PageSize::new(3), Instant::now());
         let mut call = sizes.fit(now);
-        assert_eq!(call.failed(Strain::Certain, now), Next::SmallerNow);
+        assert_eq!(call.failed(Strain::Certain, now), AfterFailure::SmallerNow);
         assert_eq!(call.size(), 1);
-        assert_eq!(call.failed(Strain::Certain, now), Next::NothingSmaller);
+        assert_eq!(call.failed(Strain::Certain, now), AfterFailure::NothingSmaller);
         assert_eq!(call.size(), 1);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     end::{self, Check},
     request::{Listing, Request},
 };
-use crate::domain::{Cursor, ReadNumber, Trail};
+use crate::domain::{Cursor, ReadNumber, CycleDetector};
 
 /// One page of a walk.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles
     /// after a restart.
-    pub trail: Trail,
+    pub trail: CycleDetector,
     /// The vendor's own id of the project, where it tells it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
     /// The members of the answer that the contract does not name.
@@ -40,11 +40,11 @@ pub struct Resume {
     /// The number of that page.
     pub page: u32,
     /// The trail of that page.
-    pub trail: Trail,
+    pub trail: CycleDetector,
 }
 
 /// The state of a walk between two pages.
-enum Walk {
+enum Pagination {
     /// Nothing was asked yet.
     Start,
     /// An earlier walk stood here; nothing was asked in this one.
@@ -61,21 +61,21 @@ pub(super) fn walk<'a>(
     listing: Listing<'a>,
     resume: Option<Resume>,
 ) -> impl Stream<Item = Result<Page, ClientError>> + Send + 'a {
-    let start = resume.map_or(Walk::Start, Walk::Resumed);
+    let start = resume.map_or(Pagination::Start, Pagination::Resumed);
     stream::try_unfold(start, move |walk| async move {
         let (behind, is_resumed) = match walk {
-            Walk::Drained => return Ok(None),
-            Walk::Start => (None, false),
-            Walk::Resumed(place) => (Some(place), true),
-            Walk::At(place) => (Some(place), false),
+            Pagination::Drained => return Ok(None),
+            Pagination::Start => (None, false),
+            Pagination::Resumed(place) => (Some(place), true),
+            Pagination::At(place) => (Some(place), false),
         };
         let page = read_page(client, listing, behind).await?;
         // The vendor may have forgotten the cursor, and an end it shows then is none (I2).
         if is_resumed && page.items.is_empty() && page.next.is_none() {
             return Err(ClientError::ResumeProvedNothing);
         }
-        let walk = page.next.clone().map_or(Walk::Drained, |cursor| {
-            Walk::At(Resume { cursor, page: page.number, trail: page.trail })
+        let walk = page.next.clone().map_or(Pagination::Drained, |cursor| {
+            Pagination::At(Resume { cursor, page: page.number, trail: page.trail })
         });
         Ok(Some((page, walk)))
     })
@@ -98,7 +98,7 @@ async fn read_page(
     }
     let cursor = behind.as_ref().map(|place| &place.cursor);
     let request = Request::Page { listing, cursor, count_max: None };
-    let reply = client.caller.call(&*client.gate, &request).await?;
+    let reply = client.caller.call(&*client.limiter, &request).await?;
     let has_shown_end_mark = match &reply.envelope.next {
         Some(_) => client.caller.note_end_mark(),
         None => confirm_end(client, listing, cursor, &reply).await?,
@@ -138,7 +138,7 @@ async fn confirm_end(
             Request::Page { listing: Listing::Everything, cursor: None, count_max: Some(1) }
         }
     };
-    let answer = client.caller.call(&*client.gate, &request).await?.envelope;
+    let answer = client.caller.call(&*client.limiter, &request).await?.envelope;
     if !check.resolves(&doubt, &answer) {
         return Err(ClientError::EndUnknown(doubt));
     }

@@ -83,7 +83,7 @@ impl DateStyle {
 }
 
 /// The vendor's names for the same things on the two endpoints (contract section 7).
-struct Names {
+struct ParameterNames {
     id: &'static str,
     from: &'static str,
     to: &'static str,
@@ -91,7 +91,7 @@ struct Names {
     cursor_date: &'static str,
 }
 
-const SUBMISSION: Names = Names {
+const SUBMISSION: ParameterNames = ParameterNames {
     id: "submission_id",
     from: "start_date",
     to: "end_date",
@@ -99,7 +99,7 @@ const SUBMISSION: Names = Names {
     cursor_date: "nextpage_date",
 };
 
-const FACEAUTH: Names = Names {
+const FACEAUTH: ParameterNames = ParameterNames {
     id: "authId",
     from: "startDate",
     to: "endDate",

@@ -16,7 +16,7 @@ use crate::json::{self, Json};
 /// What the vendor said when it did not answer, cleaned of secrets and of whom the call asked
 /// about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub struct VendorRefusal {
     /// The vendor's code, which may be a whole sentence.
     pub code: Option<String>,
     /// The vendor's message.
@@ -37,7 +37,7 @@ pub enum Denial {
 
 /// What a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum RefusalMeaning {
     /// The key or its project, and not the request.
     Denied(Denial),
     /// Encryption: there is none where there should be, or the vendor can make nothing of it
@@ -51,7 +51,7 @@ pub(super) enum Meaning {
     Request,
 }
 
-impl Refusal {
+impl VendorRefusal {
     /// Reads the body of an answer, which may be a ciphertext where answers are (contract U20).
     ///
     /// What can be read in the clear is never lost to an error about the rest.
@@ -72,7 +72,7 @@ impl Refusal {
 
     /// Reads the body of an answer; what is no JSON object has neither code nor message.
     ///
-    /// Not yet fit to be shown: see [`Refusal::cleaned`].
+    /// Not yet fit to be shown: see [`VendorRefusal::cleaned`].
     fn read(body: &[u8]) -> Self {
         let text = json::text(body);
         let Ok(body) = json::parse(&text) else { return Self::default() };
@@ -88,7 +88,7 @@ impl Refusal {
     /// The same text without secrets, without the id or person of the call, and with blanks for all
     /// words outside the vocabulary.
     ///
-    /// Comes after [`Refusal::meaning`]: an id may look like a part of a code.
+    /// Comes after [`VendorRefusal::meaning`]: an id may look like a part of a code.
     pub(super) fn cleaned(self, redaction: &Redaction<'_>) -> Self {
         let clean = |text: String| known_words(&redaction.clean(&text));
         Self { code: self.code.map(clean), message: self.message.map(clean) }
@@ -98,17 +98,17 @@ impl Refusal {
     ///
     /// An unknown id is recognised narrowly: it counts as an absence, which is evidence for a
     /// deletion (I7), and no other refusal must pass for one.
-    pub(super) fn meaning(&self, status: u16) -> Meaning {
+    pub(super) fn meaning(&self, status: u16) -> RefusalMeaning {
         match status {
-            403 if self.mentions("explicit deny") => Meaning::Denied(Denial::AddressRefused),
-            401 | 403 => Meaning::Denied(Denial::KeyRefused),
+            403 if self.mentions("explicit deny") => RefusalMeaning::Denied(Denial::AddressRefused),
+            401 | 403 => RefusalMeaning::Denied(Denial::KeyRefused),
             400 if self.mentions("decryption is failed") || self.names_the_ciphertext() => {
-                Meaning::Encrypted
+                RefusalMeaning::Encrypted
             }
-            400 if self.knows_no_project() => Meaning::Denied(Denial::NoSuchProject),
-            400 if self.may_mean_a_date() => Meaning::DateStyle,
-            400 if self.knows_no_such_id() => Meaning::UnknownId,
-            _ => Meaning::Request,
+            400 if self.knows_no_project() => RefusalMeaning::Denied(Denial::NoSuchProject),
+            400 if self.may_mean_a_date() => RefusalMeaning::DateStyle,
+            400 if self.knows_no_such_id() => RefusalMeaning::UnknownId,
+            _ => RefusalMeaning::Request,
         }
     }
 
@@ -160,7 +160,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for VendorRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.code, &self.message) {
             (Some(code), Some(message)) => write!(f, "`{code}`: {message}"),
@@ -193,8 +193,8 @@ fn shown(value: &Json<'_>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Refusal {
-        Refusal::read(body.as_bytes())
+    fn read(body: &str) -> VendorRefusal {
+        VendorRefusal::read(body.as_bytes())
     }
 
     #[test]
@@ -244,35 +244,35 @@ mod tests {
         let address =
             r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#;
         for (status, body, meaning) in [
-            (400, r#"{"message":"invalid format: start_date"}"#, Meaning::DateStyle),
-            (400, r#"{"code":"invalid_format","message":"endDate"}"#, Meaning::DateStyle),
-            (400, r#"{"errorCode":"invalid_format"}"#, Meaning::DateStyle),
-            (400, r#"{"code":"invalid_format","message":"count"}"#, Meaning::Request),
-            (400, r#"{"message":"invalid format: nextpage_date"}"#, Meaning::Request),
-            (400, r#"{"message":"invalid format: count"}"#, Meaning::Request),
-            (400, r#"{"message":"invalid parameter: start_date"}"#, Meaning::Request),
-            (400, r#"{"message":"invalid parameter: data_x"}"#, Meaning::Request),
-            (400, r#"{"message":"no data"}"#, Meaning::Request),
-            (400, r#"{"message":"invalid parameter: data"}"#, Meaning::Encrypted),
-            (400, r#"{"code":"invalid_format","message":"`data`"}"#, Meaning::Encrypted),
-            (400, r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, Meaning::UnknownId),
-            (400, r#"{"message":"not Exist Submission ID"}"#, Meaning::UnknownId),
-            (400, r#"{"message":"Not Found"}"#, Meaning::Request),
-            (404, r#"{"errorCode":"NOT_FOUND"}"#, Meaning::Request),
-            (400, "", Meaning::Request),
+            (400, r#"{"message":"invalid format: start_date"}"#, RefusalMeaning::DateStyle),
+            (400, r#"{"code":"invalid_format","message":"endDate"}"#, RefusalMeaning::DateStyle),
+            (400, r#"{"errorCode":"invalid_format"}"#, RefusalMeaning::DateStyle),
+            (400, r#"{"code":"invalid_format","message":"count"}"#, RefusalMeaning::Request),
+            (400, r#"{"message":"invalid format: nextpage_date"}"#, RefusalMeaning::Request),
+            (400, r#"{"message":"invalid format: count"}"#, RefusalMeaning::Request),
+            (400, r#"{"message":"invalid parameter: start_date"}"#, RefusalMeaning::Request),
+            (400, r#"{"message":"invalid parameter: data_x"}"#, RefusalMeaning::Request),
+            (400, r#"{"message":"no data"}"#, RefusalMeaning::Request),
+            (400, r#"{"message":"invalid parameter: data"}"#, RefusalMeaning::Encrypted),
+            (400, r#"{"code":"invalid_format","message":"`data`"}"#, RefusalMeaning::Encrypted),
+            (400, r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, RefusalMeaning::UnknownId),
+            (400, r#"{"message":"not Exist Submission ID"}"#, RefusalMeaning::UnknownId),
+            (400, r#"{"message":"Not Found"}"#, RefusalMeaning::Request),
+            (404, r#"{"errorCode":"NOT_FOUND"}"#, RefusalMeaning::Request),
+            (400, "", RefusalMeaning::Request),
             (
                 400,
                 r#"{"errorCode":"NOT_FOUND","message":"faceAuth_project not found"}"#,
-                Meaning::Denied(Denial::NoSuchProject),
+                RefusalMeaning::Denied(Denial::NoSuchProject),
             ),
-            (400, r#"{"errorCode":"invalid_project"}"#, Meaning::Denied(Denial::NoSuchProject)),
+            (400, r#"{"errorCode":"invalid_project"}"#, RefusalMeaning::Denied(Denial::NoSuchProject)),
             (
                 400,
                 r#"{"errorCode":"Decryption is Failed. Please check the api-key."}"#,
-                Meaning::Encrypted,
+                RefusalMeaning::Encrypted,
             ),
-            (403, r#"{"message":"Forbidden"}"#, Meaning::Denied(Denial::KeyRefused)),
-            (403, address, Meaning::Denied(Denial::AddressRefused)),
+            (403, r#"{"message":"Forbidden"}"#, RefusalMeaning::Denied(Denial::KeyRefused)),
+            (403, address, RefusalMeaning::Denied(Denial::AddressRefused)),
         ] {
             assert_eq!(read(body).meaning(status), meaning, "{status} {body}");
         }

@@ -125,7 +125,7 @@ pub(super) struct Budget {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Shares {
-    pub(super) fresh: u32,
+    pub(super) recent: u32,
     pub(super) unsettled: u32,
     pub(super) detail: u32,
     pub(super) backfill: u32,
@@ -303,13 +303,13 @@ fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
 fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Given {
+    enum ListValue {
         List(Vec<String>),
         Text(String),
     }
-    Ok(match Given::deserialize(from)? {
-        Given::List(list) => list,
-        Given::Text(text) => {
+    Ok(match ListValue::deserialize(from)? {
+        ListValue::List(list) => list,
+        ListValue::Text(text) => {
             let elements = text.split(';').map(str::trim).filter(|element| !element.is_empty());
             elements.map(str::to_owned).collect()
         }

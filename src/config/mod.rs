@@ -425,7 +425,7 @@ fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
 fn shares(budget: &file::Budget) -> Result<ByLane<u32>, String> {
     let given = budget.shares;
     let shares = ByLane::of(|lane| match lane {
-        Lane::Fresh => given.fresh,
+        Lane::Recent => given.recent,
         Lane::Unsettled => given.unsettled,
         Lane::Detail => given.detail,
         Lane::Backfill => given.backfill,

@@ -29,7 +29,7 @@ pub struct Digest(pub [u8; 16]);
 
 /// What has to be known of an item before anything else is done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
+pub struct ItemKey {
     /// The record's id.
     pub id: String,
     /// The digest of the item.

@@ -9,7 +9,7 @@ use std::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Yesterday, today and some days ahead, by list.
-    Fresh,
+    Recent,
     /// Days that hold records whose state is expected to move.
     Unsettled,
     /// Single calls for records whose list digest is new or changed.
@@ -23,12 +23,12 @@ pub enum Lane {
 impl Lane {
     /// Every lane, in the order they are shown.
     pub const ALL: [Self; 5] =
-        [Self::Fresh, Self::Unsettled, Self::Detail, Self::Backfill, Self::Audit];
+        [Self::Recent, Self::Unsettled, Self::Detail, Self::Backfill, Self::Audit];
 
     /// The word used in tables, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Fresh => "fresh",
+            Self::Recent => "recent",
             Self::Unsettled => "unsettled",
             Self::Detail => "detail",
             Self::Backfill => "backfill",
@@ -46,7 +46,7 @@ impl fmt::Display for Lane {
 /// One value for each lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByLane<T> {
-    fresh: T,
+    recent: T,
     unsettled: T,
     detail: T,
     backfill: T,
@@ -57,7 +57,7 @@ impl<T> ByLane<T> {
     /// Makes the value of each lane.
     pub fn of(mut make: impl FnMut(Lane) -> T) -> Self {
         Self {
-            fresh: make(Lane::Fresh),
+            recent: make(Lane::Recent),
             unsettled: make(Lane::Unsettled),
             detail: make(Lane::Detail),
             backfill: make(Lane::Backfill),
@@ -76,7 +76,7 @@ impl<T> Index<Lane> for ByLane<T> {
 
     fn index(&self, lane: Lane) -> &T {
         match lane {
-            Lane::Fresh => &self.fresh,
+            Lane::Recent => &self.recent,
             Lane::Unsettled => &self.unsettled,
             Lane::Detail => &self.detail,
             Lane::Backfill => &self.backfill,
@@ -88,7 +88,7 @@ impl<T> Index<Lane> for ByLane<T> {
 impl<T> IndexMut<Lane> for ByLane<T> {
     fn index_mut(&mut self, lane: Lane) -> &mut T {
         match lane {
-            Lane::Fresh => &mut self.fresh,
+            Lane::Recent => &mut self.recent,
             Lane::Unsettled => &mut self.unsettled,
             Lane::Detail => &mut self.detail,
             Lane::Backfill => &mut self.backfill,

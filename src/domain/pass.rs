@@ -49,7 +49,7 @@ pub struct CursorCycle {
 /// Small enough to be stored with the checkpoint, so that a circle is also found across restarts. A
 /// circle of length n that is entered after m pages is found before page 3 * (m + n) + 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Trail {
+pub struct CycleDetector {
     /// The remembered cursor; none before the first.
     pub anchor: Option<Digest>,
     /// Cursors followed since the anchor was set.
@@ -58,7 +58,7 @@ pub struct Trail {
     pub reach: u32,
 }
 
-impl Trail {
+impl CycleDetector {
     /// Follows the cursor that page number `page` brought, or finds that it was followed before.
     pub fn follow(&mut self, cursor: &Cursor, page: u32) -> Result<(), CursorCycle> {
         let digest = cursor.digest();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn pages_until_found(mut keys: impl Iterator<Item = usize>) -> Option<u32> {
-        let mut trail = Trail::default();
+        let mut trail = CycleDetector::default();
         (1..10_000).find(|page| trail.follow(&cursor(keys.next().unwrap()), *page).is_err())
     }
 
@@ -105,7 +105,7 @@ mod tests {
 
         #[test]
         fn a_straight_walk_never_looks_like_a_circle(length in 1usize..3000) {
-            let mut trail = Trail::default();
+            let mut trail = CycleDetector::default();
             for number in 0..length {
                 prop_assert!(trail.follow(&cursor(number), 1).is_ok());
             }

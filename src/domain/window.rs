@@ -96,11 +96,11 @@ impl Window {
 
 /// What a walk lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum ListScope {
     /// Some days.
     Window(Window),
     /// Everything, without a date filter: finds what no filter returns.
-    Everything,
+    All,
 }
 
 /// A day no record was ever created on.
@@ -109,13 +109,13 @@ const NOWHERE: Day = match Day::from_ymd_opt(1, 1, 1) {
     None => Day::MIN,
 };
 
-impl Reading {
+impl ListScope {
     /// The days that the walk claims. Without a date filter it claims none that a record was
     /// created on: it contends with no other walk, and everything it brings comes from outside.
     pub fn claimed(self) -> Window {
         match self {
             Self::Window(window) => window,
-            Self::Everything => Window::day(NOWHERE),
+            Self::All => Window::day(NOWHERE),
         }
     }
 
@@ -125,11 +125,11 @@ impl Reading {
     }
 }
 
-impl fmt::Display for Reading {
+impl fmt::Display for ListScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Window(window) => window.fmt(f),
-            Self::Everything => f.write_str("everything"),
+            Self::All => f.write_str("everything"),
         }
     }
 }

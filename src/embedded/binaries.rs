@@ -7,7 +7,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::{EmbeddedError, place::Place};
+use super::{EmbeddedError, layout::Layout};
 
 /// What a directory must hold to run a server.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
@@ -31,9 +31,9 @@ pub(super) enum Installation {
     Download(Option<u32>),
 }
 
-/// Chooses the server binaries for the cluster in `place`, or for a new one where there is none.
-pub(super) async fn choose(place: &Place) -> Result<Installation, EmbeddedError> {
-    let needed = cluster_version(place)?;
+/// Chooses the server binaries for the cluster in `layout`, or for a new one where there is none.
+pub(super) async fn choose(layout: &Layout) -> Result<Installation, EmbeddedError> {
+    let needed = cluster_version(layout)?;
     let mut found = Vec::new();
     for directory in candidates().await {
         if let Some(major) = major_version(&directory).await {
@@ -46,7 +46,7 @@ pub(super) async fn choose(place: &Place) -> Result<Installation, EmbeddedError>
             Ok(Installation::Download(needed.and_then(|text| text.parse().ok())))
         }
         None => Err(EmbeddedError::WrongVersion {
-            path: place.cluster(),
+            path: layout.cluster(),
             needed: needed.unwrap_or_default(),
             found: found.iter().map(|(major, _)| major.to_string()).collect::<Vec<_>>().join(", "),
         }),
@@ -63,8 +63,8 @@ fn pick<'a>(found: &'a [(u32, PathBuf)], needed: Option<&str>) -> Option<&'a Pat
 
 /// The version of the cluster; `None` when there is none yet. An incomplete one is an error, never
 /// a reason to start anew.
-fn cluster_version(place: &Place) -> Result<Option<String>, EmbeddedError> {
-    let cluster = place.cluster();
+fn cluster_version(layout: &Layout) -> Result<Option<String>, EmbeddedError> {
+    let cluster = layout.cluster();
     if !cluster.exists() {
         return Ok(None);
     }

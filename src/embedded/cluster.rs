@@ -15,8 +15,8 @@ use super::{
     EmbeddedError, binaries,
     connection::{self, Connection, HOST, ROLE, role_password, superuser_password},
     initialise,
-    locks::Limit,
-    place::{Place, remove_if_there},
+    locks::Deadline,
+    layout::{Layout, remove_if_there},
     postmaster::{self, Postmaster},
 };
 
@@ -50,7 +50,7 @@ const SERVER_SETTINGS: [(&str, &str); 11] = [
 
 /// A server that this process has to stop.
 pub(super) struct Cluster {
-    place: Place,
+    layout: Layout,
     settings: Settings,
     connection: Connection,
 }
@@ -61,27 +61,27 @@ impl Cluster {
     ///
     /// `extra` settings go above the built-in ones.
     pub(super) async fn bring_up(
-        place: &Place,
+        layout: &Layout,
         extra: &[(String, String)],
     ) -> Result<Self, EmbeddedError> {
-        let superuser = superuser_password(place)?;
-        let installation = binaries::choose(place).await?;
-        let mut settings = initialise::ready_cluster(place, installation, &superuser).await?;
-        settings.configuration = configuration(place, extra);
+        let superuser = superuser_password(layout)?;
+        let installation = binaries::choose(layout).await?;
+        let mut settings = initialise::ready_cluster(layout, installation, &superuser).await?;
+        settings.configuration = configuration(layout, extra);
         // The port of last time, if it is free: people have it in their tools.
-        settings.port = Connection::last_port(place);
-        trim_log(place)?;
-        let connection = Connection { port: 0, password: role_password(place)? };
-        let mut cluster = Self { place: place.clone(), settings, connection };
+        settings.port = Connection::last_port(layout);
+        trim_log(layout)?;
+        let connection = Connection { port: 0, password: role_password(layout)? };
+        let mut cluster = Self { layout: layout.clone(), settings, connection };
         cluster.answer(&superuser).await?;
         cluster.ready_role(&superuser).await?;
-        cluster.connection.write(place)?;
+        cluster.connection.write(layout)?;
         Ok(cluster)
     }
 
     /// Starts the server again when it is gone, on the same port, which its users know.
     pub(super) async fn revive(&mut self) -> Result<(), EmbeddedError> {
-        if postmaster::look(&self.place.cluster())? == Postmaster::Absent {
+        if postmaster::look(&self.layout.cluster())? == Postmaster::Absent {
             self.start(self.connection.port).await?;
         }
         Ok(())
@@ -89,12 +89,12 @@ impl Cluster {
 
     /// Stops the server, whoever started it. Clients that are still connected are sent away.
     pub(super) async fn stop(self) -> Result<(), EmbeddedError> {
-        let forgotten = remove_if_there(&self.place.connection())
-            .map_err(|error| EmbeddedError::file("remove", self.place.connection(), &error));
-        if postmaster::look(&self.place.cluster())? != Postmaster::Absent {
+        let forgotten = remove_if_there(&self.layout.connection())
+            .map_err(|error| EmbeddedError::file("remove", self.layout.connection(), &error));
+        if postmaster::look(&self.layout.cluster())? != Postmaster::Absent {
             let stopped = PostgreSQL::new(self.settings.clone()).stop().await;
             if let Err(error) = stopped
-                && postmaster::look(&self.place.cluster())? != Postmaster::Absent
+                && postmaster::look(&self.layout.cluster())? != Postmaster::Absent
             {
                 return Err(EmbeddedError::Stop { reason: error.to_string() });
             }
@@ -104,10 +104,10 @@ impl Cluster {
 
     /// Waits until a server answers, and starts one when there is none.
     async fn answer(&mut self, superuser: &SecretString) -> Result<(), EmbeddedError> {
-        let limit = Limit::in_seconds(ANSWER_SECONDS);
+        let limit = Deadline::in_seconds(ANSWER_SECONDS);
         let mut attempts = 0;
         loop {
-            match postmaster::look(&self.place.cluster())? {
+            match postmaster::look(&self.layout.cluster())? {
                 Postmaster::Present { port: Some(port) } => {
                     self.connection.port = port;
                     if let Ok(connection) =
@@ -138,7 +138,7 @@ impl Cluster {
             ManuallyDrop::new(PostgreSQL::new(Settings { port, ..self.settings.clone() }));
         server.start().await.map_err(|error| EmbeddedError::Start {
             reason: error.to_string(),
-            log: self.place.server_log(),
+            log: self.layout.server_log(),
         })
     }
 
@@ -167,9 +167,9 @@ impl Cluster {
     }
 }
 
-fn configuration(place: &Place, extra: &[(String, String)]) -> HashMap<String, String> {
+fn configuration(layout: &Layout, extra: &[(String, String)]) -> HashMap<String, String> {
     let own = SERVER_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let socket = ("unix_socket_directories".to_owned(), place.socket_dir().unwrap_or_default());
+    let socket = ("unix_socket_directories".to_owned(), layout.socket_dir().unwrap_or_default());
     own.into_iter().chain([socket]).chain(extra.iter().cloned()).collect()
 }
 
@@ -182,8 +182,8 @@ fn free_port(wanted: u16) -> Result<u16, EmbeddedError> {
         .map_err(|error| EmbeddedError::file("get a port of", HOST, &error))
 }
 
-fn trim_log(place: &Place) -> Result<(), EmbeddedError> {
-    let log = place.server_log();
+fn trim_log(layout: &Layout) -> Result<(), EmbeddedError> {
+    let log = layout.server_log();
     if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > LOG_SIZE_MAX) {
         File::create(&log).map_err(|error| EmbeddedError::file("begin anew", &log, &error))?;
     }

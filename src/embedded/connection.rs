@@ -14,7 +14,7 @@ use sqlx::{
 
 use super::{
     EmbeddedError,
-    place::{Place, read_private, write_private},
+    layout::{Layout, read_private, write_private},
 };
 
 /// The role that owns the warehouse. No superuser, so that nothing grows to need one.
@@ -35,8 +35,8 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Reads the connection file; `None` while no server is ready.
-    pub(super) fn read(place: &Place) -> Result<Option<Self>, EmbeddedError> {
-        let path = place.connection();
+    pub(super) fn read(layout: &Layout) -> Result<Option<Self>, EmbeddedError> {
+        let path = layout.connection();
         match read_private(&path) {
             Ok(text) => Ok(Self::parse(&text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -45,16 +45,16 @@ impl Connection {
     }
 
     /// Writes the connection file and the file that lets `psql` in.
-    pub(super) fn write(&self, place: &Place) -> Result<(), EmbeddedError> {
+    pub(super) fn write(&self, layout: &Layout) -> Result<(), EmbeddedError> {
         let password = self.password.expose_secret();
-        write_private(&place.pgpass(), &format!("{HOST}:{}:*:{ROLE}:{password}\n", self.port))?;
-        write_private(&place.connection(), self.url("").expose_secret())
+        write_private(&layout.pgpass(), &format!("{HOST}:{}:*:{ROLE}:{password}\n", self.port))?;
+        write_private(&layout.connection(), self.url("").expose_secret())
     }
 
     /// The port of last time; zero when there was none. The password file for `psql` stays when the
     /// server stops.
-    pub(super) fn last_port(place: &Place) -> u16 {
-        let pgpass = read_private(&place.pgpass()).unwrap_or_default();
+    pub(super) fn last_port(layout: &Layout) -> u16 {
+        let pgpass = read_private(&layout.pgpass()).unwrap_or_default();
         pgpass.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
@@ -129,11 +129,11 @@ fn is_plain_name(name: &str) -> bool {
 /// The password of the cluster's superuser, whom this program needs to create its own role.
 ///
 /// Neither the connection file nor the password file for `psql` has it.
-pub(super) fn superuser_password(place: &Place) -> Result<SecretString, EmbeddedError> {
-    let path = place.superuser_password();
+pub(super) fn superuser_password(layout: &Layout) -> Result<SecretString, EmbeddedError> {
+    let path = layout.superuser_password();
     match read_secret(&path) {
-        None if place.cluster().exists() => {
-            Err(EmbeddedError::Damaged { path: place.home(), missing: "password".to_owned() })
+        None if layout.cluster().exists() => {
+            Err(EmbeddedError::Damaged { path: layout.home(), missing: "password".to_owned() })
         }
         None => generate_secret(&path),
         Some(password) => Ok(password),
@@ -141,8 +141,8 @@ pub(super) fn superuser_password(place: &Place) -> Result<SecretString, Embedded
 }
 
 /// The password of [`ROLE`], generated the first time.
-pub(super) fn role_password(place: &Place) -> Result<SecretString, EmbeddedError> {
-    let path = place.role_password();
+pub(super) fn role_password(layout: &Layout) -> Result<SecretString, EmbeddedError> {
+    let path = layout.role_password();
     read_secret(&path).map_or_else(|| generate_secret(&path), Ok)
 }
 

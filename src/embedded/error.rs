@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Why the private PostgreSQL cannot be used. Travels from the keeper to its command as JSON, so it
+/// Why the private PostgreSQL cannot be used. Travels from the supervisor to its command as JSON, so it
 /// holds texts only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EmbeddedError {
@@ -47,7 +47,7 @@ pub enum EmbeddedError {
         /// Name or number of the user.
         user: String,
     },
-    /// The keeper was started as root and could not become somebody else.
+    /// The supervisor was started as root and could not become somebody else.
     #[error("cannot give up root: {reason}")]
     GiveUpRoot {
         /// What the system answered.
@@ -105,11 +105,11 @@ pub enum EmbeddedError {
         /// SQLSTATE or the kind of failure; never the server's text.
         code: String,
     },
-    /// Another keeper has the data directory. The command that spawned this one looks again.
-    #[error("another keeper already runs in this data directory")]
+    /// Another supervisor has the data directory. The command that spawned this one looks again.
+    #[error("another supervisor already runs in this data directory")]
     KeeperBusy,
-    /// The keeper ended without a word.
-    #[error("the keeper of the private PostgreSQL ended unexpectedly")]
+    /// The supervisor ended without a word.
+    #[error("the supervisor of the private PostgreSQL ended unexpectedly")]
     KeeperEnded {
         /// What it wrote on its way.
         log: PathBuf,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, mem::ManuallyDrop, path::PathBuf, time::Dura
 use postgresql_embedded::{BOOTSTRAP_SUPERUSER, Error, PostgreSQL, Settings, VersionReq};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{EmbeddedError, binaries::Installation, connection::HOST, place::Place};
+use super::{EmbeddedError, binaries::Installation, connection::HOST, layout::Layout};
 
 /// Longest run of `initdb` or `pg_ctl`.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(115);
@@ -19,26 +19,26 @@ const PG_HBA: &str = "# Written by argos-sync.\n\
 ///
 /// Returns what is needed to start it, but for port and server settings.
 pub(super) async fn ready_cluster(
-    place: &Place,
+    layout: &Layout,
     installation: Installation,
     password: &SecretString,
 ) -> Result<Settings, EmbeddedError> {
-    remove_unfinished(place)?;
-    let mut settings = settings(place, installation, password);
-    if place.cluster().exists() {
+    remove_unfinished(layout)?;
+    let mut settings = settings(layout, installation, password);
+    if layout.cluster().exists() {
         settings.installation_dir = set_up(settings.clone()).await?;
     } else {
         // Complete or absent: `initdb` works under another name, so that a kill leaves nothing that
         // looks like data.
-        let unfinished = place.unfinished_cluster();
+        let unfinished = layout.unfinished_cluster();
         settings.installation_dir =
             set_up(Settings { data_dir: unfinished.clone(), ..settings.clone() }).await?;
         let finish = || {
             fs::write(unfinished.join("pg_hba.conf"), PG_HBA)?;
-            fs::rename(&unfinished, place.cluster())?;
-            fs::File::open(place.home())?.sync_all()
+            fs::rename(&unfinished, layout.cluster())?;
+            fs::File::open(layout.home())?.sync_all()
         };
-        finish().map_err(|error| EmbeddedError::file("finish", place.cluster(), &error))?;
+        finish().map_err(|error| EmbeddedError::file("finish", layout.cluster(), &error))?;
     }
     settings.trust_installation_dir = true;
     Ok(settings)
@@ -55,12 +55,12 @@ async fn set_up(settings: Settings) -> Result<PathBuf, EmbeddedError> {
     Ok(server.settings().installation_dir.clone())
 }
 
-fn settings(place: &Place, installation: Installation, password: &SecretString) -> Settings {
+fn settings(layout: &Layout, installation: Installation, password: &SecretString) -> Settings {
     let (installation_dir, trust_installation_dir, version) = match installation {
         Installation::Installed(directory) => (directory, true, VersionReq::STAR),
         Installation::Download(major) => {
             let version = major.and_then(|major| VersionReq::parse(&format!("^{major}")).ok());
-            (place.installation(), false, version.unwrap_or(VersionReq::STAR))
+            (layout.installation(), false, version.unwrap_or(VersionReq::STAR))
         }
     };
     // Every field by name: the crate's own default leaves two temporary directories behind.
@@ -68,8 +68,8 @@ fn settings(place: &Place, installation: Installation, password: &SecretString) 
         releases_url: "https://github.com/theseus-rs/postgresql-binaries".to_owned(),
         version,
         installation_dir,
-        password_file: place.superuser_password(),
-        data_dir: place.cluster(),
+        password_file: layout.superuser_password(),
+        data_dir: layout.cluster(),
         host: HOST.to_owned(),
         port: 0,
         username: BOOTSTRAP_SUPERUSER.to_owned(),
@@ -83,8 +83,8 @@ fn settings(place: &Place, installation: Installation, password: &SecretString) 
 }
 
 /// Removes what killed set-ups left; nothing else has such a name.
-fn remove_unfinished(place: &Place) -> Result<(), EmbeddedError> {
-    let home = place.home();
+fn remove_unfinished(layout: &Layout) -> Result<(), EmbeddedError> {
+    let home = layout.home();
     let entries =
         fs::read_dir(&home).map_err(|error| EmbeddedError::file("read", &home, &error))?;
     for entry in entries.flatten() {

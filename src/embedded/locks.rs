@@ -51,12 +51,12 @@ pub(super) fn wait_exclusively(file: &File) -> io::Result<()> {
 
 /// The end of a wait.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limit {
+pub(super) struct Deadline {
     at: Instant,
     seconds: u64,
 }
 
-impl Limit {
+impl Deadline {
     /// Ends after `seconds` from now.
     pub(super) fn in_seconds(seconds: u64) -> Self {
         Self { at: Instant::now() + Duration::from_secs(seconds), seconds }

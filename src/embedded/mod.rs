@@ -1,19 +1,19 @@
 //! A private PostgreSQL in the data directory, for sites that configure no database.
 //!
-//! A command that needs the server calls [`start`]. Where none runs, it spawns the *keeper*: this
+//! A command that needs the server calls [`start`]. Where none runs, it spawns the *supervisor*: this
 //! same program under a hidden command, in a process group of its own, which gives up root, sets
-//! the server up and starts it. The keeper ends when its standard input does, that is when the
+//! the server up and starts it. The supervisor ends when its standard input does, that is when the
 //! command has ended in whatever way, `SIGKILL` included, and stops the server as soon as nobody
 //! uses it. Three locks in the data directory make this safe:
 //!
 //! - `start`: one command at a time looks whether a server runs, and starts one.
-//! - `users`: shared by every command that uses the server; the keeper stops the server only while
+//! - `users`: shared by every command that uses the server; the supervisor stops the server only while
 //!   it holds it alone.
-//! - `keeper`: held by the keeper for as long as it lives. Free means: no server, or an orphan that
-//!   a new keeper adopts.
+//! - `supervisor`: held by the supervisor for as long as it lives. Free means: no server, or an orphan that
+//!   a new supervisor adopts.
 //!
 //! The kernel frees the locks of a killed process, so none of them can be left behind. Nobody waits
-//! for `start` or `keeper` while holding `users` alone, so there is no circle. The data are never
+//! for `start` or `supervisor` while holding `users` alone, so there is no circle. The data are never
 //! initialised a second time.
 
 mod binaries;
@@ -21,25 +21,25 @@ mod cluster;
 mod connection;
 mod error;
 mod initialise;
-mod join;
-mod keeper;
+mod connect;
+mod supervisor;
 mod locks;
-mod place;
+mod layout;
 mod postmaster;
-mod rights;
+mod privileges;
 
 use std::path::PathBuf;
 
 pub use error::EmbeddedError;
-pub use join::{Server, start};
-pub use keeper::keeper_main;
+pub use connect::{Server, start};
+pub use supervisor::keeper_main;
 
 /// Which private server is wanted, and how it is started.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The data directory of `argos-sync`; created when missing.
     pub data_dir: PathBuf,
-    /// The program to run as keeper: one whose `main` begins with [`keeper_main`].
+    /// The program to run as supervisor: one whose `main` begins with [`keeper_main`].
     pub program: PathBuf,
     /// The database to connect to; created when missing.
     pub database: String,
@@ -53,7 +53,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The database `argos_sync` of the server in `data_dir`, with the running program as keeper.
+    /// The database `argos_sync` of the server in `data_dir`, with the running program as supervisor.
     pub fn new(data_dir: PathBuf) -> Result<Self, EmbeddedError> {
         let program = std::env::current_exe().map_err(|error| {
             EmbeddedError::file("find the running program", "/proc/self/exe", &error)

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{EmbeddedError, place::remove_if_there};
+use super::{EmbeddedError, layout::remove_if_there};
 
 /// A server process, seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::{
     Malformed, Paths,
     digest::{finish, put_text},
     parse::{Build, Scalar, build, build_first},
-    rank::{keep_last, rank},
+    keys::{keep_last, key_prefix},
 };
 use crate::domain::Digest;
 
@@ -22,14 +22,14 @@ const PLACES: usize = 384;
 #[derive(Debug)]
 pub struct Flat<'a> {
     /// The outermost value's first.
-    places: Vec<Place<'a>>,
+    places: Vec<Member<'a>>,
     unescaped: Vec<String>,
     text_length: usize,
 }
 
 /// The outermost value, an element of an array, or a member of an object.
 #[derive(Debug)]
-struct Place<'a> {
+struct Member<'a> {
     /// Empty where there is none.
     key: Text<'a>,
     value: Value<'a>,
@@ -102,7 +102,7 @@ impl<'a> Flat<'a> {
         self.siblings(first).find(|place| self.read(place.key) == key).map(|place| place.value)
     }
 
-    fn siblings(&self, first: Option<usize>) -> impl Iterator<Item = &Place<'a>> {
+    fn siblings(&self, first: Option<usize>) -> impl Iterator<Item = &Member<'a>> {
         let at = |index: Option<usize>| self.places.get(index?);
         std::iter::successors(at(first), move |place| at(place.next))
     }
@@ -146,7 +146,7 @@ impl<'a> Flat<'a> {
 
 /// Builds a [`Flat`].
 struct Layer<'a> {
-    places: Vec<Place<'a>>,
+    places: Vec<Member<'a>>,
     unescaped: Vec<String>,
     /// The places in the arrays and objects under way, the innermost one's last.
     open: Vec<Handle>,
@@ -155,7 +155,7 @@ struct Layer<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Handle {
     /// Of its key.
-    rank: u64,
+    prefix: u64,
     place: usize,
 }
 
@@ -178,9 +178,9 @@ impl<'a> Layer<'a> {
         Flat { places: self.places, unescaped: self.unescaped, text_length }
     }
 
-    fn put(&mut self, rank: u64, key: Text<'a>) {
-        self.open.push(Handle { rank, place: self.places.len() });
-        self.places.push(Place { key, value: Value::Null, next: None });
+    fn put(&mut self, prefix: u64, key: Text<'a>) {
+        self.open.push(Handle { prefix, place: self.places.len() });
+        self.places.push(Member { key, value: Value::Null, next: None });
     }
 
     fn keep(&mut self, text: String) -> Text<'a> {
@@ -210,7 +210,7 @@ impl<'a> Layer<'a> {
             Text::Unescaped(index) => unescaped.get(index).map(String::as_str),
         };
         let by_key = |one: &Handle, two: &Handle| {
-            one.rank.cmp(&two.rank).then_with(|| key(one).cmp(&key(two)))
+            one.prefix.cmp(&two.prefix).then_with(|| key(one).cmp(&key(two)))
         };
         let members = open.get_mut(from..).unwrap_or_default();
         members.sort_unstable_by(|one, two| by_key(one, two).then(one.place.cmp(&two.place)));
@@ -230,13 +230,13 @@ impl<'a> Build<'a> for Layer<'a> {
     type Mark = Mark;
 
     fn member(&mut self, key: &'a str) {
-        self.put(rank(key), Text::Plain(key));
+        self.put(key_prefix(key), Text::Plain(key));
     }
 
     fn unescaped_member(&mut self, key: String) {
-        let rank = rank(&key);
+        let prefix = key_prefix(&key);
         let key = self.keep(key);
-        self.put(rank, key);
+        self.put(prefix, key);
     }
 
     fn element(&mut self) {

@@ -10,7 +10,7 @@
 mod digest;
 mod flat;
 mod parse;
-mod rank;
+mod keys;
 mod scan;
 mod stop;
 mod tree;
@@ -80,7 +80,7 @@ impl Json<'_> {
 
     /// Appends this value as JSON text, members in key order.
     pub fn write(&self, out: &mut String) {
-        self.put(Order::Key, out);
+        self.put(MemberOrder::Key, out);
     }
 
     /// The same, without a member of that name.
@@ -88,7 +88,7 @@ impl Json<'_> {
         match self {
             Self::Object(members) => {
                 let shown = members.iter().filter(|(key, _)| Some(key.as_ref()) != hidden);
-                put_members(shown, Order::Key, out);
+                put_members(shown, MemberOrder::Key, out);
             }
             other => other.write(out),
         }
@@ -97,10 +97,10 @@ impl Json<'_> {
     /// The same for a value of `jsonb`, which keeps shorter keys first, and need not sort what
     /// comes in its order.
     pub fn write_for_jsonb(&self, out: &mut String) {
-        self.put(Order::Jsonb, out);
+        self.put(MemberOrder::Jsonb, out);
     }
 
-    fn put(&self, order: Order, out: &mut String) {
+    fn put(&self, order: MemberOrder, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
@@ -118,8 +118,8 @@ impl Json<'_> {
                 out.push(']');
             }
             Self::Object(members) => match order {
-                Order::Key => put_members(members.iter(), order, out),
-                Order::Jsonb => {
+                MemberOrder::Key => put_members(members.iter(), order, out),
+                MemberOrder::Jsonb => {
                     let mut members: Vec<_> = members.iter().collect();
                     // Stable: keys of one length stay in key order.
                     members.sort_by_key(|(key, _)| key.len());
@@ -166,14 +166,14 @@ impl Json<'_> {
 
 /// In which order members are written.
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum MemberOrder {
     /// As they stand: by key.
     Key,
     /// As `jsonb` keeps them: by the length of the key, then by key.
     Jsonb,
 }
 
-fn put_members<'m>(members: impl Iterator<Item = &'m Member<'m>>, order: Order, out: &mut String) {
+fn put_members<'m>(members: impl Iterator<Item = &'m Member<'m>>, order: MemberOrder, out: &mut String) {
     out.push('{');
     for (index, (key, value)) in members.enumerate() {
         if index > 0 {

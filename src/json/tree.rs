@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     Json, Malformed,
     parse::{Build, Scalar, build},
-    rank::{keep_last, rank},
+    keys::{keep_last, key_prefix},
 };
 
 /// A parsed item.
@@ -30,21 +30,21 @@ pub fn parse(text: &str) -> Result<Parsed<'_>, Malformed> {
 #[derive(Default)]
 struct Tree<'a> {
     /// The places in the arrays and objects under way, the innermost one's last.
-    open: Vec<Place<'a>>,
+    open: Vec<Node<'a>>,
 }
 
 /// An element, or a member.
-struct Place<'a> {
+struct Node<'a> {
     /// Of its key.
-    rank: u64,
+    prefix: u64,
     /// Empty where there is none.
     key: Cow<'a, str>,
     value: Json<'a>,
 }
 
 impl<'a> Tree<'a> {
-    fn put(&mut self, rank: u64, key: Cow<'a, str>) {
-        self.open.push(Place { rank, key, value: Json::Null });
+    fn put(&mut self, prefix: u64, key: Cow<'a, str>) {
+        self.open.push(Node { prefix, key, value: Json::Null });
     }
 
     fn fill(&mut self, at: usize, value: Json<'a>) {
@@ -55,8 +55,8 @@ impl<'a> Tree<'a> {
 
     /// Brings members into key order; of a repeated key the last one stays.
     fn sort(&mut self, from: usize) {
-        let by_key = |one: &Place<'_>, two: &Place<'_>| {
-            one.rank.cmp(&two.rank).then_with(|| one.key.cmp(&two.key))
+        let by_key = |one: &Node<'_>, two: &Node<'_>| {
+            one.prefix.cmp(&two.prefix).then_with(|| one.key.cmp(&two.key))
         };
         let members = self.open.get_mut(from..).unwrap_or_default();
         if members.is_sorted_by(|one, two| by_key(one, two).is_lt()) {
@@ -73,11 +73,11 @@ impl<'a> Build<'a> for Tree<'a> {
     type Mark = usize;
 
     fn member(&mut self, key: &'a str) {
-        self.put(rank(key), Cow::Borrowed(key));
+        self.put(key_prefix(key), Cow::Borrowed(key));
     }
 
     fn unescaped_member(&mut self, key: String) {
-        self.put(rank(&key), Cow::Owned(key));
+        self.put(key_prefix(&key), Cow::Owned(key));
     }
 
     fn element(&mut self) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Cell, Context, Found, ID_BYTES_MAX, Normalized, catalogue::Type, note, policy::policy,
+    Cell, Context, Deviation, ID_BYTES_MAX, Normalized, catalogue::Type, note, policy::policy,
     submission::pair_reasons, value::read,
 };
 use crate::{domain::Stream, json::Json};
@@ -26,9 +26,9 @@ pub(super) fn derive<'a>(context: &Context, item: &'a Json<'_>, normalized: &mut
     {
         normalized.set(STREAM, "kyc_submission_id", Cell::Null);
         let json_type = submission.type_name();
-        note::keep(&mut normalized.notes, "kyc_submission_id", Found::LongId, json_type);
+        note::keep(&mut normalized.notes, "kyc_submission_id", Deviation::LongId, json_type);
     }
-    for (key, kind) in [("delete_check", Type::Bool), ("delete_time", Type::At)] {
+    for (key, kind) in [("delete_check", Type::Bool), ("delete_time", Type::Timestamp)] {
         if let Some(value) = item.get(key)
             && let Err(why) = read(kind, value)
         {

@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::{
     Cell, catalogue,
     catalogue::Type,
-    value::{self, Unreadable},
+    value::{self, InvalidValue},
 };
 use crate::{
     domain::Stream,
@@ -97,13 +97,13 @@ pub fn presence(stream: Stream, bytes: &[u8]) -> Presence {
 /// The vendor's time of a deletion. Of submissions only webhooks are documented to carry it, under
 /// the same name.
 fn deleted_at(item: &Json<'_>) -> Option<DateTime<Utc>> {
-    match read(item, "delete_time", Type::At)? {
-        Ok(Cell::At(at)) => Some(at),
+    match read(item, "delete_time", Type::Timestamp)? {
+        Ok(Cell::Timestamp(at)) => Some(at),
         Ok(_) | Err(_) => None,
     }
 }
 
-fn read<'a>(item: &'a Json<'_>, key: &str, kind: Type) -> Option<Result<Cell<'a>, Unreadable>> {
+fn read<'a>(item: &'a Json<'_>, key: &str, kind: Type) -> Option<Result<Cell<'a>, InvalidValue>> {
     item.get(key).map(|value| value::read(kind, value))
 }
 

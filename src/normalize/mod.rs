@@ -28,12 +28,12 @@ use sha2::Sha256;
 pub use doubt::Times;
 pub use mark::{DELETED, Mark, Presence, mark_in, presence};
 pub use merge::{Merged, merge, overlay};
-pub use note::{Found, Note};
+pub use note::{Deviation, Note};
 pub use sparse::{Objects, aml_of};
 pub use value::Cell;
 
 use crate::{
-    domain::{Glance, ProjectName, Stream, field_name},
+    domain::{ItemKey, ProjectName, Stream, field_name},
     json::{self, Flat, Json, Malformed, Paths},
 };
 
@@ -127,25 +127,25 @@ fn usable_id(id: &str) -> Result<&str, Refusal> {
 
 /// Looks at an item's bytes without normalizing it, nor making a tree of it: of most items this is
 /// all that is done.
-pub fn glance(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<Glance, Refusal> {
+pub fn read_key(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<ItemKey, Refusal> {
     let text = json::text(bytes);
-    glance_at(stream, volatile, &Flat::parse(&text).map_err(Refusal::Unreadable)?)
+    key_of(stream, volatile, &Flat::parse(&text).map_err(Refusal::Unreadable)?)
 }
 
 /// The same for the item that begins a text, and how many bytes it is long; `None` where it is
 /// refused.
-pub fn glance_first(stream: Stream, volatile: &Paths, text: &str) -> Option<(Glance, usize)> {
+pub fn read_key_prefix(stream: Stream, volatile: &Paths, text: &str) -> Option<(ItemKey, usize)> {
     let (item, length) = Flat::parse_first(text).ok()?;
-    Some((glance_at(stream, volatile, &item).ok()?, length))
+    Some((key_of(stream, volatile, &item).ok()?, length))
 }
 
-fn glance_at(stream: Stream, volatile: &Paths, item: &Flat<'_>) -> Result<Glance, Refusal> {
+fn key_of(stream: Stream, volatile: &Paths, item: &Flat<'_>) -> Result<ItemKey, Refusal> {
     if !item.is_object() {
         return Err(Refusal::NoObject);
     }
     let id_column = catalogue::id_column(stream);
     let id = item.text(id_column).or_else(|| item.number(id_column)).ok_or(Refusal::NoId)?;
-    Ok(Glance {
+    Ok(ItemKey {
         id: usable_id(id)?.to_owned(),
         digest: item.digest(volatile),
         created_at: item.text(created_at_name(stream)).and_then(time_of),
@@ -186,7 +186,7 @@ pub fn normalize<'a>(
         item.value.damaged_paths(&mut |path| {
             let names = walk::cut_at_open_map(stream, path).split('.').map(field_name);
             let path = names.collect::<Vec<_>>().join(".");
-            note::keep(&mut normalized.notes, &path, Found::DamagedText, "string");
+            note::keep(&mut normalized.notes, &path, Deviation::DamagedText, "string");
         });
     }
     normalized.notes.sort_unstable();

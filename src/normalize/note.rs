@@ -1,6 +1,6 @@
 //! Deviations from the catalogue: how they are told, and how many of them.
 
-use super::value::Unreadable;
+use super::value::InvalidValue;
 use crate::domain::field_name;
 
 /// A deviation: where, and what was found there; never the value.
@@ -9,14 +9,14 @@ pub struct Note {
     /// Members separated by dots, array positions left out.
     pub path: String,
     /// What was found.
-    pub found: Found,
+    pub found: Deviation,
     /// The JSON type that stood there.
     pub json_type: &'static str,
 }
 
 /// What can deviate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Found {
+pub enum Deviation {
     /// A field that is not in the catalogue.
     UnknownField,
     /// A member around the items of a list that the contract does not name.
@@ -24,24 +24,24 @@ pub enum Found {
     /// Another JSON type than the column wants.
     WrongType,
     /// A text that is no time or date.
-    NoTime,
+    InvalidTimestamp,
     /// A number without a value.
-    NoNumber,
+    NumberOutOfRange,
     /// The id of another record that is longer than an id may be, and so than a key of an index.
     LongId,
     /// A text that PostgreSQL cannot hold; U+FFFD stands for what was replaced.
     DamagedText,
 }
 
-impl Found {
+impl Deviation {
     /// The word used in tables and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UnknownField => "unknown field",
             Self::UnknownMember => "unknown member of a list",
             Self::WrongType => "wrong type",
-            Self::NoTime => "no time",
-            Self::NoNumber => "no number",
+            Self::InvalidTimestamp => "no time",
+            Self::NumberOutOfRange => "no number",
             Self::LongId => "long id",
             Self::DamagedText => "damaged text",
         }
@@ -51,7 +51,7 @@ impl Found {
     pub fn is_repair(self) -> bool {
         match self {
             Self::UnknownField | Self::UnknownMember => false,
-            Self::WrongType | Self::NoTime | Self::NoNumber | Self::LongId | Self::DamagedText => {
+            Self::WrongType | Self::InvalidTimestamp | Self::NumberOutOfRange | Self::LongId | Self::DamagedText => {
                 true
             }
         }
@@ -63,18 +63,18 @@ impl Note {
     pub fn of_unknown_member(name: &str, json_type: &'static str) -> Self {
         Self {
             path: shortened(field_name(name)).to_owned(),
-            found: Found::UnknownMember,
+            found: Deviation::UnknownMember,
             json_type,
         }
     }
 }
 
-impl From<Unreadable> for Found {
-    fn from(why: Unreadable) -> Self {
+impl From<InvalidValue> for Deviation {
+    fn from(why: InvalidValue) -> Self {
         match why {
-            Unreadable::WrongType => Self::WrongType,
-            Unreadable::NoTime => Self::NoTime,
-            Unreadable::NoNumber => Self::NoNumber,
+            InvalidValue::WrongType => Self::WrongType,
+            InvalidValue::InvalidTimestamp => Self::InvalidTimestamp,
+            InvalidValue::NumberOutOfRange => Self::NumberOutOfRange,
         }
     }
 }
@@ -87,7 +87,7 @@ const NOTES_MAX: usize = 200;
 
 /// Adds a note unless it is there already. The caller hides names in the path that are not names of
 /// fields.
-pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Found, json_type: &'static str) {
+pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Deviation, json_type: &'static str) {
     let path = shortened(path);
     let known =
         |note: &Note| (note.found, note.json_type) == (found, json_type) && note.path == path;

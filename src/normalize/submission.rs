@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
-    Cell, Context, Found, ID_BYTES_MAX, Normalized, Note, Row, note, policy::policy, pseudonym,
+    Cell, Context, Deviation, ID_BYTES_MAX, Normalized, Note, Row, note, policy::policy, pseudonym,
     value::text_of,
 };
 use crate::{domain::Stream, json::Json};
@@ -83,8 +83,8 @@ fn other_id<'a>(id: &'a Json<'_>, path: &str, notes: &mut Vec<Note>) -> Option<&
         Json::Text(id) | Json::Number(id) if id.len() <= ID_BYTES_MAX => {
             return Some(id.as_ref()).filter(|id| !id.is_empty());
         }
-        Json::Text(_) | Json::Number(_) => Found::LongId,
-        Json::Bool(_) | Json::Array(_) | Json::Object(_) => Found::WrongType,
+        Json::Text(_) | Json::Number(_) => Deviation::LongId,
+        Json::Bool(_) | Json::Array(_) | Json::Object(_) => Deviation::WrongType,
     };
     note::keep(notes, path, found, id.type_name());
     None

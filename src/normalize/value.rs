@@ -18,12 +18,12 @@ pub enum Cell<'a> {
     Integer(i64),
     /// For [`Type::Double`]; always finite.
     Double(f64),
-    /// For [`Type::Text`] and [`Type::Word`].
+    /// For [`Type::Text`] and [`Type::Enum`].
     Text(Cow<'a, str>),
-    /// For [`Type::Texts`].
-    Texts(Vec<Cow<'a, str>>),
-    /// For [`Type::At`].
-    At(DateTime<Utc>),
+    /// For [`Type::TextArray`].
+    TextArray(Vec<Cow<'a, str>>),
+    /// For [`Type::Timestamp`].
+    Timestamp(DateTime<Utc>),
     /// For [`Type::Date`].
     Date(NaiveDate),
     /// For [`Type::Json`], as JSON text.
@@ -39,10 +39,10 @@ impl Cell<'_> {
             Self::Integer(value) => Cell::Integer(value),
             Self::Double(value) => Cell::Double(value),
             Self::Text(value) => Cell::Text(Cow::Owned(value.into_owned())),
-            Self::Texts(values) => Cell::Texts(
+            Self::TextArray(values) => Cell::TextArray(
                 values.into_iter().map(|value| Cow::Owned(value.into_owned())).collect(),
             ),
-            Self::At(value) => Cell::At(value),
+            Self::Timestamp(value) => Cell::Timestamp(value),
             Self::Date(value) => Cell::Date(value),
             Self::Json(value) => Cell::Json(value),
         }
@@ -52,13 +52,13 @@ impl Cell<'_> {
 /// Why a value could not be read as its column wants. The column is null then, and the raw item
 /// keeps the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum InvalidValue {
     /// Another JSON type.
     WrongType,
     /// A text that is no date or time in a form of contract section 8.
-    NoTime,
+    InvalidTimestamp,
     /// A number that has no value here, such as 1e999.
-    NoNumber,
+    NumberOutOfRange,
 }
 
 /// The years in which times and dates can be stored.
@@ -68,18 +68,18 @@ const YEARS: RangeInclusive<i32> = 1..=9999;
 const JSON_BYTES: usize = 256;
 
 /// Reads a value as a cell of that type.
-pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Unreadable> {
+pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, InvalidValue> {
     if matches!(value, Json::Null) {
         return Ok(Cell::Null);
     }
     match kind {
         Type::Text => scalar(value).map(Cell::Text),
-        Type::Word => scalar(value).map(|word| Cell::Text(lower(word))),
-        Type::Texts => Ok(Cell::Texts(texts(value))),
+        Type::Enum => scalar(value).map(|word| Cell::Text(lower(word))),
+        Type::TextArray => Ok(Cell::TextArray(texts(value))),
         Type::Double => double(value),
         Type::Integer => integer(value),
         Type::Bool => bool(value),
-        Type::At => time(value, |text| parse_time(text).map(Cell::At)),
+        Type::Timestamp => time(value, |text| parse_time(text).map(Cell::Timestamp)),
         Type::Date => time(value, |text| parse_date(text).map(Cell::Date)),
         Type::Json => Ok(read_json(value).0),
     }
@@ -162,12 +162,12 @@ pub(super) fn text_of<'a>(value: &'a Json<'_>) -> Cow<'a, str> {
     })
 }
 
-fn scalar<'a>(value: &'a Json<'_>) -> Result<Cow<'a, str>, Unreadable> {
+fn scalar<'a>(value: &'a Json<'_>) -> Result<Cow<'a, str>, InvalidValue> {
     match value {
         Json::Text(text) | Json::Number(text) => Ok(Cow::Borrowed(text.as_ref())),
         Json::Bool(true) => Ok(Cow::Borrowed("true")),
         Json::Bool(false) => Ok(Cow::Borrowed("false")),
-        Json::Null | Json::Array(_) | Json::Object(_) => Err(Unreadable::WrongType),
+        Json::Null | Json::Array(_) | Json::Object(_) => Err(InvalidValue::WrongType),
     }
 }
 
@@ -176,43 +176,43 @@ fn lower(word: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// The text of a number; a text may hold one too (quirk Q8), and an empty text none.
-fn number_text<'a>(value: &'a Json<'_>) -> Result<Option<&'a str>, Unreadable> {
+fn number_text<'a>(value: &'a Json<'_>) -> Result<Option<&'a str>, InvalidValue> {
     match value {
         Json::Number(text) => Ok(Some(text.as_ref())),
         Json::Text(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
-        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => Err(Unreadable::WrongType),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => Err(InvalidValue::WrongType),
     }
 }
 
-fn double<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
+fn double<'a>(value: &Json<'_>) -> Result<Cell<'a>, InvalidValue> {
     let Some(text) = number_text(value)? else { return Ok(Cell::Null) };
     // `f64` also reads words such as `inf`; a number begins with a digit.
     if !text.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(Unreadable::WrongType);
+        return Err(InvalidValue::WrongType);
     }
-    let number: f64 = text.parse().map_err(|_not_a_number| Unreadable::WrongType)?;
-    if number.is_finite() { Ok(Cell::Double(number)) } else { Err(Unreadable::NoNumber) }
+    let number: f64 = text.parse().map_err(|_not_a_number| InvalidValue::WrongType)?;
+    if number.is_finite() { Ok(Cell::Double(number)) } else { Err(InvalidValue::NumberOutOfRange) }
 }
 
-fn integer<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
+fn integer<'a>(value: &Json<'_>) -> Result<Cell<'a>, InvalidValue> {
     let Some(text) = number_text(value)? else { return Ok(Cell::Null) };
     // `1.0` is a whole number too.
     let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
     match whole.map_or(text, |(whole, _)| whole).parse() {
         Ok(number) => Ok(Cell::Integer(number)),
-        Err(_) if matches!(value, Json::Number(_)) => Err(Unreadable::NoNumber),
-        Err(_) => Err(Unreadable::WrongType),
+        Err(_) if matches!(value, Json::Number(_)) => Err(InvalidValue::NumberOutOfRange),
+        Err(_) => Err(InvalidValue::WrongType),
     }
 }
 
-fn bool<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
+fn bool<'a>(value: &Json<'_>) -> Result<Cell<'a>, InvalidValue> {
     match value {
         Json::Bool(bool) => Ok(Cell::Bool(*bool)),
         Json::Text(text) if text.is_empty() => Ok(Cell::Null),
         Json::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Cell::Bool(true)),
         Json::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Cell::Bool(false)),
         Json::Null | Json::Text(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
-            Err(Unreadable::WrongType)
+            Err(InvalidValue::WrongType)
         }
     }
 }
@@ -220,10 +220,10 @@ fn bool<'a>(value: &Json<'_>) -> Result<Cell<'a>, Unreadable> {
 fn time<'a>(
     value: &Json<'_>,
     parse: impl FnOnce(&str) -> Option<Cell<'a>>,
-) -> Result<Cell<'a>, Unreadable> {
-    let Json::Text(text) = value else { return Err(Unreadable::WrongType) };
+) -> Result<Cell<'a>, InvalidValue> {
+    let Json::Text(text) = value else { return Err(InvalidValue::WrongType) };
     let text = text.trim();
-    if text.is_empty() { Ok(Cell::Null) } else { parse(text).ok_or(Unreadable::NoTime) }
+    if text.is_empty() { Ok(Cell::Null) } else { parse(text).ok_or(InvalidValue::InvalidTimestamp) }
 }
 
 /// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
     use crate::json::parse;
 
-    fn cell(kind: Type, json: &str) -> Result<String, Unreadable> {
+    fn cell(kind: Type, json: &str) -> Result<String, InvalidValue> {
         read(kind, &parse(json).unwrap().value).map(|cell| format!("{cell:?}"))
     }
 
@@ -390,7 +390,7 @@ mod tests {
             assert_eq!(parse_time(text).is_some(), is_read, "{text}");
         }
         let at = "\"9999-12-31T20:00:00-09:00\"";
-        assert_eq!(cell(Type::At, at), Err(Unreadable::NoTime));
+        assert_eq!(cell(Type::Timestamp, at), Err(InvalidValue::InvalidTimestamp));
         assert_eq!(cell(Type::Date, at).unwrap(), "Date(9999-12-31)", "a date does not move");
     }
 
@@ -399,28 +399,28 @@ mod tests {
         assert_eq!(cell(Type::Double, "\"85.5\"").unwrap(), "Double(85.5)");
         assert_eq!(cell(Type::Double, "1").unwrap(), "Double(1.0)");
         assert_eq!(cell(Type::Double, "\"\"").unwrap(), "Null");
-        assert_eq!(cell(Type::Double, "1e999"), Err(Unreadable::NoNumber));
-        assert_eq!(cell(Type::Double, "\"inf\""), Err(Unreadable::WrongType));
-        assert_eq!(cell(Type::Double, "\"NaN\""), Err(Unreadable::WrongType));
+        assert_eq!(cell(Type::Double, "1e999"), Err(InvalidValue::NumberOutOfRange));
+        assert_eq!(cell(Type::Double, "\"inf\""), Err(InvalidValue::WrongType));
+        assert_eq!(cell(Type::Double, "\"NaN\""), Err(InvalidValue::WrongType));
         assert_eq!(cell(Type::Integer, "2.0").unwrap(), "Integer(2)");
-        assert_eq!(cell(Type::Integer, "99999999999999999999"), Err(Unreadable::NoNumber));
+        assert_eq!(cell(Type::Integer, "99999999999999999999"), Err(InvalidValue::NumberOutOfRange));
         assert_eq!(cell(Type::Bool, "\"True\"").unwrap(), "Bool(true)");
-        assert_eq!(cell(Type::Bool, "{}"), Err(Unreadable::WrongType));
+        assert_eq!(cell(Type::Bool, "{}"), Err(InvalidValue::WrongType));
     }
 
     #[test]
     fn one_text_is_an_array_of_one() {
-        assert_eq!(cell(Type::Texts, "\"a\"").unwrap(), r#"Texts(["a"])"#);
-        assert_eq!(cell(Type::Texts, "[]").unwrap(), "Texts([])");
+        assert_eq!(cell(Type::TextArray, "\"a\"").unwrap(), r#"TextArray(["a"])"#);
+        assert_eq!(cell(Type::TextArray, "[]").unwrap(), "TextArray([])");
         assert_eq!(
-            cell(Type::Texts, r#"["a",null,{"b":1}]"#).unwrap(),
-            r#"Texts(["a", "{\"b\":1}"])"#
+            cell(Type::TextArray, r#"["a",null,{"b":1}]"#).unwrap(),
+            r#"TextArray(["a", "{\"b\":1}"])"#
         );
-        assert_eq!(cell(Type::Word, "\"Red Flag\"").unwrap(), r#"Text("red flag")"#);
+        assert_eq!(cell(Type::Enum, "\"Red Flag\"").unwrap(), r#"Text("red flag")"#);
         assert_eq!(cell(Type::Text, "17").unwrap(), r#"Text("17")"#);
-        assert_eq!(cell(Type::Date, "\"1990-02-30\""), Err(Unreadable::NoTime));
+        assert_eq!(cell(Type::Date, "\"1990-02-30\""), Err(InvalidValue::InvalidTimestamp));
         assert_eq!(cell(Type::Date, "\"1990-02-28\"").unwrap(), "Date(1990-02-28)");
-        assert_eq!(cell(Type::Texts, "\"\"").unwrap(), "Texts([])");
+        assert_eq!(cell(Type::TextArray, "\"\"").unwrap(), "TextArray([])");
     }
 
     #[test]
@@ -430,8 +430,8 @@ mod tests {
         {
             assert_eq!(cell(Type::Date, &format!("{time:?}")).unwrap(), "Date(1990-02-28)");
         }
-        assert_eq!(cell(Type::Date, "\"1990-02-28T25:00:00\""), Err(Unreadable::NoTime));
-        assert_eq!(cell(Type::Date, "\"1990-02-2\""), Err(Unreadable::NoTime));
+        assert_eq!(cell(Type::Date, "\"1990-02-28T25:00:00\""), Err(InvalidValue::InvalidTimestamp));
+        assert_eq!(cell(Type::Date, "\"1990-02-2\""), Err(InvalidValue::InvalidTimestamp));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{cmp::Ordering, sync::LazyLock};
 
 use super::{
-    Cell, Found, Normalized, Note, Row,
+    Cell, Deviation, Normalized, Note, Row,
     catalogue::{self, Key, Source, Table, Type},
     note, value,
 };
@@ -25,7 +25,7 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
         Source::Item => vec![empty_row(table)],
         Source::Elements(_) | Source::Derived => Vec::new(),
     });
-    let mut walk = Walk { tables, rows: rows.collect(), notes: Vec::new(), path: Vec::new() };
+    let mut walk = ColumnWriter { tables, rows: rows.collect(), notes: Vec::new(), path: Vec::new() };
     walk.visit(tree(stream), item);
     leave_out_empty_rows(stream, &mut walk.rows);
     Normalized {
@@ -149,7 +149,7 @@ fn is_decided_elsewhere(stream: Stream, path: &str) -> bool {
     stream == Stream::Faceauth && path == "delete_time"
 }
 
-struct Walk<'a> {
+struct ColumnWriter<'a> {
     tables: &'static [Table],
     rows: Vec<Vec<Row<'a>>>,
     notes: Vec<Note>,
@@ -157,14 +157,14 @@ struct Walk<'a> {
     path: Vec<&'a str>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ColumnWriter<'a> {
     fn visit(&mut self, node: &Node, value: &'a Json<'_>) {
         for filling in &node.cells {
             if filling.kind == Type::Json {
                 let (cell, is_cut) = value::read_json(value);
                 self.fill(filling, cell);
                 if is_cut {
-                    self.note(Found::NoNumber, value);
+                    self.note(Deviation::NumberOutOfRange, value);
                 }
                 continue;
             }
@@ -185,11 +185,11 @@ impl<'a> Walk<'a> {
                         self.visit_members(node, members);
                     }
                     if !several.is_empty() {
-                        self.note(Found::WrongType, value);
+                        self.note(Deviation::WrongType, value);
                     }
                 }
                 Json::Bool(_) | Json::Number(_) | Json::Text(_) => {
-                    self.note(Found::WrongType, value);
+                    self.note(Deviation::WrongType, value);
                 }
             }
         }
@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
             // A lone object counts as one element (quirk Q7); an empty one as none.
             Json::Object(members) if members.is_empty() => {}
             Json::Object(_) => self.visit_element(node, value),
-            Json::Bool(_) | Json::Number(_) | Json::Text(_) => self.note(Found::WrongType, value),
+            Json::Bool(_) | Json::Number(_) | Json::Text(_) => self.note(Deviation::WrongType, value),
         }
     }
 
@@ -231,7 +231,7 @@ impl<'a> Walk<'a> {
         }
         match element {
             Json::Object(members) => self.visit_members(node, members),
-            _ => self.note(Found::WrongType, element),
+            _ => self.note(Deviation::WrongType, element),
         }
     }
 
@@ -251,13 +251,13 @@ impl<'a> Walk<'a> {
             };
             match found {
                 Some(below) => self.visit(below, value),
-                None => self.note(Found::UnknownField, value),
+                None => self.note(Deviation::UnknownField, value),
             }
             self.path.pop();
         }
     }
 
-    fn note(&mut self, found: Found, value: &Json<'_>) {
+    fn note(&mut self, found: Deviation, value: &Json<'_>) {
         let path: Vec<&str> = self.path.iter().copied().map(field_name).collect();
         note::keep(&mut self.notes, &path.join("."), found, value.type_name());
     }

@@ -118,8 +118,8 @@ mod tests {
         let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
         assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 200);
         assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 1), 0);
-        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 30), 30);
-        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 9999), 70);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Recent, 30), 30);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Recent, 9999), 70);
     }
 
     #[test]
@@ -130,10 +130,10 @@ mod tests {
         // The others are still sure of the other half, and one does not get what another is sure
         // of.
         assert_eq!(take(&budget(1000), &mut spending, Lane::Detail, 9999), 200);
-        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 9999), 50);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Recent, 9999), 50);
         spending.seconds_left = 0;
         assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 150);
-        assert_eq!(take(&budget(1000), &mut spending, Lane::Fresh, 1), 0);
+        assert_eq!(take(&budget(1000), &mut spending, Lane::Recent, 1), 0);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         let budget = Budget { calls_per_day: 100, shares: shares([10, 0, 0, 0, 0]) };
         let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
         assert_eq!(take(&budget, &mut spending, Lane::Audit, 999), 90);
-        assert_eq!(take(&budget, &mut spending, Lane::Fresh, 999), 10);
+        assert_eq!(take(&budget, &mut spending, Lane::Recent, 999), 10);
     }
 
     #[test]

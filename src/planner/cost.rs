@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Days;
 
 use super::{DAYS_AHEAD, Settings, Task};
-use crate::domain::{Day, Lane, Ledger, Reading, Window};
+use crate::domain::{Day, Lane, Ledger, ListScope, Window};
 
 /// The calls of a plan, by lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     let average = total.checked_div(counts.len() as u64).unwrap_or_default();
     let mut cost = Cost::default();
     for task in tasks {
-        if let Reading::Window(window) = task.reading {
+        if let ListScope::Window(window) = task.reading {
             let unknown = usual_days(task.lane, window).filter(|day| !counts.contains_key(day));
             for day in unknown.collect::<Vec<_>>() {
                 counts.insert(day, u32::try_from(average).unwrap_or(u32::MAX));
@@ -57,16 +57,16 @@ pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
 
 /// The days of a walk on which records are expected: not those ahead of today.
 fn usual_days(lane: Lane, window: Window) -> impl Iterator<Item = Day> {
-    let ahead = if lane == Lane::Fresh { Days::new(DAYS_AHEAD) } else { Days::new(0) };
+    let ahead = if lane == Lane::Recent { Days::new(DAYS_AHEAD) } else { Days::new(0) };
     let end = window.to().checked_sub_days(ahead).unwrap_or(window.to());
     window.days().take_while(move |day| *day < end)
 }
 
 /// The list calls of one walk, at least one.
-fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: Reading) -> u32 {
+fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: ListScope) -> u32 {
     match reading {
-        Reading::Window(window) => calls_of_days(settings, counts, window.from(), window.last()),
-        Reading::Everything => pages(settings, counts.values().copied()),
+        ListScope::Window(window) => calls_of_days(settings, counts, window.from(), window.last()),
+        ListScope::All => pages(settings, counts.values().copied()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or
 //! waits.
 //!
-//! [`plan`] turns what is known of each day into the walks that are due now, [`next_step`] says
+//! [`plan`] turns what is known of each day into the walks that are due now, [`recovery`] says
 //! what becomes of a walk that failed, [`cycle_due`] how far the slow cycle of single calls should
 //! be, [`DetailSchedule`] when records are read that lists do not show whole, [`HintSchedule`] when
 //! lists of AML data are asked for that may bring such reads forward, [`cost()`] what a plan will
@@ -11,8 +11,8 @@ mod budget;
 mod cost;
 mod cycle;
 mod hints;
-mod ladder;
-mod spacing;
+mod recovery;
+mod revisit;
 mod sparse;
 mod windows;
 
@@ -20,7 +20,7 @@ pub use budget::Budget;
 pub use cost::{Cost, cost};
 pub use cycle::cycle_due;
 pub use hints::HintSchedule;
-pub use ladder::{Step, Trouble, next_step};
+pub use recovery::{Recovery, FailureKind, recovery};
 pub use sparse::DetailSchedule;
 pub use windows::{backfill_days, missing};
 
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
 
-use crate::domain::{Clocks, DAYS_AHEAD, Day, DayState, Lane, Ledger, Reading, Window};
+use crate::domain::{Clocks, DAYS_AHEAD, Day, DayState, Lane, Ledger, ListScope, Window};
 
 /// A walk somebody should make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Task {
     /// Why.
     pub lane: Lane,
     /// Of what.
-    pub reading: Reading,
+    pub reading: ListScope,
 }
 
 /// How often to look where.
@@ -77,18 +77,18 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
     let newest = clocks.newest_window();
     let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
-    let cycle = spacing::cycle(settings, &counts);
+    let cycle = revisit::cycle(settings, &counts);
     let mut due: BTreeMap<Lane, Vec<Day>> = BTreeMap::new();
     for state in &days {
-        if let Some(lane) = spacing::due(settings, cycle, state, now) {
+        if let Some(lane) = revisit::due(settings, cycle, state, now) {
             due.entry(lane).or_default().push(state.day);
         }
     }
-    let mut tasks = vec![Task { lane: Lane::Fresh, reading: Reading::Window(newest) }];
+    let mut tasks = vec![Task { lane: Lane::Recent, reading: ListScope::Window(newest) }];
     for lane in [Lane::Unsettled, Lane::Backfill, Lane::Audit] {
         let days = due.remove(&lane).unwrap_or_default();
         let windows = windows::gather(settings, &counts, lane, &days);
-        let tasks_of_lane = windows.into_iter().map(Reading::Window);
+        let tasks_of_lane = windows.into_iter().map(ListScope::Window);
         tasks.extend(tasks_of_lane.map(|reading| Task { lane, reading }));
     }
     let is_read = !tasks.iter().any(|task| task.lane == Lane::Backfill);
@@ -98,14 +98,14 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
         now - as_of >= settings.cycle || approved_at.is_some_and(|approved_at| approved_at >= as_of)
     };
     if is_read && ledger.unfiltered_as_of.is_none_or(is_due) {
-        tasks.push(Task { lane: Lane::Audit, reading: Reading::Everything });
+        tasks.push(Task { lane: Lane::Audit, reading: ListScope::All });
     }
     tasks
 }
 
 /// When a day is looked at next, and in which lane, if nothing changes until then. A day beyond the
 /// newest window is read once that window reaches it.
-pub fn next_look(
+pub fn next_read(
     settings: &Settings,
     ledger: &Ledger,
     day: Day,
@@ -117,12 +117,12 @@ pub fn next_look(
         let reached = day.checked_sub_days(Days::new(DAYS_AHEAD)).unwrap_or(day);
         let at =
             if newest.contains(day) { now } else { reached.and_time(NaiveTime::MIN).and_utc() };
-        return Some((Lane::Fresh, at));
+        return Some((Lane::Recent, at));
     }
     let days = all_days(settings, ledger, newest.from());
     let counts: BTreeMap<Day, u32> = days.iter().map(|day| (day.day, day.records)).collect();
     let state = days.iter().find(|state| state.day == day)?;
-    spacing::next(settings, spacing::cycle(settings, &counts), state, now)
+    revisit::next(settings, revisit::cycle(settings, &counts), state, now)
 }
 
 /// Every day before the newest window that the warehouse covers or should cover: since the

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 
-use super::{Budget, Settings, spacing};
+use super::{Budget, Settings, revisit};
 use crate::domain::{Day, Lane, Ledger, SparseRecord};
 
 /// Unused calls expire after this time, so that calls stay spread out after an outage.
@@ -30,7 +30,7 @@ impl DetailSchedule {
         let counts: BTreeMap<Day, u32> = read.map(|state| (state.day, state.records)).collect();
         let calls_per_day = budget.is_limited().then(|| (budget.share(Lane::Detail) / 2).max(1));
         let turn = calls_per_day.map_or_else(Duration::zero, |calls| time_of(records, calls));
-        Self { settings: *settings, cycle: spacing::cycle(settings, &counts), calls_per_day, turn }
+        Self { settings: *settings, cycle: revisit::cycle(settings, &counts), calls_per_day, turn }
     }
 
     /// The longest time between two reads of a record.
@@ -71,7 +71,7 @@ impl DetailSchedule {
     /// was ahead and is ignored.
     pub fn next(&self, record: &SparseRecord, now: DateTime<Utc>) -> DateTime<Utc> {
         let age = now - record.day.and_time(NaiveTime::MIN).and_utc();
-        let spacing = spacing::of_record(
+        let revisit = revisit::of_record(
             &self.settings,
             self.cycle,
             age,
@@ -80,8 +80,8 @@ impl DetailSchedule {
             now,
         );
         match record.read_at.filter(|read_at| *read_at <= now) {
-            Some(read_at) => read_at + (spacing - part(spacing / 5, &record.id)).max(self.turn),
-            None => now + part(spacing.max(self.turn), &record.id),
+            Some(read_at) => read_at + (revisit - part(revisit / 5, &record.id)).max(self.turn),
+            None => now + part(revisit.max(self.turn), &record.id),
         }
     }
 

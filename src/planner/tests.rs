@@ -52,8 +52,8 @@ fn windows(tasks: &[Task], lane: Lane) -> Vec<Window> {
     let of_lane = tasks.iter().filter(|task| task.lane == lane);
     of_lane
         .filter_map(|task| match task.reading {
-            Reading::Window(window) => Some(window),
-            Reading::Everything => None,
+            ListScope::Window(window) => Some(window),
+            ListScope::All => None,
         })
         .collect()
 }
@@ -61,7 +61,7 @@ fn windows(tasks: &[Task], lane: Lane) -> Vec<Window> {
 #[test]
 fn today_yesterday_and_the_days_ahead_come_first_and_history_from_the_newest() {
     let tasks = plan(&settings(), &Ledger::default(), at(100, 12, 0));
-    let fresh = Task { lane: Lane::Fresh, reading: Reading::Window(window(99, 108)) };
+    let fresh = Task { lane: Lane::Recent, reading: ListScope::Window(window(99, 108)) };
     assert_eq!(tasks[0], fresh);
     let history = [window(90, 99), window(60, 90), window(30, 60), window(0, 30)];
     assert_eq!(windows(&tasks, Lane::Backfill), history);
@@ -150,7 +150,7 @@ fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
 #[test]
 fn everything_is_listed_without_a_filter_once_a_cycle() {
     let now = at(100, 12, 0);
-    let everything = Task { lane: Lane::Audit, reading: Reading::Everything };
+    let everything = Task { lane: Lane::Audit, reading: ListScope::All };
     let mut known = read(0..99, now - Duration::hours(1), 10);
     known.unfiltered_as_of = Some(now - Duration::days(29));
     assert!(!plan(&settings(), &known, now).contains(&everything));
@@ -164,19 +164,19 @@ fn days_ahead_are_read_in_every_round_as_far_as_the_newest_window_reaches() {
     for (number, expected) in
         [(99, now), (100, now), (107, now), (108, at(101, 0, 0)), (200, at(193, 0, 0))]
     {
-        let next = next_look(&settings(), &known, day(number), &Clocks::agreeing(now));
-        assert_eq!(next, Some((Lane::Fresh, expected)), "{number}");
+        let next = next_read(&settings(), &known, day(number), &Clocks::agreeing(now));
+        assert_eq!(next, Some((Lane::Recent, expected)), "{number}");
     }
     for number in 108..120 {
         let (lane, due) =
-            next_look(&settings(), &known, day(number), &Clocks::agreeing(now)).unwrap();
+            next_read(&settings(), &known, day(number), &Clocks::agreeing(now)).unwrap();
         for (at, is_read) in [(due, true), (due - Duration::seconds(1), false)] {
             let tasks = plan(&settings(), &known, at);
             let windows = windows(&tasks, lane);
             assert_eq!(windows.iter().any(|it| it.contains(day(number))), is_read, "{number}");
         }
     }
-    assert!(next_look(&settings(), &known, Day::MAX, &Clocks::agreeing(now)).is_some());
+    assert!(next_read(&settings(), &known, Day::MAX, &Clocks::agreeing(now)).is_some());
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_plan_tells_its_calls() {
     assert_eq!(cost.unknown_days, 52, "50 of history, today and yesterday");
     assert_eq!(cost.expected_records, 52_000);
     assert_eq!(cost.lists[&Lane::Backfill], (2, 16 + 11));
-    assert_eq!(cost.lists[&Lane::Fresh], (1, 2));
+    assert_eq!(cost.lists[&Lane::Recent], (1, 2));
 }
 
 #[test]
@@ -241,12 +241,12 @@ proptest! {
         let settings = settings();
         let tasks = plan(&settings, &known, now);
         let counts = known.days.iter().map(|state| (state.day, state.records)).collect();
-        let cycle = spacing::cycle(&settings, &counts);
+        let cycle = revisit::cycle(&settings, &counts);
         for lane in [Lane::Unsettled, Lane::Backfill, Lane::Audit] {
             let windows = windows(&tasks, lane);
             for state in &known.days {
                 let inside = windows.iter().filter(|window| window.contains(state.day)).count();
-                let due = spacing::due(&settings, cycle, state, now) == Some(lane);
+                let due = revisit::due(&settings, cycle, state, now) == Some(lane);
                 prop_assert!(inside <= 1 && (inside == 1 || !due), "{state:?} {lane}");
             }
             prop_assert!(windows.iter().all(|window| window.len_days() <= settings.window_days));

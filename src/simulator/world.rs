@@ -26,10 +26,10 @@ pub struct SimulatedProject {
 
 /// Everything the simulated vendor knows. Clones share it.
 #[derive(Debug, Clone)]
-pub struct World(Arc<State>);
+pub struct World(Arc<SimulatorState>);
 
 #[derive(Debug)]
-struct State {
+struct SimulatorState {
     projects: Vec<Arc<LiveProject>>,
     faults: RwLock<Faults>,
     calls: [AtomicU64; CallKind::ALL.len()],
@@ -78,7 +78,7 @@ impl World {
         let live = |SimulatedProject { key, stream, population }| {
             Arc::new(LiveProject::new(key, stream, population))
         };
-        Self(Arc::new(State {
+        Self(Arc::new(SimulatorState {
             projects: projects.into_iter().map(live).collect(),
             faults: RwLock::default(),
             calls: Default::default(),

@@ -19,7 +19,7 @@ use super::{
     world::World,
 };
 use crate::{
-    client::{Answer, Client, ClientError, Gate, Remedy},
+    client::{DetailResponse, Client, ClientError, CallLimiter, Remedy},
     domain::{KeyId, Lane},
     normalize,
     warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
@@ -203,14 +203,14 @@ pub async fn verify_key(
 }
 
 /// Compares what a project's key opens with what the project is bound to, by calls through that
-/// gate; writes nothing.
+/// limiter; writes nothing.
 pub async fn key_standing(
     world: &World,
     project: &Project,
-    gate: Arc<dyn Gate>,
+    limiter: Arc<dyn CallLimiter>,
 ) -> Result<KeyStanding, ProbeError> {
     let binding = world.warehouse.binding(project.name()).await?;
-    let client = project.client(Lane::Detail).through(gate);
+    let client = project.client(Lane::Detail).through(limiter);
     let records = async || {
         let records = world.warehouse.longest_known(&project.scope, RECORDS_ASKED).await;
         records.map_err(ProbeError::from)
@@ -256,7 +256,7 @@ async fn standing<E: From<ClientError>>(
 }
 
 /// What one answer proves; `None`: nothing yet.
-fn judge(bound: Option<&str>, shows_record: bool, answer: &Answer) -> Option<KeyStanding> {
+fn judge(bound: Option<&str>, shows_record: bool, answer: &DetailResponse) -> Option<KeyStanding> {
     match (bound, answer.vendor_project.as_deref()) {
         (Some(bound), Some(named)) if bound == named => {
             Some(KeyStanding::Proven(KeyProof::VendorProject, answer.read))
@@ -270,9 +270,9 @@ fn judge(bound: Option<&str>, shows_record: bool, answer: &Answer) -> Option<Key
 }
 
 /// Whether an answer brought the record that was asked for.
-fn shows(project: &Project, answer: &Answer, id: &str) -> bool {
+fn shows(project: &Project, answer: &DetailResponse, id: &str) -> bool {
     let scope = &project.scope;
-    let glance = |body| normalize::glance(scope.stream, &scope.volatile, body).ok();
+    let glance = |body| normalize::read_key(scope.stream, &scope.volatile, body).ok();
     answer.item.as_ref().and_then(|body| glance(body)).is_some_and(|glance| glance.id == id)
 }
 
@@ -310,7 +310,7 @@ mod tests {
             (Some("a"), Some("b"), true, other),
         ] {
             let vendor_project = named.map(str::to_owned);
-            let answer = Answer { read, item: None, vendor_project, larger: None };
+            let answer = DetailResponse { read, item: None, vendor_project, larger: None };
             assert_eq!(judge(bound, shows_record, &answer), expected, "{bound:?} {named:?}");
         }
     }

@@ -51,7 +51,7 @@ impl Patience {
     ///
     /// A lane that has used its share of a large budget gets calls again all the time, as others
     /// lend theirs. Of a small budget it would get one now and then, and a run would seem to hang.
-    pub(super) fn next_of_gate(&self, not_before: Option<Duration>) -> Option<Duration> {
+    pub(super) fn next_of_limiter(&self, not_before: Option<Duration>) -> Option<Duration> {
         if not_before.is_some_and(|time| time > GATE_WAIT_MAX) {
             self.is_over.set(true);
             return None;
@@ -73,8 +73,8 @@ impl Patience {
     }
 
     /// Waits for a closed gate; returns whether there will be another try.
-    pub(super) async fn wait_for_gate(&self, world: &World, not_before: Option<Duration>) -> bool {
-        match self.next_of_gate(not_before) {
+    pub(super) async fn wait_for_limiter(&self, world: &World, not_before: Option<Duration>) -> bool {
+        match self.next_of_limiter(not_before) {
             Some(delay) => pause(&world.stop, delay).await,
             None => false,
         }
@@ -101,7 +101,7 @@ mod tests {
                 failing_since: Cell::new(None),
                 is_over: Cell::new(false),
             };
-            assert_eq!(patience.next_of_gate(opens_in).is_some(), waits, "{opens_in:?}");
+            assert_eq!(patience.next_of_limiter(opens_in).is_some(), waits, "{opens_in:?}");
             assert_eq!(patience.is_over(), !waits, "{opens_in:?}");
         }
     }

@@ -14,7 +14,7 @@ pub struct Progress {
 
 /// One look at a [`Progress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct ProgressSnapshot {
     /// Windows to read, those cut in two counted as two.
     pub windows: u64,
     /// Windows read.
@@ -29,8 +29,8 @@ pub struct Seen {
 
 impl Progress {
     /// What stands there now.
-    pub fn look(&self) -> Seen {
-        Seen {
+    pub fn look(&self) -> ProgressSnapshot {
+        ProgressSnapshot {
             windows: self.windows.load(Relaxed),
             windows_done: self.windows_done.load(Relaxed),
             items: self.items.load(Relaxed),

@@ -7,11 +7,11 @@ use tracing::warn;
 
 use super::{
     binding::Account, db_retry::DbRetry, details::answer_memory::AnswerSizes,
-    lists::memory::ItemBytes, rate::lane_gate::LaneGate, settings::ProjectSettings,
+    lists::memory::ItemBytes, rate::lane_limiter::LaneLimiter, settings::ProjectSettings,
 };
 use crate::{
     client::{Client, SettingsError},
-    domain::{ByLane, Kind, Lane, ProjectName, Reading, Stream, Window},
+    domain::{ByLane, Kind, Lane, ProjectName, ListScope, Stream, Window},
     json::Paths,
     normalize::{self, Context, catalogue},
     planner::{self, Task},
@@ -23,7 +23,7 @@ use crate::{
 pub struct Project {
     /// What kind of project it is.
     pub kind: Kind,
-    lanes: ByLane<(Client, Arc<LaneGate>)>,
+    lanes: ByLane<(Client, Arc<LaneLimiter>)>,
     pub(super) scope: Arc<Scope>,
     /// Windows read at a time.
     pub(super) workers: usize,
@@ -43,23 +43,23 @@ impl Project {
         stop: &CancellationToken,
     ) -> Result<Self, SettingsError> {
         let stream = settings.kind.stream();
-        let gate = |lane| {
+        let limiter = |lane| {
             let (rate, budget) = (settings.rate, settings.budget);
             let (warehouse, stop) = (warehouse.clone(), stop.clone());
-            Arc::new(LaneGate::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
+            Arc::new(LaneLimiter::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
         };
         let volatile = catalogue::volatile_paths(stream).iter().copied();
         let volatile =
             Paths::new(volatile.chain(settings.volatile_paths.iter().map(String::as_str)));
         let look = {
             let volatile = volatile.clone();
-            move |text: &str| normalize::glance_first(stream, &volatile, text)
+            move |text: &str| normalize::read_key_prefix(stream, &volatile, text)
         };
         let client_settings = settings.client.clone();
-        let client = Client::new(client_settings, stream, gate(Lane::Detail), Arc::new(look))?;
+        let client = Client::new(client_settings, stream, limiter(Lane::Detail), Arc::new(look))?;
         let lanes = ByLane::of(|lane| {
-            let gate = gate(lane);
-            (client.through(Arc::clone(&gate) as _), gate)
+            let limiter = limiter(lane);
+            (client.through(Arc::clone(&limiter) as _), limiter)
         });
         let parent = match &settings.kind {
             Kind::IdCheck => None,
@@ -122,14 +122,14 @@ impl Project {
     /// `window_days`: the most days of a window.
     pub fn backfill_tasks(&self, window_days: u32, whole: Window, done: &[Window]) -> Vec<Task> {
         let days_max = planner::backfill_days(whole, self.workers, window_days);
-        let task = |window| Task { lane: Lane::Backfill, reading: Reading::Window(window) };
+        let task = |window| Task { lane: Lane::Backfill, reading: ListScope::Window(window) };
         planner::missing(whole, done, days_max).into_iter().map(task).collect()
     }
 
     /// Gives back the calls that no lane will make; what is left counts as made.
     pub(super) async fn give_calls_back(&self, db: &DbRetry) {
-        for (lane, (_, gate)) in self.lanes.iter() {
-            if let Err(error) = db.run(async || gate.give_back().await).await {
+        for (lane, (_, limiter)) in self.lanes.iter() {
+            if let Err(error) = db.run(async || limiter.give_back().await).await {
                 warn!(project = %self.name(), lane = %lane, %error, "could not return unused calls to the budget");
             }
         }

@@ -26,7 +26,7 @@ mod evidence;
 mod explain;
 mod faults;
 mod filters;
-mod glances;
+mod item_keys;
 mod hints;
 mod history;
 mod kills;

@@ -50,7 +50,7 @@ fn left_of(
         Keep::Facts => column.survives,
         Keep::Everything => true,
         Keep::Nothing => {
-            table.name == stream.as_str() && column.survives && column.kind == Type::At
+            table.name == stream.as_str() && column.survives && column.kind == Type::Timestamp
         }
     };
     let mut left = before.clone();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argos_sync::{
-    domain::{Cursor, Day, Kind, Lane, ReadNumber, Reading, Stream, Trail, Window},
+    domain::{Cursor, Day, Kind, Lane, ReadNumber, ListScope, Stream, CycleDetector, Window},
     json::Paths,
     normalize::{Context, catalogue},
     warehouse::{
@@ -90,10 +90,10 @@ impl Room {
     pub(crate) async fn walk(&self, window: Window, holder: &str) -> Walk {
         let claim = self
             .warehouse
-            .claim(&self.scope.project, Stream::Submission, Reading::Window(window), holder)
+            .claim(&self.scope.project, Stream::Submission, ListScope::Window(window), holder)
             .await;
         let claim = claim.expect("an answer").expect("the claim");
-        let pass = self.warehouse.open_pass(&claim, Lane::Fresh, None).await.expect("a pass");
+        let pass = self.warehouse.open_pass(&claim, Lane::Recent, None).await.expect("a pass");
         Walk { claim, pass, page: 0 }
     }
 
@@ -108,7 +108,7 @@ impl Room {
         items: Vec<Observation>,
     ) -> Result<Tally, WarehouseError> {
         let cursor = Cursor { id: format!("c{page}"), date: "d".to_owned() };
-        let next = Some((cursor, Trail::default()));
+        let next = Some((cursor, CycleDetector::default()));
         let page = PageToStore::new(page, ReadNumber(0), items, next);
         let stored = self
             .warehouse

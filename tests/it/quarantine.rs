@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use argos_sync::{
-    domain::{Call, Cursor, Day, Lane, ReadNumber, Reading, Trail, Window},
+    domain::{Call, Cursor, Day, Lane, ReadNumber, ListScope, CycleDetector, Window},
     normalize::Refusal,
     warehouse::{DeletionRules, Observation, PageToStore, RunId, Scope, Warehouse},
 };
@@ -59,13 +59,13 @@ impl OtherRelease {
                 let window = Window::new(day(2), day(3)).expect("a window");
                 let (project, stream) = (&self.scope.project, self.scope.stream);
                 let claim =
-                    self.warehouse.claim(project, stream, Reading::Window(window), "test").await;
+                    self.warehouse.claim(project, stream, ListScope::Window(window), "test").await;
                 let claim = claim.expect("an answer").expect("a claim");
-                let pass = self.warehouse.open_pass(&claim, Lane::Fresh, None).await;
+                let pass = self.warehouse.open_pass(&claim, Lane::Recent, None).await;
                 let pass = pass.expect("a pass");
                 let cursor = Cursor { id: read.0.to_string(), date: "d".to_owned() };
                 let number = pass.checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.page + 1);
-                let next = Some((cursor, Trail::default()));
+                let next = Some((cursor, CycleDetector::default()));
                 let page = PageToStore::new(number, read, vec![refused], next);
                 let stored = self
                     .warehouse

@@ -60,7 +60,7 @@ pub(super) struct Cipher {
 }
 
 /// Whether a parameter may travel in the ciphertext.
-enum Place {
+enum ParameterPlace {
     Clear,
     Inside,
     Both,
@@ -90,10 +90,10 @@ impl Cipher {
         let mut inside = Vec::new();
         for (name, value) in parameters {
             let place = self.place(name);
-            if matches!(place, Place::Inside | Place::Both) {
+            if matches!(place, ParameterPlace::Inside | ParameterPlace::Both) {
                 inside.push(format!("{}:{}", Value::from(name), Value::from(value.as_str())));
             }
-            if matches!(place, Place::Clear | Place::Both) {
+            if matches!(place, ParameterPlace::Clear | ParameterPlace::Both) {
                 clear.push((name, value));
             }
         }
@@ -104,15 +104,15 @@ impl Cipher {
         Ok(clear)
     }
 
-    fn place(&self, name: &str) -> Place {
+    fn place(&self, name: &str) -> ParameterPlace {
         match (name, self.encryption.paging) {
             ("email" | "start_date" | "end_date" | "submission_id", _)
-            | ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Inside) => Place::Inside,
-            ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Both) => Place::Both,
+            | ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Inside) => ParameterPlace::Inside,
+            ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Both) => ParameterPlace::Both,
             // Also `userid`: the vendor's list of encryptable parameters lacks it. A vendor that
             // does not look for it in there would list everybody, while in the clear it is still
             // inside TLS, like the API key itself.
-            _ => Place::Clear,
+            _ => ParameterPlace::Clear,
         }
     }
 

@@ -22,7 +22,7 @@ use self::{
 };
 use super::encryption::{Cipher, EncryptionError, Undecipherable};
 use crate::{
-    domain::{Call, Cursor, Glance, Stream},
+    domain::{Call, Cursor, ItemKey, Stream},
     json::{self, Cut, Malformed},
 };
 
@@ -46,7 +46,7 @@ pub struct Item {
     pub body: Bytes,
     /// What was seen in it on the way; most items of large pages are looked at while the page is
     /// cut.
-    pub glance: Option<Glance>,
+    pub glance: Option<ItemKey>,
 }
 
 impl From<Bytes> for Item {
@@ -57,11 +57,11 @@ impl From<Bytes> for Item {
 
 /// Looks at the item that begins a text: what it is, and how many bytes it is long; `None` where it
 /// cannot tell.
-pub type Look = dyn Fn(&str) -> Option<(Glance, usize)> + Send + Sync;
+pub type Look = dyn Fn(&str) -> Option<(ItemKey, usize)> + Send + Sync;
 
 /// Why an answer with status 200 cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum UnreadableEnvelope {
     /// A web page, of a proxy or a login, stands where JSON should.
     #[error("the answer is a web page and no JSON")]
     Html,
@@ -86,7 +86,7 @@ pub(super) enum NoEnvelope {
     /// help.
     Encryption(EncryptionError),
     /// Another answer may be better.
-    Unreadable(Unreadable),
+    UnreadableEnvelope(UnreadableEnvelope),
     /// The next-page key is too long to be sent back; only a shorter list helps.
     LongCursor {
         /// The length of both parts.
@@ -94,9 +94,9 @@ pub(super) enum NoEnvelope {
     },
 }
 
-impl From<Unreadable> for NoEnvelope {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::Unreadable(unreadable)
+impl From<UnreadableEnvelope> for NoEnvelope {
+    fn from(unreadable: UnreadableEnvelope) -> Self {
+        Self::UnreadableEnvelope(unreadable)
     }
 }
 
@@ -108,7 +108,7 @@ impl From<EncryptionError> for NoEnvelope {
 
 impl From<Malformed> for NoEnvelope {
     fn from(malformed: Malformed) -> Self {
-        Self::Unreadable(Unreadable::NotJson(malformed))
+        Self::UnreadableEnvelope(UnreadableEnvelope::NotJson(malformed))
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn open(
             let envelope = opened.and_then(|members| read(stream, call, text, members));
             let envelope = envelope.map_err(|problem| match misplaced(problem) {
                 // A wrong key sometimes meets a padding, but never JSON.
-                NoEnvelope::Unreadable(Unreadable::Html | Unreadable::NotJson(_)) => {
+                NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::Html | UnreadableEnvelope::NotJson(_)) => {
                     EncryptionError::from(Undecipherable::NotJson).into()
                 }
                 other => other,
@@ -221,5 +221,5 @@ fn bare(body: &Bytes) -> Bytes {
 }
 
 fn wrong(what: &'static str) -> NoEnvelope {
-    Unreadable::WrongShape(what).into()
+    UnreadableEnvelope::WrongShape(what).into()
 }

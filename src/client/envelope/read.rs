@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use super::{
     super::encryption::EncryptionError,
-    Envelope, Item, NoEnvelope, Unreadable,
+    Envelope, Item, NoEnvelope, UnreadableEnvelope,
     members::{Beside, add_next, find, next, present, refuse_twice, scalar},
     wrong,
 };
 use crate::{
-    domain::{Call, Glance, Stream},
+    domain::{Call, ItemKey, Stream},
     json::{self, Cut, Element},
 };
 
@@ -21,10 +21,10 @@ pub(super) fn read(
     stream: Stream,
     call: Call,
     body: &Bytes,
-    members: Vec<Cut<Glance>>,
+    members: Vec<Cut<ItemKey>>,
 ) -> Result<Envelope, NoEnvelope> {
     if body.first() == Some(&b'<') {
-        return Err(Unreadable::Html.into());
+        return Err(UnreadableEnvelope::Html.into());
     }
     let is_object = body.first() == Some(&b'{');
     let envelope = match (stream, is_object) {
@@ -47,7 +47,7 @@ pub(super) fn read(
 fn submissions(
     call: Call,
     body: &Bytes,
-    mut members: Vec<Cut<Glance>>,
+    mut members: Vec<Cut<ItemKey>>,
 ) -> Result<Envelope, NoEnvelope> {
     refuse_twice(&members, "Items", "`Items` twice")?;
     let is_empty = members.iter().all(|cut| present(body, &members, &cut.key).is_none());
@@ -65,7 +65,7 @@ fn submissions(
     Ok(Envelope { items, next, vendor_project: None, unknown })
 }
 
-fn item(body: &Bytes, element: Element<Glance>) -> Item {
+fn item(body: &Bytes, element: Element<ItemKey>) -> Item {
     Item { body: body.slice(element.range), glance: element.read }
 }
 
@@ -74,7 +74,7 @@ const WRAPPER: [&str; 3] = ["faceAuth_projectId", "data", "isEncrypted"];
 
 /// What an element of a list of face authentications is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ElementKind {
     /// An object around records.
     Wrapper,
     /// A bare record.
@@ -97,7 +97,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
         let members = json::members(element, "data", &json::unread)?;
         refuse_twice(&members, "data", "`data` twice")?;
         let project = present(element, &members, "faceAuth_projectId");
-        let mut kind = Kind::Wrapper;
+        let mut kind = ElementKind::Wrapper;
         match find(element, &members, "data").and_then(|index| members.get(index)) {
             Some(Cut { elements: Some(elements), .. }) => {
                 let ranges = elements.iter().map(|element| element.range.clone());
@@ -109,7 +109,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             None if project.is_some() && call == Call::Detail => {}
             None if project.is_none() => {
                 let is_record = find(element, &members, "auth_id").is_some();
-                kind = if is_record { Kind::Record } else { Kind::Stranger };
+                kind = if is_record { ElementKind::Record } else { ElementKind::Stranger };
                 has_record |= is_record;
                 strangers |= !is_record;
                 envelope.items.push(element.clone().into());
@@ -117,13 +117,13 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             Some(_) | None => return Err(wrong("a wrapper whose `data` is no array")),
         }
         // The members of a record are its own.
-        let mut beside = if kind == Kind::Record {
+        let mut beside = if kind == ElementKind::Record {
             Beside { next: next(element, &members)?, unknown: Vec::new() }
         } else {
             let last_item = envelope.items.last().map(|item| (Stream::Faceauth, &item.body));
             Beside::of(element, &members, &WRAPPER, last_item)?
         };
-        if kind == Kind::Stranger {
+        if kind == ElementKind::Stranger {
             // It is kept whole, as an item without an id.
             beside.unknown.retain(|member| member.may_be_cursor);
         }

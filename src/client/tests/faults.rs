@@ -230,13 +230,13 @@ async fn compressed_answers_are_read() {
 #[tokio::test]
 async fn a_closed_gate_lets_nothing_through() {
     struct Closed(Option<Duration>);
-    impl Gate for Closed {
-        fn admit<'a>(
+    impl CallLimiter for Closed {
+        fn acquire<'a>(
             &'a self,
             _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
-        ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+        ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
             let closed =
-                GateClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
+                LimiterClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
             Box::pin(async { Err(closed) })
         }
     }
@@ -254,17 +254,17 @@ async fn a_closed_gate_lets_nothing_through() {
 async fn who_waits_at_the_gate_while_a_pause_begins_keeps_the_pause() {
     /// Lets the first call through at once, and the second once the vendor has asked for a pause.
     struct Slow(AtomicI64);
-    impl Gate for Slow {
-        fn admit<'a>(
+    impl CallLimiter for Slow {
+        fn acquire<'a>(
             &'a self,
-            is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
-        ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+            is_paused: &'a (dyn Fn() -> bool + Send + Sync),
+        ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
             Box::pin(async {
                 let number = self.0.fetch_add(1, Ordering::SeqCst);
-                while number == 1 && !is_held_back() {
+                while number == 1 && !is_paused() {
                     tokio::task::yield_now().await;
                 }
-                Ok((!is_held_back()).then_some(ReadNumber(number)))
+                Ok((!is_paused()).then_some(ReadNumber(number)))
             })
         }
     }

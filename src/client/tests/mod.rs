@@ -28,11 +28,11 @@ const KEY: &str = "sekret-key-0123456789";
 #[derive(Default)]
 struct Open(AtomicI64);
 
-impl Gate for Open {
-    fn admit<'a>(
+impl CallLimiter for Open {
+    fn acquire<'a>(
         &'a self,
         _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
         Box::pin(async { Ok(Some(ReadNumber(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
     }
 }

@@ -40,7 +40,7 @@ async fn an_answer_about_another_record_is_unreadable() {
         let settings = Settings { retry_time: Duration::ZERO, ..settings(&server) };
         let client = client_with(settings, domain::Stream::Submission);
         let error = client.detail("x").await.unwrap_err();
-        let fault = Fault::Unreadable(Unreadable::OtherRecord);
+        let fault = Fault::Unreadable(UnreadableEnvelope::OtherRecord);
         assert!(matches!(&error, ClientError::Unavailable { fault: it, .. } if *it == fault));
     }
     // One without an id is kept in quarantine, as in a list.

@@ -1,7 +1,7 @@
 //! Walks: cursors, ends, circles, resuming.
 
 use super::*;
-use crate::{client::scripted::ok, domain::Cursor, domain::Trail};
+use crate::{client::scripted::ok, domain::Cursor, domain::CycleDetector};
 
 fn cursor(id: &str) -> Cursor {
     Cursor { id: id.into(), date: "2025-01-02T03:04:05+00:00".into() }
@@ -58,7 +58,7 @@ async fn a_circle_is_also_found_after_a_restart() {
 #[tokio::test]
 async fn a_resumed_walk_goes_on_counting() {
     let (server, client) = submissions([ok(&page(1, None))]).await;
-    let resume = Resume { cursor: cursor("x"), page: 7, trail: Trail::default() };
+    let resume = Resume { cursor: cursor("x"), page: 7, trail: CycleDetector::default() };
     let pages: Vec<_> = client.pages(asked_window(), Some(resume)).try_collect().await.unwrap();
     assert_eq!(pages[0].number, 8);
     assert!(server.asked()[0].contains("nextpage_id=x"));
@@ -67,7 +67,7 @@ async fn a_resumed_walk_goes_on_counting() {
 #[tokio::test]
 async fn a_resumed_walk_that_finds_nothing_proves_nothing() {
     let (_server, client) = submissions([ok(&page(0, None))]).await;
-    let resume = Resume { cursor: cursor("x"), page: 7, trail: Trail::default() };
+    let resume = Resume { cursor: cursor("x"), page: 7, trail: CycleDetector::default() };
     let mut pages = client.pages(asked_window(), Some(resume)).boxed();
     let error = pages.next().await.unwrap().unwrap_err();
     assert_eq!(error, ClientError::ResumeProvedNothing);

@@ -3,7 +3,7 @@
 use super::{
     Class::{Fact, Identifier, Personal},
     Column, Key, Schema, Source, Table, Type,
-    Type::{Bool, Double, Text, Texts, Word},
+    Type::{Bool, Double, Text, TextArray, Enum},
     column, surviving,
 };
 use crate::domain::Stream;
@@ -55,8 +55,8 @@ pub(super) const OTHER_PATHS: &[(&str, super::Class, &str)] = &[
 
 #[rustfmt::skip]
 const FACEAUTH: &[Column] = &[
-    surviving("created_at", "create_time", Type::At, Fact, "When the authentication was made."),
-    surviving("status", "auth_status|aurh_status", Word, Fact, "The answer: `approved` or `rejected`; the vendor may add others."),
+    surviving("created_at", "create_time", Type::Timestamp, Fact, "When the authentication was made."),
+    surviving("status", "auth_status|aurh_status", Enum, Fact, "The answer: `approved` or `rejected`; the vendor may add others."),
     column("submit_type", "submit_type", Text, Fact, "How the face was sent, such as `form`."),
     column("kyc_submission_id", "kyc_submission_id", Text, Identifier, "The submission whose face was compared."),
     column("kyc_project", "", Text, Fact, "The project that kyc_submission_id belongs to: the parent in the configuration."),
@@ -64,8 +64,8 @@ const FACEAUTH: &[Column] = &[
     column("face_similarity", "result.face_similarity", Double, Fact, "How alike the faces are, 0 to 100."),
     column("detect_occluded", "result.detectOccluded", Bool, Fact, "Whether the face was covered."),
     surviving("faceauth_policy_id", "", Text, Fact, "The thresholds it was judged by: faceauth_policy.policy_id."),
-    surviving("deleted_at", "", Type::At, Fact, "When argos-sync had proof that the vendor had deleted it. Null: not deleted. What remains of a deleted face authentication is still personal data."),
-    surviving("vendor_deleted_at", "delete_time", Type::At, Fact, "The vendor's own time of the deletion; null where the vendor gives none."),
+    surviving("deleted_at", "", Type::Timestamp, Fact, "When argos-sync had proof that the vendor had deleted it. Null: not deleted. What remains of a deleted face authentication is still personal data."),
+    surviving("vendor_deleted_at", "delete_time", Type::Timestamp, Fact, "The vendor's own time of the deletion; null where the vendor gives none."),
 ];
 
 #[rustfmt::skip]
@@ -76,7 +76,7 @@ const FAILURE: &[Column] = &[
 
 #[rustfmt::skip]
 const COMMENT: &[Column] = &[
-    column("reject_comment", "reject_comment", Texts, Personal, "Texts beside the fail codes, in their order."),
+    column("reject_comment", "reject_comment", TextArray, Personal, "TextArray beside the fail codes, in their order."),
 ];
 
 #[rustfmt::skip]

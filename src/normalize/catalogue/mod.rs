@@ -69,9 +69,9 @@ pub enum Type {
     /// Text as delivered; numbers and booleans are taken as their text.
     Text,
     /// An enumerated word, in lower case, since the vendor's case varies (quirk Q11).
-    Word,
+    Enum,
     /// One text or many (quirk Q6), as an array.
-    Texts,
+    TextArray,
     /// A number, or a text that holds one (quirk Q8).
     Double,
     /// A whole number, or a text that holds one.
@@ -79,7 +79,7 @@ pub enum Type {
     /// A boolean, or the text of one.
     Bool,
     /// A date-time in any form of contract section 8; without a zone it is UTC.
-    At,
+    Timestamp,
     /// A calendar date.
     Date,
     /// Any JSON, kept whole: open maps, and values whose shape nobody documents.
@@ -90,12 +90,12 @@ impl Type {
     /// The type's name in PostgreSQL.
     pub fn sql(self) -> &'static str {
         match self {
-            Self::Text | Self::Word => "text",
-            Self::Texts => "text[]",
+            Self::Text | Self::Enum => "text",
+            Self::TextArray => "text[]",
             Self::Double => "double precision",
             Self::Integer => "bigint",
             Self::Bool => "boolean",
-            Self::At => "timestamp with time zone",
+            Self::Timestamp => "timestamp with time zone",
             Self::Date => "date",
             Self::Json => "jsonb",
         }

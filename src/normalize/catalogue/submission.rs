@@ -3,7 +3,7 @@
 use super::{
     Class::{Biometric, Fact, Financial, Identifier, Personal, Secret},
     Column, Key, Schema, Source, Table,
-    Type::{At, Bool, Date, Double, Integer, Json, Text, Texts, Word},
+    Type::{Timestamp, Bool, Date, Double, Integer, Json, Text, TextArray, Enum},
     column, surviving,
 };
 use crate::domain::Stream;
@@ -78,26 +78,26 @@ const fn table(
 
 #[rustfmt::skip]
 const SUBMISSION: &[Column] = &[
-    surviving("created_at", "created_at", At, Fact, "When it was submitted. Null: undated."),
-    surviving("kyc_result", "kyc.result", Word, Fact, "The decision: `incomplete`, `pending`, `approved`, `rejected`; the vendor may add others."),
-    surviving("kyc_result_at", "kyc_result_at", At, Fact, "When the final decision fell."),
-    surviving("pending_at", "pending_at", At, Fact, "When it went to manual review."),
-    surviving("updated_at", "updated_at", At, Fact, "The vendor's own time of the last update; it does not move with every change (contract U32)."),
-    surviving("reviewer", "reviewer", Word, Fact, "Who decided: `system` or `agent`; others are possible."),
+    surviving("created_at", "created_at", Timestamp, Fact, "When it was submitted. Null: undated."),
+    surviving("kyc_result", "kyc.result", Enum, Fact, "The decision: `incomplete`, `pending`, `approved`, `rejected`; the vendor may add others."),
+    surviving("kyc_result_at", "kyc_result_at", Timestamp, Fact, "When the final decision fell."),
+    surviving("pending_at", "pending_at", Timestamp, Fact, "When it went to manual review."),
+    surviving("updated_at", "updated_at", Timestamp, Fact, "The vendor's own time of the last update; it does not move with every change (contract U32)."),
+    surviving("reviewer", "reviewer", Enum, Fact, "Who decided: `system` or `agent`; others are possible."),
     column("recognition_score", "recognition_score", Double, Fact, "How well the document was read."),
     column("argos_score", "argos_score", Double, Fact, "The overall score."),
-    column("age_group", "data.age_group", Word, Fact, "`minor`, `early-teen`, `teen`, `adult` or `n/a`."),
-    column("gender", "data.gender", Word, Fact, "`male` or `female`."),
+    column("age_group", "data.age_group", Enum, Fact, "`minor`, `early-teen`, `teen`, `adult` or `n/a`."),
+    column("gender", "data.gender", Enum, Fact, "`male` or `female`."),
     surviving("nationality", "data.nationality", Text, Fact, "ISO 3166-1 alpha-3."),
-    surviving("id_type", "data.idType", Word, Fact, "The kind of document, such as `passport`."),
+    surviving("id_type", "data.idType", Enum, Fact, "The kind of document, such as `passport`."),
     surviving("idcard_issuing_country", "data.idcard_issuingCountry", Text, Fact, "Who issued the document, ISO 3166-1 alpha-3."),
-    surviving("aml_status", "aml.currentstatus", Word, Fact, "`red flag` or `not screened`; the latter also means screened without a match (quirk Q10)."),
-    surviving("aml_risk_level", "aml.risk_level_summary", Word, Fact, "`not screened`, `high`, `medium` or `low`."),
+    surviving("aml_status", "aml.currentstatus", Enum, Fact, "`red flag` or `not screened`; the latter also means screened without a match (quirk Q10)."),
+    surviving("aml_risk_level", "aml.risk_level_summary", Enum, Fact, "`not screened`, `high`, `medium` or `low`."),
     column("id_liveness_screen_play", "id_LivenessScore.Screen_play", Double, Fact, "How surely the document is no screen."),
     column("id_liveness_paper_printed", "id_LivenessScore.Paper_printed", Double, Fact, "How surely the document is no print."),
     column("id_liveness_replace_portraits", "id_LivenessScore.Replace_portraits", Double, Fact, "How surely the portrait was not replaced."),
     column("pre_verification_request_id", "pre_verification.request_id", Text, Fact, "The pre-verification's own number."),
-    column("pre_verification_at", "pre_verification.created_at", At, Fact, "When the pre-verification was made."),
+    column("pre_verification_at", "pre_verification.created_at", Timestamp, Fact, "When the pre-verification was made."),
     column("pre_verification_fraud_score", "pre_verification.fraud_score", Double, Fact, "Fraud score of the connection."),
     column("pre_verification_attempts_frequency", "pre_verification.attempts_frequency", Text, Fact, "How often this device was seen, such as `FirstSeen`."),
     column("pre_verification_country_code", "pre_verification.country_code", Text, Fact, "Where the connection came from, ISO 3166-1 alpha-3."),
@@ -105,34 +105,34 @@ const SUBMISSION: &[Column] = &[
     column("pre_verification_is_valid", "pre_verification.is_valid", Bool, Fact, "Whether the pre-verification was passed."),
     surviving("projection_id", "projection.projectionId", Text, Fact, "The exclusion policy that hid fields; null: none."),
     surviving("projection_name", "projection.projectionName", Text, Fact, "That policy's name."),
-    surviving("start_button_click_at", "signals.startButtonClickTime", At, Fact, "When the applicant began."),
-    surviving("memo_updated_at", "memo.updated_at", At, Fact, "When the memo was last written."),
-    surviving("admin_updated_at", "updateHistory.updateTime", At, Fact, "When an administrator last edited it."),
+    surviving("start_button_click_at", "signals.startButtonClickTime", Timestamp, Fact, "When the applicant began."),
+    surviving("memo_updated_at", "memo.updated_at", Timestamp, Fact, "When the memo was last written."),
+    surviving("admin_updated_at", "updateHistory.updateTime", Timestamp, Fact, "When an administrator last edited it."),
     surviving("kyc_policy_id", "", Text, Fact, "The options it was judged by: kyc_policy.policy_id."),
     column("userid_pseudonym", "", Text, Identifier, "HMAC-SHA256 of userid with privacy.pseudonym_key, in hex; null without a key."),
     column("email_pseudonym", "", Text, Identifier, "HMAC-SHA256 of email with privacy.pseudonym_key, in hex; null without a key."),
-    surviving("deleted_at", "", At, Fact, "When argos-sync had proof that the vendor had deleted it. Null: not deleted. What remains of a deleted submission is still personal data."),
-    surviving("vendor_deleted_at", "", At, Fact, "The vendor's own time of the deletion; null where the vendor gives none."),
+    surviving("deleted_at", "", Timestamp, Fact, "When argos-sync had proof that the vendor had deleted it. Null: not deleted. What remains of a deleted submission is still personal data."),
+    surviving("vendor_deleted_at", "", Timestamp, Fact, "The vendor's own time of the deletion; null where the vendor gives none."),
 ];
 
 #[rustfmt::skip]
 const ATTEMPT: &[Column] = &[
     surviving("attempt_count", "kyc.attempts.attemptCnt", Integer, Fact, "The attempt's own number."),
-    surviving("step1_1st_at", "kyc.attempts.step1Time1st", At, Fact, "First call of step 1."),
-    surviving("step1_2nd_at", "kyc.attempts.step1Time2nd", At, Fact, "Second call of step 1."),
-    surviving("step1_3rd_at", "kyc.attempts.step1Time3rd", At, Fact, "Third call of step 1."),
-    surviving("step2_1st_at", "kyc.attempts.step2Time1st", At, Fact, "First call of step 2."),
-    surviving("step2_2nd_at", "kyc.attempts.step2Time2nd", At, Fact, "Second call of step 2."),
-    surviving("step2_3rd_at", "kyc.attempts.step2Time3rd", At, Fact, "Third call of step 2."),
-    surviving("ocr_result", "kyc.attempts.ocrResult", Word, Fact, "How reading the document went, such as `success`."),
-    surviving("verification_result", "kyc.attempts.verificationResult", Word, Fact, "Whether the authority confirmed the document: `success` or `fail`."),
+    surviving("step1_1st_at", "kyc.attempts.step1Time1st", Timestamp, Fact, "First call of step 1."),
+    surviving("step1_2nd_at", "kyc.attempts.step1Time2nd", Timestamp, Fact, "Second call of step 1."),
+    surviving("step1_3rd_at", "kyc.attempts.step1Time3rd", Timestamp, Fact, "Third call of step 1."),
+    surviving("step2_1st_at", "kyc.attempts.step2Time1st", Timestamp, Fact, "First call of step 2."),
+    surviving("step2_2nd_at", "kyc.attempts.step2Time2nd", Timestamp, Fact, "Second call of step 2."),
+    surviving("step2_3rd_at", "kyc.attempts.step2Time3rd", Timestamp, Fact, "Third call of step 2."),
+    surviving("ocr_result", "kyc.attempts.ocrResult", Enum, Fact, "How reading the document went, such as `success`."),
+    surviving("verification_result", "kyc.attempts.verificationResult", Enum, Fact, "Whether the authority confirmed the document: `success` or `fail`."),
     column("id_barcode_result", "kyc.attempts.idBarcodeResult", Text, Fact, "The barcode check of US, Canadian and Mexican documents."),
     column("face_similarity_score", "kyc.attempts.faceSimilarityScore", Double, Fact, "How alike the faces are, 0 to 100."),
     column("liveness_score", "kyc.attempts.livenessScore", Double, Fact, "How surely the face was alive, 0 to 100."),
     column("liveness_detail_score", "kyc.attempts.liveness.score", Double, Fact, "The liveness model's score; may exceed 1."),
     column("liveness_probability", "kyc.attempts.liveness.probability", Double, Fact, "The liveness model's probability, 0 to 1."),
     column("liveness_quality", "kyc.attempts.liveness.quality", Double, Fact, "The picture's quality, 0 to 1."),
-    surviving("retry_code", "kyc.attempts.retryCode", Texts, Fact, "Why the applicant had to try again."),
+    surviving("retry_code", "kyc.attempts.retryCode", TextArray, Fact, "Why the applicant had to try again."),
     surviving("error_code", "kyc.attempts.errorCode", Text, Fact, "What failed."),
 ];
 
@@ -144,11 +144,11 @@ const REJECT_REASON: &[Column] = &[
 
 #[rustfmt::skip]
 const MATCH: &[Column] = &[
-    column("risk_level", "aml.matches.risk_level", Word, Fact, "`high`, `medium` or `low`."),
+    column("risk_level", "aml.matches.risk_level", Enum, Fact, "`high`, `medium` or `low`."),
     column("resource_id", "aml.matches.resource_id", Text, Identifier, "Names the match, and its report."),
     column("argos_number", "aml.matches.argos_number", Text, Identifier, "Another number of the report."),
     column("score", "aml.matches.score", Double, Fact, "How alike the names are."),
-    column("risk_icons", "aml.matches.risk_icons", Texts, Fact, "Families of lists, such as `PEP-LINKED`."),
+    column("risk_icons", "aml.matches.risk_icons", TextArray, Fact, "Families of lists, such as `PEP-LINKED`."),
 ];
 
 #[rustfmt::skip]
@@ -160,20 +160,20 @@ const DUPLICATE: &[Column] = &[
 #[rustfmt::skip]
 const INJECTION: &[Column] = &[
     surviving("type", "Injection_action.type", Text, Fact, "What was injected."),
-    surviving("injected_at", "Injection_action.time", At, Fact, "When."),
+    surviving("injected_at", "Injection_action.time", Timestamp, Fact, "When."),
 ];
 
 #[rustfmt::skip]
 const CAMERA: &[Column] = &[
     surviving("type", "signals.cameraProcessInfo.type", Text, Fact, "What was captured, such as `idcard-front-capture`."),
-    surviving("process_start_at", "signals.cameraProcessInfo.processStartTime", At, Fact, "When the capture began."),
-    surviving("process_end_at", "signals.cameraProcessInfo.processEndTime", At, Fact, "When it ended."),
+    surviving("process_start_at", "signals.cameraProcessInfo.processStartTime", Timestamp, Fact, "When the capture began."),
+    surviving("process_end_at", "signals.cameraProcessInfo.processEndTime", Timestamp, Fact, "When it ended."),
     column("error", "signals.cameraProcessInfo.error", Text, Fact, "What went wrong; null: nothing."),
 ];
 
 #[rustfmt::skip]
 const BANK: &[Column] = &[
-    surviving("result", "bank_verification.result", Word, Fact, "`success` or `fail`."),
+    surviving("result", "bank_verification.result", Enum, Fact, "`success` or `fail`."),
     surviving("type", "bank_verification.type", Text, Fact, "`occupancy` or `nameCheck`."),
     column("bank_code", "bank_verification.bank_code", Text, Fact, "The bank."),
     column("retry_count", "bank_verification.retry_count", Integer, Fact, "How often sending the code failed."),
@@ -192,8 +192,8 @@ const POLICY: &[Column] = &[
     column("option_ai_only", "project_options.option_ai_only", Bool, Fact, "No human reviews."),
     column("policy_approve_period", "project_options.policy_approvePeriod", Double, Fact, "How long an approval holds."),
     column("policy_age_limit", "project_options.policy_ageLimit", Double, Fact, "Least age in years."),
-    column("policy_blacklist_countries", "project_options.policy_blacklistCountries", Texts, Fact, "Countries that are refused."),
-    column("policy_accepted_id", "project_options.policy_acceptedID", Texts, Fact, "Kinds of documents that are accepted."),
+    column("policy_blacklist_countries", "project_options.policy_blacklistCountries", TextArray, Fact, "Countries that are refused."),
+    column("policy_accepted_id", "project_options.policy_acceptedID", TextArray, Fact, "Kinds of documents that are accepted."),
 ];
 
 #[rustfmt::skip]
@@ -235,7 +235,7 @@ const IDENTITY: &[Column] = &[
     column("cf2", "data.cf2", Text, Personal, "The company's own field 2."),
     column("cf3", "data.cf3", Text, Personal, "The company's own field 3."),
     column("memo", "memo.text", Text, Personal, "What operators wrote about it."),
-    column("kyc_comment", "kyc.comment", Texts, Personal, "Texts beside the reject codes, in their order."),
+    column("kyc_comment", "kyc.comment", TextArray, Personal, "TextArray beside the reject codes, in their order."),
     column("kyc_retry", "kyc.retry", Json, Personal, "Undocumented."),
     column("ocr", "ocr", Json, Personal, "What was read from the document, normalised by the vendor."),
     column("ocr_raw", "OCR_raw", Json, Personal, "What was read from the document, field by field."),
@@ -277,7 +277,7 @@ const VERIFICATION: &[Column] = &[
     column("params_nationality", "kyc.attempts.verificationParams.nationality", Text, Personal, "The nationality that was checked."),
     column("params_birth_date", "kyc.attempts.verificationParams.birthDate", Date, Personal, "The birth date that was checked."),
     column("params_document_number", "kyc.attempts.verificationParams.documentNumber", Text, Identifier, "The document number that was checked."),
-    column("retry_message", "kyc.attempts.retryMsg", Texts, Personal, "Why the applicant had to try again, in words."),
+    column("retry_message", "kyc.attempts.retryMsg", TextArray, Personal, "Why the applicant had to try again, in words."),
     column("error_message", "kyc.attempts.errorMsg", Text, Personal, "What failed, in words."),
     column("error", "kyc.attempts.error", Text, Personal, "What failed, in older answers."),
     column("selfie_image", "kyc.attempts.selfieImage", Text, Biometric, "Where the vendor keeps the face; the address ends soon."),

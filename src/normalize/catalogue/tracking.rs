@@ -88,7 +88,7 @@ mod tests {
         for (table, column, tracking) in tracked() {
             let key = if tracking == Tracking::Elements { Key::Ordinal } else { Key::Record };
             assert_eq!(table.key, key, "{}", column.name);
-            let kinds = [Type::Text, Type::Word, Type::At, Type::Date];
+            let kinds = [Type::Text, Type::Enum, Type::Timestamp, Type::Date];
             assert!(kinds.contains(&column.kind), "{}", column.name);
         }
     }

@@ -153,7 +153,7 @@ fn names_are_words_in_snake_case_and_times_end_in_at() {
         let place = format!("{} {}", table.name, column.name);
         let snake = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
         assert!(column.name.chars().all(snake), "{place}");
-        assert_eq!(column.kind == Type::At, column.name.ends_with("_at"), "{place}");
+        assert_eq!(column.kind == Type::Timestamp, column.name.ends_with("_at"), "{place}");
     }
 }
 

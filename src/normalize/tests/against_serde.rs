@@ -27,14 +27,14 @@ fn says_the_same(cell: &Cell<'_>, kind: Type, value: &Value) -> bool {
         (Cell::Integer(cell), Value::Number(value)) => value.as_i64() == Some(*cell),
         (Cell::Double(cell), Value::Number(value)) => value.as_f64() == Some(*cell),
         (Cell::Double(cell), Value::String(value)) => value.parse() == Ok(*cell),
-        (Cell::Text(cell), Value::String(value)) if kind == Type::Word => {
+        (Cell::Text(cell), Value::String(value)) if kind == Type::Enum => {
             *cell == value.to_lowercase()
         }
         (Cell::Text(cell), Value::String(value)) => cell == value,
-        (Cell::Texts(cells), Value::Array(values)) => {
+        (Cell::TextArray(cells), Value::Array(values)) => {
             values.iter().map(|value| value.as_str().unwrap()).eq(cells.iter().map(AsRef::as_ref))
         }
-        (Cell::At(cell), Value::String(value)) => {
+        (Cell::Timestamp(cell), Value::String(value)) => {
             let value: DateTime<Utc> = value.parse().unwrap();
             *cell == value
         }
@@ -97,13 +97,13 @@ fn value_of(kind: Type, choice: u32) -> Value {
         return Value::Null;
     }
     match kind {
-        Type::Text | Type::Word => json!(format!("Wort {variant} \"é\\\n🏠")),
-        Type::Texts => json!(vec![format!("text {variant}"); variant as usize % 4]),
+        Type::Text | Type::Enum => json!(format!("Wort {variant} \"é\\\n🏠")),
+        Type::TextArray => json!(vec![format!("text {variant}"); variant as usize % 4]),
         Type::Double if variant.is_multiple_of(3) => json!(f64::from(variant).to_string()),
         Type::Double => json!(f64::from(variant) / 1021.0),
         Type::Integer => json!(variant),
         Type::Bool => json!(variant.is_multiple_of(2)),
-        Type::At => json!(
+        Type::Timestamp => json!(
             DateTime::from_timestamp(i64::from(variant) * 11, 554_000_000).unwrap().to_rfc3339()
         ),
         Type::Date => json!(format!("19{:02}-0{}-11", variant % 100, 1 + variant % 9)),

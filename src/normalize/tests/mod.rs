@@ -3,7 +3,7 @@
 mod against_contract;
 mod against_serde;
 mod fixtures;
-mod glances;
+mod item_keys;
 mod laws;
 mod oddities;
 
@@ -62,7 +62,7 @@ fn rows_with<T>(
     then: impl FnOnce(&Normalized<'_>) -> T,
 ) -> Result<T, Refusal> {
     for (.., bytes) in seen {
-        super::glance(stream, &volatile(stream), bytes)?;
+        super::read_key(stream, &volatile(stream), bytes)?;
     }
     let newest = |call: Call| {
         seen.iter().filter(|(by, ..)| *by == call).max_by_key(|(_, number, _)| *number)
@@ -121,8 +121,8 @@ fn show(cell: &Cell<'_>) -> String {
         Cell::Integer(value) => value.to_string(),
         Cell::Double(value) => format!("{value:?}"),
         Cell::Text(value) => format!("{value:?}"),
-        Cell::Texts(values) => format!("{values:?}"),
-        Cell::At(value) => value.to_rfc3339(),
+        Cell::TextArray(values) => format!("{values:?}"),
+        Cell::Timestamp(value) => value.to_rfc3339(),
         Cell::Date(value) => value.to_string(),
         Cell::Json(value) => format!("json {value}"),
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::order::{Place, Walk, is_ahead, sort};
+use super::order::{StartPlace, OrderedRecords, is_ahead, sort};
 use crate::simulator::knobs::{CursorLoop, Knobs, Order};
 use crate::simulator::people::draw::mix;
 use crate::simulator::people::overlay::Records;
@@ -13,7 +13,7 @@ use crate::simulator::people::population::BEFORE;
 pub(super) struct ListCall {
     /// Milliseconds since 1970.
     pub(super) window: Option<Range<i64>>,
-    pub(super) cursor: Option<Place>,
+    pub(super) cursor: Option<StartPlace>,
     /// At least 1.
     pub(super) count: u32,
     /// Only these records: those of a user or an e-mail address.
@@ -58,7 +58,7 @@ fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> Page {
     let is_listed = |number: &u32| call.window.is_none() || records.is_listed(*number);
     let mut rows: Vec<u32> = match &call.among {
         None => {
-            let walk = Walk::new(records, order, window, call.cursor);
+            let walk = OrderedRecords::new(records, order, window, call.cursor);
             walk.filter(is_listed).take(count + 1).collect()
         }
         Some(numbers) => {
@@ -87,7 +87,7 @@ fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut 
     let window = call.window.clone().unwrap_or(i64::MIN..i64::MAX);
     let count = usize::try_from(knobs.repeated_rows).unwrap_or(0);
     let is_listed = |number: &u32| call.window.is_none() || records.is_listed(*number);
-    let walk = Walk::back(records, knobs.order, window, place);
+    let walk = OrderedRecords::back(records, knobs.order, window, place);
     let mut rows: Vec<_> = walk.filter(is_listed).take(count).collect();
     rows.reverse();
     rows.append(&mut page.rows);
@@ -146,7 +146,7 @@ mod tests {
             let Some(next) = page.next else { return seen };
             let (number, included) = place(next);
             let at_ms = records.created_at_ms(number).unwrap();
-            call.cursor = Some(Place { at_ms, number, included });
+            call.cursor = Some(StartPlace { at_ms, number, included });
             between(overlay, turn);
         }
         panic!("the walk does not end")
@@ -232,7 +232,7 @@ mod tests {
             for turn in 0..4 {
                 let number = page(records, &knobs, &call, turn).next.unwrap();
                 let at_ms = records.created_at_ms(number).unwrap();
-                call.cursor = Some(Place { at_ms, number, included: false });
+                call.cursor = Some(StartPlace { at_ms, number, included: false });
                 if !names.contains(&number) {
                     names.push(number);
                 }

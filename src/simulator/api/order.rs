@@ -11,7 +11,7 @@ use crate::simulator::people::overlay::Records;
 
 /// Where a walk begins: at this record's place, with it or after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct StartPlace {
     pub(super) at_ms: i64,
     pub(super) number: u32,
     pub(super) included: bool,
@@ -19,12 +19,12 @@ pub(super) struct Place {
 
 /// Records in order, one moment at a time.
 #[derive(Debug)]
-pub(super) struct Walk<'a> {
+pub(super) struct OrderedRecords<'a> {
     records: Records<'a>,
     order: Order,
     newest_first: bool,
     window: Range<i64>,
-    start: Option<Place>,
+    start: Option<StartPlace>,
     /// The generated records ahead.
     generated: Range<u32>,
     /// What is left of the moment reached, next one last.
@@ -34,14 +34,14 @@ pub(super) struct Walk<'a> {
     done_to: i64,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> OrderedRecords<'a> {
     /// A walk over the records made inside `window` (milliseconds since 1970), from `start` or the
     /// beginning.
     pub(super) fn new(
         records: Records<'a>,
         order: Order,
         window: Range<i64>,
-        start: Option<Place>,
+        start: Option<StartPlace>,
     ) -> Self {
         Self::directed(records, order, order == Order::Descending, window, start)
     }
@@ -51,9 +51,9 @@ impl<'a> Walk<'a> {
         records: Records<'a>,
         order: Order,
         window: Range<i64>,
-        start: Place,
+        start: StartPlace,
     ) -> Self {
-        let start = Place { included: !start.included, ..start };
+        let start = StartPlace { included: !start.included, ..start };
         Self::directed(records, order, order != Order::Descending, window, Some(start))
     }
 
@@ -62,7 +62,7 @@ impl<'a> Walk<'a> {
         order: Order,
         newest_first: bool,
         window: Range<i64>,
-        start: Option<Place>,
+        start: Option<StartPlace>,
     ) -> Self {
         let mut window = window;
         if let Some(place) = start {
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for OrderedRecords<'_> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
@@ -159,7 +159,7 @@ pub(super) fn sort(records: Records<'_>, order: Order, numbers: &mut [u32]) {
 }
 
 /// Whether the record comes at or after this place, in the order of a list.
-pub(super) fn is_ahead(records: Records<'_>, order: Order, number: u32, place: Place) -> bool {
+pub(super) fn is_ahead(records: Records<'_>, order: Order, number: u32, place: StartPlace) -> bool {
     let here = (records.created_at_ms(number).unwrap_or(0), rank(order, number));
     let there = (place.at_ms, rank(order, place.number));
     let beyond = if order == Order::Descending { here < there } else { here > there };

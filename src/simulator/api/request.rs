@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDateTime};
 
 use super::answer::Answer;
-use super::order::Place;
+use super::order::StartPlace;
 use crate::domain::{Day, Stream};
 use crate::simulator::knobs::{AboveMax, DateFormat, FilterZone, Knobs};
 use crate::simulator::people::ids::Ids;
@@ -143,7 +143,7 @@ impl Parameters {
         stream: Stream,
         ids: Ids,
         records: Records<'_>,
-    ) -> Result<Option<Place>, Answer> {
+    ) -> Result<Option<StartPlace>, Answer> {
         let names = names(stream);
         let (id, time) = match (self.get(names.cursor_id), self.get(names.cursor_time)) {
             (None, None) => return Ok(None),
@@ -158,7 +158,7 @@ impl Parameters {
         if time_ms(time) != Some(at_ms) {
             return Err(invalid_format(knobs, names.cursor_time));
         }
-        Ok(Some(Place { at_ms, number, included }))
+        Ok(Some(StartPlace { at_ms, number, included }))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// What was asked for.
 #[derive(Debug, Clone)]
-pub struct Backfill {
+pub struct BackfillRequest {
     /// The days.
     pub window: Window,
     /// This stream only.
@@ -27,7 +27,7 @@ pub struct Backfill {
     pub restart: bool,
 }
 
-impl Backfill {
+impl BackfillRequest {
     /// Whether a project is meant.
     pub fn wants(&self, project: &Project) -> bool {
         self.stream.is_none_or(|stream| stream == project.stream())

@@ -34,7 +34,7 @@ pub enum Wanted {
 
 /// What a fetch came to.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct FetchResult {
     /// How the project ended, and why if not well.
     pub outcome: ProjectOutcome,
     /// What went wrong.
@@ -48,7 +48,7 @@ pub async fn fetch(
     world: &World,
     project: &Project,
     wanted: &Wanted,
-) -> Result<Fetched, WarehouseError> {
+) -> Result<FetchResult, WarehouseError> {
     let (run, ended) =
         run_projects(world, "fetch", std::iter::once(project), async |project, run| {
             store(world, project, wanted, run).await
@@ -58,7 +58,7 @@ pub async fn fetch(
     let end = ended.projects.into_iter().next();
     let (outcome, why) =
         end.map_or((ProjectOutcome::Complete, None), |(_, outcome, why)| (outcome, why));
-    Ok(Fetched { outcome, why, tally })
+    Ok(FetchResult { outcome, why, tally })
 }
 
 async fn store(
@@ -128,7 +128,7 @@ async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Fail
     let (stream, volatile) = (project.stream(), &project.scope.volatile);
     let mut ids = BTreeSet::new();
     while let Some(page) = pages.try_next().await? {
-        let glances = page.items.iter().map(|item| normalize::glance(stream, volatile, &item.body));
+        let glances = page.items.iter().map(|item| normalize::read_key(stream, volatile, &item.body));
         ids.extend(glances.filter_map(|glance| Some(glance.ok()?.id)));
     }
     Ok(ids)

@@ -8,7 +8,7 @@ use crate::{
     client::{ClientError, Remedy},
     domain::Window,
     sync::{
-        details::{calls::Wanted, drain},
+        details::{workers::Wanted, drain},
         lists::windows::worse,
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
@@ -29,7 +29,7 @@ type End = (ProjectOutcome, Option<String>);
 
 /// What follows when calls are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum NextStep {
     /// They are made now.
     Make,
     /// They are looked at again in a moment.
@@ -40,7 +40,7 @@ enum Next {
     TryLater,
 }
 
-impl Next {
+impl NextStep {
     /// Decides from what is left, whether a failure stopped this process, and how often nothing had
     /// changed.
     fn of(left: &DetailsLeft, has_trouble: bool, unchanged: i32) -> Self {
@@ -89,14 +89,14 @@ pub(super) async fn finish(
             (rounds, unchanged) = (0, -1);
         }
         (rounds, unchanged) = (rounds + 1, unchanged + 1);
-        let goes_on = match Next::of(&left, trouble.is_some(), unchanged) {
+        let goes_on = match NextStep::of(&left, trouble.is_some(), unchanged) {
             _ if left.count() == 0 => true,
             _ if yields() => false,
-            Next::Make => true,
-            Next::Look => !world.is_daemon && a_moment(world).await,
-            Next::WaitForOthers if world.is_daemon && left.later == 0 => return Ok(read),
-            Next::WaitForOthers => wait_for_others(world, project, &left).await?,
-            Next::TryLater => {
+            NextStep::Make => true,
+            NextStep::Look => !world.is_daemon && a_moment(world).await,
+            NextStep::WaitForOthers if world.is_daemon && left.later == 0 => return Ok(read),
+            NextStep::WaitForOthers => wait_for_others(world, project, &left).await?,
+            NextStep::TryLater => {
                 wait_for_a_try(world, project, &patience, &left, trouble.as_ref(), rounds).await
             }
         };
@@ -142,7 +142,7 @@ async fn wait_for_a_try(
     // Calls that are free need not wait for those that failed before.
     let next = if left.free > 0 { None } else { left.next };
     let delay = match trouble {
-        Some(error @ ClientError::Gate(_)) => patience.next_of_gate(not_before(error)),
+        Some(error @ ClientError::Limiter(_)) => patience.next_of_limiter(not_before(error)),
         Some(error) => patience.next(rounds, not_before(error).max(next)),
         None => patience.next(rounds, next),
     };
@@ -182,17 +182,17 @@ mod tests {
     fn what_can_be_made_is_made_and_what_others_make_is_waited_for() {
         let left = |free, held, later| DetailsLeft { free, held, later, ..DetailsLeft::default() };
         for (left, has_trouble, unchanged, next) in [
-            (left(3, 2, 1), false, 0, Next::Make),
-            (left(3, 2, 1), false, 1, Next::Look),
-            (left(3, 2, 1), false, LOOKS_MAX, Next::Look),
-            (left(3, 2, 1), false, LOOKS_MAX + 1, Next::TryLater),
-            (left(0, 2, 1), false, 5, Next::WaitForOthers),
-            (left(0, 2, 0), false, 0, Next::WaitForOthers),
-            (left(0, 0, 1), false, 0, Next::TryLater),
-            (left(3, 0, 0), true, 0, Next::TryLater),
-            (left(0, 2, 0), true, 0, Next::TryLater),
+            (left(3, 2, 1), false, 0, NextStep::Make),
+            (left(3, 2, 1), false, 1, NextStep::Look),
+            (left(3, 2, 1), false, LOOKS_MAX, NextStep::Look),
+            (left(3, 2, 1), false, LOOKS_MAX + 1, NextStep::TryLater),
+            (left(0, 2, 1), false, 5, NextStep::WaitForOthers),
+            (left(0, 2, 0), false, 0, NextStep::WaitForOthers),
+            (left(0, 0, 1), false, 0, NextStep::TryLater),
+            (left(3, 0, 0), true, 0, NextStep::TryLater),
+            (left(0, 2, 0), true, 0, NextStep::TryLater),
         ] {
-            assert_eq!(Next::of(&left, has_trouble, unchanged), next, "{left:?} {has_trouble}");
+            assert_eq!(NextStep::of(&left, has_trouble, unchanged), next, "{left:?} {has_trouble}");
         }
     }
 }

@@ -9,10 +9,10 @@ use crate::{
     planner::{self, Task},
     sync::{
         clocks,
-        details::{calls::Wanted, drain, sparse},
+        details::{workers::Wanted, drain, sparse},
         lists::{hints, windows::read_windows},
         outcome::{Ended, Failure, ProjectOutcome},
-        outlook::Outlook,
+        plan_input::PlanInput,
         project::Project,
         world::World,
     },
@@ -45,19 +45,19 @@ async fn due(
     run: RunId,
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
-    let outlook = Outlook::of(world, project).await?;
+    let plan_input = PlanInput::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
-        outlook.tasks().into_iter().partition(|task| is_urgent(task.lane));
+        plan_input.tasks().into_iter().partition(|task| is_urgent(task.lane));
     let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
     // The vendor's first answer may show that its day has come already.
     let clocks = clocks::read(world, project).await?;
     clocks::report(world, project, &clocks).await?;
-    if let Some(task) = outlook.missed(&clocks) {
+    if let Some(task) = plan_input.missed(&clocks) {
         let tasks = VecDeque::from([task]);
         walked = walked.then(read_windows(world, project, run, None, tasks, yields).await?);
     }
-    if let Some(schedule) = sparse::schedule(world, project, &outlook).await? {
-        hints::follow(world, project, &outlook, &schedule).await?;
+    if let Some(schedule) = sparse::schedule(world, project, &plan_input).await? {
+        hints::follow(world, project, &plan_input, &schedule).await?;
     }
     // What moved lately must not wait for years of history; what fails here is tried again below.
     match drain::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
@@ -75,7 +75,7 @@ async fn due(
 
 fn is_urgent(lane: Lane) -> bool {
     match lane {
-        Lane::Fresh | Lane::Unsettled | Lane::Detail => true,
+        Lane::Recent | Lane::Unsettled | Lane::Detail => true,
         Lane::Backfill | Lane::Audit => false,
     }
 }

@@ -4,9 +4,9 @@ use std::future::ready;
 
 use tracing::{debug, warn};
 
-use super::calls::{Calls, Wanted};
+use super::workers::{Calls, Wanted};
 use crate::{
-    client::Answer,
+    client::DetailResponse,
     domain::{Lane, ReadNumber},
     normalize::mark_in,
     sync::{account, outcome::Failure, project::Project, world::World},
@@ -153,7 +153,7 @@ async fn has_control(
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
     for id in world.db.run(asking).await? {
         match project.client(Lane::Detail).detail(&id).await {
-            Ok(Answer { item: Some(item), read, .. }) if mark_in(stream, &item).is_none() => {
+            Ok(DetailResponse { item: Some(item), read, .. }) if mark_in(stream, &item).is_none() => {
                 if is_control(world, project, &[(&id, read)]).await? {
                     return Ok(true);
                 }

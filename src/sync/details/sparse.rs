@@ -3,7 +3,7 @@
 use crate::{
     domain::Stream,
     planner::DetailSchedule,
-    sync::{outlook::Outlook, project::Project, world::World},
+    sync::{plan_input::PlanInput, project::Project, world::World},
     warehouse::{DetailMode, Draw, WarehouseError},
 };
 
@@ -17,14 +17,14 @@ const DATINGS: usize = 20;
 pub(in crate::sync) async fn schedule(
     world: &World,
     project: &Project,
-    outlook: &Outlook,
+    plan_input: &PlanInput,
 ) -> Result<Option<DetailSchedule>, WarehouseError> {
     if project.stream() != Stream::Submission || project.scope.detail != DetailMode::Changed {
         return Ok(None);
     }
     let drawn = world.db.run(async || world.warehouse.sparse_drawn(&project.scope).await).await?;
     let schedule =
-        DetailSchedule::new(&outlook.settings, &outlook.ledger, project.budget(), drawn.records);
+        DetailSchedule::new(&plan_input.settings, &plan_input.ledger, project.budget(), drawn.records);
     let next = |record: &_, now| schedule.next(record, now);
     for _ in 0..DATINGS {
         let too_late = schedule.too_late();

@@ -16,7 +16,7 @@ use crate::{
     sync::{
         account,
         outcome::Failure,
-        outlook::Outlook,
+        plan_input::PlanInput,
         probe::{AML_LISTS_ARE_COMPLETE, Fact},
         project::Project,
         world::World,
@@ -36,10 +36,10 @@ pub fn has_aml_lists(findings: &BTreeMap<String, String>) -> bool {
 pub(in crate::sync) async fn follow(
     world: &World,
     project: &Project,
-    outlook: &Outlook,
+    plan_input: &PlanInput,
     schedule: &DetailSchedule,
 ) -> Result<(), Failure> {
-    let Some(hints) = HintSchedule::beside(schedule, &outlook.settings, &outlook.ledger) else {
+    let Some(hints) = HintSchedule::beside(schedule, &plan_input.settings, &plan_input.ledger) else {
         return Ok(());
     };
     let findings = world.db.run(async || world.warehouse.findings(project.name()).await).await?;

@@ -107,12 +107,12 @@ impl ItemBytes {
 pub(super) struct PageBytes<'a> {
     item_bytes: &'a ItemBytes,
     page_size: u32,
-    stored: Stored,
+    stored: PagesSoFar,
 }
 
 /// What a walk's pages were so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stored {
+enum PagesSoFar {
     Nothing,
     /// Known already, so that nothing had to be made of them.
     Known,
@@ -124,7 +124,7 @@ enum Stored {
 impl<'a> PageBytes<'a> {
     /// The pages of one walk, of so many items at most.
     pub(super) fn new(item_bytes: &'a ItemBytes, page_size: u32) -> Self {
-        Self { item_bytes, page_size, stored: Stored::Nothing }
+        Self { item_bytes, page_size, stored: PagesSoFar::Nothing }
     }
 
     /// The room for a page.
@@ -137,7 +137,7 @@ impl<'a> PageBytes<'a> {
 
     /// The room for the rows that are likely made of a page of so many bytes.
     pub(super) fn rows(&self, bytes: usize) -> usize {
-        if self.stored == Stored::Known { 0 } else { warehouse::bytes_to_write(bytes) }
+        if self.stored == PagesSoFar::Known { 0 } else { warehouse::bytes_to_write(bytes) }
     }
 
     /// Notes what a page was.
@@ -150,8 +150,8 @@ impl<'a> PageBytes<'a> {
 
     /// Notes how many items of a page had to be written; a few take no memory to speak of.
     pub(super) fn note_written(&mut self, written: i64, items: i64) {
-        let is_known = self.stored != Stored::New && written <= items / 10;
-        self.stored = if is_known { Stored::Known } else { Stored::New };
+        let is_known = self.stored != PagesSoFar::New && written <= items / 10;
+        self.stored = if is_known { PagesSoFar::Known } else { PagesSoFar::New };
     }
 }
 

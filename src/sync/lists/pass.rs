@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     client::{ClientError, Page, Resume},
-    domain::Reading,
+    domain::ListScope,
     normalize::Note,
     sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{
-        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, Seen, Tally,
+        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, SeenIds, Tally,
         WarehouseError,
     },
 };
@@ -40,11 +40,11 @@ pub(super) async fn walk(
     // What a walk missed is known only to one that nothing interrupted (I7).
     let compares =
         resume.is_none() && world.db.run(async || world.warehouse.can_miss(claim).await).await?;
-    let mut seen = compares.then(Seen::default);
+    let mut seen = compares.then(SeenIds::default);
     let client = project.client(pass.lane);
     let mut pages = match claim.reading {
-        Reading::Window(window) => client.pages(window.asked(), resume).boxed(),
-        Reading::Everything => client.all_pages(resume).boxed(),
+        ListScope::Window(window) => client.pages(window.asked(), resume).boxed(),
+        ListScope::All => client.all_pages(resume).boxed(),
     };
     let mut bytes = PageBytes::new(&project.item_bytes, project.page_size());
     let mut next = fetch(world, project, &mut pages, &bytes).await;
@@ -82,12 +82,12 @@ pub(super) async fn walk(
 }
 
 /// A decoded page, and the memory reserved for it and for the rows made of it.
-struct Fetched {
+struct FetchedPage {
     page: PageToStore,
     _memory: Reserved,
 }
 
-impl Fetched {
+impl FetchedPage {
     /// Where the walk stands once the page is stored; `None` behind the last one.
     fn checkpoint(&self) -> Option<Checkpoint> {
         let (cursor, trail) = self.page.next.clone()?;
@@ -101,7 +101,7 @@ async fn fetch(
     project: &Project,
     pages: &mut (impl Stream<Item = Result<Page, ClientError>> + Unpin),
     page_bytes: &PageBytes<'_>,
-) -> Result<Fetched, Failure> {
+) -> Result<FetchedPage, Failure> {
     let fetching = async {
         let memory = world.page_memory.reserve_page(page_bytes).await;
         (memory, pages.next().await)
@@ -126,7 +126,7 @@ async fn fetch(
     let has_shown_end_mark = page.has_shown_end_mark;
     let page = PageToStore::of(scope, number, read, items, next).await;
     let page = PageToStore { unknown, has_shown_end_mark, ..page };
-    Ok(Fetched { page, _memory: memory })
+    Ok(FetchedPage { page, _memory: memory })
 }
 
 /// Stores a page, releases its memory and returns the result.
@@ -136,8 +136,8 @@ async fn store_fetched(
     claim: &Claim,
     pass: &Pass,
     run: RunId,
-    fetched: Fetched,
-    seen: Option<&Seen>,
+    fetched: FetchedPage,
+    seen: Option<&SeenIds>,
 ) -> Result<PageStored, WarehouseError> {
     let page = &fetched.page;
     let stored = store(world, project, claim, pass, run, page, seen).await?;
@@ -167,7 +167,7 @@ async fn store(
     pass: &Pass,
     run: RunId,
     page: &PageToStore,
-    seen: Option<&Seen>,
+    seen: Option<&SeenIds>,
 ) -> Result<PageStored, WarehouseError> {
     let warehouse = &world.warehouse;
     let mut is_retry = false;

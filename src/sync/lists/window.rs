@@ -5,8 +5,8 @@ use tracing::{info, warn};
 use super::pass;
 use crate::{
     client::{ClientError, Remedy},
-    domain::{Lane, Reading, Window},
-    planner::{Step, Trouble, next_step},
+    domain::{Lane, ListScope, Window},
+    planner::{Recovery, FailureKind, recovery},
     sync::{
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum WindowEnd {
     /// It was walked to its end.
-    Walked(Proof),
+    WindowsRead(Proof),
     /// Another process reads it.
     Elsewhere,
     /// Another process has read it to its end since this run began.
@@ -38,7 +38,7 @@ pub(super) async fn read(
     project: &Project,
     lane: Lane,
     backfill_id: Option<i64>,
-    reading: Reading,
+    reading: ListScope,
     run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
@@ -98,7 +98,7 @@ async fn read_claimed(
             patience.renew();
         }
         let error = match walked {
-            Ok(proof) => return Ok(WindowEnd::Walked(proof)),
+            Ok(proof) => return Ok(WindowEnd::WindowsRead(proof)),
             Err(Failure::Client(error)) => error,
             Err(Failure::Warehouse(
                 error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),
@@ -113,23 +113,23 @@ async fn read_claimed(
             Err(other) => return Err(other),
         };
         let trouble = match error.remedy() {
-            Remedy::Later { not_before } => Trouble::Passing { not_before },
-            Remedy::RestartWindow => Trouble::Cursor,
-            Remedy::SplitWindow => Trouble::TooLarge,
-            Remedy::FailPass => Trouble::Permanent,
+            Remedy::Later { not_before } => FailureKind::Passing { not_before },
+            Remedy::RestartWindow => FailureKind::Cursor,
+            Remedy::SplitWindow => FailureKind::TooLarge,
+            Remedy::FailPass => FailureKind::Permanent,
             Remedy::BlockProject => return Err(Failure::Client(error)),
             Remedy::Stop => return Err(Failure::Interrupted),
         };
         // A closed gate says nothing about the window: its checkpoint and its size stay.
-        if let (ClientError::Gate(_), Trouble::Passing { not_before }) = (&error, trouble) {
+        if let (ClientError::Limiter(_), FailureKind::Passing { not_before }) = (&error, trouble) {
             warn!(project = %project.name(), window = %claim.reading, %error, "the window waits");
-            if patience.wait_for_gate(world, not_before).await {
+            if patience.wait_for_limiter(world, not_before).await {
                 continue;
             }
             return out_of_patience(world, claim, &error);
         }
         note(world, project, claim, &mut pass, &error).await?;
-        let step = next_step(
+        let step = recovery(
             claim.reading,
             trouble,
             pass.checkpoint.is_some(),
@@ -137,25 +137,25 @@ async fn read_claimed(
             pass.restarts,
         );
         match step {
-            Step::Wait { not_before } => {
+            Recovery::Wait { not_before } => {
                 if !patience.wait(world, pass.failures, not_before).await {
                     return out_of_patience(world, claim, &error);
                 }
             }
-            Step::Restart => restart(world, claim, &mut pass).await?,
-            Step::RestartLater => {
+            Recovery::Restart => restart(world, claim, &mut pass).await?,
+            Recovery::RestartLater => {
                 restart(world, claim, &mut pass).await?;
                 return Ok(left(claim, &error, error.advice()));
             }
-            Step::Halve(first, second) => {
+            Recovery::Halve(first, second) => {
                 give_up(world, claim, &pass, GivenUp::Split).await?;
                 return Ok(WindowEnd::Halved(first, second));
             }
-            Step::Block => {
+            Recovery::Block => {
                 give_up(world, claim, &pass, GivenUp::Blocked).await?;
                 return Ok(left(claim, &error, error.advice()));
             }
-            Step::GiveUp => return Ok(left(claim, &error, error.advice())),
+            Recovery::GiveUp => return Ok(left(claim, &error, error.advice())),
         }
     }
 }

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::window::{self, WindowEnd};
 use crate::{
-    domain::Reading,
+    domain::ListScope,
     planner::Task,
     sync::{
         outcome::{Failure, ProjectOutcome},
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// How far some walks came.
-pub(in crate::sync) struct Walked {
+pub(in crate::sync) struct WindowsRead {
     worst: (ProjectOutcome, Option<String>),
     /// What came back empty without proving anything, and why not.
     pub(in crate::sync) unproven: VecDeque<(Task, Unverified)>,
 }
 
-impl Walked {
+impl WindowsRead {
     /// How it ended, all in all.
     pub(in crate::sync) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
         match self.unproven.front() {
@@ -52,7 +52,7 @@ pub(in crate::sync) async fn read_windows(
     backfill_id: Option<i64>,
     tasks: VecDeque<Task>,
     yields: &dyn Fn() -> bool,
-) -> Result<Walked, Failure> {
+) -> Result<WindowsRead, Failure> {
     let patience = Patience::of(world);
     let read = async |task: Task| {
         let Task { lane, reading } = task;
@@ -153,8 +153,8 @@ impl Walks {
     fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
         let Task { lane, reading } = task;
         match end {
-            WindowEnd::Walked(Proof::EmptyUnproven(why)) => self.unproven.push_back((task, why)),
-            WindowEnd::Walked(proof) => {
+            WindowEnd::WindowsRead(Proof::EmptyUnproven(why)) => self.unproven.push_back((task, why)),
+            WindowEnd::WindowsRead(proof) => {
                 self.add(ProjectOutcome::of(proof), None);
                 world.progress.window_done();
                 info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
@@ -166,8 +166,8 @@ impl Walks {
             }
             WindowEnd::Halved(first, second) => {
                 world.progress.add_windows(1);
-                self.queue.push_front(Task { lane, reading: Reading::Window(first) });
-                self.queue.push_front(Task { lane, reading: Reading::Window(second) });
+                self.queue.push_front(Task { lane, reading: ListScope::Window(first) });
+                self.queue.push_front(Task { lane, reading: ListScope::Window(second) });
             }
             WindowEnd::Left(outcome, why) => {
                 self.left += 1;
@@ -176,13 +176,13 @@ impl Walks {
         }
     }
 
-    fn end(mut self) -> Walked {
+    fn end(mut self) -> WindowsRead {
         if let (_, Some(why)) = &mut self.worst
             && self.left > 1
         {
             *why = format!("{why} (and {} more windows)", self.left - 1);
         }
-        Walked { worst: self.worst, unproven: self.unproven }
+        WindowsRead { worst: self.worst, unproven: self.unproven }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Dated {
 
 /// What a list with dates brought.
 #[derive(Debug, Clone)]
-pub(in crate::sync) struct Walked {
+pub(in crate::sync) struct DatedList {
     /// The days as they were asked for: `to` is the end day itself.
     pub(super) asked: Window,
     pub(super) brought: Vec<Dated>,
@@ -54,7 +54,7 @@ impl Filter {
     /// Strikes out every rule that what came and what did not come contradicts.
     ///
     /// A list that brought nothing shows no filter at work, and counts for nothing.
-    pub(super) fn learn(walks: &[Walked], known: &[Dated]) -> Self {
+    pub(super) fn save_findings(walks: &[DatedList], known: &[Dated]) -> Self {
         let agrees = |rule: &Rule| walks.iter().all(|walked| rule.agrees(walked, known));
         let left: Vec<Rule> = RULES.into_iter().filter(agrees).collect();
         Self {
@@ -65,7 +65,7 @@ impl Filter {
 }
 
 impl Rule {
-    fn agrees(self, walked: &Walked, known: &[Dated]) -> bool {
+    fn agrees(self, walked: &DatedList, known: &[Dated]) -> bool {
         if walked.brought.is_empty() {
             return true;
         }
@@ -149,9 +149,9 @@ mod tests {
         Window::new(day(from), day(to)).unwrap()
     }
 
-    fn answer(rule: Rule, asked: Window, all: &[Dated]) -> Walked {
+    fn answer(rule: Rule, asked: Window, all: &[Dated]) -> DatedList {
         let listed = all.iter().filter(|record| rule.lists(asked, record.created_at));
-        Walked { asked, brought: listed.cloned().collect(), is_whole: true }
+        DatedList { asked, brought: listed.cloned().collect(), is_whole: true }
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(windows, [window(4, 5)]);
         for rule in RULES {
             let walks: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
-            let found = Filter::learn(&walks, &all);
+            let found = Filter::save_findings(&walks, &all);
             let Rule { includes_end, is_korean } = rule;
             let expected = Filter { includes_end: Some(includes_end), is_korean: Some(is_korean) };
             assert_eq!(found, expected, "{rule:?}");
@@ -176,7 +176,7 @@ mod tests {
         let windows = telling_windows(&all);
         for rule in RULES {
             let walks: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
-            let found = Filter::learn(&walks, &all);
+            let found = Filter::save_findings(&walks, &all);
             let expected = Filter { includes_end: Some(rule.includes_end), is_korean: None };
             assert_eq!(found, expected, "{rule:?}");
         }
@@ -188,10 +188,10 @@ mod tests {
         let nothing = Filter { includes_end: None, is_korean: None };
         let all: Vec<_> = (3..20).flat_map(|day| [5, 20].map(|hour| record(day, hour))).collect();
         let asked = telling_windows(&all)[0];
-        let ignored = Walked { asked, brought: all.clone(), is_whole: true };
-        assert_eq!(Filter::learn(&[ignored], &all), nothing);
-        let empty = Walked { asked, brought: Vec::new(), is_whole: true };
-        assert_eq!(Filter::learn(&[empty], &all), nothing);
+        let ignored = DatedList { asked, brought: all.clone(), is_whole: true };
+        assert_eq!(Filter::save_findings(&[ignored], &all), nothing);
+        let empty = DatedList { asked, brought: Vec::new(), is_whole: true };
+        assert_eq!(Filter::save_findings(&[empty], &all), nothing);
     }
 
     #[test]
@@ -202,6 +202,6 @@ mod tests {
         cut.is_whole = false;
         cut.brought.truncate(1);
         let nothing = Filter { includes_end: None, is_korean: None };
-        assert_eq!(Filter::learn(&[cut], &all), nothing);
+        assert_eq!(Filter::save_findings(&[cut], &all), nothing);
     }
 }

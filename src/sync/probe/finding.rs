@@ -83,7 +83,7 @@ impl Finding {
         match (self.fact, before) {
             (_, Some(before)) if before == now || now == UNKNOWN => News::Nothing,
             (_, None | Some(UNKNOWN)) => News::More,
-            (Fact::PageLimit, Some(before)) => Limit::read(now).news(Limit::read(before)),
+            (Fact::PageLimit, Some(before)) => PageLimit::read(now).news(PageLimit::read(before)),
             (_, Some(_)) => News::Contradiction,
         }
     }
@@ -103,12 +103,12 @@ pub(super) fn page_limit(asked: u32, came: usize, is_last: bool) -> String {
 
 /// A page limit, as far as it is known.
 #[derive(Debug, Clone, Copy)]
-struct Limit {
+struct PageLimit {
     items: u32,
     is_exact: bool,
 }
 
-impl Limit {
+impl PageLimit {
     fn read(words: &str) -> Self {
         let number = words.strip_prefix("at least ");
         let items = number.unwrap_or(words).parse().unwrap_or_default();

@@ -15,18 +15,18 @@ use tracing::debug;
 
 pub use self::finding::{Fact, Finding};
 use self::{
-    filter::{Dated, Filter, Walked, telling_windows},
+    filter::{Dated, Filter, DatedList, telling_windows},
     finding::{News, UNKNOWN, page_limit},
 };
 use super::outcome::Failure;
 use super::project::Project;
 use super::world::World;
 use crate::{
-    client::{Client, ClientError, DateStyle, Gate, Item, Page, Remedy, TextForm},
-    domain::{Glance, Lane, Stream, Window},
+    client::{Client, ClientError, DateStyle, CallLimiter, Item, Page, Remedy, TextForm},
+    domain::{ItemKey, Lane, Stream, Window},
     json::{self, Json},
     normalize::{self, Objects},
-    warehouse::{Learned, WarehouseError},
+    warehouse::{FindingUpdate, WarehouseError},
 };
 
 /// Time limit for the calls of a project, together.
@@ -90,19 +90,19 @@ pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Fin
     }
     let learned: Vec<_> = learned
         .into_iter()
-        .map(|finding| Learned {
+        .map(|finding| FindingUpdate {
             fact: finding.fact.as_str(),
             finding: &finding.words,
             before: finding.before.as_deref(),
         })
         .collect();
-    world.warehouse.learn(project.name(), &learned).await?;
+    world.warehouse.save_findings(project.name(), &learned).await?;
     Ok(findings)
 }
 
-/// Finds out what a project's API does, by calls through that gate; nothing is kept.
-pub async fn probe(project: &Project, gate: Arc<dyn Gate>) -> Result<Vec<Finding>, ProbeError> {
-    ask_in_time(project, &project.client(Lane::Audit).through(gate)).await
+/// Finds out what a project's API does, by calls through that limiter; nothing is kept.
+pub async fn probe(project: &Project, limiter: Arc<dyn CallLimiter>) -> Result<Vec<Finding>, ProbeError> {
+    ask_in_time(project, &project.client(Lane::Audit).through(limiter)).await
 }
 
 /// Begins with the date style that was found, so that no process has to find it out by a refusal.
@@ -133,7 +133,7 @@ pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failu
 
 /// An item with an id.
 struct Sample {
-    glance: Glance,
+    glance: ItemKey,
     body: Bytes,
 }
 
@@ -164,7 +164,7 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
     for window in telling_windows(&known) {
         walks.push(walk(project, client, window).await?);
     }
-    let filter = Filter::learn(&walks, &known);
+    let filter = Filter::save_findings(&walks, &known);
     let lists = lists(client, &samples).await?;
     let aml_lists = match lists.unlisted_aml {
         Some(sample) => aml_lists(project, client, sample).await?,
@@ -194,8 +194,8 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
 
 /// Lists the days from the window's first to the day behind its last, both as they are: what comes
 /// of them is the question.
-async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Walked, ClientError> {
-    let mut walked = Walked { asked, brought: Vec::new(), is_whole: false };
+async fn walk(project: &Project, client: &Client, asked: Window) -> Result<DatedList, ClientError> {
+    let mut walked = DatedList { asked, brought: Vec::new(), is_whole: false };
     let mut pages = client.pages(asked, None).take(PAGES_MAX).boxed();
     while let Some(page) = unless_in_doubt(pages.try_next().await)?.flatten() {
         walked.is_whole = page.next.is_none();
@@ -217,7 +217,7 @@ fn samples(project: &Project, page: Page) -> Vec<Sample> {
     let scope = project.scope();
     let sample = |Item { body, glance }: Item| {
         let glance =
-            glance.or_else(|| normalize::glance(scope.stream, &scope.volatile, &body).ok())?;
+            glance.or_else(|| normalize::read_key(scope.stream, &scope.volatile, &body).ok())?;
         Some(Sample { glance, body })
     };
     page.items.into_iter().filter_map(sample).collect()

@@ -10,7 +10,7 @@ use crate::{
             pool::{self, Warehouse},
         },
         record::{
-            compare::{Verdict, verdict},
+            compare::{ItemChange, verdict},
             observation::{Observation, Origin},
             stored,
         },
@@ -184,7 +184,7 @@ async fn unchanged(
         let known =
             seen.glance.as_ref().ok().and_then(|glance| Some((glance, known.get(&glance.id)?)));
         known.is_some_and(|(glance, held)| {
-            verdict(Origin::Detail, seen.read, glance, held) == Verdict::Unchanged
+            verdict(Origin::Detail, seen.read, glance, held) == ItemChange::Unchanged
         })
     };
     Ok(i64::try_from(observations.iter().filter(is_same).count()).unwrap_or(i64::MAX))

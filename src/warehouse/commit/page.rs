@@ -2,11 +2,11 @@
 //! (I1).
 
 use crate::{
-    domain::{Cursor, Glance, ReadNumber, Trail},
+    domain::{Cursor, ItemKey, ReadNumber, CycleDetector},
     normalize::Note,
-    own_thread::on_own_thread,
+    blocking,
     warehouse::{
-        deletion::{absence, seen_ids::Seen},
+        deletion::{absence, seen_ids::SeenIds},
         ingest::{drift, store},
         postgres::{error::WarehouseError, plan_settings, pool::Warehouse},
         record::observation::{Observation, Origin},
@@ -35,7 +35,7 @@ pub struct PageToStore {
     /// Its items, already looked at.
     pub observations: Vec<Observation>,
     /// Where the walk goes on; `None`: this was the last page.
-    pub next: Option<(Cursor, Trail)>,
+    pub next: Option<(Cursor, CycleDetector)>,
     /// The walk brought nothing at all, and that is not believed: it covers no day and misses no
     /// record.
     pub is_doubted: bool,
@@ -70,17 +70,17 @@ impl PageToStore {
         scope: &Arc<Scope>,
         number: u32,
         read: ReadNumber,
-        items: Vec<(Bytes, Option<Glance>)>,
-        next: Option<(Cursor, Trail)>,
+        items: Vec<(Bytes, Option<ItemKey>)>,
+        next: Option<(Cursor, CycleDetector)>,
     ) -> Self {
         let scope = Arc::clone(scope);
-        let observe = move |(bytes, glance): (Bytes, Option<Glance>)| match glance {
+        let observe = move |(bytes, glance): (Bytes, Option<ItemKey>)| match glance {
             Some(glance) => Observation { read, body: bytes.into(), glance: Ok(glance) },
             None => Observation::of(&scope, read, bytes),
         };
         let is_seen = items.iter().all(|(_, glance)| glance.is_some());
         let look = move || items.into_iter().map(observe).collect();
-        let observations = if is_seen { look() } else { on_own_thread(look).await };
+        let observations = if is_seen { look() } else { blocking::run(look).await };
         Self::new(number, read, observations, next)
     }
 
@@ -89,7 +89,7 @@ impl PageToStore {
         number: u32,
         read: ReadNumber,
         observations: Vec<Observation>,
-        next: Option<(Cursor, Trail)>,
+        next: Option<(Cursor, CycleDetector)>,
     ) -> Self {
         let unknown = BTreeSet::new();
         Self {
@@ -118,7 +118,7 @@ impl Warehouse {
         pass: &Pass,
         run: RunId,
         page: &PageToStore,
-        seen: Option<&Seen>,
+        seen: Option<&SeenIds>,
     ) -> Result<PageStored, WarehouseError> {
         let mut transaction = self.begin_writing("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;

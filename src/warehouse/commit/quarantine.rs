@@ -135,7 +135,7 @@ impl Warehouse {
         let mut transaction = self.begin_writing("storing quarantined items").await?;
         let now = pool::now(&mut transaction).await?;
         let mut retried = Retried::default();
-        let mut readable: BTreeMap<(Call, Day), Vec<Kept>> = BTreeMap::new();
+        let mut readable: BTreeMap<(Call, Day), Vec<StoredItem>> = BTreeMap::new();
         for kept in lock(&mut transaction, scope, digests).await? {
             match &kept.observation {
                 None => retried.unreadable += 1,
@@ -166,7 +166,7 @@ impl Warehouse {
 }
 
 /// An item that was taken out of quarantine, to be stored or put back.
-struct Kept {
+struct StoredItem {
     digest: Vec<u8>,
     call: Call,
     /// The first day of the window that listed it, else the day it was read: where an undated
@@ -183,7 +183,7 @@ async fn lock(
     connection: &mut PgConnection,
     scope: &Scope,
     digests: &[Digest],
-) -> Result<Vec<Kept>, WarehouseError> {
+) -> Result<Vec<StoredItem>, WarehouseError> {
     let digests: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
     let rows = sqlx::query!(
         r#"select kept.digest, kept.call, kept.read_no,
@@ -207,7 +207,7 @@ async fn lock(
         // Every number that is drawn is larger.
         Some(Observation::of(scope, ReadNumber(read.unwrap_or_default()), body.into()))
     };
-    let kept = rows.into_iter().map(|row| Kept {
+    let kept = rows.into_iter().map(|row| StoredItem {
         digest: row.digest,
         call: if row.call == word(Call::List) { Call::List } else { Call::Detail },
         day: row.day,
@@ -221,9 +221,9 @@ async fn lock(
 async fn without_older_than_known<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
-    items: &'a [Kept],
+    items: &'a [StoredItem],
 ) -> Result<Vec<&'a Observation>, WarehouseError> {
-    let with_ids: Vec<(&Kept, &Observation, &str)> = items
+    let with_ids: Vec<(&StoredItem, &Observation, &str)> = items
         .iter()
         .filter_map(|kept| {
             let observation = kept.observation.as_ref()?;

@@ -14,17 +14,17 @@ use crate::{
             pool::{self, Warehouse},
         },
         raw::{
-            bodies::{self, Kept},
+            bodies::{self, RawItems},
             codec::Inflater,
         },
         record::{
-            merge::Texts,
+            merge::ItemTexts,
             usual::{Usual, objects_of},
         },
         scope::Scope,
         tables::{
             diff::Moved,
-            record_rows::{self, Stored},
+            record_rows::{self, RecordRows},
             write,
         },
     },
@@ -67,7 +67,7 @@ struct Older {
 }
 
 /// What its items say of a record besides its rows.
-struct Place {
+struct RecordPlace {
     window_day: Day,
     undated: bool,
     sparse: Option<i16>,
@@ -155,7 +155,7 @@ async fn refill(
     let kept = bodies::read(connection, scope, &ids).await?;
     let mut inflater = Inflater::new()?;
     let texts = |record: &Older| texts_of(record, kept.get(&record.id)?, &mut inflater);
-    let texts: Vec<Option<Texts>> = older.iter().map(texts).collect();
+    let texts: Vec<Option<ItemTexts>> = older.iter().map(texts).collect();
     let merged: Vec<Option<(Merged<'_>, bool)>> =
         texts.iter().map(|texts| texts.as_ref().and_then(|texts| texts.merge(scope))).collect();
     let mut updates = Vec::with_capacity(older.len());
@@ -167,7 +167,7 @@ async fn refill(
         deleted += usize::from(is_deleted);
         let Some((item, damaged)) = merged.as_ref().filter(|_| !is_deleted) else {
             let Older { window_day, undated, .. } = *record;
-            updates.push(Place { window_day, undated, sparse: None });
+            updates.push(RecordPlace { window_day, undated, sparse: None });
             continue;
         };
         let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
@@ -177,12 +177,12 @@ async fn refill(
             .and_then(|kept| objects_of(kept, &mut inflater));
         let is_screened = Objects::of(&item.value).aml;
         let created_on = normalized.created_at.map(|at| at.date_naive());
-        updates.push(Place {
+        updates.push(RecordPlace {
             window_day: created_on.unwrap_or(record.window_day),
             undated: created_on.is_none(),
             sparse: objects.and_then(|objects| usual.rank_of(objects, is_screened, &normalized)),
         });
-        stored.push(Stored { id: &record.id, sight: None, moved: Moved::Unknown, normalized });
+        stored.push(RecordRows { id: &record.id, change_context: None, moved: Moved::Unknown, normalized });
     }
     let touched = write::write(connection, &scope.project, scope.stream, &stored).await?;
     drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
@@ -198,8 +198,8 @@ async fn refill(
 
 /// The items of a record; `None` when one that the record was made of is lost. A list item that an
 /// entire newer detail follows is not needed.
-fn texts_of(record: &Older, kept: &Kept, inflater: &mut Inflater) -> Option<Texts> {
-    let mut texts = Texts::default();
+fn texts_of(record: &Older, kept: &RawItems, inflater: &mut Inflater) -> Option<ItemTexts> {
+    let mut texts = ItemTexts::default();
     let mut add = |call, number| {
         texts.add(call, &kept.body(call, inflater).ok()??, ReadNumber(number));
         Some(())
@@ -223,7 +223,7 @@ async fn update(
     connection: &mut PgConnection,
     scope: &Scope,
     older: &[Older],
-    updates: &[Place],
+    updates: &[RecordPlace],
 ) -> Result<(), WarehouseError> {
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
     let days: Vec<Day> = updates.iter().map(|place| place.window_day).collect();

@@ -3,7 +3,7 @@
 use super::{
     sample,
     sound::Sound,
-    verified::{Found, LostItem, Standing, Verified, is_on_wrong_day},
+    verified::{InvalidRecords, LostItem, Comparability, Verified, is_on_wrong_day},
 };
 use crate::{
     domain::{Day, Digest},
@@ -20,13 +20,13 @@ use crate::{
         raw::{bodies, codec::Inflater},
         record::{
             observation::Observation,
-            stored::{self, Held},
+            stored::{self, StoredRecord},
         },
         scope::{RawStorage, Scope},
         state::detail_queue::{self, Rank},
         tables::{
             diff::Moved,
-            record_rows::{Noted, Stored},
+            record_rows::{Noted, RecordRows},
             rewrite, write,
         },
     },
@@ -43,13 +43,13 @@ const STEP: i64 = 5000;
 /// are left out.
 pub(super) fn stored_rows<'r>(
     scope: &Scope,
-    records: &[(&'r str, &Held)],
+    records: &[(&'r str, &StoredRecord)],
     merged: &'r [Option<(Merged<'_>, bool)>],
-) -> Vec<Stored<'r>> {
+) -> Vec<RecordRows<'r>> {
     let made = records.iter().zip(merged).filter_map(|((id, _), merged)| {
         let (item, damaged) = merged.as_ref()?;
         let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
-        let record = Stored { id, sight: None, moved: Moved::Unknown, normalized };
+        let record = RecordRows { id, change_context: None, moved: Moved::Unknown, normalized };
         (!record.normalized.is_marked).then_some(record)
     });
     made.collect()
@@ -58,7 +58,7 @@ pub(super) fn stored_rows<'r>(
 impl Warehouse {
     /// Rewrites the rows of these records that differ, and makes detail calls due where kept items
     /// are lost.
-    pub async fn repair(&self, scope: &Scope, found: &Found) -> Result<Verified, WarehouseError> {
+    pub async fn repair(&self, scope: &Scope, found: &InvalidRecords) -> Result<Verified, WarehouseError> {
         let doing = "repairing records";
         let mut transaction = self.begin_writing(doing).await?;
         let now = pool::now(&mut transaction).await?;
@@ -157,13 +157,13 @@ pub fn tables_of_records(stream: crate::domain::Stream) -> Vec<String> {
 async fn rewrite(
     connection: &mut PgConnection,
     scope: &Scope,
-    held: &BTreeMap<String, Held>,
+    held: &BTreeMap<String, StoredRecord>,
     received: &BTreeMap<&str, &Observation>,
     now: DateTime<Utc>,
 ) -> Result<(BTreeSet<String>, Vec<LostItem>), WarehouseError> {
-    let records: Vec<(&str, &Held)> = held
+    let records: Vec<(&str, &StoredRecord)> = held
         .iter()
-        .filter(|(_, held)| Standing::of(held) == Standing::Comparable)
+        .filter(|(_, held)| Comparability::of(held) == Comparability::Comparable)
         .map(|(id, held)| (id.as_str(), held))
         .collect();
     let mut inflater = Inflater::new()?;

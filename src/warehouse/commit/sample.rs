@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::verified::{Chunk, Found};
+use super::verified::{Chunk, InvalidRecords};
 use crate::warehouse::{
     postgres::{error::WarehouseError, pool::Warehouse},
     raw::bodies,
@@ -259,7 +259,7 @@ async fn count(
 async fn note(
     connection: &mut PgConnection,
     scope: &Scope,
-    found: &Found,
+    found: &InvalidRecords,
 ) -> Result<(), WarehouseError> {
     let tables = found.tables(scope.stream);
     if tables.is_empty() {

@@ -6,7 +6,7 @@ use crate::{
     normalize,
     warehouse::{
         raw::codec::Inflater,
-        record::{merge::Texts, observation::Observation, stored::Held},
+        record::{merge::ItemTexts, observation::Observation, stored::StoredRecord},
         scope::Scope,
     },
 };
@@ -28,12 +28,12 @@ impl Lost {
 /// A record's kept items after they were compared with their digests.
 pub(super) struct Sound {
     /// The items that the record's rows are made of; `None` where one of these is lost.
-    pub(super) texts: Option<Texts>,
+    pub(super) texts: Option<ItemTexts>,
     pub(super) lost: Lost,
 }
 
 /// One kept item.
-enum Item {
+enum KeptItem {
     /// No such item was ever stored.
     None,
     Found(Vec<u8>, ReadNumber),
@@ -46,16 +46,16 @@ impl Sound {
     pub(super) fn of(
         scope: &Scope,
         id: &str,
-        held: &Held,
+        held: &StoredRecord,
         received: Option<&Observation>,
         inflater: &mut Inflater,
     ) -> Self {
         let is_it = |body: &Vec<u8>, digest: Digest| {
-            let glance = normalize::glance(scope.stream, &scope.volatile, body);
+            let glance = normalize::read_key(scope.stream, &scope.volatile, body);
             glance.is_ok_and(|glance| glance.id == id && glance.digest == digest)
         };
         let mut read = |call, known: Option<(Digest, ReadNumber)>| {
-            let Some((digest, number)) = known else { return Item::None };
+            let Some((digest, number)) = known else { return KeptItem::None };
             let kept = held.kept.as_ref();
             let kept = kept.and_then(|kept| kept.body(call, inflater).ok().flatten());
             let kept = kept.filter(|body| is_it(body, digest));
@@ -63,14 +63,14 @@ impl Sound {
                 let body = &received.filter(|_| call == Call::Detail)?.body;
                 Some(body.to_vec()).filter(|body| is_it(body, digest))
             };
-            kept.or_else(received).map_or(Item::Lost, |body| Item::Found(body, number))
+            kept.or_else(received).map_or(KeptItem::Lost, |body| KeptItem::Found(body, number))
         };
         let (list, detail) = (read(Call::List, held.list), read(Call::Detail, held.detail));
         let mut lost =
-            Lost { list: matches!(list, Item::Lost), detail: matches!(detail, Item::Lost) };
+            Lost { list: matches!(list, KeptItem::Lost), detail: matches!(detail, KeptItem::Lost) };
         // Where nothing is known to have been stored, only a detail call can tell what the record
         // is.
-        lost.detail |= matches!((&list, &detail), (Item::None, Item::None));
+        lost.detail |= matches!((&list, &detail), (KeptItem::None, KeptItem::None));
         // A list item that a newer detail follows says nothing any more.
         let is_list_needed = match (held.list, held.detail) {
             (Some((_, list)), Some((_, detail))) => list >= detail,
@@ -80,9 +80,9 @@ impl Sound {
         if lost.detail || lost.list && is_list_needed {
             return Self { texts: None, lost };
         }
-        let mut texts = Texts::default();
+        let mut texts = ItemTexts::default();
         for (call, item) in [(Call::List, list), (Call::Detail, detail)] {
-            if let Item::Found(body, number) = item {
+            if let KeptItem::Found(body, number) = item {
                 texts.add(call, &body, number);
             }
         }

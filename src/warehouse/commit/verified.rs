@@ -6,7 +6,7 @@ use super::sound::{Lost, Sound};
 use crate::{
     domain::Stream,
     normalize,
-    warehouse::{raw::bodies, record::stored::Held, tables::record_rows::Stored},
+    warehouse::{raw::bodies, record::stored::StoredRecord, tables::record_rows::RecordRows},
 };
 
 /// What a comparison of records with their kept items came to.
@@ -60,13 +60,13 @@ impl std::ops::AddAssign for Verified {
 
 /// The records of a chunk that are not as they should be.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct InvalidRecords {
     /// The tables in which rows differ, by the record's id.
     pub(super) differing: BTreeMap<String, BTreeSet<String>>,
     pub(super) lost: Vec<LostItem>,
 }
 
-impl Found {
+impl InvalidRecords {
     /// Whether all records of the chunk are as they should be.
     pub fn is_empty(&self) -> bool {
         self.differing.is_empty() && self.lost.is_empty()
@@ -92,21 +92,21 @@ pub struct Chunk {
     /// What the comparison came to.
     pub verified: Verified,
     /// The records that are not as they should be.
-    pub found: Found,
+    pub found: InvalidRecords,
     /// The ids of the chunk, in the order in which they were given.
     pub ids: Vec<String>,
 }
 
 /// A record that can be compared: neither deleted nor written by another normalizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Comparability {
     Comparable,
     Deleted,
     Older,
 }
 
-impl Standing {
-    pub(super) fn of(held: &Held) -> Self {
+impl Comparability {
+    pub(super) fn of(held: &StoredRecord) -> Self {
         if held.deleted_at.is_some() || held.absent {
             Self::Deleted
         } else if held.normalizer_version == normalize::VERSION {
@@ -118,7 +118,7 @@ impl Standing {
 }
 
 /// Whether a record is noted on another day than that of its creation.
-pub(super) fn is_on_wrong_day(held: &Held, record: &Stored<'_>) -> bool {
+pub(super) fn is_on_wrong_day(held: &StoredRecord, record: &RecordRows<'_>) -> bool {
     record.normalized.created_at.is_some_and(|at| at.date_naive() != held.window_day)
 }
 

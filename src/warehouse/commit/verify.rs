@@ -7,7 +7,7 @@
 use super::{
     repair::stored_rows,
     sound::Sound,
-    verified::{Chunk, Found, LostItem, Standing, Verified, is_on_wrong_day},
+    verified::{Chunk, InvalidRecords, LostItem, Comparability, Verified, is_on_wrong_day},
 };
 use crate::{
     domain::Day,
@@ -15,9 +15,9 @@ use crate::{
     warehouse::{
         postgres::{error::WarehouseError, pool::Warehouse},
         raw::{bodies, codec::Inflater},
-        record::stored::{self, Held},
+        record::stored::{self, StoredRecord},
         scope::Scope,
-        tables::{record_rows::Stored, rewrite},
+        tables::{record_rows::RecordRows, rewrite},
     },
 };
 use std::collections::HashMap;
@@ -139,15 +139,15 @@ async fn check(
 async fn compare_known(
     connection: &mut PgConnection,
     scope: &Scope,
-    known: &HashMap<String, Held>,
-) -> Result<(Verified, Found), WarehouseError> {
+    known: &HashMap<String, StoredRecord>,
+) -> Result<(Verified, InvalidRecords), WarehouseError> {
     let mut verified = Verified::default();
     let mut records = Vec::with_capacity(known.len());
     for (id, held) in known {
-        match Standing::of(held) {
-            Standing::Comparable => records.push((id.as_str(), held)),
-            Standing::Deleted => verified.deleted += 1,
-            Standing::Older => verified.older += 1,
+        match Comparability::of(held) {
+            Comparability::Comparable => records.push((id.as_str(), held)),
+            Comparability::Deleted => verified.deleted += 1,
+            Comparability::Older => verified.older += 1,
         }
     }
     let mut inflater = Inflater::new()?;
@@ -157,7 +157,7 @@ async fn compare_known(
         .iter()
         .map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope)))
         .collect();
-    let stored: Vec<Stored<'_>> = stored_rows(scope, &records, &merged);
+    let stored: Vec<RecordRows<'_>> = stored_rows(scope, &records, &merged);
     let made = merged.iter().flatten().count();
     verified.compared = count(stored.len());
     // A record whose kept detail item bears the vendor's mark of a deletion.
@@ -180,7 +180,7 @@ async fn compare_known(
     for table in differing.values().flatten() {
         *verified.differing_by_table.entry(table.clone()).or_default() += 1;
     }
-    Ok((verified, Found { differing, lost }))
+    Ok((verified, InvalidRecords { differing, lost }))
 }
 
 fn count(length: usize) -> i64 {

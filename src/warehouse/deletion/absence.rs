@@ -6,7 +6,7 @@
 use super::{
     confirmed,
     delete::{self, Gone, Proof, Verdict},
-    seen_ids::{Seen, Sorted},
+    seen_ids::{SeenIds, Sorted},
 };
 use crate::{
     domain::{Day, ReadNumber, Window},
@@ -59,7 +59,7 @@ pub(in crate::warehouse) async fn compare(
     scope: &Scope,
     claim: &Claim,
     pass_id: i64,
-    seen: &Seen,
+    seen: &SeenIds,
     now: DateTime<Utc>,
 ) -> Result<Option<Count>, WarehouseError> {
     let Some(seen) = seen.sorted() else { return Ok(None) };
@@ -85,12 +85,12 @@ pub(in crate::warehouse) async fn compare(
     )
     .fetch(&mut *connection);
     let doing = "looking for what a walk missed";
-    let mut sight = account::Sight::default();
+    let mut change_context = account::AccountEvidence::default();
     while let Some(row) = expected.try_next().await.map_err(WarehouseError::database(doing))? {
         let count = days.entry(row.window_day).or_default();
         count.live += 1;
         let is_seen = seen.contains(&row.id);
-        sight.add(row.is_bound, is_seen);
+        change_context.add(row.is_bound, is_seen);
         if !is_seen {
             count.missing += 1;
             if missing.len() < MISSING_MAX {
@@ -99,7 +99,7 @@ pub(in crate::warehouse) async fn compare(
         }
     }
     drop(expected);
-    if sight.is_of_bound_account() {
+    if change_context.is_of_bound_account() {
         account::raise_account_no(connection, &scope.project, seen.began).await?;
     }
     clear_seen(connection, scope, claim, &seen).await?;

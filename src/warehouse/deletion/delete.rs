@@ -31,7 +31,7 @@ impl Keep {
             Self::Facts => column.survives,
             Self::Everything => true,
             Self::Nothing => {
-                columns::is_parent(table) && column.survives && column.kind == Type::At
+                columns::is_parent(table) && column.survives && column.kind == Type::Timestamp
             }
         }
     }

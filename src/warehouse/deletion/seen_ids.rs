@@ -13,7 +13,7 @@ const SEEN_MAX: usize = 1_000_000;
 /// million others one does so once in four thousand walks; each walk draws bytes of its own, so
 /// that the next one misses it.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SeenIds {
     /// Drawn before the first page was asked for.
     began: Option<ReadNumber>,
     /// For each page the bytes of its ids: a list that grew would hold as much again for what may
@@ -23,7 +23,7 @@ pub struct Seen {
     hasher: RandomState,
 }
 
-impl Seen {
+impl SeenIds {
     /// Notes the ids of a page.
     pub fn add<'a>(&mut self, read: ReadNumber, ids: impl Iterator<Item = &'a str>) {
         self.began.get_or_insert(read);
@@ -76,8 +76,8 @@ mod tests {
         range.map(|number| format!("id-{number}")).collect()
     }
 
-    fn seen(pages: &[Vec<String>]) -> Seen {
-        let mut seen = Seen::default();
+    fn seen(pages: &[Vec<String>]) -> SeenIds {
+        let mut seen = SeenIds::default();
         for (read, page) in (7..).zip(pages) {
             seen.add(ReadNumber(read), page.iter().map(String::as_str));
         }
@@ -108,6 +108,6 @@ mod tests {
         assert!(long.sorted().is_none());
         long.add(ReadNumber(9), std::iter::once("another"));
         assert!(long.sorted().is_none() && long.pages.is_empty());
-        assert!(Seen::default().sorted().is_none(), "no page, no walk");
+        assert!(SeenIds::default().sorted().is_none(), "no page, no walk");
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     drift, insert_statement, marks,
-    prepare::{Ready, Room},
+    prepare::{Ready, Capacity},
 };
 use crate::{
     domain::Call,
@@ -15,7 +15,7 @@ use crate::{
         Mark,
         catalogue::{self, Key},
     },
-    own_thread::on_own_thread,
+    blocking,
     warehouse::{
         postgres::{error::WarehouseError, sql},
         raw::{bodies, codec::Compressor},
@@ -101,7 +101,7 @@ async fn add(
     };
     let (made, mut waiting) = mpsc::channel(1);
     let making = async move {
-        let (mut room, mut compressor) = (Room::default(), Compressor::new()?);
+        let (mut room, mut compressor) = (Capacity::default(), Compressor::new()?);
         for chunk in items.chunk_by(of_one_chunk) {
             let ready;
             (ready, compressor) = prepare(scope, origin, chunk, room, compressor, now).await?;
@@ -130,12 +130,12 @@ async fn prepare(
     scope: &Arc<Scope>,
     origin: Origin,
     chunk: &[ItemToStore],
-    room: Room,
+    room: Capacity,
     mut compressor: Compressor,
     now: DateTime<Utc>,
 ) -> Result<(Ready, Compressor), WarehouseError> {
     let (scope, chunk) = (Arc::clone(scope), chunk.to_vec());
-    on_own_thread(move || {
+    blocking::run(move || {
         let mut ready = Ready::new(scope.stream, &room);
         for item in &chunk {
             ready.add(&scope, origin, item, &mut compressor, now)?;

@@ -17,7 +17,7 @@ use crate::{
         record::stored,
         scope::Scope,
         tables::{
-            batch::Rows,
+            batch::ColumnBatch,
             columns::{add_rows, given_columns},
             statements,
             write::arguments,
@@ -37,7 +37,7 @@ pub(super) async fn insert(
         (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
     let arguments = arguments(&scope.project, |arguments| {
         // All at once: what grows at the end would be copied whole.
-        let rows_size = rows.iter().map(Rows::size_hint).sum::<usize>();
+        let rows_size = rows.iter().map(ColumnBatch::size_hint).sum::<usize>();
         arguments.reserve(0, stored::size_hint(&ready.records) + bodies.size_hint() + rows_size);
         arguments.add(scope.stream.as_str())?;
         arguments.add(normalize::VERSION)?;

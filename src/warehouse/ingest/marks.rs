@@ -20,7 +20,7 @@ use crate::{
         postgres::{error::WarehouseError, sql::CHANGE_NUMBER},
         record::{
             observation::{ItemToStore, Observation, Origin, Work},
-            stored::Held,
+            stored::StoredRecord,
         },
         scope::Scope,
         state::detail_queue::{self, Rank},
@@ -47,10 +47,10 @@ pub(super) fn is_evidence(
     scope: &Scope,
     origin: Origin,
     observation: &Observation,
-) -> Result<bool, WarehouseError> {
+) -> bool {
     match origin {
         Origin::Detail => observation.is_marked(scope.stream),
-        Origin::List { .. } | Origin::Quarantine { .. } => Ok(false),
+        Origin::List { .. } | Origin::Quarantine { .. } => false,
     }
 }
 
@@ -59,24 +59,24 @@ pub(super) fn meaning(
     scope: &Scope,
     origin: Origin,
     item: &ItemToStore,
-    held: &Held,
-) -> Result<Meaning, WarehouseError> {
+    held: &StoredRecord,
+) -> Meaning {
     if held.deleted_at.is_none() {
-        return Ok(match normalize::mark_in(scope.stream, &item.body) {
+        return match normalize::mark_in(scope.stream, &item.body) {
             None => Meaning::Facts,
             Some(_) if item.read <= held.newest => Meaning::Nothing,
             Some(mark) => Meaning::Mark(mark),
-        });
+        };
     }
     let is_sparse = origin.call() == Call::List && scope.stream == Stream::Submission;
-    Ok(match normalize::presence(scope.stream, &item.body) {
+    match normalize::presence(scope.stream, &item.body) {
         Presence::Marked(mark) => Meaning::Mark(mark),
         Presence::Live | Presence::Bare if is_sparse => Meaning::Hint,
         Presence::Live => Meaning::Facts,
         // Such as an incomplete submission, which never had identity data.
         Presence::Bare if held.absent => Meaning::Facts,
         Presence::Bare => Meaning::Nothing,
-    })
+    }
 }
 
 /// Notes marks and hints of known records, whose rows this transaction holds; returns how many

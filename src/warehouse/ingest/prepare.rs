@@ -20,13 +20,13 @@ use crate::{
             stored::NewRecord,
         },
         scope::{RawStorage, Scope},
-        tables::batch::Rows,
+        tables::batch::ColumnBatch,
     },
 };
 
 /// How much memory records took, so that others get theirs at once: what grows is copied each time.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     records: usize,
     rows: Vec<Vec<usize>>,
     bodies: [usize; 2],
@@ -36,7 +36,7 @@ pub(super) struct Room {
 pub(super) struct Ready {
     pub(super) records: Vec<NewRecord>,
     /// For each table of the catalogue.
-    pub(super) rows: Vec<Rows>,
+    pub(super) rows: Vec<ColumnBatch>,
     pub(super) bodies: Bodies,
     pub(super) notes: Vec<(String, Vec<Note>)>,
     /// Records that the vendor marks as deleted.
@@ -47,10 +47,10 @@ pub(super) struct Ready {
 
 impl Ready {
     /// None yet, and room for them.
-    pub(super) fn new(stream: Stream, room: &Room) -> Self {
+    pub(super) fn new(stream: Stream, room: &Capacity) -> Self {
         let tables = catalogue::tables(stream);
         let rows = tables.iter().enumerate().map(|(index, table)| {
-            Rows::with_room(table, room.rows.get(index).map_or(&[], Vec::as_slice))
+            ColumnBatch::with_room(table, room.rows.get(index).map_or(&[], Vec::as_slice))
         });
         Self {
             records: Vec::with_capacity(room.records),
@@ -63,10 +63,10 @@ impl Ready {
     }
 
     /// The room that as many records again may need.
-    pub(super) fn room(&self) -> Room {
-        Room {
+    pub(super) fn room(&self) -> Capacity {
+        Capacity {
             records: self.records.len() + self.records.len() / 8,
-            rows: self.rows.iter().map(Rows::room).collect(),
+            rows: self.rows.iter().map(ColumnBatch::room).collect(),
             bodies: self.bodies.room(),
         }
     }

@@ -9,7 +9,7 @@ use super::{
     refused,
 };
 use crate::{
-    domain::{Call, Digest, Glance},
+    domain::{Call, Digest, ItemKey},
     normalize::{self, Merged, Normalized},
     warehouse::{
         postgres::error::WarehouseError,
@@ -19,13 +19,13 @@ use crate::{
         },
         record::{
             compare::{
-                Verdict, is_news, is_seen_elsewhere, verdict, verdict_of_changed, verdict_of_same,
+                ItemChange, is_news, is_seen_elsewhere, verdict, compare_changed, compare_same,
             },
             doubt,
-            merge::{Both, MergedWork, Texts, merge},
+            merge::{MergeInput, MergedItem, ItemTexts, merge},
             observation::{ItemToStore, Observation, Origin, Work, is_listed},
             since,
-            stored::{self, Other},
+            stored::{self, Known},
             usual::Usual,
         },
         scope::{RawStorage, Scope},
@@ -35,7 +35,7 @@ use crate::{
         },
         tables::{
             diff::Moved,
-            record_rows::{self, Sight, Stored},
+            record_rows::{self, ChangeContext, RecordRows},
             write,
         },
     },
@@ -68,8 +68,8 @@ pub(in crate::warehouse) async fn store(
 
     let ids: Vec<&str> = latest.keys().copied().collect();
     let digests: Vec<&[u8]> = latest.values().map(|(_, glance)| &glance.digest.0[..]).collect();
-    let others = stored::find_others(connection, scope, origin.call(), &ids, &digests).await?;
-    let special = others.iter().filter(|(_, other)| **other == Other::Special);
+    let others = stored::find_differing(connection, scope, origin.call(), &ids, &digests).await?;
+    let special = others.iter().filter(|(_, other)| **other == Known::NeedsLookup);
     let special: Vec<&str> = special.map(|(id, _)| id.as_str()).collect();
     let special = stored::look_up(connection, scope, &special).await?;
     let mut fresh = Vec::new();
@@ -78,23 +78,23 @@ pub(in crate::warehouse) async fn store(
     for (id, (observation, glance)) in &latest {
         let held = special.get(*id);
         let (verdict, is_news) = match (others.get(*id), held) {
-            (None, _) => (Some(verdict_of_same(origin, glance)), false),
-            (Some(Other::Changed), _) => (Some(verdict_of_changed(origin, glance)), true),
-            (Some(Other::Special), Some(held)) => {
+            (None, _) => (Some(compare_same(origin, glance)), false),
+            (Some(Known::Changed), _) => (Some(compare_changed(origin, glance)), true),
+            (Some(Known::NeedsLookup), Some(held)) => {
                 let verdict = verdict(origin, observation.read, glance, held);
                 (Some(verdict), is_news(glance, held))
             }
             // One that was erased between two statements is new.
-            (Some(Other::New | Other::Special), _) => (None, false),
+            (Some(Known::New | Known::NeedsLookup), _) => (None, false),
         };
         match verdict {
             None => fresh.push((*observation, *glance)),
-            Some(Verdict::Changed) => work.push((*observation, *glance)),
-            Some(Verdict::Unchanged) if marks::is_evidence(scope, origin, observation)? => {
+            Some(ItemChange::Changed) => work.push((*observation, *glance)),
+            Some(ItemChange::Unchanged) if marks::is_evidence(scope, origin, observation) => {
                 work.push((*observation, *glance));
             }
-            Some(Verdict::Unchanged) => tally.unchanged += 1,
-            Some(Verdict::Foreign) => tally.duplicate += 1,
+            Some(ItemChange::Unchanged) => tally.unchanged += 1,
+            Some(ItemChange::OtherWindow) => tally.duplicate += 1,
         }
         let is_elsewhere = is_news && is_seen_elsewhere(origin, glance);
         if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
@@ -126,7 +126,7 @@ pub(in crate::warehouse) async fn store(
 /// Of an id that stands twice in one answer the later element counts.
 fn latest_of_each<'a>(
     observations: &[&'a Observation],
-) -> BTreeMap<&'a str, (&'a Observation, &'a Glance)> {
+) -> BTreeMap<&'a str, (&'a Observation, &'a ItemKey)> {
     let readable = observations.iter().filter_map(|&observation| {
         let glance = observation.glance.as_ref().ok()?;
         Some((glance.id.as_str(), (observation, glance)))
@@ -138,7 +138,7 @@ async fn store_chunk(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
-    chunk: &[(&Observation, &Glance)],
+    chunk: &[(&Observation, &ItemKey)],
     now: DateTime<Utc>,
     tally: &mut Tally,
 ) -> Result<(), WarehouseError> {
@@ -157,15 +157,15 @@ async fn store_chunk(
         let verdict = verdict(origin, observation.read, glance, &held);
         let item = ItemToStore::of(observation, glance);
         let meaning = match verdict {
-            Verdict::Foreign => {
+            ItemChange::OtherWindow => {
                 tally.duplicate += 1;
                 continue;
             }
-            Verdict::Unchanged if !marks::is_evidence(scope, origin, observation)? => {
+            ItemChange::Unchanged if !marks::is_evidence(scope, origin, observation) => {
                 tally.unchanged += 1;
                 continue;
             }
-            Verdict::Changed | Verdict::Unchanged => marks::meaning(scope, origin, &item, &held)?,
+            ItemChange::Changed | ItemChange::Unchanged => marks::meaning(scope, origin, &item, &held),
         };
         if meaning == Meaning::Facts {
             work.push(Work { item, held });
@@ -193,11 +193,11 @@ async fn write(
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
     let mut inflater = Inflater::new()?;
-    let both: Vec<Both> = work
+    let both: Vec<MergeInput> = work
         .iter()
-        .map(|work| Both::of(origin.call(), work, &mut inflater))
+        .map(|work| MergeInput::of(origin.call(), work, &mut inflater))
         .collect::<Result<_, _>>()?;
-    let merged: Vec<Option<MergedWork<'_>>> = work
+    let merged: Vec<Option<MergedItem<'_>>> = work
         .iter()
         .zip(&both)
         .map(|(work, both)| merge(scope, origin.call(), work, both))
@@ -213,13 +213,13 @@ async fn write(
         }
         updates.push(update);
         if let Some(normalized) = normalized {
-            let sight = Some(Sight::of(origin, &work.held));
-            let texts = Texts::kept(&work.held, &mut inflater);
+            let change_context = Some(ChangeContext::of(origin, &work.held));
+            let texts = ItemTexts::kept(&work.held, &mut inflater);
             let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.held));
             let moved = before.map_or(Moved::Unknown, |(item, damaged)| {
                 Moved::between(scope.stream, &rows_of(scope, &item, damaged), &normalized)
             });
-            stored.push(Stored { id: &work.item.id, sight, moved, normalized });
+            stored.push(RecordRows { id: &work.item.id, change_context, moved, normalized });
         }
     }
     write::write(connection, &scope.project, scope.stream, &stored).await?;
@@ -261,7 +261,7 @@ fn rows_of<'a>(scope: &Scope, item: &'a Merged<'_>, damaged: bool) -> Normalized
 fn update_of(
     origin: Origin,
     work: &Work,
-    merged: Option<&MergedWork<'_>>,
+    merged: Option<&MergedItem<'_>>,
     normalized: Option<&Normalized<'_>>,
     now: DateTime<Utc>,
 ) -> stored::Update {

@@ -32,14 +32,14 @@ const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 pub(in crate::warehouse) enum Element {
     Text,
     /// Arrays of texts, each in PostgreSQL's text form, since `unnest` flattens arrays of arrays.
-    Texts,
+    TextArray,
     Json,
     Bytes,
     Int4,
     Int8,
     Double,
     Bool,
-    At,
+    Timestamp,
     Date,
 }
 
@@ -47,12 +47,12 @@ impl Element {
     /// What the values of such columns travel as.
     pub(in crate::warehouse) fn of(kind: catalogue::Type) -> Self {
         match kind {
-            catalogue::Type::Text | catalogue::Type::Word => Self::Text,
-            catalogue::Type::Texts => Self::Texts,
+            catalogue::Type::Text | catalogue::Type::Enum => Self::Text,
+            catalogue::Type::TextArray => Self::TextArray,
             catalogue::Type::Double => Self::Double,
             catalogue::Type::Integer => Self::Int8,
             catalogue::Type::Bool => Self::Bool,
-            catalogue::Type::At => Self::At,
+            catalogue::Type::Timestamp => Self::Timestamp,
             catalogue::Type::Date => Self::Date,
             catalogue::Type::Json => Self::Json,
         }
@@ -61,14 +61,14 @@ impl Element {
     /// The object ids of the type and of its arrays, the same in every PostgreSQL (`pg_type.dat`).
     fn oids(self) -> (u32, u32) {
         match self {
-            Self::Text | Self::Texts => (25, 1009),
+            Self::Text | Self::TextArray => (25, 1009),
             Self::Json => (3802, 3807),
             Self::Bytes => (17, 1001),
             Self::Int4 => (23, 1007),
             Self::Int8 => (20, 1016),
             Self::Double => (701, 1022),
             Self::Bool => (16, 1000),
-            Self::At => (1184, 1185),
+            Self::Timestamp => (1184, 1185),
             Self::Date => (1082, 1182),
         }
     }
@@ -76,7 +76,7 @@ impl Element {
 
 /// Values of one type, one for each row.
 #[derive(Debug)]
-pub(in crate::warehouse) struct Array {
+pub(in crate::warehouse) struct PgArray {
     element: Element,
     count: usize,
     has_null: bool,
@@ -86,7 +86,7 @@ pub(in crate::warehouse) struct Array {
     is_spoilt: bool,
 }
 
-impl Array {
+impl PgArray {
     /// No values yet, and room for so many bytes of them.
     pub(in crate::warehouse) fn with_room(element: Element, bytes: usize) -> Self {
         let bytes = Vec::with_capacity(bytes);
@@ -128,8 +128,8 @@ impl Array {
             Cell::Integer(value) => self.put(Element::Int8, &value.to_be_bytes()),
             Cell::Double(value) => self.put(Element::Double, &value.to_be_bytes()),
             Cell::Text(value) => self.text(value),
-            Cell::Texts(values) => self.texts(values),
-            Cell::At(value) => self.at(*value),
+            Cell::TextArray(values) => self.texts(values),
+            Cell::Timestamp(value) => self.at(*value),
             Cell::Date(value) => self.date(*value),
             Cell::Json(value) => self.json(value),
         }
@@ -137,7 +137,7 @@ impl Array {
 
     fn at(&mut self, value: DateTime<Utc>) {
         let microseconds = value.timestamp_micros() - EPOCH_MICROSECONDS;
-        self.put(Element::At, &microseconds.to_be_bytes());
+        self.put(Element::Timestamp, &microseconds.to_be_bytes());
     }
 
     fn date(&mut self, value: NaiveDate) {
@@ -153,7 +153,7 @@ impl Array {
     }
 
     fn texts(&mut self, texts: &[Cow<'_, str>]) {
-        self.write(Element::Texts, |out| {
+        self.write(Element::TextArray, |out| {
             out.push(b'{');
             for (index, text) in texts.iter().enumerate() {
                 if index > 0 {
@@ -191,14 +191,14 @@ impl Array {
     }
 }
 
-impl Type<Postgres> for Array {
+impl Type<Postgres> for PgArray {
     fn type_info() -> PgTypeInfo {
         // Which array it is, its values tell.
         PgTypeInfo::with_name("anyarray")
     }
 }
 
-impl Encode<'_, Postgres> for Array {
+impl Encode<'_, Postgres> for PgArray {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         if self.is_spoilt {
             return Err("a value does not fit its column".into());
@@ -230,7 +230,7 @@ impl Encode<'_, Postgres> for Array {
 mod tests {
     use super::*;
 
-    fn sent(array: &Array) -> Vec<u8> {
+    fn sent(array: &PgArray) -> Vec<u8> {
         let mut buffer = PgArgumentBuffer::default();
         assert!(matches!(array.encode_by_ref(&mut buffer), Ok(IsNull::No)));
         buffer.to_vec()
@@ -239,21 +239,21 @@ mod tests {
     #[test]
     fn the_epochs_are_postgresqls() {
         let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
-        let mut days = Array::with_room(Element::Date, 0);
+        let mut days = PgArray::with_room(Element::Date, 0);
         days.cell(&Cell::Date(day));
         assert_eq!(sent(&days)[20..], [0, 0, 0, 4, 0, 0, 0, 1]);
-        let mut times = Array::with_room(Element::At, 0);
-        times.cell(&Cell::At(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+        let mut times = PgArray::with_room(Element::Timestamp, 0);
+        times.cell(&Cell::Timestamp(day.and_time(chrono::NaiveTime::MIN).and_utc()));
         assert_eq!(sent(&times)[24..], 86_400_000_000i64.to_be_bytes());
     }
 
     #[test]
     fn an_array_tells_its_shape_and_an_empty_one_has_none() {
         assert_eq!(
-            sent(&Array::with_room(Element::Int4, 0)),
+            sent(&PgArray::with_room(Element::Int4, 0)),
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
         );
-        let mut array = Array::with_room(Element::Text, 0);
+        let mut array = PgArray::with_room(Element::Text, 0);
         array.text("a");
         array.null();
         let head = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1];
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_refused() {
-        let mut array = Array::with_room(Element::Int8, 0);
+        let mut array = PgArray::with_room(Element::Int8, 0);
         array.cell(&Cell::Bool(true));
         assert!(array.encode_by_ref(&mut PgArgumentBuffer::default()).is_err());
     }

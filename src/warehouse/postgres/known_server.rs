@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::domain::ReadNumber;
 
 #[derive(Debug, Clone, Default)]
-struct State {
+struct ServerState {
     /// Empty where the server does not tell it; `None` before the first look.
     identity: Option<String>,
     /// Observations up to this number may be older than they look: they are not stored.
@@ -14,7 +14,7 @@ struct State {
     drawn: i64,
 }
 
-impl State {
+impl ServerState {
     /// Whether observations of these numbers may be stored on a server with that identity.
     fn accepts(&self, identity: &str, lowest: ReadNumber) -> bool {
         self.identity.as_deref().is_none_or(|known| known == identity && lowest.0 > self.floor)
@@ -33,10 +33,10 @@ impl State {
 
 /// The server as this process knows it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::warehouse) struct KnownServer(Arc<Mutex<State>>);
+pub(in crate::warehouse) struct KnownServer(Arc<Mutex<ServerState>>);
 
 impl KnownServer {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,14 +66,14 @@ impl KnownServer {
 mod tests {
     use super::*;
 
-    fn known(identity: &str, floor: i64) -> State {
-        State { identity: Some(identity.to_owned()), floor, drawn: 0 }
+    fn known(identity: &str, floor: i64) -> ServerState {
+        ServerState { identity: Some(identity.to_owned()), floor, drawn: 0 }
     }
 
     #[test]
     fn what_was_asked_of_another_server_or_before_a_change_is_refused() {
         for (state, identity, read, accepted) in [
-            (State::default(), "one/1", 0, true),
+            (ServerState::default(), "one/1", 0, true),
             (known("one/1", 0), "one/1", 1, true),
             (known("one/1", 0), "one/2", 1, false),
             (known("one/1", 0), "two/1", 1, false),
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn only_a_change_makes_the_numbers_drawn_so_far_worthless() {
         for (mut state, identity, was_behind, floor) in [
-            (State::default(), "one/1", false, 0),
-            (State::default(), "one/1", true, 90),
+            (ServerState::default(), "one/1", false, 0),
+            (ServerState::default(), "one/1", true, 90),
             (known("one/1", 0), "one/1", false, 0),
             (known("one/1", 0), "one/1", true, 90),
             (known("one/1", 0), "one/2", false, 90),

@@ -6,7 +6,7 @@ use crate::{
     normalize::catalogue,
     warehouse::{
         postgres::{
-            array::{Array, Element},
+            array::{PgArray, Element},
             error::WarehouseError,
             sql,
         },
@@ -23,8 +23,8 @@ use sqlx::{
 /// Bodies of records' last items, packed.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Bodies {
-    ids: Array,
-    packed: Array,
+    ids: PgArray,
+    packed: PgArray,
 }
 
 impl Bodies {
@@ -35,8 +35,8 @@ impl Bodies {
 
     /// None yet, and [`Bodies::room`] for as many as others were.
     pub(in crate::warehouse) fn with_room([ids, packed]: [usize; 2]) -> Self {
-        let packed = Array::with_room(Element::Bytes, packed);
-        Self { ids: Array::with_room(Element::Text, ids), packed }
+        let packed = PgArray::with_room(Element::Bytes, packed);
+        Self { ids: PgArray::with_room(Element::Text, ids), packed }
     }
 
     /// The room that as many bodies again may need.
@@ -98,13 +98,13 @@ pub(in crate::warehouse) async fn keep(
 
 /// The items of a record as they are kept.
 #[derive(Debug, Clone)]
-pub(in crate::warehouse) struct Kept {
+pub(in crate::warehouse) struct RawItems {
     encoding: String,
     list: Option<Vec<u8>>,
     detail: Option<Vec<u8>>,
 }
 
-impl Kept {
+impl RawItems {
     /// The bytes of the item that this call brought, as the vendor sent them; `None` where they are
     /// not kept.
     pub(in crate::warehouse) fn body(
@@ -128,7 +128,7 @@ pub(in crate::warehouse) async fn read(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
-) -> Result<HashMap<String, Kept>, WarehouseError> {
+) -> Result<HashMap<String, RawItems>, WarehouseError> {
     let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
     let sql = format!(
         "select {id}, encoding, list_body, detail_body from {rows}",
@@ -140,7 +140,7 @@ pub(in crate::warehouse) async fn read(
         .fetch_all(connection)
         .await
         .map_err(WarehouseError::database("reading raw items"))?;
-    let kept = |(id, encoding, list, detail)| (id, Kept { encoding, list, detail });
+    let kept = |(id, encoding, list, detail)| (id, RawItems { encoding, list, detail });
     Ok(rows.into_iter().map(kept).collect())
 }
 

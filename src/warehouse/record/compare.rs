@@ -1,76 +1,76 @@
 //! Decides by digests and read numbers whether an item changes a known record.
 
-use super::{observation::Origin, stored::Held};
-use crate::domain::{Call, Digest, Glance, ReadNumber, Reading};
+use super::{observation::Origin, stored::StoredRecord};
+use crate::domain::{Call, Digest, ItemKey, ReadNumber, ListScope};
 
 /// What to do with an item of a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) enum Verdict {
+pub(in crate::warehouse) enum ItemChange {
     /// Another digest, or an observation that decides between list and detail.
     Changed,
     /// Nothing to do.
     Unchanged,
     /// Known, and from outside the claimed window: another pass stores it (I6).
-    Foreign,
+    OtherWindow,
 }
 
 /// The decision for one item, from what is held of its record.
 pub(in crate::warehouse) fn verdict(
     origin: Origin,
     read: ReadNumber,
-    glance: &Glance,
-    held: &Held,
-) -> Verdict {
+    glance: &ItemKey,
+    held: &StoredRecord,
+) -> ItemChange {
     if is_foreign(origin, glance) {
-        return Verdict::Foreign;
+        return ItemChange::OtherWindow;
     }
     if let Origin::List { reading, .. } = origin
         && held.unlisted
         && reading.is_filtered()
         && read > held.newest
     {
-        return Verdict::Changed;
+        return ItemChange::Changed;
     }
     if held.absent {
-        return if read > held.newest { Verdict::Changed } else { Verdict::Unchanged };
+        return if read > held.newest { ItemChange::Changed } else { ItemChange::Unchanged };
     }
     if let (Call::List, Some((digest, number))) = (origin.call(), held.doubted)
         && digest == glance.digest
     {
         // A detail that was asked since then may agree with it.
         let is_answered = held.detail.is_some_and(|(_, answered)| answered > number);
-        return if read > number && is_answered { Verdict::Changed } else { Verdict::Unchanged };
+        return if read > number && is_answered { ItemChange::Changed } else { ItemChange::Unchanged };
     }
     let (own, other) = match origin.call() {
         Call::List => (held.list, held.detail),
         Call::Detail => (held.detail, held.list),
     };
-    let Some((digest, number)) = own else { return Verdict::Changed };
+    let Some((digest, number)) = own else { return ItemChange::Changed };
     if read <= number {
-        return Verdict::Unchanged;
+        return ItemChange::Unchanged;
     }
     let outvoted = held.contested && other.is_some_and(|(_, other)| other > number);
-    if digest == glance.digest && !outvoted { Verdict::Unchanged } else { Verdict::Changed }
+    if digest == glance.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
 }
 
 /// Decides for an item whose digest matches and whose record has no special state.
-pub(in crate::warehouse) fn verdict_of_same(origin: Origin, glance: &Glance) -> Verdict {
-    if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Unchanged }
+pub(in crate::warehouse) fn compare_same(origin: Origin, glance: &ItemKey) -> ItemChange {
+    if is_foreign(origin, glance) { ItemChange::OtherWindow } else { ItemChange::Unchanged }
 }
 
 /// Decides for an item whose digest differs and whose record has no special state. The decision is
 /// repeated once the record is locked.
-pub(in crate::warehouse) fn verdict_of_changed(origin: Origin, glance: &Glance) -> Verdict {
-    if is_foreign(origin, glance) { Verdict::Foreign } else { Verdict::Changed }
+pub(in crate::warehouse) fn compare_changed(origin: Origin, glance: &ItemKey) -> ItemChange {
+    if is_foreign(origin, glance) { ItemChange::OtherWindow } else { ItemChange::Changed }
 }
 
-fn is_foreign(origin: Origin, glance: &Glance) -> bool {
+fn is_foreign(origin: Origin, glance: &ItemKey) -> bool {
     let Origin::List { reading, .. } = origin else { return false };
     glance.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
 }
 
 /// Whether an item says of a record what is not known of it.
-pub(in crate::warehouse) fn is_news(glance: &Glance, held: &Held) -> bool {
+pub(in crate::warehouse) fn is_news(glance: &ItemKey, held: &StoredRecord) -> bool {
     let is_other = |known: Option<(Digest, ReadNumber)>| {
         known.is_none_or(|(digest, _)| digest != glance.digest)
     };
@@ -79,7 +79,7 @@ pub(in crate::warehouse) fn is_news(glance: &Glance, held: &Held) -> bool {
 
 /// Whether a walk without a date filter shows a record that walks of its day should have shown. Its
 /// day is not claimed: where it is news, a single call has to tell.
-pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, glance: &Glance) -> bool {
-    matches!(origin, Origin::List { reading: Reading::Everything, .. })
+pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, glance: &ItemKey) -> bool {
+    matches!(origin, Origin::List { reading: ListScope::All, .. })
         && glance.created_at.is_some()
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::{
     observation::{Origin, Work, is_listed},
-    stored::Held,
+    stored::StoredRecord,
 };
 use crate::{
     domain::{Call, Digest, ReadNumber},
@@ -114,6 +114,6 @@ pub(in crate::warehouse) async fn set_aside(
 }
 
 /// Whether a single call was made due for this digest before.
-fn is_known(held: &Held, digest: Digest) -> bool {
+fn is_known(held: &StoredRecord, digest: Digest) -> bool {
     [held.list, held.doubted].into_iter().flatten().any(|(known, _)| known == digest)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{observation::Work, stored::Held};
+use super::{observation::Work, stored::StoredRecord};
 use crate::{
     domain::{Call, ReadNumber},
     json::{self, Json, Malformed, Parsed},
@@ -12,14 +12,14 @@ use crate::{
 
 /// Items of a record as text, with the numbers that order them.
 #[derive(Default)]
-pub(in crate::warehouse) struct Texts {
+pub(in crate::warehouse) struct ItemTexts {
     list: Option<(String, ReadNumber)>,
     detail: Option<(String, ReadNumber)>,
     /// A text was changed on the way.
     damaged: bool,
 }
 
-impl Texts {
+impl ItemTexts {
     /// Adds the item that a call brought.
     pub(in crate::warehouse) fn add(&mut self, call: Call, body: &[u8], number: ReadNumber) {
         let text = json::text(body);
@@ -34,7 +34,7 @@ impl Texts {
     /// The items that are kept of a record, out of which the rows that stand in the tables were
     /// made. `None` where others may have made them, or another normalizer, or persons decided on
     /// them.
-    pub(in crate::warehouse) fn kept(held: &Held, inflater: &mut Inflater) -> Option<Self> {
+    pub(in crate::warehouse) fn kept(held: &StoredRecord, inflater: &mut Inflater) -> Option<Self> {
         let is_as_made = held.normalizer_version == normalize::VERSION
             && held.deleted_at.is_none()
             && !held.absent;
@@ -48,24 +48,24 @@ impl Texts {
         Some(texts)
     }
 
-    fn parse(&self) -> Result<Items<'_>, Malformed> {
+    fn parse(&self) -> Result<ParsedItems<'_>, Malformed> {
         let mut damaged = self.damaged;
         let list = parse_item(self.list.as_ref(), &mut damaged)?;
         let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
-        Ok(Items { list, detail, damaged })
+        Ok(ParsedItems { list, detail, damaged })
     }
 
     /// The same without the list item.
-    fn parse_detail(&self) -> Result<Items<'_>, Malformed> {
+    fn parse_detail(&self) -> Result<ParsedItems<'_>, Malformed> {
         let mut damaged = self.damaged;
         let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
-        Ok(Items { list: None, detail, damaged })
+        Ok(ParsedItems { list: None, detail, damaged })
     }
 
     /// The record out of its items, and whether a text was changed on the way; `None` when there is
     /// none to read.
     pub(in crate::warehouse) fn merge(&self, scope: &Scope) -> Option<(Merged<'_>, bool)> {
-        let Items { list, detail, damaged } = self.parse().ok()?;
+        let ParsedItems { list, detail, damaged } = self.parse().ok()?;
         Some((normalize::merge(scope.stream, list, detail)?, damaged))
     }
 
@@ -73,26 +73,26 @@ impl Texts {
     pub(in crate::warehouse) fn merge_kept(
         &self,
         scope: &Scope,
-        held: &Held,
+        held: &StoredRecord,
     ) -> Option<(Merged<'_>, bool)> {
         let items = self.parse().ok()?;
-        let digest = |item: &Option<Item<'_>>| {
+        let digest = |item: &Option<ParsedItem<'_>>| {
             item.as_ref().map(|(item, _)| json::digest(item, &scope.volatile))
         };
         let known = [held.list, held.detail].map(|known| known.map(|(digest, _)| digest));
         let is_known = [digest(&items.list), digest(&items.detail)] == known;
-        let Items { list, detail, damaged } = items;
+        let ParsedItems { list, detail, damaged } = items;
         Some((normalize::merge(scope.stream, list, detail).filter(|_| is_known)?, damaged))
     }
 }
 
 /// An item with the number that orders it.
-type Item<'a> = (Json<'a>, ReadNumber);
+type ParsedItem<'a> = (Json<'a>, ReadNumber);
 
 /// Items of a record, parsed.
-struct Items<'a> {
-    list: Option<Item<'a>>,
-    detail: Option<Item<'a>>,
+struct ParsedItems<'a> {
+    list: Option<ParsedItem<'a>>,
+    detail: Option<ParsedItem<'a>>,
     damaged: bool,
 }
 
@@ -100,7 +100,7 @@ struct Items<'a> {
 fn parse_item<'a>(
     text: Option<&'a (String, ReadNumber)>,
     damaged: &mut bool,
-) -> Result<Option<Item<'a>>, Malformed> {
+) -> Result<Option<ParsedItem<'a>>, Malformed> {
     let Some((text, number)) = text else { return Ok(None) };
     let Parsed { value, damaged: repaired } = json::parse(text)?;
     *damaged |= repaired;
@@ -108,20 +108,20 @@ fn parse_item<'a>(
 }
 
 /// Both items of a record as text, the new one included.
-pub(in crate::warehouse) struct Both {
-    texts: Texts,
+pub(in crate::warehouse) struct MergeInput {
+    texts: ItemTexts,
     /// The other item is known to exist, but its body was not kept.
     other_is_lost: bool,
 }
 
-impl Both {
+impl MergeInput {
     pub(in crate::warehouse) fn of(
         call: Call,
         work: &Work,
         inflater: &mut Inflater,
     ) -> Result<Self, WarehouseError> {
         let Work { item, held } = work;
-        let mut texts = Texts::default();
+        let mut texts = ItemTexts::default();
         texts.add(call, &item.body, item.read);
         let (other, number) = match call {
             Call::List => (Call::Detail, held.detail),
@@ -140,7 +140,7 @@ impl Both {
 }
 
 /// A record made of what is known of it.
-pub(in crate::warehouse) struct MergedWork<'a> {
+pub(in crate::warehouse) struct MergedItem<'a> {
     pub(in crate::warehouse) item: Merged<'a>,
     pub(in crate::warehouse) damaged: bool,
     pub(in crate::warehouse) contested: bool,
@@ -154,8 +154,8 @@ pub(in crate::warehouse) fn merge<'a>(
     scope: &Scope,
     call: Call,
     work: &Work,
-    both: &'a Both,
-) -> Result<Option<MergedWork<'a>>, WarehouseError> {
+    both: &'a MergeInput,
+) -> Result<Option<MergedItem<'a>>, WarehouseError> {
     let detail_is_newest =
         call == Call::Detail && work.held.list.is_none_or(|(_, number)| work.item.read > number);
     let parsed = both.texts.parse();
@@ -164,15 +164,15 @@ pub(in crate::warehouse) fn merge<'a>(
     }
     let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
     let parsed = parsed.or_else(|_malformed| both.texts.parse_detail());
-    let Items { list, detail, damaged } = parsed.map_err(corrupt)?;
+    let ParsedItems { list, detail, damaged } = parsed.map_err(corrupt)?;
     let contested = match (&list, &detail) {
         (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
         _ => false,
     };
-    let objects = |item: &Option<Item<'_>>| item.as_ref().map(|(item, _)| Objects::of(item));
+    let objects = |item: &Option<ParsedItem<'_>>| item.as_ref().map(|(item, _)| Objects::of(item));
     let objects = objects(&list).zip(objects(&detail));
     let merged = normalize::merge(scope.stream, list, detail);
-    Ok(merged.map(|item| MergedWork { item, damaged, contested, objects }))
+    Ok(merged.map(|item| MergedItem { item, damaged, contested, objects }))
 }
 
 /// Whether it matters which of the two was asked later.

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{body::Body, stored::Held};
+use super::{body::Body, stored::StoredRecord};
 use crate::{
-    domain::{Call, Day, Digest, Glance, Lane, ReadNumber, Reading, Stream},
+    domain::{Call, Day, Digest, ItemKey, Lane, ReadNumber, ListScope, Stream},
     normalize::{self, Refusal},
     warehouse::scope::Scope,
 };
@@ -18,13 +18,13 @@ pub struct Observation {
     /// The item's bytes.
     pub body: Body,
     /// What was seen in it, or why it can be stored in no table.
-    pub glance: Result<Glance, Refusal>,
+    pub glance: Result<ItemKey, Refusal>,
 }
 
 impl Observation {
     /// Looks at an item's bytes.
     pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
-        let glance = normalize::glance(scope.stream, &scope.volatile, &body);
+        let glance = normalize::read_key(scope.stream, &scope.volatile, &body);
         Self { read, body: body.into(), glance }
     }
 
@@ -38,7 +38,7 @@ impl Observation {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) enum Origin {
     /// A list answer, read under a claim by this pass.
-    List { reading: Reading, lane: Lane, pass_id: i64 },
+    List { reading: ListScope, lane: Lane, pass_id: i64 },
     /// Single calls.
     Detail,
     /// Quarantine: read long ago by such a call, in a window that began on this day.
@@ -74,7 +74,7 @@ pub(in crate::warehouse) struct ItemToStore {
 }
 
 impl ItemToStore {
-    pub(in crate::warehouse) fn of(observation: &Observation, glance: &Glance) -> Self {
+    pub(in crate::warehouse) fn of(observation: &Observation, glance: &ItemKey) -> Self {
         Self {
             id: glance.id.clone(),
             digest: glance.digest,
@@ -88,7 +88,7 @@ impl ItemToStore {
 /// An item of a known record, with what is stored of the record.
 pub(in crate::warehouse) struct Work {
     pub(in crate::warehouse) item: ItemToStore,
-    pub(in crate::warehouse) held: Held,
+    pub(in crate::warehouse) held: StoredRecord,
 }
 
 impl Work {
@@ -104,14 +104,14 @@ impl Work {
 }
 
 pub(in crate::warehouse) fn is_listed(origin: Origin) -> bool {
-    matches!(origin, Origin::List { reading: Reading::Window(_), .. })
+    matches!(origin, Origin::List { reading: ListScope::Window(_), .. })
 }
 
 /// The day that an undated record belongs to.
 pub(in crate::warehouse) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
     match origin {
-        Origin::List { reading: Reading::Window(window), .. } => window.from(),
-        Origin::List { reading: Reading::Everything, .. } | Origin::Detail => now.date_naive(),
+        Origin::List { reading: ListScope::Window(window), .. } => window.from(),
+        Origin::List { reading: ListScope::All, .. } | Origin::Detail => now.date_naive(),
         Origin::Quarantine { day, .. } => day,
     }
 }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::observation::{Observation, Origin};
 use crate::{
-    domain::{Day, Glance, Reading},
+    domain::{Day, ItemKey, ListScope},
     warehouse::{postgres::error::WarehouseError, scope::Scope},
 };
 
@@ -20,7 +20,7 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
-    unknown: &[(&Observation, &'a Glance)],
+    unknown: &[(&Observation, &'a ItemKey)],
 ) -> Result<BTreeSet<&'a str>, WarehouseError> {
     let (Some(since), Origin::List { reading, .. }) = (scope.since, origin) else {
         return Ok(BTreeSet::new());
@@ -53,11 +53,11 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
 
 /// Whether a day is asked for whatever was read before. A walk without a date filter asks for no
 /// day of its own.
-fn is_wanted(since: Day, reading: Reading, day: Day) -> bool {
+fn is_wanted(since: Day, reading: ListScope, day: Day) -> bool {
     match reading {
         _ if day >= since => true,
-        Reading::Window(window) => window.contains(day),
-        Reading::Everything => false,
+        ListScope::Window(window) => window.contains(day),
+        ListScope::All => false,
     }
 }
 
@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn days_since_then_and_those_that_are_read_are_wanted() {
         let day = |day| Day::from_ymd_opt(2025, 1, day).unwrap();
-        let window = Reading::Window(Window::new(day(3), day(5)).unwrap());
-        let nowhere = Reading::Everything.claimed().from();
+        let window = ListScope::Window(Window::new(day(3), day(5)).unwrap());
+        let nowhere = ListScope::All.claimed().from();
         for (reading, of, wanted) in [
-            (Reading::Everything, day(9), false),
-            (Reading::Everything, day(10), true),
-            (Reading::Everything, day(11), true),
-            (Reading::Everything, nowhere, false),
+            (ListScope::All, day(9), false),
+            (ListScope::All, day(10), true),
+            (ListScope::All, day(11), true),
+            (ListScope::All, nowhere, false),
             (window, day(2), false),
             (window, day(3), true),
             (window, day(4), true),

@@ -15,7 +15,7 @@ use crate::{
 /// What is stored of a record.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
-pub(in crate::warehouse) struct Held {
+pub(in crate::warehouse) struct StoredRecord {
     /// Digest and read number of the last list item.
     pub(in crate::warehouse) list: Option<(Digest, ReadNumber)>,
     /// Digest and read number of the last detail item.
@@ -34,7 +34,7 @@ pub(in crate::warehouse) struct Held {
     /// The normalizer that made its rows.
     pub(in crate::warehouse) normalizer_version: i16,
     /// Its items, as far as they are kept; only there once the record is locked.
-    pub(in crate::warehouse) kept: Option<bodies::Kept>,
+    pub(in crate::warehouse) kept: Option<bodies::RawItems>,
 }
 
 /// The row of a record as it looks in the database.
@@ -58,11 +58,11 @@ struct HeldRow {
 }
 
 impl HeldRow {
-    fn read(self) -> (String, Held) {
+    fn read(self) -> (String, StoredRecord) {
         let pair = |digest: Option<Vec<u8>>, number: Option<i64>| {
             Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
         };
-        let held = Held {
+        let held = StoredRecord {
             list: pair(self.list_digest, self.list_no),
             detail: pair(self.detail_digest, self.detail_no),
             doubted: pair(self.doubted_digest, self.doubted_no),
@@ -83,29 +83,29 @@ impl HeldRow {
 
 /// What is known of a record that is not stored with just the digest that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) enum Other {
+pub(in crate::warehouse) enum Known {
     /// Nothing: nobody has seen it before.
     New,
     /// It has another digest, and no more is to be said of it.
     Changed,
     /// More decides than its digest: it is contested, unlisted or absent, or a list item of it was
     /// set aside.
-    Special,
+    NeedsLookup,
 }
 
 /// Finds the records that are not stored with just this digest, without locking anything. Of most
 /// items no more is asked than this, and nothing comes back.
 ///
-/// A record of which more is to be said than its digest counts as another, see [`Other::Special`].
+/// A record of which more is to be said than its digest counts as another, see [`Known::NeedsLookup`].
 /// Each is looked up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think
 /// it cheaper to read all records.
-pub(in crate::warehouse) async fn find_others(
+pub(in crate::warehouse) async fn find_differing(
     connection: &mut PgConnection,
     scope: &Scope,
     call: Call,
     ids: &[&str],
     digests: &[&[u8]],
-) -> Result<HashMap<String, Other>, WarehouseError> {
+) -> Result<HashMap<String, Known>, WarehouseError> {
     let rows = sqlx::query!(
         r#"select given.id as "id!", held.id is not null as "is_known!",
             coalesce(held.contested or held.unlisted or held.absent or held.doubted_no is not null, false) as "is_special!"
@@ -125,9 +125,9 @@ pub(in crate::warehouse) async fn find_others(
     .await
     .map_err(WarehouseError::database("comparing digests"))?;
     let other = |is_known: bool, is_special: bool| match (is_known, is_special) {
-        (false, _) => Other::New,
-        (true, false) => Other::Changed,
-        (true, true) => Other::Special,
+        (false, _) => Known::New,
+        (true, false) => Known::Changed,
+        (true, true) => Known::NeedsLookup,
     };
     Ok(rows.into_iter().map(|row| (row.id, other(row.is_known, row.is_special))).collect())
 }
@@ -137,7 +137,7 @@ pub(in crate::warehouse) async fn look_up(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
-) -> Result<HashMap<String, Held>, WarehouseError> {
+) -> Result<HashMap<String, StoredRecord>, WarehouseError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -164,7 +164,7 @@ pub(in crate::warehouse) async fn lock(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
-) -> Result<HashMap<String, Held>, WarehouseError> {
+) -> Result<HashMap<String, StoredRecord>, WarehouseError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use super::merge::MergedWork;
+use super::merge::MergedItem;
 use crate::{
     domain::{Call, Stream},
     json,
     normalize::{Normalized, Objects},
     warehouse::{
         postgres::error::WarehouseError,
-        raw::{bodies::Kept, codec::Inflater},
+        raw::{bodies::RawItems, codec::Inflater},
         scope::Scope,
     },
 };
@@ -27,12 +27,12 @@ pub(in crate::warehouse) const OTHER: i16 = 1;
 #[derive(Default)]
 pub(in crate::warehouse) struct Usual {
     known: BTreeMap<String, Objects>,
-    seen: BTreeMap<String, Seen>,
+    seen: BTreeMap<String, DetailSample>,
 }
 
 /// Details of one state, and how many of them carry each object.
 #[derive(Default)]
-struct Seen {
+struct DetailSample {
     details: i64,
     with_kyc: i64,
     with_aml: i64,
@@ -43,7 +43,7 @@ impl Usual {
     pub(in crate::warehouse) async fn read(
         connection: &mut PgConnection,
         scope: &Scope,
-        merged: &[Option<MergedWork<'_>>],
+        merged: &[Option<MergedItem<'_>>],
     ) -> Result<Self, WarehouseError> {
         let objects = merged.iter().flatten().filter_map(|merged| merged.objects);
         let all = Objects { kyc: true, aml: true };
@@ -78,7 +78,7 @@ impl Usual {
     pub(in crate::warehouse) fn rank(
         &mut self,
         stream: Stream,
-        merged: &MergedWork<'_>,
+        merged: &MergedItem<'_>,
         normalized: &Normalized<'_>,
     ) -> Option<i16> {
         let objects = merged.objects.filter(|_| stream == Stream::Submission)?;
@@ -116,7 +116,7 @@ impl Usual {
             return Ok(());
         }
         let states: Vec<&str> = self.seen.keys().map(String::as_str).collect();
-        let of = |count: fn(&Seen) -> i64| self.seen.values().map(count).collect::<Vec<_>>();
+        let of = |count: fn(&DetailSample) -> i64| self.seen.values().map(count).collect::<Vec<_>>();
         sqlx::query!(
             "insert into argos_sync.detail_objects as held (project, kyc_result, details, with_kyc, with_aml)
              select $1, given.* from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as given
@@ -139,7 +139,7 @@ impl Usual {
 
 /// What the stored items of a record carry; `None` where one is missing or unreadable.
 pub(in crate::warehouse) fn objects_of(
-    kept: &Kept,
+    kept: &RawItems,
     inflater: &mut Inflater,
 ) -> Option<(Objects, Objects)> {
     let mut objects = |call| {

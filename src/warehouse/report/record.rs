@@ -16,7 +16,7 @@ use crate::{
     clippy::struct_excessive_bools,
     reason = "independent facts of one record, shown one by one"
 )]
-pub struct Standing {
+pub struct RecordStatus {
     /// The day its windows read.
     pub window_day: Day,
     /// Its creation date is missing or unreadable.
@@ -61,7 +61,7 @@ pub struct Standing {
 
 /// A line of what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct RecordEvent {
     /// When.
     pub at: DateTime<Utc>,
     /// What, in words without a personal value.
@@ -77,9 +77,9 @@ impl Warehouse {
         &self,
         scope: &Scope,
         id: &str,
-    ) -> Result<Option<Standing>, WarehouseError> {
+    ) -> Result<Option<RecordStatus>, WarehouseError> {
         sqlx::query_as!(
-            Standing,
+            RecordStatus,
             r#"select window_day, undated, unlisted, unsettled, contested, absent, moved_at, deleted_at,
                 doubted_no is not null as "doubted!", sparse is not null as "sparse!", detail_next_at,
                 list_no is not null as "has_list!", detail_no is not null as "has_detail!",
@@ -109,9 +109,9 @@ impl Warehouse {
         scope: &Scope,
         id: &str,
         day: Day,
-    ) -> Result<Vec<Event>, WarehouseError> {
+    ) -> Result<Vec<RecordEvent>, WarehouseError> {
         sqlx::query_as!(
-            Event,
+            RecordEvent,
             r#"select at as "at!", what as "what!" from (
                 (select coalesce(ended_at, moved_at) as at, format('%s walk %s of %s..%s: %s, pages %s, items %s%s',
                     lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '), page, received,

@@ -67,14 +67,14 @@ impl Binding {
 
 /// What a pass shows of the records of the bound account.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::warehouse) struct Sight {
+pub(in crate::warehouse) struct AccountEvidence {
     shown: u32,
     missed: u32,
     /// Some record was stored after the account was last seen to be the bound one.
     has_newer: bool,
 }
 
-impl Sight {
+impl AccountEvidence {
     /// Adds a record that the pass should have shown. `is_bound`: it is known to belong to the
     /// bound account, or was stored since; `None`: nothing is known.
     pub(in crate::warehouse) fn add(&mut self, is_bound: Option<bool>, is_shown: bool) {
@@ -365,17 +365,17 @@ mod tests {
 
     #[test]
     fn a_pass_confirms_the_account_if_it_shows_most_of_its_records_and_others_were_stored_since() {
-        let sight = |shown, missed, newer| {
-            let mut sight = Sight::default();
-            (0..shown).for_each(|_| sight.add(Some(true), true));
-            (0..missed).for_each(|_| sight.add(Some(true), false));
-            (0..newer).for_each(|_| sight.add(Some(false), true));
-            sight.add(None, true);
-            sight.is_of_bound_account()
+        let evidence = |shown, missed, newer| {
+            let mut evidence = AccountEvidence::default();
+            (0..shown).for_each(|_| evidence.add(Some(true), true));
+            (0..missed).for_each(|_| evidence.add(Some(true), false));
+            (0..newer).for_each(|_| evidence.add(Some(false), true));
+            evidence.add(None, true);
+            evidence.is_of_bound_account()
         };
-        assert!(sight(1, 0, 1) && sight(3, 2, 1));
-        assert!(!sight(1, 0, 0), "nothing is news");
-        assert!(!sight(0, 0, 5) && !sight(1, 1, 5) && !sight(2, 10_000, 5));
+        assert!(evidence(1, 0, 1) && evidence(3, 2, 1));
+        assert!(!evidence(1, 0, 0), "nothing is news");
+        assert!(!evidence(0, 0, 5) && !evidence(1, 1, 5) && !evidence(2, 10_000, 5));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    domain::{ProjectName, Reading, Stream, Window},
+    domain::{ProjectName, ListScope, Stream, Window},
     warehouse::postgres::{error::WarehouseError, pool::Warehouse},
 };
 
@@ -21,7 +21,7 @@ pub struct Claim {
     /// The stream that is read.
     pub stream: Stream,
     /// What is read under it.
-    pub reading: Reading,
+    pub reading: ListScope,
     /// The days that are claimed.
     pub window: Window,
 }
@@ -32,7 +32,7 @@ impl Warehouse {
         &self,
         project: &ProjectName,
         stream: Stream,
-        reading: Reading,
+        reading: ListScope,
         holder: &str,
     ) -> Result<Option<Claim>, WarehouseError> {
         let window = reading.claimed();

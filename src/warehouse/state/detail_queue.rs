@@ -23,7 +23,7 @@ impl Rank {
     /// The rank of what a lane brings.
     pub(in crate::warehouse) fn of(lane: Lane) -> Self {
         match lane {
-            Lane::Fresh | Lane::Unsettled | Lane::Detail | Lane::Audit => Self::News,
+            Lane::Recent | Lane::Unsettled | Lane::Detail | Lane::Audit => Self::News,
             Lane::Backfill => Self::History,
         }
     }

@@ -9,7 +9,7 @@ use crate::{
 
 /// What was found out about one fact, to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Learned<'a> {
+pub struct FindingUpdate<'a> {
     /// What was looked at.
     pub fact: &'a str,
     /// What was found.
@@ -35,10 +35,10 @@ impl Warehouse {
     }
 
     /// Keeps findings that are new, or other than before.
-    pub async fn learn(
+    pub async fn save_findings(
         &self,
         project: &ProjectName,
-        learned: &[Learned<'_>],
+        learned: &[FindingUpdate<'_>],
     ) -> Result<(), WarehouseError> {
         if learned.is_empty() {
             return Ok(());

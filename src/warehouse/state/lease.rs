@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::{ProjectName, Reading, Stream},
+    domain::{ProjectName, ListScope, Stream},
     warehouse::postgres::{error::WarehouseError, pool::Warehouse},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum Awaited {
     /// The claims that overlap these days are released.
-    Claims(ProjectName, Stream, Reading),
+    Claims(ProjectName, Stream, ListScope),
     /// One of these claimed single calls is answered or given back.
     Details(ProjectName, Stream, Vec<HeldDetail>),
 }

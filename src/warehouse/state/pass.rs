@@ -8,7 +8,7 @@ use super::{
     run::Tally,
 };
 use crate::{
-    domain::{Cursor, Digest, Lane, Reading, Trail},
+    domain::{Cursor, Digest, Lane, ListScope, CycleDetector},
     warehouse::postgres::{error::WarehouseError, pool::Warehouse},
 };
 
@@ -42,7 +42,7 @@ pub struct Checkpoint {
     /// The key of the next page.
     pub cursor: Cursor,
     /// What finds circles across restarts.
-    pub trail: Trail,
+    pub trail: CycleDetector,
 }
 
 /// How an open pass ends without covering its window.
@@ -185,7 +185,7 @@ impl Warehouse {
         let checkpoint = cursor.map(|(id, date)| Checkpoint {
             page: u32::try_from(row.page).unwrap_or_default(),
             cursor: Cursor { id, date },
-            trail: Trail {
+            trail: CycleDetector {
                 anchor: row.trail_anchor.and_then(|anchor| Digest::from_slice(&anchor)),
                 steps: u32::try_from(row.trail_steps).unwrap_or(u32::MAX),
                 reach: u32::try_from(row.trail_reach).unwrap_or(u32::MAX),
@@ -279,7 +279,7 @@ pub(in crate::warehouse) async fn advance(
     claim: &Claim,
     pass_id: i64,
     page: u32,
-    next: Option<(&Cursor, &Trail)>,
+    next: Option<(&Cursor, &CycleDetector)>,
     tally: &Tally,
     inside: i64,
 ) -> Result<(), WarehouseError> {
@@ -325,10 +325,10 @@ pub(in crate::warehouse) async fn conclude(
     .map_err(WarehouseError::database(doing))?;
     let proof = match (claim.reading, row.inside, row.filter_proven) {
         _ if is_doubted => Proof::EmptyUnproven(Unverified::Records),
-        (Reading::Window(_), 1.., _) => Proof::Complete,
-        (Reading::Window(_), _, true) => Proof::CompleteEmpty,
-        (Reading::Everything, ..) if row.received > 0 => Proof::Complete,
-        (Reading::Everything, ..) | (Reading::Window(_), _, false) => {
+        (ListScope::Window(_), 1.., _) => Proof::Complete,
+        (ListScope::Window(_), _, true) => Proof::CompleteEmpty,
+        (ListScope::All, ..) if row.received > 0 => Proof::Complete,
+        (ListScope::All, ..) | (ListScope::Window(_), _, false) => {
             Proof::EmptyUnproven(Unverified::Filter)
         }
     };
@@ -358,7 +358,7 @@ async fn cover(
 ) -> Result<(), WarehouseError> {
     let doing = "covering a window";
     let covered = match claim.reading {
-        Reading::Window(window) => {
+        ListScope::Window(window) => {
             sqlx::query!(
                 "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records, fence)
                  select $1, $2, day::date, $5, $6, coalesce(live.records, 0), $7
@@ -382,7 +382,7 @@ async fn cover(
             .execute(connection)
             .await
         }
-        Reading::Everything => {
+        ListScope::All => {
             sqlx::query!(
                 "update argos_sync.project set unfiltered_as_of = $2, unfiltered_fence = $3
                  where project = $1 and unfiltered_fence <= $3",

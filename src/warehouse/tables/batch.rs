@@ -7,20 +7,20 @@ use crate::{
         Cell, Row,
         catalogue::{Column, Key, Table},
     },
-    warehouse::postgres::array::{Array, Element},
+    warehouse::postgres::array::{PgArray, Element},
 };
 
 /// Rows of one table with the keys they do not carry themselves.
 #[derive(Debug)]
-pub(in crate::warehouse) struct Rows {
+pub(in crate::warehouse) struct ColumnBatch {
     table: &'static Table,
-    ids: Array,
-    ordinals: Array,
+    ids: PgArray,
+    ordinals: PgArray,
     /// Columns of the catalogue, each with its position.
-    columns: Vec<(usize, Array)>,
+    columns: Vec<(usize, PgArray)>,
 }
 
-impl Rows {
+impl ColumnBatch {
     /// No rows yet.
     pub(super) fn of(table: &'static Table) -> Self {
         Self::with_room(table, &[])
@@ -42,7 +42,7 @@ impl Rows {
         Self::with_room_of(table, &vec![count * CELL_BYTES; 2 + table.columns.len()], is_such)
     }
 
-    /// No rows yet, and [`Rows::room`] for as many as others were.
+    /// No rows yet, and [`ColumnBatch::room`] for as many as others were.
     pub(in crate::warehouse) fn with_room(table: &'static Table, room: &[usize]) -> Self {
         Self::with_room_of(table, room, |_| true)
     }
@@ -53,7 +53,7 @@ impl Rows {
         is_such: impl Fn(&Column) -> bool,
     ) -> Self {
         let mut room = room.iter().copied();
-        let mut array = |element| Array::with_room(element, room.next().unwrap_or_default());
+        let mut array = |element| PgArray::with_room(element, room.next().unwrap_or_default());
         let (ids, ordinals) = (array(Element::Text), array(Element::Int4));
         let such = table.columns.iter().enumerate().filter(|(_, column)| is_such(column));
         let columns = such.map(|(position, column)| (position, array(Element::of(column.kind))));
@@ -62,10 +62,10 @@ impl Rows {
 
     /// The room that as many rows again may need, for each array.
     pub(in crate::warehouse) fn room(&self) -> Vec<usize> {
-        self.arrays().map(Array::room).collect()
+        self.arrays().map(PgArray::room).collect()
     }
 
-    fn arrays(&self) -> impl Iterator<Item = &Array> {
+    fn arrays(&self) -> impl Iterator<Item = &PgArray> {
         let columns = self.columns.iter().map(|(_, values)| values);
         [&self.ids, &self.ordinals].into_iter().chain(columns)
     }

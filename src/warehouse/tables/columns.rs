@@ -38,12 +38,12 @@ pub(super) fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
 
 /// The type a column's values travel as; arrays go as text, since `unnest` would flatten them.
 pub(super) fn sent_type(kind: Type) -> &'static str {
-    if kind == Type::Texts { Type::Text.sql() } else { kind.sql() }
+    if kind == Type::TextArray { Type::Text.sql() } else { kind.sql() }
 }
 
 /// A value that arrived as `name`, as its column takes it.
 pub(super) fn arrived(column: &Column, name: &str) -> String {
-    if column.kind == Type::Texts {
+    if column.kind == Type::TextArray {
         format!("{name}::{}", column.kind.sql())
     } else {
         name.to_owned()

@@ -7,9 +7,9 @@
 //! has recorded.
 
 use super::{
-    batch::Rows,
+    batch::ColumnBatch,
     columns::{looked_up, sent_type},
-    record_rows::{Sight, Stored},
+    record_rows::{ChangeContext, RecordRows},
 };
 use crate::{
     domain::{Lane, ProjectName, Stream},
@@ -34,9 +34,9 @@ pub(super) async fn record_elements(
     project: &ProjectName,
     (index, table): (usize, &'static Table),
     statement: &'static str,
-    records: &[&Stored<'_>],
+    records: &[&RecordRows<'_>],
 ) -> Result<(), WarehouseError> {
-    let seen: Vec<_> = records.iter().filter_map(|record| Some((*record, record.sight?))).collect();
+    let seen: Vec<_> = records.iter().filter_map(|record| Some((*record, record.change_context?))).collect();
     if seen.is_empty() {
         return Ok(());
     }
@@ -55,13 +55,13 @@ fn add_arguments(
     arguments: &mut PgArguments,
     project: &ProjectName,
     (index, table): (usize, &'static Table),
-    seen: &[(&Stored<'_>, Sight)],
+    seen: &[(&RecordRows<'_>, ChangeContext)],
 ) -> Result<(), BoxDynError> {
     arguments.add(project.as_str())?;
     arguments.add(seen.iter().map(|(record, _)| record.id).collect::<Vec<_>>())?;
-    arguments.add(seen.iter().map(|(_, sight)| sight.lane.as_str()).collect::<Vec<_>>())?;
-    arguments.add(seen.iter().map(|(_, sight)| sight.completes).collect::<Vec<_>>())?;
-    let mut rows = Rows::of(table);
+    arguments.add(seen.iter().map(|(_, change_context)| change_context.lane.as_str()).collect::<Vec<_>>())?;
+    arguments.add(seen.iter().map(|(_, change_context)| change_context.completes).collect::<Vec<_>>())?;
+    let mut rows = ColumnBatch::of(table);
     for (record, _) in seen {
         for row in record.normalized.rows.get(index).into_iter().flatten() {
             rows.add(record.id, 1, row);
@@ -80,15 +80,15 @@ fn add_arguments(
 /// kept.
 pub(super) fn bind_sights(
     arguments: &mut PgArguments,
-    records: &[&Stored<'_>],
+    records: &[&RecordRows<'_>],
 ) -> Result<(), BoxDynError> {
-    let sights: Vec<Option<Sight>> = records.iter().map(|record| record.sight).collect();
+    let sights: Vec<Option<ChangeContext>> = records.iter().map(|record| record.change_context).collect();
     let is =
-        |flag: fn(&Sight) -> bool| sights.iter().map(move |sight| sight.as_ref().is_some_and(flag));
+        |flag: fn(&ChangeContext) -> bool| sights.iter().map(move |change_context| change_context.as_ref().is_some_and(flag));
     arguments
-        .add(sights.iter().map(|sight| sight.map(|it| it.lane.as_str())).collect::<Vec<_>>())?;
-    arguments.add(is(|sight| sight.completes).collect::<Vec<_>>())?;
-    arguments.add(is(|sight| sight.deletion).collect::<Vec<_>>())
+        .add(sights.iter().map(|change_context| change_context.map(|it| it.lane.as_str())).collect::<Vec<_>>())?;
+    arguments.add(is(|change_context| change_context.completes).collect::<Vec<_>>())?;
+    arguments.add(is(|change_context| change_context.deletion).collect::<Vec<_>>())
 }
 
 /// Records deletions, one row each.
@@ -234,13 +234,13 @@ fn time_as_text(value: &str) -> String {
 
 /// A value as text, whatever the session's settings.
 fn as_text(column: &Column, value: &str) -> String {
-    if column.kind == Type::At { time_as_text(value) } else { format!("{value}::text") }
+    if column.kind == Type::Timestamp { time_as_text(value) } else { format!("{value}::text") }
 }
 
 /// Makes the statement that compares each record's elements as sets; `None` where no history of
 /// them is kept.
 ///
-/// `$2` to `$4` say of each record its id, its lane and whether this sight completes it; `$5` and
+/// `$2` to `$4` say of each record its id, its lane and whether this change_context completes it; `$5` and
 /// `$6` one record's id and one element.
 pub(super) fn compose_elements(table: &Table) -> Option<String> {
     let column = elements(table)?;

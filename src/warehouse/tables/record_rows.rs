@@ -4,12 +4,12 @@ use super::diff::Moved;
 use crate::{
     domain::{Call, Lane},
     normalize::{Normalized, Note, Row},
-    warehouse::record::{observation::Origin, stored::Held},
+    warehouse::record::{observation::Origin, stored::StoredRecord},
 };
 
 /// How a record that is known already is seen anew.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::warehouse) struct Sight {
+pub(in crate::warehouse) struct ChangeContext {
     /// The lane that observes it.
     pub(super) lane: Lane,
     /// It is the record's first single call, or its return: where nothing stood before, it
@@ -19,9 +19,9 @@ pub(in crate::warehouse) struct Sight {
     pub(super) deletion: bool,
 }
 
-impl Sight {
+impl ChangeContext {
     /// Tells how a record is seen.
-    pub(in crate::warehouse) fn of(origin: Origin, held: &Held) -> Self {
+    pub(in crate::warehouse) fn of(origin: Origin, held: &StoredRecord) -> Self {
         let deletion = held.deleted_at.is_some();
         let is_first_call = origin.call() == Call::Detail && held.detail.is_none();
         Self { lane: origin.lane(), completes: is_first_call || deletion, deletion }
@@ -30,16 +30,16 @@ impl Sight {
 
 /// A known record with all that is to be stored of it.
 #[derive(Debug)]
-pub(in crate::warehouse) struct Stored<'a> {
+pub(in crate::warehouse) struct RecordRows<'a> {
     pub(in crate::warehouse) id: &'a str,
     /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
-    pub(in crate::warehouse) sight: Option<Sight>,
+    pub(in crate::warehouse) change_context: Option<ChangeContext>,
     /// What of its rows is other than before.
     pub(in crate::warehouse) moved: Moved,
     pub(in crate::warehouse) normalized: Normalized<'a>,
 }
 
-impl Stored<'_> {
+impl RecordRows<'_> {
     /// The rows of a table, by its place in the catalogue.
     pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
         self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
@@ -47,9 +47,9 @@ impl Stored<'_> {
 }
 
 /// What was noted of these records, where that may be something else than before.
-pub(in crate::warehouse) fn noted<'s>(records: &'s [Stored<'_>]) -> Vec<Noted<'s>> {
-    let may_differ = |record: &&Stored<'_>| record.moved.may_move_notes();
-    let noted = |record: &'s Stored<'_>| Noted { id: record.id, notes: &record.normalized.notes };
+pub(in crate::warehouse) fn noted<'s>(records: &'s [RecordRows<'_>]) -> Vec<Noted<'s>> {
+    let may_differ = |record: &&RecordRows<'_>| record.moved.may_move_notes();
+    let noted = |record: &'s RecordRows<'_>| Noted { id: record.id, notes: &record.normalized.notes };
     records.iter().filter(may_differ).map(noted).collect()
 }
 

@@ -35,7 +35,7 @@ pub(super) fn compose(table: &Table) -> String {
 }
 
 /// A statement that changes rows of a table that stand there, and which columns it sets.
-pub(super) struct Change {
+pub(super) struct UpdateStatement {
     pub(super) sql: &'static str,
     pub(super) sets: fn(&Column) -> bool,
 }
@@ -43,9 +43,9 @@ pub(super) struct Change {
 /// The statements that change rows of a table that stand there.
 pub(super) struct Changes {
     /// Sets all columns.
-    pub(super) whole: Change,
+    pub(super) whole: UpdateStatement,
     /// Leaves large columns as they stand.
-    pub(super) small: Change,
+    pub(super) small: UpdateStatement,
 }
 
 /// Makes the statements that change rows of a table that stand there; `None` where rows have
@@ -59,7 +59,7 @@ pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
     let all: fn(&Column) -> bool = |_| true;
     let is_small: fn(&Column) -> bool = |column| !is_large(column);
     let small = if plain_columns(table).iter().any(is_small) { is_small } else { all };
-    let change = |sets| Change { sql: compose_change(table, sets).leak(), sets };
+    let change = |sets| UpdateStatement { sql: compose_change(table, sets).leak(), sets };
     Some(Changes { whole: change(all), small: change(small) })
 }
 

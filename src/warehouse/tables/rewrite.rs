@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    batch::Rows,
-    record_rows::Stored,
+    batch::ColumnBatch,
+    record_rows::RecordRows,
     statements::statements,
     write::{self, arguments},
 };
@@ -23,13 +23,13 @@ use crate::{
 pub(in crate::warehouse) async fn differing(
     connection: &mut PgConnection,
     scope: &Scope,
-    records: &[Stored<'_>],
+    records: &[RecordRows<'_>],
 ) -> Result<BTreeMap<String, BTreeSet<String>>, WarehouseError> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     if records.is_empty() {
         return Ok(found);
     }
-    let all: Vec<&Stored<'_>> = records.iter().collect();
+    let all: Vec<&RecordRows<'_>> = records.iter().collect();
     let untouched = BTreeSet::new();
     let compare = &statements(scope.stream).compare;
     for (place, statement) in catalogue::tables(scope.stream).iter().enumerate().zip(compare) {
@@ -55,7 +55,7 @@ pub(in crate::warehouse) async fn differing(
 pub(in crate::warehouse) async fn rewrite_sets(
     connection: &mut PgConnection,
     scope: &Scope,
-    records: &[Stored<'_>],
+    records: &[RecordRows<'_>],
 ) -> Result<Vec<String>, WarehouseError> {
     let mut rewritten = Vec::new();
     let rewrite = &statements(scope.stream).rewrite;
@@ -67,7 +67,7 @@ pub(in crate::warehouse) async fn rewrite_sets(
             .flat_map(|record| record.rows(index))
             .filter_map(|row| Some((key_of(row)?, row)))
             .collect();
-        let mut rows = Rows::of_count(table, sets.len());
+        let mut rows = ColumnBatch::of_count(table, sets.len());
         for row in sets.values() {
             rows.add("", 0, row);
         }
@@ -84,9 +84,9 @@ pub(in crate::warehouse) async fn rewrite_sets(
 }
 
 /// The ids of the records that use one of these sets.
-pub(super) fn users(records: &[Stored<'_>], index: usize, keys: &[String]) -> Vec<String> {
+pub(super) fn users(records: &[RecordRows<'_>], index: usize, keys: &[String]) -> Vec<String> {
     let keys: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
-    let uses = |record: &&Stored<'_>| {
+    let uses = |record: &&RecordRows<'_>| {
         record.rows(index).iter().any(|row| key_of(row).is_some_and(|key| keys.contains(key)))
     };
     records.iter().filter(uses).map(|record| record.id.to_owned()).collect()

@@ -4,7 +4,7 @@
 //! that stands there already just so is found by a join before anything is locked or logged.
 
 use super::{
-    batch::Rows, columns::is_parent, diff::MovedRow, history, record_rows::Stored,
+    batch::ColumnBatch, columns::is_parent, diff::MovedRow, history, record_rows::RecordRows,
     replace::Changes, statements::statements,
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(in crate::warehouse) async fn write(
     connection: &mut PgConnection,
     project: &ProjectName,
     stream: Stream,
-    records: &[Stored<'_>],
+    records: &[RecordRows<'_>],
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut touched = BTreeSet::new();
     // The table that tells when its records changed comes last, and always: its pseudonyms depend
@@ -71,7 +71,7 @@ async fn change_rows(
     project: &ProjectName,
     (index, table): (usize, &'static Table),
     changes: &'static Changes,
-    moved: &[(&Stored<'_>, &MovedRow)],
+    moved: &[(&RecordRows<'_>, &MovedRow)],
 ) -> Result<bool, WarehouseError> {
     let (whole, small): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, row)| row.is_whole);
     let mut all_stood = true;
@@ -79,7 +79,7 @@ async fn change_rows(
         if moved.is_empty() {
             continue;
         }
-        let mut rows = Rows::of_such(table, moved.len(), change.sets);
+        let mut rows = ColumnBatch::of_such(table, moved.len(), change.sets);
         for (record, MovedRow { position, .. }) in &moved {
             let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
             if let Some(row) = record.rows(index).get(*position) {
@@ -105,7 +105,7 @@ async fn write_table(
     connection: &mut PgConnection,
     project: &ProjectName,
     (index, table): (usize, &'static Table),
-    records: &[&Stored<'_>],
+    records: &[&RecordRows<'_>],
     touched: &BTreeSet<String>,
 ) -> Result<Vec<Option<String>>, WarehouseError> {
     let statements = statements(table.stream);
@@ -126,11 +126,11 @@ async fn write_table(
 pub(super) fn bind(
     arguments: &mut PgArguments,
     (index, table): (usize, &'static Table),
-    records: &[&Stored<'_>],
+    records: &[&RecordRows<'_>],
     touched: &BTreeSet<String>,
 ) -> Result<(), BoxDynError> {
     static NO_ROW: Row<'static> = Row::new();
-    let mut rows = Rows::of_count(table, records.len());
+    let mut rows = ColumnBatch::of_count(table, records.len());
     match table.key {
         Key::Record => {
             let is_there = records.iter().map(|record| !record.rows(index).is_empty());

@@ -65,7 +65,7 @@ fn item(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(mean));
     group.bench_function("glance", |bencher| {
         each(bencher, &items, |item| {
-            let glance = normalize::glance(Stream::Submission, &volatile, black_box(item));
+            let glance = normalize::read_key(Stream::Submission, &volatile, black_box(item));
             black_box(glance).expect("an item");
         });
     });

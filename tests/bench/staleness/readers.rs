@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use argos_sync::{
     config::Config,
-    domain::{Clocks, Day, DayState, Ledger, Reading, SparseRecord, Window},
+    domain::{Clocks, Day, DayState, Ledger, ListScope, SparseRecord, Window},
     planner::{self, Budget, DetailSchedule, Settings},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -255,7 +255,7 @@ impl Planned {
             let days = warehouse.days.iter().filter(|state| state.as_of.is_some()).copied();
             let ledger = Ledger { days: days.collect(), unfiltered_as_of: Some(time(now)) };
             for task in planner::plan(&settings, &ledger, &Clocks::agreeing(time(now))) {
-                if let Reading::Window(window) = task.reading {
+                if let ListScope::Window(window) = task.reading {
                     let (from, to) = places(window);
                     warehouse.walk(from, to, now);
                 }

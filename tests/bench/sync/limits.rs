@@ -59,7 +59,7 @@ impl ClientLimit {
             let (items, next) = take_apart(&body);
             let started = Instant::now();
             for item in &items {
-                let glance = normalize::glance(Stream::Submission, &volatile, item);
+                let glance = normalize::read_key(Stream::Submission, &volatile, item);
                 black_box(glance.expect("an item with an id"));
             }
             limit.parse_seconds += started.elapsed().as_secs_f64();

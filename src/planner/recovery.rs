@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Reading, Window};
+use crate::domain::{ListScope, Window};
 
 /// Failures at one cursor after which the cursor is dropped.
 const FAILURES_AT_CURSOR_MAX: i32 = 2;
@@ -12,7 +12,7 @@ const RESTARTS_MAX: i32 = 3;
 
 /// What kind of failure a walk met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum FailureKind {
     /// It may pass by itself; `not_before` is the vendor's own wish.
     Passing {
         /// The vendor wants no call before that time has passed.
@@ -28,7 +28,7 @@ pub enum Trouble {
 
 /// The next step with a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Recovery {
     /// Keep the checkpoint and go on from it later.
     Wait {
         /// Not before that time has passed.
@@ -53,35 +53,35 @@ pub enum Step {
 /// `failures` counts those at the present checkpoint, this one included, `restarts` how often the
 /// window began again. Waiting out an outage never costs the window its size: only failures behind
 /// a cursor drop it.
-pub fn next_step(
-    reading: Reading,
-    trouble: Trouble,
+pub fn recovery(
+    reading: ListScope,
+    trouble: FailureKind,
     has_cursor: bool,
     failures: i32,
     restarts: i32,
-) -> Step {
+) -> Recovery {
     let smaller = || match reading {
-        Reading::Window(window) => {
-            window.halves().map_or(Step::Block, |(first, second)| Step::Halve(first, second))
+        ListScope::Window(window) => {
+            window.halves().map_or(Recovery::Block, |(first, second)| Recovery::Halve(first, second))
         }
-        Reading::Everything if has_cursor => Step::RestartLater,
-        Reading::Everything => Step::GiveUp,
+        ListScope::All if has_cursor => Recovery::RestartLater,
+        ListScope::All => Recovery::GiveUp,
     };
     match trouble {
-        Trouble::Passing { not_before } => match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
-            false => Step::Wait { not_before },
+        FailureKind::Passing { not_before } => match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
+            false => Recovery::Wait { not_before },
             true if restarts >= RESTARTS_MAX => smaller(),
-            true => Step::Restart,
+            true => Recovery::Restart,
         },
-        Trouble::Cursor if restarts >= RESTARTS_MAX => smaller(),
-        Trouble::Cursor if restarts == 0 => Step::Restart,
-        Trouble::Cursor => Step::RestartLater,
-        Trouble::TooLarge => smaller(),
+        FailureKind::Cursor if restarts >= RESTARTS_MAX => smaller(),
+        FailureKind::Cursor if restarts == 0 => Recovery::Restart,
+        FailureKind::Cursor => Recovery::RestartLater,
+        FailureKind::TooLarge => smaller(),
         // The refusal may be about the cursor alone, which the vendor need not know for ever (U8).
-        Trouble::Permanent if has_cursor => {
-            next_step(reading, Trouble::Cursor, has_cursor, failures, restarts)
+        FailureKind::Permanent if has_cursor => {
+            recovery(reading, FailureKind::Cursor, has_cursor, failures, restarts)
         }
-        Trouble::Permanent => Step::GiveUp,
+        FailureKind::Permanent => Recovery::GiveUp,
     }
 }
 
@@ -95,55 +95,55 @@ mod tests {
         Window::new(from, from + chrono::Duration::days(days)).unwrap()
     }
 
-    fn window(length: i64) -> Reading {
-        Reading::Window(days(length))
+    fn window(length: i64) -> ListScope {
+        ListScope::Window(days(length))
     }
 
-    const PASSING: Trouble = Trouble::Passing { not_before: None };
+    const PASSING: FailureKind = FailureKind::Passing { not_before: None };
 
     #[test]
     fn an_outage_before_the_first_page_is_waited_out() {
-        let wait = Step::Wait { not_before: None };
-        assert_eq!(next_step(window(30), PASSING, false, 50, 0), wait);
-        assert_eq!(next_step(window(30), PASSING, true, 1, 0), wait);
+        let wait = Recovery::Wait { not_before: None };
+        assert_eq!(recovery(window(30), PASSING, false, 50, 0), wait);
+        assert_eq!(recovery(window(30), PASSING, true, 1, 0), wait);
     }
 
     #[test]
     fn a_cursor_that_fails_twice_is_dropped_and_a_window_that_began_three_times_is_cut() {
-        assert_eq!(next_step(window(30), PASSING, true, 2, 0), Step::Restart);
+        assert_eq!(recovery(window(30), PASSING, true, 2, 0), Recovery::Restart);
         let (first, second) = days(30).halves().unwrap();
-        assert_eq!(next_step(window(30), PASSING, true, 2, 3), Step::Halve(first, second));
-        assert_eq!(next_step(window(1), PASSING, true, 2, 3), Step::Block);
+        assert_eq!(recovery(window(30), PASSING, true, 2, 3), Recovery::Halve(first, second));
+        assert_eq!(recovery(window(1), PASSING, true, 2, 3), Recovery::Block);
     }
 
     #[test]
     fn a_circle_is_walked_twice_and_then_left_for_later() {
-        assert_eq!(next_step(window(30), Trouble::Cursor, true, 1, 0), Step::Restart);
-        assert_eq!(next_step(window(30), Trouble::Cursor, true, 1, 1), Step::RestartLater);
-        assert!(matches!(next_step(window(30), Trouble::Cursor, true, 1, 3), Step::Halve(..)));
+        assert_eq!(recovery(window(30), FailureKind::Cursor, true, 1, 0), Recovery::Restart);
+        assert_eq!(recovery(window(30), FailureKind::Cursor, true, 1, 1), Recovery::RestartLater);
+        assert!(matches!(recovery(window(30), FailureKind::Cursor, true, 1, 3), Recovery::Halve(..)));
     }
 
     #[test]
     fn a_refusal_behind_a_cursor_drops_the_cursor() {
-        assert_eq!(next_step(window(9), Trouble::Permanent, true, 1, 0), Step::Restart);
-        assert_eq!(next_step(window(9), Trouble::Permanent, true, 1, 1), Step::RestartLater);
+        assert_eq!(recovery(window(9), FailureKind::Permanent, true, 1, 0), Recovery::Restart);
+        assert_eq!(recovery(window(9), FailureKind::Permanent, true, 1, 1), Recovery::RestartLater);
     }
 
     #[test]
     fn what_is_too_large_is_cut_at_once() {
-        assert!(matches!(next_step(window(2), Trouble::TooLarge, false, 1, 0), Step::Halve(..)));
-        assert_eq!(next_step(window(1), Trouble::TooLarge, false, 1, 0), Step::Block);
-        assert_eq!(next_step(window(9), Trouble::Permanent, false, 1, 0), Step::GiveUp);
+        assert!(matches!(recovery(window(2), FailureKind::TooLarge, false, 1, 0), Recovery::Halve(..)));
+        assert_eq!(recovery(window(1), FailureKind::TooLarge, false, 1, 0), Recovery::Block);
+        assert_eq!(recovery(window(9), FailureKind::Permanent, false, 1, 0), Recovery::GiveUp);
     }
 
     #[test]
     fn a_walk_without_a_date_filter_is_not_cut_and_blocks_no_day() {
         let everything = |trouble, has_cursor, restarts| {
-            next_step(Reading::Everything, trouble, has_cursor, 2, restarts)
+            recovery(ListScope::All, trouble, has_cursor, 2, restarts)
         };
-        assert_eq!(everything(Trouble::TooLarge, false, 0), Step::GiveUp);
-        assert_eq!(everything(Trouble::TooLarge, true, 0), Step::RestartLater);
-        assert_eq!(everything(PASSING, true, 3), Step::RestartLater);
-        assert_eq!(everything(Trouble::Cursor, true, 0), Step::Restart);
+        assert_eq!(everything(FailureKind::TooLarge, false, 0), Recovery::GiveUp);
+        assert_eq!(everything(FailureKind::TooLarge, true, 0), Recovery::RestartLater);
+        assert_eq!(everything(PASSING, true, 3), Recovery::RestartLater);
+        assert_eq!(everything(FailureKind::Cursor, true, 0), Recovery::Restart);
     }
 }

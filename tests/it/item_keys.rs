@@ -1,9 +1,9 @@
 //! A glance sees of a simulated item what its tree would show.
 
 use argos_sync::{
-    domain::{Day, Glance, Stream},
+    domain::{Day, ItemKey, Stream},
     json::{self, Paths},
-    normalize::{catalogue, created_at, glance, glance_first, record_id},
+    normalize::{catalogue, created_at, glance, read_key_prefix, record_id},
     simulator::{Population, SimulatedProject, World},
 };
 
@@ -11,14 +11,14 @@ fn compare(stream: Stream, bytes: &[u8]) {
     let volatile = Paths::new(catalogue::volatile_paths(stream).iter().copied());
     let text = json::text(bytes);
     let item = json::parse(&text).expect("an item").value;
-    let by_tree = Glance {
+    let by_tree = ItemKey {
         id: record_id(stream, &item).expect("an id").to_owned(),
         digest: json::digest(&item, &volatile),
         created_at: created_at(stream, &item),
     };
     assert_eq!(glance(stream, &volatile, bytes).as_ref(), Ok(&by_tree));
     let begun = format!("{text},{text}");
-    assert_eq!(glance_first(stream, &volatile, &begun), Some((by_tree, text.len())));
+    assert_eq!(read_key_prefix(stream, &volatile, &begun), Some((by_tree, text.len())));
 }
 
 #[test]

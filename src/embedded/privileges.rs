@@ -14,7 +14,7 @@ use privdrop::{
 
 use super::{
     EmbeddedError,
-    place::{Place, create_private_dir},
+    layout::{Layout, create_private_dir},
 };
 
 /// Who may own and run a server that root asked for, first choice first.
@@ -27,10 +27,10 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 ///
 /// An ordinary user may add links to their own directory. With the rights of that user, this
 /// process can change only what the user can change. Root works only where no other user may write.
-pub(super) fn become_owner(place: &Place) -> Result<(), EmbeddedError> {
-    let data_dir = place.data_dir();
+pub(super) fn become_owner(layout: &Layout) -> Result<(), EmbeddedError> {
+    let data_dir = layout.data_dir();
     // Only tests have an ephemeral directory. This program created it, and root has to outlive it.
-    if !unistd::geteuid().is_root() || place.is_ephemeral() {
+    if !unistd::geteuid().is_root() || layout.is_ephemeral() {
         return Ok(());
     }
     let metadata =
@@ -48,8 +48,8 @@ pub(super) fn become_owner(place: &Place) -> Result<(), EmbeddedError> {
 ///
 /// [`become_owner`] is called first, so that root gets here only if no other user may write in the
 /// data directory.
-pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
-    let home = place.home();
+pub(super) fn give_up_root(layout: &Layout) -> Result<(), EmbeddedError> {
+    let home = layout.home();
     create_private_dir(&home)?;
     if unistd::geteuid().is_root() {
         let (uid, gid) = match owner(&home)? {
@@ -58,9 +58,9 @@ pub(super) fn give_up_root(place: &Place) -> Result<(), EmbeddedError> {
             other => other,
         };
         give_away(&home, uid, gid)?;
-        if place.is_ephemeral() {
+        if layout.is_ephemeral() {
             // The directory's owner may remove it even from a directory with the sticky bit.
-            give_away(place.data_dir(), uid, gid)?;
+            give_away(layout.data_dir(), uid, gid)?;
         }
         become_user(uid, gid)?;
     }

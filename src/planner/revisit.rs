@@ -15,7 +15,7 @@ pub(super) fn due(
     state: &DayState,
     now: DateTime<Utc>,
 ) -> Option<Lane> {
-    looks(settings, cycle, state, now).find(|(_, at)| *at <= now).map(|(lane, _)| lane)
+    due_times(settings, cycle, state, now).find(|(_, at)| *at <= now).map(|(lane, _)| lane)
 }
 
 /// When a day is looked at next, and why; without a change until then.
@@ -25,11 +25,11 @@ pub(super) fn next(
     state: &DayState,
     now: DateTime<Utc>,
 ) -> Option<(Lane, DateTime<Utc>)> {
-    looks(settings, cycle, state, now).min_by_key(|(_, at)| *at)
+    due_times(settings, cycle, state, now).min_by_key(|(_, at)| *at)
 }
 
 /// The reasons to look at a day, the most urgent first, with the time from which each counts.
-fn looks(
+fn due_times(
     settings: &Settings,
     cycle: Duration,
     state: &DayState,
@@ -41,11 +41,11 @@ fn looks(
     let as_of = state.as_of.unwrap_or(begin);
     let is_recent = now - begin < settings.recent
         || state.moved_at.is_some_and(|moved_at| now - moved_at < settings.recent);
-    let spacing = unsettled_spacing(settings, now - begin);
+    let revisit = unsettled_spacing(settings, now - begin);
     [
         (!is_final).then_some((Lane::Backfill, end.min(now))),
         state.approved_at.filter(|approved_at| *approved_at >= as_of).map(|at| (Lane::Audit, at)),
-        state.unsettled.then_some((Lane::Unsettled, as_of + spacing)),
+        state.unsettled.then_some((Lane::Unsettled, as_of + revisit)),
         is_recent.then_some((Lane::Unsettled, as_of + settings.recent_every)),
         Some((Lane::Audit, as_of + cycle - early(cycle, state.day))),
     ]

@@ -20,32 +20,32 @@ const PRIVATE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The data directory, as the private server divides it.
 ///
-/// Locks, marker and keeper's log belong to the user of the command; everything in `home` to the
+/// Locks, marker and supervisor's log belong to the user of the command; everything in `home` to the
 /// user of the server.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Layout {
     data_dir: PathBuf,
 }
 
-impl Place {
+impl Layout {
     /// Creates the data directory when it is missing.
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let data_dir = std::path::absolute(&options.data_dir)
             .map_err(|error| EmbeddedError::file("resolve", &options.data_dir, &error))?;
-        let place = Self { data_dir };
-        if place.data_dir.to_string_lossy().contains(['"', '\'', '$', '`', '\\', '\n', '\u{fffd}'])
+        let layout = Self { data_dir };
+        if layout.data_dir.to_string_lossy().contains(['"', '\'', '$', '`', '\\', '\n', '\u{fffd}'])
         {
-            return Err(EmbeddedError::UnusablePath { path: place.data_dir });
+            return Err(EmbeddedError::UnusablePath { path: layout.data_dir });
         }
         if options.ephemeral {
-            place.claim_ephemeral()?;
+            layout.claim_ephemeral()?;
         }
         DirBuilder::new()
             .recursive(true)
             .mode(0o755)
-            .create(&place.data_dir)
-            .map_err(|error| EmbeddedError::file("create", &place.data_dir, &error))?;
-        Ok(place)
+            .create(&layout.data_dir)
+            .map_err(|error| EmbeddedError::file("create", &layout.data_dir, &error))?;
+        Ok(layout)
     }
 
     /// Names a data directory that a command has prepared.
@@ -81,11 +81,11 @@ impl Place {
     }
 
     pub(super) fn keeper_lock(&self) -> PathBuf {
-        self.data_dir.join("postgres-keeper.lock")
+        self.data_dir.join("postgres-supervisor.lock")
     }
 
     pub(super) fn keeper_log(&self) -> PathBuf {
-        self.data_dir.join("postgres-keeper.log")
+        self.data_dir.join("postgres-supervisor.log")
     }
 
     /// Says that the data directory may be removed: whoever created it for that purpose put this

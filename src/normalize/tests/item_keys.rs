@@ -4,14 +4,14 @@ use super::{fixtures, volatile};
 use crate::{
     domain::Stream,
     json,
-    normalize::{Glance, Refusal, created_at, glance, record_id},
+    normalize::{ItemKey, Refusal, created_at, glance, record_id},
 };
 
 /// What a glance is, by way of the tree.
-fn by_tree(stream: Stream, bytes: &[u8]) -> Result<Glance, Refusal> {
+fn by_tree(stream: Stream, bytes: &[u8]) -> Result<ItemKey, Refusal> {
     let text = json::text(bytes);
     let item = json::parse(&text).map_err(Refusal::Unreadable)?.value;
-    Ok(Glance {
+    Ok(ItemKey {
         id: record_id(stream, &item)?.to_owned(),
         digest: json::digest(&item, &volatile(stream)),
         created_at: created_at(stream, &item),

@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::answer_memory::UsedMemory;
 use crate::{
-    client::{Answer, ClientError, Remedy},
+    client::{DetailResponse, ClientError, Remedy},
     domain::Lane,
     sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{DetailAnswer, DueDetail, Observation, Rank, WarehouseError},
@@ -279,7 +279,7 @@ async fn ask(
     id: &str,
 ) -> Result<(DetailAnswer, Option<UsedMemory>), Failure> {
     let reservation = world.answer_memory.reserve(&project.answer_sizes).await;
-    let Answer { read, item, vendor_project, larger } =
+    let DetailResponse { read, item, vendor_project, larger } =
         project.client(Lane::Detail).detail_within(id, &reservation).await?;
     account::same_vendor_project(project, vendor_project.as_deref())?;
     let Some(item) = item else { return Ok((DetailAnswer::NotFound(read), None)) };

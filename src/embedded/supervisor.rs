@@ -1,4 +1,4 @@
-//! The keeper: the process that has the private PostgreSQL to itself, from its start to its stop.
+//! The supervisor: the process that has the private PostgreSQL to itself, from its start to its stop.
 
 use std::{
     ffi::OsString,
@@ -15,24 +15,24 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{EmbeddedError, cluster::Cluster, locks, place::Place, rights};
+use super::{EmbeddedError, cluster::Cluster, locks, layout::Layout, privileges};
 
-/// The hidden command under which a program is its own keeper.
+/// The hidden command under which a program is its own supervisor.
 pub(super) const COMMAND: &str = "__keep-postgres";
 
 /// Word before the connection file: the server is ready.
 pub(super) const READY: &str = "ready ";
 
-/// Word before an [`EmbeddedError`] as JSON: the keeper ends.
+/// Word before an [`EmbeddedError`] as JSON: the supervisor ends.
 pub(super) const FAILED: &str = "failed ";
 
 /// The command has ended, but others use the server.
 pub(super) const SHARED: &str = "shared";
 
-/// How often the keeper looks whether the server still runs.
+/// How often the supervisor looks whether the server still runs.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Runs the keeper if this process was started as one; `None` otherwise.
+/// Runs the supervisor if this process was started as one; `None` otherwise.
 ///
 /// The first thing in `main`: it must find neither threads nor a runtime, because it may give up
 /// root.
@@ -41,7 +41,7 @@ pub fn keeper_main() -> Option<ExitCode> {
     if arguments.next()? != COMMAND {
         return None;
     }
-    Some(match keep(&Order::read(arguments)) {
+    Some(match keep(&SupervisorRequest::read(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("{FAILED}{}", serde_json::to_string(&error).unwrap_or_default()));
@@ -50,18 +50,18 @@ pub fn keeper_main() -> Option<ExitCode> {
     })
 }
 
-/// What a command asks of its keeper.
-pub(super) struct Order {
-    pub(super) place: Place,
+/// What a command asks of its supervisor.
+pub(super) struct SupervisorRequest {
+    pub(super) layout: Layout,
     pub(super) settings: Vec<(String, String)>,
 }
 
-impl Order {
+impl SupervisorRequest {
     /// The order as arguments of the hidden command.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let settings =
             self.settings.iter().map(|(name, value)| OsString::from(format!("{name}={value}")));
-        [OsString::from(COMMAND), self.place.data_dir().into()]
+        [OsString::from(COMMAND), self.layout.data_dir().into()]
             .into_iter()
             .chain(settings)
             .collect()
@@ -74,39 +74,39 @@ impl Order {
             Some((name.to_owned(), value.to_owned()))
         };
         Self {
-            place: Place::prepared(data_dir.into()),
+            layout: Layout::prepared(data_dir.into()),
             settings: arguments.filter_map(setting).collect(),
         }
     }
 }
 
-fn keep(order: &Order) -> Result<(), EmbeddedError> {
-    let place = &order.place;
+fn keep(order: &SupervisorRequest) -> Result<(), EmbeddedError> {
+    let layout = &order.layout;
     // Opened while this process may be root; held until it ends.
-    let alone = locks::open(&place.keeper_lock())?;
-    let users = locks::open(&place.users_lock())?;
+    let alone = locks::open(&layout.keeper_lock())?;
+    let users = locks::open(&layout.users_lock())?;
     if !locks::got(alone.try_lock())? {
         return Err(EmbeddedError::KeeperBusy);
     }
-    rights::give_up_root(place)?;
+    privileges::give_up_root(layout)?;
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| EmbeddedError::file("start the runtime of", COMMAND, &error))?
         .block_on(serve(order, &Arc::new(users)));
-    if place.is_ephemeral() {
-        let data_dir = place.data_dir();
+    if layout.is_ephemeral() {
+        let data_dir = layout.data_dir();
         fs::remove_dir_all(data_dir)
             .map_err(|error| EmbeddedError::file("remove", data_dir, &error))?;
     }
     served
 }
 
-async fn serve(order: &Order, users: &Arc<File>) -> Result<(), EmbeddedError> {
+async fn serve(order: &SupervisorRequest, users: &Arc<File>) -> Result<(), EmbeddedError> {
     let mut signals = StopSignals::listen()?;
     let mut command_ended = in_a_thread(|| io::copy(&mut io::stdin(), &mut io::sink()));
-    let mut cluster = Cluster::bring_up(&order.place, &order.settings).await?;
-    say(&format!("{READY}{}", order.place.connection().display()));
+    let mut cluster = Cluster::bring_up(&order.layout, &order.settings).await?;
+    say(&format!("{READY}{}", order.layout.connection().display()));
 
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -135,7 +135,7 @@ async fn serve(order: &Order, users: &Arc<File>) -> Result<(), EmbeddedError> {
                 locked = &mut unused => {
                     locked
                         .unwrap_or_else(|_| Err(io::Error::other("the waiting thread is gone")))
-                        .map_err(|error| EmbeddedError::file("lock", order.place.users_lock(), &error))?;
+                        .map_err(|error| EmbeddedError::file("lock", order.layout.users_lock(), &error))?;
                     break;
                 }
                 () = signals.received() => reviving = false,
@@ -148,7 +148,7 @@ async fn serve(order: &Order, users: &Arc<File>) -> Result<(), EmbeddedError> {
 
 async fn revive(cluster: &mut Cluster) {
     if let Err(error) = cluster.revive().await {
-        // Into the keeper's log. The next look tries again.
+        // Into the supervisor's log. The next look tries again.
         drop(writeln!(io::stderr(), "the server is gone and does not come back: {error}"));
     }
 }

@@ -20,7 +20,7 @@ const STALE_AFTER: Duration = Duration::from_secs(2);
 /// The block a lane holds, and the size of the next. Blocks double while they are used up, so that
 /// a lane with one call in flight does not keep the calls of a second from the others.
 #[derive(Debug)]
-pub(super) struct Permits {
+pub(super) struct CallBlock {
     held: Option<Held>,
     next_size: u32,
     size_max: u32,
@@ -35,7 +35,7 @@ struct Held {
     used: u32,
 }
 
-impl Permits {
+impl CallBlock {
     /// Holds nothing yet.
     pub(super) fn new(rate: CallRate) -> Self {
         let size_max = rate.calls_a_second().map_or(BLOCK_MAX, |calls| calls.min(BLOCK_MAX));
@@ -59,7 +59,7 @@ impl Permits {
     }
 
     /// Uses one call; returns when it may be made. `None`: there is none, or none that is fresh.
-    pub(super) fn use_one(&mut self, now: Instant) -> Option<Instant> {
+    pub(super) fn take_slot(&mut self, now: Instant) -> Option<Instant> {
         let held = self.held.as_mut()?;
         let end = held.start + self.interval * held.calls;
         if held.used >= held.calls || now >= end + STALE_AFTER {
@@ -78,7 +78,7 @@ impl Permits {
     }
 
     /// Lets the block go; returns what was not used of it.
-    pub(super) fn let_go(&mut self) -> Option<Unused> {
+    pub(super) fn return_unused(&mut self) -> Option<Unused> {
         let held = self.held.take()?;
         let unused = held.calls - held.used;
         let size = if unused == 0 { self.next_size.saturating_mul(2) } else { held.used };
@@ -103,57 +103,57 @@ mod tests {
         }
     }
 
-    fn permits(calls_per_second: f64) -> Permits {
-        Permits::new(CallRate::per_second(calls_per_second))
+    fn call_block(calls_per_second: f64) -> CallBlock {
+        CallBlock::new(CallRate::per_second(calls_per_second))
     }
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn calls_are_paced_from_the_blocks_start_on() {
-        let (mut permits, now) = (permits(5.0), Instant::now());
-        assert_eq!(permits.use_one(now), None);
-        permits.hold(&block(3, 4), now);
-        let slots: Vec<_> = (0..4).map(|_| permits.use_one(now)).collect();
+        let (mut call_block, now) = (call_block(5.0), Instant::now());
+        assert_eq!(call_block.take_slot(now), None);
+        call_block.hold(&block(3, 4), now);
+        let slots: Vec<_> = (0..4).map(|_| call_block.take_slot(now)).collect();
         let at = |milliseconds| Some(now + Duration::from_millis(milliseconds));
         assert_eq!(slots, [at(4000), at(4200), at(4400), None]);
     }
 
     #[test]
     fn a_rate_of_less_than_one_a_second_is_kept_with_blocks_of_one() {
-        let (mut permits, now) = (permits(0.4), Instant::now());
+        let (mut call_block, now) = (call_block(0.4), Instant::now());
         for turn in 0..3 {
-            assert_eq!(permits.next_size(), 1, "{turn}");
-            permits.hold(&block(1, 0), now);
-            assert_eq!((permits.use_one(now), permits.use_one(now)), (Some(now), None));
-            assert_eq!(permits.let_go(), None);
+            assert_eq!(call_block.next_size(), 1, "{turn}");
+            call_block.hold(&block(1, 0), now);
+            assert_eq!((call_block.take_slot(now), call_block.take_slot(now)), (Some(now), None));
+            assert_eq!(call_block.return_unused(), None);
         }
-        assert_eq!(permits.interval(), Duration::from_millis(2500));
+        assert_eq!(call_block.interval(), Duration::from_millis(2500));
     }
 
     #[test]
     fn stale_calls_are_given_back_and_the_next_block_is_smaller() {
-        let (mut permits, now) = (permits(5.0), Instant::now());
-        permits.hold(&block(5, 0), now);
-        assert!(permits.use_one(now + 2 * SECOND).is_some());
-        assert!(permits.use_one(now + 2 * SECOND).is_some());
-        assert_eq!(permits.use_one(now + 3 * SECOND), None);
+        let (mut call_block, now) = (call_block(5.0), Instant::now());
+        call_block.hold(&block(5, 0), now);
+        assert!(call_block.take_slot(now + 2 * SECOND).is_some());
+        assert!(call_block.take_slot(now + 2 * SECOND).is_some());
+        assert_eq!(call_block.take_slot(now + 3 * SECOND), None);
         let day = DateTime::UNIX_EPOCH.date_naive();
-        assert_eq!(permits.let_go(), Some(Unused { day, calls: 3 }));
-        assert_eq!(permits.next_size(), 2);
-        assert_eq!(permits.let_go(), None, "only once");
+        assert_eq!(call_block.return_unused(), Some(Unused { day, calls: 3 }));
+        assert_eq!(call_block.next_size(), 2);
+        assert_eq!(call_block.return_unused(), None, "only once");
     }
 
     #[test]
     fn blocks_double_while_they_are_used_up_and_hold_a_second_at_most() {
         for (rate, max) in [(5.0, 5), (100_000.0, 250), (0.0, 250)] {
-            let (mut permits, now) = (permits(rate), Instant::now());
+            let (mut call_block, now) = (call_block(rate), Instant::now());
             let mut sizes = Vec::new();
             for _ in 0..12 {
-                sizes.push(permits.next_size());
-                permits.hold(&block(permits.next_size(), 0), now);
-                while permits.use_one(now).is_some() {}
-                assert_eq!(permits.let_go(), None);
+                sizes.push(call_block.next_size());
+                call_block.hold(&block(call_block.next_size(), 0), now);
+                while call_block.take_slot(now).is_some() {}
+                assert_eq!(call_block.return_unused(), None);
             }
             assert_eq!(sizes[..3], [1, 2, 4]);
             assert_eq!(sizes[11], max);
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn what_was_not_made_can_be_used_again() {
-        let (mut permits, now) = (permits(0.0), Instant::now());
-        permits.hold(&block(1, 0), now);
-        assert!(permits.use_one(now).is_some());
-        permits.put_back(1);
-        assert!(permits.use_one(now).is_some());
-        assert_eq!(permits.let_go(), None);
+        let (mut call_block, now) = (call_block(0.0), Instant::now());
+        call_block.hold(&block(1, 0), now);
+        assert!(call_block.take_slot(now).is_some());
+        call_block.put_back(1);
+        assert!(call_block.take_slot(now).is_some());
+        assert_eq!(call_block.return_unused(), None);
     }
 }

@@ -2,14 +2,14 @@
 
 use super::{clocks, project::Project, world::World};
 use crate::{
-    domain::{Clocks, Lane, Ledger, Reading},
+    domain::{Clocks, Lane, Ledger, ListScope},
     planner::{self, Task},
     warehouse::WarehouseError,
 };
 
 /// All that planning takes: how, from what, and when.
 #[derive(Debug)]
-pub struct Outlook {
+pub struct PlanInput {
     /// How the project's reads are planned.
     pub settings: planner::Settings,
     /// What is known of its days.
@@ -18,7 +18,7 @@ pub struct Outlook {
     pub clocks: Clocks,
 }
 
-impl Outlook {
+impl PlanInput {
     /// Reads what is known of a project now.
     pub async fn of(world: &World, project: &Project) -> Result<Self, WarehouseError> {
         let page_size = project.client(Lane::Audit).page_size();
@@ -35,8 +35,8 @@ impl Outlook {
         let (read, newest) = (self.clocks.newest_window(), clocks.newest_window());
         // That midnight has passed meanwhile is no reason: the next round begins with the new day.
         let is_wider = newest.len_days() > read.len_days();
-        let reading = Reading::Window(newest);
-        is_wider.then_some(Task { lane: Lane::Fresh, reading })
+        let reading = ListScope::Window(newest);
+        is_wider.then_some(Task { lane: Lane::Recent, reading })
     }
 
     /// The walks that are due now.

@@ -2,7 +2,7 @@
 
 /// The beginning of a key as a number of the same order, which tells most keys apart without a look
 /// at them.
-pub(super) fn rank(key: &str) -> u64 {
+pub(super) fn key_prefix(key: &str) -> u64 {
     let bytes = key.as_bytes();
     if let Some(chunk) = bytes.first_chunk() {
         return u64::from_be_bytes(*chunk);
@@ -29,7 +29,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_never_contradicts_the_order_of_keys(one in "[a-c\0é]{0,10}", two in "[a-c\0é]{0,10}") {
-            let ordered = rank(&one).cmp(&rank(&two)).then_with(|| one.cmp(&two));
+            let ordered = key_prefix(&one).cmp(&key_prefix(&two)).then_with(|| one.cmp(&two));
             prop_assert_eq!(ordered, one.cmp(&two));
         }
     }

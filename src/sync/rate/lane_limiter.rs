@@ -11,9 +11,9 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::permits::Permits;
+use super::call_block::CallBlock;
 use crate::{
-    client::{Gate, GateClosed},
+    client::{CallLimiter, LimiterClosed},
     domain::{CallRate, Lane, ProjectName, ReadNumber, Spending},
     planner::Budget,
     sync::stop::pause,
@@ -21,20 +21,20 @@ use crate::{
 };
 
 /// While PostgreSQL does not answer, nothing is asked of the vendor: nothing could be stored. The
-/// gate waits so long for it, since a broken connection is soon replaced, and then closes for as
+/// limiter waits so long for it, since a broken connection is soon replaced, and then closes for as
 /// long.
 const CLOSED_FOR: Duration = Duration::from_secs(5);
 const DELAY_MIN: Duration = Duration::from_millis(50);
 
-/// The gate of one lane of a project.
+/// The limiter of one lane of a project.
 #[derive(Debug)]
-pub(in crate::sync) struct LaneGate {
+pub(in crate::sync) struct LaneLimiter {
     warehouse: Warehouse,
     stop: CancellationToken,
     project: ProjectName,
     lane: Lane,
     budget: Budget,
-    permits: Mutex<Permits>,
+    call_block: Mutex<CallBlock>,
     /// Calls that were used and not made, to be put back.
     not_made: AtomicU32,
 }
@@ -53,7 +53,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-impl LaneGate {
+impl LaneLimiter {
     pub(in crate::sync) fn new(
         warehouse: Warehouse,
         stop: CancellationToken,
@@ -62,29 +62,29 @@ impl LaneGate {
         rate: CallRate,
         budget: Budget,
     ) -> Self {
-        let permits = Mutex::new(Permits::new(rate));
-        Self { warehouse, stop, project, lane, budget, permits, not_made: AtomicU32::new(0) }
+        let call_block = Mutex::new(CallBlock::new(rate));
+        Self { warehouse, stop, project, lane, budget, call_block, not_made: AtomicU32::new(0) }
     }
 
     /// Gives back what the lane holds and will not use. What is not taken back counts as made.
     pub(in crate::sync) async fn give_back(&self) -> Result<(), WarehouseError> {
-        let mut permits = self.permits.lock().await;
-        permits.put_back(self.not_made.swap(0, Relaxed));
-        match permits.let_go() {
+        let mut call_block = self.call_block.lock().await;
+        call_block.put_back(self.not_made.swap(0, Relaxed));
+        match call_block.return_unused() {
             Some(unused) => self.warehouse.give_calls_back(&self.project, self.lane, unused).await,
             None => Ok(()),
         }
     }
 
     /// Waits until the next call of the lane may be made.
-    async fn permit(&self) -> Result<Permit<'_>, GateClosed> {
+    async fn permit(&self) -> Result<Permit<'_>, LimiterClosed> {
         let (slot, permit) = {
-            let mut permits = self.permits.lock().await;
-            permits.put_back(self.not_made.swap(0, Relaxed));
+            let mut call_block = self.call_block.lock().await;
+            call_block.put_back(self.not_made.swap(0, Relaxed));
             let slot = loop {
-                match permits.use_one(Instant::now()) {
+                match call_block.take_slot(Instant::now()) {
                     Some(slot) => break slot,
-                    None => self.take_block(&mut permits).await?,
+                    None => self.take_block(&mut call_block).await?,
                 }
             };
             (slot, Permit { not_made: &self.not_made, is_made: false })
@@ -93,11 +93,11 @@ impl LaneGate {
         if wait.is_zero() || pause(&self.stop, wait).await { Ok(permit) } else { Err(ending()) }
     }
 
-    async fn take_block(&self, permits: &mut Permits) -> Result<(), GateClosed> {
+    async fn take_block(&self, call_block: &mut CallBlock) -> Result<(), LimiterClosed> {
         // Given back once: whether a transaction without an answer was committed is not known.
-        let mut unused = permits.let_go();
-        let wanted = permits.next_size();
-        let interval = TimeDelta::from_std(permits.interval()).unwrap_or_default();
+        let mut unused = call_block.return_unused();
+        let wanted = call_block.next_size();
+        let interval = TimeDelta::from_std(call_block.interval()).unwrap_or_default();
         let block = self
             .patiently(|| {
                 let decide =
@@ -109,11 +109,11 @@ impl LaneGate {
         if block.calls == 0 {
             return Err(self.used_up(&block));
         }
-        permits.hold(&block, Instant::now());
+        call_block.hold(&block, Instant::now());
         Ok(())
     }
 
-    fn used_up(&self, block: &Block) -> GateClosed {
+    fn used_up(&self, block: &Block) -> LimiterClosed {
         let seconds = self.budget.seconds_until_more(&block.spending, self.lane);
         // Shown in minutes, the time must not lie before there is more.
         let from = block.taken_at + TimeDelta::seconds(i64::from(seconds) + 59);
@@ -123,14 +123,14 @@ impl LaneGate {
             self.budget.calls_per_day,
             from.format("%H:%M"),
         );
-        GateClosed { reason, not_before: Some(Duration::from_secs(seconds.into())) }
+        LimiterClosed { reason, not_before: Some(Duration::from_secs(seconds.into())) }
     }
 
     /// Asks PostgreSQL, and again for a while where that may help.
     async fn patiently<T, F: Future<Output = Result<T, WarehouseError>>>(
         &self,
         mut ask: impl FnMut() -> F,
-    ) -> Result<T, GateClosed> {
+    ) -> Result<T, LimiterClosed> {
         let end = Instant::now() + CLOSED_FOR;
         let mut delay = DELAY_MIN;
         loop {
@@ -142,7 +142,7 @@ impl LaneGate {
                 Err(error) => error,
             };
             if error.remedy() != Remedy::Retry || Instant::now() + delay >= end {
-                return Err(GateClosed { reason: error.to_string(), not_before: Some(CLOSED_FOR) });
+                return Err(LimiterClosed { reason: error.to_string(), not_before: Some(CLOSED_FOR) });
             }
             pause(&self.stop, delay).await;
             delay *= 2;
@@ -150,14 +150,14 @@ impl LaneGate {
     }
 }
 
-impl Gate for LaneGate {
-    fn admit<'a>(
+impl CallLimiter for LaneLimiter {
+    fn acquire<'a>(
         &'a self,
-        is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, GateClosed>> {
+        is_paused: &'a (dyn Fn() -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
         Box::pin(async move {
             let mut permit = self.permit().await?;
-            if is_held_back() {
+            if is_paused() {
                 return Ok(None);
             }
             let number = self.patiently(|| self.warehouse.draw_read_number()).await?;
@@ -167,6 +167,6 @@ impl Gate for LaneGate {
     }
 }
 
-fn ending() -> GateClosed {
-    GateClosed { reason: "the program is ending".to_owned(), not_before: None }
+fn ending() -> LimiterClosed {
+    LimiterClosed { reason: "the program is ending".to_owned(), not_before: None }
 }

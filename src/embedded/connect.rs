@@ -18,10 +18,10 @@ use tokio::{
 use super::{
     EmbeddedError, Options,
     connection::{Connection, HOST, ROLE},
-    keeper::{FAILED, Order, READY, SHARED},
-    locks::{self, Limit},
-    place::{Place, remove_if_there},
-    rights,
+    supervisor::{FAILED, SupervisorRequest, READY, SHARED},
+    locks::{self, Deadline},
+    layout::{Layout, remove_if_there},
+    privileges,
 };
 
 /// How long setting up and starting may take.
@@ -48,14 +48,14 @@ const PASSED_ON: [&str; 9] = [
 /// it.
 #[derive(Debug)]
 pub struct Server {
-    place: Place,
+    layout: Layout,
     database: String,
     url: SecretString,
     port: u16,
     /// Shared lock: the server is used.
     users: File,
-    /// The keeper, where this command started it.
-    keeper: Option<Keeper>,
+    /// The supervisor, where this command started it.
+    supervisor: Option<Keeper>,
 }
 
 /// Joins the private PostgreSQL of a data directory, and sets it up and starts it where none runs.
@@ -63,35 +63,35 @@ pub struct Server {
 /// Root becomes the owner of the data directory, for good, where that is an ordinary user. Creates
 /// the database when it is missing. Takes seconds the first time, a fraction of one later.
 pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
-    let place = Place::prepare(options)?;
-    rights::become_owner(&place)?;
-    let limit = Limit::in_seconds(START_SECONDS);
-    let starting = locks::open(&place.start_lock())?;
+    let layout = Layout::prepare(options)?;
+    privileges::become_owner(&layout)?;
+    let limit = Deadline::in_seconds(START_SECONDS);
+    let starting = locks::open(&layout.start_lock())?;
     limit.lock("another command that starts PostgreSQL", || starting.try_lock()).await?;
-    let users = locks::open(&place.users_lock())?;
+    let users = locks::open(&layout.users_lock())?;
     limit.lock("the stop of PostgreSQL", || users.try_lock_shared()).await?;
-    let keeper_lock = locks::open(&place.keeper_lock())?;
+    let keeper_lock = locks::open(&layout.keeper_lock())?;
 
-    // From here on no keeper stops the server, and nobody else starts one.
-    let (keeper, connection) = loop {
+    // From here on no supervisor stops the server, and nobody else starts one.
+    let (supervisor, connection) = loop {
         if locks::got(keeper_lock.try_lock())? {
             keeper_lock
                 .unlock()
-                .map_err(|error| EmbeddedError::file("unlock", place.keeper_lock(), &error))?;
-            let mut keeper = Keeper::spawn(&place, options)?;
-            match keeper.ready(limit).await {
+                .map_err(|error| EmbeddedError::file("unlock", layout.keeper_lock(), &error))?;
+            let mut supervisor = Keeper::spawn(&layout, options)?;
+            match supervisor.ready(limit).await {
                 Ok(()) => {
-                    if let Some(connection) = Connection::read(&place)? {
-                        break (Some(keeper), connection);
+                    if let Some(connection) = Connection::read(&layout)? {
+                        break (Some(supervisor), connection);
                     }
                 }
-                // The keeper of a command that was killed meanwhile came first.
+                // The supervisor of a command that was killed meanwhile came first.
                 Err(EmbeddedError::KeeperBusy) => {}
                 Err(error) => return Err(error),
             }
         }
-        // Another command's keeper: it runs the server, or is about to, or is just ending.
-        if let Some(connection) = Connection::read(&place)?
+        // Another command's supervisor: it runs the server, or is about to, or is just ending.
+        if let Some(connection) = Connection::read(&layout)?
             && connection.connect("postgres").await.is_ok()
         {
             break (None, connection);
@@ -101,12 +101,12 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
     connection.create_database(&options.database).await?;
     let url = connection.url(&options.database);
     Ok(Server {
-        place,
+        layout,
         database: options.database.clone(),
         url,
         port: connection.port,
         users,
-        keeper,
+        supervisor,
     })
 }
 
@@ -118,37 +118,37 @@ impl Server {
 
     /// Tells the operator's way in: a command line without the password in it.
     pub fn how_to_connect(&self) -> String {
-        let (pgpass, port, database) = (self.place.pgpass(), self.port, &self.database);
-        // The path has no quotes: `Place::prepare` refuses them.
+        let (pgpass, port, database) = (self.layout.pgpass(), self.port, &self.database);
+        // The path has no quotes: `Layout::prepare` refuses them.
         format!("PGPASSFILE='{}' psql -h {HOST} -p {port} -U {ROLE} {database}", pgpass.display())
     }
 
     /// Lets the server go. Returns when it is stopped, or when somebody else uses it.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        let limit = Limit::in_seconds(STOP_SECONDS);
-        let Self { place, users, keeper, .. } = self;
+        let limit = Deadline::in_seconds(STOP_SECONDS);
+        let Self { layout, users, supervisor, .. } = self;
         users
             .unlock()
-            .map_err(|error| EmbeddedError::file("unlock", place.users_lock(), &error))?;
-        match keeper {
-            Some(keeper) => keeper.end(limit).await,
-            None => wait_for_the_keeper(&place, &users, limit).await,
+            .map_err(|error| EmbeddedError::file("unlock", layout.users_lock(), &error))?;
+        match supervisor {
+            Some(supervisor) => supervisor.end(limit).await,
+            None => wait_for_the_keeper(&layout, &users, limit).await,
         }
     }
 }
 
-/// Waits until another command's keeper has ended, unless somebody uses the server.
+/// Waits until another command's supervisor has ended, unless somebody uses the server.
 async fn wait_for_the_keeper(
-    place: &Place,
+    layout: &Layout,
     users: &File,
-    limit: Limit,
+    limit: Deadline,
 ) -> Result<(), EmbeddedError> {
-    let keeper_lock = locks::open(&place.keeper_lock())?;
+    let keeper_lock = locks::open(&layout.keeper_lock())?;
     loop {
         if locks::got(keeper_lock.try_lock_shared())? {
             return Ok(());
         }
-        // Alone: nobody uses it, the keeper is about to stop it. Not even shared: the keeper stops
+        // Alone: nobody uses it, the supervisor is about to stop it. Not even shared: the supervisor stops
         // it.
         let alone = locks::got(users.try_lock())?;
         if !alone && locks::got(users.try_lock_shared())? {
@@ -157,31 +157,31 @@ async fn wait_for_the_keeper(
         if alone {
             users
                 .unlock()
-                .map_err(|error| EmbeddedError::file("unlock", place.users_lock(), &error))?;
+                .map_err(|error| EmbeddedError::file("unlock", layout.users_lock(), &error))?;
         }
         limit.pause("the stop of PostgreSQL").await?;
     }
 }
 
-/// The keeper process, as its command sees it.
+/// The supervisor process, as its command sees it.
 #[derive(Debug)]
 struct Keeper {
     child: Child,
-    /// Closed when this command ends, however it does: that is what the keeper waits for.
+    /// Closed when this command ends, however it does: that is what the supervisor waits for.
     lifeline: Option<ChildStdin>,
     words: UnboundedReceiver<String>,
-    place: Place,
+    layout: Layout,
 }
 
 impl Keeper {
-    fn spawn(place: &Place, options: &Options) -> Result<Self, EmbeddedError> {
+    fn spawn(layout: &Layout, options: &Options) -> Result<Self, EmbeddedError> {
         let failed = |error| EmbeddedError::file("start", &options.program, &error);
         // A new file: the old one may be a link, or belong to another user.
-        let log = remove_if_there(&place.keeper_log())
-            .and_then(|()| File::create_new(place.keeper_log()))
-            .map_err(|error| EmbeddedError::file("write", place.keeper_log(), &error))?;
-        let order = Order { place: place.clone(), settings: options.settings.clone() };
-        let mut child = keeper_command(&options.program, place.data_dir())
+        let log = remove_if_there(&layout.keeper_log())
+            .and_then(|()| File::create_new(layout.keeper_log()))
+            .map_err(|error| EmbeddedError::file("write", layout.keeper_log(), &error))?;
+        let order = SupervisorRequest { layout: layout.clone(), settings: options.settings.clone() };
+        let mut child = keeper_command(&options.program, layout.data_dir())
             .args(order.arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -191,7 +191,7 @@ impl Keeper {
             .map_err(failed)?;
         let lifeline = child.stdin.take();
         let Some(stdout) = child.stdout.take() else {
-            return Err(EmbeddedError::KeeperEnded { log: place.keeper_log() });
+            return Err(EmbeddedError::KeeperEnded { log: layout.keeper_log() });
         };
         // A thread, so that a `Server` is bound to no runtime.
         let (sender, words) = mpsc::unbounded_channel();
@@ -200,19 +200,19 @@ impl Keeper {
                 drop(sender.send(word));
             }
         });
-        Ok(Self { child, lifeline, words, place: place.clone() })
+        Ok(Self { child, lifeline, words, layout: layout.clone() })
     }
 
-    async fn ready(&mut self, limit: Limit) -> Result<(), EmbeddedError> {
+    async fn ready(&mut self, limit: Deadline) -> Result<(), EmbeddedError> {
         match self.word(limit, "the start of PostgreSQL").await? {
             Some(word) if word.starts_with(READY) => Ok(()),
             Some(word) => Err(self.failure(&word)),
-            None => Err(EmbeddedError::KeeperEnded { log: self.place.keeper_log() }),
+            None => Err(EmbeddedError::KeeperEnded { log: self.layout.keeper_log() }),
         }
     }
 
-    /// Closes the lifeline and waits until the keeper ends or says that others use the server.
-    async fn end(mut self, limit: Limit) -> Result<(), EmbeddedError> {
+    /// Closes the lifeline and waits until the supervisor ends or says that others use the server.
+    async fn end(mut self, limit: Deadline) -> Result<(), EmbeddedError> {
         self.lifeline = None;
         match self.word(limit, "the stop of PostgreSQL").await? {
             Some(word) if word == SHARED => Ok(()),
@@ -220,22 +220,22 @@ impl Keeper {
             // Its standard output is closed: it ends this moment.
             None => match self.child.wait() {
                 Ok(status) if status.success() => Ok(()),
-                Ok(_) | Err(_) => Err(EmbeddedError::KeeperEnded { log: self.place.keeper_log() }),
+                Ok(_) | Err(_) => Err(EmbeddedError::KeeperEnded { log: self.layout.keeper_log() }),
             },
         }
     }
 
-    async fn word(&mut self, limit: Limit, awaited: &str) -> Result<Option<String>, EmbeddedError> {
+    async fn word(&mut self, limit: Deadline, awaited: &str) -> Result<Option<String>, EmbeddedError> {
         timeout_at(limit.at(), self.words.recv()).await.map_err(|_elapsed| limit.passed(awaited))
     }
 
     fn failure(&self, word: &str) -> EmbeddedError {
         let told = word.strip_prefix(FAILED).and_then(|json| serde_json::from_str(json).ok());
-        told.unwrap_or_else(|| EmbeddedError::KeeperEnded { log: self.place.keeper_log() })
+        told.unwrap_or_else(|| EmbeddedError::KeeperEnded { log: self.layout.keeper_log() })
     }
 }
 
-/// The program as keeper: in a process group of its own, where Ctrl-C does not reach it, and with
+/// The program as supervisor: in a process group of its own, where Ctrl-C does not reach it, and with
 /// little environment.
 fn keeper_command(program: &Path, data_dir: &Path) -> Command {
     let mut command = Command::new(program);

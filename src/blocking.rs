@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 
 /// Does the work, and returns what it came to. A panic of the work is one of the caller.
-pub(crate) async fn on_own_thread<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     match tokio::task::spawn_blocking(work).await {
