@@ -53,7 +53,7 @@ impl From<ProjectOutcome> for ExitStatus {
     fn from(outcome: ProjectOutcome) -> Self {
         match outcome {
             ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty => Self::Done,
-            ProjectOutcome::EmptyUnproven | ProjectOutcome::Partial => Self::Partial,
+            ProjectOutcome::EmptyUnverified | ProjectOutcome::Partial => Self::Partial,
             ProjectOutcome::Blocked => Self::Blocked,
             ProjectOutcome::Misconfigured => Self::Config,
             ProjectOutcome::Failed => Self::Fault,

@@ -71,9 +71,9 @@ fn as_text(
     tell(format_args!("seen in a list  {}", yes(standing.has_list)));
     tell(format_args!("single call     {}", yes(standing.has_detail)));
     tell(format_args!("unsettled       {}", yes(standing.unsettled)));
-    tell(format_args!("last change     {}", time(standing.moved_at)));
+    tell(format_args!("last change     {}", time(standing.changed_at)));
     if let Some(at) = standing.deleted_at {
-        let why = if standing.absent { "it was not found any more" } else { "the vendor marks it" };
+        let why = if standing.deleted_by_absence { "it was not found any more" } else { "the vendor marks it" };
         tell(format_args!("deleted         {} ({why})", time(Some(at))));
     }
     if standing.undated {
@@ -84,9 +84,9 @@ fn as_text(
     if standing.unlisted {
         tell(format_args!("unlisted        it is there, but lists of its day do not show it"));
     }
-    if standing.contested {
+    if standing.sources_differ {
         tell(format_args!(
-            "contested       list and single call disagree; the one asked last counts"
+            "sources_differ       list and single call disagree; the one asked last counts"
         ));
     }
     if standing.doubted {

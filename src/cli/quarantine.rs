@@ -276,7 +276,7 @@ mod tests {
             project: project.to_owned(),
             stream: "submission".to_owned(),
             call: "list".to_owned(),
-            reason: "no id".to_owned(),
+            reason: "id missing".to_owned(),
             bytes: 1,
             first_seen_at: DateTime::UNIX_EPOCH,
         }

@@ -244,7 +244,7 @@ pub(super) fn words(outcome: ProjectOutcome) -> &'static str {
     match outcome {
         ProjectOutcome::Complete => "complete",
         ProjectOutcome::CompleteEmpty => "complete and empty",
-        ProjectOutcome::EmptyUnproven => "empty, unverified",
+        ProjectOutcome::EmptyUnverified => "empty, unverified",
         ProjectOutcome::Partial => "partial",
         ProjectOutcome::Blocked => "blocked",
         ProjectOutcome::Misconfigured => "misconfigured",

@@ -38,7 +38,7 @@ impl Standing {
             || self.samples.iter().any(|sample| sample.known > 0)
             || self.projects.iter().any(|project| {
                 project.blocked_at.is_some()
-                    || project.empty_unproven > 0
+                    || project.empty_unverified > 0
                     || project.alarms > 0
                     || project.last_outcome.as_deref() == Some(Outcome::Failed.as_str())
             })

@@ -243,10 +243,10 @@ fn notes_as_text(
     if let Some(reason) = &project.blocked_reason {
         tell(format_args!("is blocked since {}: {reason}", time(project.blocked_at)));
     }
-    if project.empty_unproven > 0 {
+    if project.empty_unverified > 0 {
         tell(format_args!(
             "has {} windows that came back empty, unverified: {}",
-            project.empty_unproven,
+            project.empty_unverified,
             empty_reason(project)
         ));
     }
@@ -255,12 +255,12 @@ fn notes_as_text(
             "misses more records than can be believed, and deletes none of them: see `argos-sync deletions list`"
         ));
     }
-    if let Some(error) = &project.last_error {
+    if let Some(error) = &project.open_pass_error {
         tell(format_args!("has an open pass that last failed with: {error}"));
     }
     // What else may have gone wrong is told above.
     if let (Some(outcome @ ("partial" | "failed")), Some(trouble)) =
-        (project.last_outcome.as_deref(), &project.last_trouble)
+        (project.last_outcome.as_deref(), &project.last_run_error)
     {
         tell(format_args!("last ended {outcome} at {}: {trouble}", time(project.last_ended_at)));
     }
@@ -334,7 +334,7 @@ fn in_words(outcome: Option<&str>) -> &str {
     match outcome {
         None => "running",
         Some("complete_empty") => "complete and empty",
-        Some("empty_unproven") => "empty, unverified",
+        Some("empty_unverified") => "empty, unverified",
         Some(word) => word,
     }
 }

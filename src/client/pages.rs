@@ -23,7 +23,7 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles
     /// after a restart.
-    pub trail: CycleDetector,
+    pub cycle: CycleDetector,
     /// The vendor's own id of the project, where it tells it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
     /// The members of the answer that the contract does not name.
@@ -40,7 +40,7 @@ pub struct Resume {
     /// The number of that page.
     pub page: u32,
     /// The trail of that page.
-    pub trail: CycleDetector,
+    pub cycle: CycleDetector,
 }
 
 /// The state of a walk between two pages.
@@ -75,7 +75,7 @@ pub(super) fn walk<'a>(
             return Err(ClientError::ResumeProvedNothing);
         }
         let walk = page.next.clone().map_or(Pagination::Drained, |cursor| {
-            Pagination::At(Resume { cursor, page: page.number, trail: page.trail })
+            Pagination::At(Resume { cursor, page: page.number, cycle: page.cycle })
         });
         Ok(Some((page, walk)))
     })
@@ -104,16 +104,16 @@ async fn read_page(
         None => confirm_end(client, listing, cursor, &reply).await?,
     };
     let number = pages_before.saturating_add(1);
-    let mut trail = behind.map(|place| place.trail).unwrap_or_default();
+    let mut cycle = behind.map(|place| place.cycle).unwrap_or_default();
     if let Some(next) = &reply.envelope.next {
-        trail.follow(next, number)?;
+        cycle.follow(next, number)?;
     }
     Ok(Page {
         number,
         read: reply.read,
         items: reply.envelope.items,
         next: reply.envelope.next,
-        trail,
+        cycle,
         vendor_project: reply.envelope.vendor_project,
         unknown: reply.envelope.unknown,
         has_shown_end_mark,

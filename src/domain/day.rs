@@ -17,7 +17,7 @@ pub struct DayState {
     /// It holds records whose state is expected to move.
     pub unsettled: bool,
     /// When a record of that day was last seen to change, if that was lately.
-    pub moved_at: Option<DateTime<Utc>>,
+    pub changed_at: Option<DateTime<Utc>>,
     /// When a person last approved that its missing records were deleted, while that holds.
     pub approved_at: Option<DateTime<Utc>>,
 }
@@ -25,7 +25,7 @@ pub struct DayState {
 impl DayState {
     /// A day nobody has read yet.
     pub fn unread(day: Day) -> Self {
-        Self { day, as_of: None, records: 0, unsettled: false, moved_at: None, approved_at: None }
+        Self { day, as_of: None, records: 0, unsettled: false, changed_at: None, approved_at: None }
     }
 }
 

@@ -55,7 +55,7 @@ pub struct CycleDetector {
     /// Cursors followed since the anchor was set.
     pub steps: u32,
     /// The anchor moves after this many steps; doubles each time.
-    pub reach: u32,
+    pub limit: u32,
 }
 
 impl CycleDetector {
@@ -66,9 +66,9 @@ impl CycleDetector {
             return Err(CursorCycle { page });
         }
         self.steps = self.steps.saturating_add(1);
-        if self.anchor.is_none() || self.steps >= self.reach {
+        if self.anchor.is_none() || self.steps >= self.limit {
             *self =
-                Self { anchor: Some(digest), steps: 0, reach: self.reach.saturating_mul(2).max(1) };
+                Self { anchor: Some(digest), steps: 0, limit: self.limit.saturating_mul(2).max(1) };
         }
         Ok(())
     }
@@ -85,8 +85,8 @@ mod tests {
     }
 
     fn pages_until_found(mut keys: impl Iterator<Item = usize>) -> Option<u32> {
-        let mut trail = CycleDetector::default();
-        (1..10_000).find(|page| trail.follow(&cursor(keys.next().unwrap()), *page).is_err())
+        let mut cycle = CycleDetector::default();
+        (1..10_000).find(|page| cycle.follow(&cursor(keys.next().unwrap()), *page).is_err())
     }
 
     #[test]
@@ -105,9 +105,9 @@ mod tests {
 
         #[test]
         fn a_straight_walk_never_looks_like_a_circle(length in 1usize..3000) {
-            let mut trail = CycleDetector::default();
+            let mut cycle = CycleDetector::default();
             for number in 0..length {
-                prop_assert!(trail.follow(&cursor(number), 1).is_ok());
+                prop_assert!(cycle.follow(&cursor(number), 1).is_ok());
             }
         }
     }

@@ -14,7 +14,7 @@ pub struct SparseRecord {
     /// Whether its state is expected to change soon.
     pub unsettled: bool,
     /// When it was last seen to change.
-    pub moved_at: Option<DateTime<Utc>>,
+    pub changed_at: Option<DateTime<Utc>>,
     /// When a single call last showed it; `None`: nobody noted it.
     pub read_at: Option<DateTime<Utc>>,
 }

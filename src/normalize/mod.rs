@@ -84,7 +84,7 @@ pub enum Refusal {
     #[error("not an object")]
     NoObject,
     /// The id is missing, empty or no text.
-    #[error("no id")]
+    #[error("id missing")]
     NoId,
     /// The id is longer than [`ID_BYTES_MAX`].
     #[error("the id is longer than {ID_BYTES_MAX} bytes")]
@@ -99,9 +99,9 @@ impl Refusal {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",
-            Self::NoObject => "no object",
-            Self::NoId => "no id",
-            Self::LongId => "long id",
+            Self::NoObject => "not an object",
+            Self::NoId => "id missing",
+            Self::LongId => "id too long",
             Self::DamagedId => "damaged id",
         }
     }

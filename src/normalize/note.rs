@@ -40,9 +40,9 @@ impl Deviation {
             Self::UnknownField => "unknown field",
             Self::UnknownMember => "unknown member of a list",
             Self::WrongType => "wrong type",
-            Self::InvalidTimestamp => "no time",
-            Self::NumberOutOfRange => "no number",
-            Self::LongId => "long id",
+            Self::InvalidTimestamp => "invalid timestamp",
+            Self::NumberOutOfRange => "number out of range",
+            Self::LongId => "id too long",
             Self::DamagedText => "damaged text",
         }
     }

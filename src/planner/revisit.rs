@@ -40,7 +40,7 @@ fn due_times(
     let is_final = state.as_of.is_some_and(|as_of| as_of > end + settings.settle);
     let as_of = state.as_of.unwrap_or(begin);
     let is_recent = now - begin < settings.recent
-        || state.moved_at.is_some_and(|moved_at| now - moved_at < settings.recent);
+        || state.changed_at.is_some_and(|changed_at| now - changed_at < settings.recent);
     let revisit = unsettled_spacing(settings, now - begin);
     [
         (!is_final).then_some((Lane::Backfill, end.min(now))),
@@ -59,11 +59,11 @@ pub(super) fn of_record(
     cycle: Duration,
     age: Duration,
     unsettled: bool,
-    moved_at: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Duration {
     let is_recent =
-        age < settings.recent || moved_at.is_some_and(|moved_at| now - moved_at < settings.recent);
+        age < settings.recent || changed_at.is_some_and(|changed_at| now - changed_at < settings.recent);
     let unsettled = unsettled.then(|| unsettled_spacing(settings, age));
     let recent = is_recent.then_some(settings.recent_every);
     [unsettled, recent].into_iter().flatten().fold(cycle, Duration::min)

@@ -76,7 +76,7 @@ impl DetailSchedule {
             self.cycle,
             age,
             record.unsettled,
-            record.moved_at,
+            record.changed_at,
             now,
         );
         match record.read_at.filter(|read_at| *read_at <= now) {
@@ -176,7 +176,7 @@ pub(super) mod tests {
             id: format!("s{number}"),
             day: at(day).date_naive(),
             unsettled: false,
-            moved_at: None,
+            changed_at: None,
             read_at: Some(at(100)),
         }
     }
@@ -189,7 +189,7 @@ pub(super) mod tests {
         for (record, least, most) in [
             (old.clone(), hours(19), hours(24)),
             (SparseRecord { day: at(90).date_naive(), ..old.clone() }, hours(4), hours(6)),
-            (SparseRecord { moved_at: Some(at(95)), ..old.clone() }, hours(4), hours(6)),
+            (SparseRecord { changed_at: Some(at(95)), ..old.clone() }, hours(4), hours(6)),
             (
                 SparseRecord { unsettled: true, day: at(98).date_naive(), ..old.clone() },
                 Duration::minutes(45),

@@ -99,8 +99,8 @@ fn the_older_an_unsettled_day_is_the_longer_it_waits() {
 fn young_days_and_days_that_moved_lately_are_read_every_few_hours() {
     let now = at(100, 12, 0);
     let mut known = read(0..99, now - Duration::hours(7), 10);
-    known.days[50].moved_at = Some(at(90, 0, 0));
-    known.days[40].moved_at = Some(at(80, 0, 0));
+    known.days[50].changed_at = Some(at(90, 0, 0));
+    known.days[40].changed_at = Some(at(80, 0, 0));
     let due = windows(&plan(&settings(), &known, now), Lane::Unsettled);
     assert_eq!(due, [window(87, 99), window(50, 51)]);
     known.days.iter_mut().for_each(|day| day.as_of = Some(now - Duration::hours(5)));

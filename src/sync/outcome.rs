@@ -39,7 +39,7 @@ pub enum ProjectOutcome {
     /// Everything was read.
     Complete,
     /// Nothing came, and nothing proves that there is nothing.
-    EmptyUnproven,
+    EmptyUnverified,
     /// A part could not be read.
     Partial,
     /// The vendor refuses the key, or the key opens another account.
@@ -57,7 +57,7 @@ impl ProjectOutcome {
         match proof {
             Proof::Complete => Self::Complete,
             Proof::CompleteEmpty => Self::CompleteEmpty,
-            Proof::EmptyUnproven(_) => Self::EmptyUnproven,
+            Proof::EmptyUnverified(_) => Self::EmptyUnverified,
         }
     }
 }
@@ -67,7 +67,7 @@ impl From<ProjectOutcome> for Outcome {
         match outcome {
             ProjectOutcome::CompleteEmpty => Self::CompleteEmpty,
             ProjectOutcome::Complete => Self::Complete,
-            ProjectOutcome::EmptyUnproven => Self::EmptyUnproven,
+            ProjectOutcome::EmptyUnverified => Self::EmptyUnverified,
             ProjectOutcome::Partial => Self::Partial,
             ProjectOutcome::Blocked => Self::Blocked,
             ProjectOutcome::Misconfigured | ProjectOutcome::Failed => Self::Failed,

@@ -51,7 +51,7 @@ pub use state::claim::Claim;
 pub use state::clock::SetBack;
 pub use state::detail_cycle::Cycle;
 pub use state::detail_left::DetailsLeft;
-pub use state::detail_queue::Rank;
+pub use state::detail_queue::Priority;
 pub use state::findings::FindingUpdate;
 pub use state::lease::{Awaited, HeldDetail, Lease};
 pub use state::pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};

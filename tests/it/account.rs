@@ -96,7 +96,7 @@ async fn the_key_of_another_customer_stores_no_row_and_deletes_none_a_day_later(
         assert_eq!(world.tables().await, before);
     }
     assert_eq!(
-        world.number("select count(*) from argos_sync.probe where project = 'main'").await,
+        world.number("select count(*) from argos_sync.api_finding where project = 'main'").await,
         0
     );
     assert_eq!(world.number(DELETED).await, 0);
@@ -136,7 +136,7 @@ async fn a_key_is_verified_by_any_of_the_records_known_longest() {
     ends_with(&world, &[], &BACKFILL, 0).await;
     world.vendor.set_accepted_keys(KEY, vec!["rotated".to_owned()]).expect("a project");
     let oldest: Vec<String> = sqlx::query_scalar(
-        "select id from argos_sync.record where stream = 'submission' order by first_no, id limit 3",
+        "select id from argos_sync.record where stream = 'submission' order by first_read, id limit 3",
     )
     .fetch_all(&world.pool)
     .await
@@ -160,7 +160,7 @@ async fn a_warehouse_of_an_earlier_release_is_bound_by_its_records() {
     let world = two_customers(20, 10).await;
     ends_with(&world, &[], &BACKFILL, 0).await;
     let before = "delete from argos_sync.project_key;
-        update argos_sync.project set account_no = null, vendor_project = null";
+        update argos_sync.project set account_last_read = null, vendor_project = null";
     sqlx::raw_sql(before).execute(&world.pool).await.expect("as before the upgrade");
     let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     ends_with(&world, &[("project.main.api_key", OTHER_KEY)], &arguments, 69).await;

@@ -114,9 +114,9 @@ async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_r
     let ran = world.run_lists("20", &["run", "--once", "--project", "main"]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("everything: no call is let through: the lane `audit`"), "{ran:?}");
-    assert!(ran.stderr.contains("window read to its end project=main lane=fresh"), "{ran:?}");
-    let fresh = "select taken from argos_sync.budget where lane = 'fresh'";
-    assert_eq!(world.number(fresh).await, 1);
+    assert!(ran.stderr.contains("window read to its end project=main lane=recent"), "{ran:?}");
+    let recent = "select taken from argos_sync.budget where lane = 'recent'";
+    assert_eq!(world.number(recent).await, 1);
 }
 
 #[tokio::test]

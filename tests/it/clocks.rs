@@ -76,11 +76,11 @@ async fn single_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
     let mut clock = Clock::replace(&world.pool, "2025-04-12 12:00:00Z").await;
     once(&world).await;
     sqlx::raw_sql(
-        "insert into argos_sync.detail_due (project, stream, id, due_at, rank, holder, until_at)
+        "insert into argos_sync.detail_due (project, stream, id, due_at, priority, holder, expires_at)
             select project, stream, id, argos_sync.clock() + interval '1 hour', 0, 'elsewhere/1',
                 argos_sync.clock() + interval '5 minutes'
             from argos_sync.record where stream = 'submission';
-         insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
+         insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at)
             values ('main', 'submission', '2025-03-25', '2025-04-20', nextval('argos_sync.fence'),
                 'elsewhere/1', argos_sync.clock() + interval '5 minutes')",
     )

@@ -210,7 +210,7 @@ async fn a_clock_that_steps_back_loses_no_change() {
 async fn the_history_is_read_by_the_same_watermark() {
     let (room, consumer) = two_submissions().await;
     demand_numbers(&room.pool).await;
-    let moves = async |from: i64| -> Vec<String> {
+    let changes = async |from: i64| -> Vec<String> {
         others_have_ended(&room.pool).await;
         sqlx::query_scalar(
             "select submission_id || ' ' || field from argos.submission_change
@@ -219,17 +219,17 @@ async fn the_history_is_read_by_the_same_watermark() {
         .bind(from)
         .fetch_all(&room.pool)
         .await
-        .expect("the moves")
+        .expect("the changes")
     };
     let matched = r#"{"submission_id":"a","created_at":"2025-01-05T10:00:00Z","kyc":{"result":"approved"},
         "aml":{"matches":[{"resource_id":"x"}]}}"#;
     room.fetched(&[room.observe(2, matched.to_owned())]).await;
-    assert_eq!(moves(consumer.last).await, ["a kyc_result"]);
+    assert_eq!(changes(consumer.last).await, ["a kyc_result"]);
     others_have_ended(&room.pool).await;
     let (next, _) =
         Consumer::watermark(&mut room.pool.acquire().await.expect("a connection")).await;
     room.fetched(&[room.observe(3, matched.replace('x', "y"))]).await;
-    assert_eq!(moves(next).await, ["a aml_match", "a aml_match"]);
+    assert_eq!(changes(next).await, ["a aml_match", "a aml_match"]);
 }
 
 #[tokio::test]

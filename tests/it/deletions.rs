@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const SETTINGS: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
 pub(crate) const DELETED: &str =
     "select count(*) from argos_sync.record where deleted_at is not null";
-pub(crate) const ABSENT: &str = "select count(*) from argos_sync.record where absent";
+pub(crate) const ABSENT: &str = "select count(*) from argos_sync.record where deleted_by_absence";
 pub(crate) const SUSPECTS: &str = "select count(*) from argos_sync.suspect";
 
 /// A warehouse that holds everything, at noon after the last day of the population.

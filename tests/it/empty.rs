@@ -83,7 +83,7 @@ async fn an_empty_list_counts_once_the_records_of_its_days_are_gone_and_others_a
     assert!(world.number(READ_ON_THE_THIRD).await > 90);
     assert_eq!(world.number(SUSPECTS).await, 0);
     let deleted = i64::try_from(gone.len()).expect("few");
-    let now = world.number("select count(*) from argos_sync.record where absent").await;
+    let now = world.number("select count(*) from argos_sync.record where deleted_by_absence").await;
     assert_eq!(now, deleted, "{day}");
 }
 

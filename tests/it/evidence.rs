@@ -14,8 +14,8 @@ use crate::{
 
 /// Columns that hold our own times, numbers and claims, or addresses that are signed anew with
 /// every answer.
-const OUR_OWN: &str = "'first_seen_at', 'changed_at', 'change_number', 'change_id', 'noted_at', 'as_of', 'pass_id', 'list_no', 'detail_no', 'first_no', 'moved_at', \
-    'id_image', 'id_back_image', 'selfie_image', 'address_image', 'detail_read_at', 'detail_next_at', 'doubted_no', 'due_at', 'fence', 'holder', 'until_at'";
+const OUR_OWN: &str = "'first_seen_at', 'changed_at', 'change_number', 'change_id', 'noted_at', 'as_of', 'pass_id', 'list_read', 'detail_read', 'first_read', 'changed_at', \
+    'id_image', 'id_back_image', 'selfie_image', 'address_image', 'detail_read_at', 'detail_next_at', 'doubted_read', 'due_at', 'fence', 'holder', 'expires_at'";
 
 /// Tables of `argos_sync` that say what is known, and not what was done.
 const KNOWLEDGE: &str =

@@ -24,7 +24,7 @@ async fn explain_tells_what_happened_to_a_record_and_names_nobody() {
     for part in [
         "backfill walk",
         "single call: found",
-        "kyc_result moved from approved to rejected (lane backfill)",
+        "kyc_result changed from approved to rejected (lane backfill)",
         "next list",
     ] {
         assert!(told.stdout.contains(part), "{part}: {told:?}");

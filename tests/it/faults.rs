@@ -207,7 +207,7 @@ async fn an_outage_among_the_single_calls_ends_the_run_and_the_next_one_makes_th
     world.slow_vendor(100);
     let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let program = world.start_with(&IMPATIENT, &arguments);
-    world.until("select count(*) > 20 from argos_sync.record where detail_no is not null").await;
+    world.until("select count(*) > 20 from argos_sync.record where detail_read is not null").await;
     world.vendor.set_faults(Faults { server_error: 1.0, ..Faults::default() });
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 65, "{ran:?}");

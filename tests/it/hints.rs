@@ -52,7 +52,7 @@ impl World {
     /// All that lists of AML data may have written.
     async fn facts(&self) -> String {
         let sql = "select string_agg(held::text, E'\\n' order by id) from (
-            select id, list_digest, list_no, detail_digest, detail_no, moved_at, sparse from argos_sync.record) as held";
+            select id, list_digest, list_read, detail_digest, detail_read, changed_at, sparse from argos_sync.record) as held";
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("facts")
     }
 }

@@ -24,14 +24,14 @@ const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
 /// What the program has to keep of a termination grace period.
 const GRACE: Duration = Duration::from_secs(10);
 
-const PAGES: &str = "select coalesce(sum(pages), 0)::bigint from argos_sync.run_stream";
+const PAGES: &str = "select coalesce(sum(pages), 0)::bigint from argos_sync.run_counter";
 /// The program waits for the table that the test has locked, not for another of its own
 /// connections.
 const STUCK: &str = "select exists (select from pg_locks join pg_stat_activity using (pid)
     where datname = current_database() and application_name = 'argos-sync' and not granted
         and relation = 'argos.submission'::regclass)";
 const RUNNING: &str = "select count(*) from argos_sync.run where ended_at is null";
-const DETAILS: &str = "select coalesce(sum(details), 0)::bigint from argos_sync.run_stream";
+const DETAILS: &str = "select coalesce(sum(details), 0)::bigint from argos_sync.run_counter";
 
 /// The warehouse that an undisturbed run fills.
 async fn undisturbed(world: &World, settings: &[(&str, &str)]) -> World {
@@ -75,7 +75,7 @@ async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
     let twin = undisturbed(&world, &TINY_PAGES).await;
     world.slow_vendor(40);
     let program = world.start_with(&TINY_PAGES, &BACKFILL);
-    world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_stream").await;
+    world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_counter").await;
     terminate(&program).await;
     let ran = ended_within(GRACE, program).await;
     assert_eq!(ran.code(), 75, "{ran:?}");
@@ -181,7 +181,7 @@ async fn the_daemon_ends_with_0_in_the_middle_of_a_window() {
     world.slow_vendor(200);
     let settings = [("sync.since", "2025-01-01"), ("client.page_size", "10")];
     let program = world.start_with(&settings, &["run"]);
-    world.until("select coalesce(sum(received), 0) > 10 from argos_sync.run_stream").await;
+    world.until("select coalesce(sum(received), 0) > 10 from argos_sync.run_counter").await;
     terminate(&program).await;
     let ran = ended_within(GRACE, program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -282,7 +282,7 @@ async fn sigterm_ends_in_time_though_the_database_is_gone() {
     let (url, carrying) = wire(&world).await;
     let settings = [TINY_PAGES[0], ("database.url", &url)];
     let program = world.start_with(&settings, &BACKFILL);
-    world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_stream").await;
+    world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_counter").await;
     carrying.abort();
     terminate(&program).await;
     let ran = ended_within(GRACE, program).await;
@@ -327,7 +327,7 @@ async fn after_a_failover_connections_to_the_old_server_are_closed() {
         .await;
     let settings = [TINY_PAGES.as_slice(), &[("sync.patience_minutes", "1")]].concat();
     let program = world.start_with(&settings, &BACKFILL);
-    world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_stream").await;
+    world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_counter").await;
     // From now on, the server of these connections takes no writes.
     world
         .execute(

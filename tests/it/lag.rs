@@ -3,7 +3,7 @@
 
 use argos_sync::{
     simulator::{CallKind, Change, Knobs, KycResult},
-    warehouse::{DetailAnswer, Observation, Rank},
+    warehouse::{DetailAnswer, Observation, Priority},
 };
 
 use crate::{
@@ -67,8 +67,8 @@ async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
     world.approve(&id);
     assert_eq!(world.single_calls(&[]).await, 1);
     assert_eq!(world.state(&id).await, "approved");
-    let moved = "select extract(epoch from max(moved_at))::bigint from argos_sync.record";
-    let moved_at = world.number(moved).await;
+    let moved = "select extract(epoch from max(changed_at))::bigint from argos_sync.record";
+    let changed_at = world.number(moved).await;
 
     world.lists_lag(AN_HOUR_MS);
     assert_eq!(world.single_calls(&[]).await, 1, "one single call decides");
@@ -85,7 +85,7 @@ async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
     assert_eq!(world.single_calls(&[]).await, 0);
     assert_eq!(world.state(&id).await, "approved");
     assert_eq!(world.decisions().await, ["pending -> approved"], "nothing else ever happened");
-    assert_eq!(world.number(moved).await, moved_at);
+    assert_eq!(world.number(moved).await, changed_at);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn what_the_single_call_confirms_is_stored_whatever_its_times_say() {
     assert_eq!(world.single_calls(&[]).await, 0);
     assert_eq!(fingerprint(&world.pool).await, before);
     assert_eq!(world.decisions().await, ["pending -> approved", "approved -> pending"]);
-    let doubted = "select count(*) from argos_sync.record where doubted_no is not null";
+    let doubted = "select count(*) from argos_sync.record where doubted_read is not null";
     assert_eq!(world.number(doubted).await, 0);
 }
 
@@ -148,7 +148,7 @@ impl Room {
     }
 
     async fn answer(&self, answer: impl Fn() -> DetailAnswer) -> usize {
-        let due = self.warehouse.claim_details(&self.scope, "worker", Rank::Cycle, 10).await;
+        let due = self.warehouse.claim_details(&self.scope, "worker", Priority::Cycle, 10).await;
         let answers: Vec<_> = due.expect("due").into_iter().map(|due| (due, answer())).collect();
         let stored = self.warehouse.commit_details(&self.scope, self.run, &answers, true).await;
         stored.expect("stored");

@@ -6,7 +6,7 @@ use argos_sync::{
     domain::Stream,
     normalize::catalogue::{self, Column, Key, Table, Type},
     simulator::{Change, Knobs},
-    warehouse::{DetailAnswer, Keep, Rank},
+    warehouse::{DetailAnswer, Keep, Priority},
 };
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -313,7 +313,7 @@ async fn a_mark_that_a_single_call_disproves_is_asked_about_once() {
     let mut walk = room.walk(window(1, 9), "test").await;
     room.next_page(&mut walk, vec![room.observe(1, live())]).await;
     let answer = async |read: i64, body: String| -> usize {
-        let due = room.warehouse.claim_details(&room.scope, "test", Rank::Cycle, 10).await;
+        let due = room.warehouse.claim_details(&room.scope, "test", Priority::Cycle, 10).await;
         let due = due.expect("what is due").into_iter();
         let answer = DetailAnswer::Found(room.observe(read, body));
         let answers: Vec<_> = due.zip([answer]).collect();

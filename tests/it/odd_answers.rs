@@ -40,7 +40,7 @@ async fn a_single_call_that_answers_with_another_record_is_not_believed() {
     let ran = ended_within(SOON, world.start_with(&IMPATIENT, &BACKFILL)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("the answer holds another record"), "{ran:?}");
-    let details = "select count(*) from argos_sync.record where detail_no is not null";
+    let details = "select count(*) from argos_sync.record where detail_read is not null";
     assert_eq!(world.number(details).await, 0);
     let id = world.vendor.submission_ids(KEY).next().expect("one");
     let fetch = ["fetch", "submission", "--id", &id];
@@ -70,7 +70,7 @@ async fn an_item_dated_to_the_first_day_of_all_proves_no_date_filter() {
         assert_eq!(ran.code(), 65, "{ran:?}");
         assert!(ran.stdout.contains("empty, unverified"), "{ran:?}");
     }
-    let listed = "select sum(skipped)::bigint from argos_sync.run_stream";
+    let listed = "select sum(skipped)::bigint from argos_sync.run_counter";
     assert_eq!(world.number(listed).await, 20, "all was listed, and is older than `sync.since`");
     let proven = "select count(*) from argos_sync.project where filter_proven";
     assert_eq!(world.number(proven).await, 0);
@@ -86,7 +86,7 @@ async fn an_item_of_another_time_in_a_list_with_dates_proves_no_date_filter() {
     world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
     let settings = [("sync.since", "2025-01-01"), ("sync.detail", "never")];
     world.run_with(&settings, &ONCE).await;
-    let received = "select sum(received)::bigint from argos_sync.run_stream";
+    let received = "select sum(received)::bigint from argos_sync.run_counter";
     assert!(world.number(received).await > 0);
     let proven = "select count(*) from argos_sync.project where filter_proven";
     assert_eq!(world.number(proven).await, 0);
@@ -154,7 +154,7 @@ async fn a_record_dated_some_days_ahead_is_seen_and_kept_up_to_date_by_every_rou
     assert_eq!(world.number(own_day).await, 1);
     let explain = ["explain", "submission", &ahead];
     let told = world.run_with(&[("sync.since", "2025-01-01")], &explain).await;
-    assert!(told.stdout.contains("next list         in the next round (lane fresh)"), "{told:?}");
+    assert!(told.stdout.contains("next list         in the next round (lane recent)"), "{told:?}");
     assert_equal(&world).await;
 }
 
@@ -169,7 +169,7 @@ async fn of_a_record_dated_further_ahead_explain_says_when_lists_of_its_day_begi
     assert_eq!(decided(&world, &far, KycResult::Pending).await, pending);
     let explain = ["explain", "submission", &far];
     let told = world.run_with(&[("sync.since", "2025-01-01")], &explain).await;
-    let line = "next list         2025-05-13 00:00:00 (lane fresh), when its day is 7 days ahead; \
+    let line = "next list         2025-05-13 00:00:00 (lane recent), when its day is 7 days ahead; \
         until then only lists without a date filter";
     assert!(told.stdout.contains(line), "{told:?}");
 

@@ -131,10 +131,10 @@ async fn texts_postgresql_cannot_hold_are_stored_with_a_mark() {
 #[tokio::test]
 async fn a_field_of_the_wrong_type_is_null_and_noted_and_its_neighbours_are_stored() {
     let wrong: [(&str, &str, &str, &str); 11] = [
-        (r#""kyc_result_at":"Zaphod's day""#, "kyc_result_at", "no time", "string"),
+        (r#""kyc_result_at":"Zaphod's day""#, "kyc_result_at", "invalid timestamp", "string"),
         (r#""pending_at":17"#, "pending_at", "wrong type", "number"),
         (r#""argos_score":{"Zaphod":1}"#, "argos_score", "wrong type", "object"),
-        (r#""recognition_score":1e999"#, "recognition_score", "no number", "number"),
+        (r#""recognition_score":1e999"#, "recognition_score", "number out of range", "number"),
         (r#""data":"Zaphod""#, "data", "wrong type", "string"),
         (r#""aml":{"matches":"Zaphod"}"#, "aml.matches", "wrong type", "string"),
         (r#""reviewer":["Zaphod"]"#, "reviewer", "wrong type", "array"),
@@ -145,11 +145,11 @@ async fn a_field_of_the_wrong_type_is_null_and_noted_and_its_neighbours_are_stor
             "string",
         ),
         (r#""signals":true"#, "signals", "wrong type", "boolean"),
-        (r#""updated_at":"9999-12-31T23:59:59-05:00""#, "updated_at", "no time", "string"),
+        (r#""updated_at":"9999-12-31T23:59:59-05:00""#, "updated_at", "invalid timestamp", "string"),
         (
             r#""memo":{"updated_at":"0001-01-01T00:00:00+09:00"}"#,
             "memo.updated_at",
-            "no time",
+            "invalid timestamp",
             "string",
         ),
     ];
@@ -175,16 +175,16 @@ async fn an_item_without_a_row_goes_to_quarantine_whole_and_its_neighbours_are_s
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let refused = |index: usize| -> Option<(Vec<u8>, &str)> {
         Some(match index {
-            0 => (br#"{"email":"Zaphod@mail.example"}"#.to_vec(), "no id"),
-            1 => (item(&"z".repeat(256), b""), "long id"),
+            0 => (br#"{"email":"Zaphod@mail.example"}"#.to_vec(), "id missing"),
+            1 => (item(&"z".repeat(256), b""), "id too long"),
             2 => (item("z", format!(r#""review":{}"#, deep(200)).as_bytes()), "unreadable"),
-            3 => (b"42".to_vec(), "no object"),
-            4 => (br#""Zaphod""#.to_vec(), "no object"),
-            5 => (b"null".to_vec(), "no object"),
-            6 => (item("", b""), "no id"),
+            3 => (b"42".to_vec(), "not an object"),
+            4 => (br#""Zaphod""#.to_vec(), "not an object"),
+            5 => (b"null".to_vec(), "not an object"),
+            6 => (item("", b""), "id missing"),
             7 => (item(r"a\u0000b", b""), "damaged id"),
-            8 => (br#"{"submission_id":{"Zaphod":1}}"#.to_vec(), "no id"),
-            9 => (br#"[{"submission_id":"Zaphod"}]"#.to_vec(), "no object"),
+            8 => (br#"{"submission_id":{"Zaphod":1}}"#.to_vec(), "id missing"),
+            9 => (br#"[{"submission_id":"Zaphod"}]"#.to_vec(), "not an object"),
             _ => return None,
         })
     };
@@ -207,7 +207,7 @@ async fn an_item_without_a_row_goes_to_quarantine_whole_and_its_neighbours_are_s
     assert_eq!(kept, wanted);
     let counted = world
         .number(
-            "select sum(quarantined)::int8 from argos_sync.run_stream where stream = 'submission'",
+            "select sum(quarantined)::int8 from argos_sync.run_counter where stream = 'submission'",
         )
         .await;
     assert!(counted >= i64::try_from(ids.len()).expect("few"), "{counted}");
@@ -276,13 +276,13 @@ async fn no_size_of_any_value_stops_a_page() {
     assert_eq!(world.number("select count(*) from argos.submission").await, 60);
     assert_eq!(world.number("select count(*) from argos.faceauth").await, 10);
     let noted: [&[(&str, &str)]; 8] = [
-        &[("duplicated_selfie_users", "long id"), ("duplicated_users", "long id")],
+        &[("duplicated_selfie_users", "id too long"), ("duplicated_users", "id too long")],
         &[("data.*", "damaged text")],
         &[("*", "damaged text")],
-        &[("ocr", "no number")],
-        &[("OCR_raw", "no number")],
+        &[("ocr", "number out of range")],
+        &[("OCR_raw", "number out of range")],
         &[("review", "damaged text")],
-        &[("kyc.attempts.attemptCnt", "no number")],
+        &[("kyc.attempts.attemptCnt", "number out of range")],
         &[],
     ];
     for (id, wanted) in ids.iter().zip(noted) {

@@ -7,7 +7,7 @@ use argos_sync::{
     json::Paths,
     normalize::{Context, catalogue},
     warehouse::{
-        Claim, DeletionRules, DetailAnswer, DetailMode, Keep, Observation, PageToStore, Pass, Rank,
+        Claim, DeletionRules, DetailAnswer, DetailMode, Keep, Observation, PageToStore, Pass, Priority,
         RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
     },
 };
@@ -147,7 +147,7 @@ impl Room {
             ("argos_raw.submission", "to_jsonb(t) - 'submission_id'"),
             (
                 "argos_sync.record",
-                "to_jsonb(t) - '{id,list_digest,detail_digest,deleted_at,moved_at,first_no,detail_next_at}'::text[]",
+                "to_jsonb(t) - '{id,list_digest,detail_digest,deleted_at,changed_at,first_read,detail_next_at}'::text[]",
             ),
         ];
         for (table, row) in parts {
@@ -323,7 +323,7 @@ async fn two_writers_of_the_same_new_records_leave_one_row_each_and_counters_tha
     let counts: Vec<(String, i64, i64)> = sqlx::query_as(
         "select 's', count(*), count(*) filter (where kyc_result = 'approved') from argos.submission
          union all select 'a', count(*), count(*) from argos.kyc_attempt
-         union all select 'r', count(*), count(*) filter (where detail_no % 10 = 3) from argos_sync.record
+         union all select 'r', count(*), count(*) filter (where detail_read % 10 = 3) from argos_sync.record
          order by 1",
     )
     .fetch_all(&room.pool)
@@ -361,7 +361,7 @@ async fn a_single_call_whose_record_was_seen_anew_leaves_no_trace_and_stays_due(
     let mut walk = room.walk(window(1, 10), "one").await;
     room.next_page(&mut walk, vec![room.observe(1, plain("a", "pending"))]).await;
     let due =
-        room.warehouse.claim_details(&room.scope, "worker", Rank::Cycle, 10).await.expect("due");
+        room.warehouse.claim_details(&room.scope, "worker", Priority::Cycle, 10).await.expect("due");
     let answers: Vec<_> = due
         .into_iter()
         .map(|due| (due, DetailAnswer::Found(room.observe(2, plain("a", "rejected")))))
@@ -420,7 +420,7 @@ async fn a_lasting_disagreement_of_list_and_single_call_settles() {
     room.next_page(&mut walk, vec![room.observe(1, item("1"))]).await;
     let due = room
         .warehouse
-        .claim_details(&room.scope, "test", Rank::Cycle, 10)
+        .claim_details(&room.scope, "test", Priority::Cycle, 10)
         .await
         .expect("what is due");
     let answer = DetailAnswer::Found(room.observe(2, item("2")));
@@ -454,7 +454,7 @@ async fn no_more_single_calls_are_claimed_than_asked_for() {
     let mut walk = room.walk(window(1, 9), "test").await;
     room.next_page(&mut walk, items).await;
     for _ in 0..3 {
-        let claimed = room.warehouse.claim_details(&room.scope, "test", Rank::Cycle, 100).await;
+        let claimed = room.warehouse.claim_details(&room.scope, "test", Priority::Cycle, 100).await;
         assert_eq!(claimed.expect("what is due").len(), 100);
     }
 }

@@ -13,7 +13,7 @@ impl World {
     }
 
     async fn kept(&self, fact: &str) -> (String, Option<String>, bool) {
-        let sql = "select finding, before, changed_at is not null from argos_sync.probe
+        let sql = "select finding, before, changed_at is not null from argos_sync.api_finding
             where project = 'main' and fact = $1";
         sqlx::query_as(sql).bind(fact).fetch_one(&self.pool).await.expect("a finding")
     }
@@ -82,7 +82,7 @@ async fn every_oddity_of_a_vendor_is_found_out() {
         ),
     ] {
         world.knobs(&knobs);
-        sqlx::raw_sql("delete from argos_sync.probe").execute(&world.pool).await.expect("none");
+        sqlx::raw_sql("delete from argos_sync.api_finding").execute(&world.pool).await.expect("none");
         let found = world.found(&[("client.page_size", "200")], 0).await;
         let found: Vec<_> =
             found.iter().filter_map(|line| Some(line.split_once(": ")?.1)).take(6).collect();

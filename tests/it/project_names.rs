@@ -175,7 +175,7 @@ async fn renaming_a_project_moves_every_row_and_the_next_run_finds_nothing_new()
     // `check` with the new configuration leaves findings and calls under the new name.
     let check = world.run(&["check"]).await;
     assert!(check.stdout.contains("warn   project main"), "{check:?}");
-    assert!(mentions(&world, "another").await.contains_key("argos_sync.probe.project"));
+    assert!(mentions(&world, "another").await.contains_key("argos_sync.api_finding.project"));
     let face = mentions(&world, "face").await;
     let watermark = world.number("select argos.change_watermark()").await;
 
@@ -236,7 +236,7 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
     // Somebody reads it at this moment.
     sqlx::raw_sql(
         "insert into argos_sync.claim
-            (project, stream, window_from, window_to, fence, holder, until_at)
+            (project, stream, window_from, window_to, fence, holder, expires_at)
          values ('main', 'submission', '2025-01-01', '2025-01-02', 1, 'elsewhere',
             argos_sync.clock() + interval '5 minutes')",
     )
@@ -250,7 +250,7 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
         assert_eq!(ran.code(), 75, "{ran:?}");
         assert!(ran.stderr.contains("a process is reading project `main`"), "{ran:?}");
     }
-    sqlx::raw_sql("update argos_sync.claim set until_at = argos_sync.clock()")
+    sqlx::raw_sql("update argos_sync.claim set expires_at = argos_sync.clock()")
         .execute(&world.pool)
         .await
         .expect("it has ended");

@@ -131,7 +131,7 @@ async fn a_bad_item_is_kept_once_and_read_again_it_writes_nothing() {
     let world = world_with_bad_items().await;
     world.backfill().await;
     assert_eq!(world.number(KEPT).await, 2);
-    let numbers = world.number("select count(read_no) from argos_sync.quarantine").await;
+    let numbers = world.number("select count(read_number) from argos_sync.quarantine").await;
     assert_eq!(numbers, 2, "it is noted when they were read");
     let before = fingerprint(&world.pool).await;
     let ran = world.backfill().await;
@@ -154,7 +154,7 @@ async fn the_list_names_items_and_shows_no_value() {
         .collect();
     assert_eq!(
         told,
-        [["face", "faceauth", "list", "no id"], ["main", "submission", "list", "no id"]]
+        [["face", "faceauth", "list", "id missing"], ["main", "submission", "list", "id missing"]]
     );
     let digest = items[1]["digest"].as_str().expect("a digest");
     let (short, _) = digest.split_at(8);
@@ -260,7 +260,7 @@ async fn without_a_read_number_an_item_makes_new_records_only() {
     let other = OtherRelease::of(&world).await;
     // As if only single calls had been made, so that there is no list item to compare with.
     let ids: Vec<_> = world.vendor.submission_ids(KEY).take(2).collect();
-    let forget = "update argos_sync.record set list_digest = null, list_no = null where id = $1";
+    let forget = "update argos_sync.record set list_digest = null, list_read = null where id = $1";
     sqlx::query(forget).bind(&ids[1]).execute(&world.pool).await.expect("forgotten");
     let read = other.read_number().await;
     for (call, id) in [
@@ -272,7 +272,7 @@ async fn without_a_read_number_an_item_makes_new_records_only() {
         let score = if call == Call::List { 1001 } else { 1002 };
         other.refuse(call, read, &scored(id, score)).await;
     }
-    sqlx::query("update argos_sync.quarantine set read_no = null")
+    sqlx::query("update argos_sync.quarantine set read_number = null")
         .execute(&world.pool)
         .await
         .expect("as an older release left it");

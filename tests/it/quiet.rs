@@ -116,7 +116,7 @@ async fn audited(submissions: u32, faceauths: u32) -> Audit {
     );
     let (received, news) = sqlx::query_as(
         "select sum(received)::int8, sum(inserted + updated + quarantined)::int8
-         from argos_sync.run_stream where run_id = (select max(run_id) from argos_sync.run)",
+         from argos_sync.run_counter where run_id = (select max(run_id) from argos_sync.run)",
     )
     .fetch_one(&world.pool)
     .await

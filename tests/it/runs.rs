@@ -37,7 +37,7 @@ async fn the_run_of_a_killed_process_is_interrupted_once_the_next_one_begins() {
     let world = World::new(400, 100).await;
     world.slow_vendor(20);
     let mut program = world.start_with(&TINY_PAGES, &BACKFILL);
-    world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_stream").await;
+    world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_counter").await;
     program.kill().await.expect("SIGKILL");
     assert_eq!(shown(&world, 1).await, ("running".to_owned(), 0), "its lease has not ended");
     world.slow_vendor(0);
@@ -54,7 +54,7 @@ async fn a_run_that_nobody_renews_is_interrupted_when_its_lease_ends() {
     world.backfill().await;
     world
         .execute(
-            "insert into argos_sync.run (command, version, started_at, holder, until_at) values
+            "insert into argos_sync.run (command, version, started_at, holder, expires_at) values
             ('run', '0', now() - interval '1 hour', 'another machine/1/1', now() - interval '1 minute'),
             ('run', '0', now() - interval '1 hour', 'another machine/2/2', now() + interval '1 hour')",
         )
@@ -67,7 +67,7 @@ async fn a_run_that_nobody_renews_is_interrupted_when_its_lease_ends() {
     assert_eq!(outcomes[1].1.as_deref(), Some("interrupted"));
     assert_eq!(outcomes[2].1, None, "another machine may still work on it");
     let at_its_lease =
-        "select count(*) from argos_sync.run where run_id = 2 and ended_at = until_at";
+        "select count(*) from argos_sync.run where run_id = 2 and ended_at = expires_at";
     assert_eq!(world.number(at_its_lease).await, 1);
 }
 
@@ -76,7 +76,7 @@ async fn a_run_holds_its_row_only_as_long_as_a_claim() {
     let world = World::new(20, 10).await;
     world.backfill().await;
     let lease = "select count(*) from argos_sync.run
-        where holder is not null and until_at - started_at between interval '299 s' and interval '301 s'";
+        where holder is not null and expires_at - started_at between interval '299 s' and interval '301 s'";
     assert_eq!(world.number(lease).await, 1);
 }
 
@@ -125,7 +125,7 @@ async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
     // PostgreSQL refuses what no trying again makes good.
     world
         .execute(
-            "alter table argos_sync.run_stream add constraint odd check (received < 1) not valid",
+            "alter table argos_sync.run_counter add constraint odd check (received < 1) not valid",
         )
         .await;
     let ran = world.run(&BACKFILL).await;
@@ -134,7 +134,7 @@ async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
     assert_eq!(status.code(), 1, "{status:?}");
     assert!(status.stdout.contains("main last ended failed"), "{status:?}");
     assert!(status.stdout.contains("SQLSTATE 23514 (constraint `odd`)"), "{status:?}");
-    world.execute("alter table argos_sync.run_stream drop constraint odd").await;
+    world.execute("alter table argos_sync.run_counter drop constraint odd").await;
     world.backfill().await;
     let status = world.run(&["status"]).await;
     assert_eq!(status.code(), 0, "{status:?}");
@@ -156,14 +156,14 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
          insert into argos_sync.backfill (backfill_id, project, stream, window_from, window_to, requested_at)
             overriding system value values (99, 'main', 'submission', '2010-01-01', '2011-01-01', now());
          insert into argos_sync.pass
-            (project, stream, lane, backfill_id, window_from, window_to, state, fence, started_at, moved_at, ended_at, last_error)
+            (project, stream, lane, backfill_id, window_from, window_to, state, fence, started_at, advanced_at, ended_at, last_error)
          select 'main', 'submission', 'backfill', backfill_id, day::date, day::date + 1, state, 0, ended_at, ended_at, ended_at, name
          from (values
             ('superseded', null::bigint, '2025-02-01', 'complete', now() - interval '95 days'),
             ('split', null, '2025-02-01', 'split', now() - interval '95 days'),
             ('blocked then read', null, '2025-02-01', 'blocked', now() - interval '95 days'),
             ('still blocked', null, '2024-02-01', 'blocked', now() - interval '95 days'),
-            ('never proven', null, '2024-02-01', 'empty_unproven', now() - interval '95 days'),
+            ('never proven', null, '2024-02-01', 'empty_unverified', now() - interval '95 days'),
             ('of an open backfill', 99, '2010-01-01', 'complete', now() - interval '95 days'),
             ('young', null, '2025-02-01', 'complete', now() - interval '89 days'))
             as given (name, backfill_id, day, state, ended_at)",
@@ -197,7 +197,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
     );
     assert_eq!(world.number("select count(*) from argos_sync.run where run_id = 1").await, 0);
     assert_eq!(
-        world.number("select count(*) from argos_sync.run_stream where run_id = 1").await,
+        world.number("select count(*) from argos_sync.run_counter where run_id = 1").await,
         0
     );
     let pointless = "select count(*) from argos_sync.coverage where not exists (

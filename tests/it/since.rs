@@ -20,7 +20,7 @@ const A_CYCLE: i32 = 4 * 25 * 60;
 
 const OLDER: &str = "select count(*) from argos_sync.record where window_day < '2025-02-15'";
 const MADE: &str = "select count(*) from argos_sync.detail_call";
-const SKIPPED: &str = "select coalesce(sum(skipped), 0)::bigint from argos_sync.run_stream";
+const SKIPPED: &str = "select coalesce(sum(skipped), 0)::bigint from argos_sync.run_counter";
 const WALKS_OVER_EVERYTHING: &str =
     "select count(*) from argos_sync.pass where not filtered and state = 'complete'";
 
@@ -89,7 +89,7 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
     // The walk without a date filter showed each of them, and the first window those of the day
     // before.
     assert!((older..=older + 10).contains(&world.number(SKIPPED).await), "{older}");
-    let uneven = "select count(*) from argos_sync.run_stream
+    let uneven = "select count(*) from argos_sync.run_counter
         where received <> inserted + updated + unchanged + quarantined + duplicate + skipped";
     assert_eq!(world.number(uneven).await, 0);
 }

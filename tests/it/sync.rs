@@ -36,7 +36,7 @@ async fn counted(world: &World) -> Counted {
         "select sum(received)::int8 as received, sum(inserted)::int8 as inserted, sum(updated)::int8 as updated,
             sum(unchanged)::int8 as unchanged, sum(quarantined)::int8 as quarantined,
             sum(duplicate)::int8 as duplicate, sum(details)::int8 as details
-         from argos_sync.run_stream where run_id = (select max(run_id) from argos_sync.run)",
+         from argos_sync.run_counter where run_id = (select max(run_id) from argos_sync.run)",
     )
     .fetch_one(&world.pool)
     .await

@@ -237,7 +237,7 @@ async fn a_known_item_that_a_window_shows_from_its_margin_is_left_to_its_own_win
         backfill(&world, neighbour).await;
         let result = value(&world, "kyc_result", &id).await;
         assert_eq!(result.as_deref(), Some("approved"), "{neighbour}");
-        let counted = "select sum(duplicate)::int8 from argos_sync.run_stream
+        let counted = "select sum(duplicate)::int8 from argos_sync.run_counter
             where run_id = (select max(run_id) from argos_sync.run)";
         assert!(world.number(counted).await >= 1, "{neighbour} shows it");
     }

@@ -111,7 +111,7 @@ fn tables(ran: &Ran) -> BTreeMap<String, i64> {
     cells.map(|cells| (cells[2].to_owned(), cells[3].parse().expect("a number"))).collect()
 }
 
-const MOVES: &str = "select (select count(*) from argos.submission_change) + (select count(*) from argos.faceauth_change)";
+const CHANGES: &str = "select (select count(*) from argos.submission_change) + (select count(*) from argos.faceauth_change)";
 
 #[tokio::test]
 async fn damaged_rows_are_named_by_table_and_a_repair_makes_them_what_the_vendor_shows() {
@@ -136,7 +136,7 @@ async fn damaged_rows_are_named_by_table_and_a_repair_makes_them_what_the_vendor
     assert!(ran.stderr.contains("verify --repair"), "{ran:?}");
     assert_eq!(truth::fingerprint(&world.pool).await, damaged, "comparing writes nothing");
 
-    let moves = world.number(MOVES).await;
+    let changes = world.number(CHANGES).await;
     let ran = world.run(&["verify", "--repair", "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [700, 12, 12, 0, 0, 0, 0], "{ran:?}");
@@ -144,7 +144,7 @@ async fn damaged_rows_are_named_by_table_and_a_repair_makes_them_what_the_vendor
     assert_eq!(counts(&ran, "face"), [60, 60, 60, 0, 0, 0, 0], "{ran:?}");
     truth::assert_equal(&world).await;
     assert_eq!(world.vendor.call_count(), calls, "no call is made");
-    assert_eq!(world.number(MOVES).await, moves, "the vendor changed nothing");
+    assert_eq!(world.number(CHANGES).await, changes, "the vendor changed nothing");
     // All but the record that was only noted on another day.
     let moved = "select count(*) from argos.submission where changed_at > '2020-01-01'";
     assert_eq!(world.number(moved).await, 11);
@@ -200,13 +200,13 @@ async fn raw_items_that_are_lost_are_counted_and_read_again() {
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [56, 0, 0, 5, 4, 0, 0], "{ran:?}");
     assert_eq!(counts(&ran, "face"), [9, 0, 0, 1, 1, 0, 0], "{ran:?}");
-    let moves = world.number(MOVES).await;
+    let changes = world.number(CHANGES).await;
     world.backfill().await;
     let ran = world.run(&["verify"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     truth::assert_equal(&world).await;
-    assert_eq!(world.number(MOVES).await, moves, "the vendor changed nothing");
-    let moved = "select count(*) from argos_sync.record where moved_at is not null";
+    assert_eq!(world.number(CHANGES).await, changes, "the vendor changed nothing");
+    let moved = "select count(*) from argos_sync.record where changed_at is not null";
     assert_eq!(world.number(moved).await, 0, "the vendor changed nothing");
 }
 
@@ -252,7 +252,7 @@ async fn rows_without_a_record_are_named_and_their_records_read_again() {
 async fn a_fetch_calls_no_damaged_record_unchanged() {
     let world = synced(20, 5).await;
     damage(&world).await;
-    let moves = world.number(MOVES).await;
+    let changes = world.number(CHANGES).await;
     let ids: Vec<_> = world.vendor.submission_ids(KEY).collect();
     let mut updated = 0;
     for id in &ids {
@@ -262,7 +262,7 @@ async fn a_fetch_calls_no_damaged_record_unchanged() {
     }
     assert_eq!(updated, 12);
     truth::assert_tables_equal(&world).await;
-    assert_eq!(world.number(MOVES).await, moves, "the vendor changed nothing");
+    assert_eq!(world.number(CHANGES).await, changes, "the vendor changed nothing");
     let again = world.run(&["fetch", "submission", "--id", &ids[0]]).await;
     assert!(again.stdout.contains("0 updated, 1 unchanged"), "{again:?}");
 }
@@ -457,12 +457,12 @@ async fn records_are_rewritten_in_chunks_with_a_transaction_each() {
 /// Records of `main`, three quarters of which lie on half of the pages, and as many of another
 /// project between them.
 const UNEVEN: &str = "
-    insert into argos_sync.record (project, stream, id, list_digest, list_no, normalizer_version, window_day)
+    insert into argos_sync.record (project, stream, id, list_digest, list_read, normalizer_version, window_day)
     select case when number % 2 = 0 then 'main' else 'other' end, 'submission', 'r' || number,
         decode(md5(number::text), 'hex'), number, 2, '2025-01-01'
     from generate_series(1, 48000) as given (number);
-    delete from argos_sync.record where list_no <= 24000 and list_no % 6 in (2, 4);
-    update argos_sync.record set deleted_at = '2025-01-01' where list_no % 1000 = 0";
+    delete from argos_sync.record where list_read <= 24000 and list_read % 6 in (2, 4);
+    update argos_sync.record set deleted_at = '2025-01-01' where list_read % 1000 = 0";
 
 #[tokio::test]
 async fn every_record_is_drawn_with_the_same_chance_however_full_its_page_is() {

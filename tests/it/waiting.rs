@@ -14,11 +14,11 @@ use crate::{
 /// Shorter than a lease, and longer than anything takes here on the busiest machine.
 const SOON: Duration = Duration::from_secs(150);
 
-const LEASED: &str = "select count(*) from argos_sync.detail_due where until_at > now()";
+const LEASED: &str = "select count(*) from argos_sync.detail_due where expires_at > now()";
 const DUE: &str = "select count(*) from argos_sync.detail_due";
 const MADE: &str = "select count(*) from argos_sync.detail_call";
 /// Another process holds some days.
-const HELD: &str = "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at) values
+const HELD: &str = "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at) values
     ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', now() + interval '1 hour')";
 const RELEASED: &str = "delete from argos_sync.claim where holder = 'another machine/1/1'";
 
@@ -60,7 +60,7 @@ async fn single_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
     assert_eq!(
         world
             .number(
-                "select count(*) from argos_sync.detail_due where until_at > argos_sync.clock()"
+                "select count(*) from argos_sync.detail_due where expires_at > argos_sync.clock()"
             )
             .await,
         0
@@ -76,7 +76,7 @@ async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it
         world.slow_vendor(1500);
         let first =
             world.start_with(&settings, &["run", "--backfill", ALL_DAYS, "--project", "main"]);
-        world.until("select count(*) = 60 from argos_sync.detail_due where until_at > now()").await;
+        world.until("select count(*) = 60 from argos_sync.detail_due where expires_at > now()").await;
         let second = world.start_with(&settings, &["run", "--once", "--project", "main"]);
         let second = ended_within(SOON, second).await;
         assert_eq!(second.code(), 0, "{second:?}");
@@ -98,7 +98,7 @@ async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_single_calls() 
     world.slow_vendor(1500);
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let mut first = world.start_with(&[], &days);
-    world.until("select count(*) = 60 from argos_sync.detail_due where until_at > now()").await;
+    world.until("select count(*) = 60 from argos_sync.detail_due where expires_at > now()").await;
     let second = world.start_with(&[("sync.patience_minutes", "0")], &days);
     world.until("select count(*) = 2 from argos_sync.run").await;
     first.kill().await.expect("SIGKILL");
@@ -142,7 +142,7 @@ async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_th
         [("sync.window_days", "2"), ("sync.workers", "2"), ("sync.patience_minutes", "0")];
     let days = ["run", "--backfill", "2024-01-01..2024-01-04", "--project", "main"];
     let program = world.start_with(&settings, &days);
-    world.until("select exists (select from argos_sync.pass where state = 'empty_unproven')").await;
+    world.until("select exists (select from argos_sync.pass where state = 'empty_unverified')").await;
     world.execute("update argos_sync.project set filter_proven = true").await;
     world.execute(RELEASED).await;
     let ran = ended_within(SOON, program).await;
@@ -160,7 +160,7 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
     let _clock = Clock::replace(&world.pool, "2025-06-01 12:00:00Z").await;
     world
         .execute(
-            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at) values
+            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at) values
             ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', '2025-06-01 12:00:01Z')",
         )
         .await;

@@ -50,7 +50,7 @@ async fn circles_of_cursors_end_a_walk_with_an_error() {
 async fn a_circle_is_also_found_after_a_restart() {
     let (_server, client) = submissions([ok(&page(1, Some("a"))), ok(&page(1, Some("a")))]).await;
     let first = client.pages(asked_window(), None).boxed().next().await.unwrap().unwrap();
-    let resume = Resume { cursor: first.next.unwrap(), page: first.number, trail: first.trail };
+    let resume = Resume { cursor: first.next.unwrap(), page: first.number, cycle: first.cycle };
     let second = client.pages(asked_window(), Some(resume)).boxed().next().await.unwrap();
     assert!(matches!(second, Err(ClientError::CursorCycle(_))));
 }
@@ -58,7 +58,7 @@ async fn a_circle_is_also_found_after_a_restart() {
 #[tokio::test]
 async fn a_resumed_walk_goes_on_counting() {
     let (server, client) = submissions([ok(&page(1, None))]).await;
-    let resume = Resume { cursor: cursor("x"), page: 7, trail: CycleDetector::default() };
+    let resume = Resume { cursor: cursor("x"), page: 7, cycle: CycleDetector::default() };
     let pages: Vec<_> = client.pages(asked_window(), Some(resume)).try_collect().await.unwrap();
     assert_eq!(pages[0].number, 8);
     assert!(server.asked()[0].contains("nextpage_id=x"));
@@ -67,7 +67,7 @@ async fn a_resumed_walk_goes_on_counting() {
 #[tokio::test]
 async fn a_resumed_walk_that_finds_nothing_proves_nothing() {
     let (_server, client) = submissions([ok(&page(0, None))]).await;
-    let resume = Resume { cursor: cursor("x"), page: 7, trail: CycleDetector::default() };
+    let resume = Resume { cursor: cursor("x"), page: 7, cycle: CycleDetector::default() };
     let mut pages = client.pages(asked_window(), Some(resume)).boxed();
     let error = pages.next().await.unwrap().unwrap_err();
     assert_eq!(error, ClientError::ResumeProvedNothing);

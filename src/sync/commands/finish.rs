@@ -17,7 +17,7 @@ use crate::{
         wait::{Woken, a_moment, wait_for},
         world::World,
     },
-    warehouse::{Awaited, DetailsLeft, Rank, RunId},
+    warehouse::{Awaited, DetailsLeft, Priority, RunId},
 };
 
 /// Calls that are free and cannot be claimed are being claimed by somebody else at this moment, so
@@ -73,7 +73,7 @@ pub(super) async fn finish(
     let (mut rounds, mut unchanged) = (0, 0);
     while left.count() > 0 {
         let wanted = match days {
-            None => Wanted::UpTo(Rank::Cycle),
+            None => Wanted::UpTo(Priority::Cycle),
             Some(_) => Wanted::These(std::mem::take(&mut left.ids).into()),
         };
         let trouble = match drain::drain(world, project, run, wanted, yields).await {

@@ -57,7 +57,7 @@ mod tests {
             project: "main".to_owned(),
             stream: "submission".to_owned(),
             call: "list".to_owned(),
-            reason: "no id".to_owned(),
+            reason: "id missing".to_owned(),
             bytes,
             first_seen_at: chrono::DateTime::UNIX_EPOCH,
         }

@@ -16,7 +16,7 @@ use crate::{
         project::Project,
         world::World,
     },
-    warehouse::{DAEMON, DetailMode, Rank, RunId, WarehouseError},
+    warehouse::{DAEMON, DetailMode, Priority, RunId, WarehouseError},
 };
 
 /// Does all that is due now in the given projects.
@@ -60,13 +60,13 @@ async fn due(
         hints::follow(world, project, &plan_input, &schedule).await?;
     }
     // What moved lately must not wait for years of history; what fails here is tried again below.
-    match drain::drain(world, project, run, Wanted::UpTo(Rank::News), &|| false).await {
+    match drain::drain(world, project, run, Wanted::UpTo(Priority::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
     if !rest.is_empty() {
         // Older days may prove the date filter for the fresh ones.
-        rest.extend(walked.unproven.drain(..).map(|(task, _)| task));
+        rest.extend(walked.unverified.drain(..).map(|(task, _)| task));
         walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;

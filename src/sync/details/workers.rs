@@ -20,7 +20,7 @@ use crate::{
     client::{DetailResponse, ClientError, Remedy},
     domain::Lane,
     sync::{account, outcome::Failure, project::Project, world::World},
-    warehouse::{DetailAnswer, DueDetail, Observation, Rank, WarehouseError},
+    warehouse::{DetailAnswer, DueDetail, Observation, Priority, WarehouseError},
 };
 
 /// Single calls claimed at a time, and stored at a time at most.
@@ -33,7 +33,7 @@ const GATHERING: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(in crate::sync) enum Wanted {
     /// All that are due up to some rank, the most urgent first.
-    UpTo(Rank),
+    UpTo(Priority),
     /// Those of these records, as far as nobody else makes them.
     These(VecDeque<String>),
 }
@@ -42,7 +42,7 @@ impl Wanted {
     /// The same calls, as far as none was taken from here before.
     pub(super) fn take(&mut self) -> Self {
         match self {
-            Self::UpTo(rank) => Self::UpTo(*rank),
+            Self::UpTo(priority) => Self::UpTo(*priority),
             Self::These(ids) => Self::These(std::mem::take(ids)),
         }
     }
@@ -208,11 +208,11 @@ impl<'a> Calls<'a> {
         let world = self.world;
         let scope = &self.project.scope;
         let claiming: LocalBoxFuture<'a, _> = match &mut self.wanted {
-            Wanted::UpTo(rank_max) => {
-                let (rank_max, count) = (*rank_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
+            Wanted::UpTo(priority_max) => {
+                let (priority_max, count) = (*priority_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
                 Box::pin(async move {
                     let claim = async || {
-                        world.warehouse.claim_details(scope, &world.holder, rank_max, count).await
+                        world.warehouse.claim_details(scope, &world.holder, priority_max, count).await
                     };
                     world.db.run(claim).await
                 })

@@ -32,7 +32,7 @@ pub(super) async fn walk(
     let resume = pass.checkpoint.clone().map(|checkpoint| Resume {
         cursor: checkpoint.cursor,
         page: checkpoint.page,
-        trail: checkpoint.trail,
+        cycle: checkpoint.cycle,
     });
     if let Some(resume) = &resume {
         info!(project = %project.name(), window = %claim.reading, page = resume.page, "going on from the checkpoint");
@@ -90,8 +90,8 @@ struct FetchedPage {
 impl FetchedPage {
     /// Where the walk stands once the page is stored; `None` behind the last one.
     fn checkpoint(&self) -> Option<Checkpoint> {
-        let (cursor, trail) = self.page.next.clone()?;
-        Some(Checkpoint { page: self.page.number, cursor, trail })
+        let (cursor, cycle) = self.page.next.clone()?;
+        Some(Checkpoint { page: self.page.number, cursor, cycle })
     }
 }
 
@@ -116,7 +116,7 @@ async fn fetch(
     account::admit(world, project, page.vendor_project.as_deref()).await?;
     let bytes = page.items.iter().map(|item| item.body.len()).sum();
     page_bytes.note(bytes, page.items.len());
-    let next = page.next.map(|cursor| (cursor, page.trail));
+    let next = page.next.map(|cursor| (cursor, page.cycle));
     let items = page.items.into_iter().map(|item| (item.body, item.glance)).collect();
     let memory = memory.fit(bytes, page_bytes.rows(bytes));
     let (scope, number, read) = (&project.scope, page.number, page.read);

@@ -22,21 +22,21 @@ use crate::{
 pub(in crate::sync) struct WindowsRead {
     worst: (ProjectOutcome, Option<String>),
     /// What came back empty without proving anything, and why not.
-    pub(in crate::sync) unproven: VecDeque<(Task, Unverified)>,
+    pub(in crate::sync) unverified: VecDeque<(Task, Unverified)>,
 }
 
 impl WindowsRead {
     /// How it ended, all in all.
     pub(in crate::sync) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
-        match self.unproven.front() {
+        match self.unverified.front() {
             None => self.worst,
-            Some((task, why)) => worse(self.worst, unproven_note(project, task, *why)),
+            Some((task, why)) => worse(self.worst, unverified_note(project, task, *why)),
         }
     }
 
     /// Joins it with walks that were made later, which had another look at what was unproven.
     pub(in crate::sync) fn then(self, later: Self) -> Self {
-        Self { worst: worse(self.worst, later.worst), unproven: later.unproven }
+        Self { worst: worse(self.worst, later.worst), unverified: later.unverified }
     }
 }
 
@@ -95,7 +95,7 @@ pub(in crate::sync) async fn read_windows(
 /// What is still to be read, and how the rest ended.
 struct Walks {
     queue: VecDeque<Task>,
-    unproven: VecDeque<(Task, Unverified)>,
+    unverified: VecDeque<(Task, Unverified)>,
     worst: (ProjectOutcome, Option<String>),
     /// Windows that were begun and not read to their end.
     left: usize,
@@ -109,7 +109,7 @@ impl Walks {
     fn new(queue: VecDeque<Task>) -> Self {
         Self {
             queue,
-            unproven: VecDeque::new(),
+            unverified: VecDeque::new(),
             worst: (ProjectOutcome::CompleteEmpty, None),
             left: 0,
             is_first: true,
@@ -121,7 +121,7 @@ impl Walks {
     /// Whether all is read but for windows that came back empty, whose second try another process
     /// may have made worth it.
     fn waits_for_proof(&self) -> bool {
-        self.queue.is_empty() && !self.unproven.is_empty() && !self.is_second_try && !self.is_proven
+        self.queue.is_empty() && !self.unverified.is_empty() && !self.is_second_try && !self.is_proven
     }
 
     /// The next window to read. Once nothing is in flight any more, the unproven ones have their
@@ -130,7 +130,7 @@ impl Walks {
         let is_proven = self.is_proven || self.worst.0 >= ProjectOutcome::Complete;
         let may_be_proven = !self.is_second_try && is_proven;
         if self.queue.is_empty() && is_idle && may_be_proven {
-            self.queue = self.unproven.drain(..).map(|(task, _)| task).collect();
+            self.queue = self.unverified.drain(..).map(|(task, _)| task).collect();
             self.is_second_try = true;
         }
         self.is_first = false;
@@ -153,7 +153,7 @@ impl Walks {
     fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
         let Task { lane, reading } = task;
         match end {
-            WindowEnd::WindowsRead(Proof::EmptyUnproven(why)) => self.unproven.push_back((task, why)),
+            WindowEnd::WindowsRead(Proof::EmptyUnverified(why)) => self.unverified.push_back((task, why)),
             WindowEnd::WindowsRead(proof) => {
                 self.add(ProjectOutcome::of(proof), None);
                 world.progress.window_done();
@@ -182,13 +182,13 @@ impl Walks {
         {
             *why = format!("{why} (and {} more windows)", self.left - 1);
         }
-        WindowsRead { worst: self.worst, unproven: self.unproven }
+        WindowsRead { worst: self.worst, unverified: self.unverified }
     }
 }
 
 /// What to tell about windows that came back empty without proving anything; `task` is the first of
 /// them.
-fn unproven_note(
+fn unverified_note(
     project: &Project,
     task: &Task,
     why: Unverified,
@@ -204,7 +204,7 @@ fn unproven_note(
         }
     };
     warn!(project = %name, window = %reading, "empty, unverified: {why}");
-    (ProjectOutcome::EmptyUnproven, Some(format!("empty, unverified: {reading}: {why}")))
+    (ProjectOutcome::EmptyUnverified, Some(format!("empty, unverified: {reading}: {why}")))
 }
 
 /// The worse of two ends; of two alike the first.

@@ -17,7 +17,7 @@ use crate::{
         scope::Scope,
         state::{
             claim::LEASE_SECONDS,
-            detail_queue::Rank,
+            detail_queue::Priority,
             numbers::Drawn,
             run::{self, RunId, Tally},
         },
@@ -205,8 +205,8 @@ impl Warehouse {
                 select from argos_sync.suspect
                 where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id)
                 and window_day >= '-infinity'
-                and first_no >= (select account_from from argos_sync.project where project = $1)
-                and first_no <= (select account_no from argos_sync.project where project = $1)
+                and first_read >= (select account_first_read from argos_sync.project where project = $1)
+                and first_read <= (select account_last_read from argos_sync.project where project = $1)
              order by window_day desc limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -222,7 +222,7 @@ impl Warehouse {
         &self,
         scope: &Scope,
         holder: &str,
-        rank_max: Rank,
+        priority_max: Priority,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
         // Materialized: a join may run a plain subquery again and again, and claim another hundred
@@ -231,12 +231,12 @@ impl Warehouse {
         let rows = sqlx::query!(
             r#"with free as materialized (
                 select ctid as place from argos_sync.detail_due
-                where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
-                    and rank <= $6
-                order by rank, due_at limit $3 for update skip locked)
+                where project = $1 and stream = $2 and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
+                    and priority <= $6
+                order by priority, due_at limit $3 for update skip locked)
              update argos_sync.detail_due as held
              set fence = nextval('argos_sync.fence'), holder = $5,
-                until_at = argos_sync.clock() + make_interval(secs => $4)
+                expires_at = argos_sync.clock() + make_interval(secs => $4)
              from free
              where held.ctid = free.place
              returning held.id, held.fence, (
@@ -247,7 +247,7 @@ impl Warehouse {
             count_max,
             LEASE_SECONDS,
             holder,
-            rank_max.number(),
+            priority_max.number(),
         )
         .fetch_all(&self.pool)
         .await
@@ -270,11 +270,11 @@ impl Warehouse {
                 cross join lateral (
                     select ctid as place from argos_sync.detail_due
                     where project = $1 and stream = $2 and id = given.id
-                        and due_at <= argos_sync.clock() and until_at <= argos_sync.clock()
+                        and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
                     for update skip locked) as due)
              update argos_sync.detail_due as held
              set fence = nextval('argos_sync.fence'), holder = $5,
-                until_at = argos_sync.clock() + make_interval(secs => $4)
+                expires_at = argos_sync.clock() + make_interval(secs => $4)
              from free
              where held.ctid = free.place
              returning held.id, held.fence, (
@@ -326,7 +326,7 @@ impl Warehouse {
                 returning held.id),
              left_over as (
                 update argos_sync.detail_due as held
-                set until_at = '-infinity', failures = held.failures + (given.fate in ($8, $9))::int,
+                set expires_at = '-infinity', failures = held.failures + (given.fate in ($8, $9))::int,
                     due_at = case given.fate
                         when $8 then argos_sync.clock()
                             + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))

@@ -126,12 +126,12 @@ impl Warehouse {
         self.check_numbers(&mut transaction, &drawn).await?;
         let origin =
             Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
-        let (asked, inside) =
+        let (asked, in_window) =
             (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
         let received = i64::try_from(page.observations.len()).unwrap_or(i64::MAX);
-        let next = page.next.as_ref().map(|(cursor, trail)| (cursor, trail));
+        let next = page.next.as_ref().map(|(cursor, cycle)| (cursor, cycle));
         let arrived = Tally { received, ..Tally::default() };
-        pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, inside)
+        pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, in_window)
             .await?;
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;

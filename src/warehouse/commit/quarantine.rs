@@ -186,7 +186,7 @@ async fn lock(
 ) -> Result<Vec<StoredItem>, WarehouseError> {
     let digests: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
     let rows = sqlx::query!(
-        r#"select kept.digest, kept.call, kept.read_no,
+        r#"select kept.digest, kept.call, kept.read_number,
             coalesce(pass.window_from, (kept.first_seen_at at time zone 'UTC')::date) as "day!",
             raw.encoding as "encoding?", raw.body as "body?"
          from argos_sync.quarantine as kept
@@ -211,8 +211,8 @@ async fn lock(
         digest: row.digest,
         call: if row.call == word(Call::List) { Call::List } else { Call::Detail },
         day: row.day,
-        has_read_number: row.read_no.is_some(),
-        observation: look(row.encoding.zip(row.body), row.read_no),
+        has_read_number: row.read_number.is_some(),
+        observation: look(row.encoding.zip(row.body), row.read_number),
     });
     Ok(kept.collect())
 }

@@ -23,7 +23,7 @@ use crate::{
         },
         scope::Scope,
         tables::{
-            diff::Moved,
+            diff::RowDiff,
             record_rows::{self, RecordRows},
             write,
         },
@@ -59,8 +59,8 @@ impl std::ops::AddAssign for Renormalized {
 /// A record that an older normalizer wrote, locked.
 struct Older {
     id: String,
-    list_no: Option<i64>,
-    detail_no: Option<i64>,
+    list_read: Option<i64>,
+    detail_read: Option<i64>,
     window_day: Day,
     undated: bool,
     deleted_at: Option<DateTime<Utc>>,
@@ -127,7 +127,7 @@ async fn lock(
 ) -> Result<Vec<Older>, WarehouseError> {
     sqlx::query_as!(
         Older,
-        r#"select held.id, list_no, detail_no, window_day, undated, deleted_at
+        r#"select held.id, list_read, detail_read, window_day, undated, deleted_at
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record
@@ -182,7 +182,7 @@ async fn refill(
             undated: created_on.is_none(),
             sparse: objects.and_then(|objects| usual.rank_of(objects, is_screened, &normalized)),
         });
-        stored.push(RecordRows { id: &record.id, change_context: None, moved: Moved::Unknown, normalized });
+        stored.push(RecordRows { id: &record.id, change_context: None, diff: RowDiff::Unknown, normalized });
     }
     let touched = write::write(connection, &scope.project, scope.stream, &stored).await?;
     drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
@@ -204,11 +204,11 @@ fn texts_of(record: &Older, kept: &RawItems, inflater: &mut Inflater) -> Option<
         texts.add(call, &kept.body(call, inflater).ok()??, ReadNumber(number));
         Some(())
     };
-    if let Some(number) = record.detail_no {
+    if let Some(number) = record.detail_read {
         add(Call::Detail, number)?;
     }
-    match record.list_no {
-        Some(number) if record.detail_no.is_none_or(|detail| detail <= number) => {
+    match record.list_read {
+        Some(number) if record.detail_read.is_none_or(|detail| detail <= number) => {
             add(Call::List, number)?;
         }
         // An older list item says nothing any more.

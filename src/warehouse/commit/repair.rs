@@ -23,9 +23,9 @@ use crate::{
             stored::{self, StoredRecord},
         },
         scope::{RawStorage, Scope},
-        state::detail_queue::{self, Rank},
+        state::detail_queue::{self, Priority},
         tables::{
-            diff::Moved,
+            diff::RowDiff,
             record_rows::{Noted, RecordRows},
             rewrite, write,
         },
@@ -49,7 +49,7 @@ pub(super) fn stored_rows<'r>(
     let made = records.iter().zip(merged).filter_map(|((id, _), merged)| {
         let (item, damaged) = merged.as_ref()?;
         let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
-        let record = RecordRows { id, change_context: None, moved: Moved::Unknown, normalized };
+        let record = RecordRows { id, change_context: None, diff: RowDiff::Unknown, normalized };
         (!record.normalized.is_marked).then_some(record)
     });
     made.collect()
@@ -71,7 +71,7 @@ impl Warehouse {
         forget_digests(&mut transaction, scope, &lost).await?;
         let asked: Vec<&str> =
             lost.iter().filter(|item| item.is_needed).map(|item| item.id.as_str()).collect();
-        detail_queue::mark(&mut transaction, scope, &asked, Rank::History, now).await?;
+        detail_queue::mark(&mut transaction, scope, &asked, Priority::History, now).await?;
         let is_whole = |id: &&&str| !lost.iter().any(|item| item.id == **id);
         let whole: Vec<&str> = ids.iter().filter(is_whole).copied().collect();
         sample::forget(&mut transaction, scope, &whole).await?;
@@ -139,7 +139,7 @@ impl Warehouse {
         if asks && !ids.is_empty() {
             let now = pool::now(&mut transaction).await?;
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            detail_queue::mark(&mut transaction, scope, &ids, Rank::History, now).await?;
+            detail_queue::mark(&mut transaction, scope, &ids, Priority::History, now).await?;
         }
         transaction.commit().await.map_err(WarehouseError::database(doing))?;
         Ok(last.map(|last| (ids, last)))
@@ -241,8 +241,8 @@ async fn forget_digests(
     let details: Vec<bool> = lost.iter().map(|item| item.lost.detail).collect();
     sqlx::query!(
         "update argos_sync.record as held set
-            list_digest = case when given.list and list_no is not null then $6 else list_digest end,
-            detail_digest = case when given.detail and detail_no is not null then $6 else detail_digest end
+            list_digest = case when given.list and list_read is not null then $6 else list_digest end,
+            detail_digest = case when given.detail and detail_read is not null then $6 else detail_digest end
          from unnest($3::text[], $4::boolean[], $5::boolean[]) as given (id, list, detail)
          where held.project = $1 and held.stream = $2 and held.id = given.id",
         scope.project.as_str(),

@@ -107,7 +107,7 @@ pub(super) enum Comparability {
 
 impl Comparability {
     pub(super) fn of(held: &StoredRecord) -> Self {
-        if held.deleted_at.is_some() || held.absent {
+        if held.deleted_at.is_some() || held.deleted_by_absence {
             Self::Deleted
         } else if held.normalizer_version == normalize::VERSION {
             Self::Comparable

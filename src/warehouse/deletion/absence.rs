@@ -16,7 +16,7 @@ use crate::{
         state::{
             account,
             claim::Claim,
-            detail_queue::{self, Rank},
+            detail_queue::{self, Priority},
         },
     },
 };
@@ -68,10 +68,10 @@ pub(in crate::warehouse) async fn compare(
     let mut missing: Vec<(String, Day)> = Vec::new();
     let mut expected = sqlx::query!(
         r#"select id, window_day,
-            case when first_no > (select account_no from argos_sync.project where project = $1) then false
-                when first_no >= (select account_from from argos_sync.project where project = $1) then true end as is_bound
+            case when first_read > (select account_last_read from argos_sync.project where project = $1) then false
+                when first_read >= (select account_first_read from argos_sync.project where project = $1) then true end as is_bound
          from argos_sync.record
-         where project = $1 and stream = $2 and deleted_at is null and first_no < $3
+         where project = $1 and stream = $2 and deleted_at is null and first_read < $3
            and case when $4 then window_day >= $5 and window_day < $6 and not undated and not unlisted
                 else undated or unlisted or not exists (
                     select from argos_sync.coverage as covered
@@ -100,7 +100,7 @@ pub(in crate::warehouse) async fn compare(
     }
     drop(expected);
     if change_context.is_of_bound_account() {
-        account::raise_account_no(connection, &scope.project, seen.began).await?;
+        account::raise_account_last_read(connection, &scope.project, seen.began).await?;
     }
     clear_seen(connection, scope, claim, &seen).await?;
     if missing.is_empty() {
@@ -237,7 +237,7 @@ async fn suspect(
     .await
     .map_err(WarehouseError::database("noting suspects"))?;
     let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
-    detail_queue::mark(connection, scope, &fresh, Rank::News, now).await
+    detail_queue::mark(connection, scope, &fresh, Priority::News, now).await
 }
 
 /// Takes single calls that found a suspect, without a mark of a deletion: it is there. If a walk
@@ -328,7 +328,7 @@ pub(in crate::warehouse) async fn is_not_there(
         }
     }
     for (due_at, ids) in again {
-        detail_queue::mark(connection, scope, &ids, Rank::News, due_at).await?;
+        detail_queue::mark(connection, scope, &ids, Priority::News, due_at).await?;
     }
     let believed = confirmed::believed(connection, scope, &gone, now).await?;
     let proof = Proof::Absent;

@@ -111,7 +111,7 @@ async fn with_decisions<'a>(
                 where project = $1 and stream = $2 and id = given.id offset 0) as held
            cross join lateral (
                 select approved from argos_sync.deletion_decision
-                where project = $1 and stream = $2 and until_at > $4
+                where project = $1 and stream = $2 and expires_at > $4
                   and window_from <= held.window_day and held.window_day < window_to
                 order by decision_id desc limit 1) as decided"#,
         scope.project.as_str(),
@@ -138,12 +138,12 @@ async fn recent(
     let row = sqlx::query!(
         r#"select (
                 select count(*) from argos_sync.record as held
-                where project = $1 and stream = $2 and absent
+                where project = $1 and stream = $2 and deleted_by_absence
                   and deleted_at > $3::timestamptz - interval '24 hours'
                   and not exists (
                     select from argos_sync.deletion_decision
                     where project = $1 and stream = $2 and approved
-                      and decided_at <= held.deleted_at and held.deleted_at < until_at
+                      and decided_at <= held.deleted_at and held.deleted_at < expires_at
                       and window_from <= held.window_day and held.window_day < window_to)) as "missing!",
             (select coalesce(sum(records), 0) from argos_sync.coverage where project = $1 and stream = $2) as "live!""#,
         scope.project.as_str(),

@@ -108,7 +108,7 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         sqlx::query!(
             "insert into argos_sync.deletion_decision
-                (project, stream, window_from, window_to, approved, decided_at, until_at)
+                (project, stream, window_from, window_to, approved, decided_at, expires_at)
              values ($1, $2, $3, $4, $5, argos_sync.clock(), argos_sync.clock() + make_interval(secs => $6))",
             project.as_str(),
             stream.as_str(),
@@ -143,7 +143,7 @@ pub(super) async fn verdicts(
 ) -> Result<Vec<Decision>, WarehouseError> {
     let rows = sqlx::query!(
         "select window_from, window_to, approved from argos_sync.deletion_decision
-         where project = $1 and stream = $2 and until_at > argos_sync.clock()
+         where project = $1 and stream = $2 and expires_at > argos_sync.clock()
            and (not $5 or (window_from < $4 and $3 < window_to))
          order by decision_id desc",
         claim.project.as_str(),
@@ -307,22 +307,22 @@ async fn mark_records(
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let ids: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
     let numbers: Vec<i64> = gone.iter().map(|gone| gone.read.0).collect();
-    let absent: Vec<bool> = gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
+    let deleted_by_absence: Vec<bool> = gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
     let deleted = sqlx::query_scalar!(
         "with given as (
-            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, absent)),
+            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, deleted_by_absence)),
          locked as (
-            select held.id, given.number, given.absent from argos_sync.record as held join given using (id)
+            select held.id, given.number, given.deleted_by_absence from argos_sync.record as held join given using (id)
             where held.project = $1 and held.stream = $2 and held.deleted_at is null
-              and coalesce(greatest(held.list_no, held.detail_no), 0) < given.number
+              and coalesce(greatest(held.list_read, held.detail_read), 0) < given.number
             order by held.id for update of held)
          update argos_sync.record as held
-         set deleted_at = $5, absent = locked.absent, unlisted = false, unsettled = false, contested = false,
-            moved_at = null,
-            list_digest = case when locked.absent then null else coalesce(held.doubted_digest, held.list_digest) end,
-            list_no = case when locked.absent then held.list_no else greatest(held.list_no, held.doubted_no) end,
-            detail_digest = null, detail_no = locked.number,
-            doubted_digest = null, doubted_no = null, sparse = null, detail_next_at = null, hint_digest = null
+         set deleted_at = $5, deleted_by_absence = locked.deleted_by_absence, unlisted = false, unsettled = false, sources_differ = false,
+            changed_at = null,
+            list_digest = case when locked.deleted_by_absence then null else coalesce(held.doubted_digest, held.list_digest) end,
+            list_read = case when locked.deleted_by_absence then held.list_read else greatest(held.list_read, held.doubted_read) end,
+            detail_digest = null, detail_read = locked.number,
+            doubted_digest = null, doubted_read = null, sparse = null, detail_next_at = null, hint_digest = null
          from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
          returning held.id",
         scope.project.as_str(),
@@ -330,7 +330,7 @@ async fn mark_records(
         &ids as &[&str],
         &numbers,
         now,
-        &absent,
+        &deleted_by_absence,
     )
     .fetch_all(connection)
     .await

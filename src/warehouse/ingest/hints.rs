@@ -9,7 +9,7 @@ use crate::{
             pool::{self, Warehouse},
         },
         scope::Scope,
-        state::detail_queue::{self, Rank},
+        state::detail_queue::{self, Priority},
     },
 };
 use chrono::{DateTime, Utc};
@@ -124,7 +124,7 @@ impl Warehouse {
         .map_err(WarehouseError::database(doing))?;
         let due = changed.iter().filter(|row| row.is_change);
         let due: Vec<&str> = due.map(|row| row.id.as_str()).collect();
-        detail_queue::mark(&mut transaction, scope, &due, Rank::News, now).await?;
+        detail_queue::mark(&mut transaction, scope, &due, Priority::News, now).await?;
         transaction.commit().await.map_err(WarehouseError::database(doing))?;
         Ok(due.len())
     }

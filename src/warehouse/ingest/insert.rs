@@ -24,7 +24,7 @@ use crate::{
             stored,
         },
         scope::Scope,
-        state::detail_queue::{self, Rank},
+        state::detail_queue::{self, Priority},
         tables::record_rows::Noted,
     },
 };
@@ -158,7 +158,7 @@ async fn write(
     let noted = ready.notes.iter().map(|(id, notes)| Noted { id, notes });
     drift::add(connection, scope, &noted.collect::<Vec<_>>(), now).await?;
     if origin.call() == Call::List && scope.detail.wants_changed() {
-        detail_queue::mark(connection, scope, &ready.ids(), Rank::of(origin.lane()), now).await?;
+        detail_queue::mark(connection, scope, &ready.ids(), Priority::of(origin.lane()), now).await?;
     }
     let marks = ready.marked.iter().map(|(id, read)| (id.as_str(), *read, Mark { at: None }));
     marks::suspect(connection, scope, origin, &marks.collect::<Vec<_>>(), now).await?;

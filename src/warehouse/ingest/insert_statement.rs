@@ -93,7 +93,7 @@ fn compose_insert(stream: Stream, call: Call) -> String {
     let mut parts = vec![
         format!(
             "record as (\n\
-             insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest, {call}_no, first_no,\n\
+             insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest, {call}_no, first_read,\n\
              window_day, undated, unsettled)\n\
              select $1, $2, $3, unnest($5::text[]), unnest($6::bytea[]), unnest($7::bigint[]), unnest($7::bigint[]),\n\
              unnest($8::date[]), unnest($9::boolean[]), unnest($10::boolean[])\n\

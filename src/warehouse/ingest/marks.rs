@@ -23,7 +23,7 @@ use crate::{
             stored::StoredRecord,
         },
         scope::Scope,
-        state::detail_queue::{self, Rank},
+        state::detail_queue::{self, Priority},
     },
 };
 
@@ -74,7 +74,7 @@ pub(super) fn meaning(
         Presence::Live | Presence::Bare if is_sparse => Meaning::Hint,
         Presence::Live => Meaning::Facts,
         // Such as an incomplete submission, which never had identity data.
-        Presence::Bare if held.absent => Meaning::Facts,
+        Presence::Bare if held.deleted_by_absence => Meaning::Facts,
         Presence::Bare => Meaning::Nothing,
     }
 }
@@ -99,7 +99,7 @@ pub(super) async fn store(
     }
     let hints = news().filter(|(_, meaning)| *meaning == Meaning::Hint);
     let hints: Vec<&str> = hints.map(|(work, _)| work.item.id.as_str()).collect();
-    detail_queue::mark(connection, scope, &hints, Rank::News, now).await?;
+    detail_queue::mark(connection, scope, &hints, Priority::News, now).await?;
     let marks = news().filter_map(|(work, meaning)| match meaning {
         Meaning::Mark(mark) => Some((work, *mark)),
         Meaning::Facts | Meaning::Hint | Meaning::Nothing => None,
@@ -157,7 +157,7 @@ pub(super) async fn suspect(
         }
     }
     for (due_at, ids) in again {
-        detail_queue::mark(connection, scope, &ids, Rank::News, due_at).await?;
+        detail_queue::mark(connection, scope, &ids, Priority::News, due_at).await?;
     }
     let deleted = delete::delete(connection, scope, &gone, now).await?;
     let gone: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
@@ -184,10 +184,10 @@ async fn note_digests(
     sqlx::query!(
         "update argos_sync.record as held
          set doubted_digest = case when held.deleted_at is null then given.digest else held.doubted_digest end,
-            doubted_no = case when held.deleted_at is null then given.number else held.doubted_no end,
+            doubted_read = case when held.deleted_at is null then given.number else held.doubted_read end,
             list_digest = case when held.deleted_at is null then held.list_digest else given.digest end,
-            list_no = case when held.deleted_at is null then held.list_no else coalesce(held.list_no, 0) end,
-            absent = held.absent and not given.marked
+            list_read = case when held.deleted_at is null then held.list_read else coalesce(held.list_read, 0) end,
+            deleted_by_absence = held.deleted_by_absence and not given.marked
          from unnest($3::text[], $4::bytea[], $5::boolean[], $6::bigint[]) as given (id, digest, marked, number)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0

@@ -13,7 +13,7 @@ use crate::{
             usual::{OTHER, SCREENED},
         },
         scope::Scope,
-        state::detail_queue::{self, Rank},
+        state::detail_queue::{self, Priority},
     },
 };
 use chrono::{DateTime, Duration, Utc};
@@ -98,7 +98,7 @@ struct SparseRow {
     id: String,
     window_day: Day,
     unsettled: bool,
-    moved_at: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
     detail_read_at: Option<DateTime<Utc>>,
     detail_next_at: Option<DateTime<Utc>>,
 }
@@ -109,7 +109,7 @@ impl From<SparseRow> for SparseRecord {
             id: row.id,
             day: row.window_day,
             unsettled: row.unsettled,
-            moved_at: row.moved_at,
+            changed_at: row.changed_at,
             read_at: row.detail_read_at,
         }
     }
@@ -164,10 +164,10 @@ impl Warehouse {
         for rank in [SCREENED, OTHER] {
             let rows = sqlx::query_as!(
                 SparseRow,
-                r#"select held.id, held.window_day, held.unsettled, held.moved_at, held.detail_next_at,
+                r#"select held.id, held.window_day, held.unsettled, held.changed_at, held.detail_next_at,
                     own.detail_read_at as "detail_read_at?"
                    from (
-                    select id, window_day, unsettled, moved_at, detail_next_at from argos_sync.record
+                    select id, window_day, unsettled, changed_at, detail_next_at from argos_sync.record
                     where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null or detail_next_at > $5)
                     limit $4 for update skip locked) as held
                    left join lateral (
@@ -221,7 +221,7 @@ impl Warehouse {
         for rank in [SCREENED, OTHER] {
             let of_rank = sqlx::query_as!(
                 SparseRow,
-                r#"select id, window_day, unsettled, moved_at, null::timestamptz as detail_read_at, detail_next_at
+                r#"select id, window_day, unsettled, changed_at, null::timestamptz as detail_read_at, detail_next_at
                    from argos_sync.record
                    where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= $5
                    order by detail_next_at limit $4 for update skip locked"#,
@@ -255,7 +255,7 @@ impl Warehouse {
         }
         set_next(&mut transaction, scope, &drawn).await?;
         let ids: Vec<&str> = drawn.iter().map(|(id, _)| id.as_str()).collect();
-        detail_queue::mark(&mut transaction, scope, &ids, Rank::News, now).await?;
+        detail_queue::mark(&mut transaction, scope, &ids, Priority::News, now).await?;
         sqlx::query!(
             "update argos_sync.project set sparse_drawn_at = $2 where project = $1",
             scope.project.as_str(),

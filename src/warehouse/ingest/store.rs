@@ -30,11 +30,11 @@ use crate::{
         },
         scope::{RawStorage, Scope},
         state::{
-            detail_queue::{self, Rank},
+            detail_queue::{self, Priority},
             run::Tally,
         },
         tables::{
-            diff::Moved,
+            diff::RowDiff,
             record_rows::{self, ChangeContext, RecordRows},
             write,
         },
@@ -119,7 +119,7 @@ pub(in crate::warehouse) async fn store(
     for chunk in work.chunks(CHUNK) {
         store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
     }
-    detail_queue::mark(connection, scope, &also_due, Rank::of(origin.lane()), now).await?;
+    detail_queue::mark(connection, scope, &also_due, Priority::of(origin.lane()), now).await?;
     Ok(tally)
 }
 
@@ -216,10 +216,10 @@ async fn write(
             let change_context = Some(ChangeContext::of(origin, &work.held));
             let texts = ItemTexts::kept(&work.held, &mut inflater);
             let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.held));
-            let moved = before.map_or(Moved::Unknown, |(item, damaged)| {
-                Moved::between(scope.stream, &rows_of(scope, &item, damaged), &normalized)
+            let diff = before.map_or(RowDiff::Unknown, |(item, damaged)| {
+                RowDiff::between(scope.stream, &rows_of(scope, &item, damaged), &normalized)
             });
-            stored.push(RecordRows { id: &work.item.id, change_context, moved, normalized });
+            stored.push(RecordRows { id: &work.item.id, change_context, diff, normalized });
         }
     }
     write::write(connection, &scope.project, scope.stream, &stored).await?;
@@ -247,7 +247,7 @@ async fn write(
         })
         .map(|(work, _)| work.item.id.as_str())
         .collect();
-    detail_queue::mark(connection, scope, &due, Rank::of(origin.lane()), now).await?;
+    detail_queue::mark(connection, scope, &due, Priority::of(origin.lane()), now).await?;
     if origin.call() == Call::Detail {
         usual.count(connection, scope).await?;
     }
@@ -271,14 +271,14 @@ fn update_of(
         id: item.id.clone(),
         digest: item.digest,
         read: item.read,
-        contested: merged.is_some_and(|merged| merged.contested),
+        sources_differ: merged.is_some_and(|merged| merged.sources_differ),
         window_day: created_at.map_or(held.window_day, |at| at.date_naive()),
         undated: created_at.is_none(),
         unlisted: held.unlisted && !is_listed(origin),
         // A record whose items cannot be merged keeps its state until its detail call.
-        absent: merged.is_none() && held.absent,
+        deleted_by_absence: merged.is_none() && held.deleted_by_absence,
         unsettled: normalized.map_or(held.unsettled, |row| row.unsettled),
-        moved_at: if is_move(origin, work) { Some(now) } else { held.moved_at },
+        changed_at: if is_change(origin, work) { Some(now) } else { held.changed_at },
         // A record whose facts are stored is there.
         deleted_at: if normalized.is_none() { held.deleted_at } else { None },
         sparse: None,
@@ -287,7 +287,7 @@ fn update_of(
 
 /// Whether a known record changed at the vendor. Its first detail call changes nothing, and neither
 /// does the first item after a lost one.
-fn is_move(origin: Origin, work: &Work) -> bool {
+fn is_change(origin: Origin, work: &Work) -> bool {
     let known = match origin.call() {
         Call::List => work.held.list,
         Call::Detail => work.held.detail,

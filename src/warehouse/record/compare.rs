@@ -31,7 +31,7 @@ pub(in crate::warehouse) fn verdict(
     {
         return ItemChange::Changed;
     }
-    if held.absent {
+    if held.deleted_by_absence {
         return if read > held.newest { ItemChange::Changed } else { ItemChange::Unchanged };
     }
     if let (Call::List, Some((digest, number))) = (origin.call(), held.doubted)
@@ -49,7 +49,7 @@ pub(in crate::warehouse) fn verdict(
     if read <= number {
         return ItemChange::Unchanged;
     }
-    let outvoted = held.contested && other.is_some_and(|(_, other)| other > number);
+    let outvoted = held.sources_differ && other.is_some_and(|(_, other)| other > number);
     if digest == glance.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
 }
 
@@ -74,7 +74,7 @@ pub(in crate::warehouse) fn is_news(glance: &ItemKey, held: &StoredRecord) -> bo
     let is_other = |known: Option<(Digest, ReadNumber)>| {
         known.is_none_or(|(digest, _)| digest != glance.digest)
     };
-    held.absent || (is_other(held.list) && is_other(held.doubted))
+    held.deleted_by_absence || (is_other(held.list) && is_other(held.doubted))
 }
 
 /// Whether a walk without a date filter shows a record that walks of its day should have shown. Its

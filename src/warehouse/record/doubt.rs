@@ -20,7 +20,7 @@ use crate::{
         postgres::error::WarehouseError,
         raw::codec::Inflater,
         scope::Scope,
-        state::detail_queue::{self, Rank},
+        state::detail_queue::{self, Priority},
     },
 };
 
@@ -91,7 +91,7 @@ pub(in crate::warehouse) async fn set_aside(
     let numbers: Vec<i64> = aside.iter().map(|work| work.item.read.0).collect();
     // The records are locked.
     sqlx::query!(
-        "update argos_sync.record as held set doubted_digest = given.digest, doubted_no = given.number,
+        "update argos_sync.record as held set doubted_digest = given.digest, doubted_read = given.number,
             unlisted = held.unlisted and not $6
          from unnest($3::text[], $4::bytea[], $5::bigint[]) as given (id, digest, number)
          cross join lateral (
@@ -110,7 +110,7 @@ pub(in crate::warehouse) async fn set_aside(
     .map_err(WarehouseError::database("setting list items aside"))?;
     let asks = |work: &&Work| !is_known(&work.held, work.item.digest);
     let due: Vec<&str> = aside.iter().filter(asks).map(|work| work.item.id.as_str()).collect();
-    detail_queue::mark(connection, scope, &due, Rank::News, now).await
+    detail_queue::mark(connection, scope, &due, Priority::News, now).await
 }
 
 /// Whether a single call was made due for this digest before.

@@ -37,7 +37,7 @@ impl ItemTexts {
     pub(in crate::warehouse) fn kept(held: &StoredRecord, inflater: &mut Inflater) -> Option<Self> {
         let is_as_made = held.normalizer_version == normalize::VERSION
             && held.deleted_at.is_none()
-            && !held.absent;
+            && !held.deleted_by_absence;
         let kept = held.kept.as_ref().filter(|_| is_as_made)?;
         let mut texts = Self::default();
         for (call, known) in [(Call::List, held.list), (Call::Detail, held.detail)] {
@@ -143,7 +143,7 @@ impl MergeInput {
 pub(in crate::warehouse) struct MergedItem<'a> {
     pub(in crate::warehouse) item: Merged<'a>,
     pub(in crate::warehouse) damaged: bool,
-    pub(in crate::warehouse) contested: bool,
+    pub(in crate::warehouse) sources_differ: bool,
     /// What its list item and its detail carry, where both are known.
     pub(super) objects: Option<(Objects, Objects)>,
 }
@@ -165,14 +165,14 @@ pub(in crate::warehouse) fn merge<'a>(
     let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
     let parsed = parsed.or_else(|_malformed| both.texts.parse_detail());
     let ParsedItems { list, detail, damaged } = parsed.map_err(corrupt)?;
-    let contested = match (&list, &detail) {
+    let sources_differ = match (&list, &detail) {
         (Some((list, _)), Some((detail, _))) => is_contested(scope, list, detail),
         _ => false,
     };
     let objects = |item: &Option<ParsedItem<'_>>| item.as_ref().map(|(item, _)| Objects::of(item));
     let objects = objects(&list).zip(objects(&detail));
     let merged = normalize::merge(scope.stream, list, detail);
-    Ok(merged.map(|item| MergedItem { item, damaged, contested, objects }))
+    Ok(merged.map(|item| MergedItem { item, damaged, sources_differ, objects }))
 }
 
 /// Whether it matters which of the two was asked later.

@@ -24,12 +24,12 @@ pub(in crate::warehouse) struct StoredRecord {
     pub(super) doubted: Option<(Digest, ReadNumber)>,
     /// The read number of the last observation, whatever it brought.
     pub(in crate::warehouse) newest: ReadNumber,
-    pub(super) contested: bool,
+    pub(super) sources_differ: bool,
     pub(in crate::warehouse) window_day: Day,
     pub(in crate::warehouse) unlisted: bool,
-    pub(in crate::warehouse) absent: bool,
+    pub(in crate::warehouse) deleted_by_absence: bool,
     pub(in crate::warehouse) unsettled: bool,
-    pub(in crate::warehouse) moved_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) changed_at: Option<DateTime<Utc>>,
     pub(in crate::warehouse) deleted_at: Option<DateTime<Utc>>,
     /// The normalizer that made its rows.
     pub(in crate::warehouse) normalizer_version: i16,
@@ -42,17 +42,17 @@ pub(in crate::warehouse) struct StoredRecord {
 struct HeldRow {
     id: String,
     list_digest: Option<Vec<u8>>,
-    list_no: Option<i64>,
+    list_read: Option<i64>,
     detail_digest: Option<Vec<u8>>,
-    detail_no: Option<i64>,
+    detail_read: Option<i64>,
     doubted_digest: Option<Vec<u8>>,
-    doubted_no: Option<i64>,
-    contested: bool,
+    doubted_read: Option<i64>,
+    sources_differ: bool,
     window_day: Day,
     unlisted: bool,
-    absent: bool,
+    deleted_by_absence: bool,
     unsettled: bool,
-    moved_at: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
     deleted_at: Option<DateTime<Utc>>,
     normalizer_version: i16,
 }
@@ -63,16 +63,16 @@ impl HeldRow {
             Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
         };
         let held = StoredRecord {
-            list: pair(self.list_digest, self.list_no),
-            detail: pair(self.detail_digest, self.detail_no),
-            doubted: pair(self.doubted_digest, self.doubted_no),
-            newest: ReadNumber(self.list_no.max(self.detail_no).unwrap_or_default()),
-            contested: self.contested,
+            list: pair(self.list_digest, self.list_read),
+            detail: pair(self.detail_digest, self.detail_read),
+            doubted: pair(self.doubted_digest, self.doubted_read),
+            newest: ReadNumber(self.list_read.max(self.detail_read).unwrap_or_default()),
+            sources_differ: self.sources_differ,
             window_day: self.window_day,
             unlisted: self.unlisted,
-            absent: self.absent,
+            deleted_by_absence: self.deleted_by_absence,
             unsettled: self.unsettled,
-            moved_at: self.moved_at,
+            changed_at: self.changed_at,
             deleted_at: self.deleted_at,
             normalizer_version: self.normalizer_version,
             kept: None,
@@ -108,13 +108,13 @@ pub(in crate::warehouse) async fn find_differing(
 ) -> Result<HashMap<String, Known>, WarehouseError> {
     let rows = sqlx::query!(
         r#"select given.id as "id!", held.id is not null as "is_known!",
-            coalesce(held.contested or held.unlisted or held.absent or held.doubted_no is not null, false) as "is_special!"
+            coalesce(held.sources_differ or held.unlisted or held.deleted_by_absence or held.doubted_read is not null, false) as "is_special!"
          from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
          left join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as held on true
          where (case when $3 then held.list_digest else held.detail_digest end) is distinct from given.digest
-            or held.contested or held.unlisted or held.absent or held.doubted_no is not null"#,
+            or held.sources_differ or held.unlisted or held.deleted_by_absence or held.doubted_read is not null"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -143,8 +143,8 @@ pub(in crate::warehouse) async fn look_up(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select held.id, list_digest, list_no, detail_digest, detail_no, doubted_digest, doubted_no, contested, window_day,
-            unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
+        "select held.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
+            unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
          from unnest($3::text[]) as given (id)
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
@@ -170,8 +170,8 @@ pub(in crate::warehouse) async fn lock(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        r#"select held.id, list_digest, list_no, detail_digest, detail_no, doubted_digest, doubted_no, contested, window_day,
-            unlisted, absent, unsettled, moved_at, deleted_at, normalizer_version
+        r#"select held.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
+            unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
@@ -226,13 +226,13 @@ pub(in crate::warehouse) struct Update {
     pub(in crate::warehouse) id: String,
     pub(in crate::warehouse) digest: Digest,
     pub(in crate::warehouse) read: ReadNumber,
-    pub(in crate::warehouse) contested: bool,
+    pub(in crate::warehouse) sources_differ: bool,
     pub(in crate::warehouse) window_day: Day,
     pub(in crate::warehouse) undated: bool,
     pub(in crate::warehouse) unlisted: bool,
-    pub(in crate::warehouse) absent: bool,
+    pub(in crate::warehouse) deleted_by_absence: bool,
     pub(in crate::warehouse) unsettled: bool,
-    pub(in crate::warehouse) moved_at: Option<DateTime<Utc>>,
+    pub(in crate::warehouse) changed_at: Option<DateTime<Utc>>,
     pub(in crate::warehouse) deleted_at: Option<DateTime<Utc>>,
     pub(in crate::warehouse) sparse: Option<i16>,
 }
@@ -251,40 +251,40 @@ pub(in crate::warehouse) async fn update(
     let ids: Vec<&str> = updates.iter().map(|update| update.id.as_str()).collect();
     let digests: Vec<&[u8]> = updates.iter().map(|update| &update.digest.0[..]).collect();
     let numbers: Vec<i64> = updates.iter().map(|update| update.read.0).collect();
-    let contested: Vec<bool> = updates.iter().map(|update| update.contested).collect();
+    let sources_differ: Vec<bool> = updates.iter().map(|update| update.sources_differ).collect();
     let days: Vec<Day> = updates.iter().map(|update| update.window_day).collect();
     let undated: Vec<bool> = updates.iter().map(|update| update.undated).collect();
     let unlisted: Vec<bool> = updates.iter().map(|update| update.unlisted).collect();
-    let absent: Vec<bool> = updates.iter().map(|update| update.absent).collect();
+    let deleted_by_absence: Vec<bool> = updates.iter().map(|update| update.deleted_by_absence).collect();
     let unsettled: Vec<bool> = updates.iter().map(|update| update.unsettled).collect();
-    let moved: Vec<Option<DateTime<Utc>>> = updates.iter().map(|update| update.moved_at).collect();
+    let moved: Vec<Option<DateTime<Utc>>> = updates.iter().map(|update| update.changed_at).collect();
     let deleted: Vec<Option<DateTime<Utc>>> =
         updates.iter().map(|update| update.deleted_at).collect();
     let sparse: Vec<Option<i16>> = updates.iter().map(|update| update.sparse).collect();
     sqlx::query!(
         "update argos_sync.record as held set
             list_digest = case when $3 then digest else held.list_digest end,
-            list_no = case when $3 then number else held.list_no end,
+            list_read = case when $3 then number else held.list_read end,
             detail_digest = case when $3 then held.detail_digest else digest end,
-            detail_no = case when $3 then held.detail_no else number end,
-            contested = given.contested, normalizer_version = $4,
+            detail_read = case when $3 then held.detail_read else number end,
+            sources_differ = given.sources_differ, normalizer_version = $4,
             window_day = given.day, undated = given.undated, deleted_at = given.deleted_at, unlisted = given.unlisted,
-            absent = given.absent, unsettled = given.unsettled, moved_at = given.moved_at,
-            doubted_digest = case when $3 and given.number > held.doubted_no then null else held.doubted_digest end,
-            doubted_no = case when $3 and given.number > held.doubted_no then null else held.doubted_no end,
+            deleted_by_absence = given.deleted_by_absence, unsettled = given.unsettled, changed_at = given.changed_at,
+            doubted_digest = case when $3 and given.number > held.doubted_read then null else held.doubted_digest end,
+            doubted_read = case when $3 and given.number > held.doubted_read then null else held.doubted_read end,
             sparse = given.sparse, detail_next_at = null
          from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
                 $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[], $16::smallint[])
-            as given (id, digest, number, contested, day, undated, deleted_at, unlisted, absent, unsettled, moved_at, sparse)
+            as given (id, digest, number, sources_differ, day, undated, deleted_at, unlisted, deleted_by_absence, unsettled, changed_at, sparse)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
          where held.ctid = found.place
-            and (case when $3 then held.list_no else held.detail_no end, held.contested, held.deleted_at,
-                 held.normalizer_version, held.window_day, held.undated, held.unlisted, held.absent, held.unsettled,
-                 held.moved_at, held.sparse)
-                is distinct from (given.number, given.contested, given.deleted_at, $4, given.day, given.undated,
-                 given.unlisted, given.absent, given.unsettled, given.moved_at, given.sparse)",
+            and (case when $3 then held.list_read else held.detail_read end, held.sources_differ, held.deleted_at,
+                 held.normalizer_version, held.window_day, held.undated, held.unlisted, held.deleted_by_absence, held.unsettled,
+                 held.changed_at, held.sparse)
+                is distinct from (given.number, given.sources_differ, given.deleted_at, $4, given.day, given.undated,
+                 given.unlisted, given.deleted_by_absence, given.unsettled, given.changed_at, given.sparse)",
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -292,12 +292,12 @@ pub(in crate::warehouse) async fn update(
         &ids as &[&str],
         &digests as &[&[u8]],
         &numbers,
-        &contested,
+        &sources_differ,
         &days,
         &undated,
         &deleted as &[Option<DateTime<Utc>>],
         &unlisted,
-        &absent,
+        &deleted_by_absence,
         &unsettled,
         &moved as &[Option<DateTime<Utc>>],
         &sparse as &[Option<i16>],

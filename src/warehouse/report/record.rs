@@ -26,7 +26,7 @@ pub struct RecordStatus {
     /// Its state is expected to move.
     pub unsettled: bool,
     /// List and single call disagree about it.
-    pub contested: bool,
+    pub sources_differ: bool,
     /// The last list item was set aside: it is older than the record by the vendor's own times.
     pub doubted: bool,
     /// Its list item lacks what single calls show.
@@ -38,11 +38,11 @@ pub struct RecordStatus {
     /// A single call has shown it.
     pub has_detail: bool,
     /// When it was last seen to change.
-    pub moved_at: Option<DateTime<Utc>>,
+    pub changed_at: Option<DateTime<Utc>>,
     /// When it was deleted.
     pub deleted_at: Option<DateTime<Utc>>,
     /// It counts as deleted because it was not found any more.
-    pub absent: bool,
+    pub deleted_by_absence: bool,
     /// When its day was last read completely.
     pub as_of: Option<DateTime<Utc>>,
     /// When a walk missed it.
@@ -80,9 +80,9 @@ impl Warehouse {
     ) -> Result<Option<RecordStatus>, WarehouseError> {
         sqlx::query_as!(
             RecordStatus,
-            r#"select window_day, undated, unlisted, unsettled, contested, absent, moved_at, deleted_at,
-                doubted_no is not null as "doubted!", sparse is not null as "sparse!", detail_next_at,
-                list_no is not null as "has_list!", detail_no is not null as "has_detail!",
+            r#"select window_day, undated, unlisted, unsettled, sources_differ, deleted_by_absence, changed_at, deleted_at,
+                doubted_read is not null as "doubted!", sparse is not null as "sparse!", detail_next_at,
+                list_read is not null as "has_list!", detail_read is not null as "has_detail!",
                 covered.as_of as "as_of?", suspect.missed_at, suspect.absent_at, suspect.marked_at,
                 suspect.mark_found_at,
                 due.due_at as "detail_due_at?", due.failures as "detail_failures?"
@@ -113,7 +113,7 @@ impl Warehouse {
         sqlx::query_as!(
             RecordEvent,
             r#"select at as "at!", what as "what!" from (
-                (select coalesce(ended_at, moved_at) as at, format('%s walk %s of %s..%s: %s, pages %s, items %s%s',
+                (select coalesce(ended_at, advanced_at) as at, format('%s walk %s of %s..%s: %s, pages %s, items %s%s',
                     lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '), page, received,
                     case when last_error is not null then ', last error: ' || last_error else '' end) as what
                  from argos_sync.pass
@@ -124,18 +124,18 @@ impl Warehouse {
                  where project = $1 and stream = $2 and id = $3
                  order by called_at desc limit $5)
                 union all
-                (select changed_at, format('%s moved from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
+                (select changed_at, format('%s changed from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
                     coalesce(new_value, 'nothing'), lane)
                  from argos.submission_change where $2 = 'submission' and project = $1 and submission_id = $3
                     and field not like 'identity.%'
                  order by change_id desc limit $5)
                 union all
-                (select changed_at, field || ' moved'
+                (select changed_at, field || ' changed'
                  from argos.submission_change where $2 = 'submission' and project = $1 and submission_id = $3
                     and field like 'identity.%'
                  order by change_id desc limit $5)
                 union all
-                (select changed_at, format('%s moved from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
+                (select changed_at, format('%s changed from %s to %s (lane %s)', field, coalesce(old_value, 'nothing'),
                     coalesce(new_value, 'nothing'), lane)
                  from argos.faceauth_change where $2 = 'faceauth' and project = $1 and auth_id = $3
                  order by change_id desc limit $5)

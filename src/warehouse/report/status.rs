@@ -49,7 +49,7 @@ pub struct ProjectReport {
     /// Windows that are being read or wait to be taken up.
     pub passes_open: i64,
     /// Windows that came back empty without proving anything.
-    pub empty_unproven: i64,
+    pub empty_unverified: i64,
     /// Live records are known in one of them.
     pub is_doubted: bool,
     /// Records that a walk missed, while single calls have not decided.
@@ -61,13 +61,13 @@ pub struct ProjectReport {
     /// The vendor's answer.
     pub blocked_reason: Option<String>,
     /// What last went wrong in a window that is still open.
-    pub last_error: Option<String>,
+    pub open_pass_error: Option<String>,
     /// How its last run ended.
     pub last_outcome: Option<String>,
     /// When that was.
     pub last_ended_at: Option<DateTime<Utc>>,
     /// What went wrong then.
-    pub last_trouble: Option<String>,
+    pub last_run_error: Option<String>,
 }
 
 /// The command of a daemon's round.
@@ -141,9 +141,9 @@ impl Warehouse {
         sqlx::query_as!(
             RunReport,
             r#"select run.run_id, run.command, run.started_at,
-                case when run.until_at <= argos_sync.clock() then coalesce(run.ended_at, run.until_at)
+                case when run.expires_at <= argos_sync.clock() then coalesce(run.ended_at, run.expires_at)
                     else run.ended_at end as ended_at,
-                case when run.ended_at is null and run.until_at <= argos_sync.clock() then 'interrupted'
+                case when run.ended_at is null and run.expires_at <= argos_sync.clock() then 'interrupted'
                     else run.outcome end as outcome,
                 coalesce(sum(received), 0)::bigint as "received!",
                 coalesce(sum(inserted), 0)::bigint as "inserted!",
@@ -152,7 +152,7 @@ impl Warehouse {
                 coalesce(sum(quarantined), 0)::bigint as "quarantined!",
                 coalesce(sum(duplicate), 0)::bigint as "duplicate!",
                 coalesce(sum(skipped), 0)::bigint as "skipped!"
-             from argos_sync.run left join argos_sync.run_stream using (run_id)
+             from argos_sync.run left join argos_sync.run_counter using (run_id)
              group by run.run_id order by run.run_id desc limit $1"#,
             count_max
         )
@@ -164,7 +164,7 @@ impl Warehouse {
     /// When a round of a daemon ended last or was renewed last; `None`: there was none.
     pub async fn daemon_seen_at(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
         sqlx::query_scalar!(
-            "select max(coalesce(ended_at, least(until_at, argos_sync.clock()))) from argos_sync.run where command = $1",
+            "select max(coalesce(ended_at, least(expires_at, argos_sync.clock()))) from argos_sync.run where command = $1",
             DAEMON
         )
         .fetch_one(&self.pool)

@@ -145,8 +145,8 @@ impl Warehouse {
              left join argos_sync.suspect
                 on suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id
              where held.project = $1 and held.stream = $2 and held.deleted_at is null
-               and held.first_no >= (select account_from from argos_sync.project where project = $1)
-             order by suspect.id is not null, held.first_no, held.id limit $3",
+               and held.first_read >= (select account_first_read from argos_sync.project where project = $1)
+             order by suspect.id is not null, held.first_read, held.id limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),
             count_max,
@@ -180,14 +180,14 @@ impl Warehouse {
                 exists (
                     select from argos_sync.record
                     where project = $1 and stream = $2 and deleted_at is null
-                      and first_no >= (select account_from from argos_sync.project where project = $1))
+                      and first_read >= (select account_first_read from argos_sync.project where project = $1))
                     as "has_records!",
                 exists (
                     select from argos_sync.project_key
                     where project = $1 and key_id <> $3 and bound_at > argos_sync.clock() - interval '1 hour')
                     and exists (
                         select from argos_sync.run
-                        where ended_at is null and until_at > argos_sync.clock() and holder is distinct from $4)
+                        where ended_at is null and expires_at > argos_sync.clock() and holder is distinct from $4)
                     as "is_other_first!""#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -222,7 +222,7 @@ impl Warehouse {
     ) -> Result<(), WarehouseError> {
         let doing = "binding a key";
         let mut transaction = self.begin(doing).await?;
-        raise_account_no(&mut transaction, project, read).await?;
+        raise_account_last_read(&mut transaction, project, read).await?;
         bind(&mut transaction, project, key, proof).await?;
         transaction.commit().await.map_err(WarehouseError::database(doing))
     }
@@ -251,7 +251,7 @@ impl Warehouse {
             r#"with keys as (delete from argos_sync.project_key where project = $1),
              held as (
                 update argos_sync.project
-                set vendor_project = null, account_from = nextval('argos_sync.read_number'), account_no = null,
+                set vendor_project = null, account_first_read = nextval('argos_sync.read_number'), account_last_read = null,
                     blocked_at = null, blocked_reason = null
                 where project = $1 returning project)
              select exists (select from held) as "is_known!""#,
@@ -266,10 +266,10 @@ impl Warehouse {
     /// account.
     pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.project as held set account_no = nextval('argos_sync.read_number')
-             where project = $1 and account_no is null and exists (
+            "update argos_sync.project as held set account_last_read = nextval('argos_sync.read_number')
+             where project = $1 and account_last_read is null and exists (
                 select from argos_sync.record
-                where project = $1 and stream = $2 and first_no >= held.account_from)",
+                where project = $1 and stream = $2 and first_read >= held.account_first_read)",
             scope.project.as_str(),
             scope.stream.as_str(),
         )
@@ -297,13 +297,13 @@ impl Warehouse {
                 select max(given.number) as number
                 from unnest($3::text[], $4::bigint[]) as given (id, number)
                 cross join lateral (
-                    select first_no from argos_sync.record
+                    select first_read from argos_sync.record
                     where project = $1 and stream = $2 and id = given.id offset 0) as held
-                where held.first_no >= (select account_from from argos_sync.project where project = $1)
-                  and held.first_no <= (select account_no from argos_sync.project where project = $1)),
+                where held.first_read >= (select account_first_read from argos_sync.project where project = $1)
+                  and held.first_read <= (select account_last_read from argos_sync.project where project = $1)),
              raised as (
-                update argos_sync.project as held set account_no = confirmed.number from confirmed
-                where held.project = $1 and held.account_no < confirmed.number)
+                update argos_sync.project as held set account_last_read = confirmed.number from confirmed
+                where held.project = $1 and held.account_last_read < confirmed.number)
              select number is not null as "is_confirmed!" from confirmed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -318,14 +318,14 @@ impl Warehouse {
 
 /// Notes that the account was still the bound one at this read number: what was stored by then
 /// belongs to it.
-pub(in crate::warehouse) async fn raise_account_no(
+pub(in crate::warehouse) async fn raise_account_last_read(
     connection: &mut PgConnection,
     project: &ProjectName,
     read: ReadNumber,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
-        "update argos_sync.project set account_no = $2
-         where project = $1 and (account_no is null or account_no < $2)",
+        "update argos_sync.project set account_last_read = $2
+         where project = $1 and (account_last_read is null or account_last_read < $2)",
         project.as_str(),
         read.0,
     )

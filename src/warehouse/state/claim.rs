@@ -49,7 +49,7 @@ impl Warehouse {
         // A statement of its own, so that the next one sees whom it had to wait for.
         sqlx::query!(
             "delete from argos_sync.claim
-             where project = $1 and stream = $2 and until_at <= argos_sync.clock()",
+             where project = $1 and stream = $2 and expires_at <= argos_sync.clock()",
             project.as_str(),
             stream.as_str(),
         )
@@ -57,11 +57,11 @@ impl Warehouse {
         .await
         .map_err(WarehouseError::database(doing))?;
         let claimed = sqlx::query!(
-            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, until_at)
+            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at)
              select $1, $2, $3, $4, nextval('argos_sync.fence'), $5, argos_sync.clock() + make_interval(secs => $6)
              where not exists (
                 select from argos_sync.claim
-                where project = $1 and stream = $2 and until_at > argos_sync.clock()
+                where project = $1 and stream = $2 and expires_at > argos_sync.clock()
                   and window_from < $4 and $3 < window_to)
              returning claim_id, fence",
             project.as_str(),
@@ -89,7 +89,7 @@ impl Warehouse {
     pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
         sqlx::query_scalar!(
             r#"select holder as "holder!" from argos_sync.claim
-               union select holder from argos_sync.detail_due where holder is not null and until_at > argos_sync.clock()
+               union select holder from argos_sync.detail_due where holder is not null and expires_at > argos_sync.clock()
                union select holder from argos_sync.run where holder is not null and ended_at is null"#
         )
         .fetch_all(&self.pool)
@@ -102,9 +102,9 @@ impl Warehouse {
         sqlx::query!(
             "with windows as (delete from argos_sync.claim where holder = $1),
              runs as (
-                update argos_sync.run set ended_at = least(until_at, argos_sync.clock()), outcome = 'interrupted'
+                update argos_sync.run set ended_at = least(expires_at, argos_sync.clock()), outcome = 'interrupted'
                 where holder = $1 and ended_at is null)
-             update argos_sync.detail_due set until_at = '-infinity', fence = 0, holder = null
+             update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
              where holder = $1",
             holder
         )
@@ -137,7 +137,7 @@ pub(in crate::warehouse) async fn hold(
     claim: &Claim,
 ) -> Result<DateTime<Utc>, WarehouseError> {
     let now = sqlx::query_scalar!(
-        r#"update argos_sync.claim set until_at = argos_sync.clock() + make_interval(secs => $3)
+        r#"update argos_sync.claim set expires_at = argos_sync.clock() + make_interval(secs => $3)
            where claim_id = $1 and fence = $2 returning argos_sync.clock() as "now!""#,
         claim.number,
         claim.fence,

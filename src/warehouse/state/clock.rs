@@ -138,29 +138,29 @@ async fn take_back(
          projects as (
             update argos_sync.project
             set unfiltered_as_of = case when unfiltered_as_of <= $1 then unfiltered_as_of end,
-                cycle_started_at = least(cycle_started_at, $1)
-            where unfiltered_as_of > $1 or cycle_started_at > $1),
+                detail_cycle_started_at = least(detail_cycle_started_at, $1)
+            where unfiltered_as_of > $1 or detail_cycle_started_at > $1),
          -- What a person decided is as good as long as it would have been.
          decisions as (
             update argos_sync.deletion_decision
-            set decided_at = $1, until_at = until_at - make_interval(secs => $2) where decided_at > $1),
+            set decided_at = $1, expires_at = expires_at - make_interval(secs => $2) where decided_at > $1),
          passes as (
             update argos_sync.pass set state = 'dropped', ended_at = $1, last_error = 'the clock was set back'
-            where state = 'open' and (started_at > $1 or moved_at > $1)),
+            where state = 'open' and (started_at > $1 or advanced_at > $1)),
          claims as (
-            update argos_sync.claim set until_at = $1 + make_interval(secs => $3)
-            where until_at > $1 + make_interval(secs => $3)),
+            update argos_sync.claim set expires_at = $1 + make_interval(secs => $3)
+            where expires_at > $1 + make_interval(secs => $3)),
          runs as (
-            update argos_sync.run set until_at = $1 + make_interval(secs => $3)
-            where ended_at is null and until_at > $1 + make_interval(secs => $3)),
+            update argos_sync.run set expires_at = $1 + make_interval(secs => $3)
+            where ended_at is null and expires_at > $1 + make_interval(secs => $3)),
          rates as (update argos_sync.rate set free_at = $1 where free_at > $1),
          suspects as (
             update argos_sync.suspect
             set absent_at = least(absent_at, $1), mark_found_at = least(mark_found_at, $1)
             where absent_at > $1 or mark_found_at > $1)
          update argos_sync.detail_due set due_at = due_at - make_interval(secs => $2),
-            until_at = least(until_at, $1 + make_interval(secs => $3))
-         where due_at > $1 or until_at > $1 + make_interval(secs => $3)",
+            expires_at = least(expires_at, $1 + make_interval(secs => $3))
+         where due_at > $1 or expires_at > $1 + make_interval(secs => $3)",
         now,
         by,
         LEASE_SECONDS,

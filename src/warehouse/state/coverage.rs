@@ -14,7 +14,7 @@ struct DayRow {
     as_of: DateTime<Utc>,
     records: i32,
     unsettled: bool,
-    moved_at: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
     approved_at: Option<DateTime<Utc>>,
 }
 
@@ -30,18 +30,18 @@ impl Warehouse {
         let rows = sqlx::query_as!(
             DayRow,
             r#"select covered.day, covered.as_of <= argos_sync.clock() as "is_past!", covered.as_of, covered.records,
-                unsettled.window_day is not null as "unsettled!", moved.moved_at, decided.approved_at
+                unsettled.window_day is not null as "unsettled!", changed.changed_at, decided.approved_at
              from argos_sync.coverage as covered
              left join (
                 select distinct window_day from argos_sync.record
                 where project = $1 and stream = $2 and unsettled) as unsettled on unsettled.window_day = covered.day
              left join (
-                select window_day, max(moved_at) as moved_at from argos_sync.record
-                where project = $1 and stream = $2 and moved_at > argos_sync.clock() - make_interval(secs => $3)
-                group by window_day) as moved on moved.window_day = covered.day
+                select window_day, max(changed_at) as changed_at from argos_sync.record
+                where project = $1 and stream = $2 and changed_at > argos_sync.clock() - make_interval(secs => $3)
+                group by window_day) as changed on changed.window_day = covered.day
              left join lateral (
                 select max(decided_at) as approved_at from argos_sync.deletion_decision as decision
-                where decision.project = $1 and decision.stream = $2 and approved and until_at > argos_sync.clock()
+                where decision.project = $1 and decision.stream = $2 and approved and expires_at > argos_sync.clock()
                   and window_from <= covered.day and covered.day < window_to) as decided on true
              where covered.project = $1 and covered.stream = $2
              order by covered.day"#,
@@ -67,7 +67,7 @@ impl Warehouse {
             as_of: row.is_past.then_some(row.as_of),
             records: u32::try_from(row.records).unwrap_or_default(),
             unsettled: row.unsettled,
-            moved_at: row.moved_at,
+            changed_at: row.changed_at,
             approved_at: row.approved_at,
         });
         Ok(Ledger { days: days.collect(), unfiltered_as_of })

@@ -1,6 +1,6 @@
 //! Where the slow cycle of single calls through all records stands.
 
-use super::detail_queue::{self, Rank};
+use super::detail_queue::{self, Priority};
 use crate::warehouse::{
     postgres::{
         error::WarehouseError,
@@ -31,15 +31,15 @@ impl Warehouse {
     pub async fn cycle(&self, scope: &Scope) -> Result<Cycle, WarehouseError> {
         let doing = "reading the cycle";
         sqlx::query!(
-            "update argos_sync.project set cycle_started_at = argos_sync.clock()
-             where project = $1 and cycle_started_at is null",
+            "update argos_sync.project set detail_cycle_started_at = argos_sync.clock()
+             where project = $1 and detail_cycle_started_at is null",
             scope.project.as_str(),
         )
         .execute(&self.pool)
         .await
         .map_err(WarehouseError::database(doing))?;
         let row = sqlx::query!(
-            r#"select cycle_started_at as "started_at!", cycle_done, argos_sync.clock() as "now!", (
+            r#"select detail_cycle_started_at as "started_at!", detail_cycle_count, argos_sync.clock() as "now!", (
                 select coalesce(sum(records), 0) from argos_sync.coverage as covered
                 where covered.project = $1 and covered.stream = $2) as "records!"
                from argos_sync.project where project = $1"#,
@@ -52,7 +52,7 @@ impl Warehouse {
         Ok(Cycle {
             started_at: row.started_at,
             records: u64::try_from(row.records).unwrap_or_default(),
-            done: u64::try_from(row.cycle_done).unwrap_or_default(),
+            done: u64::try_from(row.detail_cycle_count).unwrap_or_default(),
             now: row.now,
         })
     }
@@ -71,7 +71,7 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         let now = pool::now(&mut transaction).await?;
         let place = sqlx::query!(
-            "select cycle_id, cycle_started_at from argos_sync.project where project = $1 for update",
+            "select detail_cycle_after_id, detail_cycle_started_at from argos_sync.project where project = $1 for update",
             scope.project.as_str(),
         )
         .fetch_one(&mut *transaction)
@@ -82,19 +82,19 @@ impl Warehouse {
              where project = $1 and stream = $2 and id > $3 and deleted_at is null order by id limit $4",
             scope.project.as_str(),
             scope.stream.as_str(),
-            place.cycle_id,
+            place.detail_cycle_after_id,
             step,
         )
         .fetch_all(&mut *transaction)
         .await
         .map_err(WarehouseError::database(doing))?;
         let count = i64::try_from(ids.len()).unwrap_or(step);
-        let is_over = place.cycle_started_at.is_some_and(|started_at| now - started_at >= cycle);
+        let is_over = place.detail_cycle_started_at.is_some_and(|started_at| now - started_at >= cycle);
         let due: Vec<&str> = ids.iter().map(String::as_str).collect();
-        detail_queue::mark(&mut transaction, scope, &due, Rank::Cycle, now).await?;
+        detail_queue::mark(&mut transaction, scope, &due, Priority::Cycle, now).await?;
         if count < step && is_over {
             sqlx::query!(
-                "update argos_sync.project set cycle_id = '', cycle_done = 0, cycle_started_at = $2 where project = $1",
+                "update argos_sync.project set detail_cycle_after_id = '', detail_cycle_count = 0, detail_cycle_started_at = $2 where project = $1",
                 scope.project.as_str(),
                 now,
             )
@@ -103,7 +103,7 @@ impl Warehouse {
             .map_err(WarehouseError::database(doing))?;
         } else if let Some(last) = ids.last() {
             sqlx::query!(
-                "update argos_sync.project set cycle_id = $2, cycle_done = cycle_done + $3 where project = $1",
+                "update argos_sync.project set detail_cycle_after_id = $2, detail_cycle_count = detail_cycle_count + $3 where project = $1",
                 scope.project.as_str(),
                 last,
                 count,

@@ -66,8 +66,8 @@ impl Warehouse {
         within: Duration,
     ) -> Result<DetailsLeft, WarehouseError> {
         let row = sqlx::query!(
-            r#"select count(*) filter (where due_at <= now and until_at <= now) as "free!",
-                count(*) filter (where due_at <= now and until_at > now) as "held!",
+            r#"select count(*) filter (where due_at <= now and expires_at <= now) as "free!",
+                count(*) filter (where due_at <= now and expires_at > now) as "held!",
                 count(*) filter (where due_at > now) as "later!",
                 extract(epoch from min(due_at - now) filter (where due_at > now))::float8 as next
              from (select argos_sync.clock() as now offset 0) as clock
@@ -114,29 +114,29 @@ impl Warehouse {
         let row = sqlx::query!(
             r#"with clock as materialized (select argos_sync.clock() as now),
              due as materialized (
-                select due.id, window_day, due_at, until_at, failures from argos_sync.detail_due as due
+                select due.id, window_day, due_at, expires_at, failures from argos_sync.detail_due as due
                 cross join lateral (
                     select window_day from argos_sync.record
                     where project = $1 and stream = $2 and id = due.id offset 0) as held
                 where $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5
                 union all
-                select due.id, window_day, due_at, until_at, failures from argos_sync.record as held
+                select due.id, window_day, due_at, expires_at, failures from argos_sync.record as held
                 cross join lateral (
-                    select id, due_at, until_at, failures from argos_sync.detail_due
+                    select id, due_at, expires_at, failures from argos_sync.detail_due
                     where project = $1 and stream = $2 and id = held.id offset 0) as due
                 where not $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5),
              waiting as materialized (
                 select due.*, now from due cross join clock
                 where due_at <= now + make_interval(secs => $3) and (due_at <= now or failures > 0))
-             select count(*) filter (where due_at <= now and until_at <= now) as "free!",
-                count(*) filter (where due_at <= now and until_at > now) as "held!",
+             select count(*) filter (where due_at <= now and expires_at <= now) as "free!",
+                count(*) filter (where due_at <= now and expires_at > now) as "held!",
                 count(*) filter (where due_at > now) as "later!",
                 extract(epoch from min(due_at - now) filter (where due_at > now))::float8 as next,
                 array(
-                    select id from waiting where due_at <= now and until_at <= now
+                    select id from waiting where due_at <= now and expires_at <= now
                     order by window_day desc, id limit $6) as "ids!",
                 array(
-                    select id from waiting where due_at <= now and until_at > now limit $6) as "held_ids!"
+                    select id from waiting where due_at <= now and expires_at > now limit $6) as "held_ids!"
              from waiting"#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -170,7 +170,7 @@ impl Warehouse {
         sqlx::query_as!(
             HeldDetail,
             r#"select distinct on (holder) id, holder as "holder!", fence from argos_sync.detail_due
-             where project = $1 and stream = $2 and due_at <= argos_sync.clock() and until_at > argos_sync.clock()
+             where project = $1 and stream = $2 and due_at <= argos_sync.clock() and expires_at > argos_sync.clock()
                and holder is not null
              order by holder, fence"#,
             scope.project.as_str(),
@@ -184,7 +184,7 @@ impl Warehouse {
     /// Gives back single calls that a process has claimed and does not make.
     pub async fn free_details(&self, scope: &Scope, holder: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.detail_due set until_at = '-infinity', fence = 0, holder = null
+            "update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
              where project = $1 and stream = $2 and holder = $3",
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -208,9 +208,9 @@ async fn holders_of(
         r#"select distinct on (due.holder) due.id, due.holder as "holder!", due.fence
            from unnest($3::text[]) as given (id)
            cross join lateral (
-                select id, holder, fence, until_at from argos_sync.detail_due
+                select id, holder, fence, expires_at from argos_sync.detail_due
                 where project = $1 and stream = $2 and id = given.id offset 0) as due
-           where due.until_at > argos_sync.clock() and due.holder is not null
+           where due.expires_at > argos_sync.clock() and due.holder is not null
            order by due.holder, due.fence"#,
         scope.project.as_str(),
         scope.stream.as_str(),

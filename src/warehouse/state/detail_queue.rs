@@ -10,7 +10,7 @@ use crate::{
 
 /// How soon a single call is made: lower ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
+pub enum Priority {
     /// For what changed lately, may be gone, or is scheduled because lists do not show it whole.
     News,
     /// For what a backfill brought.
@@ -19,7 +19,7 @@ pub enum Rank {
     Cycle,
 }
 
-impl Rank {
+impl Priority {
     /// The rank of what a lane brings.
     pub(in crate::warehouse) fn of(lane: Lane) -> Self {
         match lane {
@@ -43,23 +43,23 @@ pub(in crate::warehouse) async fn mark(
     connection: &mut PgConnection,
     scope: &Scope,
     ids: &[&str],
-    rank: Rank,
+    priority: Priority,
     due_at: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
     if ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "insert into argos_sync.detail_due as held (project, stream, id, due_at, rank)
+        "insert into argos_sync.detail_due as held (project, stream, id, due_at, priority)
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id)
          order by given.id
          on conflict (project, stream, id) do update
-         set due_at = excluded.due_at, rank = least(held.rank, excluded.rank), fence = 0, until_at = '-infinity', failures = 0",
+         set due_at = excluded.due_at, priority = least(held.priority, excluded.priority), fence = 0, expires_at = '-infinity', failures = 0",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
         due_at,
-        rank.number(),
+        priority.number(),
     )
     .execute(connection)
     .await

@@ -23,7 +23,7 @@ impl Warehouse {
                 and not exists (
                     select from argos_sync.deletion_decision as decision
                     where decision.project = $1 and decision.stream = $2 and approved
-                      and until_at > argos_sync.clock()
+                      and expires_at > argos_sync.clock()
                       and window_from <= held.window_day and held.window_day < window_to)
              limit $5",
             scope.project.as_str(),

@@ -25,7 +25,7 @@ impl Warehouse {
         project: &ProjectName,
     ) -> Result<BTreeMap<String, String>, WarehouseError> {
         let rows = sqlx::query!(
-            "select fact, finding from argos_sync.probe where project = $1",
+            "select fact, finding from argos_sync.api_finding where project = $1",
             project.as_str(),
         )
         .fetch_all(&self.pool)
@@ -47,7 +47,7 @@ impl Warehouse {
         let findings: Vec<_> = learned.iter().map(|learned| learned.finding).collect();
         let befores: Vec<_> = learned.iter().map(|learned| learned.before).collect();
         sqlx::query!(
-            "insert into argos_sync.probe as held (project, fact, finding, learned_at, changed_at, before)
+            "insert into argos_sync.api_finding as held (project, fact, finding, learned_at, changed_at, before)
              select $1, fact, finding, argos_sync.clock(), case when before is not null then argos_sync.clock() end, before
              from unnest($2::text[], $3::text[], $4::text[]) as given (fact, finding, before)
              order by fact

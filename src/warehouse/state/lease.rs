@@ -63,10 +63,10 @@ impl Warehouse {
                 let window = reading.claimed();
                 let rows = sqlx::query_as!(
                     LeaseRow,
-                    r#"select holder, until_at as expires_at,
-                        extract(epoch from until_at - argos_sync.clock())::float8 as "seconds!"
+                    r#"select holder, expires_at as expires_at,
+                        extract(epoch from expires_at - argos_sync.clock())::float8 as "seconds!"
                      from argos_sync.claim
-                     where project = $1 and stream = $2 and until_at > argos_sync.clock()
+                     where project = $1 and stream = $2 and expires_at > argos_sync.clock()
                        and window_from < $4 and $3 < window_to
                      order by claim_id"#,
                     project.as_str(),
@@ -81,13 +81,13 @@ impl Warehouse {
                 let fences: Vec<i64> = held.iter().map(|held| held.fence).collect();
                 let rows = sqlx::query_as!(
                     LeaseRow,
-                    r#"select due.holder as "holder!", due.until_at as expires_at,
-                        extract(epoch from due.until_at - argos_sync.clock())::float8 as "seconds!"
+                    r#"select due.holder as "holder!", due.expires_at as expires_at,
+                        extract(epoch from due.expires_at - argos_sync.clock())::float8 as "seconds!"
                      from unnest($3::text[], $4::bigint[]) as given (id, fence)
                      cross join lateral (
-                        select holder, fence, until_at from argos_sync.detail_due
+                        select holder, fence, expires_at from argos_sync.detail_due
                         where project = $1 and stream = $2 and id = given.id offset 0) as due
-                     where due.fence = given.fence and due.until_at > argos_sync.clock() and due.holder is not null
+                     where due.fence = given.fence and due.expires_at > argos_sync.clock() and due.holder is not null
                      order by given.fence"#,
                     project.as_str(),
                     stream.as_str(),

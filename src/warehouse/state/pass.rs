@@ -42,7 +42,7 @@ pub struct Checkpoint {
     /// The key of the next page.
     pub cursor: Cursor,
     /// What finds circles across restarts.
-    pub trail: CycleDetector,
+    pub cycle: CycleDetector,
 }
 
 /// How an open pass ends without covering its window.
@@ -71,7 +71,7 @@ pub enum Proof {
     /// There is none, and the date filter is known to work.
     CompleteEmpty,
     /// There was none, and that proves nothing: the window is not covered.
-    EmptyUnproven(Unverified),
+    EmptyUnverified(Unverified),
 }
 
 /// Why an empty window proves nothing.
@@ -103,7 +103,7 @@ impl Proof {
         match self {
             Self::Complete => "complete",
             Self::CompleteEmpty => "complete_empty",
-            Self::EmptyUnproven(_) => "empty_unproven",
+            Self::EmptyUnverified(_) => "empty_unverified",
         }
     }
 
@@ -111,20 +111,20 @@ impl Proof {
     fn covers(self) -> bool {
         match self {
             Self::Complete | Self::CompleteEmpty => true,
-            Self::EmptyUnproven(_) => false,
+            Self::EmptyUnverified(_) => false,
         }
     }
 
     fn unverified(self) -> Option<Unverified> {
         match self {
             Self::Complete | Self::CompleteEmpty => None,
-            Self::EmptyUnproven(why) => Some(why),
+            Self::EmptyUnverified(why) => Some(why),
         }
     }
 
     /// Reads back the state of an ended pass; `None` when it proved nothing or has not ended.
     pub(in crate::warehouse) fn of_state(state: &str, unverified: Option<&str>) -> Option<Self> {
-        [Self::Complete, Self::CompleteEmpty, Self::EmptyUnproven(Unverified::of_word(unverified))]
+        [Self::Complete, Self::CompleteEmpty, Self::EmptyUnverified(Unverified::of_word(unverified))]
             .into_iter()
             .find(|proof| proof.as_str() == state)
     }
@@ -147,7 +147,7 @@ impl Warehouse {
                 last_error = 'the checkpoint was too old'
              where project = $1 and stream = $2 and window_from = $3 and window_to = $4
                and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open' and page > 0
-               and moved_at < argos_sync.clock() - make_interval(secs => $6)",
+               and advanced_at < argos_sync.clock() - make_interval(secs => $6)",
             claim.project.as_str(),
             claim.stream.as_str(),
             claim.window.from(),
@@ -161,13 +161,13 @@ impl Warehouse {
         let row = sqlx::query!(
             "insert into argos_sync.pass as open
                 (project, stream, lane, backfill_id, window_from, window_to, filtered, state, fence,
-                 started_at, moved_at)
+                 started_at, advanced_at)
              values ($1, $2, $3, $4, $5, $6, $8, 'open', $7, argos_sync.clock(), argos_sync.clock())
              on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0)) where state = 'open'
              do update set fence = excluded.fence,
                 started_at = case when open.page = 0 then excluded.started_at else open.started_at end
-             returning pass_id, started_at, page, cursor_id, cursor_date, trail_anchor, trail_steps,
-                trail_reach, received, failures, restarts",
+             returning pass_id, started_at, page, cursor_id, cursor_date, cycle_anchor, cycle_steps,
+                cycle_limit, received, failures, restarts",
             claim.project.as_str(),
             claim.stream.as_str(),
             lane.as_str(),
@@ -185,10 +185,10 @@ impl Warehouse {
         let checkpoint = cursor.map(|(id, date)| Checkpoint {
             page: u32::try_from(row.page).unwrap_or_default(),
             cursor: Cursor { id, date },
-            trail: CycleDetector {
-                anchor: row.trail_anchor.and_then(|anchor| Digest::from_slice(&anchor)),
-                steps: u32::try_from(row.trail_steps).unwrap_or(u32::MAX),
-                reach: u32::try_from(row.trail_reach).unwrap_or(u32::MAX),
+            cycle: CycleDetector {
+                anchor: row.cycle_anchor.and_then(|anchor| Digest::from_slice(&anchor)),
+                steps: u32::try_from(row.cycle_steps).unwrap_or(u32::MAX),
+                limit: u32::try_from(row.cycle_limit).unwrap_or(u32::MAX),
             },
         });
         Ok(Pass {
@@ -233,9 +233,9 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         let now = claim::hold(&mut transaction, claim).await?;
         pass.restarts = sqlx::query_scalar!(
-            "update argos_sync.pass set page = 0, cursor_id = null, cursor_date = null, trail_anchor = null,
-                trail_steps = 0, trail_reach = 0, failures = 0, restarts = restarts + 1,
-                started_at = argos_sync.clock(), moved_at = argos_sync.clock(), received = 0, inside = 0
+            "update argos_sync.pass set page = 0, cursor_id = null, cursor_date = null, cycle_anchor = null,
+                cycle_steps = 0, cycle_limit = 0, failures = 0, restarts = restarts + 1,
+                started_at = argos_sync.clock(), advanced_at = argos_sync.clock(), received = 0, in_window = 0
              where pass_id = $1 and fence = $2 and state = 'open' returning restarts",
             pass.pass_id,
             claim.fence,
@@ -281,14 +281,14 @@ pub(in crate::warehouse) async fn advance(
     page: u32,
     next: Option<(&Cursor, &CycleDetector)>,
     tally: &Tally,
-    inside: i64,
+    in_window: i64,
 ) -> Result<(), WarehouseError> {
-    let (cursor, trail) = next.unzip();
-    let anchor = trail.and_then(|trail| trail.anchor);
+    let (cursor, cycle) = next.unzip();
+    let anchor = cycle.and_then(|cycle| cycle.anchor);
     let moved = sqlx::query!(
-        "update argos_sync.pass set page = $3, cursor_id = $4, cursor_date = $5, trail_anchor = $6,
-            trail_steps = $7, trail_reach = $8, moved_at = argos_sync.clock(), failures = 0,
-            received = received + $9, inside = inside + $10
+        "update argos_sync.pass set page = $3, cursor_id = $4, cursor_date = $5, cycle_anchor = $6,
+            cycle_steps = $7, cycle_limit = $8, advanced_at = argos_sync.clock(), failures = 0,
+            received = received + $9, in_window = in_window + $10
          where pass_id = $1 and fence = $2 and state = 'open' and page = $3 - 1",
         pass_id,
         claim.fence,
@@ -296,10 +296,10 @@ pub(in crate::warehouse) async fn advance(
         cursor.map(|cursor| cursor.id.as_str()),
         cursor.map(|cursor| cursor.date.as_str()),
         anchor.as_ref().map(|anchor| &anchor.0[..]),
-        trail.map_or(0, |trail| i64::from(trail.steps)),
-        trail.map_or(0, |trail| i64::from(trail.reach)),
+        cycle.map_or(0, |cycle| i64::from(cycle.steps)),
+        cycle.map_or(0, |cycle| i64::from(cycle.limit)),
         tally.received,
-        inside,
+        in_window,
     )
     .execute(connection)
     .await
@@ -316,20 +316,20 @@ pub(in crate::warehouse) async fn conclude(
 ) -> Result<Proof, WarehouseError> {
     let doing = "covering a window";
     let row = sqlx::query!(
-        r#"select pass.started_at, pass.received, pass.inside, project.filter_proven
+        r#"select pass.started_at, pass.received, pass.in_window, project.filter_proven
            from argos_sync.pass join argos_sync.project using (project) where pass_id = $1"#,
         pass_id
     )
     .fetch_one(&mut *connection)
     .await
     .map_err(WarehouseError::database(doing))?;
-    let proof = match (claim.reading, row.inside, row.filter_proven) {
-        _ if is_doubted => Proof::EmptyUnproven(Unverified::Records),
+    let proof = match (claim.reading, row.in_window, row.filter_proven) {
+        _ if is_doubted => Proof::EmptyUnverified(Unverified::Records),
         (ListScope::Window(_), 1.., _) => Proof::Complete,
         (ListScope::Window(_), _, true) => Proof::CompleteEmpty,
         (ListScope::All, ..) if row.received > 0 => Proof::Complete,
         (ListScope::All, ..) | (ListScope::Window(_), _, false) => {
-            Proof::EmptyUnproven(Unverified::Filter)
+            Proof::EmptyUnverified(Unverified::Filter)
         }
     };
     sqlx::query!(
@@ -410,8 +410,8 @@ async fn clear_superseded(
         "delete from argos_sync.pass
          where project = $1 and stream = $2 and window_from >= $3 and window_to <= $4
            and backfill_id is null and pass_id < $5
-           and (state = 'dropped' or (state = 'empty_unproven' and window_from = $3 and window_to = $4)
-                or ($6 and state in ('open', 'empty_unproven')))",
+           and (state = 'dropped' or (state = 'empty_unverified' and window_from = $3 and window_to = $4)
+                or ($6 and state in ('open', 'empty_unverified')))",
         claim.project.as_str(),
         claim.stream.as_str(),
         claim.window.from(),

@@ -229,11 +229,11 @@ async fn is_claimed(
     sqlx::query_scalar!(
         r#"select exists (
                 select from argos_sync.claim
-                where project = any($1) and until_at > argos_sync.clock())
+                where project = any($1) and expires_at > argos_sync.clock())
             or exists (
                 select from argos_sync.detail_due
                 where project = any($1) and holder is not null
-                  and until_at > argos_sync.clock()) as "is_claimed!""#,
+                  and expires_at > argos_sync.clock()) as "is_claimed!""#,
         &names as &[&str]
     )
     .fetch_one(connection)

@@ -38,14 +38,14 @@ impl Warehouse {
                 select run_id from argos_sync.run
                 where ended_at < argos_sync.clock() - make_interval(days => $1)
                 order by ended_at limit $2 for update skip locked),
-             counters as (delete from argos_sync.run_stream using old_run where run_stream.run_id = old_run.run_id),
+             counters as (delete from argos_sync.run_counter using old_run where run_stream.run_id = old_run.run_id),
              runs as (
                 delete from argos_sync.run using old_run where run.run_id = old_run.run_id returning 1),
              old_pass as materialized (
                 select pass_id from argos_sync.pass
                 where ended_at < argos_sync.clock() - make_interval(days => $1)
                   and not exists (select from argos_sync.coverage where coverage.pass_id = pass.pass_id)
-                  and (state not in ('blocked', 'empty_unproven') or exists (
+                  and (state not in ('blocked', 'empty_unverified') or exists (
                     select from argos_sync.coverage
                     where coverage.project = pass.project and coverage.stream = pass.stream
                       and coverage.day = pass.window_from and coverage.as_of >= pass.started_at))

@@ -54,7 +54,7 @@ pub enum Outcome {
     /// Everything was read, and there is provably nothing.
     CompleteEmpty,
     /// Nothing came, and nothing proves that there is nothing.
-    EmptyUnproven,
+    EmptyUnverified,
     /// A part could not be read.
     Partial,
     /// The vendor refuses a key.
@@ -71,7 +71,7 @@ impl Outcome {
         match self {
             Self::Complete => "complete",
             Self::CompleteEmpty => "complete_empty",
-            Self::EmptyUnproven => "empty_unproven",
+            Self::EmptyUnverified => "empty_unverified",
             Self::Partial => "partial",
             Self::Blocked => "blocked",
             Self::Interrupted => "interrupted",
@@ -107,11 +107,11 @@ impl Warehouse {
         sqlx::query_scalar!(
             "with over as (
                 select run_id from argos_sync.run
-                where ended_at is null and until_at <= argos_sync.clock() for update skip locked),
+                where ended_at is null and expires_at <= argos_sync.clock() for update skip locked),
              closed as (
-                update argos_sync.run set ended_at = until_at, outcome = 'interrupted'
+                update argos_sync.run set ended_at = expires_at, outcome = 'interrupted'
                 from over where run.run_id = over.run_id)
-             insert into argos_sync.run (command, version, started_at, holder, until_at, fence)
+             insert into argos_sync.run (command, version, started_at, holder, expires_at, fence)
              values ($1, $2, argos_sync.clock(), $3, argos_sync.clock() + make_interval(secs => $4),
                 nextval('argos_sync.fence'))
              returning run_id",
@@ -129,7 +129,7 @@ impl Warehouse {
     /// Notes that a run goes on.
     pub async fn renew_run(&self, run: RunId) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.run set until_at = argos_sync.clock() + make_interval(secs => $2)
+            "update argos_sync.run set expires_at = argos_sync.clock() + make_interval(secs => $2)
              where run_id = $1 and ended_at is null",
             run.0,
             LEASE_SECONDS,
@@ -155,7 +155,7 @@ impl Warehouse {
             "with ended as (
                 update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1)
              update argos_sync.project as held
-             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(), last_trouble = given.trouble
+             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(), last_run_error = given.trouble
              from unnest($3::text[], $4::text[], $5::text[]) as given (project, outcome, trouble)
              where held.project = given.project",
             run.0,
@@ -175,7 +175,7 @@ impl Warehouse {
         let tally = sqlx::query_as!(
             Tally,
             "select received, inserted, updated, unchanged, quarantined, duplicate, skipped
-             from argos_sync.run_stream where run_id = $1 and project = $2 and stream = $3",
+             from argos_sync.run_counter where run_id = $1 and project = $2 and stream = $3",
             run.0,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -203,10 +203,10 @@ pub(in crate::warehouse) async fn count(
     };
     sqlx::query!(
         "with mark as (
-            insert into argos_sync.high_water_mark as held (project, stream, read_no, fence) values ($2, $3, $13, $14)
+            insert into argos_sync.high_water_mark as held (project, stream, read_number, fence) values ($2, $3, $13, $14)
             on conflict (project, stream) do update
-            set read_no = greatest(held.read_no, excluded.read_no), fence = greatest(held.fence, excluded.fence))
-         insert into argos_sync.run_stream as held
+            set read_number = greatest(held.read_number, excluded.read_number), fence = greatest(held.fence, excluded.fence))
+         insert into argos_sync.run_counter as held
             (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate, skipped)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (run_id, project, stream) do update set

@@ -11,13 +11,13 @@ use crate::{
 
 /// The differences of one record.
 #[derive(Debug)]
-pub(in crate::warehouse) enum Moved {
+pub(in crate::warehouse) enum RowDiff {
     /// The rows in the tables are not known for certain.
     Unknown,
     Known {
         /// The changed rows of each table of the catalogue. `None`: a row was added or removed, or
         /// a column changed whose history is recorded.
-        tables: Vec<Option<Vec<MovedRow>>>,
+        tables: Vec<Option<Vec<ChangedRow>>>,
         /// The notes of the record changed.
         notes: bool,
     },
@@ -25,14 +25,14 @@ pub(in crate::warehouse) enum Moved {
 
 /// A row whose values changed.
 #[derive(Debug)]
-pub(in crate::warehouse) struct MovedRow {
+pub(in crate::warehouse) struct ChangedRow {
     /// Its position among the record's rows, from 0.
     pub(super) position: usize,
     /// A large column moved too.
     pub(super) is_whole: bool,
 }
 
-impl Moved {
+impl RowDiff {
     /// Compares a record's rows.
     pub(in crate::warehouse) fn between(
         stream: Stream,
@@ -40,13 +40,13 @@ impl Moved {
         now: &Normalized<'_>,
     ) -> Self {
         let rows = catalogue::tables(stream).iter().zip(before.rows.iter().zip(&now.rows));
-        let tables = rows.map(|(table, (before, now))| moved_rows(table, before, now));
+        let tables = rows.map(|(table, (before, now))| changed_rows(table, before, now));
         Self::Known { tables: tables.collect(), notes: before.notes != now.notes }
     }
 
     /// The rows of a table that are others than before, by its place in the catalogue; `None` where
     /// they have to be compared with what stands there.
-    pub(super) fn rows(&self, index: usize) -> Option<&[MovedRow]> {
+    pub(super) fn rows(&self, index: usize) -> Option<&[ChangedRow]> {
         match self {
             Self::Unknown => None,
             Self::Known { tables, .. } => tables.get(index)?.as_deref(),
@@ -54,7 +54,7 @@ impl Moved {
     }
 
     /// Whether what was noted of the record may be something else than before.
-    pub(super) fn may_move_notes(&self) -> bool {
+    pub(super) fn may_change_notes(&self) -> bool {
         match self {
             Self::Unknown => true,
             Self::Known { notes, .. } => *notes,
@@ -62,7 +62,7 @@ impl Moved {
     }
 }
 
-fn moved_rows(table: &Table, before: &[Row<'_>], now: &[Row<'_>]) -> Option<Vec<MovedRow>> {
+fn changed_rows(table: &Table, before: &[Row<'_>], now: &[Row<'_>]) -> Option<Vec<ChangedRow>> {
     let keys = key_columns(table).len();
     let is_same_row = |before: &Row<'_>, now: &Row<'_>| {
         before.get(..keys) == now.get(..keys) && !columns::is_told(table, before, now)
@@ -71,11 +71,11 @@ fn moved_rows(table: &Table, before: &[Row<'_>], now: &[Row<'_>]) -> Option<Vec<
     if before.len() != now.len() || !pairs().all(|(before, now)| is_same_row(before, now)) {
         return None;
     }
-    let moved = pairs().enumerate().filter(|(_, (before, now))| before != now);
-    let moved = moved.map(|(position, (before, now))| {
+    let changed = pairs().enumerate().filter(|(_, (before, now))| before != now);
+    let changed = changed.map(|(position, (before, now))| {
         let mut columns = (0..).zip(table.columns).filter(|(_, column)| is_large(column));
         let is_whole = columns.any(|(place, _)| before.get(place) != now.get(place));
-        MovedRow { position, is_whole }
+        ChangedRow { position, is_whole }
     });
-    Some(moved.collect())
+    Some(changed.collect())
 }

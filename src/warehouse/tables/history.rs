@@ -190,41 +190,41 @@ fn insert_into(table: &Table) -> String {
 /// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of
 /// the rows before them, and the part of the statement that records them. `None` where none are
 /// kept.
-pub(super) fn compose_moves(table: &Table) -> Option<(String, String)> {
+pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
     keeps_moves(table).then(|| {
         let before = tracked(table).map(|(column, _)| format!(", held.{0} as held_{0}", column.name));
-        let moves = list(tracked(table), |(column, tracking)| compose_move(table, column, tracking));
+        let changes = list(tracked(table), |(column, tracking)| compose_change(table, column, tracking));
         // Most rows differ in columns of which no history is kept. Looked at once, before each
         // column is.
         let held = list(tracked(table), |(column, _)| format!("held_{}", column.name));
         let given = list(tracked(table), |(column, _)| column.name.to_owned());
-        let moved = format!(
+        let changed = format!(
             "{insert}\n\
-             select $1, differing.{id}, moved.field, moved.old_value, moved.new_value,\n\
+             select $1, differing.{id}, changed.field, changed.old_value, changed.new_value,\n\
              argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
              from (select * from differing where lane is not null\n\
              and case when ({held}) is distinct from ({given}) then true else false end) as differing\n\
-             cross join lateral (values\n{moves}\n) as moved (field, old_value, new_value, was_null, is_move)\n\
-             where moved.is_move and not (differing.completes and moved.was_null)\n\
-             order by differing.{id}, moved.field",
+             cross join lateral (values\n{changes}\n) as changed (field, old_value, new_value, was_null, is_change)\n\
+             where changed.is_change and not (differing.completes and changed.was_null)\n\
+             order by differing.{id}, changed.field",
             insert = insert_into(table),
             id = table.id_column(),
         );
-        (before.collect(), moved)
+        (before.collect(), changed)
     })
 }
 
 /// One column's field, values, whether nothing stood there, and whether it moved.
-fn compose_move(table: &Table, column: &Column, tracking: Tracking) -> String {
+fn compose_change(table: &Table, column: &Column, tracking: Tracking) -> String {
     let (held, given) = (format!("held_{}", column.name), column.name);
     let field = tracking.field(table, column);
     let differs = format!("{held} is distinct from {given}");
-    let (values, is_move) = if tracking == Tracking::Name {
+    let (values, is_change) = if tracking == Tracking::Name {
         ("null, null".to_owned(), format!("{differs} and not deletion"))
     } else {
         (format!("{}, {}", as_text(column, &held), as_text(column, given)), differs)
     };
-    format!("('{field}', {values}, {held} is null, {is_move})\n")
+    format!("('{field}', {values}, {held} is null, {is_change})\n")
 }
 
 /// A time as text, whatever the session's settings.

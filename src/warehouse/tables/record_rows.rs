@@ -1,6 +1,6 @@
 //! The rows of a known record, and how it is seen.
 
-use super::diff::Moved;
+use super::diff::RowDiff;
 use crate::{
     domain::{Call, Lane},
     normalize::{Normalized, Note, Row},
@@ -35,7 +35,7 @@ pub(in crate::warehouse) struct RecordRows<'a> {
     /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
     pub(in crate::warehouse) change_context: Option<ChangeContext>,
     /// What of its rows is other than before.
-    pub(in crate::warehouse) moved: Moved,
+    pub(in crate::warehouse) diff: RowDiff,
     pub(in crate::warehouse) normalized: Normalized<'a>,
 }
 
@@ -48,7 +48,7 @@ impl RecordRows<'_> {
 
 /// What was noted of these records, where that may be something else than before.
 pub(in crate::warehouse) fn noted<'s>(records: &'s [RecordRows<'_>]) -> Vec<Noted<'s>> {
-    let may_differ = |record: &&RecordRows<'_>| record.moved.may_move_notes();
+    let may_differ = |record: &&RecordRows<'_>| record.diff.may_change_notes();
     let noted = |record: &'s RecordRows<'_>| Noted { id: record.id, notes: &record.normalized.notes };
     records.iter().filter(may_differ).map(noted).collect()
 }

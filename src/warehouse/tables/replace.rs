@@ -91,7 +91,7 @@ pub(super) fn heads(table: &Table) -> Vec<(&'static str, &'static str)> {
 fn compose_one(table: &Table) -> String {
     let mut given = heads(table);
     given.extend(given_columns(table).into_iter().skip(key_parts(table).len()));
-    let (before, moved) = history::compose_moves(table).unzip();
+    let (before, changed) = history::compose_changes(table).unzip();
     let touched = if is_parent(table) { "given.is_touched or " } else { "" };
     let differs = format!(
         "given.is_there <> (held.place is not null)\nor given.is_there and ({touched}{})",
@@ -108,7 +108,7 @@ fn compose_one(table: &Table) -> String {
             id = table.id_column(),
         ),
     ];
-    parts.extend(moved.map(|moved| format!("moved as (\n{moved})")));
+    parts.extend(changed.map(|changed| format!("changed as (\n{changed})")));
     told(table, &parts, &["updated", "inserted", "gone"])
 }
 

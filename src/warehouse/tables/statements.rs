@@ -38,7 +38,7 @@ pub(super) fn statements(stream: Stream) -> &'static Statements {
 
 fn compose(stream: Stream) -> Statements {
     let tables = catalogue::tables(stream);
-    let elements = |table| history::compose_elements(table).map(|moves| &*moves.leak());
+    let elements = |table| history::compose_elements(table).map(|changes| &*changes.leak());
     Statements {
         replace: tables.iter().map(|table| &*replace::compose(table).leak()).collect(),
         changes: tables.iter().map(replace::compose_changes).collect(),

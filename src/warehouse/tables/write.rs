@@ -4,7 +4,7 @@
 //! that stands there already just so is found by a join before anything is locked or logged.
 
 use super::{
-    batch::ColumnBatch, columns::is_parent, diff::MovedRow, history, record_rows::RecordRows,
+    batch::ColumnBatch, columns::is_parent, diff::ChangedRow, history, record_rows::RecordRows,
     replace::Changes, statements::statements,
 };
 use crate::{
@@ -37,25 +37,25 @@ pub(in crate::warehouse) async fn write(
     let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
     for (index, table) in children.into_iter().chain(parents) {
         let changes = statements(stream).changes.get(index).and_then(Option::as_ref);
-        let (mut moved, mut others) = (Vec::new(), Vec::new());
+        let (mut changed, mut others) = (Vec::new(), Vec::new());
         for record in records {
-            match record.moved.rows(index) {
+            match record.diff.rows(index) {
                 Some([]) if !is_parent(table) => {}
                 Some(rows) if changes.is_some() => {
-                    moved.extend(rows.iter().map(|row| (record, row)));
+                    changed.extend(rows.iter().map(|row| (record, row)));
                 }
                 Some(_) | None => others.push(record),
             }
         }
         if let Some(changes) = changes {
             let all_stood =
-                change_rows(connection, project, (index, table), changes, &moved).await?;
-            moved.dedup_by_key(|(record, _)| record.id);
+                change_rows(connection, project, (index, table), changes, &changed).await?;
+            changed.dedup_by_key(|(record, _)| record.id);
             if !all_stood {
                 // A row does not stand there after all: somebody took it away by hand.
-                others.extend(moved.iter().map(|(record, _)| *record));
+                others.extend(changed.iter().map(|(record, _)| *record));
             }
-            touched.extend(moved.iter().map(|(record, _)| record.id.to_owned()));
+            touched.extend(changed.iter().map(|(record, _)| record.id.to_owned()));
         }
         if !others.is_empty() {
             let ids = write_table(connection, project, (index, table), &others, &touched).await?;
@@ -71,16 +71,16 @@ async fn change_rows(
     project: &ProjectName,
     (index, table): (usize, &'static Table),
     changes: &'static Changes,
-    moved: &[(&RecordRows<'_>, &MovedRow)],
+    changed: &[(&RecordRows<'_>, &ChangedRow)],
 ) -> Result<bool, WarehouseError> {
-    let (whole, small): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, row)| row.is_whole);
+    let (whole, small): (Vec<_>, Vec<_>) = changed.iter().partition(|(_, row)| row.is_whole);
     let mut all_stood = true;
-    for (change, moved) in [(&changes.whole, whole), (&changes.small, small)] {
-        if moved.is_empty() {
+    for (change, changed) in [(&changes.whole, whole), (&changes.small, small)] {
+        if changed.is_empty() {
             continue;
         }
-        let mut rows = ColumnBatch::of_such(table, moved.len(), change.sets);
-        for (record, MovedRow { position, .. }) in &moved {
+        let mut rows = ColumnBatch::of_such(table, changed.len(), change.sets);
+        for (record, ChangedRow { position, .. }) in &changed {
             let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
             if let Some(row) = record.rows(index).get(*position) {
                 rows.add(record.id, ordinal, row);
@@ -92,11 +92,11 @@ async fn change_rows(
         })?;
         // The text comes from the catalogue, which is part of the program; values travel as
         // arguments.
-        let changed = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
+        let updated = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
             .execute(&mut *connection)
             .await
             .map_err(WarehouseError::database("changing rows"))?;
-        all_stood &= usize::try_from(changed.rows_affected()) == Ok(moved.len());
+        all_stood &= usize::try_from(updated.rows_affected()) == Ok(changed.len());
     }
     Ok(all_stood)
 }

@@ -116,7 +116,7 @@ impl<'a> Warehouse<'a> {
                 state.records = records;
                 state.unsettled = unsettled;
                 if moved {
-                    state.moved_at = Some(time(now));
+                    state.changed_at = Some(time(now));
                 }
             }
         }
@@ -225,7 +225,7 @@ impl Scheduled {
                 id: format!("record {number}"),
                 day: time(record.created).date_naive(),
                 unsettled: warehouse.unsettled.get(number).copied().unwrap_or_default(),
-                moved_at: warehouse.moved.get(number).copied().flatten().map(time),
+                changed_at: warehouse.moved.get(number).copied().flatten().map(time),
                 read_at: Some(time(now)),
             };
             let at = (self.schedule.next(&known, time(now)) - time(0)).num_seconds();

@@ -68,7 +68,7 @@ pub(crate) async fn measure(
 async fn tally(database: &Database) -> Tally {
     let mut connection = database.connect().await;
     let tally = sqlx::query_as(
-        "select received, details, inserted, updated, quarantined from argos_sync.run_stream
+        "select received, details, inserted, updated, quarantined from argos_sync.run_counter
         where run_id = (select max(run_id) from argos_sync.run)",
     )
     .fetch_one(&mut connection)

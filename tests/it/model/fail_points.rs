@@ -29,8 +29,8 @@ struct Result {
 async fn result(world: &World) -> Result {
     Result {
         tables: world.tables().await,
-        pages: world.number("select sum(pages)::bigint from argos_sync.run_stream").await,
-        details: world.number("select sum(details)::bigint from argos_sync.run_stream").await,
+        pages: world.number("select sum(pages)::bigint from argos_sync.run_counter").await,
+        details: world.number("select sum(details)::bigint from argos_sync.run_counter").await,
         claims: world.number("select count(*) from argos_sync.claim").await,
     }
 }

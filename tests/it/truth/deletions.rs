@@ -33,7 +33,7 @@ pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
          insert into public.last_known (stream, id, item, is_marked, is_lax)
          select given.stream, given.id, item, {IS_MARKED}, {IS_MARKED} or not exists (
             select from argos_sync.record as held
-            where held.stream = given.stream and held.id = given.id and (detail_no is not null or held.stream = 'faceauth'))
+            where held.stream = given.stream and held.id = given.id and (detail_read is not null or held.stream = 'faceauth'))
          from (values ('{stream}', '{id}', '{item}'::jsonb)) as given (stream, id, item)
          -- A mark counts where nothing else was ever stored.
          where not ({IS_MARKED} and exists (

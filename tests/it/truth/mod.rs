@@ -232,7 +232,7 @@ async fn unlike_raw_bodies(pool: &PgPool) -> BTreeSet<String> {
     let mut unlike = BTreeSet::new();
     // Lists of face authentications show all. One that lists leave out is asked for by a single
     // call, which is then the last whole item.
-    let last = "case when record.detail_no > coalesce(record.list_no, 0)
+    let last = "case when record.detail_read > coalesce(record.list_read, 0)
         then raw.detail_body else raw.list_body end";
     for (table, truth, id, kept) in [
         ("argos_raw.submission", "truth.submission", "submission_id", "raw.detail_body"),

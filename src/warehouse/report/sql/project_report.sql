@@ -16,16 +16,16 @@ select
     coalesce(due.details_due, 0) as "details_due!",
     coalesce(kept.quarantined, 0) as "quarantined!",
     coalesce(walked.passes_open, 0) as "passes_open!",
-    coalesce(walked.empty_unproven, 0) as "empty_unproven!",
+    coalesce(walked.empty_unverified, 0) as "empty_unverified!",
     coalesce(walked.is_doubted, false) as "is_doubted!",
     coalesce(missed.suspects, 0) as "suspects!",
     coalesce(missed.alarms, 0) as "alarms!",
     project.blocked_at,
     project.blocked_reason,
-    walked.last_error,
+    walked.last_error as open_pass_error,
     project.last_outcome,
     project.last_ended_at,
-    project.last_trouble
+    project.last_run_error
 from argos_sync.project
 left join lateral (
     select count(*) as records, count(deleted_at) as deleted,
@@ -54,11 +54,11 @@ left join lateral (
 left join lateral (
     select count(*) filter (where state = 'open') as passes_open,
         -- Only windows that no later pass has covered.
-        count(distinct (window_from, window_to)) filter (where state = 'empty_unproven' and not exists (
+        count(distinct (window_from, window_to)) filter (where state = 'empty_unverified' and not exists (
             select from argos_sync.coverage
             where coverage.project = pass.project and coverage.stream = pass.stream
-                and coverage.day = pass.window_from and coverage.fence > pass.fence)) as empty_unproven,
-        bool_or(unverified = 'records') filter (where state = 'empty_unproven') as is_doubted,
+                and coverage.day = pass.window_from and coverage.fence > pass.fence)) as empty_unverified,
+        bool_or(unverified = 'records') filter (where state = 'empty_unverified') as is_doubted,
         (array_agg(last_error order by pass_id desc) filter (where state = 'open' and last_error is not null))[1] as last_error
     from argos_sync.pass where pass.project = project.project
 ) as walked on true
