@@ -18,6 +18,7 @@
 //! Beside them `blocking`, for work that takes long, and, each behind a cargo feature:
 //! `embedded`, a private PostgreSQL, and `simulator`, the vendor as a program.
 
+mod blocking;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -26,7 +27,6 @@ pub mod domain;
 pub mod embedded;
 pub mod json;
 pub mod normalize;
-mod blocking;
 pub mod planner;
 #[cfg(feature = "simulator")]
 pub mod simulator;

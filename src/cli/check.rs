@@ -15,7 +15,7 @@ use super::{
     status::{UNCONFIGURED_ADVICE, last_run},
 };
 use crate::{
-    client::{ClientError, CallLimiter, LimiterClosed},
+    client::{CallLimiter, ClientError, LimiterClosed},
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
@@ -114,8 +114,8 @@ fn bounded(config: &Config) -> Config {
     for project in &mut config.projects {
         let client = &mut project.client;
         client.connect_timeout = client.connect_timeout.min(CALL_TIME / 2);
-        client.call_timeout = client.call_timeout.min(CALL_TIME);
-        client.retry_time = client.retry_time.min(RETRY_TIME);
+        client.request_timeout = client.request_timeout.min(CALL_TIME);
+        client.retry_budget = client.retry_budget.min(RETRY_TIME);
     }
     config
 }

@@ -35,9 +35,9 @@ pub(super) struct Answer {
     /// The project, where there are several.
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
-    /// For so many hours.
+    /// How long the decision applies, in hours.
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
-    hours: u16,
+    valid_hours: u16,
 }
 
 /// Shows alarms, or notes an answer.
@@ -75,10 +75,10 @@ async fn decide(
     let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
     let project = open::project_named(&world, answer.project.as_deref())?;
     let decision = Decision { window: answer.window, verdict };
-    let time = Duration::from_hours(u64::from(answer.hours));
+    let time = Duration::from_hours(u64::from(answer.valid_hours));
     let settled =
         opened.warehouse.decide_deletions(project.name(), project.stream(), decision, time).await?;
-    let (name, window, hours) = (project.name(), answer.window, answer.hours);
+    let (name, window, hours) = (project.name(), answer.window, answer.valid_hours);
     print::stdout(&match verdict {
         Verdict::Approved => format!(
             "{name} {window}: approved for {hours} hours ({settled} alarms settled); these days are read again, and what \

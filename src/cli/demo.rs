@@ -66,7 +66,12 @@ const QUESTIONS: [(&str, &str); 3] = [
 
 /// Demonstrates; ends with 0 only if everything was read.
 pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<ExitStatus, Failed> {
-    telemetry::init(LogFormat::Text, log.unwrap_or("warn"), print::is_watched(), print::StderrWriter)?;
+    telemetry::init(
+        LogFormat::Text,
+        log.unwrap_or("warn"),
+        print::is_watched(),
+        print::StderrWriter,
+    )?;
     let stop = signal::listen()?;
     let fault =
         |error: std::io::Error| Failed::new(ExitStatus::Fault, format!("no simulator: {error}"));

@@ -73,7 +73,11 @@ fn as_text(
     tell(format_args!("unsettled       {}", yes(standing.unsettled)));
     tell(format_args!("last change     {}", time(standing.changed_at)));
     if let Some(at) = standing.deleted_at {
-        let why = if standing.deleted_by_absence { "it was not found any more" } else { "the vendor marks it" };
+        let why = if standing.deleted_by_absence {
+            "it was not found any more"
+        } else {
+            "the vendor marks it"
+        };
         tell(format_args!("deleted         {} ({why})", time(Some(at))));
     }
     if standing.undated {

@@ -72,7 +72,9 @@ impl FromStr for Given {
 pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<ExitStatus, Failed> {
     let (stream, wanted) = match &options.what {
         FetchTarget::Faceauth { id } => (Stream::Faceauth, Wanted::Id(id.0.clone())),
-        FetchTarget::Submission { id: Some(id), .. } => (Stream::Submission, Wanted::Id(id.0.clone())),
+        FetchTarget::Submission { id: Some(id), .. } => {
+            (Stream::Submission, Wanted::Id(id.0.clone()))
+        }
         FetchTarget::Submission { userid: Some(userid), .. } => {
             (Stream::Submission, Wanted::Userid(userid.0.clone()))
         }

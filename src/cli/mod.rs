@@ -226,7 +226,12 @@ fn configured(options: &Global) -> Result<Config, Failed> {
     if let Some(filter) = &options.log {
         config.log_filter.clone_from(filter);
     }
-    telemetry::init(config.log_format, &config.log_filter, print::is_watched(), print::StderrWriter)?;
+    telemetry::init(
+        config.log_format,
+        &config.log_filter,
+        print::is_watched(),
+        print::StderrWriter,
+    )?;
     if let (None, Some(path)) = (&options.config, &path) {
         tracing::info!(file = %path.display(), "configuration");
     }

@@ -116,7 +116,7 @@ impl Planned {
         let now = Duration::ZERO;
         let left = world.warehouse.details_left(project.scope(), backfill, now).await?;
         let mut details = u64::try_from(left.count()).unwrap_or_default() + scheduled;
-        if project.stream() == Stream::Submission && project.scope().detail != DetailMode::Never {
+        if project.stream() == Stream::Submission && project.scope().details != DetailMode::Never {
             details += cost.expected_records;
         }
         Ok(Self { cost, details })

@@ -95,7 +95,9 @@ pub(super) async fn quarantine(
                 }
                 return Ok(outcome.into());
             }
-            QuarantineAction::Drop { digests, .. } => drop_items(&opened, &chosen(&items, digests)?).await?,
+            QuarantineAction::Drop { digests, .. } => {
+                drop_items(&opened, &chosen(&items, digests)?).await?
+            }
         }
         Ok(ExitStatus::Done)
     };

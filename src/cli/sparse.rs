@@ -48,15 +48,16 @@ pub(super) async fn of_all(
     let mut all = Vec::new();
     for report in warehouse.sparse_reports().await? {
         let known = config.projects.iter().find(|known| known.name.as_str() == report.project);
-        let reading = match known.map(|known| (known, known.detail)) {
+        let reading = match known.map(|known| (known, known.details)) {
             None => DetailCause::Unknown,
             Some((_, DetailMode::Always)) => DetailCause::Always,
             Some((_, DetailMode::Never)) => DetailCause::Never,
-            Some((known, DetailMode::Changed)) => {
+            Some((known, DetailMode::OnChange)) => {
                 let page_size = known.client.page_size.get();
                 let settings = planner::Settings { page_size, ..config.sync.planner };
-                let ledger =
-                    warehouse.ledger(&known.name, Stream::Submission, settings.recent).await?;
+                let ledger = warehouse
+                    .ledger(&known.name, Stream::Submission, settings.revisit.active_age)
+                    .await?;
                 let records = u64::try_from(report.records).unwrap_or_default();
                 let schedule = DetailSchedule::new(&settings, &ledger, &known.budget, records);
                 let findings = warehouse.findings(&known.name).await?;
@@ -98,7 +99,7 @@ impl Sparse {
             }
             DetailCause::Always => "a single call follows each list that shows them".to_owned(),
             DetailCause::Never => {
-                "no single call is made for them (sync.detail is \"never\")".to_owned()
+                "no single call is made for them (sync.details is \"never\")".to_owned()
             }
             DetailCause::Unknown => "no single call is made for them (not configured)".to_owned(),
         };

@@ -12,16 +12,16 @@ use super::{
     encryption::{Cipher, EncryptionError, SEALED},
     envelope::{self, Envelope, Look, NoEnvelope, UnreadableEnvelope},
     error::{ClientError, Fault},
+    memory::{AnswerReservation, LargeAnswerPermit},
     redaction::Redaction,
     retry_after::retry_after,
-    memory::{AnswerReservation, LargeAnswerPermit},
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::{RefusalMeaning, VendorRefusal},
 };
 use crate::{
-    domain::{Call, Stream, field_name},
     blocking,
+    domain::{Call, Stream, field_name},
 };
 
 /// How much of an answer that is no success is read; the vendor's reasons are short.
@@ -61,7 +61,7 @@ pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, Settin
         .default_headers(headers)
         .user_agent(concat!("argos-sync/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
-        .timeout(settings.call_timeout)
+        .timeout(settings.request_timeout)
         // A redirect would carry the key to another host.
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -94,7 +94,7 @@ pub(super) struct Attempt<'a> {
     /// The memory reserved for the answer.
     pub(super) reservation: Option<&'a dyn AnswerReservation>,
     /// The cap on the answer.
-    pub(super) answer_bytes_max: usize,
+    pub(super) response_bytes_max: usize,
     /// What no error may repeat.
     pub(super) hidden: &'a [&'a str],
 }
@@ -150,8 +150,11 @@ impl Attempt<'_> {
         Ok(envelope)
     }
 
-    async fn body(&self, mut response: Response) -> Result<(Bytes, Option<LargeAnswerPermit>), AttemptFailure> {
-        let limit = self.answer_bytes_max;
+    async fn body(
+        &self,
+        mut response: Response,
+    ) -> Result<(Bytes, Option<LargeAnswerPermit>), AttemptFailure> {
+        let limit = self.response_bytes_max;
         let too_large = || AttemptFailure::Passing { fault: Fault::TooLarge { limit }, wait: None };
         let announced = response.content_length().unwrap_or(0);
         let announced = usize::try_from(announced).ok().filter(|length| *length <= limit);
@@ -218,10 +221,12 @@ impl Attempt<'_> {
                 };
                 AttemptFailure::Final(error.into())
             }
-            RefusalMeaning::DateStyle | RefusalMeaning::UnknownId | RefusalMeaning::Request => match unopened {
-                Some(error) => AttemptFailure::Final(error.into()),
-                None => AttemptFailure::Refused { status, refusal, meaning },
-            },
+            RefusalMeaning::DateStyle | RefusalMeaning::UnknownId | RefusalMeaning::Request => {
+                match unopened {
+                    Some(error) => AttemptFailure::Final(error.into()),
+                    None => AttemptFailure::Refused { status, refusal, meaning },
+                }
+            }
         }
     }
 

@@ -23,10 +23,10 @@ use super::{
     envelope::{Envelope, Look},
     error::{ClientError, Fault},
     limiter::CallLimiter,
-    page_size::{Fitting, AfterFailure, PageSize, Strain},
+    memory::LargeAnswerPermit,
+    page_size::{AfterFailure, Fitting, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
-    memory::LargeAnswerPermit,
     settings::{Settings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::RefusalMeaning,
@@ -180,7 +180,7 @@ impl Caller {
             stream: self.stream,
             id: request.id(),
             reservation: request.reservation(),
-            answer_bytes_max: self.settings.answer_bytes_max,
+            response_bytes_max: self.settings.response_bytes_max,
             hidden,
         })
     }
@@ -271,7 +271,7 @@ impl Caller {
 struct Tries {
     attempts: u32,
     started: Instant,
-    retry_time: Duration,
+    retry_budget: Duration,
     /// Set by the first fault: a slow first attempt must not use up the time for a second.
     deadline: Option<Instant>,
     last_fault: Option<Fault>,
@@ -289,7 +289,7 @@ impl Tries {
         Self {
             attempts: 0,
             started: Instant::now(),
-            retry_time: settings.retry_time,
+            retry_budget: settings.retry_budget,
             deadline: None,
             last_fault: None,
             plain: plain.build(),
@@ -303,7 +303,7 @@ impl Tries {
     /// backon adds its jitter on top of the whole delay. What it added is a draw between zero and
     /// that delay: full jitter, which spreads many workers best.
     fn delay(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
-        self.deadline.get_or_insert(now + self.retry_time);
+        self.deadline.get_or_insert(now + self.retry_budget);
         let plain = self.plain.next().unwrap_or_default();
         let jittered = self.jittered.next().unwrap_or_default();
         jittered.saturating_sub(plain).max(wait.unwrap_or_default())
@@ -311,7 +311,7 @@ impl Tries {
 
     fn time_left(&self, now: Instant) -> Duration {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        left.unwrap_or(self.retry_time)
+        left.unwrap_or(self.retry_budget)
     }
 
     /// Ends the call because the pause that everyone keeps outlasts it.

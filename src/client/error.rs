@@ -153,9 +153,8 @@ impl ClientError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Limiter(LimiterClosed { not_before: None, .. }) => Remedy::Stop,
-            Self::Limiter(LimiterClosed { not_before, .. }) | Self::Unavailable { not_before, .. } => {
-                Remedy::Later { not_before: *not_before }
-            }
+            Self::Limiter(LimiterClosed { not_before, .. })
+            | Self::Unavailable { not_before, .. } => Remedy::Later { not_before: *not_before },
             Self::Paused { not_before } => Remedy::Later { not_before: Some(*not_before) },
             Self::Refused { .. } | Self::RecordTooLarge { .. } | Self::NoSuchSearch => {
                 Remedy::FailPass
@@ -208,7 +207,7 @@ impl ClientError {
                  days fail if a single day still does"
             }
             Self::PageOfOne { fault: Fault::TooLarge { .. } } => {
-                "a single record is too large: raise `client.answer_bytes_max`; the next run reads \
+                "a single record is too large: raise `client.response_bytes_max`; the next run reads \
                  the blocked days again"
             }
             Self::PageOfOne { .. } => {
@@ -216,7 +215,7 @@ impl ClientError {
                  day still does"
             }
             Self::RecordTooLarge { .. } => {
-                "raise `client.answer_bytes_max` if such records are expected"
+                "raise `client.response_bytes_max` if such records are expected"
             }
             Self::NoSuchSearch => "use the id of the face authentication",
         }
@@ -231,7 +230,7 @@ impl Fault {
                  machine and the API host"
             }
             Self::TimedOut => {
-                "check the network and the vendor's status; raise `client.call_timeout_seconds` if answers are \
+                "check the network and the vendor's status; raise `client.request_timeout_seconds` if answers are \
                  known to be slow"
             }
             Self::CutShort(_) => {
@@ -255,7 +254,9 @@ impl Fault {
                 "check that `base_url` leads to the API and not to a login page or proxy; if it \
                  does, the vendor has changed its answers and this program must follow"
             }
-            Self::TooLarge { .. } => "raise `client.answer_bytes_max` or lower `client.page_size`",
+            Self::TooLarge { .. } => {
+                "raise `client.response_bytes_max` or lower `client.page_size`"
+            }
         }
     }
 }

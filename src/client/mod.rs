@@ -26,13 +26,13 @@ mod end;
 mod envelope;
 mod error;
 mod limiter;
+mod memory;
 mod page_size;
 mod pages;
 mod pause;
 mod redaction;
 mod request;
 mod retry_after;
-mod memory;
 #[cfg(test)]
 mod scripted;
 mod settings;
@@ -58,9 +58,9 @@ pub use self::{
     envelope::{Item, Look, UnknownMember, UnreadableEnvelope},
     error::{ClientError, Fault, Remedy},
     limiter::{CallLimiter, LimiterClosed},
+    memory::{AnswerReservation, LargeAnswerPermit},
     pages::{Page, Resume},
     request::{DateStyle, Find},
-    memory::{AnswerReservation, LargeAnswerPermit},
     settings::{Settings, SettingsError},
     vendor_error::{Denial, VendorRefusal},
 };
@@ -195,11 +195,19 @@ impl Client {
     }
 
     /// The same, with memory reserved for the answer. A larger answer waits for a permit.
-    pub async fn detail_within(&self, id: &str, reservation: &dyn AnswerReservation) -> Result<DetailResponse, ClientError> {
+    pub async fn detail_within(
+        &self,
+        id: &str,
+        reservation: &dyn AnswerReservation,
+    ) -> Result<DetailResponse, ClientError> {
         self.ask_for(id, Some(reservation)).await
     }
 
-    async fn ask_for(&self, id: &str, reservation: Option<&dyn AnswerReservation>) -> Result<DetailResponse, ClientError> {
+    async fn ask_for(
+        &self,
+        id: &str,
+        reservation: Option<&dyn AnswerReservation>,
+    ) -> Result<DetailResponse, ClientError> {
         let reply = self.caller.call(&*self.limiter, &Request::Detail { id, reservation }).await?;
         Ok(DetailResponse {
             read: reply.read,

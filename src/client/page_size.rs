@@ -75,7 +75,10 @@ pub(super) struct Fitting<'a> {
 impl PageSize {
     /// Starts with what the settings ask for.
     pub(super) fn new(wanted: u32) -> Self {
-        Self { wanted, state: Mutex::new(LearnedSizes { size: wanted, proven: None, failing: None }) }
+        Self {
+            wanted,
+            state: Mutex::new(LearnedSizes { size: wanted, proven: None, failing: None }),
+        }
     }
 
     /// Begins a call.

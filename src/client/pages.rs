@@ -8,7 +8,7 @@ use super::{
     end::{self, Check},
     request::{Listing, Request},
 };
-use crate::domain::{Cursor, ReadNumber, CycleDetector};
+use crate::domain::{Cursor, CycleDetector, ReadNumber};
 
 /// One page of a walk.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ async fn read_page(
     let pages_before = behind.as_ref().map_or(0, |place| place.page);
     let limit = match listing {
         Listing::Window(_) | Listing::Aml(_) | Listing::Everything => {
-            client.caller.settings().pages_max
+            client.caller.settings().pages_per_window_max
         }
         Listing::Found(_) => FIND_PAGES_MAX,
     };

@@ -21,9 +21,9 @@ pub struct Settings {
     /// Longest time for a connection to stand.
     pub connect_timeout: Duration,
     /// Longest time for one attempt, from sending to the last byte of the answer.
-    pub call_timeout: Duration,
+    pub request_timeout: Duration,
     /// How long one call is asked again, from its first fault.
-    pub retry_time: Duration,
+    pub retry_budget: Duration,
     /// The first delay is drawn between zero and this; the range doubles with each attempt.
     pub retry_delay_min: Duration,
     /// The range of delays stops growing here.
@@ -31,9 +31,9 @@ pub struct Settings {
     /// Items asked for with one list call; halved while the API cannot deliver that many.
     pub page_size: NonZeroU32,
     /// Largest answer that is read, in bytes after decompression.
-    pub answer_bytes_max: usize,
+    pub response_bytes_max: usize,
     /// Most pages of one walk; beyond it the window is split.
-    pub pages_max: u32,
+    pub pages_per_window_max: u32,
     /// How the project uses Secure Data Transmission; `None` when it does not.
     ///
     /// Never found out by trying: what does not fit stops the project (contract U23).
@@ -76,13 +76,13 @@ impl Settings {
             base_url,
             api_key,
             connect_timeout: Duration::from_secs(10),
-            call_timeout: Duration::from_mins(1),
-            retry_time: Duration::from_mins(2),
+            request_timeout: Duration::from_mins(1),
+            retry_budget: Duration::from_mins(2),
             retry_delay_min: Duration::from_millis(500),
             retry_delay_max: Duration::from_secs(30),
             page_size: NonZeroU32::MIN.saturating_add(PAGE_SIZE_MAX - 1),
-            answer_bytes_max: 32 << 20,
-            pages_max: 100_000,
+            response_bytes_max: 32 << 20,
+            pages_per_window_max: 100_000,
             encryption: None,
         }
     }
@@ -106,9 +106,9 @@ impl Settings {
         }
         for (name, is_zero) in [
             ("client.connect_timeout_seconds", self.connect_timeout.is_zero()),
-            ("client.call_timeout_seconds", self.call_timeout.is_zero()),
-            ("client.answer_bytes_max", self.answer_bytes_max == 0),
-            ("client.pages_max", self.pages_max == 0),
+            ("client.request_timeout_seconds", self.request_timeout.is_zero()),
+            ("client.response_bytes_max", self.response_bytes_max == 0),
+            ("client.pages_per_window_max", self.pages_per_window_max == 0),
         ] {
             if is_zero {
                 return Err(SettingsError::Zero(name));

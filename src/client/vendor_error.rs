@@ -255,7 +255,11 @@ mod tests {
             (400, r#"{"message":"no data"}"#, RefusalMeaning::Request),
             (400, r#"{"message":"invalid parameter: data"}"#, RefusalMeaning::Encrypted),
             (400, r#"{"code":"invalid_format","message":"`data`"}"#, RefusalMeaning::Encrypted),
-            (400, r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#, RefusalMeaning::UnknownId),
+            (
+                400,
+                r#"{"errorCode":"NOT_FOUND","message":"no such record"}"#,
+                RefusalMeaning::UnknownId,
+            ),
             (400, r#"{"message":"not Exist Submission ID"}"#, RefusalMeaning::UnknownId),
             (400, r#"{"message":"Not Found"}"#, RefusalMeaning::Request),
             (404, r#"{"errorCode":"NOT_FOUND"}"#, RefusalMeaning::Request),
@@ -265,7 +269,11 @@ mod tests {
                 r#"{"errorCode":"NOT_FOUND","message":"faceAuth_project not found"}"#,
                 RefusalMeaning::Denied(Denial::NoSuchProject),
             ),
-            (400, r#"{"errorCode":"invalid_project"}"#, RefusalMeaning::Denied(Denial::NoSuchProject)),
+            (
+                400,
+                r#"{"errorCode":"invalid_project"}"#,
+                RefusalMeaning::Denied(Denial::NoSuchProject),
+            ),
             (
                 400,
                 r#"{"errorCode":"Decryption is Failed. Please check the api-key."}"#,

@@ -11,14 +11,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     address::Address,
-    file::{File, Project},
+    file::{File, ProjectSection},
 };
 
 /// Whether a secret stands in the file itself; one that the environment gives does not.
 pub(super) fn has_secret_inside(file: &File, environment: &BTreeSet<String>) -> bool {
     let is_inside =
         |key: &str, given: &Option<SecretString>| given.is_some() && !environment.contains(key);
-    let api_key = |(name, project): (&String, &Project)| {
+    let api_key = |(name, project): (&String, &ProjectSection)| {
         is_inside(&format!("project.{name}.api_key"), &project.api_key)
     };
     is_inside("privacy.pseudonym_key", &file.privacy.pseudonym_key)

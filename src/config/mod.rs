@@ -12,6 +12,7 @@ mod reference;
 mod rotation;
 mod secret;
 mod sources;
+mod words;
 
 use std::{
     collections::BTreeSet,
@@ -34,7 +35,7 @@ use crate::{
     client,
     domain::{ByLane, CallRate, Kind, Lane, ProjectName, Schedule},
     planner, sync,
-    warehouse::{self, DeletionRules, DetailMode, Keep, RawStorage},
+    warehouse::{self, DeletionRules, DetailMode, RawStorage},
 };
 
 /// Everything the program was told; checked, so that nobody checks again.
@@ -247,7 +248,7 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
 
 /// Names projects of the same kind that have the same API key: they would keep the same records
 /// twice, or mix two accounts.
-fn equal_keys(projects: &[(&String, &file::Project, Option<SecretString>)]) -> Vec<String> {
+fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)]) -> Vec<String> {
     let keys = projects.iter().filter_map(|(name, project, api_key)| {
         Some((*name, project.kind, api_key.as_ref()?.expose_secret()))
     });
@@ -284,18 +285,14 @@ fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings 
             window_days: sync.window_days.get(),
             // Each project's own takes its place.
             page_size: file.client.page_size.get(),
-            unsettled_part: file.plan.unsettled_part.get(),
-            unsettled_min: chrono::Duration::minutes(i64::from(file.plan.unsettled_minutes_min)),
-            unsettled_max: chrono::Duration::hours(i64::from(file.plan.unsettled_hours_max)),
-            recent: chrono::Duration::days(i64::from(file.plan.recent_days)),
-            recent_every: chrono::Duration::hours(i64::from(file.plan.recent_hours)),
+            revisit: planner::Revisit::PUBLISHED,
             cycle: chrono::Duration::days(i64::from(file.audit.cycle_days.get())),
-            cycle_daily_calls: file.audit.daily_calls,
+            cycle_calls_per_day: file.audit.calls_per_day,
             detail_cycle: chrono::Duration::days(i64::from(file.audit.detail_cycle_days.get())),
         },
         bytes_in_flight: sync.bytes_in_flight.get(),
         detail_workers: usize::try_from(sync.detail_workers.get()).unwrap_or(1),
-        patience: seconds(sync.patience_minutes) * 60,
+        give_up_after: seconds(sync.give_up_after_minutes) * 60,
         schedules,
         blocked_retry: seconds(sync.blocked_retry_minutes) * 60,
     }
@@ -304,24 +301,28 @@ fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings 
 fn check_project(
     file: &file::File,
     name: &str,
-    project: &file::Project,
+    project: &file::ProjectSection,
     api_key: Option<SecretString>,
     pseudonym_key: Option<SecretString>,
     shares: ByLane<u32>,
 ) -> Result<sync::ProjectSettings, String> {
     let at = |problem: &dyn std::fmt::Display| format!("`project.{name}`: {problem}");
     let kind = match (project.kind, &project.parent) {
-        (file::Kind::IdCheck, None) => Kind::IdCheck,
-        (file::Kind::IdCheck, Some(_)) => {
+        (file::ProjectKind::IdCheck, None) => Kind::IdCheck,
+        (file::ProjectKind::IdCheck, Some(_)) => {
             return Err(at(&"`parent` belongs to projects of kind \"faceauth\""));
         }
-        (file::Kind::FaceAuth, None) => {
+        (file::ProjectKind::FaceAuth, None) => {
             return Err(at(
                 &"a project of kind \"faceauth\" needs `parent`, the project of its submissions",
             ));
         }
-        (file::Kind::FaceAuth, Some(parent)) => {
-            if file.project.get(parent).is_none_or(|parent| parent.kind != file::Kind::IdCheck) {
+        (file::ProjectKind::FaceAuth, Some(parent)) => {
+            if file
+                .project
+                .get(parent)
+                .is_none_or(|parent| parent.kind != file::ProjectKind::IdCheck)
+            {
                 return Err(at(&format!(
                     "`parent`: there is no [project.{parent}] of kind \"idcheck\""
                 )));
@@ -332,23 +333,16 @@ fn check_project(
     let api_key = api_key
         .ok_or_else(|| at(&"`api_key` is missing (or `api_key_file`, or `api_key_credential`)"))?;
     let base_url = project.base_url.parse().map_err(|error| at(&format!("`base_url`: {error}")))?;
-    let detail = match project.detail.unwrap_or(file.sync.detail) {
-        file::Detail::Changed => DetailMode::Changed,
-        file::Detail::Always => DetailMode::Always,
-        file::Detail::Never => DetailMode::Never,
-    };
-    let raw = match file.raw.storage {
-        file::Storage::Zstd => RawStorage::Zstd,
-        file::Storage::None if detail == DetailMode::Changed => {
-            return Err(at(
-                &"`raw.storage = \"none\"` goes only with `detail = \"always\"` or \"never\"",
-            ));
-        }
-        file::Storage::None => RawStorage::None,
-    };
+    let details = project.details.unwrap_or(file.sync.details);
+    let raw = file.raw.storage;
+    if raw == RawStorage::None && details == DetailMode::OnChange {
+        return Err(at(
+            &"`raw.storage = \"none\"` requires `details = \"always\"` or `details = \"never\"`",
+        ));
+    }
     // Lists of face authentications are complete (contract section 6.4): no single calls.
-    let detail = match kind {
-        Kind::IdCheck => detail,
+    let details = match kind {
+        Kind::IdCheck => details,
         Kind::FaceAuth { .. } => DetailMode::Never,
     };
     let mut client = client_settings(&file.client, client::Settings::new(base_url, api_key));
@@ -366,13 +360,9 @@ fn check_project(
             calls_per_day: project.calls_per_day.unwrap_or(file.budget.calls_per_day),
             shares,
         },
-        detail,
+        details,
         deletion: DeletionRules {
-            keep: match file.deletion.keep {
-                file::Keep::Facts => Keep::Facts,
-                file::Keep::Everything => Keep::Everything,
-                file::Keep::Nothing => Keep::Nothing,
-            },
+            keep: file.deletion.keep,
             missing_share: file.deletion.missing_percent / 100.0,
             missing_min: file.deletion.missing_min,
             confirm: seconds(file.deletion.confirm_minutes.get()) * 60,
@@ -385,7 +375,7 @@ fn check_project(
 }
 
 /// The calls a second of a project.
-fn rate(file: &file::File, name: &str, project: &file::Project) -> Result<CallRate, String> {
+fn rate(file: &file::File, name: &str, project: &file::ProjectSection) -> Result<CallRate, String> {
     let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
     let is_rate = calls_per_second == 0.0 || calls_per_second >= numbers::CALLS_PER_SECOND_MIN;
     if !calls_per_second.is_finite() || !is_rate {
@@ -399,17 +389,9 @@ fn rate(file: &file::File, name: &str, project: &file::Project) -> Result<CallRa
     Ok(CallRate::per_second(calls_per_second))
 }
 
-fn encryption(project: &file::Project) -> Option<client::Encryption> {
-    let text_form = match project.encryption {
-        None | Some(file::Encryption::None) => return None,
-        Some(file::Encryption::Base64) => client::TextForm::Base64,
-        Some(file::Encryption::Hex) => client::TextForm::Hex,
-    };
-    let paging = match project.encrypted_paging {
-        None | Some(file::EncryptedPaging::Clear) => client::EncryptedPaging::Clear,
-        Some(file::EncryptedPaging::Inside) => client::EncryptedPaging::Inside,
-        Some(file::EncryptedPaging::Both) => client::EncryptedPaging::Both,
-    };
+fn encryption(project: &file::ProjectSection) -> Option<client::Encryption> {
+    let text_form = project.encryption?;
+    let paging = project.encrypted_paging.unwrap_or(client::EncryptedPaging::Clear);
     Some(client::Encryption { text_form, paging })
 }
 
@@ -422,7 +404,7 @@ fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
 }
 
 /// What each lane is sure of, in percent.
-fn shares(budget: &file::Budget) -> Result<ByLane<u32>, String> {
+fn shares(budget: &file::BudgetSection) -> Result<ByLane<u32>, String> {
     let given = budget.shares;
     let shares = ByLane::of(|lane| match lane {
         Lane::Recent => given.recent,
@@ -438,16 +420,16 @@ fn shares(budget: &file::Budget) -> Result<ByLane<u32>, String> {
     Ok(shares)
 }
 
-fn client_settings(file: &file::Client, settings: client::Settings) -> client::Settings {
+fn client_settings(file: &file::ClientSection, settings: client::Settings) -> client::Settings {
     client::Settings {
         connect_timeout: seconds(file.connect_timeout_seconds),
-        call_timeout: seconds(file.call_timeout_seconds),
-        retry_time: seconds(file.retry_time_seconds),
+        request_timeout: seconds(file.request_timeout_seconds),
+        retry_budget: seconds(file.retry_budget_seconds),
         retry_delay_min: Duration::from_millis(u64::from(file.retry_delay_min_milliseconds)),
         retry_delay_max: seconds(file.retry_delay_max_seconds),
         page_size: file.page_size,
-        answer_bytes_max: file.answer_bytes_max,
-        pages_max: file.pages_max,
+        response_bytes_max: file.response_bytes_max,
+        pages_per_window_max: file.pages_per_window_max,
         ..settings
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use config::{Environment, FileFormat};
 
-use super::{LogFormat, reference::DEFAULTS};
+use super::{LogFormat, reference::DEFAULTS, words};
 
 /// Names of environment variables are this, the section and the key, with separators between.
 const PREFIX: &str = "ARGOS_SYNC";
@@ -41,7 +41,8 @@ pub(super) fn sources(path: Option<&Path>) -> Sources {
 /// read counts as the default.
 pub fn log_format(path: Option<&Path>) -> LogFormat {
     let built = sources(path).build().or_else(|_unreadable| sources(None).build());
-    built.and_then(|values| values.get("log.format")).unwrap_or_default()
+    let word = built.and_then(|values| values.get_string("log.format"));
+    word.ok().and_then(|word| words::of(&word).ok()).unwrap_or_default()
 }
 
 pub(super) type Sources = config::ConfigBuilder<config::builder::DefaultState>;

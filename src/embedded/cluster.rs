@@ -15,8 +15,8 @@ use super::{
     EmbeddedError, binaries,
     connection::{self, Connection, HOST, ROLE, role_password, superuser_password},
     initialise,
-    locks::Deadline,
     layout::{Layout, remove_if_there},
+    locks::Deadline,
     postmaster::{self, Postmaster},
 };
 

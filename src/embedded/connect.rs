@@ -18,10 +18,10 @@ use tokio::{
 use super::{
     EmbeddedError, Options,
     connection::{Connection, HOST, ROLE},
-    supervisor::{FAILED, SupervisorRequest, READY, SHARED},
-    locks::{self, Deadline},
     layout::{Layout, remove_if_there},
+    locks::{self, Deadline},
     privileges,
+    supervisor::{FAILED, READY, SHARED, SupervisorRequest},
 };
 
 /// How long setting up and starting may take.
@@ -180,7 +180,8 @@ impl Keeper {
         let log = remove_if_there(&layout.keeper_log())
             .and_then(|()| File::create_new(layout.keeper_log()))
             .map_err(|error| EmbeddedError::file("write", layout.keeper_log(), &error))?;
-        let order = SupervisorRequest { layout: layout.clone(), settings: options.settings.clone() };
+        let order =
+            SupervisorRequest { layout: layout.clone(), settings: options.settings.clone() };
         let mut child = keeper_command(&options.program, layout.data_dir())
             .args(order.arguments())
             .stdin(Stdio::piped())
@@ -225,7 +226,11 @@ impl Keeper {
         }
     }
 
-    async fn word(&mut self, limit: Deadline, awaited: &str) -> Result<Option<String>, EmbeddedError> {
+    async fn word(
+        &mut self,
+        limit: Deadline,
+        awaited: &str,
+    ) -> Result<Option<String>, EmbeddedError> {
         timeout_at(limit.at(), self.words.recv()).await.map_err(|_elapsed| limit.passed(awaited))
     }
 

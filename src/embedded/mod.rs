@@ -18,20 +18,20 @@
 
 mod binaries;
 mod cluster;
+mod connect;
 mod connection;
 mod error;
 mod initialise;
-mod connect;
-mod supervisor;
-mod locks;
 mod layout;
+mod locks;
 mod postmaster;
 mod privileges;
+mod supervisor;
 
 use std::path::PathBuf;
 
-pub use error::EmbeddedError;
 pub use connect::{Server, start};
+pub use error::EmbeddedError;
 pub use supervisor::keeper_main;
 
 /// Which private server is wanted, and how it is started.

@@ -15,7 +15,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{EmbeddedError, cluster::Cluster, locks, layout::Layout, privileges};
+use super::{EmbeddedError, cluster::Cluster, layout::Layout, locks, privileges};
 
 /// The hidden command under which a program is its own supervisor.
 pub(super) const COMMAND: &str = "__keep-postgres";

@@ -4,8 +4,8 @@
 use super::{
     Malformed, Paths,
     digest::{finish, put_text},
-    parse::{Build, Scalar, build, build_first},
     keys::{keep_last, key_prefix},
+    parse::{Build, Scalar, build, build_first},
 };
 use crate::domain::Digest;
 

@@ -9,8 +9,8 @@
 
 mod digest;
 mod flat;
-mod parse;
 mod keys;
+mod parse;
 mod scan;
 mod stop;
 mod tree;
@@ -173,7 +173,11 @@ enum MemberOrder {
     Jsonb,
 }
 
-fn put_members<'m>(members: impl Iterator<Item = &'m Member<'m>>, order: MemberOrder, out: &mut String) {
+fn put_members<'m>(
+    members: impl Iterator<Item = &'m Member<'m>>,
+    order: MemberOrder,
+    out: &mut String,
+) {
     out.push('{');
     for (index, (key, value)) in members.enumerate() {
         if index > 0 {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{
     Json, Malformed,
-    parse::{Build, Scalar, build},
     keys::{keep_last, key_prefix},
+    parse::{Build, Scalar, build},
 };
 
 /// A parsed item.

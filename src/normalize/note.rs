@@ -51,9 +51,11 @@ impl Deviation {
     pub fn is_repair(self) -> bool {
         match self {
             Self::UnknownField | Self::UnknownMember => false,
-            Self::WrongType | Self::InvalidTimestamp | Self::NumberOutOfRange | Self::LongId | Self::DamagedText => {
-                true
-            }
+            Self::WrongType
+            | Self::InvalidTimestamp
+            | Self::NumberOutOfRange
+            | Self::LongId
+            | Self::DamagedText => true,
         }
     }
 }

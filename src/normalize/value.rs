@@ -180,7 +180,9 @@ fn number_text<'a>(value: &'a Json<'_>) -> Result<Option<&'a str>, InvalidValue>
     match value {
         Json::Number(text) => Ok(Some(text.as_ref())),
         Json::Text(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
-        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => Err(InvalidValue::WrongType),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => {
+            Err(InvalidValue::WrongType)
+        }
     }
 }
 
@@ -403,7 +405,10 @@ mod tests {
         assert_eq!(cell(Type::Double, "\"inf\""), Err(InvalidValue::WrongType));
         assert_eq!(cell(Type::Double, "\"NaN\""), Err(InvalidValue::WrongType));
         assert_eq!(cell(Type::Integer, "2.0").unwrap(), "Integer(2)");
-        assert_eq!(cell(Type::Integer, "99999999999999999999"), Err(InvalidValue::NumberOutOfRange));
+        assert_eq!(
+            cell(Type::Integer, "99999999999999999999"),
+            Err(InvalidValue::NumberOutOfRange)
+        );
         assert_eq!(cell(Type::Bool, "\"True\"").unwrap(), "Bool(true)");
         assert_eq!(cell(Type::Bool, "{}"), Err(InvalidValue::WrongType));
     }
@@ -430,7 +435,10 @@ mod tests {
         {
             assert_eq!(cell(Type::Date, &format!("{time:?}")).unwrap(), "Date(1990-02-28)");
         }
-        assert_eq!(cell(Type::Date, "\"1990-02-28T25:00:00\""), Err(InvalidValue::InvalidTimestamp));
+        assert_eq!(
+            cell(Type::Date, "\"1990-02-28T25:00:00\""),
+            Err(InvalidValue::InvalidTimestamp)
+        );
         assert_eq!(cell(Type::Date, "\"1990-02-2\""), Err(InvalidValue::InvalidTimestamp));
     }
 

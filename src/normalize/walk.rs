@@ -25,7 +25,8 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
         Source::Item => vec![empty_row(table)],
         Source::Elements(_) | Source::Derived => Vec::new(),
     });
-    let mut walk = ColumnWriter { tables, rows: rows.collect(), notes: Vec::new(), path: Vec::new() };
+    let mut walk =
+        ColumnWriter { tables, rows: rows.collect(), notes: Vec::new(), path: Vec::new() };
     walk.visit(tree(stream), item);
     leave_out_empty_rows(stream, &mut walk.rows);
     Normalized {
@@ -218,7 +219,9 @@ impl<'a> ColumnWriter<'a> {
             // A lone object counts as one element (quirk Q7); an empty one as none.
             Json::Object(members) if members.is_empty() => {}
             Json::Object(_) => self.visit_element(node, value),
-            Json::Bool(_) | Json::Number(_) | Json::Text(_) => self.note(Deviation::WrongType, value),
+            Json::Bool(_) | Json::Number(_) | Json::Text(_) => {
+                self.note(Deviation::WrongType, value)
+            }
         }
     }
 

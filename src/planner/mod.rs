@@ -20,7 +20,8 @@ pub use budget::Budget;
 pub use cost::{Cost, cost};
 pub use cycle::cycle_due;
 pub use hints::HintSchedule;
-pub use recovery::{Recovery, FailureKind, recovery};
+pub use recovery::{FailureKind, Recovery, recovery};
+pub use revisit::Revisit;
 pub use sparse::DetailSchedule;
 pub use windows::{backfill_days, missing};
 
@@ -51,20 +52,13 @@ pub struct Settings {
     pub window_days: u32,
     /// Items of one list call.
     pub page_size: u32,
-    /// A day with unsettled records is read again when one part in so many of its age has passed,
-    pub unsettled_part: u32,
-    /// but not sooner than after this time,
-    pub unsettled_min: Duration,
-    /// and not later.
-    pub unsettled_max: Duration,
-    /// Days so young, or with a record that changed so lately, are read again
-    pub recent: Duration,
-    /// after this time.
-    pub recent_every: Duration,
-    /// Every day is read again after this time at the latest,
+    /// When days that are expected to change are read again.
+    pub revisit: Revisit,
+    /// Every day is read again within this time.
     pub cycle: Duration,
-    /// and sooner, down to once a day, as far as so many calls a day allow; 0: not sooner.
-    pub cycle_daily_calls: u32,
+    /// List calls a day that may be used to read all history sooner than `cycle`, at most once a
+    /// day; 0: not sooner.
+    pub cycle_calls_per_day: u32,
     /// Every record gets a single call once in this time.
     pub detail_cycle: Duration,
 }

@@ -61,18 +61,20 @@ pub fn recovery(
     restarts: i32,
 ) -> Recovery {
     let smaller = || match reading {
-        ListScope::Window(window) => {
-            window.halves().map_or(Recovery::Block, |(first, second)| Recovery::Halve(first, second))
-        }
+        ListScope::Window(window) => window
+            .halves()
+            .map_or(Recovery::Block, |(first, second)| Recovery::Halve(first, second)),
         ListScope::All if has_cursor => Recovery::RestartLater,
         ListScope::All => Recovery::GiveUp,
     };
     match trouble {
-        FailureKind::Passing { not_before } => match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
-            false => Recovery::Wait { not_before },
-            true if restarts >= RESTARTS_MAX => smaller(),
-            true => Recovery::Restart,
-        },
+        FailureKind::Passing { not_before } => {
+            match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
+                false => Recovery::Wait { not_before },
+                true if restarts >= RESTARTS_MAX => smaller(),
+                true => Recovery::Restart,
+            }
+        }
         FailureKind::Cursor if restarts >= RESTARTS_MAX => smaller(),
         FailureKind::Cursor if restarts == 0 => Recovery::Restart,
         FailureKind::Cursor => Recovery::RestartLater,
@@ -120,7 +122,10 @@ mod tests {
     fn a_circle_is_walked_twice_and_then_left_for_later() {
         assert_eq!(recovery(window(30), FailureKind::Cursor, true, 1, 0), Recovery::Restart);
         assert_eq!(recovery(window(30), FailureKind::Cursor, true, 1, 1), Recovery::RestartLater);
-        assert!(matches!(recovery(window(30), FailureKind::Cursor, true, 1, 3), Recovery::Halve(..)));
+        assert!(matches!(
+            recovery(window(30), FailureKind::Cursor, true, 1, 3),
+            Recovery::Halve(..)
+        ));
     }
 
     #[test]
@@ -131,7 +136,10 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_cut_at_once() {
-        assert!(matches!(recovery(window(2), FailureKind::TooLarge, false, 1, 0), Recovery::Halve(..)));
+        assert!(matches!(
+            recovery(window(2), FailureKind::TooLarge, false, 1, 0),
+            Recovery::Halve(..)
+        ));
         assert_eq!(recovery(window(1), FailureKind::TooLarge, false, 1, 0), Recovery::Block);
         assert_eq!(recovery(window(9), FailureKind::Permanent, false, 1, 0), Recovery::GiveUp);
     }

@@ -1,4 +1,4 @@
-//! When a day is looked at again: a function of its age, of what stands on it, and of when it was
+//! When a day is read again: a function of its age, of the state of its records, and of when it was
 //! last read.
 
 use std::collections::BTreeMap;
@@ -7,6 +7,43 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 
 use super::{Settings, cost::calls_of_days};
 use crate::domain::{Day, DayState, Lane};
+
+/// How often days that are expected to change are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revisit {
+    /// A day with unsettled records is read again after its age divided by this, at least 1.
+    pub unsettled_age_divisor: i32,
+    /// The shortest time between two reads of a day with unsettled records.
+    pub unsettled_interval_min: Duration,
+    /// The longest time between two reads of a day with unsettled records.
+    pub unsettled_interval_max: Duration,
+    /// A day is active up to this age, and for this time after one of its records has changed.
+    pub active_age: Duration,
+    /// The longest time between two reads of an active day.
+    pub active_interval: Duration,
+}
+
+impl Revisit {
+    /// The values that the promises in `docs/staleness.md` rest on.
+    pub const PUBLISHED: Self = Self {
+        unsettled_age_divisor: 48,
+        unsettled_interval_min: Duration::minutes(15),
+        unsettled_interval_max: Duration::hours(24),
+        active_age: Duration::days(14),
+        active_interval: Duration::hours(6),
+    };
+
+    /// Whether a day of this age, whose records last changed `since_change` ago, is active.
+    fn is_active(&self, age: Duration, since_change: Option<Duration>) -> bool {
+        age < self.active_age || since_change.is_some_and(|since| since < self.active_age)
+    }
+
+    /// The time between two reads of a day with unsettled records: longer for older days.
+    fn unsettled_interval(&self, age: Duration) -> Duration {
+        let longest = self.unsettled_interval_max.max(self.unsettled_interval_min);
+        (age / self.unsettled_age_divisor.max(1)).clamp(self.unsettled_interval_min, longest)
+    }
+}
 
 /// The lane in which a day is due now; `None`: it can wait.
 pub(super) fn due(
@@ -39,14 +76,14 @@ fn due_times(
     let end = begin + Duration::days(1);
     let is_final = state.as_of.is_some_and(|as_of| as_of > end + settings.settle);
     let as_of = state.as_of.unwrap_or(begin);
-    let is_recent = now - begin < settings.recent
-        || state.changed_at.is_some_and(|changed_at| now - changed_at < settings.recent);
-    let revisit = unsettled_spacing(settings, now - begin);
+    let age = now - begin;
+    let is_active = settings.revisit.is_active(age, state.changed_at.map(|at| now - at));
+    let interval = settings.revisit.unsettled_interval(age);
     [
         (!is_final).then_some((Lane::Backfill, end.min(now))),
         state.approved_at.filter(|approved_at| *approved_at >= as_of).map(|at| (Lane::Audit, at)),
-        state.unsettled.then_some((Lane::Unsettled, as_of + revisit)),
-        is_recent.then_some((Lane::Unsettled, as_of + settings.recent_every)),
+        state.unsettled.then_some((Lane::Unsettled, as_of + interval)),
+        is_active.then_some((Lane::Unsettled, as_of + settings.revisit.active_interval)),
         Some((Lane::Audit, as_of + cycle - early(cycle, state.day))),
     ]
     .into_iter()
@@ -62,29 +99,23 @@ pub(super) fn of_record(
     changed_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Duration {
-    let is_recent =
-        age < settings.recent || changed_at.is_some_and(|changed_at| now - changed_at < settings.recent);
-    let unsettled = unsettled.then(|| unsettled_spacing(settings, age));
-    let recent = is_recent.then_some(settings.recent_every);
-    [unsettled, recent].into_iter().flatten().fold(cycle, Duration::min)
-}
-
-/// How long a day with unsettled records may wait: the older it is, the longer.
-fn unsettled_spacing(settings: &Settings, age: Duration) -> Duration {
-    let part = i32::try_from(settings.unsettled_part.max(1)).unwrap_or(i32::MAX);
-    (age / part).clamp(settings.unsettled_min, settings.unsettled_max.max(settings.unsettled_min))
+    let Revisit { active_interval, .. } = settings.revisit;
+    let is_active = settings.revisit.is_active(age, changed_at.map(|at| now - at));
+    let unsettled = unsettled.then(|| settings.revisit.unsettled_interval(age));
+    let active = is_active.then_some(active_interval);
+    [unsettled, active].into_iter().flatten().fold(cycle, Duration::min)
 }
 
 /// How long a whole cycle through history takes: as short as its daily calls allow, but not shorter
 /// than a day.
 pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duration {
     let days = counts.keys().next().zip(counts.keys().next_back());
-    let Some((first, last)) = days.filter(|_| settings.cycle_daily_calls > 0) else {
+    let Some((first, last)) = days.filter(|_| settings.cycle_calls_per_day > 0) else {
         return settings.cycle;
     };
     let calls = calls_of_days(settings, counts, *first, *last);
     let minutes_a_day = 24 * 60;
-    let minutes = i64::from(calls) * minutes_a_day / i64::from(settings.cycle_daily_calls);
+    let minutes = i64::from(calls) * minutes_a_day / i64::from(settings.cycle_calls_per_day);
     Duration::minutes(minutes).max(Duration::days(1)).min(settings.cycle)
 }
 

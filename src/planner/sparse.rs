@@ -135,7 +135,10 @@ fn part(time: Duration, id: &str) -> Duration {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::{ByLane, DayState};
+    use crate::{
+        domain::{ByLane, DayState},
+        planner::Revisit,
+    };
 
     pub(in crate::planner) fn at(day: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + Duration::days(day)
@@ -147,13 +150,9 @@ pub(super) mod tests {
             settle: Duration::hours(1),
             window_days: 30,
             page_size: 2000,
-            unsettled_part: 48,
-            unsettled_min: Duration::minutes(15),
-            unsettled_max: Duration::hours(24),
-            recent: Duration::days(14),
-            recent_every: Duration::hours(6),
+            revisit: Revisit::PUBLISHED,
             cycle: Duration::days(30),
-            cycle_daily_calls: 100,
+            cycle_calls_per_day: 100,
             detail_cycle: Duration::days(180),
         }
     }

@@ -27,13 +27,9 @@ fn settings() -> Settings {
         settle: Duration::hours(1),
         window_days: 30,
         page_size: 2000,
-        unsettled_part: 48,
-        unsettled_min: Duration::minutes(15),
-        unsettled_max: Duration::hours(24),
-        recent: Duration::days(14),
-        recent_every: Duration::hours(6),
+        revisit: Revisit::PUBLISHED,
         cycle: Duration::days(30),
-        cycle_daily_calls: 1,
+        cycle_calls_per_day: 1,
         detail_cycle: Duration::days(180),
     }
 }
@@ -87,7 +83,10 @@ fn the_older_an_unsettled_day_is_the_longer_it_waits() {
         let mut known = read(0..99, now - waits + Duration::minutes(20), 10);
         let index = usize::try_from(100 - age_days).unwrap();
         known.days[index].unsettled = true;
-        let settings = Settings { recent_every: Duration::days(9), ..settings() };
+        let settings = Settings {
+            revisit: Revisit { active_interval: Duration::days(9), ..Revisit::PUBLISHED },
+            ..settings()
+        };
         assert_eq!(windows(&plan(&settings, &known, now), Lane::Unsettled), [], "{age_days}");
         let later = now + Duration::minutes(40);
         let due = windows(&plan(&settings, &known, later), Lane::Unsettled);
@@ -115,7 +114,10 @@ fn what_lies_between_two_due_days_is_read_along_where_it_costs_no_call() {
         let mut known = read(0..99, now - Duration::hours(25), records);
         known.days[50].unsettled = true;
         known.days[60].unsettled = true;
-        let settings = Settings { recent: Duration::zero(), ..settings() };
+        let settings = Settings {
+            revisit: Revisit { active_age: Duration::zero(), ..Revisit::PUBLISHED },
+            ..settings()
+        };
         let due = plan(&settings, &known, now);
         assert_eq!(windows(&due, Lane::Unsettled), want, "{records}");
     }
@@ -125,7 +127,10 @@ fn what_lies_between_two_due_days_is_read_along_where_it_costs_no_call() {
 fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
     let now = at(400, 12, 0);
     let known = |days| read(0..360, now - Duration::days(days), 80);
-    let quiet = Settings { recent: Duration::zero(), ..settings() };
+    let quiet = Settings {
+        revisit: Revisit { active_age: Duration::zero(), ..Revisit::PUBLISHED },
+        ..settings()
+    };
     assert_eq!(
         windows(&plan(&quiet, &known(12), now), Lane::Audit),
         [],
@@ -138,9 +143,9 @@ fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
             .sum::<u32>()
     };
     assert_eq!(days(&quiet, &known(17)), 360);
-    let quick = Settings { cycle_daily_calls: 100, ..quiet };
+    let quick = Settings { cycle_calls_per_day: 100, ..quiet };
     assert_eq!(days(&quick, &known(1)), 360);
-    let unhurried = Settings { cycle_daily_calls: 0, ..quiet };
+    let unhurried = Settings { cycle_calls_per_day: 0, ..quiet };
     assert_eq!(days(&unhurried, &known(23)), 0);
     let slow = Settings { page_size: 10, ..quiet };
     assert!(days(&slow, &known(29)) < 360, "some come early, and some do not");

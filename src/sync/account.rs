@@ -19,7 +19,7 @@ use super::{
     world::World,
 };
 use crate::{
-    client::{DetailResponse, Client, ClientError, CallLimiter, Remedy},
+    client::{CallLimiter, Client, ClientError, DetailResponse, Remedy},
     domain::{KeyId, Lane},
     normalize,
     warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
@@ -272,8 +272,8 @@ fn judge(bound: Option<&str>, shows_record: bool, answer: &DetailResponse) -> Op
 /// Whether an answer brought the record that was asked for.
 fn shows(project: &Project, answer: &DetailResponse, id: &str) -> bool {
     let scope = &project.scope;
-    let glance = |body| normalize::read_key(scope.stream, &scope.volatile, body).ok();
-    answer.item.as_ref().and_then(|body| glance(body)).is_some_and(|glance| glance.id == id)
+    let key = |body| normalize::read_key(scope.stream, &scope.volatile, body).ok();
+    answer.item.as_ref().and_then(|body| key(body)).is_some_and(|key| key.id == id)
 }
 
 /// Whether a failure may be this record's own, so that another one is asked for.

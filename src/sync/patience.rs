@@ -20,7 +20,7 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn of(world: &World) -> Self {
-        let time = if world.is_daemon { Duration::ZERO } else { world.settings.patience };
+        let time = if world.is_daemon { Duration::ZERO } else { world.settings.give_up_after };
         Self { time, failing_since: Cell::new(None), is_over: Cell::new(false) }
     }
 
@@ -73,7 +73,11 @@ impl Patience {
     }
 
     /// Waits for a closed gate; returns whether there will be another try.
-    pub(super) async fn wait_for_limiter(&self, world: &World, not_before: Option<Duration>) -> bool {
+    pub(super) async fn wait_for_limiter(
+        &self,
+        world: &World,
+        not_before: Option<Duration>,
+    ) -> bool {
         match self.next_of_limiter(not_before) {
             Some(delay) => pause(&world.stop, delay).await,
             None => false,

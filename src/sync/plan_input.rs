@@ -24,7 +24,8 @@ impl PlanInput {
         let page_size = project.client(Lane::Audit).page_size();
         let settings = planner::Settings { page_size, ..world.settings.planner };
         let (name, stream) = (project.name(), project.stream());
-        let reading = async || world.warehouse.ledger(name, stream, settings.recent).await;
+        let reading =
+            async || world.warehouse.ledger(name, stream, settings.revisit.active_age).await;
         let ledger = world.db.run(reading).await?;
         let clocks = clocks::read(world, project).await?;
         Ok(Self { settings, ledger, clocks })

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     client::{Client, SettingsError},
-    domain::{ByLane, Kind, Lane, ProjectName, ListScope, Stream, Window},
+    domain::{ByLane, Kind, Lane, ListScope, ProjectName, Stream, Window},
     json::Paths,
     normalize::{self, Context, catalogue},
     planner::{self, Task},
@@ -71,7 +71,7 @@ impl Project {
             context: Context { pseudonym_key: settings.pseudonym_key, parent },
             volatile,
             raw: settings.raw,
-            detail: settings.detail,
+            details: settings.details,
             deletion: settings.deletion,
             since: settings.since,
         };

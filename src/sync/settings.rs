@@ -22,7 +22,7 @@ pub struct Settings {
     pub detail_workers: usize,
     /// How long a run goes on trying what may pass by itself. The daemon has no patience with the
     /// vendor, since the next bell tries again, and endless patience with PostgreSQL.
-    pub patience: Duration,
+    pub give_up_after: Duration,
     /// When the daemon looks for work.
     pub schedules: Vec<Schedule>,
     /// A blocked project is looked at again after this time, by the daemon.
@@ -45,7 +45,7 @@ pub struct ProjectSettings {
     /// Windows read at a time, at least 1.
     pub workers: usize,
     /// When a record gets a single call.
-    pub detail: DetailMode,
+    pub details: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,
     /// How far back the warehouse reaches; `None`: as far as somebody asks.

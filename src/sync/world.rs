@@ -47,7 +47,7 @@ impl World {
         Self {
             warehouse,
             projects,
-            db: DbRetry::new(stop.clone(), settings.patience),
+            db: DbRetry::new(stop.clone(), settings.give_up_after),
             page_memory: PageMemory::new(settings.bytes_in_flight),
             answer_memory: AnswerMemory::new(settings.bytes_in_flight),
             settings,

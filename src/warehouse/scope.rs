@@ -15,7 +15,7 @@ pub(super) const ALL_MISSING_MIN: u32 = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetailMode {
     /// When its list digest is new or changed.
-    Changed,
+    OnChange,
     /// Every time a list shows it.
     Always,
     /// Only where a list item alone cannot tell.
@@ -25,7 +25,7 @@ pub enum DetailMode {
 impl DetailMode {
     pub(super) fn wants_changed(self) -> bool {
         match self {
-            Self::Changed | Self::Always => true,
+            Self::OnChange | Self::Always => true,
             Self::Never => false,
         }
     }
@@ -33,7 +33,7 @@ impl DetailMode {
     pub(super) fn wants_every_sight(self) -> bool {
         match self {
             Self::Always => true,
-            Self::Changed | Self::Never => false,
+            Self::OnChange | Self::Never => false,
         }
     }
 }
@@ -52,7 +52,7 @@ pub struct Scope {
     /// How bodies are kept.
     pub raw: RawStorage,
     /// When a record gets a single call.
-    pub detail: DetailMode,
+    pub details: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,
     /// How far back the warehouse reaches; `None`: as far as somebody asks.
@@ -64,7 +64,7 @@ pub struct Scope {
 pub enum RawStorage {
     /// Compressed with zstd by argos-sync.
     Zstd,
-    /// Not at all. Merging needs both bodies, so this goes only with `detail = "always"` or
+    /// Not at all. Merging needs both bodies, so this goes only with `details = "always"` or
     /// `"never"`.
     None,
 }

@@ -227,8 +227,8 @@ async fn a_failure_of_the_api_is_no_verdict() {
     world.vendor.set_faults(Faults { server_error: 1.0, ..Faults::default() });
     let settings = [
         ("project.main.api_key", "rotated"),
-        ("client.retry_time_seconds", "0"),
-        ("sync.patience_minutes", "0"),
+        ("client.retry_budget_seconds", "0"),
+        ("sync.give_up_after_minutes", "0"),
     ];
     let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     ends_with(&world, &settings, &arguments, 65).await;

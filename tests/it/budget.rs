@@ -17,8 +17,8 @@ const BACKFILL: [&str; 5] = ["run", "--backfill", ALL_DAYS, "--project", "main"]
 const LISTS_ALONE: [(&str, &str); 4] = [
     ("client.page_size", "10"),
     ("sync.window_days", "365"),
-    ("sync.detail", "never"),
-    ("sync.patience_minutes", "0"),
+    ("sync.details", "never"),
+    ("sync.give_up_after_minutes", "0"),
 ];
 
 const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.budget";
@@ -143,7 +143,7 @@ async fn a_new_utc_day_is_a_new_budget_and_the_walk_goes_on_where_it_stood() {
 async fn two_processes_together_keep_the_limit_a_second() {
     let world = World::new(120, 0).await;
     let settings =
-        [("client.calls_per_second", "20"), ("client.page_size", "1"), ("sync.detail", "never")];
+        [("client.calls_per_second", "20"), ("client.page_size", "1"), ("sync.details", "never")];
     let started = Instant::now();
     let programs = ["2025-01-01..2025-02-14", "2025-02-15..2025-03-31"]
         .map(|days| world.start_with(&settings, &["run", "--backfill", days, "--project", "main"]));

@@ -13,7 +13,7 @@ use crate::{
 const ATTEMPTS_TAKEN: &str = "delete from argos.kyc_attempt where submission_id = $1";
 
 async fn backfill(world: &World, pseudonym_key: &str) {
-    let settings = [("sync.detail", "never"), ("privacy.pseudonym_key", pseudonym_key)];
+    let settings = [("sync.details", "never"), ("privacy.pseudonym_key", pseudonym_key)];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
 }

@@ -171,8 +171,15 @@ async fn a_rejected_alarm_of_confirmed_absences_keeps_its_records() {
     are_confirmed_absent(&world, &mut clock, &ids[..6]).await;
     are_confirmed_absent(&world, &mut clock, &ids[6..11]).await;
     assert_eq!(world.run(&["deletions", "list"]).await.code(), 1);
-    let answer =
-        ["deletions", "reject", "2025-01-01..2025-03-31", "--project", "main", "--hours", "100"];
+    let answer = [
+        "deletions",
+        "reject",
+        "2025-01-01..2025-03-31",
+        "--project",
+        "main",
+        "--valid-hours",
+        "100",
+    ];
     assert_eq!(world.run(&answer).await.code(), 0);
     world.backfill().await;
     clock.forward(61).await;
@@ -243,8 +250,15 @@ async fn what_a_person_rejects_is_kept_and_no_longer_asked_about() {
     happens(&world, KEY, &gone, &Change::Vanish).await;
     clock.forward(25 * 60).await;
     once(&world).await;
-    let answer =
-        ["deletions", "reject", "2025-01-01..2025-03-31", "--project", "main", "--hours", "100"];
+    let answer = [
+        "deletions",
+        "reject",
+        "2025-01-01..2025-03-31",
+        "--project",
+        "main",
+        "--valid-hours",
+        "100",
+    ];
     assert_eq!(world.run(&answer).await.code(), 0);
     clock.forward(26 * 60).await;
     once(&world).await;

@@ -15,8 +15,8 @@ const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
 /// No waiting for what will not pass.
 const IMPATIENT: [(&str, &str); 3] = [
     ("client.page_size", "10"),
-    ("client.retry_time_seconds", "1"),
-    ("sync.patience_minutes", "0"),
+    ("client.retry_budget_seconds", "1"),
+    ("sync.give_up_after_minutes", "0"),
 ];
 
 /// A program that has nothing to wait for ends within this time, on the busiest machine.

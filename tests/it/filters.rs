@@ -128,7 +128,7 @@ async fn ends_equal(habits: Habits) -> i64 {
 /// Reads as far as a small budget allows, and has the vendor forget the cursors of the checkpoints;
 /// returns how many.
 async fn stop_and_lose_cursors(world: &World) -> i64 {
-    let settings = [("budget.calls_per_day", "9"), ("sync.patience_minutes", "0")];
+    let settings = [("budget.calls_per_day", "9"), ("sync.give_up_after_minutes", "0")];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     let count = world.number(CHECKPOINTS).await;

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Half of 40% of these are three single calls a day, so that a turn takes days.
-const FEW: [(&str, &str); 2] = [("budget.calls_per_day", "15"), ("sync.patience_minutes", "0")];
+const FEW: [(&str, &str); 2] =
+    [("budget.calls_per_day", "15"), ("sync.give_up_after_minutes", "0")];
 
 /// A world that was read whole and checked, whose lists of AML data are like that.
 async fn checked(aml_lists_are_whole: bool) -> (World, Clock) {

@@ -17,7 +17,7 @@ use crate::{
 
 /// All moves of a record as `field: old -> new (lane)`, sorted; of a deletion's time only that it
 /// is there.
-async fn changes(pool: &PgPool, id: &str) -> Vec<String> {
+async fn recorded(pool: &PgPool, id: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select format('%s: %s -> %s (%s)', field, coalesce(old, '-'), coalesce(new, '-'), lane)
          from (
@@ -189,14 +189,14 @@ async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
 
     let mut all = 0;
     for (id, change, wanted) in &changes {
-        let found = changes(&world.pool, id).await;
+        let found = recorded(&world.pool, id).await;
         all += found.len();
         assert_eq!(with_stars(&found), *wanted, "{change:?}: {found:?}");
     }
     let deleted = ["deleted_at: - -> time (detail)"];
-    assert_eq!(changes(&world.pool, &faces[0]).await, deleted);
+    assert_eq!(recorded(&world.pool, &faces[0]).await, deleted);
     let rejected = ["status: approved -> rejected (backfill)"];
-    assert_eq!(changes(&world.pool, &faces[1]).await, rejected);
+    assert_eq!(recorded(&world.pool, &faces[1]).await, rejected);
     let all = i64::try_from(all + deleted.len() + rejected.len()).expect("few");
     assert_eq!(count(&world.pool).await, all, "nothing else moved");
     world.backfill().await;
@@ -259,7 +259,7 @@ async fn the_first_single_call_completes_a_record_and_moves_only_what_differs() 
     );
     room.fetched(&[room.observe(2, detail)]).await;
     let first = "kyc_result: pending -> approved (detail)";
-    assert_eq!(changes(&room.pool, "a").await, [first]);
+    assert_eq!(recorded(&room.pool, "a").await, [first]);
 
     // From now on every difference is a move.
     let detail = item(
@@ -277,7 +277,7 @@ async fn the_first_single_call_completes_a_record_and_moves_only_what_differs() 
         "reviewer: agent -> - (detail)",
     ];
     let wanted: std::collections::BTreeSet<&str> = second.into_iter().chain([first]).collect();
-    let found = changes(&room.pool, "a").await;
+    let found = recorded(&room.pool, "a").await;
     assert!(found.iter().map(String::as_str).eq(wanted), "{found:?}");
 }
 
@@ -297,14 +297,14 @@ async fn a_deletion_and_a_return_are_one_move_each() {
             || item("a", r#""kyc":{"result":"approved"},"data":{"name":"Deleted Submission"}"#);
         room.fetched(&[room.observe(1, whole())]).await;
         room.fetched(&[room.observe(2, deleted())]).await;
-        assert!(changes(&room.pool, "a").await.is_empty(), "one single call proves nothing");
+        assert!(recorded(&room.pool, "a").await.is_empty(), "one single call proves nothing");
         clock.forward(61).await;
         room.fetched(&[room.observe(3, deleted())]).await;
-        assert_eq!(changes(&room.pool, "a").await, ["deleted_at: - -> time (detail)"], "{keep:?}");
+        assert_eq!(recorded(&room.pool, "a").await, ["deleted_at: - -> time (detail)"], "{keep:?}");
         room.fetched(&[room.observe(4, deleted())]).await;
         room.fetched(&[room.observe(5, whole())]).await;
         assert_eq!(
-            changes(&room.pool, "a").await,
+            recorded(&room.pool, "a").await,
             ["deleted_at: - -> time (detail)", "deleted_at: time -> - (detail)"],
             "{keep:?}"
         );

@@ -1,9 +1,9 @@
-//! A glance sees of a simulated item what its tree would show.
+//! The flat reader reads the same key from a simulated item as its tree has.
 
 use argos_sync::{
     domain::{Day, ItemKey, Stream},
     json::{self, Paths},
-    normalize::{catalogue, created_at, glance, read_key_prefix, record_id},
+    normalize::{catalogue, created_at, read_key, read_key_prefix, record_id},
     simulator::{Population, SimulatedProject, World},
 };
 
@@ -16,13 +16,13 @@ fn compare(stream: Stream, bytes: &[u8]) {
         digest: json::digest(&item, &volatile),
         created_at: created_at(stream, &item),
     };
-    assert_eq!(glance(stream, &volatile, bytes).as_ref(), Ok(&by_tree));
+    assert_eq!(read_key(stream, &volatile, bytes).as_ref(), Ok(&by_tree));
     let begun = format!("{text},{text}");
     assert_eq!(read_key_prefix(stream, &volatile, &begun), Some((by_tree, text.len())));
 }
 
 #[test]
-fn a_glance_sees_what_the_tree_shows() {
+fn the_flat_reader_reads_the_key_that_the_tree_has() {
     let day = |day| Day::from_ymd_opt(2024, 1, day).expect("a day");
     let population =
         Population { seed: 3, submissions: 300, faceauths: 300, from: day(1), to: day(3) };

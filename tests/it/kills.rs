@@ -222,7 +222,7 @@ async fn a_page_that_postgresql_refused_is_stored_again_without_another_call() {
     let knobs = world.vendor.knobs(KEY).expect("a project");
     let knobs = Knobs { full_list_items: true, ..knobs };
     world.vendor.set_knobs(KEY, knobs).expect("a project");
-    let settings = [("sync.detail", "never"), ("sync.workers", "1")];
+    let settings = [("sync.details", "never"), ("sync.workers", "1")];
     let twin = undisturbed(&world, &settings).await;
     assert_eq!(world.run(&["migrate"]).await.code(), 0);
     sqlx::raw_sql(
@@ -325,7 +325,7 @@ async fn after_a_failover_connections_to_the_old_server_are_closed() {
              create trigger refuse before insert or update on argos_sync.budget execute function test.refuse();",
         )
         .await;
-    let settings = [TINY_PAGES.as_slice(), &[("sync.patience_minutes", "1")]].concat();
+    let settings = [TINY_PAGES.as_slice(), &[("sync.give_up_after_minutes", "1")]].concat();
     let program = world.start_with(&settings, &BACKFILL);
     world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_counter").await;
     // From now on, the server of these connections takes no writes.

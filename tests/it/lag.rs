@@ -92,7 +92,7 @@ async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
 async fn with_details_off_a_lagging_list_brings_one_single_call_all_the_same() {
     let world = World::new(150, 0).await;
     world.lists_lag(0);
-    let never = [("sync.detail", "never")];
+    let never = [("sync.details", "never")];
     assert_eq!(world.single_calls(&never).await, 0);
     let id = world.pending().await;
     world.approve(&id);

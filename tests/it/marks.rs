@@ -282,7 +282,7 @@ async fn no_text_that_an_applicant_or_the_company_writes_deletes_anybody() {
 
 #[tokio::test]
 async fn with_details_off_a_marked_list_item_makes_the_two_single_calls() {
-    let settings = [SETTINGS[0], ("sync.detail", "never")];
+    let settings = [SETTINGS[0], ("sync.details", "never")];
     let world = World::new(60, 8).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;

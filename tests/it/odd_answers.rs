@@ -14,7 +14,7 @@ const ONCE: [&str; 4] = ["run", "--once", "--project", "main"];
 
 /// No waiting for what will not pass.
 const IMPATIENT: [(&str, &str); 2] =
-    [("client.retry_time_seconds", "1"), ("sync.patience_minutes", "0")];
+    [("client.retry_budget_seconds", "1"), ("sync.give_up_after_minutes", "0")];
 
 const SOON: std::time::Duration = std::time::Duration::from_mins(1);
 
@@ -64,7 +64,7 @@ async fn an_item_dated_to_the_first_day_of_all_proves_no_date_filter() {
     world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
     world.vendor.set_all_knobs(&Knobs { dated_lists_are_empty: true, ..Knobs::default() });
     // No history is asked for, so that all is listed without a date filter at once.
-    let settings = [("sync.since", "2025-04-02"), ("sync.detail", "never")];
+    let settings = [("sync.since", "2025-04-02"), ("sync.details", "never")];
     for _ in 0..2 {
         let ran = world.run_with(&settings, &ONCE).await;
         assert_eq!(ran.code(), 65, "{ran:?}");
@@ -84,7 +84,7 @@ async fn an_item_of_another_time_in_a_list_with_dates_proves_no_date_filter() {
     let id = world.vendor.submission_ids(KEY).next().expect("one");
     let item = format!(r#"{{"submission_id":"{id}","created_at":"2023-05-06T10:00:00.000Z"}}"#);
     world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
-    let settings = [("sync.since", "2025-01-01"), ("sync.detail", "never")];
+    let settings = [("sync.since", "2025-01-01"), ("sync.details", "never")];
     world.run_with(&settings, &ONCE).await;
     let received = "select sum(received)::bigint from argos_sync.run_counter";
     assert!(world.number(received).await > 0);
@@ -101,7 +101,7 @@ async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_
         "x".repeat(90_000)
     );
     world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
-    let small = [("client.answer_bytes_max", "80000"), ("sync.detail", "never")];
+    let small = [("client.answer_bytes_max", "80000"), ("sync.details", "never")];
     let ran = world.run_with(&small, &BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     let advice = "a single record is too large: raise `client.answer_bytes_max`";
@@ -109,7 +109,7 @@ async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_
     let status = world.run(&["status"]).await;
     assert!(status.code() == 1 && status.stdout.contains(advice), "{status:?}");
 
-    let ran = world.run_with(&[("sync.detail", "never")], &BACKFILL).await;
+    let ran = world.run_with(&[("sync.details", "never")], &BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(world.number("select count(*) from argos.submission").await, 20);
     assert_eq!(world.run(&["status"]).await.code(), 0);

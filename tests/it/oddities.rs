@@ -145,7 +145,12 @@ async fn a_field_of_the_wrong_type_is_null_and_noted_and_its_neighbours_are_stor
             "string",
         ),
         (r#""signals":true"#, "signals", "wrong type", "boolean"),
-        (r#""updated_at":"9999-12-31T23:59:59-05:00""#, "updated_at", "invalid timestamp", "string"),
+        (
+            r#""updated_at":"9999-12-31T23:59:59-05:00""#,
+            "updated_at",
+            "invalid timestamp",
+            "string",
+        ),
         (
             r#""memo":{"updated_at":"0001-01-01T00:00:00+09:00"}"#,
             "memo.updated_at",

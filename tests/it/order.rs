@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argos_sync::{
-    domain::{Cursor, Day, Kind, Lane, ReadNumber, ListScope, Stream, CycleDetector, Window},
+    domain::{Cursor, CycleDetector, Day, Kind, Lane, ListScope, ReadNumber, Stream, Window},
     json::Paths,
     normalize::{Context, catalogue},
     warehouse::{
-        Claim, DeletionRules, DetailAnswer, DetailMode, Keep, Observation, PageToStore, Pass, Priority,
-        RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
+        Claim, DeletionRules, DetailAnswer, DetailMode, Keep, Observation, PageToStore, Pass,
+        Priority, RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
     },
 };
 use sqlx::{AssertSqlSafe, PgPool};
@@ -58,7 +58,7 @@ pub(crate) fn scope(deletion: DeletionRules) -> Arc<Scope> {
         context: Context::default(),
         volatile: Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied()),
         raw: RawStorage::Zstd,
-        detail: DetailMode::Changed,
+        details: DetailMode::OnChange,
         deletion,
         since: None,
     })
@@ -360,8 +360,11 @@ async fn a_single_call_whose_record_was_seen_anew_leaves_no_trace_and_stays_due(
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     room.next_page(&mut walk, vec![room.observe(1, plain("a", "pending"))]).await;
-    let due =
-        room.warehouse.claim_details(&room.scope, "worker", Priority::Cycle, 10).await.expect("due");
+    let due = room
+        .warehouse
+        .claim_details(&room.scope, "worker", Priority::Cycle, 10)
+        .await
+        .expect("due");
     let answers: Vec<_> = due
         .into_iter()
         .map(|due| (due, DetailAnswer::Found(room.observe(2, plain("a", "rejected")))))

@@ -135,7 +135,7 @@ async fn whom_a_fetch_asks_about_is_not_repeated() {
         Faults { html: 1.0, ..Faults::default() },
     ] {
         world.vendor.set_faults(faults);
-        let ran = world.run_with(&[("client.retry_time_seconds", "0")], &fetch).await;
+        let ran = world.run_with(&[("client.retry_budget_seconds", "0")], &fetch).await;
         assert_eq!(ran.code(), 65, "{ran:?}");
         nothing_personal_shows(&world, &ran, &identifiers).await;
     }
@@ -180,7 +180,7 @@ async fn keys_of_a_map_show_as_one_path_and_names_of_fields_are_bounded() {
         world.vendor.override_item(KEY, id, item.into_bytes()).expect("a record");
     }
     // Transactions side by side do not see each other's names: one after the other, 50 is exact.
-    let settings = [("sync.detail", "never"), ("database.connections_max", "1")];
+    let settings = [("sync.details", "never"), ("database.connections_max", "1")];
     let ran = world.run_with(&settings, &BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     nothing_personal_shows(&world, &ran, &[]).await;
@@ -219,7 +219,7 @@ async fn a_page_that_is_no_json_is_not_quoted() {
         .vendor
         .override_item(KEY, &id, b"{\"name\":\"MARKED-NAME\" MARKED-".to_vec())
         .expect("a record");
-    let settings = [("client.retry_time_seconds", "0"), ("sync.patience_minutes", "0")];
+    let settings = [("client.retry_budget_seconds", "0"), ("sync.give_up_after_minutes", "0")];
     let ran = world.run_with(&settings, &BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("the answer is no JSON"), "{ran:?}");

@@ -82,7 +82,10 @@ async fn every_oddity_of_a_vendor_is_found_out() {
         ),
     ] {
         world.knobs(&knobs);
-        sqlx::raw_sql("delete from argos_sync.api_finding").execute(&world.pool).await.expect("none");
+        sqlx::raw_sql("delete from argos_sync.api_finding")
+            .execute(&world.pool)
+            .await
+            .expect("none");
         let found = world.found(&[("client.page_size", "200")], 0).await;
         let found: Vec<_> =
             found.iter().filter_map(|line| Some(line.split_once(": ")?.1)).take(6).collect();
@@ -130,7 +133,7 @@ async fn a_larger_warehouse_and_a_smaller_page_are_no_change() {
 #[tokio::test]
 async fn a_run_begins_with_the_date_style_that_was_found() {
     let world = World::new(40, 0).await;
-    world.configure("[sync]\ndetail = \"never\"\nworkers = 1\n");
+    world.configure("[sync]\ndetails = \"never\"\nworkers = 1\n");
     let compact = Knobs { date_format: DateFormat::Compact, ..Knobs::default() };
     world.knobs(&compact);
     let calls = async || {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use argos_sync::{
-    domain::{Call, Cursor, Day, Lane, ReadNumber, ListScope, CycleDetector, Window},
+    domain::{Call, Cursor, CycleDetector, Day, Lane, ListScope, ReadNumber, Window},
     normalize::Refusal,
     warehouse::{DeletionRules, Observation, PageToStore, RunId, Scope, Warehouse},
 };
@@ -45,7 +45,7 @@ impl OtherRelease {
     async fn refuse(&self, call: Call, read: ReadNumber, body: &str) {
         let body = body.as_bytes().to_vec().into();
         let refused = Observation {
-            glance: Err(Refusal::DamagedId),
+            key: Err(Refusal::DamagedId),
             ..Observation::of(&self.scope, read, body)
         };
         let day = |month| Day::from_ymd_opt(2025, month, 1).expect("a day");
@@ -247,7 +247,7 @@ async fn what_can_be_stored_now_leaves_quarantine_and_overwrites_nothing_newer()
     assert_eq!(retry(&world, &[]).await, ["main", "0", "0", "0", "1", "0"]);
 
     // The vendor knows better, and was asked later.
-    world.configure("[sync]\ndetail = \"always\"\n");
+    world.configure("[sync]\ndetails = \"always\"\n");
     world.backfill().await;
     assert_ne!(score(&world, &ids[2]).await, Some(1003.0));
     assert_ne!(score(&world, &ids[3]).await, Some(1004.0));

@@ -11,9 +11,9 @@ use crate::{
 /// Lists alone; every day is due again, and everything without a date filter, after a day.
 const SETTINGS: [(&str, &str); 4] = [
     ("sync.since", "2025-01-01"),
-    ("sync.detail", "never"),
+    ("sync.details", "never"),
     ("audit.cycle_days", "1"),
-    ("audit.daily_calls", "100000"),
+    ("audit.calls_per_day", "100000"),
 ];
 
 /// More than a day, in minutes, and less than it takes until a day between was never read.

@@ -87,8 +87,8 @@ async fn a_day_that_cannot_be_read_is_shown_until_it_is() {
     world.vendor.set_knobs(KEY, knobs).expect("a project");
     let settings = [
         ("client.page_size", "2"),
-        ("client.retry_time_seconds", "1"),
-        ("sync.patience_minutes", "0"),
+        ("client.retry_budget_seconds", "1"),
+        ("sync.give_up_after_minutes", "0"),
     ];
     let day = ["run", "--backfill", "2025-02-10..2025-02-10", "--project", "main"];
     let ran = world.run_with(&settings, &day).await;
@@ -172,7 +172,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
     let covering = world.number("select count(distinct pass_id) from argos_sync.coverage").await;
     // History that is not read again.
     let settings =
-        [("sync.since", "2025-01-01"), ("audit.cycle_days", "999"), ("audit.daily_calls", "0")];
+        [("sync.since", "2025-01-01"), ("audit.cycle_days", "999"), ("audit.calls_per_day", "0")];
     let program = world.start_with(&settings, &["run"]);
     world.until("select not exists (select from argos_sync.run where command = 'old')").await;
     world

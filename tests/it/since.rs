@@ -98,7 +98,7 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
 async fn with_a_single_call_at_every_sight_none_is_made_for_what_is_older() {
     let world = World::new(60, 0).await;
     let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
-    let settings = [&SETTINGS[..], &[("sync.detail", "always")]].concat();
+    let settings = [&SETTINGS[..], &[("sync.details", "always")]].concat();
     for _ in 0..2 {
         once(&world, &settings).await;
     }

@@ -116,7 +116,7 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
     let (all, first) = (u64::try_from(sparse.len()).expect("few"), world.number(first).await);
     assert!(first > 3 && first < i64::try_from(all).expect("few"), "{first} of {all}");
     // Half of 40% of these are three calls a day.
-    let few = [("budget.calls_per_day", "15"), ("sync.patience_minutes", "0")];
+    let few = [("budget.calls_per_day", "15"), ("sync.give_up_after_minutes", "0")];
     let single = || world.vendor.calls_by_kind()[&CallKind::SubmissionSingle];
     clock.forward(A_DAY).await;
     let before = single();
@@ -142,7 +142,7 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
     );
     let status = world.run_with(&few, &["status"]).await;
     assert!(status.stdout.contains(&promise), "{status:?}");
-    let never = world.run_with(&[("sync.detail", "never")], &["status"]).await;
+    let never = world.run_with(&[("sync.details", "never")], &["status"]).await;
     assert!(never.stdout.contains("no single call is made for them"), "{never:?}");
 }
 
@@ -167,7 +167,7 @@ async fn a_clock_that_was_ahead_holds_no_scheduled_call_up() {
 async fn more_calls_a_day_keep_their_promise_at_once() {
     let (world, mut clock) = read().await;
     // Three calls a day: the next reads are days away.
-    let few = [("budget.calls_per_day", "15"), ("sync.patience_minutes", "0")];
+    let few = [("budget.calls_per_day", "15"), ("sync.give_up_after_minutes", "0")];
     for _ in 0..3 {
         clock.forward(A_DAY).await;
         once(&world, &few).await;

@@ -256,7 +256,7 @@ async fn an_unfinished_backfill_is_taken_up_and_restart_begins_anew() {
 #[tokio::test]
 async fn every_sight_brings_a_single_call_where_detail_is_always() {
     let world = World::new(80, 40).await;
-    world.configure_client("", "[raw]\nstorage = \"none\"\n[sync]\ndetail = \"always\"\n");
+    world.configure_client("", "[raw]\nstorage = \"none\"\n[sync]\ndetailss = \"always\"\n");
     world.backfill().await;
     assert_tables_equal(&world).await;
     let unseen = world.vendor.submission_ids(KEY).next().expect("one");
@@ -290,7 +290,7 @@ async fn single_calls_get_by_with_one_connection(workers: u32) {
 #[tokio::test]
 async fn lists_alone_are_enough_where_they_show_everything() {
     let world = World::new(80, 40).await;
-    world.configure_client("", "[sync]\ndetail = \"never\"\n");
+    world.configure_client("", "[sync]\ndetails = \"never\"\n");
     let knobs = Knobs { full_list_items: true, deleted_permille: 0, ..Knobs::default() };
     world.vendor.set_all_knobs(&knobs);
     world.backfill().await;

@@ -370,7 +370,7 @@ async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() 
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert_eq!(counts(&ran, "main"), [57 - deleted, 0, 0, 0, 0, deleted, 3], "{ran:?}");
     assert!(ran.stderr.contains("argos-sync renormalize"), "{ran:?}");
-    let none = [("raw.storage", "none"), ("sync.detail", "always")];
+    let none = [("raw.storage", "none"), ("sync.details", "always")];
     let ran = world.run_with(&none, &["verify", "--project", "main"]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("nothing was compared"), "{ran:?}");
@@ -432,7 +432,7 @@ async fn records_are_rewritten_in_chunks_with_a_transaction_each() {
     let world = World::new(1100, 0).await;
     // Records that are marked as deleted are not compared.
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
-    let lists_alone = [("sync.detail", "never")];
+    let lists_alone = [("sync.details", "never")];
     let backfill = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let ran = world.run_with(&lists_alone, &backfill).await;
     assert_eq!(ran.code(), 0, "{ran:?}");

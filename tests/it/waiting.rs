@@ -72,11 +72,13 @@ async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it
     for patience in ["30", "0"] {
         let world = World::new(60, 0).await;
         without_deletions(&world);
-        let settings = [("sync.since", "2025-01-01"), ("sync.patience_minutes", patience)];
+        let settings = [("sync.since", "2025-01-01"), ("sync.give_up_after_minutes", patience)];
         world.slow_vendor(1500);
         let first =
             world.start_with(&settings, &["run", "--backfill", ALL_DAYS, "--project", "main"]);
-        world.until("select count(*) = 60 from argos_sync.detail_due where expires_at > now()").await;
+        world
+            .until("select count(*) = 60 from argos_sync.detail_due where expires_at > now()")
+            .await;
         let second = world.start_with(&settings, &["run", "--once", "--project", "main"]);
         let second = ended_within(SOON, second).await;
         assert_eq!(second.code(), 0, "{second:?}");
@@ -99,7 +101,7 @@ async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_single_calls() 
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let mut first = world.start_with(&[], &days);
     world.until("select count(*) = 60 from argos_sync.detail_due where expires_at > now()").await;
-    let second = world.start_with(&[("sync.patience_minutes", "0")], &days);
+    let second = world.start_with(&[("sync.give_up_after_minutes", "0")], &days);
     world.until("select count(*) = 2 from argos_sync.run").await;
     first.kill().await.expect("SIGKILL");
     world.slow_vendor(0);
@@ -114,7 +116,7 @@ async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_rea
     without_deletions(&world);
     world.run(&["migrate"]).await;
     world.execute(HELD).await;
-    let settings = [("sync.patience_minutes", "0")];
+    let settings = [("sync.give_up_after_minutes", "0")];
     let days = ["run", "--backfill", "2024-01-01..2024-01-02", "--project", "main"];
     let program = world.start_with(&settings, &days);
     world.until("select exists (select from argos_sync.run where ended_at is null)").await;
@@ -139,10 +141,12 @@ async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_th
     world.run(&["migrate"]).await;
     world.execute(HELD).await;
     let settings =
-        [("sync.window_days", "2"), ("sync.workers", "2"), ("sync.patience_minutes", "0")];
+        [("sync.window_days", "2"), ("sync.workers", "2"), ("sync.give_up_after_minutes", "0")];
     let days = ["run", "--backfill", "2024-01-01..2024-01-04", "--project", "main"];
     let program = world.start_with(&settings, &days);
-    world.until("select exists (select from argos_sync.pass where state = 'empty_unverified')").await;
+    world
+        .until("select exists (select from argos_sync.pass where state = 'empty_unverified')")
+        .await;
     world.execute("update argos_sync.project set filter_proven = true").await;
     world.execute(RELEASED).await;
     let ran = ended_within(SOON, program).await;

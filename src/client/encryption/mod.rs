@@ -107,8 +107,12 @@ impl Cipher {
     fn place(&self, name: &str) -> ParameterPlace {
         match (name, self.encryption.paging) {
             ("email" | "start_date" | "end_date" | "submission_id", _)
-            | ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Inside) => ParameterPlace::Inside,
-            ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Both) => ParameterPlace::Both,
+            | ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Inside) => {
+                ParameterPlace::Inside
+            }
+            ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Both) => {
+                ParameterPlace::Both
+            }
             // Also `userid`: the vendor's list of encryptable parameters lacks it. A vendor that
             // does not look for it in there would list everybody, while in the clear it is still
             // inside TLS, like the API key itself.

@@ -46,12 +46,12 @@ pub struct Item {
     pub body: Bytes,
     /// What was seen in it on the way; most items of large pages are looked at while the page is
     /// cut.
-    pub glance: Option<ItemKey>,
+    pub key: Option<ItemKey>,
 }
 
 impl From<Bytes> for Item {
     fn from(body: Bytes) -> Self {
-        Self { body, glance: None }
+        Self { body, key: None }
     }
 }
 
@@ -146,9 +146,9 @@ pub(super) fn open(
             let envelope = opened.and_then(|members| read(stream, call, text, members));
             let envelope = envelope.map_err(|problem| match misplaced(problem) {
                 // A wrong key sometimes meets a padding, but never JSON.
-                NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::Html | UnreadableEnvelope::NotJson(_)) => {
-                    EncryptionError::from(Undecipherable::NotJson).into()
-                }
+                NoEnvelope::UnreadableEnvelope(
+                    UnreadableEnvelope::Html | UnreadableEnvelope::NotJson(_),
+                ) => EncryptionError::from(Undecipherable::NotJson).into(),
                 other => other,
             })?;
             with_clear_members(envelope, stream, body, &members)

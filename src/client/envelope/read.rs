@@ -66,7 +66,7 @@ fn submissions(
 }
 
 fn item(body: &Bytes, element: Element<ItemKey>) -> Item {
-    Item { body: body.slice(element.range), glance: element.read }
+    Item { body: body.slice(element.range), key: element.read }
 }
 
 /// The members of a wrapper besides the next-page key.

@@ -86,7 +86,8 @@ fn half_understood_answers_are_refused() {
     ];
     for body in &submission {
         let error = list(Stream::Submission, body).unwrap_err();
-        let is_wrong = matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
+        let is_wrong =
+            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
         assert!(is_wrong, "{body}: {error:?}");
     }
     for body in [
@@ -100,7 +101,8 @@ fn half_understood_answers_are_refused() {
             {"data":[],"nextPage_key":{"authId":"y","createTime":"1"}}]"#,
     ] {
         let error = list(Stream::Faceauth, body).unwrap_err();
-        let is_wrong = matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
+        let is_wrong =
+            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
         assert!(is_wrong, "{body}: {error:?}");
     }
     for body in [r#"{"message":"busy"}"#, r#"{"Items":[{},{}]}"#, r#"{"submission_id":"x"}"#] {
@@ -114,14 +116,20 @@ fn garbage_and_bodies_cut_short_are_no_json() {
     let wrapped = r#"[{"data":[{"auth_id":"1"}]}]"#;
     for length in 0..whole.len() {
         let error = list(Stream::Submission, whole.get(..length).unwrap()).unwrap_err();
-        assert!(matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::NotJson(_))), "{length}");
+        assert!(
+            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::NotJson(_))),
+            "{length}"
+        );
     }
     for length in 0..wrapped.len() {
         assert!(list(Stream::Faceauth, wrapped.get(..length).unwrap()).is_err(), "{length}");
     }
     for body in ["OK", "null", r#"{"Items":[]} trailing"#] {
         let error = list(Stream::Submission, body).unwrap_err();
-        assert!(matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::NotJson(_))), "{body}");
+        assert!(
+            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::NotJson(_))),
+            "{body}"
+        );
     }
     let html = list(Stream::Submission, "\n<!doctype html><p>Sign in</p>");
     assert_eq!(html, Err(UnreadableEnvelope::Html.into()));
@@ -186,7 +194,8 @@ fn half_a_next_page_key_and_two_different_ones_are_refused() {
             (Stream::Faceauth, format!(r#"[{{"data":[],{key}}}]"#)),
         ] {
             let error = list(stream, &body).unwrap_err();
-            let is_wrong = matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
+            let is_wrong =
+                matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
             assert!(is_wrong, "{body}: {error:?}");
         }
     }
@@ -268,8 +277,10 @@ fn an_error_beside_items_is_no_page() {
             (Stream::Faceauth, format!(r#"[{{"auth_id":"1"}},{{{error}}}]"#)),
         ] {
             for found in [list(stream, &body), detail(stream, &body)] {
-                let is_wrong =
-                    matches!(found, Err(NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_))));
+                let is_wrong = matches!(
+                    found,
+                    Err(NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)))
+                );
                 assert!(is_wrong, "{body}: {found:?}");
             }
         }
@@ -286,7 +297,10 @@ fn items_that_come_twice_are_no_page() {
         (Stream::Faceauth, r#"{"data":[],"data":null}"#),
     ] {
         for found in [list(stream, body), detail(stream, body)] {
-            let is_wrong = matches!(found, Err(NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_))));
+            let is_wrong = matches!(
+                found,
+                Err(NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)))
+            );
             assert!(is_wrong, "{body}: {found:?}");
         }
     }

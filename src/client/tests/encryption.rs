@@ -120,7 +120,8 @@ async fn a_project_that_does_not_encrypt_as_configured_is_stopped() {
         }
     }
     let server = Scripted::start([ok(&twice)]).await;
-    let settings = Settings { retry_time: Duration::ZERO, ..encrypting(&server, TextForm::Base64) };
+    let settings =
+        Settings { retry_budget: Duration::ZERO, ..encrypting(&server, TextForm::Base64) };
     assert!(walk(&client_with(settings, domain::Stream::Submission)).await.is_err());
 }
 

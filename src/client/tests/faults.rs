@@ -43,7 +43,7 @@ async fn what_may_pass_is_asked_again() {
 async fn the_time_for_retries_ends() {
     let script = (0..100_000).map(|_| status(BUSY, "", r#"{"message":"soon"}"#));
     let server = Scripted::start(script).await;
-    let settings = Settings { retry_time: Duration::from_millis(300), ..settings(&server) };
+    let settings = Settings { retry_budget: Duration::from_millis(300), ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     let ClientError::Unavailable { attempts, elapsed, not_before, .. } = &error else {
         panic!("{error}")
@@ -60,7 +60,7 @@ async fn no_connection_is_a_fault_that_may_pass() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = Settings {
         base_url: format!("http://{free}/v3").parse().unwrap(),
-        retry_time: Duration::from_millis(20),
+        retry_budget: Duration::from_millis(20),
         ..settings(&server)
     };
     let client = client_with(settings, domain::Stream::Submission);
@@ -118,7 +118,7 @@ async fn a_page_that_is_too_large_is_halved_and_stays_so() {
 #[tokio::test]
 async fn an_answer_over_the_cap_halves_the_page() {
     let server = Scripted::start([ok(&page(200, None)), ok(&page(1, None))]).await;
-    let settings = Settings { answer_bytes_max: 1000, ..settings(&server) };
+    let settings = Settings { response_bytes_max: 1000, ..settings(&server) };
     assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
     assert_eq!(counts(&server), [2000, 1000]);
 }
@@ -130,7 +130,7 @@ async fn the_cap_counts_inflated_bytes_that_were_not_announced() {
         Step::Send(format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes())
     };
     let server = Scripted::start([chunked(&page(200, None)), chunked(&page(1, None))]).await;
-    let settings = Settings { answer_bytes_max: 1000, ..settings(&server) };
+    let settings = Settings { response_bytes_max: 1000, ..settings(&server) };
     assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
     assert_eq!(counts(&server), [2000, 1000]);
 }
@@ -150,7 +150,7 @@ async fn the_second_gateway_fault_in_a_row_halves_the_page() {
 #[tokio::test]
 async fn a_silent_server_is_given_up_and_asked_for_less() {
     let server = Scripted::start([Step::Hang, Step::Hang, ok(&page(1, None))]).await;
-    let settings = Settings { call_timeout: Duration::from_millis(400), ..settings(&server) };
+    let settings = Settings { request_timeout: Duration::from_millis(400), ..settings(&server) };
     assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
     assert_eq!(counts(&server), [2000, 2000, 1000]);
 }
@@ -168,7 +168,7 @@ async fn when_a_page_of_one_fails_the_window_is_split() {
 #[tokio::test]
 async fn a_part_of_an_answer_is_told_from_a_proxy_and_from_a_new_shape() {
     let server = Scripted::start([status("206 Partial Content", "", &page(1, None))]).await;
-    let settings = Settings { retry_time: Duration::ZERO, ..settings(&server) };
+    let settings = Settings { retry_budget: Duration::ZERO, ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     assert!(error.to_string().starts_with("the answer has status 206 instead of 200"), "{error}");
     assert!(error.advice().contains("a part"), "{}", error.advice());
@@ -178,11 +178,11 @@ async fn a_part_of_an_answer_is_told_from_a_proxy_and_from_a_new_shape() {
 async fn a_record_that_is_larger_than_an_answer_names_the_key_to_raise() {
     let server = Scripted::start((0..2).map(|_| ok(&page(200, None)))).await;
     let page_size = NonZeroU32::new(2).unwrap();
-    let settings = Settings { answer_bytes_max: 1000, page_size, ..settings(&server) };
+    let settings = Settings { response_bytes_max: 1000, page_size, ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     assert!(matches!(error, ClientError::PageOfOne { fault: Fault::TooLarge { .. } }), "{error}");
     assert_eq!(error.remedy(), Remedy::SplitWindow);
-    assert!(error.advice().contains("`client.answer_bytes_max`"), "{}", error.advice());
+    assert!(error.advice().contains("`client.response_bytes_max`"), "{}", error.advice());
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ fn settings(server: &Scripted) -> Settings {
     Settings {
         retry_delay_min: Duration::from_millis(1),
         retry_delay_max: Duration::from_millis(5),
-        retry_time: Duration::from_secs(10),
+        retry_budget: Duration::from_secs(10),
         ..Settings::new(server.base_url.parse().unwrap(), KEY.into())
     }
 }

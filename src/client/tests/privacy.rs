@@ -85,8 +85,8 @@ async fn no_error_repeats_the_key_the_person_or_the_answer() {
     for step in steps {
         let server = Scripted::start([step]).await;
         let settings = Settings {
-            retry_time: Duration::ZERO,
-            call_timeout: Duration::from_millis(300),
+            retry_budget: Duration::ZERO,
+            request_timeout: Duration::from_millis(300),
             ..settings(&server)
         };
         let client = client_with(settings.clone(), domain::Stream::Submission);

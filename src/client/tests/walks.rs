@@ -78,7 +78,7 @@ async fn a_resumed_walk_that_finds_nothing_proves_nothing() {
 async fn a_walk_ends_at_the_cap() {
     let ids = ["a", "b", "c", "d"];
     let server = Scripted::start(ids.iter().map(|id| ok(&page(1, Some(id))))).await;
-    let settings = Settings { pages_max: 3, ..settings(&server) };
+    let settings = Settings { pages_per_window_max: 3, ..settings(&server) };
     let client = client_with(settings, domain::Stream::Submission);
     let (pages, error) = walk_until_error(&client).await;
     assert_eq!((pages, error.clone()), (3, ClientError::TooManyPages { limit: 3 }));

@@ -3,7 +3,7 @@
 use super::{
     Class::{Fact, Identifier, Personal},
     Column, Key, Schema, Source, Table, Type,
-    Type::{Bool, Double, Text, TextArray, Enum},
+    Type::{Bool, Double, Enum, Text, TextArray},
     column, surviving,
 };
 use crate::domain::Stream;

@@ -3,7 +3,7 @@
 use super::{
     Class::{Biometric, Fact, Financial, Identifier, Personal, Secret},
     Column, Key, Schema, Source, Table,
-    Type::{Timestamp, Bool, Date, Double, Integer, Json, Text, TextArray, Enum},
+    Type::{Bool, Date, Double, Enum, Integer, Json, Text, TextArray, Timestamp},
     column, surviving,
 };
 use crate::domain::Stream;

@@ -1,13 +1,13 @@
-//! A glance sees of an item what its tree would show.
+//! The flat reader reads the same key from an item as its tree has.
 
 use super::{fixtures, volatile};
 use crate::{
     domain::Stream,
     json,
-    normalize::{ItemKey, Refusal, created_at, glance, record_id},
+    normalize::{ItemKey, Refusal, created_at, read_key, record_id},
 };
 
-/// What a glance is, by way of the tree.
+/// The key, read from the tree.
 fn by_tree(stream: Stream, bytes: &[u8]) -> Result<ItemKey, Refusal> {
     let text = json::text(bytes);
     let item = json::parse(&text).map_err(Refusal::Unreadable)?.value;
@@ -19,11 +19,11 @@ fn by_tree(stream: Stream, bytes: &[u8]) -> Result<ItemKey, Refusal> {
 }
 
 fn compare(stream: Stream, bytes: &[u8]) {
-    assert_eq!(glance(stream, &volatile(stream), bytes), by_tree(stream, bytes));
+    assert_eq!(read_key(stream, &volatile(stream), bytes), by_tree(stream, bytes));
 }
 
 #[test]
-fn a_glance_sees_what_the_tree_shows() {
+fn the_flat_reader_reads_the_key_that_the_tree_has() {
     for stream in Stream::ALL {
         for (_, bytes) in fixtures(stream) {
             // Also as if the project were of the other kind: without an id.
@@ -35,7 +35,7 @@ fn a_glance_sees_what_the_tree_shows() {
 }
 
 #[test]
-fn an_id_that_cannot_be_used_is_refused_at_a_glance() {
+fn an_unusable_id_is_refused() {
     let long = format!(r#"{{"submission_id":"{}"}}"#, "x".repeat(256));
     for (item, refusal) in [
         (r#"{"submission_id":""}"#, Refusal::NoId),
@@ -47,7 +47,7 @@ fn an_id_that_cannot_be_used_is_refused_at_a_glance() {
         (&long, Refusal::LongId),
         (r#"["submission_id"]"#, Refusal::NoObject),
     ] {
-        let seen = glance(Stream::Submission, &volatile(Stream::Submission), item.as_bytes());
+        let seen = read_key(Stream::Submission, &volatile(Stream::Submission), item.as_bytes());
         assert_eq!(seen, Err(refusal), "{item}");
         compare(Stream::Submission, item.as_bytes());
     }

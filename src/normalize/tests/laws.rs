@@ -9,14 +9,14 @@ use super::{context, fixtures, rows, volatile};
 use crate::{
     domain::{Call, Digest, ReadNumber, Stream},
     json,
-    normalize::{catalogue, glance, merge, normalize, overlay},
+    normalize::{catalogue, merge, normalize, overlay, read_key},
 };
 
 const STREAMS: [Stream; 2] = [Stream::Submission, Stream::Faceauth];
 
 /// Everything that is done with an item's bytes.
 fn put_through(stream: Stream, bytes: &[u8]) {
-    let _ = glance(stream, &volatile(stream), bytes);
+    let _ = read_key(stream, &volatile(stream), bytes);
     let text = json::text(bytes);
     let Ok(item) = json::parse(&text) else { return };
     let _ = json::digest(&item.value, &volatile(stream));

@@ -6,21 +6,21 @@ use crate::{
         Call,
         Stream::{Faceauth, Submission},
     },
-    normalize::{Refusal, glance},
+    normalize::{Refusal, read_key},
 };
 
-fn glanced(item: &[u8]) -> Result<String, Refusal> {
-    glance(Submission, &super::volatile(Submission), item).map(|glance| glance.id)
+fn read_id(item: &[u8]) -> Result<String, Refusal> {
+    read_key(Submission, &super::volatile(Submission), item).map(|key| key.id)
 }
 
 #[test]
 fn an_id_may_have_255_bytes() {
     let item = |id: &str| format!(r#"{{"submission_id":"{id}"}}"#).into_bytes();
-    assert_eq!(glanced(&item(&"x".repeat(255))), Ok("x".repeat(255)));
-    assert_eq!(glanced(&item(&"x".repeat(256))), Err(Refusal::LongId));
+    assert_eq!(read_id(&item(&"x".repeat(255))), Ok("x".repeat(255)));
+    assert_eq!(read_id(&item(&"x".repeat(256))), Err(Refusal::LongId));
     // Bytes count, not characters.
-    assert_eq!(glanced(&item(&"é".repeat(128))), Err(Refusal::LongId));
-    assert_eq!(glanced(&item("")), Err(Refusal::NoId));
+    assert_eq!(read_id(&item(&"é".repeat(128))), Err(Refusal::LongId));
+    assert_eq!(read_id(&item("")), Err(Refusal::NoId));
 }
 
 #[test]
@@ -37,13 +37,13 @@ fn an_item_without_a_usable_id_is_refused() {
         (br#"{"submission_id":"a\u0000"}"#, Refusal::DamagedId),
         (b"{\"submission_id\":\"a\xff\"}", Refusal::DamagedId),
     ] {
-        assert_eq!(glanced(item), Err(refusal), "{}", String::from_utf8_lossy(item));
+        assert_eq!(read_id(item), Err(refusal), "{}", String::from_utf8_lossy(item));
     }
     for broken in [&b""[..], b"{", b"{\"submission_id\":\"a\"", b"<html>", b"{\"submission_id\":a}"]
     {
-        assert!(matches!(glanced(broken), Err(Refusal::Unreadable(_))));
+        assert!(matches!(read_id(broken), Err(Refusal::Unreadable(_))));
     }
-    assert_eq!(glanced(br#"{"submission_id":17}"#).as_deref(), Ok("17"));
+    assert_eq!(read_id(br#"{"submission_id":17}"#).as_deref(), Ok("17"));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn nesting_is_read_to_128_levels() {
         )
     };
     assert!(of_detail(Submission, &item(128)).contains("ocr_raw = json [[["));
-    assert!(matches!(glanced(item(129).as_bytes()), Err(Refusal::Unreadable(_))));
+    assert!(matches!(read_id(item(129).as_bytes()), Err(Refusal::Unreadable(_))));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn bytes_that_are_no_utf8_are_replaced_and_named() {
 fn a_byte_order_mark_is_no_part_of_an_item() {
     let plain = br#"{"submission_id":"a"}"#;
     let marked = [&b"\xef\xbb\xbf"[..], plain].concat();
-    assert_eq!(glanced(&marked), glanced(plain));
+    assert_eq!(read_id(&marked), read_id(plain));
 }
 
 #[test]

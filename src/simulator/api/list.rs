@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::order::{StartPlace, OrderedRecords, is_ahead, sort};
+use super::order::{OrderedRecords, StartPlace, is_ahead, sort};
 use crate::simulator::knobs::{CursorLoop, Knobs, Order};
 use crate::simulator::people::draw::mix;
 use crate::simulator::people::overlay::Records;

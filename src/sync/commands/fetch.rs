@@ -128,8 +128,8 @@ async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Fail
     let (stream, volatile) = (project.stream(), &project.scope.volatile);
     let mut ids = BTreeSet::new();
     while let Some(page) = pages.try_next().await? {
-        let glances = page.items.iter().map(|item| normalize::read_key(stream, volatile, &item.body));
-        ids.extend(glances.filter_map(|glance| Some(glance.ok()?.id)));
+        let keys = page.items.iter().map(|item| normalize::read_key(stream, volatile, &item.body));
+        ids.extend(keys.filter_map(|key| Some(key.ok()?.id)));
     }
     Ok(ids)
 }

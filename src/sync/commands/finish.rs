@@ -8,7 +8,7 @@ use crate::{
     client::{ClientError, Remedy},
     domain::Window,
     sync::{
-        details::{workers::Wanted, drain},
+        details::{drain, workers::Wanted},
         lists::windows::worse,
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
@@ -48,7 +48,7 @@ impl NextStep {
             _ if has_trouble => Self::TryLater,
             DetailsLeft { free: 1.., .. } if unchanged == 0 => Self::Make,
             DetailsLeft { free: 1.., .. } if unchanged <= LOOKS_MAX => Self::Look,
-            DetailsLeft { free: 0, held: 1.., .. } => Self::WaitForOthers,
+            DetailsLeft { free: 0, claimed: 1.., .. } => Self::WaitForOthers,
             DetailsLeft { .. } => Self::TryLater,
         }
     }
@@ -164,8 +164,10 @@ fn not_before(error: &ClientError) -> Option<Duration> {
 
 /// What is left, as told to the operator.
 fn what_is_left(left: &DetailsLeft, trouble: Option<ClientError>) -> String {
-    let mut why = match (left.free + left.later, left.held) {
-        (0, held) => format!("{held} single calls are held by another process that does not go on"),
+    let mut why = match (left.free + left.later, left.claimed) {
+        (0, claimed) => {
+            format!("{claimed} single calls are held by another process that does not go on")
+        }
         (waiting, _) => format!("{waiting} single calls wait for another try"),
     };
     if let Some(error) = trouble {
@@ -180,7 +182,8 @@ mod tests {
 
     #[test]
     fn what_can_be_made_is_made_and_what_others_make_is_waited_for() {
-        let left = |free, held, later| DetailsLeft { free, held, later, ..DetailsLeft::default() };
+        let left =
+            |free, claimed, later| DetailsLeft { free, claimed, later, ..DetailsLeft::default() };
         for (left, has_trouble, unchanged, next) in [
             (left(3, 2, 1), false, 0, NextStep::Make),
             (left(3, 2, 1), false, 1, NextStep::Look),

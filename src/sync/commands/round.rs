@@ -9,7 +9,7 @@ use crate::{
     planner::{self, Task},
     sync::{
         clocks,
-        details::{workers::Wanted, drain, sparse},
+        details::{drain, sparse, workers::Wanted},
         lists::{hints, windows::read_windows},
         outcome::{Ended, Failure, ProjectOutcome},
         plan_input::PlanInput,
@@ -83,7 +83,7 @@ fn is_urgent(lane: Lane) -> bool {
 /// Has the slow cycle ask for as many records as it should have by now: lists do not show
 /// everything.
 async fn advance_cycle(world: &World, project: &Project) -> Result<(), WarehouseError> {
-    if project.scope.detail == DetailMode::Never {
+    if project.scope.details == DetailMode::Never {
         return Ok(());
     }
     let cycle = world.db.run(async || world.warehouse.cycle(&project.scope).await).await?;

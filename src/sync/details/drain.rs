@@ -153,7 +153,9 @@ async fn has_control(
     let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
     for id in world.db.run(asking).await? {
         match project.client(Lane::Detail).detail(&id).await {
-            Ok(DetailResponse { item: Some(item), read, .. }) if mark_in(stream, &item).is_none() => {
+            Ok(DetailResponse { item: Some(item), read, .. })
+                if mark_in(stream, &item).is_none() =>
+            {
                 if is_control(world, project, &[(&id, read)]).await? {
                     return Ok(true);
                 }

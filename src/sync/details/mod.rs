@@ -1,6 +1,6 @@
 //! Single workers: which are claimed, how many are in flight, the memory of their answers.
 
 pub(super) mod answer_memory;
-pub(super) mod workers;
 pub(super) mod drain;
 pub(super) mod sparse;
+pub(super) mod workers;

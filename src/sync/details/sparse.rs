@@ -19,12 +19,16 @@ pub(in crate::sync) async fn schedule(
     project: &Project,
     plan_input: &PlanInput,
 ) -> Result<Option<DetailSchedule>, WarehouseError> {
-    if project.stream() != Stream::Submission || project.scope.detail != DetailMode::Changed {
+    if project.stream() != Stream::Submission || project.scope.details != DetailMode::OnChange {
         return Ok(None);
     }
     let drawn = world.db.run(async || world.warehouse.sparse_drawn(&project.scope).await).await?;
-    let schedule =
-        DetailSchedule::new(&plan_input.settings, &plan_input.ledger, project.budget(), drawn.records);
+    let schedule = DetailSchedule::new(
+        &plan_input.settings,
+        &plan_input.ledger,
+        project.budget(),
+        drawn.records,
+    );
     let next = |record: &_, now| schedule.next(record, now);
     for _ in 0..DATINGS {
         let too_late = schedule.too_late();

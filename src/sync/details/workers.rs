@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::answer_memory::UsedMemory;
 use crate::{
-    client::{DetailResponse, ClientError, Remedy},
+    client::{ClientError, DetailResponse, Remedy},
     domain::Lane,
     sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{DetailAnswer, DueDetail, Observation, Priority, WarehouseError},
@@ -105,10 +105,7 @@ impl<'a> Calls<'a> {
     ///
     /// Behind the last answers come the calls that were claimed and not made after all; then there
     /// are none.
-    pub(super) async fn gather<T>(
-        &mut self,
-        storing: impl Future<Output = T>,
-    ) -> (T, Answers) {
+    pub(super) async fn gather<T>(&mut self, storing: impl Future<Output = T>) -> (T, Answers) {
         let memory = &self.world.answer_memory;
         let mut storing = pin!(storing);
         let mut stored = None;
@@ -209,10 +206,14 @@ impl<'a> Calls<'a> {
         let scope = &self.project.scope;
         let claiming: LocalBoxFuture<'a, _> = match &mut self.wanted {
             Wanted::UpTo(priority_max) => {
-                let (priority_max, count) = (*priority_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
+                let (priority_max, count) =
+                    (*priority_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
                 Box::pin(async move {
                     let claim = async || {
-                        world.warehouse.claim_details(scope, &world.holder, priority_max, count).await
+                        world
+                            .warehouse
+                            .claim_details(scope, &world.holder, priority_max, count)
+                            .await
                     };
                     world.db.run(claim).await
                 })

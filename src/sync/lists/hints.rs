@@ -39,7 +39,8 @@ pub(in crate::sync) async fn follow(
     plan_input: &PlanInput,
     schedule: &DetailSchedule,
 ) -> Result<(), Failure> {
-    let Some(hints) = HintSchedule::beside(schedule, &plan_input.settings, &plan_input.ledger) else {
+    let Some(hints) = HintSchedule::beside(schedule, &plan_input.settings, &plan_input.ledger)
+    else {
         return Ok(());
     };
     let findings = world.db.run(async || world.warehouse.findings(project.name()).await).await?;

@@ -117,7 +117,7 @@ async fn fetch(
     let bytes = page.items.iter().map(|item| item.body.len()).sum();
     page_bytes.note(bytes, page.items.len());
     let next = page.next.map(|cursor| (cursor, page.cycle));
-    let items = page.items.into_iter().map(|item| (item.body, item.glance)).collect();
+    let items = page.items.into_iter().map(|item| (item.body, item.key)).collect();
     let memory = memory.fit(bytes, page_bytes.rows(bytes));
     let (scope, number, read) = (&project.scope, page.number, page.read);
     let unknown = page.unknown.iter();

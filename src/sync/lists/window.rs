@@ -6,7 +6,7 @@ use super::pass;
 use crate::{
     client::{ClientError, Remedy},
     domain::{Lane, ListScope, Window},
-    planner::{Recovery, FailureKind, recovery},
+    planner::{FailureKind, Recovery, recovery},
     sync::{
         outcome::{Failure, ProjectOutcome},
         patience::Patience,

@@ -121,7 +121,10 @@ impl Walks {
     /// Whether all is read but for windows that came back empty, whose second try another process
     /// may have made worth it.
     fn waits_for_proof(&self) -> bool {
-        self.queue.is_empty() && !self.unverified.is_empty() && !self.is_second_try && !self.is_proven
+        self.queue.is_empty()
+            && !self.unverified.is_empty()
+            && !self.is_second_try
+            && !self.is_proven
     }
 
     /// The next window to read. Once nothing is in flight any more, the unproven ones have their
@@ -153,7 +156,9 @@ impl Walks {
     fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
         let Task { lane, reading } = task;
         match end {
-            WindowEnd::WindowsRead(Proof::EmptyUnverified(why)) => self.unverified.push_back((task, why)),
+            WindowEnd::WindowsRead(Proof::EmptyUnverified(why)) => {
+                self.unverified.push_back((task, why))
+            }
             WindowEnd::WindowsRead(proof) => {
                 self.add(ProjectOutcome::of(proof), None);
                 world.progress.window_done();

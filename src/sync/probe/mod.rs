@@ -15,14 +15,14 @@ use tracing::debug;
 
 pub use self::finding::{Fact, Finding};
 use self::{
-    filter::{Dated, Filter, DatedList, telling_windows},
+    filter::{Dated, DatedList, Filter, telling_windows},
     finding::{News, UNKNOWN, page_limit},
 };
 use super::outcome::Failure;
 use super::project::Project;
 use super::world::World;
 use crate::{
-    client::{Client, ClientError, DateStyle, CallLimiter, Item, Page, Remedy, TextForm},
+    client::{CallLimiter, Client, ClientError, DateStyle, Item, Page, Remedy, TextForm},
     domain::{ItemKey, Lane, Stream, Window},
     json::{self, Json},
     normalize::{self, Objects},
@@ -101,7 +101,10 @@ pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Fin
 }
 
 /// Finds out what a project's API does, by calls through that limiter; nothing is kept.
-pub async fn probe(project: &Project, limiter: Arc<dyn CallLimiter>) -> Result<Vec<Finding>, ProbeError> {
+pub async fn probe(
+    project: &Project,
+    limiter: Arc<dyn CallLimiter>,
+) -> Result<Vec<Finding>, ProbeError> {
     ask_in_time(project, &project.client(Lane::Audit).through(limiter)).await
 }
 
@@ -133,7 +136,7 @@ pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failu
 
 /// An item with an id.
 struct Sample {
-    glance: ItemKey,
+    key: ItemKey,
     body: Bytes,
 }
 
@@ -215,17 +218,16 @@ fn unless_in_doubt<T>(brought: Result<T, ClientError>) -> Result<Option<T>, Clie
 
 fn samples(project: &Project, page: Page) -> Vec<Sample> {
     let scope = project.scope();
-    let sample = |Item { body, glance }: Item| {
-        let glance =
-            glance.or_else(|| normalize::read_key(scope.stream, &scope.volatile, &body).ok())?;
-        Some(Sample { glance, body })
+    let sample = |Item { body, key }: Item| {
+        let key = key.or_else(|| normalize::read_key(scope.stream, &scope.volatile, &body).ok())?;
+        Some(Sample { key, body })
     };
     page.items.into_iter().filter_map(sample).collect()
 }
 
 fn dated(samples: &[Sample]) -> Vec<Dated> {
-    let dated = samples.iter().filter_map(|Sample { glance, .. }| {
-        Some(Dated { id: glance.id.clone(), created_at: glance.created_at? })
+    let dated = samples.iter().filter_map(|Sample { key, .. }| {
+        Some(Dated { id: key.id.clone(), created_at: key.created_at? })
     });
     dated.collect()
 }
@@ -258,7 +260,7 @@ async fn lists<'a>(client: &Client, samples: &'a [Sample]) -> Result<Lists<'a>, 
     places.retain(|place| Some(*place) != lacking);
     for place in lacking.into_iter().chain(places).take(2) {
         let Some(sample) = samples.get(place) else { continue };
-        let Some(item) = client.detail(&sample.glance.id).await?.item else { continue };
+        let Some(item) = client.detail(&sample.key.id).await?.item else { continue };
         let (list, detail) = (json::text(&sample.body), json::text(&item));
         let (Ok(list), Ok(detail)) = (json::parse(&list), json::parse(&detail)) else { continue };
         if !sample.objects().aml && Objects::of(&detail.value).aml {
@@ -278,7 +280,7 @@ async fn aml_lists(
     client: &Client,
     sample: &Sample,
 ) -> Result<&'static str, ClientError> {
-    let Some(created_at) = sample.glance.created_at else { return Ok(UNKNOWN) };
+    let Some(created_at) = sample.key.created_at else { return Ok(UNKNOWN) };
     let asked = Window::day(created_at.date_naive()).asked();
     let mut pages = client.aml_pages(asked).take(PAGES_MAX).boxed();
     loop {
@@ -288,7 +290,7 @@ async fn aml_lists(
         };
         let Some(page) = page else { return Ok(UNKNOWN) };
         let samples = samples(project, page);
-        if let Some(listed) = samples.iter().find(|listed| listed.glance.id == sample.glance.id) {
+        if let Some(listed) = samples.iter().find(|listed| listed.key.id == sample.key.id) {
             return Ok(if listed.objects().aml { AML_LISTS_ARE_COMPLETE } else { "sparse" });
         }
     }

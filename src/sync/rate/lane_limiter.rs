@@ -142,7 +142,10 @@ impl LaneLimiter {
                 Err(error) => error,
             };
             if error.remedy() != Remedy::Retry || Instant::now() + delay >= end {
-                return Err(LimiterClosed { reason: error.to_string(), not_before: Some(CLOSED_FOR) });
+                return Err(LimiterClosed {
+                    reason: error.to_string(),
+                    not_before: Some(CLOSED_FOR),
+                });
             }
             pause(&self.stop, delay).await;
             delay *= 2;

@@ -181,10 +181,9 @@ async fn unchanged(
     let ids: Vec<&str> = repaired.iter().map(String::as_str).collect();
     let known = stored::look_up(connection, scope, &ids).await?;
     let is_same = |seen: &&Observation| {
-        let known =
-            seen.glance.as_ref().ok().and_then(|glance| Some((glance, known.get(&glance.id)?)));
-        known.is_some_and(|(glance, held)| {
-            verdict(Origin::Detail, seen.read, glance, held) == ItemChange::Unchanged
+        let known = seen.key.as_ref().ok().and_then(|key| Some((key, known.get(&key.id)?)));
+        known.is_some_and(|(key, stored)| {
+            verdict(Origin::Detail, seen.read, key, stored) == ItemChange::Unchanged
         })
     };
     Ok(i64::try_from(observations.iter().filter(is_same).count()).unwrap_or(i64::MAX))
@@ -200,10 +199,10 @@ impl Warehouse {
     ) -> Result<Vec<String>, WarehouseError> {
         // The day is named for its index, which serves no statement that does not compare it.
         sqlx::query_scalar!(
-            "select id from argos_sync.record as held
+            "select id from argos_sync.record as stored
              where project = $1 and stream = $2 and deleted_at is null and not exists (
                 select from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id)
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id)
                 and window_day >= '-infinity'
                 and first_read >= (select account_first_read from argos_sync.project where project = $1)
                 and first_read <= (select account_last_read from argos_sync.project where project = $1)
@@ -234,14 +233,14 @@ impl Warehouse {
                 where project = $1 and stream = $2 and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
                     and priority <= $6
                 order by priority, due_at limit $3 for update skip locked)
-             update argos_sync.detail_due as held
+             update argos_sync.detail_due as stored
              set fence = nextval('argos_sync.fence'), holder = $5,
                 expires_at = argos_sync.clock() + make_interval(secs => $4)
              from free
-             where held.ctid = free.place
-             returning held.id, held.fence, (
+             where stored.ctid = free.place
+             returning stored.id, stored.fence, (
                 select missed_at is not null from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as was_missed"#,
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id) as was_missed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             count_max,
@@ -272,14 +271,14 @@ impl Warehouse {
                     where project = $1 and stream = $2 and id = given.id
                         and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
                     for update skip locked) as due)
-             update argos_sync.detail_due as held
+             update argos_sync.detail_due as stored
              set fence = nextval('argos_sync.fence'), holder = $5,
                 expires_at = argos_sync.clock() + make_interval(secs => $4)
              from free
-             where held.ctid = free.place
-             returning held.id, held.fence, (
+             where stored.ctid = free.place
+             returning stored.id, stored.fence, (
                 select missed_at is not null from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id) as was_missed"#,
+                where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id) as was_missed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             ids,
@@ -311,30 +310,30 @@ impl Warehouse {
         let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
         let fates: Vec<i16> =
             answers.iter().map(|(due, answer)| Fate::of(due, answer, has_control) as i16).collect();
-        let held = sqlx::query!(
+        let stored = sqlx::query!(
             r#"with given as materialized (
-                select held.ctid as place, given.fence, given.fate,
-                    given.fate = $7 or (given.fate = $9 and held.failures >= $10) as is_done
+                select stored.ctid as place, given.fence, given.fate,
+                    given.fate = $7 or (given.fate = $9 and stored.failures >= $10) as is_done
                 from unnest($3::text[], $4::bigint[], $5::smallint[]) as given (id, fence, fate)
                 cross join lateral (
                     select ctid, fence, failures from argos_sync.detail_due
-                    where project = $1 and stream = $2 and id = given.id offset 0) as held
-                where held.fence = given.fence),
+                    where project = $1 and stream = $2 and id = given.id offset 0) as stored
+                where stored.fence = given.fence),
              done as (
-                delete from argos_sync.detail_due as held using given
-                where held.ctid = given.place and held.fence = given.fence and given.is_done
-                returning held.id),
+                delete from argos_sync.detail_due as stored using given
+                where stored.ctid = given.place and stored.fence = given.fence and given.is_done
+                returning stored.id),
              left_over as (
-                update argos_sync.detail_due as held
-                set expires_at = '-infinity', failures = held.failures + (given.fate in ($8, $9))::int,
+                update argos_sync.detail_due as stored
+                set expires_at = '-infinity', failures = stored.failures + (given.fate in ($8, $9))::int,
                     due_at = case given.fate
                         when $8 then argos_sync.clock()
-                            + make_interval(secs => least($6, 30 * power(2, least(held.failures, 20))))
+                            + make_interval(secs => least($6, 30 * power(2, least(stored.failures, 20))))
                         when $9 then argos_sync.clock() + make_interval(hours => 1)
                         when $11 then argos_sync.clock() + make_interval(hours => 1)
-                        else held.due_at end
+                        else stored.due_at end
                 from given
-                where held.ctid = given.place and held.fence = given.fence and not given.is_done)
+                where stored.ctid = given.place and stored.fence = given.fence and not given.is_done)
              select id as "id!", argos_sync.clock() as "now!" from done"#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -355,8 +354,8 @@ impl Warehouse {
         let drawn = Drawn::of(reads, fences.iter().copied().max().unwrap_or_default());
         self.check_numbers(&mut transaction, &drawn).await?;
         let mut tally = Tally::default();
-        if let Some(now) = held.first().map(|row| row.now) {
-            let ours: HashSet<&str> = held.iter().map(|row| row.id.as_str()).collect();
+        if let Some(now) = stored.first().map(|row| row.now) {
+            let ours: HashSet<&str> = stored.iter().map(|row| row.id.as_str()).collect();
             let observations: Vec<&Observation> = answers
                 .iter()
                 .filter(|(due, _)| ours.contains(due.id.as_str()))
@@ -373,7 +372,7 @@ impl Warehouse {
             sparse::note_reads(&mut transaction, scope, &observations, now).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
-        let calls = i64::try_from(held.len()).unwrap_or(i64::MAX);
+        let calls = i64::try_from(stored.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;

@@ -2,9 +2,9 @@
 //! (I1).
 
 use crate::{
-    domain::{Cursor, ItemKey, ReadNumber, CycleDetector},
-    normalize::Note,
     blocking,
+    domain::{Cursor, CycleDetector, ItemKey, ReadNumber},
+    normalize::Note,
     warehouse::{
         deletion::{absence, seen_ids::SeenIds},
         ingest::{drift, store},
@@ -48,7 +48,7 @@ pub struct PageToStore {
 impl PageToStore {
     /// The ids of its items, as far as they have one.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.observations.iter().filter_map(|it| Some(it.glance.as_ref().ok()?.id.as_str()))
+        self.observations.iter().filter_map(|it| Some(it.key.as_ref().ok()?.id.as_str()))
     }
 }
 
@@ -74,11 +74,11 @@ impl PageToStore {
         next: Option<(Cursor, CycleDetector)>,
     ) -> Self {
         let scope = Arc::clone(scope);
-        let observe = move |(bytes, glance): (Bytes, Option<ItemKey>)| match glance {
-            Some(glance) => Observation { read, body: bytes.into(), glance: Ok(glance) },
+        let observe = move |(bytes, key): (Bytes, Option<ItemKey>)| match key {
+            Some(key) => Observation { read, body: bytes.into(), key: Ok(key) },
             None => Observation::of(&scope, read, bytes),
         };
-        let is_seen = items.iter().all(|(_, glance)| glance.is_some());
+        let is_seen = items.iter().all(|(_, key)| key.is_some());
         let look = move || items.into_iter().map(observe).collect();
         let observations = if is_seen { look() } else { blocking::run(look).await };
         Self::new(number, read, observations, next)
@@ -131,8 +131,16 @@ impl Warehouse {
         let received = i64::try_from(page.observations.len()).unwrap_or(i64::MAX);
         let next = page.next.as_ref().map(|(cursor, cycle)| (cursor, cycle));
         let arrived = Tally { received, ..Tally::default() };
-        pass::advance(&mut transaction, claim, pass.pass_id, page.number, next, &arrived, in_window)
-            .await?;
+        pass::advance(
+            &mut transaction,
+            claim,
+            pass.pass_id,
+            page.number,
+            next,
+            &arrived,
+            in_window,
+        )
+        .await?;
         let items: Vec<&Observation> = page.observations.iter().collect();
         let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
         if page.next.is_none() {
@@ -198,6 +206,6 @@ fn count_days(page: &PageToStore, such: impl Fn(NaiveDate) -> bool) -> i64 {
     let days = page
         .observations
         .iter()
-        .filter_map(|observation| Some(observation.glance.as_ref().ok()?.created_at?.date_naive()));
+        .filter_map(|observation| Some(observation.key.as_ref().ok()?.created_at?.date_naive()));
     i64::try_from(days.filter(|day| such(*day)).count()).unwrap_or(i64::MAX)
 }

@@ -108,12 +108,12 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         let dropped = sqlx::query!(
             "with bodies as (
-                delete from argos_raw.quarantine as held
+                delete from argos_raw.quarantine as stored
                 using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
-                where (held.project, held.stream, held.digest) = (given.project, given.stream, given.digest))
-             delete from argos_sync.quarantine as held
+                where (stored.project, stored.stream, stored.digest) = (given.project, given.stream, given.digest))
+             delete from argos_sync.quarantine as stored
              using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
-             where (held.project, held.stream, held.digest) = (given.project, given.stream, given.digest)",
+             where (stored.project, stored.stream, stored.digest) = (given.project, given.stream, given.digest)",
             &projects as &[&str],
             &streams as &[&str],
             &digests as &[&[u8]],
@@ -139,7 +139,7 @@ impl Warehouse {
         for kept in lock(&mut transaction, scope, digests).await? {
             match &kept.observation {
                 None => retried.unreadable += 1,
-                Some(observation) if observation.glance.is_err() => retried.refused += 1,
+                Some(observation) if observation.key.is_err() => retried.refused += 1,
                 Some(_) => readable.entry((kept.call, kept.day)).or_default().push(kept),
             }
         }
@@ -227,7 +227,7 @@ async fn without_older_than_known<'a>(
         .iter()
         .filter_map(|kept| {
             let observation = kept.observation.as_ref()?;
-            Some((kept, observation, observation.glance.as_ref().ok()?.id.as_str()))
+            Some((kept, observation, observation.key.as_ref().ok()?.id.as_str()))
         })
         .collect();
     let unordered: Vec<&str> =

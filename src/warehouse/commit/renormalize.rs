@@ -127,13 +127,13 @@ async fn lock(
 ) -> Result<Vec<Older>, WarehouseError> {
     sqlx::query_as!(
         Older,
-        r#"select held.id, list_read, detail_read, window_day, undated, deleted_at
+        r#"select stored.id, list_read, detail_read, window_day, undated, deleted_at
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record
             where project = $1 and stream = $2 and id = given.id and normalizer_version < $4
             for update skip locked
-         ) as held"#,
+         ) as stored"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         ids,
@@ -182,7 +182,12 @@ async fn refill(
             undated: created_on.is_none(),
             sparse: objects.and_then(|objects| usual.rank_of(objects, is_screened, &normalized)),
         });
-        stored.push(RecordRows { id: &record.id, change_context: None, diff: RowDiff::Unknown, normalized });
+        stored.push(RecordRows {
+            id: &record.id,
+            change_context: None,
+            diff: RowDiff::Unknown,
+            normalized,
+        });
     }
     let touched = write::write(connection, &scope.project, scope.stream, &stored).await?;
     drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
@@ -230,10 +235,10 @@ async fn update(
     let undated: Vec<bool> = updates.iter().map(|place| place.undated).collect();
     let sparse: Vec<Option<i16>> = updates.iter().map(|place| place.sparse).collect();
     sqlx::query!(
-        "update argos_sync.record as held set normalizer_version = $3,
+        "update argos_sync.record as stored set normalizer_version = $3,
             window_day = given.day, undated = given.undated, sparse = given.sparse, detail_next_at = null
          from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[]) as given (id, day, undated, sparse)
-         where held.project = $1 and held.stream = $2 and held.id = given.id",
+         where stored.project = $1 and stored.stream = $2 and stored.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),
         normalize::VERSION,

@@ -3,7 +3,7 @@
 use super::{
     sample,
     sound::Sound,
-    verified::{InvalidRecords, LostItem, Comparability, Verified, is_on_wrong_day},
+    verified::{Comparability, InvalidRecords, LostItem, Verified, is_on_wrong_day},
 };
 use crate::{
     domain::{Day, Digest},
@@ -58,16 +58,20 @@ pub(super) fn stored_rows<'r>(
 impl Warehouse {
     /// Rewrites the rows of these records that differ, and makes detail calls due where kept items
     /// are lost.
-    pub async fn repair(&self, scope: &Scope, found: &InvalidRecords) -> Result<Verified, WarehouseError> {
+    pub async fn repair(
+        &self,
+        scope: &Scope,
+        found: &InvalidRecords,
+    ) -> Result<Verified, WarehouseError> {
         let doing = "repairing records";
         let mut transaction = self.begin_writing(doing).await?;
         let now = pool::now(&mut transaction).await?;
         let lost = found.lost.iter().map(|item| item.id.as_str());
         let ids: BTreeSet<&str> = found.differing.keys().map(String::as_str).chain(lost).collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let held = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
+        let stored = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
         let nothing = BTreeMap::new();
-        let (repaired, lost) = rewrite(&mut transaction, scope, &held, &nothing, now).await?;
+        let (repaired, lost) = rewrite(&mut transaction, scope, &stored, &nothing, now).await?;
         forget_digests(&mut transaction, scope, &lost).await?;
         let asked: Vec<&str> =
             lost.iter().filter(|item| item.is_needed).map(|item| item.id.as_str()).collect();
@@ -91,13 +95,13 @@ impl Warehouse {
         let doing = "repairing fetched records";
         let received: BTreeMap<&str, &Observation> = observations
             .iter()
-            .filter_map(|seen| Some((seen.glance.as_ref().ok()?.id.as_str(), seen)))
+            .filter_map(|seen| Some((seen.key.as_ref().ok()?.id.as_str(), seen)))
             .collect();
         let mut transaction = self.begin_writing(doing).await?;
         let now = pool::now(&mut transaction).await?;
         let ids: Vec<&str> = received.keys().copied().collect();
-        let held = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
-        let (repaired, lost) = rewrite(&mut transaction, scope, &held, &received, now).await?;
+        let stored = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
+        let (repaired, lost) = rewrite(&mut transaction, scope, &stored, &received, now).await?;
         if scope.raw == RawStorage::Zstd {
             forget_digests(&mut transaction, scope, &lost).await?;
         }
@@ -122,8 +126,8 @@ impl Warehouse {
                 select {id} as id from {table} where project = $1 and {id} > $3 order by {id} limit $4)
              select (select max(id) from step), array(
                 select distinct id from step where not exists (
-                    select from argos_sync.record as held
-                    where held.project = $1 and held.stream = $2 and held.id = step.id))"
+                    select from argos_sync.record as stored
+                    where stored.project = $1 and stored.stream = $2 and stored.id = step.id))"
         );
         let mut transaction = self.begin_writing(doing).await?;
         // The text comes from the catalogue, which is part of the program; values travel as
@@ -157,36 +161,38 @@ pub fn tables_of_records(stream: crate::domain::Stream) -> Vec<String> {
 async fn rewrite(
     connection: &mut PgConnection,
     scope: &Scope,
-    held: &BTreeMap<String, StoredRecord>,
+    stored: &BTreeMap<String, StoredRecord>,
     received: &BTreeMap<&str, &Observation>,
     now: DateTime<Utc>,
 ) -> Result<(BTreeSet<String>, Vec<LostItem>), WarehouseError> {
-    let records: Vec<(&str, &StoredRecord)> = held
+    let records: Vec<(&str, &StoredRecord)> = stored
         .iter()
-        .filter(|(_, held)| Comparability::of(held) == Comparability::Comparable)
-        .map(|(id, held)| (id.as_str(), held))
+        .filter(|(_, stored)| Comparability::of(stored) == Comparability::Comparable)
+        .map(|(id, stored)| (id.as_str(), stored))
         .collect();
     let mut inflater = Inflater::new()?;
     let sound: Vec<Sound> = records
         .iter()
-        .map(|(id, held)| Sound::of(scope, id, held, received.get(id).copied(), &mut inflater))
+        .map(|(id, stored)| Sound::of(scope, id, stored, received.get(id).copied(), &mut inflater))
         .collect();
     let merged: Vec<Option<(Merged<'_>, bool)>> = sound
         .iter()
         .map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope)))
         .collect();
-    let stored = stored_rows(scope, &records, &merged);
+    let rows = stored_rows(scope, &records, &merged);
     let mut rewritten: BTreeSet<String> =
-        rewrite::rewrite_sets(connection, scope, &stored).await?.into_iter().collect();
-    rewritten.extend(write::write(connection, &scope.project, scope.stream, &stored).await?);
-    let days: Vec<(&str, Day)> = stored
+        rewrite::rewrite_sets(connection, scope, &rows).await?.into_iter().collect();
+    rewritten.extend(write::write(connection, &scope.project, scope.stream, &rows).await?);
+    let days: Vec<(&str, Day)> = rows
         .iter()
-        .filter(|record| held.get(record.id).is_some_and(|held| is_on_wrong_day(held, record)))
+        .filter(|record| {
+            stored.get(record.id).is_some_and(|stored| is_on_wrong_day(stored, record))
+        })
         .filter_map(|record| Some((record.id, record.normalized.created_at?.date_naive())))
         .collect();
     put_on_days(connection, scope, &days).await?;
     rewritten.extend(days.iter().map(|(id, _)| (*id).to_owned()));
-    let noted: Vec<Noted<'_>> = stored
+    let noted: Vec<Noted<'_>> = rows
         .iter()
         .filter(|record| rewritten.contains(record.id))
         .map(|record| Noted { id: record.id, notes: &record.normalized.notes })
@@ -212,9 +218,9 @@ async fn put_on_days(
     }
     let (ids, days): (Vec<&str>, Vec<Day>) = days.iter().copied().unzip();
     sqlx::query!(
-        "update argos_sync.record as held set window_day = given.day, undated = false
+        "update argos_sync.record as stored set window_day = given.day, undated = false
          from unnest($3::text[], $4::date[]) as given (id, day)
-         where held.project = $1 and held.stream = $2 and held.id = given.id",
+         where stored.project = $1 and stored.stream = $2 and stored.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),
         &ids as &[&str],
@@ -240,11 +246,11 @@ async fn forget_digests(
     let lists: Vec<bool> = lost.iter().map(|item| item.lost.list).collect();
     let details: Vec<bool> = lost.iter().map(|item| item.lost.detail).collect();
     sqlx::query!(
-        "update argos_sync.record as held set
+        "update argos_sync.record as stored set
             list_digest = case when given.list and list_read is not null then $6 else list_digest end,
             detail_digest = case when given.detail and detail_read is not null then $6 else detail_digest end
          from unnest($3::text[], $4::boolean[], $5::boolean[]) as given (id, list, detail)
-         where held.project = $1 and held.stream = $2 and held.id = given.id",
+         where stored.project = $1 and stored.stream = $2 and stored.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),
         &ids as &[&str],

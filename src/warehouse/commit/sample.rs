@@ -239,10 +239,10 @@ async fn count(
             delete from argos_sync.verification
             where project = $1 and stream = $2
               and day <= (argos_sync.clock() at time zone 'UTC')::date - $5::int)
-         insert into argos_sync.verification as held (project, stream, day, compared, differing)
+         insert into argos_sync.verification as stored (project, stream, day, compared, differing)
          values ($1, $2, (argos_sync.clock() at time zone 'UTC')::date, $3, $4)
          on conflict (project, stream, day) do update
-         set compared = held.compared + excluded.compared, differing = held.differing + excluded.differing",
+         set compared = stored.compared + excluded.compared, differing = stored.differing + excluded.differing",
         scope.project.as_str(),
         scope.stream.as_str(),
         chunk.verified.compared,
@@ -272,7 +272,7 @@ async fn note(
     let ids: Vec<&str> = tables.keys().copied().collect();
     let named: Vec<String> = tables.values().map(joined).collect();
     sqlx::query!(
-        "insert into argos_sync.difference as held (project, stream, id, tables, found_at, checked_at)
+        "insert into argos_sync.difference as stored (project, stream, id, tables, found_at, checked_at)
          select $1, $2, given.id, string_to_array(given.tables, ','), argos_sync.clock(), argos_sync.clock()
          from unnest($3::text[], $4::text[]) as given (id, tables) order by given.id
          on conflict (id, project, stream) do update

@@ -46,17 +46,17 @@ impl Sound {
     pub(super) fn of(
         scope: &Scope,
         id: &str,
-        held: &StoredRecord,
+        stored: &StoredRecord,
         received: Option<&Observation>,
         inflater: &mut Inflater,
     ) -> Self {
         let is_it = |body: &Vec<u8>, digest: Digest| {
-            let glance = normalize::read_key(scope.stream, &scope.volatile, body);
-            glance.is_ok_and(|glance| glance.id == id && glance.digest == digest)
+            let key = normalize::read_key(scope.stream, &scope.volatile, body);
+            key.is_ok_and(|key| key.id == id && key.digest == digest)
         };
         let mut read = |call, known: Option<(Digest, ReadNumber)>| {
             let Some((digest, number)) = known else { return KeptItem::None };
-            let kept = held.kept.as_ref();
+            let kept = stored.kept.as_ref();
             let kept = kept.and_then(|kept| kept.body(call, inflater).ok().flatten());
             let kept = kept.filter(|body| is_it(body, digest));
             let received = || {
@@ -65,14 +65,14 @@ impl Sound {
             };
             kept.or_else(received).map_or(KeptItem::Lost, |body| KeptItem::Found(body, number))
         };
-        let (list, detail) = (read(Call::List, held.list), read(Call::Detail, held.detail));
+        let (list, detail) = (read(Call::List, stored.list), read(Call::Detail, stored.detail));
         let mut lost =
             Lost { list: matches!(list, KeptItem::Lost), detail: matches!(detail, KeptItem::Lost) };
         // Where nothing is known to have been stored, only a detail call can tell what the record
         // is.
         lost.detail |= matches!((&list, &detail), (KeptItem::None, KeptItem::None));
         // A list item that a newer detail follows says nothing any more.
-        let is_list_needed = match (held.list, held.detail) {
+        let is_list_needed = match (stored.list, stored.detail) {
             (Some((_, list)), Some((_, detail))) => list >= detail,
             (list, None) => list.is_some(),
             (None, Some(_)) => false,

@@ -106,10 +106,10 @@ pub(super) enum Comparability {
 }
 
 impl Comparability {
-    pub(super) fn of(held: &StoredRecord) -> Self {
-        if held.deleted_at.is_some() || held.deleted_by_absence {
+    pub(super) fn of(stored: &StoredRecord) -> Self {
+        if stored.deleted_at.is_some() || stored.deleted_by_absence {
             Self::Deleted
-        } else if held.normalizer_version == normalize::VERSION {
+        } else if stored.normalizer_version == normalize::VERSION {
             Self::Comparable
         } else {
             Self::Older
@@ -118,8 +118,8 @@ impl Comparability {
 }
 
 /// Whether a record is noted on another day than that of its creation.
-pub(super) fn is_on_wrong_day(held: &StoredRecord, record: &RecordRows<'_>) -> bool {
-    record.normalized.created_at.is_some_and(|at| at.date_naive() != held.window_day)
+pub(super) fn is_on_wrong_day(stored: &StoredRecord, record: &RecordRows<'_>) -> bool {
+    record.normalized.created_at.is_some_and(|at| at.date_naive() != stored.window_day)
 }
 
 /// A record with kept items that are lost.

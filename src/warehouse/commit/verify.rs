@@ -7,7 +7,7 @@
 use super::{
     repair::stored_rows,
     sound::Sound,
-    verified::{Chunk, InvalidRecords, LostItem, Comparability, Verified, is_on_wrong_day},
+    verified::{Chunk, Comparability, InvalidRecords, LostItem, Verified, is_on_wrong_day},
 };
 use crate::{
     domain::Day,
@@ -128,8 +128,8 @@ async fn check(
     let given: Vec<&str> = ids.iter().map(String::as_str).collect();
     let mut known = stored::look_up(connection, scope, &given).await?;
     for (id, kept) in bodies::read(connection, scope, &given).await? {
-        if let Some(held) = known.get_mut(&id) {
-            held.kept = Some(kept);
+        if let Some(stored) = known.get_mut(&id) {
+            stored.kept = Some(kept);
         }
     }
     let (verified, found) = compare_known(connection, scope, &known).await?;
@@ -143,16 +143,18 @@ async fn compare_known(
 ) -> Result<(Verified, InvalidRecords), WarehouseError> {
     let mut verified = Verified::default();
     let mut records = Vec::with_capacity(known.len());
-    for (id, held) in known {
-        match Comparability::of(held) {
-            Comparability::Comparable => records.push((id.as_str(), held)),
+    for (id, stored) in known {
+        match Comparability::of(stored) {
+            Comparability::Comparable => records.push((id.as_str(), stored)),
             Comparability::Deleted => verified.deleted += 1,
             Comparability::Older => verified.older += 1,
         }
     }
     let mut inflater = Inflater::new()?;
-    let sound: Vec<Sound> =
-        records.iter().map(|(id, held)| Sound::of(scope, id, held, None, &mut inflater)).collect();
+    let sound: Vec<Sound> = records
+        .iter()
+        .map(|(id, stored)| Sound::of(scope, id, stored, None, &mut inflater))
+        .collect();
     let merged: Vec<Option<(Merged<'_>, bool)>> = sound
         .iter()
         .map(|sound| sound.texts.as_ref().and_then(|texts| texts.merge(scope)))
@@ -164,7 +166,7 @@ async fn compare_known(
     verified.deleted += count(made - stored.len());
     let mut differing = rewrite::differing(connection, scope, &stored).await?;
     for record in &stored {
-        if known.get(record.id).is_some_and(|held| is_on_wrong_day(held, record)) {
+        if known.get(record.id).is_some_and(|stored| is_on_wrong_day(stored, record)) {
             let tables = differing.entry(record.id.to_owned()).or_default();
             tables.insert("argos_sync.record".to_owned());
         }

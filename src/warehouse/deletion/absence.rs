@@ -222,10 +222,10 @@ async fn suspect(
         return Ok(());
     }
     let fresh = sqlx::query_scalar!(
-        "insert into argos_sync.suspect as held (project, stream, id, missed_at, pass_id)
+        "insert into argos_sync.suspect as stored (project, stream, id, missed_at, pass_id)
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id) order by given.id
          on conflict (project, stream, id) do update
-         set missed_at = excluded.missed_at, pass_id = excluded.pass_id where held.missed_at is null
+         set missed_at = excluded.missed_at, pass_id = excluded.pass_id where stored.missed_at is null
          returning id",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -279,9 +279,9 @@ async fn note_unlisted(
     }
     // Suspects are few, and another writer may hold their rows: by key, and not by place.
     sqlx::query!(
-        "update argos_sync.record as held set unlisted = true
-         where held.project = $1 and held.stream = $2 and held.id = any($3)
-            and not held.undated and not held.unlisted",
+        "update argos_sync.record as stored set unlisted = true
+         where stored.project = $1 and stored.stream = $2 and stored.id = any($3)
+            and not stored.undated and not stored.unlisted",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -306,7 +306,7 @@ pub(in crate::warehouse) async fn is_not_there(
     let ids: Vec<&str> = missed.iter().map(|(id, _)| *id).collect();
     let confirm = scope.deletion.confirm.as_secs_f64();
     let rows = sqlx::query!(
-        r#"update argos_sync.suspect as held set absent_at = coalesce(held.absent_at, $4)
+        r#"update argos_sync.suspect as stored set absent_at = coalesce(stored.absent_at, $4)
            where project = $1 and stream = $2 and id = any($3) and missed_at is not null
            returning id, absent_at + make_interval(secs => $5) as "confirmed_at!""#,
         scope.project.as_str(),

@@ -108,11 +108,11 @@ async fn with_decisions<'a>(
            from unnest($3::text[]) as given (id)
            cross join lateral (
                 select window_day from argos_sync.record
-                where project = $1 and stream = $2 and id = given.id offset 0) as held
+                where project = $1 and stream = $2 and id = given.id offset 0) as stored
            cross join lateral (
                 select approved from argos_sync.deletion_decision
                 where project = $1 and stream = $2 and expires_at > $4
-                  and window_from <= held.window_day and held.window_day < window_to
+                  and window_from <= stored.window_day and stored.window_day < window_to
                 order by decision_id desc limit 1) as decided"#,
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -137,14 +137,14 @@ async fn recent(
 ) -> Result<Recent, WarehouseError> {
     let row = sqlx::query!(
         r#"select (
-                select count(*) from argos_sync.record as held
+                select count(*) from argos_sync.record as stored
                 where project = $1 and stream = $2 and deleted_by_absence
                   and deleted_at > $3::timestamptz - interval '24 hours'
                   and not exists (
                     select from argos_sync.deletion_decision
                     where project = $1 and stream = $2 and approved
-                      and decided_at <= held.deleted_at and held.deleted_at < expires_at
-                      and window_from <= held.window_day and held.window_day < window_to)) as "missing!",
+                      and decided_at <= stored.deleted_at and stored.deleted_at < expires_at
+                      and window_from <= stored.window_day and stored.window_day < window_to)) as "missing!",
             (select coalesce(sum(records), 0) from argos_sync.coverage where project = $1 and stream = $2) as "live!""#,
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -173,17 +173,17 @@ async fn raise_alarm(
     sqlx::query!(
         "insert into argos_sync.deletion_alarm as alarm
             (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
-         select $1, $2, held.is_filtered, held.window_day, $4, max(suspect.pass_id), coalesce(max(covered.records), 0),
+         select $1, $2, stored.is_filtered, stored.window_day, $4, max(suspect.pass_id), coalesce(max(covered.records), 0),
             count(*), true
          from unnest($3::text[]) as given (id)
          cross join lateral (
             select window_day, not (undated or unlisted) as is_filtered from argos_sync.record
-            where project = $1 and stream = $2 and id = given.id offset 0) as held
+            where project = $1 and stream = $2 and id = given.id offset 0) as stored
          join argos_sync.suspect on suspect.project = $1 and suspect.stream = $2 and suspect.id = given.id
          left join argos_sync.coverage as covered
-            on covered.project = $1 and covered.stream = $2 and covered.day = held.window_day
-         group by held.is_filtered, held.window_day
-         order by held.is_filtered, held.window_day
+            on covered.project = $1 and covered.stream = $2 and covered.day = stored.window_day
+         group by stored.is_filtered, stored.window_day
+         order by stored.is_filtered, stored.window_day
          on conflict (project, stream, filtered, day) do update
          set raised_at = excluded.raised_at, missing = alarm.missing + excluded.missing, confirmed = true",
         scope.project.as_str(),

@@ -307,24 +307,25 @@ async fn mark_records(
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let ids: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
     let numbers: Vec<i64> = gone.iter().map(|gone| gone.read.0).collect();
-    let deleted_by_absence: Vec<bool> = gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
+    let deleted_by_absence: Vec<bool> =
+        gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
     let deleted = sqlx::query_scalar!(
         "with given as (
             select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, deleted_by_absence)),
          locked as (
-            select held.id, given.number, given.deleted_by_absence from argos_sync.record as held join given using (id)
-            where held.project = $1 and held.stream = $2 and held.deleted_at is null
-              and coalesce(greatest(held.list_read, held.detail_read), 0) < given.number
-            order by held.id for update of held)
-         update argos_sync.record as held
+            select stored.id, given.number, given.deleted_by_absence from argos_sync.record as stored join given using (id)
+            where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
+              and coalesce(greatest(stored.list_read, stored.detail_read), 0) < given.number
+            order by stored.id for update of stored)
+         update argos_sync.record as stored
          set deleted_at = $5, deleted_by_absence = locked.deleted_by_absence, unlisted = false, unsettled = false, sources_differ = false,
             changed_at = null,
-            list_digest = case when locked.deleted_by_absence then null else coalesce(held.doubted_digest, held.list_digest) end,
-            list_read = case when locked.deleted_by_absence then held.list_read else greatest(held.list_read, held.doubted_read) end,
+            list_digest = case when locked.deleted_by_absence then null else coalesce(stored.doubted_digest, stored.list_digest) end,
+            list_read = case when locked.deleted_by_absence then stored.list_read else greatest(stored.list_read, stored.doubted_read) end,
             detail_digest = null, detail_read = locked.number,
             doubted_digest = null, doubted_read = null, sparse = null, detail_next_at = null, hint_digest = null
-         from locked where held.project = $1 and held.stream = $2 and held.id = locked.id
-         returning held.id",
+         from locked where stored.project = $1 and stored.stream = $2 and stored.id = locked.id
+         returning stored.id",
         scope.project.as_str(),
         scope.stream.as_str(),
         &ids as &[&str],
@@ -344,14 +345,14 @@ fn compose_mark(table: &Table, keep: Keep) -> String {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
     format!(
-        "update {table} as held set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
+        "update {table} as stored set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
          from (
             select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id, at)
             cross join lateral (
                 select ctid as place from {table} where project = $1 and {id} = given.id offset 0
             ) as found
          ) as found
-         where held.ctid = found.place",
+         where stored.ctid = found.place",
         table = table.qualified(),
         id = table.id_column(),
     )
@@ -364,11 +365,11 @@ fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
     let emptied: Vec<&str> = emptied.map(|column| column.name).collect();
     (!emptied.is_empty()).then(|| {
         format!(
-            "update {table} as held set {nulls} from {found}
-             where held.ctid = found.place and num_nonnulls({values}) > 0",
+            "update {table} as stored set {nulls} from {found}
+             where stored.ctid = found.place and num_nonnulls({values}) > 0",
             table = table.qualified(),
             nulls = sql::list(&emptied, |column| format!("{column} = null")),
-            values = sql::list(&emptied, |column| format!("held.{column}")),
+            values = sql::list(&emptied, |column| format!("stored.{column}")),
             found = sql::found(&table.qualified(), table.id_column(), "ctid as place"),
         )
     })

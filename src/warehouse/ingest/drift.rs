@@ -23,12 +23,12 @@ pub(in crate::warehouse) async fn replace(
     let known: Vec<&str> = records.iter().map(|record| record.id).collect();
     if !known.is_empty() {
         sqlx::query!(
-            "delete from argos_sync.repair as held using unnest($3::text[]) as given (id)
+            "delete from argos_sync.repair as stored using unnest($3::text[]) as given (id)
              cross join lateral (
                 select ctid as place from argos_sync.repair
                 where project = $1 and stream = $2 and id = given.id offset 0
              ) as found
-             where held.ctid = found.place",
+             where stored.ctid = found.place",
             scope.project.as_str(),
             scope.stream.as_str(),
             &known as &[&str],
@@ -107,7 +107,7 @@ pub(in crate::warehouse) async fn keep_drift(
     // A place with many unknown names is a map, and its keys are data: one path stands for the
     // rest.
     sqlx::query!(
-        "insert into argos_sync.schema_drift as held (project, stream, path, found, json_type, first_seen_at)
+        "insert into argos_sync.schema_drift as stored (project, stream, path, found, json_type, first_seen_at)
          select distinct $1, $2, case when count.known + new.number > $8 then new.place || $7 else new.path end,
             new.found, new.json_type, $6::timestamptz
          from (

@@ -104,13 +104,13 @@ impl Warehouse {
         let digests: Vec<&[u8]> = hints.iter().map(|hint| &hint.digest.0[..]).collect();
         let changed = sqlx::query!(
             r#"with found as materialized (
-                select held.place, held.before, given.digest
+                select stored.place, stored.before, given.digest
                 from (select distinct on (id) id, digest from unnest($3::text[], $4::bytea[]) as given (id, digest)) as given
                 cross join lateral (
                     select ctid as place, hint_digest as before from argos_sync.record
                     where project = $1 and stream = $2 and id = given.id and sparse is not null
                         and hint_digest is distinct from given.digest
-                    for update skip locked) as held)
+                    for update skip locked) as stored)
                update argos_sync.record as own set hint_digest = found.digest
                from found where own.ctid = found.place
                returning own.id, found.before is not null as "is_change!""#,

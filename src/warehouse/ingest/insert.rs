@@ -7,15 +7,15 @@
 
 use super::{
     drift, insert_statement, marks,
-    prepare::{Ready, Capacity},
+    prepare::{Capacity, Ready},
 };
 use crate::{
+    blocking,
     domain::Call,
     normalize::{
         Mark,
         catalogue::{self, Key},
     },
-    blocking,
     warehouse::{
         postgres::{error::WarehouseError, sql},
         raw::{bodies, codec::Compressor},
@@ -157,8 +157,9 @@ async fn write(
     insert_statement::insert(connection, scope, origin.call(), &mut ready).await?;
     let noted = ready.notes.iter().map(|(id, notes)| Noted { id, notes });
     drift::add(connection, scope, &noted.collect::<Vec<_>>(), now).await?;
-    if origin.call() == Call::List && scope.detail.wants_changed() {
-        detail_queue::mark(connection, scope, &ready.ids(), Priority::of(origin.lane()), now).await?;
+    if origin.call() == Call::List && scope.details.wants_changed() {
+        detail_queue::mark(connection, scope, &ready.ids(), Priority::of(origin.lane()), now)
+            .await?;
     }
     let marks = ready.marked.iter().map(|(id, read)| (id.as_str(), *read, Mark { at: None }));
     marks::suspect(connection, scope, origin, &marks.collect::<Vec<_>>(), now).await?;

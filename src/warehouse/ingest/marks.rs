@@ -43,11 +43,7 @@ pub(super) enum Meaning {
 
 /// Whether an item counts although its digest is known: each single call that shows a mark is
 /// evidence.
-pub(super) fn is_evidence(
-    scope: &Scope,
-    origin: Origin,
-    observation: &Observation,
-) -> bool {
+pub(super) fn is_evidence(scope: &Scope, origin: Origin, observation: &Observation) -> bool {
     match origin {
         Origin::Detail => observation.is_marked(scope.stream),
         Origin::List { .. } | Origin::Quarantine { .. } => false,
@@ -59,12 +55,12 @@ pub(super) fn meaning(
     scope: &Scope,
     origin: Origin,
     item: &ItemToStore,
-    held: &StoredRecord,
+    stored: &StoredRecord,
 ) -> Meaning {
-    if held.deleted_at.is_none() {
+    if stored.deleted_at.is_none() {
         return match normalize::mark_in(scope.stream, &item.body) {
             None => Meaning::Facts,
-            Some(_) if item.read <= held.newest => Meaning::Nothing,
+            Some(_) if item.read <= stored.newest => Meaning::Nothing,
             Some(mark) => Meaning::Mark(mark),
         };
     }
@@ -74,7 +70,7 @@ pub(super) fn meaning(
         Presence::Live | Presence::Bare if is_sparse => Meaning::Hint,
         Presence::Live => Meaning::Facts,
         // Such as an incomplete submission, which never had identity data.
-        Presence::Bare if held.deleted_by_absence => Meaning::Facts,
+        Presence::Bare if stored.deleted_by_absence => Meaning::Facts,
         Presence::Bare => Meaning::Nothing,
     }
 }
@@ -105,7 +101,7 @@ pub(super) async fn store(
         Meaning::Facts | Meaning::Hint | Meaning::Nothing => None,
     });
     let (live, deleted): (Vec<_>, Vec<_>) =
-        marks.partition(|(work, _)| work.held.deleted_at.is_none());
+        marks.partition(|(work, _)| work.stored.deleted_at.is_none());
     note_vendor_times(connection, scope, &deleted).await?;
     let live: Vec<_> =
         live.iter().map(|(work, mark)| (work.item.id.as_str(), work.item.read, *mark)).collect();
@@ -127,12 +123,12 @@ pub(super) async fn suspect(
     let is_single_call = matches!(origin, Origin::Detail);
     let ids: Vec<&str> = marks.iter().map(|(id, ..)| *id).collect();
     let rows = sqlx::query!(
-        "insert into argos_sync.suspect as held (project, stream, id, marked_at, mark_found_at)
+        "insert into argos_sync.suspect as stored (project, stream, id, marked_at, mark_found_at)
          select $1, $2, given.id, $4::timestamptz, case when $5 then $4::timestamptz end
          from unnest($3::text[]) as given (id) order by given.id
          on conflict (project, stream, id) do update
-         set marked_at = coalesce(held.marked_at, excluded.marked_at),
-            mark_found_at = coalesce(held.mark_found_at, excluded.mark_found_at)
+         set marked_at = coalesce(stored.marked_at, excluded.marked_at),
+            mark_found_at = coalesce(stored.mark_found_at, excluded.mark_found_at)
          returning id, mark_found_at + make_interval(secs => $6) as confirmed_at",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -182,17 +178,17 @@ async fn note_digests(
     let is_mark = |meaning| matches!(meaning, Meaning::Mark(_));
     let marked: Vec<bool> = items.iter().map(|(_, meaning)| is_mark(*meaning)).collect();
     sqlx::query!(
-        "update argos_sync.record as held
-         set doubted_digest = case when held.deleted_at is null then given.digest else held.doubted_digest end,
-            doubted_read = case when held.deleted_at is null then given.number else held.doubted_read end,
-            list_digest = case when held.deleted_at is null then held.list_digest else given.digest end,
-            list_read = case when held.deleted_at is null then held.list_read else coalesce(held.list_read, 0) end,
-            deleted_by_absence = held.deleted_by_absence and not given.marked
+        "update argos_sync.record as stored
+         set doubted_digest = case when stored.deleted_at is null then given.digest else stored.doubted_digest end,
+            doubted_read = case when stored.deleted_at is null then given.number else stored.doubted_read end,
+            list_digest = case when stored.deleted_at is null then stored.list_digest else given.digest end,
+            list_read = case when stored.deleted_at is null then stored.list_read else coalesce(stored.list_read, 0) end,
+            deleted_by_absence = stored.deleted_by_absence and not given.marked
          from unnest($3::text[], $4::bytea[], $5::boolean[], $6::bigint[]) as given (id, digest, marked, number)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
-         where held.ctid = found.place",
+         where stored.ctid = found.place",
         scope.project.as_str(),
         scope.stream.as_str(),
         &ids as &[&str],
@@ -219,13 +215,13 @@ async fn note_vendor_times(
     }
     let table = format!("argos.{}", scope.stream.as_str());
     let sql = format!(
-        "update {table} as held set vendor_deleted_at = given.at, changed_at = argos_sync.clock(), change_number = {CHANGE_NUMBER}
+        "update {table} as stored set vendor_deleted_at = given.at, changed_at = argos_sync.clock(), change_number = {CHANGE_NUMBER}
          from unnest($2::text[], $3::timestamptz[]) as given (id, at)
          cross join lateral (
             select ctid as place from {table}
             where project = $1 and {id} = given.id and vendor_deleted_at is null offset 0
          ) as found
-         where held.ctid = found.place",
+         where stored.ctid = found.place",
         id = catalogue::id_column(scope.stream),
     );
     // Made of the names of a stream.

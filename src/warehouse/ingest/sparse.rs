@@ -31,18 +31,18 @@ pub(in crate::warehouse) async fn note_reads(
     observations: &[&Observation],
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
-    let readable = observations.iter().filter_map(|observation| observation.glance.as_ref().ok());
-    let ids: Vec<&str> = readable.map(|glance| glance.id.as_str()).collect();
+    let readable = observations.iter().filter_map(|observation| observation.key.as_ref().ok());
+    let ids: Vec<&str> = readable.map(|key| key.id.as_str()).collect();
     if scope.stream != Stream::Submission || ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         r#"with found as materialized (
-            select held.place
+            select stored.place
             from (select distinct id from unnest($2::text[]) as given (id)) as given
             cross join lateral (
                 select ctid as place from argos.submission where project = $1 and submission_id = given.id
-                for update skip locked) as held)
+                for update skip locked) as stored)
            update argos.submission as own
            set detail_read_at = $3, change_number = (select argos_sync.change_number())
            from found where own.ctid = found.place"#,
@@ -164,14 +164,14 @@ impl Warehouse {
         for rank in [SCREENED, OTHER] {
             let rows = sqlx::query_as!(
                 SparseRow,
-                r#"select held.id, held.window_day, held.unsettled, held.changed_at, held.detail_next_at,
+                r#"select stored.id, stored.window_day, stored.unsettled, stored.changed_at, stored.detail_next_at,
                     own.detail_read_at as "detail_read_at?"
                    from (
                     select id, window_day, unsettled, changed_at, detail_next_at from argos_sync.record
                     where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null or detail_next_at > $5)
-                    limit $4 for update skip locked) as held
+                    limit $4 for update skip locked) as stored
                    left join lateral (
-                    select detail_read_at from argos.submission where project = $1 and submission_id = held.id offset 0
+                    select detail_read_at from argos.submission where project = $1 and submission_id = stored.id offset 0
                    ) as own on true"#,
                 scope.project.as_str(),
                 scope.stream.as_str(),
@@ -272,14 +272,14 @@ impl Warehouse {
     pub async fn sparse_reports(&self) -> Result<Vec<SparseReport>, WarehouseError> {
         sqlx::query_as!(
             SparseReport,
-            r#"select held.project, count(*) as "records!",
-                count(*) filter (where held.detail_next_at <= argos_sync.clock()) as "due!",
+            r#"select stored.project, count(*) as "records!",
+                count(*) filter (where stored.detail_next_at <= argos_sync.clock()) as "due!",
                 count(*) filter (where own.detail_read_at is null) as "unread!",
                 min(own.detail_read_at) as oldest_read_at
-               from argos_sync.record as held
-               left join argos.submission as own on own.project = held.project and own.submission_id = held.id
-               where held.sparse is not null and held.stream = 'submission'
-               group by held.project order by held.project"#
+               from argos_sync.record as stored
+               left join argos.submission as own on own.project = stored.project and own.submission_id = stored.id
+               where stored.sparse is not null and stored.stream = 'submission'
+               group by stored.project order by stored.project"#
         )
         .fetch_all(&self.pool)
         .await
@@ -314,12 +314,12 @@ async fn set_next(
     let (ids, times): (Vec<&str>, Vec<DateTime<Utc>>) =
         next.iter().map(|(id, at)| (id.as_str(), *at)).unzip();
     sqlx::query!(
-        "update argos_sync.record as held set detail_next_at = given.at
+        "update argos_sync.record as stored set detail_next_at = given.at
          from unnest($3::text[], $4::timestamptz[]) as given (id, at)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
-         where held.ctid = found.place",
+         where stored.ctid = found.place",
         scope.project.as_str(),
         scope.stream.as_str(),
         &ids as &[&str],

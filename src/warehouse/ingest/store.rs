@@ -19,10 +19,10 @@ use crate::{
         },
         record::{
             compare::{
-                ItemChange, is_news, is_seen_elsewhere, verdict, compare_changed, compare_same,
+                ItemChange, compare_changed, compare_same, is_news, is_seen_elsewhere, verdict,
             },
             doubt,
-            merge::{MergeInput, MergedItem, ItemTexts, merge},
+            merge::{ItemTexts, MergeInput, MergedItem, merge},
             observation::{ItemToStore, Observation, Origin, Work, is_listed},
             since,
             stored::{self, Known},
@@ -60,14 +60,14 @@ pub(in crate::warehouse) async fn store(
     let latest = latest_of_each(observations);
     let refused: Vec<_> = observations
         .iter()
-        .filter_map(|observation| Some((*observation, observation.glance.as_ref().err()?)))
+        .filter_map(|observation| Some((*observation, observation.key.as_ref().err()?)))
         .collect();
     tally.quarantined = count(refused.len());
     tally.duplicate = count(observations.len() - refused.len() - latest.len());
     refused::keep(connection, scope, origin, &refused, now).await?;
 
     let ids: Vec<&str> = latest.keys().copied().collect();
-    let digests: Vec<&[u8]> = latest.values().map(|(_, glance)| &glance.digest.0[..]).collect();
+    let digests: Vec<&[u8]> = latest.values().map(|(_, key)| &key.digest.0[..]).collect();
     let others = stored::find_differing(connection, scope, origin.call(), &ids, &digests).await?;
     let special = others.iter().filter(|(_, other)| **other == Known::NeedsLookup);
     let special: Vec<&str> = special.map(|(id, _)| id.as_str()).collect();
@@ -75,46 +75,46 @@ pub(in crate::warehouse) async fn store(
     let mut fresh = Vec::new();
     let mut work = Vec::new();
     let mut also_due = Vec::new();
-    for (id, (observation, glance)) in &latest {
-        let held = special.get(*id);
-        let (verdict, is_news) = match (others.get(*id), held) {
-            (None, _) => (Some(compare_same(origin, glance)), false),
-            (Some(Known::Changed), _) => (Some(compare_changed(origin, glance)), true),
-            (Some(Known::NeedsLookup), Some(held)) => {
-                let verdict = verdict(origin, observation.read, glance, held);
-                (Some(verdict), is_news(glance, held))
+    for (id, (observation, key)) in &latest {
+        let stored = special.get(*id);
+        let (verdict, is_news) = match (others.get(*id), stored) {
+            (None, _) => (Some(compare_same(origin, key)), false),
+            (Some(Known::Changed), _) => (Some(compare_changed(origin, key)), true),
+            (Some(Known::NeedsLookup), Some(stored)) => {
+                let verdict = verdict(origin, observation.read, key, stored);
+                (Some(verdict), is_news(key, stored))
             }
             // One that was erased between two statements is new.
             (Some(Known::New | Known::NeedsLookup), _) => (None, false),
         };
         match verdict {
-            None => fresh.push((*observation, *glance)),
-            Some(ItemChange::Changed) => work.push((*observation, *glance)),
+            None => fresh.push((*observation, *key)),
+            Some(ItemChange::Changed) => work.push((*observation, *key)),
             Some(ItemChange::Unchanged) if marks::is_evidence(scope, origin, observation) => {
-                work.push((*observation, *glance));
+                work.push((*observation, *key));
             }
             Some(ItemChange::Unchanged) => tally.unchanged += 1,
             Some(ItemChange::OtherWindow) => tally.duplicate += 1,
         }
-        let is_elsewhere = is_news && is_seen_elsewhere(origin, glance);
-        if is_elsewhere || (scope.detail.wants_every_sight() && origin.call() == Call::List) {
+        let is_elsewhere = is_news && is_seen_elsewhere(origin, key);
+        if is_elsewhere || (scope.details.wants_every_sight() && origin.call() == Call::List) {
             also_due.push(*id);
         }
     }
     let skipped = since::not_asked_for(connection, scope, origin, &fresh).await?;
     if !skipped.is_empty() {
-        fresh.retain(|(_, glance)| !skipped.contains(glance.id.as_str()));
+        fresh.retain(|(_, key)| !skipped.contains(key.id.as_str()));
         also_due.retain(|id| !skipped.contains(id));
         tally.skipped = count(skipped.len());
     }
     if !fresh.is_empty() {
-        let items = fresh.iter().map(|(observation, glance)| ItemToStore::of(observation, glance));
+        let items = fresh.iter().map(|(observation, key)| ItemToStore::of(observation, key));
         let inserted = insert::store(connection, scope, origin, items.collect(), now).await?;
         tally.inserted = count(inserted.len());
         // Another writer was faster with these, and what it wrote is looked at as everything that
         // is known.
-        work.extend(fresh.into_iter().filter(|(_, glance)| !inserted.contains(&glance.id)));
-        work.sort_unstable_by_key(|(_, glance)| glance.id.as_str());
+        work.extend(fresh.into_iter().filter(|(_, key)| !inserted.contains(&key.id)));
+        work.sort_unstable_by_key(|(_, key)| key.id.as_str());
     }
     for chunk in work.chunks(CHUNK) {
         store_chunk(connection, scope, origin, chunk, now, &mut tally).await?;
@@ -128,8 +128,8 @@ fn latest_of_each<'a>(
     observations: &[&'a Observation],
 ) -> BTreeMap<&'a str, (&'a Observation, &'a ItemKey)> {
     let readable = observations.iter().filter_map(|&observation| {
-        let glance = observation.glance.as_ref().ok()?;
-        Some((glance.id.as_str(), (observation, glance)))
+        let key = observation.key.as_ref().ok()?;
+        Some((key.id.as_str(), (observation, key)))
     });
     readable.collect()
 }
@@ -143,19 +143,19 @@ async fn store_chunk(
     tally: &mut Tally,
 ) -> Result<(), WarehouseError> {
     // Locked and looked at again: another writer may have been faster.
-    let ids: Vec<&str> = chunk.iter().map(|(_, glance)| glance.id.as_str()).collect();
+    let ids: Vec<&str> = chunk.iter().map(|(_, key)| key.id.as_str()).collect();
     let mut locked = stored::lock(connection, scope, &ids).await?;
     let mut work = Vec::with_capacity(chunk.len());
     let mut special = Vec::new();
-    for (observation, glance) in chunk {
+    for (observation, key) in chunk {
         // One that was erased between two statements is found by the next read if it is still
         // there.
-        let Some(held) = locked.remove(&glance.id) else {
+        let Some(stored) = locked.remove(&key.id) else {
             tally.unchanged += 1;
             continue;
         };
-        let verdict = verdict(origin, observation.read, glance, &held);
-        let item = ItemToStore::of(observation, glance);
+        let verdict = verdict(origin, observation.read, key, &stored);
+        let item = ItemToStore::of(observation, key);
         let meaning = match verdict {
             ItemChange::OtherWindow => {
                 tally.duplicate += 1;
@@ -165,12 +165,14 @@ async fn store_chunk(
                 tally.unchanged += 1;
                 continue;
             }
-            ItemChange::Changed | ItemChange::Unchanged => marks::meaning(scope, origin, &item, &held),
+            ItemChange::Changed | ItemChange::Unchanged => {
+                marks::meaning(scope, origin, &item, &stored)
+            }
         };
         if meaning == Meaning::Facts {
-            work.push(Work { item, held });
+            work.push(Work { item, stored });
         } else {
-            special.push((Work { item, held }, meaning));
+            special.push((Work { item, stored }, meaning));
         }
     }
     let (work, aside) = doubt::split(scope, origin, work)?;
@@ -213,9 +215,9 @@ async fn write(
         }
         updates.push(update);
         if let Some(normalized) = normalized {
-            let change_context = Some(ChangeContext::of(origin, &work.held));
-            let texts = ItemTexts::kept(&work.held, &mut inflater);
-            let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.held));
+            let change_context = Some(ChangeContext::of(origin, &work.stored));
+            let texts = ItemTexts::kept(&work.stored, &mut inflater);
+            let before = texts.as_ref().and_then(|texts| texts.merge_kept(scope, &work.stored));
             let diff = before.map_or(RowDiff::Unknown, |(item, damaged)| {
                 RowDiff::between(scope.stream, &rows_of(scope, &item, damaged), &normalized)
             });
@@ -242,8 +244,8 @@ async fn write(
             let is_news = origin.call() == Call::List && work.is_news();
             // What an older single call brought, no list takes back (I5): where lists are enough,
             // nobody else would ask.
-            let has_detail = work.held.detail.is_some();
-            merged.is_none() || (is_news && (scope.detail.wants_changed() || has_detail))
+            let has_detail = work.stored.detail.is_some();
+            merged.is_none() || (is_news && (scope.details.wants_changed() || has_detail))
         })
         .map(|(work, _)| work.item.id.as_str())
         .collect();
@@ -265,22 +267,22 @@ fn update_of(
     normalized: Option<&Normalized<'_>>,
     now: DateTime<Utc>,
 ) -> stored::Update {
-    let Work { item, held } = work;
+    let Work { item, stored } = work;
     let created_at = normalized.map_or(item.created_at, |normalized| normalized.created_at);
     stored::Update {
         id: item.id.clone(),
         digest: item.digest,
         read: item.read,
         sources_differ: merged.is_some_and(|merged| merged.sources_differ),
-        window_day: created_at.map_or(held.window_day, |at| at.date_naive()),
+        window_day: created_at.map_or(stored.window_day, |at| at.date_naive()),
         undated: created_at.is_none(),
-        unlisted: held.unlisted && !is_listed(origin),
+        unlisted: stored.unlisted && !is_listed(origin),
         // A record whose items cannot be merged keeps its state until its detail call.
-        deleted_by_absence: merged.is_none() && held.deleted_by_absence,
-        unsettled: normalized.map_or(held.unsettled, |row| row.unsettled),
-        changed_at: if is_change(origin, work) { Some(now) } else { held.changed_at },
+        deleted_by_absence: merged.is_none() && stored.deleted_by_absence,
+        unsettled: normalized.map_or(stored.unsettled, |row| row.unsettled),
+        changed_at: if is_change(origin, work) { Some(now) } else { stored.changed_at },
         // A record whose facts are stored is there.
-        deleted_at: if normalized.is_none() { held.deleted_at } else { None },
+        deleted_at: if normalized.is_none() { stored.deleted_at } else { None },
         sparse: None,
     }
 }
@@ -289,8 +291,8 @@ fn update_of(
 /// does the first item after a lost one.
 fn is_change(origin: Origin, work: &Work) -> bool {
     let known = match origin.call() {
-        Call::List => work.held.list,
-        Call::Detail => work.held.detail,
+        Call::List => work.stored.list,
+        Call::Detail => work.stored.detail,
     };
     known.is_some_and(|(digest, _)| digest != work.item.digest && digest != Digest::LOST)
 }

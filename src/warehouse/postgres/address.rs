@@ -108,7 +108,7 @@ impl LessThanFull {
 pub enum AddressError {
     /// It cannot be parsed.
     #[error("`database.url` is no address of a PostgreSQL database")]
-    UnreadableEnvelope,
+    Unreadable,
     /// A parameter of libpq that is not supported.
     #[error("`database.url` has the parameter `{0}`, which argos-sync does not support")]
     Unsupported(&'static str),
@@ -138,7 +138,7 @@ pub(super) fn read(
     }
     // The error may contain the password.
     let options: PgConnectOptions =
-        text.parse().map_err(|_unreadable: sqlx::Error| AddressError::UnreadableEnvelope)?;
+        text.parse().map_err(|_unreadable: sqlx::Error| AddressError::Unreadable)?;
     let options = if is_mode_written || is_local(&options) {
         options
     } else {
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn what_is_no_parameter_is_named_only_if_everybody_knows_the_name() {
         for (url, expected) in [
-            ("sekret", AddressError::UnreadableEnvelope),
+            ("sekret", AddressError::Unreadable),
             ("postgres://u:p@db.example/w?sslmode=sekret", AddressError::Unreadable),
             ("postgres://u@db.example/w?password=a&sekret", AddressError::Unknown),
             ("postgres://u@db.example/w?sekret=1", AddressError::Unknown),

@@ -192,7 +192,7 @@ impl WarehouseError {
                 "53100" => "free disk space on the database server; argos-sync goes on by itself",
                 _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
             },
-            Self::Address(AddressError::UnreadableEnvelope) => {
+            Self::Address(AddressError::Unreadable) => {
                 "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
             }
             Self::Address(AddressError::Unsupported(_)) => "leave it out of `database.url`",

@@ -46,7 +46,7 @@ pub(in crate::warehouse) async fn empty(
         return Ok(());
     }
     let sql = format!(
-        "delete from {table} as held using {found} where held.ctid = found.place",
+        "delete from {table} as stored using {found} where stored.ctid = found.place",
         found = found(table, id_column, "ctid as place"),
     );
     sqlx::query(AssertSqlSafe(sql))

@@ -6,7 +6,7 @@ use crate::{
     normalize::catalogue,
     warehouse::{
         postgres::{
-            array::{PgArray, Element},
+            array::{Element, PgArray},
             error::WarehouseError,
             sql,
         },

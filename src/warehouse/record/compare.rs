@@ -1,7 +1,7 @@
 //! Decides by digests and read numbers whether an item changes a known record.
 
 use super::{observation::Origin, stored::StoredRecord};
-use crate::domain::{Call, Digest, ItemKey, ReadNumber, ListScope};
+use crate::domain::{Call, Digest, ItemKey, ListScope, ReadNumber};
 
 /// What to do with an item of a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,68 +18,70 @@ pub(in crate::warehouse) enum ItemChange {
 pub(in crate::warehouse) fn verdict(
     origin: Origin,
     read: ReadNumber,
-    glance: &ItemKey,
-    held: &StoredRecord,
+    key: &ItemKey,
+    stored: &StoredRecord,
 ) -> ItemChange {
-    if is_foreign(origin, glance) {
+    if is_foreign(origin, key) {
         return ItemChange::OtherWindow;
     }
     if let Origin::List { reading, .. } = origin
-        && held.unlisted
+        && stored.unlisted
         && reading.is_filtered()
-        && read > held.newest
+        && read > stored.newest
     {
         return ItemChange::Changed;
     }
-    if held.deleted_by_absence {
-        return if read > held.newest { ItemChange::Changed } else { ItemChange::Unchanged };
+    if stored.deleted_by_absence {
+        return if read > stored.newest { ItemChange::Changed } else { ItemChange::Unchanged };
     }
-    if let (Call::List, Some((digest, number))) = (origin.call(), held.doubted)
-        && digest == glance.digest
+    if let (Call::List, Some((digest, number))) = (origin.call(), stored.doubted)
+        && digest == key.digest
     {
         // A detail that was asked since then may agree with it.
-        let is_answered = held.detail.is_some_and(|(_, answered)| answered > number);
-        return if read > number && is_answered { ItemChange::Changed } else { ItemChange::Unchanged };
+        let is_answered = stored.detail.is_some_and(|(_, answered)| answered > number);
+        return if read > number && is_answered {
+            ItemChange::Changed
+        } else {
+            ItemChange::Unchanged
+        };
     }
     let (own, other) = match origin.call() {
-        Call::List => (held.list, held.detail),
-        Call::Detail => (held.detail, held.list),
+        Call::List => (stored.list, stored.detail),
+        Call::Detail => (stored.detail, stored.list),
     };
     let Some((digest, number)) = own else { return ItemChange::Changed };
     if read <= number {
         return ItemChange::Unchanged;
     }
-    let outvoted = held.sources_differ && other.is_some_and(|(_, other)| other > number);
-    if digest == glance.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
+    let outvoted = stored.sources_differ && other.is_some_and(|(_, other)| other > number);
+    if digest == key.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
 }
 
 /// Decides for an item whose digest matches and whose record has no special state.
-pub(in crate::warehouse) fn compare_same(origin: Origin, glance: &ItemKey) -> ItemChange {
-    if is_foreign(origin, glance) { ItemChange::OtherWindow } else { ItemChange::Unchanged }
+pub(in crate::warehouse) fn compare_same(origin: Origin, key: &ItemKey) -> ItemChange {
+    if is_foreign(origin, key) { ItemChange::OtherWindow } else { ItemChange::Unchanged }
 }
 
 /// Decides for an item whose digest differs and whose record has no special state. The decision is
 /// repeated once the record is locked.
-pub(in crate::warehouse) fn compare_changed(origin: Origin, glance: &ItemKey) -> ItemChange {
-    if is_foreign(origin, glance) { ItemChange::OtherWindow } else { ItemChange::Changed }
+pub(in crate::warehouse) fn compare_changed(origin: Origin, key: &ItemKey) -> ItemChange {
+    if is_foreign(origin, key) { ItemChange::OtherWindow } else { ItemChange::Changed }
 }
 
-fn is_foreign(origin: Origin, glance: &ItemKey) -> bool {
+fn is_foreign(origin: Origin, key: &ItemKey) -> bool {
     let Origin::List { reading, .. } = origin else { return false };
-    glance.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
+    key.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
 }
 
 /// Whether an item says of a record what is not known of it.
-pub(in crate::warehouse) fn is_news(glance: &ItemKey, held: &StoredRecord) -> bool {
-    let is_other = |known: Option<(Digest, ReadNumber)>| {
-        known.is_none_or(|(digest, _)| digest != glance.digest)
-    };
-    held.deleted_by_absence || (is_other(held.list) && is_other(held.doubted))
+pub(in crate::warehouse) fn is_news(key: &ItemKey, stored: &StoredRecord) -> bool {
+    let is_other =
+        |known: Option<(Digest, ReadNumber)>| known.is_none_or(|(digest, _)| digest != key.digest);
+    stored.deleted_by_absence || (is_other(stored.list) && is_other(stored.doubted))
 }
 
 /// Whether a walk without a date filter shows a record that walks of its day should have shown. Its
 /// day is not claimed: where it is news, a single call has to tell.
-pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, glance: &ItemKey) -> bool {
-    matches!(origin, Origin::List { reading: ListScope::All, .. })
-        && glance.created_at.is_some()
+pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, key: &ItemKey) -> bool {
+    matches!(origin, Origin::List { reading: ListScope::All, .. }) && key.created_at.is_some()
 }

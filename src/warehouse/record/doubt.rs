@@ -46,10 +46,10 @@ pub(in crate::warehouse) fn split(
 /// digests are known nothing can be compared.
 fn is_doubtful(
     scope: &Scope,
-    Work { item, held }: &Work,
+    Work { item, stored }: &Work,
     inflater: &mut Inflater,
 ) -> Result<bool, WarehouseError> {
-    let Some(kept) = held.kept.as_ref().filter(|_| held.deleted_at.is_none()) else {
+    let Some(kept) = stored.kept.as_ref().filter(|_| stored.deleted_at.is_none()) else {
         return Ok(false);
     };
     let listed = Times::read(&json::text(&item.body));
@@ -65,7 +65,7 @@ fn is_doubtful(
         bodies.push((body, digest));
         Some((times, number))
     };
-    let (list, detail) = (times(Call::List, held.list), times(Call::Detail, held.detail));
+    let (list, detail) = (times(Call::List, stored.list), times(Call::Detail, stored.detail));
     if !Times::of_record(list, detail).is_later_than(&listed) {
         return Ok(false);
     }
@@ -91,13 +91,13 @@ pub(in crate::warehouse) async fn set_aside(
     let numbers: Vec<i64> = aside.iter().map(|work| work.item.read.0).collect();
     // The records are locked.
     sqlx::query!(
-        "update argos_sync.record as held set doubted_digest = given.digest, doubted_read = given.number,
-            unlisted = held.unlisted and not $6
+        "update argos_sync.record as stored set doubted_digest = given.digest, doubted_read = given.number,
+            unlisted = stored.unlisted and not $6
          from unnest($3::text[], $4::bytea[], $5::bigint[]) as given (id, digest, number)
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
-         where held.ctid = found.place",
+         where stored.ctid = found.place",
         scope.project.as_str(),
         scope.stream.as_str(),
         &ids as &[&str],
@@ -108,12 +108,12 @@ pub(in crate::warehouse) async fn set_aside(
     .execute(&mut *connection)
     .await
     .map_err(WarehouseError::database("setting list items aside"))?;
-    let asks = |work: &&Work| !is_known(&work.held, work.item.digest);
+    let asks = |work: &&Work| !is_known(&work.stored, work.item.digest);
     let due: Vec<&str> = aside.iter().filter(asks).map(|work| work.item.id.as_str()).collect();
     detail_queue::mark(connection, scope, &due, Priority::News, now).await
 }
 
 /// Whether a single call was made due for this digest before.
-fn is_known(held: &StoredRecord, digest: Digest) -> bool {
-    [held.list, held.doubted].into_iter().flatten().any(|(known, _)| known == digest)
+fn is_known(stored: &StoredRecord, digest: Digest) -> bool {
+    [stored.list, stored.doubted].into_iter().flatten().any(|(known, _)| known == digest)
 }

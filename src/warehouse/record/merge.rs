@@ -34,13 +34,16 @@ impl ItemTexts {
     /// The items that are kept of a record, out of which the rows that stand in the tables were
     /// made. `None` where others may have made them, or another normalizer, or persons decided on
     /// them.
-    pub(in crate::warehouse) fn kept(held: &StoredRecord, inflater: &mut Inflater) -> Option<Self> {
-        let is_as_made = held.normalizer_version == normalize::VERSION
-            && held.deleted_at.is_none()
-            && !held.deleted_by_absence;
-        let kept = held.kept.as_ref().filter(|_| is_as_made)?;
+    pub(in crate::warehouse) fn kept(
+        stored: &StoredRecord,
+        inflater: &mut Inflater,
+    ) -> Option<Self> {
+        let is_as_made = stored.normalizer_version == normalize::VERSION
+            && stored.deleted_at.is_none()
+            && !stored.deleted_by_absence;
+        let kept = stored.kept.as_ref().filter(|_| is_as_made)?;
         let mut texts = Self::default();
-        for (call, known) in [(Call::List, held.list), (Call::Detail, held.detail)] {
+        for (call, known) in [(Call::List, stored.list), (Call::Detail, stored.detail)] {
             if let Some((_, number)) = known {
                 texts.add(call, &kept.body(call, inflater).ok()??, number);
             }
@@ -73,13 +76,13 @@ impl ItemTexts {
     pub(in crate::warehouse) fn merge_kept(
         &self,
         scope: &Scope,
-        held: &StoredRecord,
+        stored: &StoredRecord,
     ) -> Option<(Merged<'_>, bool)> {
         let items = self.parse().ok()?;
         let digest = |item: &Option<ParsedItem<'_>>| {
             item.as_ref().map(|(item, _)| json::digest(item, &scope.volatile))
         };
-        let known = [held.list, held.detail].map(|known| known.map(|(digest, _)| digest));
+        let known = [stored.list, stored.detail].map(|known| known.map(|(digest, _)| digest));
         let is_known = [digest(&items.list), digest(&items.detail)] == known;
         let ParsedItems { list, detail, damaged } = items;
         Some((normalize::merge(scope.stream, list, detail).filter(|_| is_known)?, damaged))
@@ -120,17 +123,17 @@ impl MergeInput {
         work: &Work,
         inflater: &mut Inflater,
     ) -> Result<Self, WarehouseError> {
-        let Work { item, held } = work;
+        let Work { item, stored } = work;
         let mut texts = ItemTexts::default();
         texts.add(call, &item.body, item.read);
         let (other, number) = match call {
-            Call::List => (Call::Detail, held.detail),
-            Call::Detail => (Call::List, held.list),
+            Call::List => (Call::Detail, stored.detail),
+            Call::Detail => (Call::List, stored.list),
         };
         let Some((_, number)) = number else { return Ok(Self { texts, other_is_lost: false }) };
         // An item that cannot be read back is lost: its record must not stop the others of its
         // page.
-        let kept = held.kept.as_ref();
+        let kept = stored.kept.as_ref();
         let body = kept.and_then(|kept| kept.body(other, inflater).ok().flatten());
         if let Some(body) = &body {
             texts.add(other, body, number);
@@ -157,7 +160,7 @@ pub(in crate::warehouse) fn merge<'a>(
     both: &'a MergeInput,
 ) -> Result<Option<MergedItem<'a>>, WarehouseError> {
     let detail_is_newest =
-        call == Call::Detail && work.held.list.is_none_or(|(_, number)| work.item.read > number);
+        call == Call::Detail && work.stored.list.is_none_or(|(_, number)| work.item.read > number);
     let parsed = both.texts.parse();
     if (both.other_is_lost || parsed.is_err()) && !detail_is_newest {
         return Ok(None);

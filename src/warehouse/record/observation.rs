@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{body::Body, stored::StoredRecord};
 use crate::{
-    domain::{Call, Day, Digest, ItemKey, Lane, ReadNumber, ListScope, Stream},
+    domain::{Call, Day, Digest, ItemKey, Lane, ListScope, ReadNumber, Stream},
     normalize::{self, Refusal},
     warehouse::scope::Scope,
 };
@@ -18,14 +18,14 @@ pub struct Observation {
     /// The item's bytes.
     pub body: Body,
     /// What was seen in it, or why it can be stored in no table.
-    pub glance: Result<ItemKey, Refusal>,
+    pub key: Result<ItemKey, Refusal>,
 }
 
 impl Observation {
     /// Looks at an item's bytes.
     pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
-        let glance = normalize::read_key(scope.stream, &scope.volatile, &body);
-        Self { read, body: body.into(), glance }
+        let key = normalize::read_key(scope.stream, &scope.volatile, &body);
+        Self { read, body: body.into(), key }
     }
 
     /// Whether the item has the vendor's deletion mark.
@@ -74,12 +74,12 @@ pub(in crate::warehouse) struct ItemToStore {
 }
 
 impl ItemToStore {
-    pub(in crate::warehouse) fn of(observation: &Observation, glance: &ItemKey) -> Self {
+    pub(in crate::warehouse) fn of(observation: &Observation, key: &ItemKey) -> Self {
         Self {
-            id: glance.id.clone(),
-            digest: glance.digest,
+            id: key.id.clone(),
+            digest: key.digest,
             read: observation.read,
-            created_at: glance.created_at,
+            created_at: key.created_at,
             body: observation.body.clone(),
         }
     }
@@ -88,7 +88,7 @@ impl ItemToStore {
 /// An item of a known record, with what is stored of the record.
 pub(in crate::warehouse) struct Work {
     pub(in crate::warehouse) item: ItemToStore,
-    pub(in crate::warehouse) held: StoredRecord,
+    pub(in crate::warehouse) stored: StoredRecord,
 }
 
 impl Work {
@@ -99,7 +99,7 @@ impl Work {
     pub(in crate::warehouse) fn is_news(&self) -> bool {
         let is_other =
             |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
-        is_other(self.held.list) && is_other(self.held.doubted)
+        is_other(self.stored.list) && is_other(self.stored.doubted)
     }
 }
 

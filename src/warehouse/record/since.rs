@@ -27,7 +27,7 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     };
     let older: Vec<(&str, Day)> = unknown
         .iter()
-        .filter_map(|(_, glance)| Some((glance.id.as_str(), glance.created_at?.date_naive())))
+        .filter_map(|(_, key)| Some((key.id.as_str(), key.created_at?.date_naive())))
         .filter(|(_, day)| !is_wanted(since, reading, *day))
         .collect();
     if older.is_empty() {

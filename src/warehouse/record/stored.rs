@@ -62,7 +62,7 @@ impl HeldRow {
         let pair = |digest: Option<Vec<u8>>, number: Option<i64>| {
             Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
         };
-        let held = StoredRecord {
+        let stored = StoredRecord {
             list: pair(self.list_digest, self.list_read),
             detail: pair(self.detail_digest, self.detail_read),
             doubted: pair(self.doubted_digest, self.doubted_read),
@@ -77,7 +77,7 @@ impl HeldRow {
             normalizer_version: self.normalizer_version,
             kept: None,
         };
-        (self.id, held)
+        (self.id, stored)
     }
 }
 
@@ -107,14 +107,14 @@ pub(in crate::warehouse) async fn find_differing(
     digests: &[&[u8]],
 ) -> Result<HashMap<String, Known>, WarehouseError> {
     let rows = sqlx::query!(
-        r#"select given.id as "id!", held.id is not null as "is_known!",
-            coalesce(held.sources_differ or held.unlisted or held.deleted_by_absence or held.doubted_read is not null, false) as "is_special!"
+        r#"select given.id as "id!", stored.id is not null as "is_known!",
+            coalesce(stored.sources_differ or stored.unlisted or stored.deleted_by_absence or stored.doubted_read is not null, false) as "is_special!"
          from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
          left join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
-         ) as held on true
-         where (case when $3 then held.list_digest else held.detail_digest end) is distinct from given.digest
-            or held.sources_differ or held.unlisted or held.deleted_by_absence or held.doubted_read is not null"#,
+         ) as stored on true
+         where (case when $3 then stored.list_digest else stored.detail_digest end) is distinct from given.digest
+            or stored.sources_differ or stored.unlisted or stored.deleted_by_absence or stored.doubted_read is not null"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -143,12 +143,12 @@ pub(in crate::warehouse) async fn look_up(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        "select held.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
+        "select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
             unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
          from unnest($3::text[]) as given (id)
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
-         ) as held",
+         ) as stored",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -170,12 +170,12 @@ pub(in crate::warehouse) async fn lock(
     }
     let rows = sqlx::query_as!(
         HeldRow,
-        r#"select held.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
+        r#"select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
             unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
             select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
-         ) as held"#,
+         ) as stored"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],
@@ -183,13 +183,13 @@ pub(in crate::warehouse) async fn lock(
     .fetch_all(&mut *connection)
     .await
     .map_err(WarehouseError::database("locking records"))?;
-    let mut held: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
+    let mut stored: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
     for (id, kept) in bodies::read(connection, scope, ids).await? {
-        if let Some(held) = held.get_mut(&id) {
-            held.kept = Some(kept);
+        if let Some(stored) = stored.get_mut(&id) {
+            stored.kept = Some(kept);
         }
     }
-    Ok(held)
+    Ok(stored)
 }
 
 /// A record that gets its first row.
@@ -255,23 +255,25 @@ pub(in crate::warehouse) async fn update(
     let days: Vec<Day> = updates.iter().map(|update| update.window_day).collect();
     let undated: Vec<bool> = updates.iter().map(|update| update.undated).collect();
     let unlisted: Vec<bool> = updates.iter().map(|update| update.unlisted).collect();
-    let deleted_by_absence: Vec<bool> = updates.iter().map(|update| update.deleted_by_absence).collect();
+    let deleted_by_absence: Vec<bool> =
+        updates.iter().map(|update| update.deleted_by_absence).collect();
     let unsettled: Vec<bool> = updates.iter().map(|update| update.unsettled).collect();
-    let moved: Vec<Option<DateTime<Utc>>> = updates.iter().map(|update| update.changed_at).collect();
+    let moved: Vec<Option<DateTime<Utc>>> =
+        updates.iter().map(|update| update.changed_at).collect();
     let deleted: Vec<Option<DateTime<Utc>>> =
         updates.iter().map(|update| update.deleted_at).collect();
     let sparse: Vec<Option<i16>> = updates.iter().map(|update| update.sparse).collect();
     sqlx::query!(
-        "update argos_sync.record as held set
-            list_digest = case when $3 then digest else held.list_digest end,
-            list_read = case when $3 then number else held.list_read end,
-            detail_digest = case when $3 then held.detail_digest else digest end,
-            detail_read = case when $3 then held.detail_read else number end,
+        "update argos_sync.record as stored set
+            list_digest = case when $3 then digest else stored.list_digest end,
+            list_read = case when $3 then number else stored.list_read end,
+            detail_digest = case when $3 then stored.detail_digest else digest end,
+            detail_read = case when $3 then stored.detail_read else number end,
             sources_differ = given.sources_differ, normalizer_version = $4,
             window_day = given.day, undated = given.undated, deleted_at = given.deleted_at, unlisted = given.unlisted,
             deleted_by_absence = given.deleted_by_absence, unsettled = given.unsettled, changed_at = given.changed_at,
-            doubted_digest = case when $3 and given.number > held.doubted_read then null else held.doubted_digest end,
-            doubted_read = case when $3 and given.number > held.doubted_read then null else held.doubted_read end,
+            doubted_digest = case when $3 and given.number > stored.doubted_read then null else stored.doubted_digest end,
+            doubted_read = case when $3 and given.number > stored.doubted_read then null else stored.doubted_read end,
             sparse = given.sparse, detail_next_at = null
          from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
                 $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[], $16::smallint[])
@@ -279,10 +281,10 @@ pub(in crate::warehouse) async fn update(
          cross join lateral (
             select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
-         where held.ctid = found.place
-            and (case when $3 then held.list_read else held.detail_read end, held.sources_differ, held.deleted_at,
-                 held.normalizer_version, held.window_day, held.undated, held.unlisted, held.deleted_by_absence, held.unsettled,
-                 held.changed_at, held.sparse)
+         where stored.ctid = found.place
+            and (case when $3 then stored.list_read else stored.detail_read end, stored.sources_differ, stored.deleted_at,
+                 stored.normalizer_version, stored.window_day, stored.undated, stored.unlisted, stored.deleted_by_absence, stored.unsettled,
+                 stored.changed_at, stored.sparse)
                 is distinct from (given.number, given.sources_differ, given.deleted_at, $4, given.day, given.undated,
                  given.unlisted, given.deleted_by_absence, given.unsettled, given.changed_at, given.sparse)",
         scope.project.as_str(),

@@ -111,8 +111,8 @@ impl Warehouse {
     pub async fn binding(&self, project: &ProjectName) -> Result<Binding, WarehouseError> {
         let doing = "reading the project's binding";
         let row = sqlx::query!(
-            r#"select secret.value, held.vendor_project as "vendor_project?"
-               from argos_sync.key_secret as secret left join argos_sync.project as held on held.project = $1"#,
+            r#"select secret.value, stored.vendor_project as "vendor_project?"
+               from argos_sync.key_secret as secret left join argos_sync.project as stored on stored.project = $1"#,
             project.as_str(),
         )
         .fetch_one(&self.pool)
@@ -141,12 +141,12 @@ impl Warehouse {
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
         sqlx::query_scalar!(
-            "select held.id from argos_sync.record as held
+            "select stored.id from argos_sync.record as stored
              left join argos_sync.suspect
-                on suspect.project = $1 and suspect.stream = $2 and suspect.id = held.id
-             where held.project = $1 and held.stream = $2 and held.deleted_at is null
-               and held.first_read >= (select account_first_read from argos_sync.project where project = $1)
-             order by suspect.id is not null, held.first_read, held.id limit $3",
+                on suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id
+             where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
+               and stored.first_read >= (select account_first_read from argos_sync.project where project = $1)
+             order by suspect.id is not null, stored.first_read, stored.id limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),
             count_max,
@@ -249,12 +249,12 @@ impl Warehouse {
     pub async fn rebind(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
         sqlx::query_scalar!(
             r#"with keys as (delete from argos_sync.project_key where project = $1),
-             held as (
+             stored as (
                 update argos_sync.project
                 set vendor_project = null, account_first_read = nextval('argos_sync.read_number'), account_last_read = null,
                     blocked_at = null, blocked_reason = null
                 where project = $1 returning project)
-             select exists (select from held) as "is_known!""#,
+             select exists (select from stored) as "is_known!""#,
             project.as_str(),
         )
         .fetch_one(&self.pool)
@@ -266,10 +266,10 @@ impl Warehouse {
     /// account.
     pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.project as held set account_last_read = nextval('argos_sync.read_number')
+            "update argos_sync.project as stored set account_last_read = nextval('argos_sync.read_number')
              where project = $1 and account_last_read is null and exists (
                 select from argos_sync.record
-                where project = $1 and stream = $2 and first_read >= held.account_first_read)",
+                where project = $1 and stream = $2 and first_read >= stored.account_first_read)",
             scope.project.as_str(),
             scope.stream.as_str(),
         )
@@ -298,12 +298,12 @@ impl Warehouse {
                 from unnest($3::text[], $4::bigint[]) as given (id, number)
                 cross join lateral (
                     select first_read from argos_sync.record
-                    where project = $1 and stream = $2 and id = given.id offset 0) as held
-                where held.first_read >= (select account_first_read from argos_sync.project where project = $1)
-                  and held.first_read <= (select account_last_read from argos_sync.project where project = $1)),
+                    where project = $1 and stream = $2 and id = given.id offset 0) as stored
+                where stored.first_read >= (select account_first_read from argos_sync.project where project = $1)
+                  and stored.first_read <= (select account_last_read from argos_sync.project where project = $1)),
              raised as (
-                update argos_sync.project as held set account_last_read = confirmed.number from confirmed
-                where held.project = $1 and held.account_last_read < confirmed.number)
+                update argos_sync.project as stored set account_last_read = confirmed.number from confirmed
+                where stored.project = $1 and stored.account_last_read < confirmed.number)
              select number is not null as "is_confirmed!" from confirmed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -342,10 +342,10 @@ async fn bind(
     proof: KeyProof,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
-        "insert into argos_sync.project_key as held (project, key_id, bound_at, proof)
+        "insert into argos_sync.project_key as stored (project, key_id, bound_at, proof)
          values ($1, $2, argos_sync.clock(), $3)
          on conflict (project, key_id) do update set proof = excluded.proof
-         where held.proof is distinct from excluded.proof",
+         where stored.proof is distinct from excluded.proof",
         project.as_str(),
         key.0.as_slice(),
         proof.as_str(),

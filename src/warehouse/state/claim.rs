@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    domain::{ProjectName, ListScope, Stream, Window},
+    domain::{ListScope, ProjectName, Stream, Window},
     warehouse::postgres::{error::WarehouseError, pool::Warehouse},
 };
 

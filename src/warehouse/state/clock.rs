@@ -101,8 +101,8 @@ impl Warehouse {
         let doing = "comparing PostgreSQL's clock with earlier runs";
         let mut transaction = self.begin(doing).await?;
         let mark = sqlx::query!(
-            r#"insert into argos_sync.clock_mark as held (seen_at) values (argos_sync.clock())
-               on conflict (is_only) do update set seen_at = held.seen_at
+            r#"insert into argos_sync.clock_mark as stored (seen_at) values (argos_sync.clock())
+               on conflict (is_only) do update set seen_at = stored.seen_at
                returning seen_at, argos_sync.clock() as "now!""#
         )
         .fetch_one(&mut *transaction)

@@ -89,7 +89,8 @@ impl Warehouse {
         .await
         .map_err(WarehouseError::database(doing))?;
         let count = i64::try_from(ids.len()).unwrap_or(step);
-        let is_over = place.detail_cycle_started_at.is_some_and(|started_at| now - started_at >= cycle);
+        let is_over =
+            place.detail_cycle_started_at.is_some_and(|started_at| now - started_at >= cycle);
         let due: Vec<&str> = ids.iter().map(String::as_str).collect();
         detail_queue::mark(&mut transaction, scope, &due, Priority::Cycle, now).await?;
         if count < step && is_over {

@@ -27,7 +27,7 @@ pub struct DetailsLeft {
     /// Due, and nobody makes them.
     pub free: i64,
     /// Due, and claimed by a process.
-    pub held: i64,
+    pub claimed: i64,
     /// Failed before, and due again later.
     pub later: i64,
     /// The time until the first of these.
@@ -41,7 +41,7 @@ pub struct DetailsLeft {
 impl DetailsLeft {
     /// How many there are.
     pub fn count(&self) -> i64 {
-        self.free + self.held + self.later
+        self.free + self.claimed + self.later
     }
 }
 
@@ -67,7 +67,7 @@ impl Warehouse {
     ) -> Result<DetailsLeft, WarehouseError> {
         let row = sqlx::query!(
             r#"select count(*) filter (where due_at <= now and expires_at <= now) as "free!",
-                count(*) filter (where due_at <= now and expires_at > now) as "held!",
+                count(*) filter (where due_at <= now and expires_at > now) as "claimed!",
                 count(*) filter (where due_at > now) as "later!",
                 extract(epoch from min(due_at - now) filter (where due_at > now))::float8 as next
              from (select argos_sync.clock() as now offset 0) as clock
@@ -80,10 +80,10 @@ impl Warehouse {
         .fetch_one(&self.pool)
         .await
         .map_err(WarehouseError::database("counting what is due"))?;
-        let is_held = row.free == 0 && row.held > 0;
+        let is_held = row.free == 0 && row.claimed > 0;
         Ok(DetailsLeft {
             free: row.free,
-            held: row.held,
+            claimed: row.claimed,
             later: row.later,
             next: row.next.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             ids: Vec::new(),
@@ -117,19 +117,19 @@ impl Warehouse {
                 select due.id, window_day, due_at, expires_at, failures from argos_sync.detail_due as due
                 cross join lateral (
                     select window_day from argos_sync.record
-                    where project = $1 and stream = $2 and id = due.id offset 0) as held
+                    where project = $1 and stream = $2 and id = due.id offset 0) as stored
                 where $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5
                 union all
-                select due.id, window_day, due_at, expires_at, failures from argos_sync.record as held
+                select due.id, window_day, due_at, expires_at, failures from argos_sync.record as stored
                 cross join lateral (
                     select id, due_at, expires_at, failures from argos_sync.detail_due
-                    where project = $1 and stream = $2 and id = held.id offset 0) as due
+                    where project = $1 and stream = $2 and id = stored.id offset 0) as due
                 where not $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5),
              waiting as materialized (
                 select due.*, now from due cross join clock
                 where due_at <= now + make_interval(secs => $3) and (due_at <= now or failures > 0))
              select count(*) filter (where due_at <= now and expires_at <= now) as "free!",
-                count(*) filter (where due_at <= now and expires_at > now) as "held!",
+                count(*) filter (where due_at <= now and expires_at > now) as "claimed!",
                 count(*) filter (where due_at > now) as "later!",
                 extract(epoch from min(due_at - now) filter (where due_at > now))::float8 as next,
                 array(
@@ -149,7 +149,7 @@ impl Warehouse {
         .fetch_one(&mut *transaction)
         .await
         .map_err(WarehouseError::database(doing))?;
-        let held_by = if row.free == 0 && row.held > 0 {
+        let held_by = if row.free == 0 && row.claimed > 0 {
             holders_of(&mut transaction, scope, &row.held_ids).await?
         } else {
             Vec::new()
@@ -157,7 +157,7 @@ impl Warehouse {
         transaction.commit().await.map_err(WarehouseError::database(doing))?;
         Ok(DetailsLeft {
             free: row.free,
-            held: row.held,
+            claimed: row.claimed,
             later: row.later,
             next: row.next.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             ids: row.ids,

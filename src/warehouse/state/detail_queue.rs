@@ -50,11 +50,11 @@ pub(in crate::warehouse) async fn mark(
         return Ok(());
     }
     sqlx::query!(
-        "insert into argos_sync.detail_due as held (project, stream, id, due_at, priority)
+        "insert into argos_sync.detail_due as stored (project, stream, id, due_at, priority)
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id)
          order by given.id
          on conflict (project, stream, id) do update
-         set due_at = excluded.due_at, priority = least(held.priority, excluded.priority), fence = 0, expires_at = '-infinity', failures = 0",
+         set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority), fence = 0, expires_at = '-infinity', failures = 0",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],

@@ -17,14 +17,14 @@ impl Warehouse {
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
         sqlx::query_scalar!(
-            "select id from argos_sync.record as held
+            "select id from argos_sync.record as stored
              where project = $1 and stream = $2 and window_day >= $3 and window_day < $4
                 and deleted_at is null and not undated and not unlisted
                 and not exists (
                     select from argos_sync.deletion_decision as decision
                     where decision.project = $1 and decision.stream = $2 and approved
                       and expires_at > argos_sync.clock()
-                      and window_from <= held.window_day and held.window_day < window_to)
+                      and window_from <= stored.window_day and stored.window_day < window_to)
              limit $5",
             scope.project.as_str(),
             scope.stream.as_str(),

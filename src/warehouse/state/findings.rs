@@ -47,14 +47,14 @@ impl Warehouse {
         let findings: Vec<_> = learned.iter().map(|learned| learned.finding).collect();
         let befores: Vec<_> = learned.iter().map(|learned| learned.before).collect();
         sqlx::query!(
-            "insert into argos_sync.api_finding as held (project, fact, finding, learned_at, changed_at, before)
+            "insert into argos_sync.api_finding as stored (project, fact, finding, learned_at, changed_at, before)
              select $1, fact, finding, argos_sync.clock(), case when before is not null then argos_sync.clock() end, before
              from unnest($2::text[], $3::text[], $4::text[]) as given (fact, finding, before)
              order by fact
              on conflict (project, fact) do update set finding = excluded.finding,
-                changed_at = coalesce(excluded.changed_at, held.changed_at),
-                before = coalesce(excluded.before, held.before)
-             where held.finding <> excluded.finding",
+                changed_at = coalesce(excluded.changed_at, stored.changed_at),
+                before = coalesce(excluded.before, stored.before)
+             where stored.finding <> excluded.finding",
             project.as_str(),
             &facts as &[&str],
             &findings as &[&str],

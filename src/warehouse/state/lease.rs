@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::{ProjectName, ListScope, Stream},
+    domain::{ListScope, ProjectName, Stream},
     warehouse::postgres::{error::WarehouseError, pool::Warehouse},
 };
 
@@ -76,9 +76,9 @@ impl Warehouse {
                 );
                 (rows.fetch_all(&self.pool).await, 1)
             }
-            Awaited::Details(project, stream, held) => {
-                let ids: Vec<&str> = held.iter().map(|held| held.id.as_str()).collect();
-                let fences: Vec<i64> = held.iter().map(|held| held.fence).collect();
+            Awaited::Details(project, stream, stored) => {
+                let ids: Vec<&str> = stored.iter().map(|stored| stored.id.as_str()).collect();
+                let fences: Vec<i64> = stored.iter().map(|stored| stored.fence).collect();
                 let rows = sqlx::query_as!(
                     LeaseRow,
                     r#"select due.holder as "holder!", due.expires_at as expires_at,
@@ -94,7 +94,7 @@ impl Warehouse {
                     &ids as &[&str],
                     &fences,
                 );
-                (rows.fetch_all(&self.pool).await, held.len())
+                (rows.fetch_all(&self.pool).await, stored.len())
             }
         };
         let rows = rows.map_err(WarehouseError::database("looking for what others hold"))?;

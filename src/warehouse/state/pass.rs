@@ -8,7 +8,7 @@ use super::{
     run::Tally,
 };
 use crate::{
-    domain::{Cursor, Digest, Lane, ListScope, CycleDetector},
+    domain::{Cursor, CycleDetector, Digest, Lane, ListScope},
     warehouse::postgres::{error::WarehouseError, pool::Warehouse},
 };
 
@@ -124,9 +124,13 @@ impl Proof {
 
     /// Reads back the state of an ended pass; `None` when it proved nothing or has not ended.
     pub(in crate::warehouse) fn of_state(state: &str, unverified: Option<&str>) -> Option<Self> {
-        [Self::Complete, Self::CompleteEmpty, Self::EmptyUnverified(Unverified::of_word(unverified))]
-            .into_iter()
-            .find(|proof| proof.as_str() == state)
+        [
+            Self::Complete,
+            Self::CompleteEmpty,
+            Self::EmptyUnverified(Unverified::of_word(unverified)),
+        ]
+        .into_iter()
+        .find(|proof| proof.as_str() == state)
     }
 }
 
@@ -360,7 +364,7 @@ async fn cover(
     let covered = match claim.reading {
         ListScope::Window(window) => {
             sqlx::query!(
-                "insert into argos_sync.coverage as held (project, stream, day, as_of, pass_id, records, fence)
+                "insert into argos_sync.coverage as stored (project, stream, day, as_of, pass_id, records, fence)
                  select $1, $2, day::date, $5, $6, coalesce(live.records, 0), $7
                  from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day') as day
                  left join (
@@ -370,7 +374,7 @@ async fn cover(
                  order by day
                  on conflict (project, stream, day) do update
                  set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records, fence = excluded.fence
-                 where held.fence <= excluded.fence",
+                 where stored.fence <= excluded.fence",
                 claim.project.as_str(),
                 claim.stream.as_str(),
                 window.from(),

@@ -27,9 +27,9 @@ impl Warehouse {
             Kind::FaceAuth { parent } => ("faceauth", Some(parent.as_str())),
         };
         sqlx::query!(
-            "insert into argos_sync.project as held (project, kind, parent) values ($1, $2, $3)
+            "insert into argos_sync.project as stored (project, kind, parent) values ($1, $2, $3)
              on conflict (project) do update set kind = excluded.kind, parent = excluded.parent
-             where (held.kind, held.parent) is distinct from (excluded.kind, excluded.parent)",
+             where (stored.kind, stored.parent) is distinct from (excluded.kind, excluded.parent)",
             project.as_str(),
             kind,
             parent,

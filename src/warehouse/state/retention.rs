@@ -38,7 +38,7 @@ impl Warehouse {
                 select run_id from argos_sync.run
                 where ended_at < argos_sync.clock() - make_interval(days => $1)
                 order by ended_at limit $2 for update skip locked),
-             counters as (delete from argos_sync.run_counter using old_run where run_stream.run_id = old_run.run_id),
+             counters as (delete from argos_sync.run_counter using old_run where run_counter.run_id = old_run.run_id),
              runs as (
                 delete from argos_sync.run using old_run where run.run_id = old_run.run_id returning 1),
              old_pass as materialized (

@@ -154,10 +154,10 @@ impl Warehouse {
         sqlx::query!(
             "with ended as (
                 update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1)
-             update argos_sync.project as held
+             update argos_sync.project as stored
              set last_outcome = given.outcome, last_ended_at = argos_sync.clock(), last_run_error = given.trouble
              from unnest($3::text[], $4::text[], $5::text[]) as given (project, outcome, trouble)
-             where held.project = given.project",
+             where stored.project = given.project",
             run.0,
             outcome.as_str(),
             &names as &[&str],
@@ -203,18 +203,18 @@ pub(in crate::warehouse) async fn count(
     };
     sqlx::query!(
         "with mark as (
-            insert into argos_sync.high_water_mark as held (project, stream, read_number, fence) values ($2, $3, $13, $14)
+            insert into argos_sync.high_water_mark as stored (project, stream, read_number, fence) values ($2, $3, $13, $14)
             on conflict (project, stream) do update
-            set read_number = greatest(held.read_number, excluded.read_number), fence = greatest(held.fence, excluded.fence))
-         insert into argos_sync.run_counter as held
+            set read_number = greatest(stored.read_number, excluded.read_number), fence = greatest(stored.fence, excluded.fence))
+         insert into argos_sync.run_counter as stored
             (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate, skipped)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (run_id, project, stream) do update set
-            pages = held.pages + excluded.pages, details = held.details + excluded.details,
-            received = held.received + excluded.received, inserted = held.inserted + excluded.inserted,
-            updated = held.updated + excluded.updated, unchanged = held.unchanged + excluded.unchanged,
-            quarantined = held.quarantined + excluded.quarantined,
-            duplicate = held.duplicate + excluded.duplicate, skipped = held.skipped + excluded.skipped",
+            pages = stored.pages + excluded.pages, details = stored.details + excluded.details,
+            received = stored.received + excluded.received, inserted = stored.inserted + excluded.inserted,
+            updated = stored.updated + excluded.updated, unchanged = stored.unchanged + excluded.unchanged,
+            quarantined = stored.quarantined + excluded.quarantined,
+            duplicate = stored.duplicate + excluded.duplicate, skipped = stored.skipped + excluded.skipped",
         run.0,
         scope.project.as_str(),
         scope.stream.as_str(),

@@ -7,7 +7,7 @@ use crate::{
         Cell, Row,
         catalogue::{Column, Key, Table},
     },
-    warehouse::postgres::array::{PgArray, Element},
+    warehouse::postgres::array::{Element, PgArray},
 };
 
 /// Rows of one table with the keys they do not carry themselves.

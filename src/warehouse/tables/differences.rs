@@ -19,28 +19,28 @@ use crate::{
 pub(super) fn compose(table: &Table) -> String {
     let differs = differs(table).unwrap_or_else(|| "false".to_owned());
     let key = key_parts(table);
-    let held = looked_up(table, "own.ctid as place, own.*", &same(&key, "given"), "held");
+    let stored = looked_up(table, "own.ctid as place, own.*", &same(&key, "given"), "stored");
     match table.key {
         Key::Record => {
             let mut given = heads(table);
             given.extend(given_columns(table).into_iter().skip(key.len()));
             format!(
-                "select given.{id} from {given}\nleft join {held} on true\n\
-                 where given.is_there <> (held.place is not null) or given.is_there and {differs}",
+                "select given.{id} from {given}\nleft join {stored} on true\n\
+                 where given.is_there <> (stored.place is not null) or given.is_there and {differs}",
                 id = table.id_column(),
                 given = side_by_side(2, &given),
             )
         }
         Key::Ordinal | Key::Columns(_) => format!(
-            "select given.{id} from {given}\nleft join {held} on true\n\
-             where held.place is null or {differs}\nunion all\nselect known.id from {surplus}",
+            "select given.{id} from {given}\nleft join {stored} on true\n\
+             where stored.place is null or {differs}\nunion all\nselect known.id from {surplus}",
             id = table.id_column(),
             given = side_by_side(3, &given_columns(table)),
             surplus = surplus(table),
         ),
         Key::Set => format!(
-            "select given.{key} from {given}\nleft join {held} on true\n\
-             where held.place is null or {differs}",
+            "select given.{key} from {given}\nleft join {stored} on true\n\
+             where stored.place is null or {differs}",
             key = list(&key, |(name, _)| (*name).to_owned()),
             given = unnest("given", 2, &given_columns(table)),
         ),
@@ -59,11 +59,11 @@ pub(super) fn compose_rewrite(table: &Table) -> Option<&'static str> {
     let keys = list(&key, |(name, _)| (*name).to_owned());
     let differs = differs(table).unwrap_or_else(|| "false".to_owned());
     let sql = format!(
-        "{insert}\nfrom {given}\nleft join {held} on true\nwhere held.place is null or {differs}\n\
+        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null or {differs}\n\
          order by given.{keys}\non conflict (project, {keys}) do update set {set}\nreturning {keys}",
         insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
         given = unnest("given", 2, &given_columns(table)),
-        held = looked_up(table, "own.ctid as place, own.*", &same(&key, "given"), "held"),
+        stored = looked_up(table, "own.ctid as place, own.*", &same(&key, "given"), "stored"),
         set = list(plain_columns(table), |column| format!("{0} = excluded.{0}", column.name)),
     );
     Some(sql.leak())

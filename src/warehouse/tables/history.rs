@@ -36,7 +36,8 @@ pub(super) async fn record_elements(
     statement: &'static str,
     records: &[&RecordRows<'_>],
 ) -> Result<(), WarehouseError> {
-    let seen: Vec<_> = records.iter().filter_map(|record| Some((*record, record.change_context?))).collect();
+    let seen: Vec<_> =
+        records.iter().filter_map(|record| Some((*record, record.change_context?))).collect();
     if seen.is_empty() {
         return Ok(());
     }
@@ -59,8 +60,11 @@ fn add_arguments(
 ) -> Result<(), BoxDynError> {
     arguments.add(project.as_str())?;
     arguments.add(seen.iter().map(|(record, _)| record.id).collect::<Vec<_>>())?;
-    arguments.add(seen.iter().map(|(_, change_context)| change_context.lane.as_str()).collect::<Vec<_>>())?;
-    arguments.add(seen.iter().map(|(_, change_context)| change_context.completes).collect::<Vec<_>>())?;
+    arguments.add(
+        seen.iter().map(|(_, change_context)| change_context.lane.as_str()).collect::<Vec<_>>(),
+    )?;
+    arguments
+        .add(seen.iter().map(|(_, change_context)| change_context.completes).collect::<Vec<_>>())?;
     let mut rows = ColumnBatch::of(table);
     for (record, _) in seen {
         for row in record.normalized.rows.get(index).into_iter().flatten() {
@@ -82,11 +86,17 @@ pub(super) fn bind_sights(
     arguments: &mut PgArguments,
     records: &[&RecordRows<'_>],
 ) -> Result<(), BoxDynError> {
-    let sights: Vec<Option<ChangeContext>> = records.iter().map(|record| record.change_context).collect();
-    let is =
-        |flag: fn(&ChangeContext) -> bool| sights.iter().map(move |change_context| change_context.as_ref().is_some_and(flag));
-    arguments
-        .add(sights.iter().map(|change_context| change_context.map(|it| it.lane.as_str())).collect::<Vec<_>>())?;
+    let sights: Vec<Option<ChangeContext>> =
+        records.iter().map(|record| record.change_context).collect();
+    let is = |flag: fn(&ChangeContext) -> bool| {
+        sights.iter().map(move |change_context| change_context.as_ref().is_some_and(flag))
+    };
+    arguments.add(
+        sights
+            .iter()
+            .map(|change_context| change_context.map(|it| it.lane.as_str()))
+            .collect::<Vec<_>>(),
+    )?;
     arguments.add(is(|change_context| change_context.completes).collect::<Vec<_>>())?;
     arguments.add(is(|change_context| change_context.deletion).collect::<Vec<_>>())
 }
@@ -138,7 +148,7 @@ pub(in crate::warehouse) fn compose_forget(
     if takes_all {
         let rows = place("field <> 'deleted_at'");
         return vec![format!(
-            "delete from {history} as held using (select place {rows}) as found where held.ctid = found.place"
+            "delete from {history} as stored using (select place {rows}) as found where stored.ctid = found.place"
         )];
     }
     let tables = catalogue::tables(stream).iter();
@@ -150,8 +160,8 @@ pub(in crate::warehouse) fn compose_forget(
     let statement = |field: String| {
         let rows = place(&format!("field = '{field}'"));
         format!(
-            "update {history} as held set old_value = null, new_value = null, change_number = {CHANGE_NUMBER}
-             from (select place {rows}) as found where held.ctid = found.place"
+            "update {history} as stored set old_value = null, new_value = null, change_number = {CHANGE_NUMBER}
+             from (select place {rows}) as found where stored.ctid = found.place"
         )
     };
     forgotten.map(statement).collect()
@@ -192,18 +202,18 @@ fn insert_into(table: &Table) -> String {
 /// kept.
 pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
     keeps_moves(table).then(|| {
-        let before = tracked(table).map(|(column, _)| format!(", held.{0} as held_{0}", column.name));
+        let before = tracked(table).map(|(column, _)| format!(", stored.{0} as held_{0}", column.name));
         let changes = list(tracked(table), |(column, tracking)| compose_change(table, column, tracking));
         // Most rows differ in columns of which no history is kept. Looked at once, before each
         // column is.
-        let held = list(tracked(table), |(column, _)| format!("held_{}", column.name));
+        let stored = list(tracked(table), |(column, _)| format!("held_{}", column.name));
         let given = list(tracked(table), |(column, _)| column.name.to_owned());
         let changed = format!(
             "{insert}\n\
              select $1, differing.{id}, changed.field, changed.old_value, changed.new_value,\n\
              argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
              from (select * from differing where lane is not null\n\
-             and case when ({held}) is distinct from ({given}) then true else false end) as differing\n\
+             and case when ({stored}) is distinct from ({given}) then true else false end) as differing\n\
              cross join lateral (values\n{changes}\n) as changed (field, old_value, new_value, was_null, is_change)\n\
              where changed.is_change and not (differing.completes and changed.was_null)\n\
              order by differing.{id}, changed.field",
@@ -216,15 +226,15 @@ pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
 
 /// One column's field, values, whether nothing stood there, and whether it moved.
 fn compose_change(table: &Table, column: &Column, tracking: Tracking) -> String {
-    let (held, given) = (format!("held_{}", column.name), column.name);
+    let (stored, given) = (format!("held_{}", column.name), column.name);
     let field = tracking.field(table, column);
-    let differs = format!("{held} is distinct from {given}");
+    let differs = format!("{stored} is distinct from {given}");
     let (values, is_change) = if tracking == Tracking::Name {
         ("null, null".to_owned(), format!("{differs} and not deletion"))
     } else {
-        (format!("{}, {}", as_text(column, &held), as_text(column, given)), differs)
+        (format!("{}, {}", as_text(column, &stored), as_text(column, given)), differs)
     };
-    format!("('{field}', {values}, {held} is null, {is_change})\n")
+    format!("('{field}', {values}, {stored} is null, {is_change})\n")
 }
 
 /// A time as text, whatever the session's settings.
@@ -248,16 +258,16 @@ pub(super) fn compose_elements(table: &Table) -> Option<String> {
     Some(format!(
         "with known as (select * from {known}),\n\
          given as (select distinct * from {given} where element is not null),\n\
-         held as (\n\
+         stored as (\n\
          select distinct known.id, stands.{element} as element from known\n\
          cross join {stands} where stands.{element} is not null)\n\
          {insert}\n\
-         select $1, known.id, '{field}', held.element, given.element, argos_sync.clock(), known.lane,\n\
+         select $1, known.id, '{field}', stored.element, given.element, argos_sync.clock(), known.lane,\n\
          {CHANGE_NUMBER}\n\
-         from held full join given using (id, element) join known using (id)\n\
-         where (held.id is null or given.id is null)\n\
-         and not (known.completes and not exists (select from held as any_held where any_held.id = known.id))\n\
-         order by known.id, coalesce(held.element, given.element)",
+         from stored full join given using (id, element) join known using (id)\n\
+         where (stored.id is null or given.id is null)\n\
+         and not (known.completes and not exists (select from stored as any_held where any_held.id = known.id))\n\
+         order by known.id, coalesce(stored.element, given.element)",
         known = unnest("known", 2, &known),
         given = unnest("given", 5, &[("id", "text"), ("element", sent_type(column.kind))]),
         element = column.name,

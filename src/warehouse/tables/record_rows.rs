@@ -21,9 +21,9 @@ pub(in crate::warehouse) struct ChangeContext {
 
 impl ChangeContext {
     /// Tells how a record is seen.
-    pub(in crate::warehouse) fn of(origin: Origin, held: &StoredRecord) -> Self {
-        let deletion = held.deleted_at.is_some();
-        let is_first_call = origin.call() == Call::Detail && held.detail.is_none();
+    pub(in crate::warehouse) fn of(origin: Origin, stored: &StoredRecord) -> Self {
+        let deletion = stored.deleted_at.is_some();
+        let is_first_call = origin.call() == Call::Detail && stored.detail.is_none();
         Self { lane: origin.lane(), completes: is_first_call || deletion, deletion }
     }
 }
@@ -49,7 +49,8 @@ impl RecordRows<'_> {
 /// What was noted of these records, where that may be something else than before.
 pub(in crate::warehouse) fn noted<'s>(records: &'s [RecordRows<'_>]) -> Vec<Noted<'s>> {
     let may_differ = |record: &&RecordRows<'_>| record.diff.may_change_notes();
-    let noted = |record: &'s RecordRows<'_>| Noted { id: record.id, notes: &record.normalized.notes };
+    let noted =
+        |record: &'s RecordRows<'_>| Noted { id: record.id, notes: &record.normalized.notes };
     records.iter().filter(may_differ).map(noted).collect()
 }
 

@@ -66,11 +66,11 @@ pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
 fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
     let set = plain_columns(table).iter().filter(|column| sets(column));
     format!(
-        "update {name} as own set {set}\nfrom {given}\ncross join {held}\nwhere own.ctid = held.place",
+        "update {name} as own set {set}\nfrom {given}\ncross join {stored}\nwhere own.ctid = stored.place",
         name = table.qualified(),
         set = assign(set, "given"),
         given = side_by_side(2, &given_such(table, sets)),
-        held = looked_up(table, "own.ctid as place", &same(&key_parts(table), "given"), "held"),
+        stored = looked_up(table, "own.ctid as place", &same(&key_parts(table), "given"), "stored"),
     )
 }
 
@@ -94,7 +94,7 @@ fn compose_one(table: &Table) -> String {
     let (before, changed) = history::compose_changes(table).unzip();
     let touched = if is_parent(table) { "given.is_touched or " } else { "" };
     let differs = format!(
-        "given.is_there <> (held.place is not null)\nor given.is_there and ({touched}{})",
+        "given.is_there <> (stored.place is not null)\nor given.is_there and ({touched}{})",
         differs(table).unwrap_or_else(|| "false".to_owned()),
     );
     let mut parts = vec![
@@ -115,7 +115,7 @@ fn compose_one(table: &Table) -> String {
 fn compose_many(table: &Table) -> String {
     let given = given_columns(table);
     let differs = differs(table).map_or_else(String::new, |differs| format!(" or {differs}"));
-    let differs = format!("held.place is null{differs}");
+    let differs = format!("stored.place is null{differs}");
     let mut parts = vec![differing(table, &side_by_side(3, &given), "", &differs)];
     let mut names = Vec::new();
     if !plain_columns(table).is_empty() {
@@ -123,7 +123,7 @@ fn compose_many(table: &Table) -> String {
         names.push("updated");
     }
     parts.push(insert(table, ""));
-    parts.push(format!("gone as (\n{}\nreturning held.{})", remove(table), table.id_column()));
+    parts.push(format!("gone as (\n{}\nreturning stored.{})", remove(table), table.id_column()));
     names.extend(["inserted", "gone"]);
     told(table, &parts, &names)
 }
@@ -134,20 +134,20 @@ fn compose_set(table: &Table) -> String {
     let key = key_parts(table);
     let keys = list(&key, |(name, _)| (*name).to_owned());
     format!(
-        "{insert}\nfrom {given}\nleft join {held} on true\nwhere held.place is null\norder by {keys}\n\
+        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null\norder by {keys}\n\
          on conflict (project, {keys}) do nothing\nreturning null::text",
         insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
         given = unnest("given", 2, &given_columns(table)),
-        held = looked_up(table, "own.ctid as place", &same(&key, "given"), "held"),
+        stored = looked_up(table, "own.ctid as place", &same(&key, "given"), "stored"),
     )
 }
 
 /// The rows that are given and do not stand there so, with the place of what stands there.
 fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String {
-    let held =
-        looked_up(table, "own.ctid as place, own.*", &same(&key_parts(table), "given"), "held");
+    let stored =
+        looked_up(table, "own.ctid as place, own.*", &same(&key_parts(table), "given"), "stored");
     format!(
-        "differing as materialized (\nselect given.*, held.place{before}\nfrom {given}\nleft join {held} on true\n\
+        "differing as materialized (\nselect given.*, stored.place{before}\nfrom {given}\nleft join {stored} on true\n\
          where {differs})"
     )
 }
@@ -160,7 +160,7 @@ pub(super) fn differs(table: &Table) -> Option<String> {
     (!plain.is_empty()).then(|| {
         format!(
             "case when ({}) is distinct from ({}) then true else false end",
-            list(plain, |column| format!("held.{}", column.name)),
+            list(plain, |column| format!("stored.{}", column.name)),
             list(plain, |column| arrived(column, &format!("given.{}", column.name))),
         )
     })
@@ -200,7 +200,7 @@ fn insert(table: &Table, condition: &str) -> String {
 /// Removes the rows that the records have no more.
 fn remove(table: &Table) -> String {
     format!(
-        "delete from {table} as held using {surplus}\nwhere held.ctid = surplus.place",
+        "delete from {table} as stored using {surplus}\nwhere stored.ctid = surplus.place",
         table = table.qualified(),
         surplus = surplus(table),
     )

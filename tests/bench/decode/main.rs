@@ -63,10 +63,10 @@ fn item(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("item");
     group.throughput(Throughput::Bytes(mean));
-    group.bench_function("glance", |bencher| {
+    group.bench_function("key", |bencher| {
         each(bencher, &items, |item| {
-            let glance = normalize::read_key(Stream::Submission, &volatile, black_box(item));
-            black_box(glance).expect("an item");
+            let key = normalize::read_key(Stream::Submission, &volatile, black_box(item));
+            black_box(key).expect("an item");
         });
     });
     group.bench_function("parse", |bencher| {

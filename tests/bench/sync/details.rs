@@ -31,7 +31,7 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         let lists = once(server, &simulator, Settings::LISTS).await;
         assert_eq!(lists.tally.details, 0, "single calls of a run that makes none");
         let settings =
-            Settings { detail: "changed", detail_workers: Some(WORKERS), ..Settings::LISTS };
+            Settings { details: "on_change", detail_workers: Some(WORKERS), ..Settings::LISTS };
         let all = once(server, &simulator, settings).await;
         let calls = all.tally.details as f64;
         assert!(calls >= f64::from(submissions), "each submission gets a single call: {calls}");
@@ -42,7 +42,7 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         figures.note("both: CPU of PostgreSQL", Unit::Seconds, all.postgres_cpu_seconds);
     }
     let title = format!(
-        "details: {} submissions, {LATENCY_MS} ms latency, detail = \"changed\", {WORKERS} single \
+        "details: {} submissions, {LATENCY_MS} ms latency, details = \"on_change\", {WORKERS} single \
          calls in flight",
         grouped(f64::from(submissions)),
     );

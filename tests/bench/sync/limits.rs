@@ -59,8 +59,8 @@ impl ClientLimit {
             let (items, next) = take_apart(&body);
             let started = Instant::now();
             for item in &items {
-                let glance = normalize::read_key(Stream::Submission, &volatile, item);
-                black_box(glance.expect("an item with an id"));
+                let key = normalize::read_key(Stream::Submission, &volatile, item);
+                black_box(key.expect("an item with an id"));
             }
             limit.parse_seconds += started.elapsed().as_secs_f64();
             let started = Instant::now();

@@ -34,7 +34,7 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         round(server, population, &mut figures).await;
     }
     let title = format!(
-        "load: {} submissions of a year, {PAGE_SIZE} items a page, detail = \"never\", raw = \"zstd\"\n\
+        "load: {} submissions of a year, {PAGE_SIZE} items a page, details = \"never\", raw = \"zstd\"\n\
          vacuumed between first load and reading again; a checkpoint before every run",
         grouped(f64::from(arguments.submissions)),
     );

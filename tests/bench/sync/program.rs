@@ -21,8 +21,8 @@ const LOOK_DELAY: Duration = Duration::from_millis(20);
 /// What the configuration says; everything else is the program's default.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
-    /// `sync.detail`
-    pub(crate) detail: &'static str,
+    /// `sync.details`
+    pub(crate) details: &'static str,
     /// `sync.detail_workers`
     pub(crate) detail_workers: Option<u32>,
     /// `sync.workers`
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Lists alone, as fast as it goes.
     pub(crate) const LISTS: Self = Self {
-        detail: "never",
+        details: "never",
         detail_workers: None,
         workers: None,
         window_days: None,
@@ -59,7 +59,7 @@ impl Settings {
             }
         };
         key("page_size", self.page_size);
-        let _infallible = writeln!(text, "[sync]\ndetail = \"{}\"", self.detail);
+        let _infallible = writeln!(text, "[sync]\ndetails = \"{}\"", self.details);
         let mut key = |name: &str, value: Option<u32>| {
             if let Some(value) = value {
                 let _infallible = writeln!(text, "{name} = {value}");

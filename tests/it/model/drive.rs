@@ -389,7 +389,7 @@ fn configure(world: &World, schedule: &Schedule) {
     let more = format!(
         "[sync]\nsince = \"{}\"\nwindow_days = {}\npatience_minutes = 0\n\
          [audit]\ncycle_days = {LIST_CYCLE_DAYS}\ndetail_cycle_days = {DETAIL_CYCLE_DAYS}\n\
-         daily_calls = {}\n\
+         calls_per_day = {}\n\
          [deletion]\nmissing_min = 1000\n",
         since(schedule),
         schedule.window_days,

@@ -1,0 +1,75 @@
+//! Values that are one of a few words.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::file::{LogFormat, Migrate, ProjectKind};
+use crate::{
+    client::{EncryptedPaging, TextForm},
+    warehouse::{DetailMode, Keep, RawStorage},
+};
+
+/// A type whose values are written as words.
+pub(super) trait Word: Copy + 'static {
+    /// Every word with its value.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// Reads a word.
+pub(super) fn word<'de, D: Deserializer<'de>, T: Word>(from: D) -> Result<T, D::Error> {
+    of(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+/// Reads the word of a key that has no default.
+pub(super) fn optional_word<'de, D: Deserializer<'de>, T: Word>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    word(from).map(Some)
+}
+
+/// Finds the value of a word. The error does not repeat an unknown word: it may be a secret at the
+/// wrong place.
+pub(super) fn of<T: Word>(text: &str) -> Result<T, String> {
+    let found = T::WORDS.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("must be {}", words.join(" or "))
+    })
+}
+
+impl Word for Keep {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("facts", Self::Facts), ("everything", Self::Everything), ("nothing", Self::Nothing)];
+}
+
+impl Word for DetailMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("on_change", Self::OnChange), ("always", Self::Always), ("never", Self::Never)];
+}
+
+impl Word for RawStorage {
+    const WORDS: &'static [(&'static str, Self)] = &[("zstd", Self::Zstd), ("none", Self::None)];
+}
+
+impl Word for Migrate {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("check", Self::Check)];
+}
+
+impl Word for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+impl Word for ProjectKind {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("idcheck", Self::IdCheck), ("faceauth", Self::FaceAuth)];
+}
+
+/// The text form of encrypted parameters; `None`: the project does not encrypt.
+impl Word for Option<TextForm> {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", None), ("base64", Some(TextForm::Base64)), ("hex", Some(TextForm::Hex))];
+}
+
+impl Word for EncryptedPaging {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("clear", Self::Clear), ("inside", Self::Inside), ("both", Self::Both)];
+}
