@@ -10,7 +10,7 @@
 //! - [`client`]: the only room that knows HTTP; a window goes in, pages of items come out as bytes.
 //! - [`normalize`]: pure; an item becomes typed rows along one catalogue.
 //! - [`warehouse`]: the only room that knows SQL; a page is one transaction.
-//! - [`sync`]: knows them all: walks windows, drains single calls, rings bells.
+//! - [`sync`]: knows them all: walks windows, drains detail calls, rings bells.
 //! - [`config`]: files, environment and secrets become checked settings.
 //! - [`telemetry`]: where log lines go.
 //! - [`cli`]: commands, what they print, and how the process ends.

@@ -20,7 +20,7 @@ use crate::{
 pub(super) enum DeletionsCommand {
     /// Show walks that missed too many records to delete them; ends with 1 if there are any.
     List,
-    /// Let records of these days that are missing be deleted, once single calls confirm it.
+    /// Let records of these days that are missing be deleted, once detail calls confirm it.
     Approve(Answer),
     /// Keep records of these days, whatever is missing.
     Reject(Answer),
@@ -82,7 +82,7 @@ async fn decide(
     print::stdout(&match verdict {
         Verdict::Approved => format!(
             "{name} {window}: approved for {hours} hours ({settled} alarms settled); these days are read again, and what \
-             is still missing is deleted once two single calls have confirmed it\n"
+             is still missing is deleted once two detail calls have confirmed it\n"
         ),
         Verdict::Rejected => format!(
             "{name} {window}: rejected for {hours} hours ({settled} alarms settled); what is missing there is kept\n"

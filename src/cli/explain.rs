@@ -40,7 +40,7 @@ pub(super) async fn explain(
         let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
         let project = open::project(&world, options.project.as_deref(), options.stream.into())?;
         let Some(standing) = opened.warehouse.standing(project.scope(), &options.id).await? else {
-            let why = "no record of that id is known: no list and no single call has shown it";
+            let why = "no record of that id is known: no list and no detail call has shown it";
             return Err(Failed::new(ExitStatus::Wrong, why));
         };
         let events =
@@ -69,7 +69,7 @@ fn as_text(
     tell(format_args!("day             {}", standing.window_day));
     tell(format_args!("day read as of  {}", time(standing.as_of)));
     tell(format_args!("seen in a list  {}", yes(standing.has_list)));
-    tell(format_args!("single call     {}", yes(standing.has_detail)));
+    tell(format_args!("detail call     {}", yes(standing.has_detail)));
     tell(format_args!("unsettled       {}", yes(standing.unsettled)));
     tell(format_args!("last change     {}", time(standing.changed_at)));
     if let Some(at) = standing.deleted_at {
@@ -90,33 +90,33 @@ fn as_text(
     }
     if standing.sources_differ {
         tell(format_args!(
-            "sources_differ       list and single call disagree; the one asked last counts"
+            "sources_differ       list and detail call disagree; the one asked last counts"
         ));
     }
     if standing.doubted {
         tell(format_args!(
-            "set aside       a list item that is older than the record by the vendor's own times; a single call decides"
+            "set aside       a list item that is older than the record by the vendor's own times; a detail call decides"
         ));
     }
     if standing.sparse {
         tell(format_args!(
-            "sparse          lists leave kyc or aml out; scheduled single calls read it, the next after {}",
+            "sparse          lists leave kyc or aml out; scheduled detail calls read it, the next after {}",
             time(standing.detail_next_at)
         ));
     }
     if let Some(missed_at) = standing.missed_at {
         let calls = if standing.absent_at.is_some() {
-            "one single call has not found it; another decides"
+            "one detail call has not found it; another decides"
         } else {
-            "single calls decide"
+            "detail calls decide"
         };
         tell(format_args!("missed          by a walk at {}; {calls}", time(Some(missed_at))));
     }
     if let Some(marked_at) = standing.marked_at {
         let calls = if standing.mark_found_at.is_some() {
-            "one single call has shown the mark; another decides"
+            "one detail call has shown the mark; another decides"
         } else {
-            "single calls decide"
+            "detail calls decide"
         };
         tell(format_args!("marked          as deleted since {}; {calls}", time(Some(marked_at))));
     }
@@ -129,18 +129,18 @@ fn as_text(
         let failures = standing.detail_failures.unwrap_or_default();
         let failed =
             if failures > 0 { format!(" (failed {failures} times)") } else { String::new() };
-        tell(format_args!("next single call  {}{failed}", soon(due_at, now)));
+        tell(format_args!("next detail call  {}{failed}", soon(due_at, now)));
     }
     match next {
         Some((lane, at)) if lane == Lane::Recent && at > now => tell(format_args!(
             "next list         {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
-             and single calls look at it",
+             and detail calls look at it",
             time(Some(at)),
             crate::domain::DAYS_AHEAD,
         )),
         Some((lane, at)) => tell(format_args!("next list         {} (lane {lane})", soon(at, now))),
         None => tell(format_args!(
-            "next list         none of its day: only lists without a date filter and single calls look at it"
+            "next list         none of its day: only lists without a date filter and detail calls look at it"
         )),
     }
     text

@@ -95,7 +95,7 @@ impl Limits {
 /// A project's plan with its cost.
 struct Planned {
     cost: Cost,
-    /// Single calls that are due already, those that new records will need, and those whose
+    /// Detail calls that are due already, those that new records will need, and those whose
     /// schedule has come.
     details: u64,
 }
@@ -128,7 +128,7 @@ impl Planned {
         };
         let mut rows: Vec<_> = self.cost.lists.iter().map(of_lane).collect();
         if self.details > 0 {
-            rows.push(limits.row(Lane::Detail.as_str(), "", self.details, "single calls"));
+            rows.push(limits.row(Lane::Detail.as_str(), "", self.details, "detail calls"));
         }
         let total = u64::from(self.cost.calls()) + self.details;
         rows.push(limits.row("", "", total, "all"));
@@ -145,7 +145,7 @@ impl Planned {
             0 => writeln!(
                 notes,
                 "{name}: {days} days were never read; how many records they hold nobody knows yet, so it is a call for each \
-                 walk at least, and a single call for each submission"
+                 walk at least, and a detail call for each submission"
             ),
             _ => writeln!(
                 notes,

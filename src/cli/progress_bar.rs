@@ -20,7 +20,7 @@ pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output 
         bar.set_style(style);
     }
     let start = Instant::now();
-    let mut single_calls_since = None;
+    let mut detail_calls_since = None;
     let mut ticks = interval(REDRAW);
     let mut work = std::pin::pin!(work);
     loop {
@@ -32,12 +32,12 @@ pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output 
             _ = ticks.tick() => {
                 let seen = progress.look();
                 if seen.details_due > 0 && seen.windows_done == seen.windows {
-                    // What was estimated from windows says nothing about single calls.
-                    let since = *single_calls_since.get_or_insert_with(|| {
+                    // What was estimated from windows says nothing about detail calls.
+                    let since = *detail_calls_since.get_or_insert_with(|| {
                         bar.reset();
                         Instant::now()
                     });
-                    draw_single_calls(&bar, seen, since.elapsed());
+                    draw_detail_calls(&bar, seen, since.elapsed());
                 } else {
                     draw_windows(&bar, seen, start.elapsed());
                 }
@@ -56,9 +56,9 @@ fn draw_windows(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
     bar.set_position(seen.windows_done);
 }
 
-fn draw_single_calls(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
+fn draw_detail_calls(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
     let rate = per_second(seen.details_done, elapsed);
-    bar.set_message(format!("single calls, {rate}/s, behind {} items of lists", seen.items));
+    bar.set_message(format!("detail calls, {rate}/s, behind {} items of lists", seen.items));
     bar.set_length(seen.details_due);
     bar.set_position(seen.details_done);
 }

@@ -17,7 +17,7 @@ pub(super) struct Sparse {
     reading: DetailCause,
 }
 
-/// Which single calls read them.
+/// Which detail calls read them.
 enum DetailCause {
     /// Those of the schedule; and whether lists of AML data bring some forward.
     Scheduled(DetailSchedule, bool),
@@ -76,7 +76,7 @@ impl Sparse {
         &self.report.project
     }
 
-    /// How many single calls are due now; they are made as far as the share of calls for them goes.
+    /// How many detail calls are due now; they are made as far as the share of calls for them goes.
     pub(super) fn due(&self) -> u64 {
         match self.reading {
             DetailCause::Scheduled(..) => u64::try_from(self.report.due).unwrap_or_default(),
@@ -95,13 +95,13 @@ impl Sparse {
                 let within = hours(schedule.longest());
                 let sooner =
                     if *has_hints { ", sooner where lists of AML data show a change" } else { "" };
-                format!("single calls read each within {within}{most}{sooner}")
+                format!("detail calls read each within {within}{most}{sooner}")
             }
-            DetailCause::Always => "a single call follows each list that shows them".to_owned(),
+            DetailCause::Always => "a detail call follows each list that shows them".to_owned(),
             DetailCause::Never => {
-                "no single call is made for them (sync.details is \"never\")".to_owned()
+                "no detail call is made for them (sync.details is \"never\")".to_owned()
             }
-            DetailCause::Unknown => "no single call is made for them (not configured)".to_owned(),
+            DetailCause::Unknown => "no detail call is made for them (not configured)".to_owned(),
         };
         let oldest = match (unread, oldest_read_at) {
             (0, Some(at)) => {

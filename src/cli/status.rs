@@ -278,7 +278,7 @@ fn notes_as_text(
 /// Why windows that came back empty are not believed.
 fn empty_reason(project: &ProjectReport) -> &'static str {
     if project.is_doubted {
-        "live records are known there, and single calls do not show that they are gone"
+        "live records are known there, and detail calls do not show that they are gone"
     } else {
         "the date filter of this project has never returned anything"
     }

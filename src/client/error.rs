@@ -85,7 +85,7 @@ pub enum ClientError {
         /// What the last attempt met.
         fault: Fault,
     },
-    /// The answer to a single call is over the cap.
+    /// The answer to a detail call is over the cap.
     #[error("the record is larger than the {limit} bytes an answer may have")]
     RecordTooLarge {
         /// The cap.

@@ -340,7 +340,7 @@ fn check_project(
             &"`raw.storage = \"none\"` requires `details = \"always\"` or `details = \"never\"`",
         ));
     }
-    // Lists of face authentications are complete (contract section 6.4): no single calls.
+    // Lists of face authentications are complete (contract section 6.4): no detail calls.
     let details = match kind {
         Kind::IdCheck => details,
         Kind::FaceAuth { .. } => DetailMode::Never,

@@ -12,7 +12,7 @@ pub enum Lane {
     Recent,
     /// Days that hold records whose state is expected to move.
     Unsettled,
-    /// Single calls for records whose list digest is new or changed.
+    /// Detail calls for records whose list digest is new or changed.
     Detail,
     /// Windows asked for, or not yet covered since `sync.since`.
     Backfill,

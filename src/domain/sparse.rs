@@ -1,10 +1,10 @@
-//! Records whose list items leave out what single calls show.
+//! Records whose list items leave out what detail calls show.
 
 use chrono::{DateTime, Utc};
 
 use super::Day;
 
-/// What decides when such a record is read by its next single call.
+/// What decides when such a record is read by its next detail call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SparseRecord {
     /// Its id.
@@ -15,7 +15,7 @@ pub struct SparseRecord {
     pub unsettled: bool,
     /// When it was last seen to change.
     pub changed_at: Option<DateTime<Utc>>,
-    /// When a single call last showed it; `None`: nobody noted it.
+    /// When a detail call last showed it; `None`: nobody noted it.
     pub read_at: Option<DateTime<Utc>>,
 }
 

@@ -1,6 +1,6 @@
 //! The vendor's mark of a deletion, read from one item.
 //!
-//! A mark is evidence and not a fact: it changes no row. Two single calls that show it delete the
+//! A mark is evidence and not a fact: it changes no row. Two detail calls that show it delete the
 //! record (I7).
 
 use chrono::{DateTime, Utc};

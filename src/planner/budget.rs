@@ -155,7 +155,7 @@ mod tests {
     fn more_comes_when_others_lend_and_at_the_end_of_the_day_at_the_latest() {
         let mut spending = Spending { seconds_left: DAY, ..Spending::default() };
         take(&budget(10), &mut spending, Lane::Backfill, 2);
-        // The first call to lapse is one of the four of single calls, after a quarter of the day.
+        // The first call to lapse is one of the four of detail calls, after a quarter of the day.
         assert_eq!(budget(10).seconds_until_more(&spending, Lane::Backfill), DAY / 4);
         spending.seconds_left -= DAY / 4;
         assert_eq!(budget(10).grant(&spending, Lane::Backfill, 9).calls, 1);

@@ -1,4 +1,4 @@
-//! The slow cycle of single calls: lists do not show everything, so every record is asked for by
+//! The slow cycle of detail calls: lists do not show everything, so every record is asked for by
 //! itself now and then.
 
 use chrono::Duration;

@@ -1,5 +1,5 @@
 //! Schedules lists with `request_type=aml`. They hint at changed records when the budget has too
-//! few single calls to read every sparse record once per cycle of lists.
+//! few detail calls to read every sparse record once per cycle of lists.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::{DetailSchedule, Settings, cost::calls_of_days, sparse::time_of, windows};
 use crate::domain::{Day, HintPlace, Lane, Ledger, Window};
 
-/// Such lists take calls of the lane of single calls, beside those of the schedule: one for so many
+/// Such lists take calls of the lane of detail calls, beside those of the schedule: one for so many
 /// of those.
 const SINGLE_CALLS_PER_LIST: u64 = 8;
 
@@ -25,7 +25,7 @@ pub struct HintSchedule {
 }
 
 impl HintSchedule {
-    /// The schedule beside one of single calls; `None` where those follow the cycle of lists by
+    /// The schedule beside one of detail calls; `None` where those follow the cycle of lists by
     /// themselves.
     pub fn beside(schedule: &DetailSchedule, settings: &Settings, ledger: &Ledger) -> Option<Self> {
         let calls_per_day = schedule.calls_per_day().filter(|_| schedule.is_short_of_calls())?;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_asked_for_only_where_single_calls_cannot_follow_the_cycle_of_lists() {
+    fn hints_are_asked_for_only_where_detail_calls_cannot_follow_the_cycle_of_lists() {
         for (records, calls_per_day, expected) in
             [(300, 100, true), (20, 100, false), (300, 200_000, false), (300, 0, false)]
         {

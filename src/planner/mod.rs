@@ -2,7 +2,7 @@
 //! waits.
 //!
 //! [`plan`] turns what is known of each day into the walks that are due now, [`recovery`] says
-//! what becomes of a walk that failed, [`cycle_due`] how far the slow cycle of single calls should
+//! what becomes of a walk that failed, [`cycle_due`] how far the slow cycle of detail calls should
 //! be, [`DetailSchedule`] when records are read that lists do not show whole, [`HintSchedule`] when
 //! lists of AML data are asked for that may bring such reads forward, [`cost()`] what a plan will
 //! take.
@@ -59,7 +59,7 @@ pub struct Settings {
     /// List calls a day that may be used to read all history sooner than `cycle`, at most once a
     /// day; 0: not sooner.
     pub cycle_calls_per_day: u32,
-    /// Every record gets a single call once in this time.
+    /// Every record gets a detail call once in this time.
     pub detail_cycle: Duration,
 }
 

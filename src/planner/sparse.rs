@@ -1,5 +1,5 @@
-//! Single calls for records whose list items leave something out: each on the schedule of its age
-//! and state, together at most half of what single calls are sure of.
+//! Detail calls for records whose list items leave something out: each on the schedule of its age
+//! and state, together at most half of what detail calls are sure of.
 
 use std::collections::BTreeMap;
 
@@ -164,7 +164,7 @@ pub(super) mod tests {
         Ledger { days, unfiltered_as_of: None }
     }
 
-    /// A schedule of so many records and calls a day, two fifths of them for single calls.
+    /// A schedule of so many records and calls a day, two fifths of them for detail calls.
     pub(in crate::planner) fn schedule(records: u64, calls_per_day: u32) -> DetailSchedule {
         let shares = ByLane::of(|lane| if lane == Lane::Detail { 40 } else { 10 });
         DetailSchedule::new(&settings(), &read_days(), &Budget { calls_per_day, shares }, records)

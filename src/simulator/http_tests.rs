@@ -59,7 +59,7 @@ impl Server {
 }
 
 #[tokio::test]
-async fn a_single_call_is_the_truth_but_for_signed_addresses() {
+async fn a_detail_call_is_the_truth_but_for_signed_addresses() {
     let server = Server::start().await;
     for id in server.world.submission_ids("main").take(20) {
         let mut items = server.items(&format!("submission?submission_id={id}")).await;

@@ -1,4 +1,4 @@
-//! What items look like: every documented path occurs, and lists and single calls agree.
+//! What items look like: every documented path occurs, and lists and detail calls agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -159,7 +159,7 @@ fn every_documented_path_of_a_face_authentication_occurs() {
 }
 
 #[test]
-fn a_list_item_says_nothing_that_the_single_call_does_not() {
+fn a_list_item_says_nothing_that_the_detail_call_does_not() {
     let world = world(2000);
     let listed = items(&world, "main");
     assert_eq!(listed.len(), 2000);
@@ -178,7 +178,7 @@ fn a_list_item_says_nothing_that_the_single_call_does_not() {
 }
 
 #[test]
-fn lists_leave_out_what_only_the_single_call_has() {
+fn lists_leave_out_what_only_the_detail_call_has() {
     let mut seen = BTreeSet::new();
     for item in items(&world(2000), "main") {
         paths(&item, String::new(), &mut seen);
@@ -351,7 +351,7 @@ fn speed() {
         project.answer(&project.key, Ok(pairs), 1).unwrap();
     }
     let single = began.elapsed();
-    println!("100,000 list items, {bytes} bytes: {list:?}; 20,000 single calls: {single:?}");
+    println!("100,000 list items, {bytes} bytes: {list:?}; 20,000 detail calls: {single:?}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub struct Knobs {
     /// The vendor ignores what it should filter by and answers dated lists with nothing (I2 of the
     /// design).
     pub dated_lists_are_empty: bool,
-    /// List items carry every field, as the single call does; else only those of the vendor's list
+    /// List items carry every field, as the detail call does; else only those of the vendor's list
     /// samples (Q17).
     pub full_list_items: bool,
     /// Lists with `request_type=aml` show `aml` also of submissions whose other list items leave it
@@ -49,7 +49,7 @@ pub struct Knobs {
     pub error_beside_items_every: u32,
     /// The status of lists that succeed.
     pub list_status: u16,
-    /// A single call answers with the record after the one asked for.
+    /// A detail call answers with the record after the one asked for.
     pub singles_are_of_others: bool,
     /// How face authentications are wrapped (Q2).
     pub faceauth_shape: FaceauthShape,
@@ -219,9 +219,9 @@ pub enum NextPageKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceauthShape {
-    /// `[{faceAuth_projectId, data, nextPage_key}]`, for single calls too.
+    /// `[{faceAuth_projectId, data, nextPage_key}]`, for detail calls too.
     Wrapped,
-    /// Lists wrapped, single calls flat.
+    /// Lists wrapped, detail calls flat.
     FlatSingle,
     /// `[record, ...]` always: without a cursor, so that a list ends with its first page.
     Flat,

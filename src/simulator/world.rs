@@ -157,7 +157,7 @@ impl World {
         self.known(project_key)?.change(id, change)
     }
 
-    /// Serves exactly these bytes in place of an item, in lists and single calls; whatever they
+    /// Serves exactly these bytes in place of an item, in lists and detail calls; whatever they
     /// are.
     pub fn override_item(
         &self,
@@ -180,12 +180,12 @@ impl World {
         self.ids(project_key, Stream::Faceauth)
     }
 
-    /// A submission as the single call gives it, image addresses signed in an unchanging way.
+    /// A submission as the detail call gives it, image addresses signed in an unchanging way.
     pub fn submission(&self, project_key: &str, id: &str) -> Option<Vec<u8>> {
         self.of_stream(project_key, Stream::Submission)?.item(id)
     }
 
-    /// A face authentication as the single call gives it.
+    /// A face authentication as the detail call gives it.
     pub fn faceauth(&self, project_key: &str, id: &str) -> Option<Vec<u8>> {
         self.of_stream(project_key, Stream::Faceauth)?.item(id)
     }

@@ -21,9 +21,9 @@ pub struct ProgressSnapshot {
     pub windows_done: u64,
     /// Items received in lists.
     pub items: u64,
-    /// Single calls that wait.
+    /// Detail calls that wait.
     pub details_due: u64,
-    /// Single calls made.
+    /// Detail calls made.
     pub details_done: u64,
 }
 

@@ -18,7 +18,7 @@ pub struct Settings {
     pub planner: planner::Settings,
     /// Answers that are held at a time, over all projects, in bytes.
     pub bytes_in_flight: usize,
-    /// Single calls in flight for each project.
+    /// Detail calls in flight for each project.
     pub detail_workers: usize,
     /// How long a run goes on trying what may pass by itself. The daemon has no patience with the
     /// vendor, since the next bell tries again, and endless patience with PostgreSQL.
@@ -44,7 +44,7 @@ pub struct ProjectSettings {
     pub budget: planner::Budget,
     /// Windows read at a time, at least 1.
     pub workers: usize,
-    /// When a record gets a single call.
+    /// When a record gets a detail call.
     pub details: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,

@@ -28,7 +28,7 @@ pub struct World {
     pub progress: Arc<Progress>,
     /// Room for pages.
     pub(super) page_memory: PageMemory,
-    /// Room for the answers of single calls.
+    /// Room for the answers of detail calls.
     pub(super) answer_memory: AnswerMemory,
     /// Names this process in claims.
     pub(super) holder: String,

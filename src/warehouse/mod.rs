@@ -1,6 +1,6 @@
 //! The only room that knows SQL.
 //!
-//! A page or a batch of single calls is one transaction (I1): rows, what is due, the checkpoint and
+//! A page or a batch of detail calls is one transaction (I1): rows, what is due, the checkpoint and
 //! the counters. It begins by comparing a fencing number (I6), and every statement takes arrays, in
 //! the order of the keys. The room does not know that HTTP exists, nor why a record changed.
 

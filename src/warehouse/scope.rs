@@ -11,7 +11,7 @@ use crate::{
 /// A pass that shows none of at least this many live records is not believed.
 pub(super) const ALL_MISSING_MIN: u32 = 5;
 
-/// When a record gets a single call.
+/// When a record gets a detail call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetailMode {
     /// When its list digest is new or changed.
@@ -51,7 +51,7 @@ pub struct Scope {
     pub volatile: Paths,
     /// How bodies are kept.
     pub raw: RawStorage,
-    /// When a record gets a single call.
+    /// When a record gets a detail call.
     pub details: DetailMode,
     /// When a record counts as deleted, and what is kept of it.
     pub deletion: DeletionRules,
@@ -78,7 +78,7 @@ pub struct DeletionRules {
     pub missing_share: f64,
     /// or so many; missing more is not believed without a person.
     pub missing_min: u32,
-    /// Between the two single calls that must agree.
+    /// Between the two detail calls that must agree.
     pub confirm: Duration,
 }
 

@@ -65,7 +65,7 @@ async fn of_customer(world: &World, key: &str) -> (usize, usize) {
     (count, held.len() - count)
 }
 
-fn single_calls(world: &World) -> u64 {
+fn detail_calls(world: &World) -> u64 {
     world.vendor.calls_by_kind()[&CallKind::SubmissionSingle]
 }
 
@@ -116,15 +116,15 @@ async fn a_rotated_key_of_the_same_account_is_verified_once_and_both_stay_valid(
     let check = ends_with(&world, &rotated, &["check"], 0).await;
     assert!(check.stdout.contains("opens the bound account"), "{check:?}");
     assert_eq!(world.number(KEYS).await, 1, "`check` binds nothing");
-    let calls = single_calls(&world);
+    let calls = detail_calls(&world);
     ends_with(&world, &rotated, &BACKFILL, 0).await;
-    assert_eq!((single_calls(&world) - calls, world.number(KEYS).await), (1, 2));
+    assert_eq!((detail_calls(&world) - calls, world.number(KEYS).await), (1, 2));
     // The first key was bound before any record was known. Beside another key that is not enough:
     // one call proves it.
     for (settings, expected) in [(&rotated[..], 0), (&[], 1), (&[], 0), (&rotated, 0)] {
-        let calls = single_calls(&world);
+        let calls = detail_calls(&world);
         ends_with(&world, settings, &BACKFILL, 0).await;
-        assert_eq!(single_calls(&world) - calls, expected);
+        assert_eq!(detail_calls(&world) - calls, expected);
     }
     let check = ends_with(&world, &rotated, &["check"], 0).await;
     assert!(check.stdout.contains("which is verified"), "{check:?}");

@@ -13,7 +13,7 @@ use crate::{
 
 const BACKFILL: [&str; 5] = ["run", "--backfill", ALL_DAYS, "--project", "main"];
 
-/// Lists of ten in one window, no single calls, no waiting.
+/// Lists of ten in one window, no detail calls, no waiting.
 const LISTS_ALONE: [(&str, &str); 4] = [
     ("client.page_size", "10"),
     ("sync.window_days", "365"),

@@ -71,7 +71,7 @@ async fn days_that_were_read_by_a_clock_that_was_ahead_are_read_again_once_it_is
 }
 
 #[tokio::test]
-async fn single_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
+async fn detail_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
     let world = World::new(40, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-12 12:00:00Z").await;
     once(&world).await;
@@ -176,7 +176,7 @@ async fn clocks_that_agree_are_not_mentioned() {
 }
 
 #[tokio::test]
-async fn the_slow_cycle_of_single_calls_does_not_wait_for_the_wrong_time_either() {
+async fn the_slow_cycle_of_detail_calls_does_not_wait_for_the_wrong_time_either() {
     let world = World::new(40, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let once = async || {

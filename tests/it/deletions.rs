@@ -98,7 +98,7 @@ async fn an_api_that_finds_nothing_at_all_deletes_nothing() {
     happens(&world, KEY, &ids(&world, Stream::Submission), &Change::Vanish).await;
     for _ in 0..4 {
         clock.forward(25 * 60).await;
-        // Nothing comes of lists or single calls, though something should: that proves nothing.
+        // Nothing comes of lists or detail calls, though something should: that proves nothing.
         let ran = world.run_with(&SETTINGS, &["run", "--once"]).await;
         assert_eq!(ran.code(), 65, "{ran:?}");
     }
@@ -233,7 +233,7 @@ async fn a_retention_policy_is_approved_once_and_done() {
     let approved = world.run(&answer).await;
     assert_eq!(approved.code(), 0, "{approved:?}");
     once(&world).await;
-    assert_eq!(world.number(DELETED).await, 0, "single calls decide, and they are an hour apart");
+    assert_eq!(world.number(DELETED).await, 0, "detail calls decide, and they are an hour apart");
     clock.forward(61).await;
     once(&world).await;
     assert_eq!(world.number(ABSENT).await, i64::try_from(january.len()).expect("few"));

@@ -23,7 +23,7 @@ async fn explain_tells_what_happened_to_a_record_and_names_nobody() {
     assert_eq!(told.code(), 0, "{told:?}");
     for part in [
         "backfill walk",
-        "single call: found",
+        "detail call: found",
         "kyc_result changed from approved to rejected (lane backfill)",
         "next list",
     ] {

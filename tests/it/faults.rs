@@ -22,7 +22,7 @@ const IMPATIENT: [(&str, &str); 3] = [
 /// A program that has nothing to wait for ends within this time, on the busiest machine.
 const SOON: Duration = Duration::from_mins(1);
 
-/// Single calls that could be made now; those that confirm a deletion wait for an hour.
+/// Detail calls that could be made now; those that confirm a deletion wait for an hour.
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn run_once_reads_history_once_and_what_is_new_each_time() {
 }
 
 #[tokio::test]
-async fn an_outage_among_the_single_calls_ends_the_run_and_the_next_one_makes_them() {
+async fn an_outage_among_the_detail_calls_ends_the_run_and_the_next_one_makes_them() {
     let world = World::new(300, 0).await;
     world.slow_vendor(100);
     let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -211,7 +211,7 @@ async fn an_outage_among_the_single_calls_ends_the_run_and_the_next_one_makes_th
     world.vendor.set_faults(Faults { server_error: 1.0, ..Faults::default() });
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("single calls wait for another try"), "{ran:?}");
+    assert!(ran.stderr.contains("detail calls wait for another try"), "{ran:?}");
     assert!(world.number("select count(*) from argos_sync.detail_due").await > 0);
 
     world.vendor.set_faults(Faults::default());

@@ -1,4 +1,4 @@
-//! Lists with `request_type=aml`: if single calls are too few, a changed digest makes a single call
+//! Lists with `request_type=aml`: if detail calls are too few, a changed digest makes a detail call
 //! due at once.
 
 use argos_sync::{
@@ -14,7 +14,7 @@ use crate::{
     world::{KEY, World},
 };
 
-/// Half of 40% of these are three single calls a day, so that a turn takes days.
+/// Half of 40% of these are three detail calls a day, so that a turn takes days.
 const FEW: [(&str, &str); 2] =
     [("budget.calls_per_day", "15"), ("sync.give_up_after_minutes", "0")];
 
@@ -59,7 +59,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn where_calls_are_few_a_list_of_aml_data_brings_a_single_call_forward() {
+async fn where_calls_are_few_a_list_of_aml_data_brings_a_detail_call_forward() {
     let (world, mut clock) = checked(true).await;
     let sparse = without_aml(&world).await;
     assert!(sparse.len() > 8, "{sparse:?}");
@@ -112,7 +112,7 @@ async fn lists_of_aml_data_that_show_no_more_are_not_asked_for() {
 }
 
 #[tokio::test]
-async fn the_first_hint_is_noted_alone_and_only_a_change_makes_a_single_call_due() {
+async fn the_first_hint_is_noted_alone_and_only_a_change_makes_a_detail_call_due() {
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     room.see(&mut walk, 1, &[("hidden", APPROVED, SCREENED), ("whole", SCREENED, SCREENED)]).await;

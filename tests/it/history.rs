@@ -98,7 +98,7 @@ async fn changes(world: &World) -> Vec<(String, Change, Vec<&'static str>)> {
         ),
         (
             next(),
-            // Lists do not show the town, but the name, so that a single call follows.
+            // Lists do not show the town, but the name, so that a detail call follows.
             edit(&[("name", "EDITED name"), ("address_city", "EDITED town")]),
             vec!["identity.address_city: - -> - (detail)", "identity.name: - -> - (backfill)"],
         ),
@@ -165,7 +165,7 @@ async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
     let deleted_before = world.number(deleted_before).await;
     sqlx::raw_sql("truncate argos.faceauth_change").execute(&world.pool).await.expect("none");
     assert!(deleted_before < 5, "{deleted_before}");
-    assert_eq!(count(&world.pool).await, 0, "first sights and first single calls move nothing");
+    assert_eq!(count(&world.pool).await, 0, "first sights and first detail calls move nothing");
     remember(&world).await;
     let changes = changes(&world).await;
     for (id, change, _) in &changes {
@@ -247,7 +247,7 @@ fn item(id: &str, members: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_first_single_call_completes_a_record_and_moves_only_what_differs() {
+async fn the_first_detail_call_completes_a_record_and_moves_only_what_differs() {
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     let list = item("a", r#""kyc":{"result":"pending"},"data":{"name":"n"}"#);
@@ -297,7 +297,7 @@ async fn a_deletion_and_a_return_are_one_move_each() {
             || item("a", r#""kyc":{"result":"approved"},"data":{"name":"Deleted Submission"}"#);
         room.fetched(&[room.observe(1, whole())]).await;
         room.fetched(&[room.observe(2, deleted())]).await;
-        assert!(recorded(&room.pool, "a").await.is_empty(), "one single call proves nothing");
+        assert!(recorded(&room.pool, "a").await.is_empty(), "one detail call proves nothing");
         clock.forward(61).await;
         room.fetched(&[room.observe(3, deleted())]).await;
         assert_eq!(recorded(&room.pool, "a").await, ["deleted_at: - -> time (detail)"], "{keep:?}");
@@ -394,7 +394,7 @@ async fn what_was_known_at_any_moment_can_be_asked() {
             "a",
             r#""kyc":{"result":"approved"},"reviewer":"agent","aml":{"matches":[{"resource_id":"x"}]}"#,
         )],
-        // The second single call that shows the mark proves the deletion.
+        // The second detail call that shows the mark proves the deletion.
         vec![item("a", r#""kyc":{"result":"approved"},"label":"Deleted Submission""#)],
         vec![item("a", r#""kyc":{"result":"approved"},"label":"Deleted Submission""#)],
     ];

@@ -50,7 +50,7 @@ async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
     let twin = undisturbed(&world, &SMALL_PAGES).await;
     world.slow_vendor(5);
     for kill in 0..20 {
-        // The first ten die among the lists, the others among the single calls.
+        // The first ten die among the lists, the others among the detail calls.
         let calls = if kill < 10 { random.up_to(4) } else { random.up_to(120) };
         let before = world.vendor.call_count();
         let mut program = world.start_with(&SMALL_PAGES, &BACKFILL);
@@ -94,7 +94,7 @@ async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
 }
 
 #[tokio::test]
-async fn sigterm_among_single_calls_keeps_those_that_were_answered() {
+async fn sigterm_among_detail_calls_keeps_those_that_were_answered() {
     let world = World::new(400, 10).await;
     let twin = undisturbed(&world, &[]).await;
     world.slow_vendor(40);

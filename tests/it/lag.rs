@@ -1,4 +1,4 @@
-//! Lists that lag behind take nothing back: an older item raises doubt, and one single call
+//! Lists that lag behind take nothing back: an older item raises doubt, and one detail call
 //! decides.
 
 use argos_sync::{
@@ -17,8 +17,8 @@ use crate::{
 const AN_HOUR_MS: u32 = 3_600_000;
 
 impl World {
-    /// Backfills the submissions; returns how many single calls that made.
-    async fn single_calls(&self, settings: &[(&str, &str)]) -> u64 {
+    /// Backfills the submissions; returns how many detail calls that made.
+    async fn detail_calls(&self, settings: &[(&str, &str)]) -> u64 {
         let count = || self.vendor.calls_by_kind()[&CallKind::SubmissionSingle];
         let before = count();
         let backfill = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -62,67 +62,67 @@ impl World {
 async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
     let world = World::new(150, 0).await;
     world.lists_lag(0);
-    world.single_calls(&[]).await;
+    world.detail_calls(&[]).await;
     let id = world.pending().await;
     world.approve(&id);
-    assert_eq!(world.single_calls(&[]).await, 1);
+    assert_eq!(world.detail_calls(&[]).await, 1);
     assert_eq!(world.state(&id).await, "approved");
     let moved = "select extract(epoch from max(changed_at))::bigint from argos_sync.record";
     let changed_at = world.number(moved).await;
 
     world.lists_lag(AN_HOUR_MS);
-    assert_eq!(world.single_calls(&[]).await, 1, "one single call decides");
+    assert_eq!(world.detail_calls(&[]).await, 1, "one detail call decides");
     assert_eq!(world.state(&id).await, "approved");
     let explained = world.run(&["explain", "submission", &id]).await;
     assert!(explained.stdout.contains("set aside"), "{explained:?}");
     let before = fingerprint(&world.pool).await;
     for _ in 0..2 {
-        assert_eq!(world.single_calls(&[]).await, 0, "the same item asks no more");
+        assert_eq!(world.detail_calls(&[]).await, 0, "the same item asks no more");
     }
     assert_eq!(fingerprint(&world.pool).await, before, "and costs no write");
 
     world.lists_lag(0);
-    assert_eq!(world.single_calls(&[]).await, 0);
+    assert_eq!(world.detail_calls(&[]).await, 0);
     assert_eq!(world.state(&id).await, "approved");
     assert_eq!(world.decisions().await, ["pending -> approved"], "nothing else ever happened");
     assert_eq!(world.number(moved).await, changed_at);
 }
 
 #[tokio::test]
-async fn with_details_off_a_lagging_list_brings_one_single_call_all_the_same() {
+async fn with_details_off_a_lagging_list_brings_one_detail_call_all_the_same() {
     let world = World::new(150, 0).await;
     world.lists_lag(0);
     let never = [("sync.details", "never")];
-    assert_eq!(world.single_calls(&never).await, 0);
+    assert_eq!(world.detail_calls(&never).await, 0);
     let id = world.pending().await;
     world.approve(&id);
-    assert_eq!(world.single_calls(&never).await, 0);
+    assert_eq!(world.detail_calls(&never).await, 0);
     world.lists_lag(AN_HOUR_MS);
     for calls in [1, 0, 0] {
-        assert_eq!(world.single_calls(&never).await, calls);
+        assert_eq!(world.detail_calls(&never).await, calls);
         assert_eq!(world.state(&id).await, "approved");
     }
     world.lists_lag(0);
-    assert_eq!(world.single_calls(&never).await, 0);
+    assert_eq!(world.detail_calls(&never).await, 0);
     assert_eq!(world.decisions().await, ["pending -> approved"]);
 }
 
 #[tokio::test]
-async fn what_the_single_call_confirms_is_stored_whatever_its_times_say() {
+async fn what_the_detail_call_confirms_is_stored_whatever_its_times_say() {
     let world = World::new(150, 0).await;
     world.lists_lag(0);
-    world.single_calls(&[]).await;
+    world.detail_calls(&[]).await;
     let id = world.pending().await;
     let earlier = world.vendor.submission(KEY, &id).expect("an item");
     world.approve(&id);
-    assert_eq!(world.single_calls(&[]).await, 1);
+    assert_eq!(world.detail_calls(&[]).await, 1);
     // The decision is withdrawn, and the vendor shows the times of before.
     world.vendor.override_item(KEY, &id, earlier).expect("an item");
-    assert_eq!(world.single_calls(&[]).await, 1);
+    assert_eq!(world.detail_calls(&[]).await, 1);
     assert_eq!(world.state(&id).await, "pending");
-    assert_eq!(world.single_calls(&[]).await, 0, "the list agrees with the single call");
+    assert_eq!(world.detail_calls(&[]).await, 0, "the list agrees with the detail call");
     let before = fingerprint(&world.pool).await;
-    assert_eq!(world.single_calls(&[]).await, 0);
+    assert_eq!(world.detail_calls(&[]).await, 0);
     assert_eq!(fingerprint(&world.pool).await, before);
     assert_eq!(world.decisions().await, ["pending -> approved", "approved -> pending"]);
     let doubted = "select count(*) from argos_sync.record where doubted_read is not null";
@@ -201,7 +201,7 @@ async fn a_stale_item_in_any_order_of_arriving_takes_nothing_back() {
 }
 
 #[tokio::test]
-async fn while_the_single_call_fails_the_old_value_stays_and_the_call_stays_due() {
+async fn while_the_detail_call_fails_the_old_value_stays_and_the_call_stays_due() {
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     room.next_page(&mut walk, vec![room.observe(1, item("approved", 12))]).await;

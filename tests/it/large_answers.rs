@@ -1,4 +1,4 @@
-//! Large answers of single calls: their memory, and one that does not come.
+//! Large answers of detail calls: their memory, and one that does not come.
 
 use std::{
     fs,
@@ -18,14 +18,14 @@ use tokio::{
 
 use crate::{evidence::ended_within, world::World};
 
-/// Records, and bytes of each in a single call.
+/// Records, and bytes of each in a detail call.
 const RECORDS: u32 = 40;
 const BYTES: usize = 4 << 20;
 
 /// A vendor with one day of records, which holds the answer of one of them back.
 struct Vendor {
     url: String,
-    /// Single calls that are answered.
+    /// Detail calls that are answered.
     answered: Arc<AtomicU32>,
     is_answered: Arc<Notify>,
     /// With a permit, the answer that is held back comes.
@@ -58,7 +58,7 @@ impl Vendor {
         Self { url, answered, is_answered, last }
     }
 
-    /// Waits until all single calls but one are answered.
+    /// Waits until all detail calls but one are answered.
     async fn all_but_one(&self) {
         while self.answered.load(Relaxed) < RECORDS - 1 {
             self.is_answered.notified().await;
@@ -66,7 +66,7 @@ impl Vendor {
     }
 }
 
-/// Reads a request; returns the id of a single call, or `Some(None)` for a list. `None`: the client
+/// Reads a request; returns the id of a detail call, or `Some(None)` for a list. `None`: the client
 /// is gone.
 async fn asked_for(client: &mut BufReader<TcpStream>) -> Option<Option<String>> {
     let mut request = String::new();

@@ -16,7 +16,7 @@ const SUBMISSIONS: &str = "select count(*) from argos.submission";
 const COVERED: &str = "select count(*) from argos_sync.coverage";
 const MARKED: &str = "select count(*) from argos_sync.project where end_marked";
 
-/// Pages of 20, and no single calls.
+/// Pages of 20, and no detail calls.
 const SMALL_PAGES: [(&str, &str); 2] = [("client.page_size", "20"), ("sync.details", "never")];
 
 fn spelled(next_page_key: NextPageKey) -> Knobs {

@@ -196,7 +196,7 @@ async fn either_proof_of_a_deletion_leaves_the_id_and_the_dates_where_nothing_is
 }
 
 #[tokio::test]
-async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record_that_returns_is_restored()
+async fn a_mark_deletes_once_two_detail_calls_an_hour_apart_show_it_and_a_record_that_returns_is_restored()
  {
     let (world, mut clock) = synced(40, 8).await;
     let deleted = &ids(&world, Stream::Submission)[7..8];
@@ -210,7 +210,7 @@ async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record
             .filter(|(table, ..)| !table.starts_with("argos_sync.") && table != "argos.submission")
             .collect::<Vec<_>>()
     };
-    // A single call notes when it was made.
+    // A detail call notes when it was made.
     let submissions = async || -> String {
         sqlx::query_scalar(
             "select string_agg((to_jsonb(held) - '{detail_read_at,change_number}'::text[])::text, ' ' order by submission_id)
@@ -230,9 +230,9 @@ async fn a_mark_deletes_once_two_single_calls_an_hour_apart_show_it_and_a_record
     }
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (1, 0));
     let explained = world.run(&["explain", "submission", &deleted[0]]).await;
-    assert!(explained.stdout.contains("one single call has shown the mark"), "{explained:?}");
+    assert!(explained.stdout.contains("one detail call has shown the mark"), "{explained:?}");
     assert_eq!(data().await, before, "until then all stays");
-    assert_eq!(submissions().await, facts, "but for the time of the single call");
+    assert_eq!(submissions().await, facts, "but for the time of the detail call");
     clock.forward(11).await;
     once(&world).await;
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 1));
@@ -281,7 +281,7 @@ async fn no_text_that_an_applicant_or_the_company_writes_deletes_anybody() {
 }
 
 #[tokio::test]
-async fn with_details_off_a_marked_list_item_makes_the_two_single_calls() {
+async fn with_details_off_a_marked_list_item_makes_the_two_detail_calls() {
     let settings = [SETTINGS[0], ("sync.details", "never")];
     let world = World::new(60, 8).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
@@ -303,7 +303,7 @@ async fn with_details_off_a_marked_list_item_makes_the_two_single_calls() {
 }
 
 #[tokio::test]
-async fn a_mark_that_a_single_call_disproves_is_asked_about_once() {
+async fn a_mark_that_a_detail_call_disproves_is_asked_about_once() {
     let room = Room::keeping(Keep::Facts).await;
     let item = |data: &str| {
         format!(r#"{{"submission_id":"a","created_at":"2025-01-05T10:00:00Z","data":{data}}}"#)

@@ -53,7 +53,7 @@ async fn a_fence_that_was_rebuilt_holds_no_day_back() {
 #[tokio::test]
 async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_for_again() {
     // The server turns into another one when it was asked which it is for so many times: at the
-    // start, between pages, among single calls.
+    // start, between pages, among detail calls.
     for turn in [2, 4, 9] {
         let world = World::new(90, 40).await;
         world

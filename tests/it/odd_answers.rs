@@ -33,7 +33,7 @@ async fn a_part_of_an_answer_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_single_call_that_answers_with_another_record_is_not_believed() {
+async fn a_detail_call_that_answers_with_another_record_is_not_believed() {
     let world = World::new(30, 0).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     world.vendor.set_all_knobs(&Knobs { singles_are_of_others: true, ..Knobs::default() });
@@ -149,7 +149,7 @@ async fn a_record_dated_some_days_ahead_is_seen_and_kept_up_to_date_by_every_rou
     clock.forward(10).await;
     let calls = world.vendor.call_count();
     assert_eq!(decided(&world, &ahead, KycResult::Approved).await, approved);
-    assert_eq!(world.vendor.call_count() - calls, 2, "one list, and its single call");
+    assert_eq!(world.vendor.call_count() - calls, 2, "one list, and its detail call");
     let own_day = "select count(*) from argos_sync.record where window_day = '2025-04-09'";
     assert_eq!(world.number(own_day).await, 1);
     let explain = ["explain", "submission", &ahead];

@@ -81,7 +81,7 @@ async fn assert_no_value_was_noted(world: &World) {
 /// Reads all again: the same bytes must write nothing.
 async fn assert_again_writes_nothing(world: &World) {
     // Odd items may name other days than those that list them. The first walk of these misses them,
-    // and a single call finds them all the same; from then on that is known.
+    // and a detail call finds them all the same; from then on that is known.
     world.backfill().await;
     let before = fingerprint(&world.pool).await;
     world.backfill().await;
@@ -230,7 +230,7 @@ async fn the_longest_id_and_the_deepest_item_are_stored() {
         _ => None,
     })
     .await;
-    // Its single call knows the vendor's own id only, and that is no refusal of the record.
+    // Its detail call knows the vendor's own id only, and that is no refusal of the record.
     world.backfill().await;
     assert_eq!(world.number("select count(*) from argos_sync.quarantine").await, 0);
     assert_eq!(

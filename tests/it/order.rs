@@ -81,7 +81,7 @@ impl Room {
         Self { _database: database, pool, warehouse, scope, run }
     }
 
-    /// Single calls that are due.
+    /// Detail calls that are due.
     async fn left(&self) -> i64 {
         let left = self.warehouse.details_left(&self.scope, None, Duration::ZERO).await;
         left.expect("a count").count()
@@ -356,7 +356,7 @@ async fn a_fenced_writer_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_single_call_whose_record_was_seen_anew_leaves_no_trace_and_stays_due() {
+async fn a_detail_call_whose_record_was_seen_anew_leaves_no_trace_and_stays_due() {
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     room.next_page(&mut walk, vec![room.observe(1, plain("a", "pending"))]).await;
@@ -412,7 +412,7 @@ async fn a_known_record_from_outside_the_claimed_window_is_left_to_its_own() {
 }
 
 #[tokio::test]
-async fn a_lasting_disagreement_of_list_and_single_call_settles() {
+async fn a_lasting_disagreement_of_list_and_detail_call_settles() {
     let room = Room::new().await;
     let item = |score: &str| {
         format!(
@@ -448,7 +448,7 @@ async fn a_lasting_disagreement_of_list_and_single_call_settles() {
 }
 
 #[tokio::test]
-async fn no_more_single_calls_are_claimed_than_asked_for() {
+async fn no_more_detail_calls_are_claimed_than_asked_for() {
     let room = Room::new().await;
     let item = |number: i32| {
         format!(r#"{{"submission_id":"s{number:03}","created_at":"2025-01-05T10:00:00Z"}}"#)

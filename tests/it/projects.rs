@@ -115,7 +115,7 @@ async fn a_wrong_key_blocks_only(world: &World, name: &str, answer: &str, advice
     nothing_secret_shows(world, &ran).await;
 }
 
-/// Single calls that could be made now; those that confirm a deletion wait for an hour.
+/// Detail calls that could be made now; those that confirm a deletion wait for an hour.
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn an_address_that_is_not_allowed_has_its_own_advice() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_revoked_between_lists_and_single_calls_blocks_and_goes_on_later() {
+async fn a_key_that_is_revoked_between_lists_and_detail_calls_blocks_and_goes_on_later() {
     let world = World::new(200, 10).await;
     world.slow_vendor(20);
     let program = world.start_with(&[], &["run", "--backfill", ALL_DAYS]);

@@ -242,7 +242,7 @@ async fn what_can_be_stored_now_leaves_quarantine_and_overwrites_nothing_newer()
     assert_eq!(
         due,
         [&ids[2], "unknown-list"].map(String::from),
-        "news in lists want their single calls"
+        "news in lists want their detail calls"
     );
     assert_eq!(retry(&world, &[]).await, ["main", "0", "0", "0", "1", "0"]);
 
@@ -258,7 +258,7 @@ async fn without_a_read_number_an_item_makes_new_records_only() {
     let world = World::new(20, 0).await;
     world.run(&["run", "--backfill", "2025-01-01..2025-03-31", "--project", "main"]).await;
     let other = OtherRelease::of(&world).await;
-    // As if only single calls had been made, so that there is no list item to compare with.
+    // As if only detail calls had been made, so that there is no list item to compare with.
     let ids: Vec<_> = world.vendor.submission_ids(KEY).take(2).collect();
     let forget = "update argos_sync.record set list_digest = null, list_read = null where id = $1";
     sqlx::query(forget).bind(&ids[1]).execute(&world.pool).await.expect("forgotten");

@@ -89,7 +89,7 @@ async fn audited(submissions: u32, faceauths: u32) -> Audit {
     // The load reads days; that everything has to be listed without a date filter, too, is due once
     // they are read.
     once(&world).await;
-    // Marked records need a second single call.
+    // Marked records need a second detail call.
     clock.forward(61).await;
     once(&world).await;
     assert_eq!(world.number("select count(*) from argos_sync.suspect").await, 0);

@@ -85,7 +85,7 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
     assert!(older > 30, "{older}");
     assert_eq!(world.number(OLDER).await, 0);
     assert_eq!(world.number("select count(*) from argos_sync.record").await, 120 - older);
-    assert_eq!(world.number(MADE).await, 120 - older, "a single call for each that is stored");
+    assert_eq!(world.number(MADE).await, 120 - older, "a detail call for each that is stored");
     // The walk without a date filter showed each of them, and the first window those of the day
     // before.
     assert!((older..=older + 10).contains(&world.number(SKIPPED).await), "{older}");
@@ -95,7 +95,7 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
 }
 
 #[tokio::test]
-async fn with_a_single_call_at_every_sight_none_is_made_for_what_is_older() {
+async fn with_a_detail_call_at_every_sight_none_is_made_for_what_is_older() {
     let world = World::new(60, 0).await;
     let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let settings = [&SETTINGS[..], &[("sync.details", "always")]].concat();

@@ -1,4 +1,4 @@
-//! Submissions whose list items leave `kyc` or `aml` out: single calls read them on a schedule, and
+//! Submissions whose list items leave `kyc` or `aml` out: detail calls read them on a schedule, and
 //! the program says how often.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::{
 };
 
 const SINCE: (&str, &str) = ("sync.since", "2025-01-01");
-/// Single calls are made for cause only: the slow cycle takes years.
+/// Detail calls are made for cause only: the slow cycle takes years.
 const SLOW_CYCLE: (&str, &str) = ("audit.detail_cycle_days", "3650");
 /// A bit more than a day, in minutes.
 pub(crate) const A_DAY: i32 = 25 * 60;
@@ -133,7 +133,7 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
     assert!((2..=5).contains(&made), "{made} calls in 26 hours");
     let planned = world.run_with(&[&[SINCE, SLOW_CYCLE], &few[..]].concat(), &["plan"]).await;
     let promise = format!(
-        "main: lists leave kyc or aml out of {all} submissions: single calls read each within"
+        "main: lists leave kyc or aml out of {all} submissions: detail calls read each within"
     );
     assert!(planned.stdout.contains(&promise), "{planned:?}");
     assert!(
@@ -143,7 +143,7 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
     let status = world.run_with(&few, &["status"]).await;
     assert!(status.stdout.contains(&promise), "{status:?}");
     let never = world.run_with(&[("sync.details", "never")], &["status"]).await;
-    assert!(never.stdout.contains("no single call is made for them"), "{never:?}");
+    assert!(never.stdout.contains("no detail call is made for them"), "{never:?}");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ pub(crate) const SCREENED: &str =
     r#""kyc":{"result":"approved"},"aml":{"currentstatus":"Not Screened"}"#;
 
 impl Room {
-    /// Lists these submissions, and reads each by a single call.
+    /// Lists these submissions, and reads each by a detail call.
     pub(crate) async fn see(&self, walk: &mut Walk, first_read: i64, seen: &[(&str, &str, &str)]) {
         let list = |(id, list, _): &(&str, &str, &str)| self.observe(first_read, item(id, list));
         self.next_page(walk, seen.iter().map(list).collect()).await;

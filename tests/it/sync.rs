@@ -52,7 +52,7 @@ async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
     world.backfill().await;
     assert_equal(world).await;
     let first = counted(world).await;
-    // Lists of face authentications are complete: only those marked as deleted need single calls.
+    // Lists of face authentications are complete: only those marked as deleted need detail calls.
     let marked =
         "select count(*) from argos_sync.suspect where mark_found_at is not null and stream = ";
     let marked = async |stream: &str| -> i64 {
@@ -62,7 +62,7 @@ async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
     let (marked, marked_faces) = (marked("submission").await, marked("faceauth").await);
     let details = submissions + marked_faces;
     assert_eq!((first.inserted, first.quarantined, first.details), (records, 0, details));
-    assert_eq!(first.updated, submissions - marked, "each live record's first single call is news");
+    assert_eq!(first.updated, submissions - marked, "each live record's first detail call is news");
     let listed = first.received - first.details;
     assert!(listed >= records);
 
@@ -76,7 +76,7 @@ async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
     assert_eq!(fingerprint(&world.pool).await, before);
 }
 
-/// Single calls that could be made now; those that confirm a deletion wait for an hour.
+/// Detail calls that could be made now; those that confirm a deletion wait for an hour.
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_backfill_stores_every_record_and_the_same_again_writes_nothing() {
 
 /// The whole thing: `cargo test --test it thirty_thousand -- --ignored`
 #[tokio::test]
-#[ignore = "30,000 records and 20,000 single calls take minutes"]
+#[ignore = "30,000 records and 20,000 detail calls take minutes"]
 async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
     let world = World::new(20_000, 10_000).await;
     equal_and_idempotent(&world, 20_000, 10_000).await;
@@ -189,7 +189,7 @@ async fn what_the_vendor_changes_arrives_with_the_next_backfill() {
     let (unseen, seen) = changes.split_last().expect("changes");
     let seen = i64::try_from(seen.len()).expect("few");
     assert_eq!((now.inserted, now.details), (4, seen + 2 + 2));
-    // Changed by list and by single call, and the new ones by single call. The marks of deletions
+    // Changed by list and by detail call, and the new ones by detail call. The marks of deletions
     // change no row.
     assert_eq!(now.updated, (seen - 1) * 2 + 2);
     let unlike: BTreeSet<_> =
@@ -254,7 +254,7 @@ async fn an_unfinished_backfill_is_taken_up_and_restart_begins_anew() {
 }
 
 #[tokio::test]
-async fn every_sight_brings_a_single_call_where_detail_is_always() {
+async fn every_sight_brings_a_detail_call_where_detail_is_always() {
     let world = World::new(80, 40).await;
     world.configure_client("", "[raw]\nstorage = \"none\"\n[sync]\ndetailss = \"always\"\n");
     world.backfill().await;
@@ -270,13 +270,13 @@ async fn every_sight_brings_a_single_call_where_detail_is_always() {
 /// Each call in flight needs a connection for a moment, and so do claiming and storing: none may
 /// wait for one that another holds.
 #[tokio::test]
-async fn many_single_calls_get_by_with_one_connection() {
+async fn many_detail_calls_get_by_with_one_connection() {
     for workers in [16, 200] {
-        single_calls_get_by_with_one_connection(workers).await;
+        detail_calls_get_by_with_one_connection(workers).await;
     }
 }
 
-async fn single_calls_get_by_with_one_connection(workers: u32) {
+async fn detail_calls_get_by_with_one_connection(workers: u32) {
     let world = World::new(450, 20).await;
     world.configure_client("", &format!("[sync]\ndetail_workers = {workers}\n"));
     let mut backfill = world.command(&["run", "--backfill", ALL_DAYS]);
@@ -300,7 +300,7 @@ async fn lists_alone_are_enough_where_they_show_everything() {
 }
 
 #[tokio::test]
-async fn what_a_single_call_brought_goes_when_lists_alone_are_read() {
+async fn what_a_detail_call_brought_goes_when_lists_alone_are_read() {
     let world = World::new(20, 20).await;
     world.backfill().await;
     let id = world.vendor.faceauth_ids(FACE_KEY).next().expect("one");

@@ -14,7 +14,7 @@ use crate::{
     world::{FACE_KEY, KEY, Ran, World},
 };
 
-/// Days are read again daily, all without a date filter every four days; single calls are made for
+/// Days are read again daily, all without a date filter every four days; detail calls are made for
 /// cause only.
 const SETTINGS: [(&str, &str); 3] =
     [("sync.since", "2025-01-01"), ("audit.cycle_days", "4"), ("audit.detail_cycle_days", "3650")];
@@ -208,7 +208,7 @@ async fn an_unknown_item_dated_outside_the_window_is_stored_under_its_own_date_a
     let (world, mut clock) = unread().await;
     let id = of_february(&world, Stream::Submission);
     misdate(&world, &id, "2024-06-01T10:00:00.000Z");
-    // Without `sync.since` no day is too early; its single call belongs to a regular round.
+    // Without `sync.since` no day is too early; its detail call belongs to a regular round.
     world.backfill().await;
     once(&world).await;
     let own = NaiveDate::from_ymd_opt(2024, 6, 1).expect("a day");
@@ -281,7 +281,7 @@ async fn a_record_that_no_date_filter_returns_is_found_kept_updated_and_deleted_
     assert_equal(&world).await;
 
     next_day(&world, &mut clock).await;
-    assert_eq!(world.number(UNLISTED).await, 2, "single calls found what walks of their day miss");
+    assert_eq!(world.number(UNLISTED).await, 2, "detail calls found what walks of their day miss");
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
     assert_equal(&world).await;
 

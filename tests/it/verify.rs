@@ -346,7 +346,7 @@ async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() 
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 200, ..Knobs::default() });
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     assert_eq!(world.run(&days).await.code(), 0);
-    // An hour goes by, and a second single call confirms each mark.
+    // An hour goes by, and a second detail call confirms each mark.
     world
         .execute(
             "update argos_sync.suspect set mark_found_at = mark_found_at - interval '2 hours';

@@ -22,7 +22,7 @@ const HELD: &str = "insert into argos_sync.claim (project, stream, window_from, 
     ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', now() + interval '1 hour')";
 const RELEASED: &str = "delete from argos_sync.claim where holder = 'another machine/1/1'";
 
-/// Nothing is marked as deleted: single calls that confirm a mark wait for an hour.
+/// Nothing is marked as deleted: detail calls that confirm a mark wait for an hour.
 fn without_deletions(world: &World) {
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
 }
@@ -38,14 +38,14 @@ async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let ran = ended_within(SOON, world.start_with(&settings, &days)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("single calls wait for another try"), "{ran:?}");
+    assert!(ran.stderr.contains("detail calls wait for another try"), "{ran:?}");
     assert!(ran.stderr.contains("more from 14:0"), "{ran:?}");
     assert_eq!(world.number(LEASED).await, 0, "what was not made is given back");
     assert_eq!(world.number(DUE).await + world.number(MADE).await, 150);
 }
 
 #[tokio::test]
-async fn single_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
+async fn detail_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
     let world = World::new(150, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
@@ -94,7 +94,7 @@ async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it
 }
 
 #[tokio::test]
-async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_single_calls() {
+async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_detail_calls() {
     let world = World::new(60, 0).await;
     without_deletions(&world);
     world.slow_vendor(1500);
@@ -176,7 +176,7 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
 }
 
 #[tokio::test]
-async fn a_backfill_makes_the_single_calls_of_its_own_days_and_leaves_all_others() {
+async fn a_backfill_makes_the_detail_calls_of_its_own_days_and_leaves_all_others() {
     let world = World::new(150, 0).await;
     without_deletions(&world);
     let backfill = async |days: &str| {
@@ -200,7 +200,7 @@ async fn a_backfill_makes_the_single_calls_of_its_own_days_and_leaves_all_others
         assert!((1..100).contains(&ours), "{ours}");
         let plan = ["plan", "--backfill", "2025-02-10..2025-02-14", "--project", "main"];
         let plan = world.run(&plan).await;
-        let line = plan.stdout.lines().find(|line| line.contains("single calls"));
+        let line = plan.stdout.lines().find(|line| line.contains("detail calls"));
         let calls = line.and_then(|line| line.split_whitespace().nth(2));
         assert_eq!(calls, Some(ours.to_string().as_str()), "{plan:?}");
         backfill("2025-02-10..2025-02-14").await;

@@ -74,7 +74,7 @@ pub enum UnreadableEnvelope {
     /// A success that is not 200; 206 is a part of an answer.
     #[error("the answer has status {0} instead of 200, so it may not be complete")]
     OtherSuccess(u16),
-    /// The answer to a single call is not about the record that was asked for.
+    /// The answer to a detail call is not about the record that was asked for.
     #[error("the answer holds another record than the one asked for")]
     OtherRecord,
 }

@@ -1,4 +1,4 @@
-//! Single calls and searches.
+//! Detail calls and searches.
 
 use super::*;
 use crate::client::scripted::{ok, status};
@@ -60,7 +60,7 @@ async fn an_answer_about_another_record_is_unreadable() {
 }
 
 #[tokio::test]
-async fn a_single_call_that_reports_an_error_is_no_absence() {
+async fn a_detail_call_that_reports_an_error_is_no_absence() {
     let error = r#"{"Items":[],"errorCode":"busy","message":"try again"}"#;
     let (server, client) = submissions([ok(error), ok(r#"{"Items":[]}"#)]).await;
     assert!(client.detail("x").await.unwrap().item.is_none());

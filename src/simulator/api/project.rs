@@ -172,7 +172,7 @@ impl LiveProject {
         })
     }
 
-    /// The whole item as a single call would show it.
+    /// The whole item as a detail call would show it.
     pub(in crate::simulator) fn item(&self, id: &str) -> Option<Vec<u8>> {
         let number = self.ids.number(id)?;
         let knobs = self.knobs();
@@ -205,7 +205,7 @@ impl LiveProject {
         }
     }
 
-    /// Answers a list or single call that was made with this key; its parameters may have been
+    /// Answers a list or detail call that was made with this key; its parameters may have been
     /// unreadable.
     pub(in crate::simulator) fn answer(
         &self,

@@ -69,7 +69,7 @@ pub(super) fn names(stream: Stream) -> Names {
 }
 
 impl Parameters {
-    /// The parameters of a list or single call, decrypted; 400 for a name the vendor does not know.
+    /// The parameters of a list or detail call, decrypted; 400 for a name the vendor does not know.
     pub(super) fn new(
         pairs: Vec<(String, String)>,
         knobs: &Knobs,

@@ -39,7 +39,7 @@ pub enum Change {
     Edit(BTreeMap<String, String>),
     /// An operator writes a memo.
     Memo(String),
-    /// Something moves that only the single call shows.
+    /// Something moves that only the detail call shows.
     Detail,
     /// A submission is deleted: what contract section 3.6 keeps stays, with the label.
     Delete,

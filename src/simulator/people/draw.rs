@@ -1,7 +1,7 @@
 //! Draws numbers that depend on nothing but a seed, a record and a purpose.
 //!
 //! Every section of an item draws under its own purpose, so that a list item, which leaves sections
-//! out, still agrees with the single call on all it carries.
+//! out, still agrees with the detail call on all it carries.
 
 /// What is being drawn; each purpose has a sequence of its own.
 #[derive(Debug, Clone, Copy)]

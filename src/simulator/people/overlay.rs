@@ -27,7 +27,7 @@ pub(in crate::simulator) struct Altered {
     pub(in crate::simulator) edits: BTreeMap<String, String>,
     /// Text, when.
     pub(in crate::simulator) memo: Option<(String, i64)>,
-    /// How often something moved that only the single call shows.
+    /// How often something moved that only the detail call shows.
     pub(super) detail_revision: u32,
     pub(super) updated_at_ms: Option<i64>,
     /// Since when it is deleted.

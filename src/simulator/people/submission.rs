@@ -159,7 +159,7 @@ impl<'a> Submission<'a> {
         Draw::new(self.seed.wrapping_add(u64::from(attempt)), self.number, Purpose::Attempt)
     }
 
-    /// How often something moved that only the single call shows.
+    /// How often something moved that only the detail call shows.
     pub(in crate::simulator) fn detail_revision(&self) -> u32 {
         self.altered.map_or(0, |altered| altered.detail_revision)
     }

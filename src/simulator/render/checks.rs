@@ -8,7 +8,7 @@ use crate::simulator::people::submission::Submission;
 /// How many sets of project options there are.
 const OPTION_SETS: u32 = 12;
 
-/// Writes the members that only the single call has, but for the envelope and the readings.
+/// Writes the members that only the detail call has, but for the envelope and the readings.
 pub(super) fn checks(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     let mut draw = item.draw(Purpose::Signals);
     let format = style.knobs.time_format;

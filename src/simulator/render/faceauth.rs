@@ -1,4 +1,4 @@
-//! Writes a face authentication (contract section 6.4); lists and single calls show the same.
+//! Writes a face authentication (contract section 6.4); lists and detail calls show the same.
 
 use super::writer::Writer;
 use crate::domain::Stream;

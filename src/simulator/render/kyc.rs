@@ -38,7 +38,7 @@ fn attempt(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, number: u32)
     let is_last = number == item.attempts;
     let finished = !(is_last && item.result == KycResult::Incomplete);
     let failed = !is_last || item.result == KycResult::Rejected;
-    // All is drawn before anything is left out, so that lists and single calls agree.
+    // All is drawn before anything is left out, so that lists and detail calls agree.
     let began_ms = item.created_at_ms - i64::from(item.attempts - number + 1) * 180_000;
     let step1_ms = began_ms + i64::from(draw.below(60_000));
     let step2_ms = step1_ms + 5000 + i64::from(draw.below(60_000));

@@ -18,7 +18,7 @@ pub(in crate::simulator) enum Part {
 pub(in crate::simulator) struct Style<'a> {
     pub(in crate::simulator) knobs: &'a Knobs,
     pub(in crate::simulator) part: Part,
-    /// Everything the single call shows; else what lists show.
+    /// Everything the detail call shows; else what lists show.
     pub(in crate::simulator) full: bool,
     /// Signs addresses of images; another one for every call.
     pub(in crate::simulator) call: u64,

@@ -1,4 +1,4 @@
-//! A backfill: the days somebody asked for, all of them, then the single calls of their records.
+//! A backfill: the days somebody asked for, all of them, then the detail calls of their records.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -43,7 +43,7 @@ impl BackfillRequest {
             self.project(world, project, run, &done).await
         })
         .await?;
-        // Not before: whoever is stopped among the single calls of one project must, when started
+        // Not before: whoever is stopped among the detail calls of one project must, when started
         // again, find the windows of all projects done.
         if ended.worst() != ProjectOutcome::Interrupted {
             for backfill_id in done.into_inner().unwrap_or_else(PoisonError::into_inner) {

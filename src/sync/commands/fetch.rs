@@ -86,7 +86,7 @@ async fn store(
     Ok((ProjectOutcome::Complete, None))
 }
 
-/// Makes the single calls of these records and stores what they bring; returns how many were found.
+/// Makes the detail calls of these records and stores what they bring; returns how many were found.
 async fn ask_and_store(
     world: &World,
     project: &Project,

@@ -1,4 +1,4 @@
-//! The end of a round or a backfill: its single calls, until all are made, by whichever process.
+//! The end of a round or a backfill: its detail calls, until all are made, by whichever process.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl NextStep {
     }
 }
 
-/// Makes the single calls that are due, all or those of some days, whatever became of the lists;
+/// Makes the detail calls that are due, all or those of some days, whatever became of the lists;
 /// goes on with those that failed while patient. What another process makes is waited for, and
 /// counts as made.
 pub(super) async fn finish(
@@ -150,7 +150,7 @@ async fn wait_for_a_try(
     let why = trouble.map_or("the last try failed".to_owned(), ToString::to_string);
     info!(
         project = %project.name(), calls = left.count(), seconds = delay.as_secs(),
-        "waiting before single calls are tried again: {why}"
+        "waiting before detail calls are tried again: {why}"
     );
     pause(&world.stop, delay).await
 }
@@ -166,9 +166,9 @@ fn not_before(error: &ClientError) -> Option<Duration> {
 fn what_is_left(left: &DetailsLeft, trouble: Option<ClientError>) -> String {
     let mut why = match (left.free + left.later, left.claimed) {
         (0, claimed) => {
-            format!("{claimed} single calls are held by another process that does not go on")
+            format!("{claimed} detail calls are held by another process that does not go on")
         }
-        (waiting, _) => format!("{waiting} single calls wait for another try"),
+        (waiting, _) => format!("{waiting} detail calls wait for another try"),
     };
     if let Some(error) = trouble {
         why = format!("{why}: {error}; {}", error.advice());

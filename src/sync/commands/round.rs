@@ -1,5 +1,5 @@
-//! What is due now: fresh days and those that move, then their single calls, then the rest of
-//! history, then the rest of the single calls.
+//! What is due now: fresh days and those that move, then their detail calls, then the rest of
+//! history, then the rest of the detail calls.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Limits the memory of answers of single calls (I9). Their sizes are unknown in advance: each call
+//! Limits the memory of answers of detail calls (I9). Their sizes are unknown in advance: each call
 //! reserves memory for an answer like the largest recent one, and one answer at a time may be
 //! larger.
 
@@ -16,7 +16,7 @@ use crate::{
     warehouse,
 };
 
-/// The part of `sync.bytes_in_flight` that is taken for single calls, on top of what pages take:
+/// The part of `sync.bytes_in_flight` that is taken for detail calls, on top of what pages take:
 /// with one pool, calls of kilobytes would wait for pages of megabytes.
 const PART: usize = 4;
 
@@ -27,7 +27,7 @@ const USUAL_BYTES: usize = 64 << 10;
 /// others. Answers that need more are taken one at a time.
 const PART_OF_A_CALL: usize = 4;
 
-/// Memory for the answers of single calls, of all projects.
+/// Memory for the answers of detail calls, of all projects.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct AnswerMemory {
     pool: PageMemory,
@@ -93,7 +93,7 @@ fn needed(bytes: usize) -> usize {
     bytes.saturating_add(rows)
 }
 
-/// The sizes of the answers of one project's single calls.
+/// The sizes of the answers of one project's detail calls.
 #[derive(Debug, Default)]
 pub(in crate::sync) struct AnswerSizes(AtomicUsize);
 

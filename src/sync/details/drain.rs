@@ -1,4 +1,4 @@
-//! Single calls that are due: many in flight, many answers a transaction.
+//! Detail calls that are due: many in flight, many answers a transaction.
 
 use std::future::ready;
 
@@ -16,7 +16,7 @@ use crate::{
 /// Live records that are tried, at most, for a control call that succeeds.
 const CONTROLS: i64 = 3;
 
-/// Makes all single calls that are wanted and due now, or those of some batches when it is asked to
+/// Makes all detail calls that are wanted and due now, or those of some batches when it is asked to
 /// yield.
 ///
 /// Ends early with the first failure that is not the record's own; what was answered until then is
@@ -61,13 +61,13 @@ pub(in crate::sync) async fn drain(
     }
 }
 
-/// Gives back single calls whose answers could not be stored.
+/// Gives back detail calls whose answers could not be stored.
 async fn give_back(world: &World, project: &Project, run: RunId, claimed: Vec<DueDetail>) {
     let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
     let giving =
         async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await;
     if let Err(error) = world.db.run(giving).await {
-        warn!(project = %project.name(), %error, "single calls were not given back and are claimed for some minutes");
+        warn!(project = %project.name(), %error, "detail calls were not given back and are claimed for some minutes");
     }
 }
 
@@ -95,7 +95,7 @@ async fn store(
     world.progress.add_details_done(calls);
     debug!(
         project = %project.name(), calls, received = tally.received,
-        updated = tally.updated, "single calls stored"
+        updated = tally.updated, "detail calls stored"
     );
     Ok(())
 }
@@ -108,7 +108,7 @@ async fn ask_again(
     run: RunId,
     answers: &[(DueDetail, DetailAnswer)],
 ) -> Result<(), Failure> {
-    warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "single calls are made again");
+    warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "detail calls are made again");
     world.adopt_server().await?;
     let not_made: Vec<_> =
         answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();

@@ -1,4 +1,4 @@
-//! Has records read by single calls whose list items leave something out.
+//! Has records read by detail calls whose list items leave something out.
 
 use crate::{
     domain::Stream,
@@ -10,9 +10,9 @@ use crate::{
 /// Transactions of a round, at most, that note when records are read next.
 const DATINGS: usize = 20;
 
-/// Makes the single calls due whose time has come, and returns their schedule.
+/// Makes the detail calls due whose time has come, and returns their schedule.
 ///
-/// Only where single calls follow changes: with `always` every sight of a list brings one, with
+/// Only where detail calls follow changes: with `always` every sight of a list brings one, with
 /// `never` none is wanted.
 pub(in crate::sync) async fn schedule(
     world: &World,

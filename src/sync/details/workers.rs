@@ -1,4 +1,4 @@
-//! Single calls under way: claimed some at a time, many in flight, handed over as they are
+//! Detail calls under way: claimed some at a time, many in flight, handed over as they are
 //! answered.
 
 use std::{
@@ -23,13 +23,13 @@ use crate::{
     warehouse::{DetailAnswer, DueDetail, Observation, Priority, WarehouseError},
 };
 
-/// Single calls claimed at a time, and stored at a time at most.
+/// Detail calls claimed at a time, and stored at a time at most.
 const BATCH: usize = 100;
 
 /// After the first answer others are waited for no longer than this before they are stored.
 const GATHERING: Duration = Duration::from_millis(200);
 
-/// Which single calls are made.
+/// Which detail calls are made.
 #[derive(Debug)]
 pub(in crate::sync) enum Wanted {
     /// All that are due up to some rank, the most urgent first.
@@ -290,7 +290,7 @@ async fn ask(
 
 fn report(project: &Project, failure: &Failure) {
     if let Failure::Client(error) = failure {
-        warn!(project = %project.name(), %error, advice = error.advice(), "a single call failed");
+        warn!(project = %project.name(), %error, advice = error.advice(), "a detail call failed");
     }
 }
 

@@ -1,4 +1,4 @@
-//! An empty walk over days that hold live records: whether single calls confirm it.
+//! An empty walk over days that hold live records: whether detail calls confirm it.
 
 use tracing::warn;
 
@@ -27,7 +27,7 @@ pub(super) async fn is_doubted(
     if find_any(project, &expected).await? {
         warn!(
             project = %project.name(), window = %claim.reading,
-            "the list is empty, but a single call still finds a record of these days: the answer is not believed"
+            "the list is empty, but a detail call still finds a record of these days: the answer is not believed"
         );
         return Ok(true);
     }
@@ -37,13 +37,13 @@ pub(super) async fn is_doubted(
     if !has_control {
         warn!(
             project = %project.name(), window = %claim.reading,
-            "the list is empty, and no single call finds a record, also none of other days: the answer is not believed"
+            "the list is empty, and no detail call finds a record, also none of other days: the answer is not believed"
         );
     }
     Ok(!has_control)
 }
 
-/// Whether a single call finds one of these records.
+/// Whether a detail call finds one of these records.
 async fn find_any(project: &Project, ids: &[String]) -> Result<bool, Failure> {
     for id in ids {
         if project.client(Lane::Detail).detail(id).await?.item.is_some() {

@@ -1,5 +1,5 @@
-//! Asks for lists of AML data alone where single calls are few, so that a change there brings a
-//! single call forward.
+//! Asks for lists of AML data alone where detail calls are few, so that a change there brings a
+//! detail call forward.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub fn has_aml_lists(findings: &BTreeMap<String, String>) -> bool {
     findings.get(Fact::AmlLists.as_str()).is_some_and(|found| found == AML_LISTS_ARE_COMPLETE)
 }
 
-/// Reads the next windows of AML data if single calls are too few and [`has_aml_lists`].
+/// Reads the next windows of AML data if detail calls are too few and [`has_aml_lists`].
 ///
 /// The lists are a hint only: their digests are compared and nothing else is stored. A failed list
 /// is retried later.
@@ -71,7 +71,7 @@ pub(in crate::sync) async fn follow(
             Err(Failure::Client(error)) if error.remedy() != Remedy::Stop => {
                 info!(
                     project = %project.name(), %window, %error,
-                    "a list of AML data could not be read; single calls go on by their schedule"
+                    "a list of AML data could not be read; detail calls go on by their schedule"
                 );
                 break;
             }

@@ -10,7 +10,7 @@ use crate::{client::SMALL_BYTES_MAX, warehouse};
 /// Room is counted in so many bytes.
 const UNIT: usize = 1024;
 
-/// What an item is taken for before one was seen: lists carry less of it than single calls, whose
+/// What an item is taken for before one was seen: lists carry less of it than detail calls, whose
 /// items have six kilobytes.
 const ITEM_BYTES_FIRST: u32 = 5 << 10;
 

@@ -204,7 +204,7 @@ fn unverified_note(
             "this project's date filter has never returned anything; check that the days and the key are the ones you mean"
         }
         Unverified::Records => {
-            "live records are known there, and single calls do not show that they are gone; nothing was covered or deleted, \
+            "live records are known there, and detail calls do not show that they are gone; nothing was covered or deleted, \
              and the next run reads these days again: if it ends the same way, ask the vendor why its list is empty"
         }
     };

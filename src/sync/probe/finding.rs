@@ -15,7 +15,7 @@ pub enum Fact {
     FilterZone,
     /// Most items of a page: a number, or `at least` one (U10).
     PageLimit,
-    /// Items of lists beside those of single calls: `sparse` or `complete` (contract section 3.4).
+    /// Items of lists beside those of detail calls: `sparse` or `complete` (contract section 3.4).
     Lists,
     /// Whether lists with `request_type=aml` show `aml` of records whose other list items leave it
     /// out: `complete` or

@@ -244,14 +244,14 @@ fn order(known: &[Dated]) -> &'static str {
     }
 }
 
-/// What single calls bring beside lists.
+/// What detail calls bring beside lists.
 struct Lists<'a> {
     words: &'static str,
-    /// A record whose AML data the single call brought alone.
+    /// A record whose AML data the detail call brought alone.
     unlisted_aml: Option<&'a Sample>,
 }
 
-/// Whether single calls bring what lists leave out. Some records have nothing more to bring, so two
+/// Whether detail calls bring what lists leave out. Some records have nothing more to bring, so two
 /// are asked for, the first one that lacks AML data among them.
 async fn lists<'a>(client: &Client, samples: &'a [Sample]) -> Result<Lists<'a>, ClientError> {
     let mut found = Lists { words: UNKNOWN, unlisted_aml: None };
@@ -296,7 +296,7 @@ async fn aml_lists(
     }
 }
 
-/// Whether a list item lacks a member that the single call brought.
+/// Whether a list item lacks a member that the detail call brought.
 fn is_sparse(list: &Json<'_>, detail: &Json<'_>) -> bool {
     let Json::Object(members) = detail else { return false };
     members.iter().any(|(name, value)| match list.get(name) {

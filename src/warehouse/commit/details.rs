@@ -1,4 +1,4 @@
-//! Single calls that are due: claimed in batches, answered, and stored many in one transaction.
+//! Detail calls that are due: claimed in batches, answered, and stored many in one transaction.
 
 use crate::{
     domain::ReadNumber,
@@ -31,7 +31,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// A record whose single call this process may make.
+/// A record whose detail call this process may make.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DueDetail {
     /// The record's id.
@@ -52,7 +52,7 @@ impl DueDetail {
     }
 }
 
-/// What came of a single call.
+/// What came of a detail call.
 #[derive(Debug)]
 pub enum DetailAnswer {
     /// An item, already looked at.
@@ -79,11 +79,11 @@ impl DetailAnswer {
 /// After each failure a call waits twice as long, at most so many seconds.
 const WAIT_SECONDS_MAX: f64 = 6.0 * 3600.0;
 
-/// A listed record that its single call does not find is asked for so often, each time an hour
+/// A listed record that its detail call does not find is asked for so often, each time an hour
 /// later, before that is believed to be the vendor's way.
 const NOT_FOUND_MAX: i32 = 5;
 
-/// What becomes of a due single call.
+/// What becomes of a due detail call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// It is no longer due.
@@ -111,7 +111,7 @@ impl Fate {
     }
 }
 
-/// Notes which single calls were made, for whoever asks why a record looks as it does.
+/// Notes which detail calls were made, for whoever asks why a record looks as it does.
 async fn log_calls(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -139,7 +139,7 @@ async fn log_calls(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting single calls"))
+    .map_err(WarehouseError::database("noting detail calls"))
 }
 
 /// Follows up the answers about suspects; `ours` are those answers that count. Items with the
@@ -216,7 +216,7 @@ impl Warehouse {
         .map_err(WarehouseError::database("looking for a live record"))
     }
 
-    /// Claims due single calls up to that rank, the most urgent first.
+    /// Claims due detail calls up to that rank, the most urgent first.
     pub async fn claim_details(
         &self,
         scope: &Scope,
@@ -250,18 +250,18 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("claiming single calls"))?;
+        .map_err(WarehouseError::database("claiming detail calls"))?;
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
-    /// Claims the single calls of these records, as far as they are due and nobody holds them.
+    /// Claims the detail calls of these records, as far as they are due and nobody holds them.
     pub async fn claim_details_of(
         &self,
         scope: &Scope,
         holder: &str,
         ids: &[String],
     ) -> Result<Vec<DueDetail>, WarehouseError> {
-        let doing = "claiming single calls of some records";
+        let doing = "claiming detail calls of some records";
         let mut transaction = self.begin_writing(doing).await?;
         let rows = sqlx::query!(
             r#"with free as materialized (
@@ -292,7 +292,7 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
-    /// Stores the answers of single calls, and takes what was answered from what is due; or does
+    /// Stores the answers of detail calls, and takes what was answered from what is due; or does
     /// nothing.
     ///
     /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody
@@ -305,7 +305,7 @@ impl Warehouse {
         answers: &[(DueDetail, DetailAnswer)],
         has_control: bool,
     ) -> Result<Tally, WarehouseError> {
-        let mut transaction = self.begin_writing("storing single calls").await?;
+        let mut transaction = self.begin_writing("storing detail calls").await?;
         let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
         let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
         let fates: Vec<i16> =
@@ -349,7 +349,7 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database("taking single calls from what is due"))?;
+        .map_err(WarehouseError::database("taking detail calls from what is due"))?;
         let reads = answers.iter().filter_map(|(_, answer)| answer.read());
         let drawn = Drawn::of(reads, fences.iter().copied().max().unwrap_or_default());
         self.check_numbers(&mut transaction, &drawn).await?;
@@ -375,7 +375,7 @@ impl Warehouse {
         let calls = i64::try_from(stored.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
-        transaction.commit().await.map_err(WarehouseError::database("committing single calls"))?;
+        transaction.commit().await.map_err(WarehouseError::database("committing detail calls"))?;
         Ok(tally)
     }
 

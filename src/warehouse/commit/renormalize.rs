@@ -1,7 +1,7 @@
 //! Refills the rows of records that an older normalizer wrote, from the raw items that are kept.
 //!
 //! Rows of deleted records stay as their deletion left them. Nothing was observed: no read number
-//! moves, no single call becomes due, and `changed_at` moves only where a row did.
+//! moves, no detail call becomes due, and `changed_at` moves only where a row did.
 
 use crate::{
     domain::{Call, Day, ReadNumber, Stream},

@@ -138,7 +138,7 @@ pub(in crate::warehouse) async fn compare(
 }
 
 /// Takes records that were seen again from those that a walk missed. One that a walk of other days
-/// shows is there, but its own days do not list it. Marks of deletions stay: only a single call
+/// shows is there, but its own days do not list it. Marks of deletions stay: only a detail call
 /// disproves them.
 async fn clear_seen(
     connection: &mut PgConnection,
@@ -240,7 +240,7 @@ async fn suspect(
     detail_queue::mark(connection, scope, &fresh, Priority::News, now).await
 }
 
-/// Takes single calls that found a suspect, without a mark of a deletion: it is there. If a walk
+/// Takes detail calls that found a suspect, without a mark of a deletion: it is there. If a walk
 /// missed it, walks of its day do not list it.
 pub(in crate::warehouse) async fn is_there(
     connection: &mut PgConnection,
@@ -292,7 +292,7 @@ async fn note_unlisted(
     .map_err(WarehouseError::database("noting what is not listed"))
 }
 
-/// Takes single calls that did not find a suspect, beside one that found a live record: the first
+/// Takes detail calls that did not find a suspect, beside one that found a live record: the first
 /// is remembered, the second deletes, if it came late enough.
 pub(in crate::warehouse) async fn is_not_there(
     connection: &mut PgConnection,

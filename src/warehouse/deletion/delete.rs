@@ -65,7 +65,7 @@ pub struct Alarm {
 pub struct Decision {
     /// The days.
     pub window: Window,
-    /// Whether what is missing there may be deleted, once single calls confirm it.
+    /// Whether what is missing there may be deleted, once detail calls confirm it.
     pub verdict: Verdict,
 }
 
@@ -227,9 +227,9 @@ pub(in crate::warehouse) fn keeps_rows(deleted_at: Option<DateTime<Utc>>) -> boo
 /// What proved a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Proof {
-    /// A walk missed the record, and two single calls did not find it.
+    /// A walk missed the record, and two detail calls did not find it.
     Absent,
-    /// Two single calls showed the vendor's mark.
+    /// Two detail calls showed the vendor's mark.
     Marked(Mark),
 }
 
@@ -237,7 +237,7 @@ pub(in crate::warehouse) enum Proof {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Gone<'a> {
     pub(in crate::warehouse) id: &'a str,
-    /// The read number of the single call that proved it.
+    /// The read number of the detail call that proved it.
     pub(in crate::warehouse) read: ReadNumber,
     pub(in crate::warehouse) proof: Proof,
 }

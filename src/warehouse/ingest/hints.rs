@@ -1,4 +1,4 @@
-//! Compares digests of lists with `request_type=aml`: a changed digest makes a single call due.
+//! Compares digests of lists with `request_type=aml`: a changed digest makes a detail call due.
 //! Nothing else is stored.
 
 use crate::{
@@ -90,9 +90,9 @@ impl Warehouse {
         .map_err(WarehouseError::database("reading days of records that lists leave things out of"))
     }
 
-    /// Compares hints with those before, and makes single calls due where one differs; returns how
+    /// Compares hints with those before, and makes detail calls due where one differs; returns how
     /// many. Only records whose list items leave something out count. The first hint of a record is
-    /// noted alone: the schedule of single calls finds what changed before it.
+    /// noted alone: the schedule of detail calls finds what changed before it.
     pub async fn take_hints(&self, scope: &Scope, hints: &[Hint]) -> Result<usize, WarehouseError> {
         if hints.is_empty() {
             return Ok(0);

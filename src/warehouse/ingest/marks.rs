@@ -1,6 +1,6 @@
 //! Items with the vendor's mark of a deletion, and items of deleted records.
 //!
-//! A mark changes no row: it makes its record a suspect, like absence does, and two single calls at
+//! A mark changes no row: it makes its record a suspect, like absence does, and two detail calls at
 //! some distance that show it delete the record (I7). Rows of a deleted record stay as the deletion
 //! left them until the record returns.
 
@@ -34,14 +34,14 @@ pub(super) enum Meaning {
     Facts,
     /// The vendor marks the record as deleted.
     Mark(Mark),
-    /// A sparse list item of a deleted record: a single call decides whether the record has
+    /// A sparse list item of a deleted record: a detail call decides whether the record has
     /// returned.
     Hint,
     /// It says nothing new: of a deleted record, or a mark that is older than an item without one.
     Nothing,
 }
 
-/// Whether an item counts although its digest is known: each single call that shows a mark is
+/// Whether an item counts although its digest is known: each detail call that shows a mark is
 /// evidence.
 pub(super) fn is_evidence(scope: &Scope, origin: Origin, observation: &Observation) -> bool {
     match origin {
@@ -108,7 +108,7 @@ pub(super) async fn store(
     suspect(connection, scope, origin, &live, now).await
 }
 
-/// Notes marks of live records. Each is asked for until two single calls at some distance have
+/// Notes marks of live records. Each is asked for until two detail calls at some distance have
 /// shown the mark; the second one deletes. Returns how many records that deletes.
 pub(super) async fn suspect(
     connection: &mut PgConnection,
@@ -120,7 +120,7 @@ pub(super) async fn suspect(
     if marks.is_empty() {
         return Ok(0);
     }
-    let is_single_call = matches!(origin, Origin::Detail);
+    let is_detail_call = matches!(origin, Origin::Detail);
     let ids: Vec<&str> = marks.iter().map(|(id, ..)| *id).collect();
     let rows = sqlx::query!(
         "insert into argos_sync.suspect as stored (project, stream, id, marked_at, mark_found_at)
@@ -134,7 +134,7 @@ pub(super) async fn suspect(
         scope.stream.as_str(),
         &ids as &[&str],
         now,
-        is_single_call,
+        is_detail_call,
         scope.deletion.confirm.as_secs_f64(),
     )
     .fetch_all(&mut *connection)
@@ -146,7 +146,7 @@ pub(super) async fn suspect(
         let confirmed_at = row.confirmed_at.unwrap_or(now);
         let mark = marks.iter().find(|(id, ..)| *id == row.id);
         match mark {
-            Some((id, read, mark)) if is_single_call && confirmed_at <= now => {
+            Some((id, read, mark)) if is_detail_call && confirmed_at <= now => {
                 gone.push(Gone { id, read: *read, proof: Proof::Marked(*mark) });
             }
             Some(_) | None => again.entry(confirmed_at.max(now)).or_default().push(&row.id),

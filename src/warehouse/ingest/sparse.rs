@@ -1,4 +1,4 @@
-//! Records whose list items leave something out: lists show no change there, so single calls are
+//! Records whose list items leave something out: lists show no change there, so detail calls are
 //! made on a schedule.
 
 use crate::{
@@ -22,7 +22,7 @@ use sqlx::PgConnection;
 /// Records of a transaction.
 const STEP: u64 = 1000;
 
-/// Notes when single calls showed these submissions, changed or not: one small update for each
+/// Notes when detail calls showed these submissions, changed or not: one small update for each
 /// call, without history, which consumers get as a change. A row that another writer holds is left
 /// out, since it is asked for again.
 pub(in crate::warehouse) async fn note_reads(
@@ -53,7 +53,7 @@ pub(in crate::warehouse) async fn note_reads(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting when single calls were read"))
+    .map_err(WarehouseError::database("noting when detail calls were read"))
 }
 
 /// How far calls for such records were given out.
@@ -76,13 +76,13 @@ pub struct SparseReport {
     pub records: i64,
     /// How many of them are due.
     pub due: i64,
-    /// How many of them no single call has shown since that is noted.
+    /// How many of them no detail call has shown since that is noted.
     pub unread: i64,
     /// When the others were last read, the one that waits longest.
     pub oldest_read_at: Option<DateTime<Utc>>,
 }
 
-/// How many single calls to make due.
+/// How many detail calls to make due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
     /// At most so many.
@@ -157,7 +157,7 @@ impl Warehouse {
         too_late: Duration,
         next: NextRead<'_>,
     ) -> Result<bool, WarehouseError> {
-        let doing = "dating single calls";
+        let doing = "dating detail calls";
         let mut transaction = self.begin(doing).await?;
         let now = pool::now(&mut transaction).await?;
         let mut dated = Vec::new();
@@ -193,7 +193,7 @@ impl Warehouse {
         Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
     }
 
-    /// Makes single calls due for records whose time has come or will come soon, at most as many as
+    /// Makes detail calls due for records whose time has come or will come soon, at most as many as
     /// a transaction takes: approved and screened ones whose time has come first, then all others
     /// by their time. Returns how many. `until` says until when that many calls are given out then.
     pub async fn draw_sparse(
@@ -203,7 +203,7 @@ impl Warehouse {
         next: NextRead<'_>,
         until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
     ) -> Result<u64, WarehouseError> {
-        let doing = "scheduling single calls";
+        let doing = "scheduling detail calls";
         let mut transaction = self.begin(doing).await?;
         let given_out = sqlx::query_scalar!(
             "select sparse_drawn_at from argos_sync.project where project = $1 for no key update",
@@ -328,5 +328,5 @@ async fn set_next(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting the next single calls"))
+    .map_err(WarehouseError::database("noting the next detail calls"))
 }

@@ -242,7 +242,7 @@ async fn write(
         .zip(&merged)
         .filter(|(work, merged)| {
             let is_news = origin.call() == Call::List && work.is_news();
-            // What an older single call brought, no list takes back (I5): where lists are enough,
+            // What an older detail call brought, no list takes back (I5): where lists are enough,
             // nobody else would ask.
             let has_detail = work.stored.detail.is_some();
             merged.is_none() || (is_news && (scope.details.wants_changed() || has_detail))

@@ -81,7 +81,7 @@ pub(in crate::warehouse) fn is_news(key: &ItemKey, stored: &StoredRecord) -> boo
 }
 
 /// Whether a walk without a date filter shows a record that walks of its day should have shown. Its
-/// day is not claimed: where it is news, a single call has to tell.
+/// day is not claimed: where it is news, a detail call has to tell.
 pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, key: &ItemKey) -> bool {
     matches!(origin, Origin::List { reading: ListScope::All, .. }) && key.created_at.is_some()
 }

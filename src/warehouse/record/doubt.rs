@@ -1,7 +1,7 @@
 //! List items that may be older than what is stored: lists may lag behind.
 //!
 //! An item whose own times are earlier than those of the stored record is set aside. Its digest is
-//! noted, its content is not, and the record keeps its rows. One single call follows, in every
+//! noted, its content is not, and the record keeps its rows. One detail call follows, in every
 //! mode, since its read number is higher and decides. The same digest is compared again only after
 //! a detail with other content, and makes no further call.
 
@@ -75,7 +75,7 @@ fn is_doubtful(
     }))
 }
 
-/// Notes items that were set aside, and makes a single call due for each digest that is new.
+/// Notes items that were set aside, and makes a detail call due for each digest that is new.
 pub(in crate::warehouse) async fn set_aside(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -113,7 +113,7 @@ pub(in crate::warehouse) async fn set_aside(
     detail_queue::mark(connection, scope, &due, Priority::News, now).await
 }
 
-/// Whether a single call was made due for this digest before.
+/// Whether a detail call was made due for this digest before.
 fn is_known(stored: &StoredRecord, digest: Digest) -> bool {
     [stored.list, stored.doubted].into_iter().flatten().any(|(known, _)| known == digest)
 }

@@ -151,7 +151,7 @@ pub(in crate::warehouse) struct MergedItem<'a> {
     pub(super) objects: Option<(Objects, Objects)>,
 }
 
-/// Merges a record; `None` when the other item is needed and lost, so that a new single call has to
+/// Merges a record; `None` when the other item is needed and lost, so that a new detail call has to
 /// tell.
 pub(in crate::warehouse) fn merge<'a>(
     scope: &Scope,

@@ -39,7 +39,7 @@ impl Observation {
 pub(in crate::warehouse) enum Origin {
     /// A list answer, read under a claim by this pass.
     List { reading: ListScope, lane: Lane, pass_id: i64 },
-    /// Single calls.
+    /// Detail calls.
     Detail,
     /// Quarantine: read long ago by such a call, in a window that began on this day.
     Quarantine { call: Call, day: Day },
@@ -93,7 +93,7 @@ pub(in crate::warehouse) struct Work {
 
 impl Work {
     /// Whether the list item says something new. One that only outvotes an older detail says what
-    /// is known, and a single call would be outvoted again at the next pass, for ever.
+    /// is known, and a detail call would be outvoted again at the next pass, for ever.
     ///
     /// Nor is one that was set aside before and agrees with the detail that was asked since then.
     pub(in crate::warehouse) fn is_news(&self) -> bool {

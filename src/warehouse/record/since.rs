@@ -14,7 +14,7 @@ use crate::{
 /// The unknown records of a list answer that nobody asked for: created before [`Scope::since`],
 /// outside the days that are read, and on a day that was never read.
 ///
-/// Single calls and quarantined items were asked for one by one. A record without a date may be of
+/// Detail calls and quarantined items were asked for one by one. A record without a date may be of
 /// any day.
 pub(in crate::warehouse) async fn not_asked_for<'a>(
     connection: &mut PgConnection,

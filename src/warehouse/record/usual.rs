@@ -73,7 +73,7 @@ impl Usual {
         Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
     }
 
-    /// The rank of a merged record among those that need single calls; `None`: lists show both
+    /// The rank of a merged record among those that need detail calls; `None`: lists show both
     /// objects, or the detail is not known.
     pub(in crate::warehouse) fn rank(
         &mut self,

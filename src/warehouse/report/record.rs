@@ -25,17 +25,17 @@ pub struct RecordStatus {
     pub unlisted: bool,
     /// Its state is expected to move.
     pub unsettled: bool,
-    /// List and single call disagree about it.
+    /// List and detail call disagree about it.
     pub sources_differ: bool,
     /// The last list item was set aside: it is older than the record by the vendor's own times.
     pub doubted: bool,
-    /// Its list item lacks what single calls show.
+    /// Its list item lacks what detail calls show.
     pub sparse: bool,
-    /// When its next single call for that reason is scheduled.
+    /// When its next detail call for that reason is scheduled.
     pub detail_next_at: Option<DateTime<Utc>>,
     /// A list has shown it.
     pub has_list: bool,
-    /// A single call has shown it.
+    /// A detail call has shown it.
     pub has_detail: bool,
     /// When it was last seen to change.
     pub changed_at: Option<DateTime<Utc>>,
@@ -47,13 +47,13 @@ pub struct RecordStatus {
     pub as_of: Option<DateTime<Utc>>,
     /// When a walk missed it.
     pub missed_at: Option<DateTime<Utc>>,
-    /// When a single call did not find it for the first time.
+    /// When a detail call did not find it for the first time.
     pub absent_at: Option<DateTime<Utc>>,
     /// When an item showed the vendor's mark of a deletion for the first time.
     pub marked_at: Option<DateTime<Utc>>,
-    /// When a single call showed it for the first time.
+    /// When a detail call showed it for the first time.
     pub mark_found_at: Option<DateTime<Utc>>,
-    /// When its next single call is due.
+    /// When its next detail call is due.
     pub detail_due_at: Option<DateTime<Utc>>,
     /// Failures of that call so far.
     pub detail_failures: Option<i32>,
@@ -103,7 +103,7 @@ impl Warehouse {
         .map_err(WarehouseError::database("reading a record's standing"))
     }
 
-    /// The walks that covered a record's day, and its single calls, the newest last.
+    /// The walks that covered a record's day, and its detail calls, the newest last.
     pub async fn events(
         &self,
         scope: &Scope,
@@ -120,7 +120,7 @@ impl Warehouse {
                  where project = $1 and stream = $2 and window_from <= $4 and $4 < window_to
                  order by pass_id desc limit $5)
                 union all
-                (select called_at, 'single call: ' || answer from argos_sync.detail_call
+                (select called_at, 'detail call: ' || answer from argos_sync.detail_call
                  where project = $1 and stream = $2 and id = $3
                  order by called_at desc limit $5)
                 union all

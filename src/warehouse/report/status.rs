@@ -42,7 +42,7 @@ pub struct ProjectReport {
     pub oldest_as_of: Option<DateTime<Utc>>,
     /// The newest time as of which a covered day is known.
     pub newest_as_of: Option<DateTime<Utc>>,
-    /// Single calls that are due.
+    /// Detail calls that are due.
     pub details_due: i64,
     /// Items in quarantine.
     pub quarantined: i64,
@@ -52,7 +52,7 @@ pub struct ProjectReport {
     pub empty_unverified: i64,
     /// Live records are known in one of them.
     pub is_doubted: bool,
-    /// Records that a walk missed, while single calls have not decided.
+    /// Records that a walk missed, while detail calls have not decided.
     pub suspects: i64,
     /// Walks that missed more records than can be believed.
     pub alarms: i64,

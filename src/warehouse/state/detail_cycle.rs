@@ -1,4 +1,4 @@
-//! Where the slow cycle of single calls through all records stands.
+//! Where the slow cycle of detail calls through all records stands.
 
 use super::detail_queue::{self, Priority};
 use crate::warehouse::{
@@ -57,7 +57,7 @@ impl Warehouse {
         })
     }
 
-    /// Makes single calls due for the next records of the cycle, at most so many, and not more than
+    /// Makes detail calls due for the next records of the cycle, at most so many, and not more than
     /// a transaction should hold; returns how many, and whether the cycle is through. Then the next
     /// one begins once its time has come.
     pub async fn advance_cycle(

@@ -1,4 +1,4 @@
-//! Single calls that are left: how many there are, who holds them, and when the next one may be
+//! Detail calls that are left: how many there are, who holds them, and when the next one may be
 //! made.
 
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::{
 /// Ids that are read at a time.
 const IDS_MAX: i64 = 10_000;
 
-/// Up to so many due single calls of a stream are compared with the days that are asked about;
+/// Up to so many due detail calls of a stream are compared with the days that are asked about;
 /// where there are more, the records of these days are looked up among them.
 const FEW: i64 = 10_000;
 
-/// Single calls that are left.
+/// Detail calls that are left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DetailsLeft {
     /// Due, and nobody makes them.
@@ -46,7 +46,7 @@ impl DetailsLeft {
 }
 
 impl Warehouse {
-    /// The single calls that are due now, or wait for another try within that time: all of them, or
+    /// The detail calls that are due now, or wait for another try within that time: all of them, or
     /// those of records of some days. Those that are made later on purpose do not count.
     pub async fn details_left(
         &self,
@@ -165,7 +165,7 @@ impl Warehouse {
         })
     }
 
-    /// One claimed single call of each process that holds some.
+    /// One claimed detail call of each process that holds some.
     async fn held_details(&self, scope: &Scope) -> Result<Vec<HeldDetail>, WarehouseError> {
         sqlx::query_as!(
             HeldDetail,
@@ -178,10 +178,10 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for who makes single calls"))
+        .map_err(WarehouseError::database("looking for who makes detail calls"))
     }
 
-    /// Gives back single calls that a process has claimed and does not make.
+    /// Gives back detail calls that a process has claimed and does not make.
     pub async fn free_details(&self, scope: &Scope, holder: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
             "update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
@@ -193,11 +193,11 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("giving single calls back"))
+        .map_err(WarehouseError::database("giving detail calls back"))
     }
 }
 
-/// One claimed single call of these records for each process that holds some.
+/// One claimed detail call of these records for each process that holds some.
 async fn holders_of(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -218,5 +218,5 @@ async fn holders_of(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("looking for who makes single calls"))
+    .map_err(WarehouseError::database("looking for who makes detail calls"))
 }

@@ -1,4 +1,4 @@
-//! Which records get a single call, and how soon.
+//! Which records get a detail call, and how soon.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use crate::{
     warehouse::{postgres::error::WarehouseError, scope::Scope},
 };
 
-/// How soon a single call is made: lower ones first.
+/// How soon a detail call is made: lower ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// For what changed lately, may be gone, or is scheduled because lists do not show it whole.
@@ -37,7 +37,7 @@ impl Priority {
     }
 }
 
-/// Makes single calls due. One that a worker is already making does not count: it may have been
+/// Makes detail calls due. One that a worker is already making does not count: it may have been
 /// asked too early.
 pub(in crate::warehouse) async fn mark(
     connection: &mut PgConnection,

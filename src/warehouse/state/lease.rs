@@ -14,11 +14,11 @@ use crate::{
 pub enum Awaited {
     /// The claims that overlap these days are released.
     Claims(ProjectName, Stream, ListScope),
-    /// One of these claimed single calls is answered or given back.
+    /// One of these claimed detail calls is answered or given back.
     Details(ProjectName, Stream, Vec<HeldDetail>),
 }
 
-/// A single call that a process has claimed.
+/// A detail call that a process has claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldDetail {
     /// The record's id.
@@ -109,7 +109,7 @@ impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claims(_, _, reading) => write!(f, "another process is reading {reading}"),
-            Self::Details(..) => f.write_str("another process is making the last single calls"),
+            Self::Details(..) => f.write_str("another process is making the last detail calls"),
         }
     }
 }

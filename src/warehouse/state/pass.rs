@@ -79,7 +79,7 @@ pub enum Proof {
 pub enum Unverified {
     /// This project's date filter has never been seen to return anything.
     Filter,
-    /// Live records are known there, and single calls have not shown that they are gone.
+    /// Live records are known there, and detail calls have not shown that they are gone.
     Records,
 }
 

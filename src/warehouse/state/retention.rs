@@ -1,4 +1,4 @@
-//! Forgets runs, passes and single calls of long ago: they are a log, and a log that only grows
+//! Forgets runs, passes and detail calls of long ago: they are a log, and a log that only grows
 //! fills the disk.
 
 use crate::warehouse::postgres::{error::WarehouseError, pool::Warehouse};
@@ -9,15 +9,15 @@ const KEPT_DAYS: i32 = 90;
 /// Most runs, and most passes, that are forgotten at a time.
 const STEP: i64 = 500;
 
-/// Single calls are remembered for so long.
+/// Detail calls are remembered for so long.
 const CALLS_KEPT_DAYS: i32 = 30;
 
-/// Most single calls that are forgotten at a time: they are many, and small.
+/// Most detail calls that are forgotten at a time: they are many, and small.
 const CALLS_STEP: i64 = 20_000;
 
 impl Warehouse {
     /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first;
-    /// returns how many rows. Single calls are forgotten after 30 days.
+    /// returns how many rows. Detail calls are forgotten after 30 days.
     ///
     /// Passes that coverage points to stay, and so do those that no later read of their days has
     /// made pointless, and those of a backfill that has not ended.
@@ -31,7 +31,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .map_err(WarehouseError::database("forgetting old single calls"))?;
+        .map_err(WarehouseError::database("forgetting old detail calls"))?;
         sqlx::query_scalar!(
             r#"with
              old_run as materialized (

@@ -96,7 +96,7 @@ pub struct ProjectEnd<'a> {
 pub(in crate::warehouse) enum Source {
     /// A page of a list.
     Page,
-    /// So many single calls.
+    /// So many detail calls.
     Details(i64),
 }
 

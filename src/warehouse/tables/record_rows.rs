@@ -12,7 +12,7 @@ use crate::{
 pub(in crate::warehouse) struct ChangeContext {
     /// The lane that observes it.
     pub(super) lane: Lane,
-    /// It is the record's first single call, or its return: where nothing stood before, it
+    /// It is the record's first detail call, or its return: where nothing stood before, it
     /// completes the record and moves nothing.
     pub(super) completes: bool,
     /// The record was deleted: its return refills its identity fields, and says so itself.

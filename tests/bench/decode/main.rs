@@ -22,7 +22,7 @@ use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main}
 const ITEMS: u32 = 200;
 const PROJECT: &str = "decode";
 
-/// Submissions as a full list shows them, which is as single calls do.
+/// Submissions as a full list shows them, which is as detail calls do.
 fn items() -> Vec<Vec<u8>> {
     let day = |day| Day::from_ymd_opt(2024, 1, day).expect("a day");
     let population =

@@ -23,12 +23,12 @@ use readers::{Lookback, Planned};
 fn main() -> ExitCode {
     let year = year::Year::generate(7, 30_000);
     let (ours, our_calls) = Planned::replay(&year);
-    // The same number of list calls over the year; single calls go to what changed, as with us.
+    // The same number of list calls over the year; detail calls go to what changed, as with us.
     let (theirs, their_calls) = Lookback::replay(&year, 7, our_calls.lists);
     print!("{}", report::table(&year, &ours, &theirs));
-    println!("\ncalls in {} days, lists and single calls:", year::DAYS + year::QUIET_DAYS);
+    println!("\ncalls in {} days, lists and detail calls:", year::DAYS + year::QUIET_DAYS);
     for (name, calls) in [("planner", &our_calls), ("7-day lookback", &their_calls)] {
-        println!("  {name:15} {:7} lists {:7} single calls", calls.lists, calls.singles);
+        println!("  {name:15} {:7} lists {:7} detail calls", calls.lists, calls.singles);
     }
     let broken = report::broken_promises(&year, &ours);
     println!("\npromises broken by the planner: {broken} of {}", year.moves.len());

@@ -13,7 +13,7 @@ use crate::year::{DAY, DAYS, HOUR, Kind, MINUTE, QUIET_DAYS, Year};
 
 /// The daemon's bell.
 const BELL: i64 = 5 * MINUTE;
-/// Between the two single calls that confirm a deletion.
+/// Between the two detail calls that confirm a deletion.
 const CONFIRM: i64 = HOUR;
 const PAGE_SIZE: i64 = 2000;
 
@@ -37,7 +37,7 @@ struct Warehouse<'a> {
     /// Records of each day that are known, and those of them known to be unsettled.
     known: Vec<bool>,
     unsettled: Vec<bool>,
-    /// When each sparse record was last seen to change, and those whose next single call has to be
+    /// When each sparse record was last seen to change, and those whose next detail call has to be
     /// scheduled.
     moved: Vec<Option<i64>>,
     to_schedule: Vec<usize>,
@@ -122,9 +122,9 @@ impl<'a> Warehouse<'a> {
         }
     }
 
-    /// Sees a record; returns whether a known one changed. What changed gets a single call, which
+    /// Sees a record; returns whether a known one changed. What changed gets a detail call, which
     /// shows the rest.
-    fn look(&mut self, number: usize, now: i64, by_single_call: bool) -> bool {
+    fn look(&mut self, number: usize, now: i64, by_detail_call: bool) -> bool {
         let year = self.year;
         let Some(record) = year.records.get(number).filter(|record| record.shown <= now) else {
             return false;
@@ -141,7 +141,7 @@ impl<'a> Warehouse<'a> {
             |kind: Option<Kind>| !matches!(kind, Some(Kind::DetailOnly | Kind::AmlUnlisted));
         let changed = unseen.iter().any(|index| is_listed(kind(index)));
         let has_changed = !unseen.is_empty();
-        if !changed && !by_single_call {
+        if !changed && !by_detail_call {
             return false;
         }
         let is_gone = record.vanished.is_some_and(|vanished| vanished <= now);
@@ -180,7 +180,7 @@ impl<'a> Warehouse<'a> {
     }
 }
 
-/// The single calls for sparse records.
+/// The detail calls for sparse records.
 struct Scheduled {
     schedule: DetailSchedule,
     budget: Budget,
@@ -267,7 +267,7 @@ impl Planned {
                     DetailSchedule::new(settings, ledger, budget, count.unwrap_or_default());
             }
             scheduled.round(&mut warehouse, now);
-            // The slow cycle of single calls, in the order of ids: any order.
+            // The slow cycle of detail calls, in the order of ids: any order.
             let known = u64::try_from(warehouse.known.len()).unwrap_or_default();
             let elapsed = Duration::seconds(now - cycle_started);
             let due = planner::cycle_due(known, cycle_done, elapsed, settings.detail_cycle)

@@ -61,7 +61,7 @@ fn promise(kind: Kind, age: i64) -> i64 {
         // A day is as old as its first minute.
         Kind::Decided => (((age + DAY) / 48).clamp(15 * MINUTE, DAY) + bells).min(settled),
         Kind::New | Kind::Late | Kind::Aml | Kind::Edited => settled,
-        // Single calls go by the spacing of days, and today and yesterday are no exception.
+        // Detail calls go by the spacing of days, and today and yesterday are no exception.
         Kind::AmlUnlisted => settled.max(6 * HOUR + bells),
         Kind::Deleted | Kind::Vanished => settled + HOUR + bells,
         Kind::DetailOnly => 180 * DAY + bells,

@@ -24,11 +24,11 @@ pub(crate) enum Kind {
     AmlUnlisted,
     /// An operator edits a settled one.
     Edited,
-    /// Something moves that only the single call shows.
+    /// Something moves that only the detail call shows.
     DetailOnly,
     /// It is deleted, and stays in lists with the vendor's mark.
     Deleted,
-    /// It is gone from lists and single calls.
+    /// It is gone from lists and detail calls.
     Vanished,
 }
 

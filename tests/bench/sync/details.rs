@@ -1,4 +1,4 @@
-//! How many single calls are made a second.
+//! How many detail calls are made a second.
 
 use crate::{
     arguments::Arguments,
@@ -10,7 +10,7 @@ use crate::{
     simulator::{Population, Simulator},
 };
 
-/// Submissions, at most, each of which gets a single call.
+/// Submissions, at most, each of which gets a detail call.
 const SUBMISSIONS_MAX: u32 = 5_000;
 
 const LATENCY_MS: u32 = 20;
@@ -19,7 +19,7 @@ const LATENCY_MS: u32 = 20;
 /// latency.
 const WORKERS: u32 = 16;
 
-const RATE: &str = "single calls";
+const RATE: &str = "detail calls";
 
 /// Does all rounds.
 pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
@@ -29,14 +29,14 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
     for number in 1..=arguments.rounds {
         eprintln!("  round {number} of {}", arguments.rounds);
         let lists = once(server, &simulator, Settings::LISTS).await;
-        assert_eq!(lists.tally.details, 0, "single calls of a run that makes none");
+        assert_eq!(lists.tally.details, 0, "detail calls of a run that makes none");
         let settings =
             Settings { details: "on_change", detail_workers: Some(WORKERS), ..Settings::LISTS };
         let all = once(server, &simulator, settings).await;
         let calls = all.tally.details as f64;
-        assert!(calls >= f64::from(submissions), "each submission gets a single call: {calls}");
+        assert!(calls >= f64::from(submissions), "each submission gets a detail call: {calls}");
         figures.note(RATE, Unit::PerSecond, calls / (all.ran.seconds - lists.ran.seconds));
-        figures.note("lists and single calls: time", Unit::Seconds, all.ran.seconds);
+        figures.note("lists and detail calls: time", Unit::Seconds, all.ran.seconds);
         figures.note("lists alone: time", Unit::Seconds, lists.ran.seconds);
         figures.note("both: CPU of the program", Unit::Seconds, all.ran.cpu_seconds);
         figures.note("both: CPU of PostgreSQL", Unit::Seconds, all.postgres_cpu_seconds);
@@ -47,7 +47,7 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         grouped(f64::from(submissions)),
     );
     let promise = Promise::at_least(
-        "20 ms latency: at least 500 single calls a second",
+        "20 ms latency: at least 500 detail calls a second",
         500.0,
         figures.median(RATE),
         figures.written(RATE),

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `load` | first load of N submissions (100,000); the same again, unchanged; again with 1% changed; and the limits |
 //! | `workers` | 50 items a page at 200 ms latency, with one worker and with 8 |
-//! | `details` | a single call for every submission at 20 ms latency, against the same lists without them |
+//! | `details` | a detail call for every submission at 20 ms latency, against the same lists without them |
 //! | `memory` | first load of 10 N, for the peak memory (needs `--scale`, or `--only`) |
 //! | `present` | N new submissions into 20 N, and into an empty warehouse (needs `--scale`, or `--only`) |
 //!

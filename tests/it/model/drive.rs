@@ -29,9 +29,9 @@ const LIST_CYCLE_DAYS: i64 = 4;
 const DETAIL_CYCLE_DAYS: i64 = 8;
 /// Longer than a claim holds.
 const LEASE: TimeDelta = TimeDelta::minutes(10);
-/// Longer than between two single calls that confirm a deletion.
+/// Longer than between two detail calls that confirm a deletion.
 const CONFIRMATION: TimeDelta = TimeDelta::minutes(61);
-/// A pass that misses a record is followed by two single calls.
+/// A pass that misses a record is followed by two detail calls.
 const CONFIRMATIONS: u32 = 3;
 /// How often the count of calls is looked at.
 const LOOK: Duration = Duration::from_millis(1);
@@ -53,7 +53,7 @@ struct Model {
     /// The ids of all records there ever were, by number.
     submissions: Vec<String>,
     faceauths: Vec<String>,
-    /// Those with changes that only the slow cycle of single calls is sure to show.
+    /// Those with changes that only the slow cycle of detail calls is sure to show.
     unseen: BTreeSet<String>,
     /// What the processes said, in order.
     said: String,
@@ -257,11 +257,11 @@ impl Model {
         self.clock.set(self.now + self.ahead).await;
     }
 
-    /// The world has stopped: within the cycles of lists and of single calls, all of it has to be
+    /// The world has stopped: within the cycles of lists and of detail calls, all of it has to be
     /// known.
     async fn settle(&mut self) -> Result<(), String> {
         self.round(&[0, 65]).await?;
-        // By then single calls that failed are due again.
+        // By then detail calls that failed are due again.
         self.pass(TimeDelta::hours(7)).await;
         for _ in 0..LIST_CYCLE_DAYS {
             self.round(&[0]).await?;
@@ -321,7 +321,7 @@ impl Model {
     }
 
     /// All rows of submissions. Of one that lists with dates do not show, the time of its last
-    /// single call moves with each walk that misses it.
+    /// detail call moves with each walk that misses it.
     async fn submissions_at_rest(&self) -> Option<String> {
         let sql = "select md5(string_agg((case when unlisted
                 then to_jsonb(held) - '{detail_read_at,change_number}'::text[] else to_jsonb(held) end)::text,
@@ -361,7 +361,7 @@ impl Model {
 }
 
 /// Whether a cycle of lists is sure to show such a change: in the list item, or, where that leaves
-/// `kyc` or `aml` out, by a single call of its own. Lists that say little of a record may not show
+/// `kyc` or `aml` out, by a detail call of its own. Lists that say little of a record may not show
 /// the others.
 fn is_seen_soon(change: &Change) -> bool {
     match change {

@@ -47,7 +47,7 @@ struct Record {
     is_unlisted: bool,
 }
 
-/// Names that lists carry, and names that only single calls do.
+/// Names that lists carry, and names that only detail calls do.
 const EDITABLE: [&str; 9] = [
     "email",
     "userid",

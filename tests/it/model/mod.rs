@@ -5,7 +5,7 @@
 //! return, faults, troubles on our own side (a key of another customer, a wrong clock, lost
 //! numbers), and processes that are killed or frozen at commits, two at once. The clock of the
 //! database is the schedule's. When everything has happened, the clock goes on for one cycle of
-//! lists and one of single calls, and then every table must be what the vendor shows.
+//! lists and one of detail calls, and then every table must be what the vendor shows.
 //!
 //! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed again, `ARGOS_SYNC_SEEDS=1000
 //! cargo test --test it model_seeds -- --ignored --nocapture` plays a thousand, and
