@@ -74,6 +74,21 @@ pub struct Normalized<'a> {
     pub notes: Vec<Note>,
 }
 
+impl Normalized<'_> {
+    /// The same rows, borrowing nothing.
+    pub fn into_owned(self) -> Normalized<'static> {
+        let owned = |row: Row<'_>| row.into_iter().map(Cell::into_owned).collect();
+        let rows = self.rows.into_iter().map(|rows| rows.into_iter().map(owned).collect());
+        Normalized {
+            rows: rows.collect(),
+            created_at: self.created_at,
+            is_marked: self.is_marked,
+            unsettled: self.unsettled,
+            notes: self.notes,
+        }
+    }
+}
+
 /// Why no row can be written for an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -10,7 +10,7 @@ use crate::{
             pool::{self, Warehouse},
         },
         record::{
-            compare::{ItemChange, verdict},
+            compare::{ItemChange, compare},
             observation::{Observation, Origin},
             stored,
         },
@@ -183,7 +183,7 @@ async fn unchanged(
     let is_same = |seen: &&Observation| {
         let known = seen.key.as_ref().ok().and_then(|key| Some((key, known.get(&key.id)?)));
         known.is_some_and(|(key, stored)| {
-            verdict(Origin::Detail, seen.read, key, stored) == ItemChange::Unchanged
+            compare(Origin::Detail, seen.read, key, stored) == ItemChange::Unchanged
         })
     };
     Ok(i64::try_from(observations.iter().filter(is_same).count()).unwrap_or(i64::MAX))

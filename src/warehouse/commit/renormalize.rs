@@ -161,7 +161,7 @@ async fn refill(
     let mut updates = Vec::with_capacity(older.len());
     let mut stored = Vec::with_capacity(older.len());
     let mut deleted = 0;
-    let mut usual = Usual::of_project(connection, scope).await?;
+    let mut usual = Usual::read(connection, scope).await?;
     for (record, merged) in older.iter().zip(&merged) {
         let is_deleted = delete::keeps_rows(record.deleted_at);
         deleted += usize::from(is_deleted);
@@ -180,10 +180,11 @@ async fn refill(
         updates.push(RecordPlace {
             window_day: created_on.unwrap_or(record.window_day),
             undated: created_on.is_none(),
-            sparse: objects.and_then(|objects| usual.rank_of(objects, is_screened, &normalized)),
+            sparse: objects
+                .and_then(|objects| usual.priority_of(objects, is_screened, &normalized)),
         });
         stored.push(RecordRows {
-            id: &record.id,
+            id: record.id.clone(),
             change_context: None,
             diff: RowDiff::Unknown,
             normalized,

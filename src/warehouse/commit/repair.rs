@@ -49,7 +49,12 @@ pub(super) fn stored_rows<'r>(
     let made = records.iter().zip(merged).filter_map(|((id, _), merged)| {
         let (item, damaged) = merged.as_ref()?;
         let normalized = normalize::normalize(scope.stream, &scope.context, item, *damaged);
-        let record = RecordRows { id, change_context: None, diff: RowDiff::Unknown, normalized };
+        let record = RecordRows {
+            id: (*id).to_owned(),
+            change_context: None,
+            diff: RowDiff::Unknown,
+            normalized,
+        };
         (!record.normalized.is_marked).then_some(record)
     });
     made.collect()
@@ -186,16 +191,16 @@ async fn rewrite(
     let days: Vec<(&str, Day)> = rows
         .iter()
         .filter(|record| {
-            stored.get(record.id).is_some_and(|stored| is_on_wrong_day(stored, record))
+            stored.get(&record.id).is_some_and(|stored| is_on_wrong_day(stored, record))
         })
-        .filter_map(|record| Some((record.id, record.normalized.created_at?.date_naive())))
+        .filter_map(|record| Some((record.id.as_str(), record.normalized.created_at?.date_naive())))
         .collect();
     put_on_days(connection, scope, &days).await?;
     rewritten.extend(days.iter().map(|(id, _)| (*id).to_owned()));
     let noted: Vec<Noted<'_>> = rows
         .iter()
-        .filter(|record| rewritten.contains(record.id))
-        .map(|record| Noted { id: record.id, notes: &record.normalized.notes })
+        .filter(|record| rewritten.contains(&record.id))
+        .map(|record| Noted { id: &record.id, notes: &record.normalized.notes })
         .collect();
     drift::replace(connection, scope, &noted, now).await?;
     let lost = records

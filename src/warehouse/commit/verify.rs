@@ -166,8 +166,8 @@ async fn compare_known(
     verified.deleted += count(made - stored.len());
     let mut differing = rewrite::differing(connection, scope, &stored).await?;
     for record in &stored {
-        if known.get(record.id).is_some_and(|stored| is_on_wrong_day(stored, record)) {
-            let tables = differing.entry(record.id.to_owned()).or_default();
+        if known.get(&record.id).is_some_and(|stored| is_on_wrong_day(stored, record)) {
+            let tables = differing.entry(record.id.clone()).or_default();
             tables.insert("argos_sync.record".to_owned());
         }
     }

@@ -18,10 +18,7 @@ use crate::{
             delete::{self, Gone, Proof},
         },
         postgres::{error::WarehouseError, sql::CHANGE_NUMBER},
-        record::{
-            observation::{ItemToStore, Observation, Origin, Work},
-            stored::StoredRecord,
-        },
+        record::observation::{Observation, Origin, Work},
         scope::Scope,
         state::detail_queue::{self, Priority},
     },
@@ -51,12 +48,7 @@ pub(super) fn is_evidence(scope: &Scope, origin: Origin, observation: &Observati
 }
 
 /// What an item means, by what is stored of its record.
-pub(super) fn meaning(
-    scope: &Scope,
-    origin: Origin,
-    item: &ItemToStore,
-    stored: &StoredRecord,
-) -> Meaning {
+pub(super) fn meaning(scope: &Scope, origin: Origin, Work { item, stored }: &Work) -> Meaning {
     if stored.deleted_at.is_none() {
         return match normalize::mark_in(scope.stream, &item.body) {
             None => Meaning::Facts,

@@ -1,5 +1,8 @@
 //! Observations become rows, inside the transaction of the caller.
 
+mod apply;
+mod build;
+mod classify;
 pub(super) mod drift;
 pub(super) mod hints;
 pub(super) mod insert;

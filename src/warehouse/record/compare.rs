@@ -14,14 +14,14 @@ pub(in crate::warehouse) enum ItemChange {
     OtherWindow,
 }
 
-/// The decision for one item, from what is held of its record.
-pub(in crate::warehouse) fn verdict(
+/// Decides for one item of a known record.
+pub(in crate::warehouse) fn compare(
     origin: Origin,
     read: ReadNumber,
     key: &ItemKey,
     stored: &StoredRecord,
 ) -> ItemChange {
-    if is_foreign(origin, key) {
+    if is_of_other_window(origin, key) {
         return ItemChange::OtherWindow;
     }
     if let Origin::List { reading, .. } = origin
@@ -59,16 +59,16 @@ pub(in crate::warehouse) fn verdict(
 
 /// Decides for an item whose digest matches and whose record has no special state.
 pub(in crate::warehouse) fn compare_same(origin: Origin, key: &ItemKey) -> ItemChange {
-    if is_foreign(origin, key) { ItemChange::OtherWindow } else { ItemChange::Unchanged }
+    if is_of_other_window(origin, key) { ItemChange::OtherWindow } else { ItemChange::Unchanged }
 }
 
 /// Decides for an item whose digest differs and whose record has no special state. The decision is
 /// repeated once the record is locked.
 pub(in crate::warehouse) fn compare_changed(origin: Origin, key: &ItemKey) -> ItemChange {
-    if is_foreign(origin, key) { ItemChange::OtherWindow } else { ItemChange::Changed }
+    if is_of_other_window(origin, key) { ItemChange::OtherWindow } else { ItemChange::Changed }
 }
 
-fn is_foreign(origin: Origin, key: &ItemKey) -> bool {
+fn is_of_other_window(origin: Origin, key: &ItemKey) -> bool {
     let Origin::List { reading, .. } = origin else { return false };
     key.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
 }

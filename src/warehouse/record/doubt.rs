@@ -24,37 +24,23 @@ use crate::{
     },
 };
 
-/// Splits items of known records into those to store and those to set aside.
-pub(in crate::warehouse) fn split(
-    scope: &Scope,
-    origin: Origin,
-    work: Vec<Work>,
-) -> Result<(Vec<Work>, Vec<Work>), WarehouseError> {
-    let (mut stored, mut aside) = (Vec::with_capacity(work.len()), Vec::new());
-    let mut inflater = Inflater::new()?;
-    for work in work {
-        if origin.call() == Call::List && is_doubtful(scope, &work, &mut inflater)? {
-            aside.push(work);
-        } else {
-            stored.push(work);
-        }
-    }
-    Ok((stored, aside))
-}
-
 /// Whether the stored record has a later time than this list item. Without the raw items whose
 /// digests are known nothing can be compared.
-fn is_doubtful(
+pub(in crate::warehouse) fn is_doubtful(
     scope: &Scope,
+    origin: Origin,
     Work { item, stored }: &Work,
     inflater: &mut Inflater,
-) -> Result<bool, WarehouseError> {
+) -> bool {
+    if origin.call() != Call::List {
+        return false;
+    }
     let Some(kept) = stored.kept.as_ref().filter(|_| stored.deleted_at.is_none()) else {
-        return Ok(false);
+        return false;
     };
     let listed = Times::read(&json::text(&item.body));
     if listed.is_empty() {
-        return Ok(false);
+        return false;
     }
     let mut bodies = Vec::new();
     let mut times = |call, known: Option<(Digest, ReadNumber)>| {
@@ -67,12 +53,12 @@ fn is_doubtful(
     };
     let (list, detail) = (times(Call::List, stored.list), times(Call::Detail, stored.detail));
     if !Times::of_record(list, detail).is_later_than(&listed) {
-        return Ok(false);
+        return false;
     }
-    Ok(bodies.iter().all(|(body, digest)| {
+    bodies.iter().all(|(body, digest)| {
         let text = json::text(body);
         Flat::parse(&text).is_ok_and(|item| item.digest(&scope.volatile) == *digest)
-    }))
+    })
 }
 
 /// Notes items that were set aside, and makes a detail call due for each digest that is new.

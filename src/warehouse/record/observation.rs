@@ -86,6 +86,7 @@ impl ItemToStore {
 }
 
 /// An item of a known record, with what is stored of the record.
+#[derive(Debug)]
 pub(in crate::warehouse) struct Work {
     pub(in crate::warehouse) item: ItemToStore,
     pub(in crate::warehouse) stored: StoredRecord,

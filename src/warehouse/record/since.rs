@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::observation::{Observation, Origin};
+use super::observation::Origin;
 use crate::{
     domain::{Day, ItemKey, ListScope},
     warehouse::{postgres::error::WarehouseError, scope::Scope},
@@ -20,14 +20,13 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
     origin: Origin,
-    unknown: &[(&Observation, &'a ItemKey)],
+    unknown: impl Iterator<Item = &'a ItemKey>,
 ) -> Result<BTreeSet<&'a str>, WarehouseError> {
     let (Some(since), Origin::List { reading, .. }) = (scope.since, origin) else {
         return Ok(BTreeSet::new());
     };
     let older: Vec<(&str, Day)> = unknown
-        .iter()
-        .filter_map(|(_, key)| Some((key.id.as_str(), key.created_at?.date_naive())))
+        .filter_map(|key| Some((key.id.as_str(), key.created_at?.date_naive())))
         .filter(|(_, day)| !is_wanted(since, reading, *day))
         .collect();
     if older.is_empty() {

@@ -81,22 +81,21 @@ impl HeldRow {
     }
 }
 
-/// What is known of a record that is not stored with just the digest that came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The stored state of a record whose digest differs from that of a received item.
+#[derive(Debug)]
 pub(in crate::warehouse) enum Known {
-    /// Nothing: nobody has seen it before.
+    /// The record is not stored.
     New,
-    /// It has another digest, and no more is to be said of it.
+    /// The record is stored with another digest, and has no special state.
     Changed,
-    /// More decides than its digest: it is contested, unlisted or absent, or a list item of it was
-    /// set aside.
-    NeedsLookup,
+    /// The digest alone does not decide: the record's sources differ, its lists leave it out, it
+    /// was deleted by absence, or a list item of it was set aside.
+    Special(Box<StoredRecord>),
 }
 
-/// Finds the records that are not stored with just this digest, without locking anything. Of most
-/// items no more is asked than this, and nothing comes back.
+/// Finds the records that are not stored with just these digests, without locking anything.
+/// Returns nothing for an unchanged record, unless its state is [special](Known::Special).
 ///
-/// A record of which more is to be said than its digest counts as another, see [`Known::NeedsLookup`].
 /// Each is looked up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think
 /// it cheaper to read all records.
 pub(in crate::warehouse) async fn find_differing(
@@ -121,15 +120,21 @@ pub(in crate::warehouse) async fn find_differing(
         ids as &[&str],
         digests as &[&[u8]],
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(WarehouseError::database("comparing digests"))?;
-    let other = |is_known: bool, is_special: bool| match (is_known, is_special) {
-        (false, _) => Known::New,
-        (true, false) => Known::Changed,
-        (true, true) => Known::NeedsLookup,
-    };
-    Ok(rows.into_iter().map(|row| (row.id, other(row.is_known, row.is_special))).collect())
+    let special = rows.iter().filter(|row| row.is_special).map(|row| row.id.as_str());
+    let mut special = look_up(connection, scope, &special.collect::<Vec<_>>()).await?;
+    let known = rows.into_iter().map(|row| {
+        let known = match (row.is_known && !row.is_special, special.remove(&row.id)) {
+            (true, _) => Known::Changed,
+            (false, Some(stored)) => Known::Special(Box::new(stored)),
+            // Unknown, or erased between the two statements.
+            (false, None) => Known::New,
+        };
+        (row.id, known)
+    });
+    Ok(known.collect())
 }
 
 /// Reads what is stored of these records, without locking anything.

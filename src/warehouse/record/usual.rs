@@ -39,24 +39,8 @@ struct DetailSample {
 }
 
 impl Usual {
-    /// Reads what is usual, if any of these records depends on it.
-    pub(in crate::warehouse) async fn read(
-        connection: &mut PgConnection,
-        scope: &Scope,
-        merged: &[Option<MergedItem<'_>>],
-    ) -> Result<Self, WarehouseError> {
-        let objects = merged.iter().flatten().filter_map(|merged| merged.objects);
-        let all = Objects { kyc: true, aml: true };
-        let depends = |(list, detail): (Objects, Objects)| list.lacks(all) && !list.lacks(detail);
-        if objects.into_iter().any(depends) {
-            Self::of_project(connection, scope).await
-        } else {
-            Ok(Self::default())
-        }
-    }
-
     /// Reads what is usual.
-    pub(in crate::warehouse) async fn of_project(
+    pub(in crate::warehouse) async fn read(
         connection: &mut PgConnection,
         scope: &Scope,
     ) -> Result<Self, WarehouseError> {
@@ -73,20 +57,20 @@ impl Usual {
         Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
     }
 
-    /// The rank of a merged record among those that need detail calls; `None`: lists show both
+    /// The priority of a merged record among those that need detail calls; `None`: lists show both
     /// objects, or the detail is not known.
-    pub(in crate::warehouse) fn rank(
+    pub(in crate::warehouse) fn priority(
         &mut self,
         stream: Stream,
         merged: &MergedItem<'_>,
         normalized: &Normalized<'_>,
     ) -> Option<i16> {
         let objects = merged.objects.filter(|_| stream == Stream::Submission)?;
-        self.rank_of(objects, Objects::of(&merged.item.value).aml, normalized)
+        self.priority_of(objects, Objects::of(&merged.item.value).aml, normalized)
     }
 
     /// The same for the objects of a list item and a detail.
-    pub(in crate::warehouse) fn rank_of(
+    pub(in crate::warehouse) fn priority_of(
         &mut self,
         (list, detail): (Objects, Objects),
         is_screened: bool,

@@ -59,7 +59,7 @@ fn add_arguments(
     seen: &[(&RecordRows<'_>, ChangeContext)],
 ) -> Result<(), BoxDynError> {
     arguments.add(project.as_str())?;
-    arguments.add(seen.iter().map(|(record, _)| record.id).collect::<Vec<_>>())?;
+    arguments.add(seen.iter().map(|(record, _)| record.id.as_str()).collect::<Vec<_>>())?;
     arguments.add(
         seen.iter().map(|(_, change_context)| change_context.lane.as_str()).collect::<Vec<_>>(),
     )?;
@@ -68,7 +68,7 @@ fn add_arguments(
     let mut rows = ColumnBatch::of(table);
     for (record, _) in seen {
         for row in record.normalized.rows.get(index).into_iter().flatten() {
-            rows.add(record.id, 1, row);
+            rows.add(&record.id, 1, row);
         }
     }
     rows.bind_ids(arguments)?;

@@ -31,7 +31,7 @@ impl ChangeContext {
 /// A known record with all that is to be stored of it.
 #[derive(Debug)]
 pub(in crate::warehouse) struct RecordRows<'a> {
-    pub(in crate::warehouse) id: &'a str,
+    pub(in crate::warehouse) id: String,
     /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
     pub(in crate::warehouse) change_context: Option<ChangeContext>,
     /// What of its rows is other than before.
@@ -50,7 +50,7 @@ impl RecordRows<'_> {
 pub(in crate::warehouse) fn noted<'s>(records: &'s [RecordRows<'_>]) -> Vec<Noted<'s>> {
     let may_differ = |record: &&RecordRows<'_>| record.diff.may_change_notes();
     let noted =
-        |record: &'s RecordRows<'_>| Noted { id: record.id, notes: &record.normalized.notes };
+        |record: &'s RecordRows<'_>| Noted { id: &record.id, notes: &record.normalized.notes };
     records.iter().filter(may_differ).map(noted).collect()
 }
 

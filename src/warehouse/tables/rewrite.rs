@@ -89,7 +89,7 @@ pub(super) fn users(records: &[RecordRows<'_>], index: usize, keys: &[String]) -
     let uses = |record: &&RecordRows<'_>| {
         record.rows(index).iter().any(|row| key_of(row).is_some_and(|key| keys.contains(key)))
     };
-    records.iter().filter(uses).map(|record| record.id.to_owned()).collect()
+    records.iter().filter(uses).map(|record| record.id.clone()).collect()
 }
 
 /// The key of a set.

@@ -50,12 +50,12 @@ pub(in crate::warehouse) async fn write(
         if let Some(changes) = changes {
             let all_stood =
                 change_rows(connection, project, (index, table), changes, &changed).await?;
-            changed.dedup_by_key(|(record, _)| record.id);
+            changed.dedup_by(|one, other| one.0.id == other.0.id);
             if !all_stood {
                 // A row does not stand there after all: somebody took it away by hand.
                 others.extend(changed.iter().map(|(record, _)| *record));
             }
-            touched.extend(changed.iter().map(|(record, _)| record.id.to_owned()));
+            touched.extend(changed.iter().map(|(record, _)| record.id.clone()));
         }
         if !others.is_empty() {
             let ids = write_table(connection, project, (index, table), &others, &touched).await?;
@@ -83,7 +83,7 @@ async fn change_rows(
         for (record, ChangedRow { position, .. }) in &changed {
             let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
             if let Some(row) = record.rows(index).get(*position) {
-                rows.add(record.id, ordinal, row);
+                rows.add(&record.id, ordinal, row);
             }
         }
         let arguments = arguments(project, |arguments| {
@@ -136,12 +136,12 @@ pub(super) fn bind(
             let is_there = records.iter().map(|record| !record.rows(index).is_empty());
             let is_there: Vec<bool> = is_there.collect();
             for record in records {
-                rows.add(record.id, 1, record.rows(index).first().unwrap_or(&NO_ROW));
+                rows.add(&record.id, 1, record.rows(index).first().unwrap_or(&NO_ROW));
             }
             rows.bind_ids(arguments)?;
             arguments.add(is_there)?;
             if is_parent(table) {
-                let is_touched = records.iter().map(|record| touched.contains(record.id));
+                let is_touched = records.iter().map(|record| touched.contains(&record.id));
                 arguments.add(is_touched.collect::<Vec<_>>())?;
             }
             if history::keeps_moves(table) {
@@ -152,10 +152,10 @@ pub(super) fn bind(
         Key::Ordinal | Key::Columns(_) => {
             for record in records {
                 for (ordinal, row) in (1..).zip(record.rows(index)) {
-                    rows.add(record.id, ordinal, row);
+                    rows.add(&record.id, ordinal, row);
                 }
             }
-            arguments.add(records.iter().map(|record| record.id).collect::<Vec<_>>())?;
+            arguments.add(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>())?;
             rows.bind(arguments)?;
             if table.key == Key::Ordinal {
                 let counts = records.iter().map(|record| i32::try_from(record.rows(index).len()));
