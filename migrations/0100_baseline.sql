@@ -4,7 +4,7 @@
 --  2. argos_sync: the state of argos-sync, grouped by purpose
 --  3. argos_raw: items as received, compressed
 --  4. argos and argos_pii: the data tables, submissions first
---  5. settings of the data tables: room on pages, storage, compression
+--  5. storage and compression of the data tables
 --  6. functions for analysts and consumers
 --
 -- Comments on data tables and their columns are missing here: `argos-sync migrate` writes them
@@ -27,17 +27,28 @@
 --    therefore have a condition that is always true: PostgreSQL uses them only for statements
 --    that name the column.
 
+-- The database has no tables yet, so that no lock is waited for.
+-- squawk-ignore-file require-lock-timeout
+
 create schema if not exists argos;
 create schema if not exists argos_pii;
 create schema if not exists argos_raw;
 create schema if not exists argos_sync;
 
-comment on schema argos is 'Facts without direct identifiers, for analysts.';
-comment on schema argos_pii is 'Personal data: names, contacts, documents, images. For few roles.';
-comment on schema argos_raw is
-    'Items as the vendor sent them, compressed: for recovery, merging and new columns.';
-comment on schema argos_sync is
-    'State of argos-sync for operators: runs, coverage, checkpoints, due calls, alarms.';
+-- A schema that existed before may belong to another role, which alone may comment on it.
+do $$
+begin
+    comment on schema argos is 'Facts without direct identifiers, for analysts.';
+    comment on schema argos_pii is
+        'Personal data: names, contacts, documents, images. For few roles.';
+    comment on schema argos_raw is
+        'Items as the vendor sent them, compressed: for recovery, merging and new columns.';
+    comment on schema argos_sync is
+        'State of argos-sync for operators: runs, coverage, checkpoints, due calls, alarms.';
+exception when insufficient_privilege then
+    null;
+end
+$$;
 
 
 -- argos_sync: clock and sequences
@@ -118,7 +129,8 @@ comment on column argos_sync.run.outcome is
     'empty_unverified (no data, which proves nothing); partial (a part could not be read); '
     'blocked (the vendor refuses a key); interrupted; failed. Null: it has not ended.';
 comment on column argos_sync.run.holder is
-    'The process that runs it: host, boot and process. Null: not recorded.';
+    'The process that runs it: boot and process namespace of its machine, process number, start. '
+    'Null: not recorded.';
 comment on column argos_sync.run.expires_at is
     'The process renews this time while it works. A run past it counts as interrupted.';
 comment on column argos_sync.run.fence is
@@ -234,7 +246,7 @@ comment on column argos_sync.project.account_first_read is
     'Records whose first_read is from account_first_read to account_last_read belong to the bound '
     'account. Set to a new read number when the project is bound again.';
 comment on column argos_sync.project.account_last_read is
-    'See account_first_read. Null: no run has ended since the project was bound.';
+    'See account_first_read. Null: no record is known to belong to the account yet.';
 comment on column argos_sync.project.unfiltered_fence is
     'Fencing number of the last complete pass without a date filter; 0: there was none.';
 comment on column argos_sync.project.vendor_ahead_seconds is
@@ -357,7 +369,7 @@ comment on column argos_sync.claim.window_from is 'First day of the window.';
 comment on column argos_sync.claim.window_to is 'The day after the last day of the window.';
 comment on column argos_sync.claim.fence is
     'Fencing number; every writing transaction of the holder compares it first.';
-comment on column argos_sync.claim.holder is 'The process that holds it: host, boot and process.';
+comment on column argos_sync.claim.holder is 'The process that holds it, as in run.holder.';
 comment on column argos_sync.claim.expires_at is 'When the claim ends unless it is renewed.';
 
 create table argos_sync.backfill (
@@ -605,7 +617,7 @@ comment on column argos_sync.detail_due.failures is 'Failed attempts since the c
 comment on column argos_sync.detail_due.fence is
     'Fencing number of the worker that makes the call; 0: none.';
 comment on column argos_sync.detail_due.holder is
-    'The process that makes the call. Null: none has claimed it.';
+    'The process that makes the call, as in run.holder. Null: none has claimed it.';
 comment on column argos_sync.detail_due.expires_at is
     'When the worker''s claim ends; -infinity: it is free.';
 comment on column argos_sync.detail_due.priority is
@@ -1075,6 +1087,9 @@ create table argos.submission (
 -- The time first: an index that begins with the project would mislead the planner, see the top.
 create index submission_created_at on argos.submission (created_at, project);
 create index submission_change_number on argos.submission (change_number);
+comment on column argos.submission.detail_read_at is
+    'When a detail call last returned the record, whether or not anything had changed. Null: none '
+    'has. [fact]';
 
 create table argos.kyc_attempt (
     project text collate "C" not null,
