@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     domain::{Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
-    warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState},
+    warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState, WarehouseError},
 };
 
 /// A project whose last run ended longer ago is reported as not kept current.
@@ -172,6 +172,11 @@ async fn check_database(opened: &Opened, config: &Config, list: &mut Checklist) 
         SchemaState::Newer => {
             let advice = "run the newer release of argos-sync";
             list.wrong("schema", "made by a newer release", advice);
+            return false;
+        }
+        SchemaState::Unreleased => {
+            let error = WarehouseError::UnreleasedSchema;
+            list.wrong("schema", &error.to_string(), error.advice());
             return false;
         }
     }

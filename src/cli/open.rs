@@ -117,6 +117,7 @@ async fn ready(config: &Config, migrate: Migrate) -> Result<Opened, Failed> {
         match (state, migrate) {
             (SchemaState::Current, _) => Ok(()),
             (SchemaState::Newer, _) => Err(WarehouseError::NewerSchema),
+            (SchemaState::Unreleased, _) => Err(WarehouseError::UnreleasedSchema),
             (SchemaState::Missing | SchemaState::Older(_), Migrate::Auto) => {
                 opened.warehouse.migrate().await
             }

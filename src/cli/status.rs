@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     sync::host_time,
-    warehouse::{BlockedDay, CallsReport, ProjectReport, RunReport, SchemaState},
+    warehouse::{BlockedDay, CallsReport, ProjectReport, RunReport, SchemaState, WarehouseError},
 };
 use std::fmt::Write as _;
 
@@ -58,8 +58,10 @@ const BLOCKED_DAYS: usize = 10;
 pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
     let opened = open::database(config).await?;
     let reports = async {
-        if opened.warehouse.schema_state().await? == SchemaState::Missing {
-            return Ok(None);
+        match opened.warehouse.schema_state().await? {
+            SchemaState::Missing => return Ok(None),
+            SchemaState::Unreleased => return Err(WarehouseError::UnreleasedSchema),
+            SchemaState::Older(_) | SchemaState::Current | SchemaState::Newer => {}
         }
         let since = config.sync.planner.since;
         let projects = opened.warehouse.project_reports(since).await?;
@@ -88,7 +90,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             sparse: sparse::of_all(config, &opened.warehouse).await?,
         }))
     };
-    let reports: Result<_, crate::warehouse::WarehouseError> = reports.await;
+    let reports: Result<_, WarehouseError> = reports.await;
     opened.close().await?;
     let Some(standing) = reports? else {
         return Err(Failed::new(

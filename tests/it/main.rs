@@ -61,6 +61,7 @@ mod sync;
 mod tls;
 mod truth;
 mod undated;
+mod unreleased;
 mod verify;
 mod waiting;
 mod world;

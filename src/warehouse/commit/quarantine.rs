@@ -188,7 +188,7 @@ async fn lock(
     let rows = sqlx::query!(
         r#"select kept.digest, kept.call, kept.read_number,
             coalesce(pass.window_from, (kept.first_seen_at at time zone 'UTC')::date) as "day!",
-            raw.encoding as "encoding?", raw.body as "body?"
+            raw.body as "body?"
          from argos_sync.quarantine as kept
          left join argos_raw.quarantine as raw using (project, stream, digest)
          left join argos_sync.pass on pass.pass_id = kept.pass_id
@@ -201,9 +201,8 @@ async fn lock(
     .fetch_all(connection)
     .await
     .map_err(WarehouseError::database("reading quarantined items"))?;
-    let look = |row: Option<(String, Vec<u8>)>, read: Option<i64>| {
-        let (encoding, packed) = row?;
-        let body = codec::inflate(&encoding, &packed).ok()?;
+    let look = |packed: Option<Vec<u8>>, read: Option<i64>| {
+        let body = codec::inflate(&packed?).ok()?;
         // Every number that is drawn is larger.
         Some(Observation::of(scope, ReadNumber(read.unwrap_or_default()), body.into()))
     };
@@ -212,7 +211,7 @@ async fn lock(
         call: if row.call == word(Call::List) { Call::List } else { Call::Detail },
         day: row.day,
         has_read_number: row.read_number.is_some(),
-        observation: look(row.encoding.zip(row.body), row.read_number),
+        observation: look(row.body, row.read_number),
     });
     Ok(kept.collect())
 }

@@ -10,10 +10,7 @@ use crate::{
     normalize::{self, catalogue},
     warehouse::{
         postgres::error::WarehouseError,
-        raw::{
-            bodies::{self, Bodies},
-            codec,
-        },
+        raw::bodies::{self, Bodies},
         record::stored,
         scope::Scope,
         tables::{
@@ -41,7 +38,6 @@ pub(super) async fn insert(
         arguments.reserve(0, stored::size_hint(&ready.records) + bodies.size_hint() + rows_size);
         arguments.add(scope.stream.as_str())?;
         arguments.add(normalize::VERSION)?;
-        arguments.add(codec::ZSTD)?;
         stored::bind_new(arguments, &ready.records)?;
         bodies.bind(arguments)?;
         rows.into_iter().try_for_each(|rows| rows.bind(arguments))
@@ -54,9 +50,9 @@ pub(super) async fn insert(
 }
 
 /// Adds new records in the order of their ids, with all that is kept of them, or fails where
-/// anything of it is there. `$1` to `$4`: the project, the stream, the version that normalized and
-/// how bodies are kept; then, as arrays, what stands in `argos_sync.record`, and ids and bodies as
-/// they are kept; behind them, for each table, its keys and its columns.
+/// anything of it is there. `$1` to `$3`: the project, the stream and the version that normalized;
+/// then, as arrays, what stands in `argos_sync.record`, and ids and bodies as they are kept; behind
+/// them, for each table, its keys and its columns.
 fn statement(stream: Stream, call: Call) -> &'static str {
     static ALL: LazyLock<[[&str; 2]; 2]> = LazyLock::new(|| {
         [Stream::Submission, Stream::Faceauth].map(|stream| {
@@ -95,19 +91,19 @@ fn compose_insert(stream: Stream, call: Call) -> String {
             "record as (\n\
              insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest, {call}_no, first_read,\n\
              window_day, undated, unsettled)\n\
-             select $1, $2, $3, unnest($5::text[]), unnest($6::bytea[]), unnest($7::bigint[]), unnest($7::bigint[]),\n\
-             unnest($8::date[]), unnest($9::boolean[]), unnest($10::boolean[])\n\
+             select $1, $2, $3, unnest($4::text[]), unnest($5::bytea[]), unnest($6::bigint[]), unnest($6::bigint[]),\n\
+             unnest($7::date[]), unnest($8::boolean[]), unnest($9::boolean[])\n\
              returning id)"
         ),
         format!(
             "raw as (\n\
-             insert into {table} (project, encoding, {id}, {call}_body)\n\
-             select $1, $4, unnest($11::text[]), unnest($12::bytea[]))",
+             insert into {table} (project, {id}, {call}_body)\n\
+             select $1, unnest($10::text[]), unnest($11::bytea[]))",
             table = bodies::table(stream),
             id = catalogue::id_column(stream),
         ),
     ];
-    let mut first = 13;
+    let mut first = 12;
     for table in catalogue::tables(stream) {
         parts.push(format!("{} as (\n{})", table.name, add_rows(table, first)));
         first += given_columns(table).len();

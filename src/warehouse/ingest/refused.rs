@@ -12,7 +12,7 @@ use crate::{
     normalize::Refusal,
     warehouse::{
         postgres::error::WarehouseError,
-        raw::codec::{self, Compressor},
+        raw::codec::Compressor,
         record::observation::{Observation, Origin},
         scope::Scope,
     },
@@ -54,16 +54,16 @@ pub(super) async fn keep(
             insert into argos_sync.quarantine
                 (project, stream, digest, call, reason, bytes, first_seen_at, pass_id, read_number)
             select $1, $2, given.digest, $3, given.reason, given.bytes, $4, $5, given.read_number
-            from unnest($6::bytea[], $7::text[], $8::int[], $11::bigint[]) as given (digest, reason, bytes, read_number)
+            from unnest($6::bytea[], $7::text[], $8::int[], $10::bigint[]) as given (digest, reason, bytes, read_number)
             where not exists (
                 select from argos_sync.quarantine as known
                 where known.project = $1 and known.stream = $2 and known.digest = given.digest)
             order by given.digest
             on conflict do nothing
             returning digest)
-         insert into argos_raw.quarantine (project, stream, digest, encoding, body)
-         select $1, $2, given.digest, $9, given.body
-         from unnest($6::bytea[], $10::bytea[]) as given (digest, body)
+         insert into argos_raw.quarantine (project, stream, digest, body)
+         select $1, $2, given.digest, given.body
+         from unnest($6::bytea[], $9::bytea[]) as given (digest, body)
          join fresh on fresh.digest = given.digest
          on conflict do nothing",
         scope.project.as_str(),
@@ -74,7 +74,6 @@ pub(super) async fn keep(
         &digests as &[&[u8]],
         &reasons as &[&str],
         &sizes,
-        codec::ZSTD,
         &bodies as &[Vec<u8>],
         &numbers,
     )

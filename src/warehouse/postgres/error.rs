@@ -47,6 +47,9 @@ pub enum WarehouseError {
     /// The schema was made by a newer release.
     #[error("the schema is newer than this program")]
     NewerSchema,
+    /// The schema was made before the first release, by migrations that no longer exist.
+    #[error("the schema was made by an unreleased version of argos-sync; nothing was changed")]
+    UnreleasedSchema,
     /// The schema lacks migrations.
     #[error("the schema is not up to date")]
     OlderSchema,
@@ -127,6 +130,7 @@ impl WarehouseError {
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
             Self::Address(_)
             | Self::NewerSchema
+            | Self::UnreleasedSchema
             | Self::OlderSchema
             | Self::OldServer { .. }
             | Self::WrongEncoding { .. }
@@ -145,6 +149,7 @@ impl WarehouseError {
         match self {
             Self::Address(_)
             | Self::NewerSchema
+            | Self::UnreleasedSchema
             | Self::OlderSchema
             | Self::OldServer { .. }
             | Self::WrongEncoding { .. } => true,
@@ -205,6 +210,12 @@ impl WarehouseError {
                 "nothing to do: the other process goes on with it"
             }
             Self::NewerSchema => "run the newer release of argos-sync that made the schema",
+            Self::UnreleasedSchema => {
+                "use an empty database, or run `drop schema argos, argos_pii, argos_raw, argos_sync \
+                 cascade` in this one; then run `argos-sync migrate` and a backfill. To keep the raw \
+                 items, first read them with `argos-sync raw` of the version that wrote them, or dump \
+                 them with `pg_dump --schema=argos_raw`: only that version can read the dump"
+            }
             Self::OlderSchema => "run `argos-sync migrate`",
             Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
             Self::WrongEncoding { .. } => {

@@ -1,6 +1,6 @@
 //! Brings the schema up to date, and writes the catalogue's comments into it.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::{fmt::Write as _, ops::RangeInclusive, sync::LazyLock};
 
 use sqlx::{AssertSqlSafe, migrate::Migrator};
 
@@ -21,6 +21,20 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
+/// Migrations that the baseline replaced. No release had them.
+const UNRELEASED: RangeInclusive<i64> = 1..=23;
+
+/// Comments on the table that sqlx creates before the first migration.
+const LEDGER_COMMENTS: &str = "
+    comment on table argos_sync.migration is 'Migrations that have run, written by sqlx.';
+    comment on column argos_sync.migration.version is 'Number of the migration.';
+    comment on column argos_sync.migration.description is 'The rest of its file name.';
+    comment on column argos_sync.migration.installed_on is 'When it started.';
+    comment on column argos_sync.migration.success is 'False: it has not ended.';
+    comment on column argos_sync.migration.checksum is 'SHA-384 of its file.';
+    comment on column argos_sync.migration.execution_time is 'Nanoseconds; -1: it has not ended.';
+";
+
 /// Where the schema stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
@@ -32,14 +46,18 @@ pub enum SchemaState {
     Current,
     /// Made by a newer program.
     Newer,
+    /// Made before the first release, by migrations that no longer exist.
+    Unreleased,
 }
 
 impl Warehouse {
     /// Runs what has not run yet, then writes the comments. Needs a direct connection, not a
     /// pooler's.
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
-        if self.schema_state().await? == SchemaState::Newer {
-            return Err(WarehouseError::NewerSchema);
+        match self.schema_state().await? {
+            SchemaState::Newer => return Err(WarehouseError::NewerSchema),
+            SchemaState::Unreleased => return Err(WarehouseError::UnreleasedSchema),
+            SchemaState::Missing | SchemaState::Older(_) | SchemaState::Current => {}
         }
         self.check_server().await?;
         MIGRATOR.run(&self.pool).await.map_err(|error| match error {
@@ -69,16 +87,15 @@ impl Warehouse {
                 .await
                 .map_err(WarehouseError::database(doing))?;
         let ours: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-        let missing = ours.iter().filter(|version| !run.contains(version)).count();
-        Ok(match (run.iter().any(|version| !ours.contains(version)), missing) {
-            (true, _) => SchemaState::Newer,
-            (false, 0) => SchemaState::Current,
-            (false, missing) => SchemaState::Older(missing),
-        })
+        Ok(state(&run, &ours))
     }
 
     async fn write_comments(&self) -> Result<(), WarehouseError> {
         let mut transaction = self.begin("writing comments").await?;
+        sqlx::raw_sql(LEDGER_COMMENTS)
+            .execute(&mut *transaction)
+            .await
+            .map_err(WarehouseError::database("writing comments"))?;
         for table in Stream::ALL.into_iter().flat_map(catalogue::tables) {
             sqlx::raw_sql(AssertSqlSafe(comments(table)))
                 .execute(&mut *transaction)
@@ -86,6 +103,20 @@ impl Warehouse {
                 .map_err(WarehouseError::database("writing comments"))?;
         }
         transaction.commit().await.map_err(WarehouseError::database("writing comments"))
+    }
+}
+
+/// Compares the versions that have run with those of this program.
+fn state(run: &[i64], ours: &[i64]) -> SchemaState {
+    if run.iter().any(|version| UNRELEASED.contains(version)) {
+        return SchemaState::Unreleased;
+    }
+    if run.iter().any(|version| !ours.contains(version)) {
+        return SchemaState::Newer;
+    }
+    match ours.iter().filter(|version| !run.contains(version)).count() {
+        0 => SchemaState::Current,
+        missing => SchemaState::Older(missing),
     }
 }
 
@@ -119,4 +150,30 @@ fn comments(table: &Table) -> String {
         );
     }
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_unreleased_migration_makes_a_schema_unreleased() {
+        for (run, expected) in [
+            (&[][..], SchemaState::Older(2)),
+            (&[100], SchemaState::Older(1)),
+            (&[100, 101], SchemaState::Current),
+            (&[100, 101, 102], SchemaState::Newer),
+            (&[1], SchemaState::Unreleased),
+            (&[23], SchemaState::Unreleased),
+            (&[24], SchemaState::Newer),
+            (&[7, 100, 101, 102], SchemaState::Unreleased),
+        ] {
+            assert_eq!(state(run, &[100, 101]), expected, "{run:?}");
+        }
+    }
+
+    #[test]
+    fn no_migration_has_the_number_of_an_unreleased_one() {
+        assert!(MIGRATOR.iter().all(|migration| !UNRELEASED.contains(&migration.version)));
+    }
 }

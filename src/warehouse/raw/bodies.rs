@@ -77,17 +77,16 @@ pub(in crate::warehouse) async fn keep(
     }
     let column = column(call);
     let sql = format!(
-        "insert into {table} (project, {id}, encoding, {column})
-         select $1, given.id, $2, given.body
-         from (select unnest($3::text[]) as id, unnest($4::bytea[]) as body) as given
+        "insert into {table} (project, {id}, {column})
+         select $1, given.id, given.body
+         from (select unnest($2::text[]) as id, unnest($3::bytea[]) as body) as given
          order by given.id
-         on conflict (project, {id}) do update set encoding = excluded.encoding, {column} = excluded.{column}",
+         on conflict (project, {id}) do update set {column} = excluded.{column}",
         table = table(scope.stream),
         id = catalogue::id_column(scope.stream),
     );
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
-        .bind(codec::ZSTD)
         .bind(&bodies.ids)
         .bind(&bodies.packed)
         .execute(connection)
@@ -99,7 +98,6 @@ pub(in crate::warehouse) async fn keep(
 /// The items of a record as they are kept.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct RawItems {
-    encoding: String,
     list: Option<Vec<u8>>,
     detail: Option<Vec<u8>>,
 }
@@ -116,12 +114,12 @@ impl RawItems {
             Call::List => &self.list,
             Call::Detail => &self.detail,
         };
-        packed.as_ref().map(|packed| inflater.inflate(&self.encoding, packed)).transpose()
+        packed.as_ref().map(|packed| inflater.inflate(packed)).transpose()
     }
 }
 
-/// Id, encoding, list body, detail body.
-type RawRow = (String, String, Option<Vec<u8>>, Option<Vec<u8>>);
+/// Id, list body, detail body.
+type RawRow = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Reads what is kept of these records.
 pub(in crate::warehouse) async fn read(
@@ -131,7 +129,7 @@ pub(in crate::warehouse) async fn read(
 ) -> Result<HashMap<String, RawItems>, WarehouseError> {
     let (table, id) = (table(scope.stream), catalogue::id_column(scope.stream));
     let sql = format!(
-        "select {id}, encoding, list_body, detail_body from {rows}",
+        "select {id}, list_body, detail_body from {rows}",
         rows = sql::found(table, id, "*"),
     );
     let rows: Vec<RawRow> = sqlx::query_as(AssertSqlSafe(sql))
@@ -140,7 +138,7 @@ pub(in crate::warehouse) async fn read(
         .fetch_all(connection)
         .await
         .map_err(WarehouseError::database("reading raw items"))?;
-    let kept = |(id, encoding, list, detail)| (id, RawItems { encoding, list, detail });
+    let kept = |(id, list, detail)| (id, RawItems { list, detail });
     Ok(rows.into_iter().map(kept).collect())
 }
 

@@ -1,11 +1,17 @@
 //! Bodies of items as they are kept: compressed, so that PostgreSQL neither parses nor compresses
 //! them.
 //!
+//! The first byte of a body is its format; the rest is its payload. There is one format:
+//!
+//! - 1: a zstd frame, compressed with our dictionary or with none.
+//!
+//! Another way to write bodies, such as encrypted, is another format: bodies that are stored stay.
+//!
 //! Most of an item is names of members and words that all items share. A dictionary of them halves
 //! what is kept, so that it stands in its row and not in a table beside it, and compresses faster.
 //! A body names the dictionary it needs.
 
-use std::{num::NonZeroU32, sync::LazyLock};
+use std::{io::Cursor, num::NonZeroU32, sync::LazyLock};
 
 use zstd::{
     bulk,
@@ -15,14 +21,15 @@ use zstd::{
 
 use crate::warehouse::postgres::error::WarehouseError;
 
-/// The word in the `encoding` columns.
-pub(in crate::warehouse) const ZSTD: &str = "zstd";
+/// The format byte of a zstd frame.
+const ZSTD: u8 = 1;
 
 /// Fast, and on this data nearly as small as the slower levels.
 const LEVEL: i32 = 1;
 
-/// The first bytes of a body, which tell how long it is: zstd's longest frame header.
-pub(super) const HEAD_BYTES: i32 = 18;
+/// The first bytes of a body, which tell how long it is: the format byte and zstd's longest frame
+/// header.
+pub(super) const HEAD_BYTES: i32 = 1 + 18;
 
 /// More than this does not come out of a body: the largest answer that is read at all.
 const INFLATED_BYTES_MAX: u64 = 64 << 20;
@@ -52,12 +59,15 @@ impl Compressor {
             .map_err(|_no_memory| WarehouseError::CorruptRaw("no compressor"))
     }
 
-    /// The body, packed; stands there until the next one.
+    /// The packed body with its format byte; valid until the next call.
     pub(in crate::warehouse) fn compress(&mut self, body: &[u8]) -> Result<&[u8], WarehouseError> {
         self.packed.clear();
-        self.packed.reserve(compress_bound(body.len()));
+        self.packed.reserve(1 + compress_bound(body.len()));
+        self.packed.push(ZSTD);
+        let mut end = Cursor::new(&mut self.packed);
+        end.set_position(1);
         self.context
-            .compress_to_buffer(body, &mut self.packed)
+            .compress_to_buffer(body, &mut end)
             .map_err(|_no_memory| WarehouseError::CorruptRaw("not compressible"))?;
         Ok(&self.packed)
     }
@@ -80,69 +90,125 @@ impl Inflater {
     }
 
     /// The bytes as the vendor sent them.
-    pub(super) fn inflate(
-        &mut self,
-        encoding: &str,
-        body: &[u8],
-    ) -> Result<Vec<u8>, WarehouseError> {
-        if encoding != ZSTD {
-            return Err(WarehouseError::CorruptRaw("unknown encoding"));
-        }
-        let context = match get_dict_id_from_frame(body) {
+    pub(super) fn inflate(&mut self, body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
+        let frame = frame(body)?;
+        let context = match get_dict_id_from_frame(frame) {
             None => &mut self.plain,
             needed if needed == DICTIONARY_ID => &mut self.with_dictionary,
             Some(_) => return Err(WarehouseError::CorruptRaw("unknown dictionary")),
         };
-        inflated_length(body)
-            .and_then(|length| context.decompress(body, usize::try_from(length).ok()?).ok())
+        content_size(frame)
+            .and_then(|length| context.decompress(frame, usize::try_from(length).ok()?).ok())
             .ok_or(WarehouseError::CorruptRaw("broken compression"))
     }
 }
 
-/// How many bytes a body has once inflated, out of its first [`HEAD_BYTES`]: bodies are compressed
-/// whole, so that their frames tell. `None` for what is not a body, or too long for one.
+/// The number of bytes in a body once inflated, from its first [`HEAD_BYTES`]. `None` if they are
+/// not the head of a body, or if it is larger than any answer.
 pub(super) fn inflated_length(head: &[u8]) -> Option<u64> {
-    let length = get_frame_content_size(head).ok().flatten();
+    content_size(frame(head).ok()?)
+}
+
+/// The zstd frame of a body.
+fn frame(body: &[u8]) -> Result<&[u8], WarehouseError> {
+    match body {
+        [ZSTD, frame @ ..] => Ok(frame),
+        [] => Err(WarehouseError::CorruptRaw("empty body")),
+        _ => Err(WarehouseError::CorruptRaw("unknown format byte")),
+    }
+}
+
+/// The number of bytes in a frame, from its header: bodies are compressed in one piece, so that it
+/// is there.
+fn content_size(frame: &[u8]) -> Option<u64> {
+    let length = get_frame_content_size(frame).ok().flatten();
     length.filter(|length| *length <= INFLATED_BYTES_MAX)
 }
 
 /// The bytes of one body as the vendor sent them.
-pub(in crate::warehouse) fn inflate(
-    encoding: &str,
-    body: &[u8],
-) -> Result<Vec<u8>, WarehouseError> {
-    Inflater::new()?.inflate(encoding, body)
+pub(in crate::warehouse) fn inflate(body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
+    Inflater::new()?.inflate(body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn bodies_come_back_byte_for_byte() {
-        let body = b"{\"name\":\"\xff\\ud800\"}".repeat(300);
-        let mut compressor = Compressor::new().unwrap();
-        let packed = compressor.compress(&body).unwrap();
-        assert!(packed.len() < body.len() / 10);
-        assert_eq!(inflate(ZSTD, packed).unwrap(), body.as_slice());
-        assert!(inflate(ZSTD, &packed[..10]).is_err());
-        assert!(inflate("gzip", packed).is_err());
+    /// A body of that format.
+    fn body(format: u8, payload: &[u8]) -> Vec<u8> {
+        [&[format], payload].concat()
     }
 
     #[test]
-    fn bodies_of_releases_without_a_dictionary_come_back_too() {
-        let body = b"{\"submission_id\":\"s-1\",\"kyc\":{\"result\":\"approved\"}}".repeat(20);
-        let packed = bulk::compress(&body, LEVEL).unwrap();
-        assert_eq!(inflate(ZSTD, &packed).unwrap(), body.as_slice());
+    fn bodies_come_back_byte_for_byte() {
+        let mut compressor = Compressor::new().unwrap();
+        for item in [b"{\"name\":\"\xff\\ud800\"}".repeat(300), b"{}".to_vec(), Vec::new()] {
+            let packed = compressor.compress(&item).unwrap();
+            assert_eq!(packed[0], 1);
+            assert_eq!(inflate(packed).unwrap(), item);
+        }
+    }
+
+    #[test]
+    fn repeated_text_becomes_small() {
+        let item = b"{\"name\":\"\xff\\ud800\"}".repeat(300);
+        let mut compressor = Compressor::new().unwrap();
+        let packed = compressor.compress(&item).unwrap();
+        assert!(packed.len() < item.len() / 10);
+        assert!(inflate(&packed[..10]).is_err());
+    }
+
+    #[test]
+    fn other_formats_are_refused_by_name() {
+        let mut compressor = Compressor::new().unwrap();
+        let frame = compressor.compress(b"{}").unwrap()[1..].to_vec();
+        assert_eq!(inflate(&body(1, &frame)).unwrap(), b"{}");
+        for (stored, problem) in [
+            (body(0, &frame), "unknown format byte"),
+            (body(2, &frame), "unknown format byte"),
+            // A frame without a format byte: zstd's magic number.
+            (frame, "unknown format byte"),
+            (Vec::new(), "empty body"),
+            (vec![1], "broken compression"),
+        ] {
+            let error = inflate(&stored).unwrap_err();
+            let expected = format!("a stored item cannot be read back ({problem})");
+            assert_eq!(error.to_string(), expected, "{stored:?}");
+            assert_eq!(inflated_length(&stored), None, "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_body_has_its_length() {
+        let mut compressor = Compressor::new().unwrap();
+        for length in [0, 1, 255, 256, 65_791, 65_792, 5 << 20] {
+            let item = vec![b'x'; length];
+            let packed = compressor.compress(&item).unwrap();
+            let head = &packed[..packed.len().min(usize::try_from(HEAD_BYTES).unwrap())];
+            assert_eq!(inflated_length(head), Some(length as u64));
+        }
+        let larger_than_any_answer = vec![0; 65 << 20];
+        let packed = compressor.compress(&larger_than_any_answer).unwrap();
+        assert_eq!(inflated_length(packed), None);
+        assert!(inflate(packed).is_err());
+    }
+
+    #[test]
+    fn bodies_without_a_dictionary_come_back_too() {
+        let item = b"{\"submission_id\":\"s-1\",\"kyc\":{\"result\":\"approved\"}}".repeat(20);
+        let frame = bulk::compress(&item, LEVEL).unwrap();
+        assert_eq!(inflate(&body(ZSTD, &frame)).unwrap(), item.as_slice());
     }
 
     #[test]
     fn a_body_names_the_dictionary_it_needs() {
         let mut compressor = Compressor::new().unwrap();
-        assert_eq!(get_dict_id_from_frame(compressor.compress(b"{}").unwrap()), DICTIONARY_ID);
+        let packed = compressor.compress(b"{}").unwrap();
+        assert_eq!(get_dict_id_from_frame(&packed[1..]), DICTIONARY_ID);
         let mut other = DICTIONARY.to_vec();
         other[4] ^= 1;
         let other = bulk::Compressor::with_dictionary(LEVEL, &other).unwrap().compress(b"{}");
-        assert!(inflate(ZSTD, &other.unwrap()).is_err());
+        let error = inflate(&body(ZSTD, &other.unwrap())).unwrap_err();
+        assert!(error.to_string().contains("unknown dictionary"), "{error}");
     }
 }

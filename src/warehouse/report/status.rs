@@ -120,8 +120,8 @@ pub struct RawBody {
     pub bytes: Vec<u8>,
 }
 
-/// Encoding, list body, detail body.
-type PackedRow = (String, Option<Vec<u8>>, Option<Vec<u8>>);
+/// List body, detail body.
+type PackedRow = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Warehouse {
     /// Where every project stands that was ever synced, and how much of it lies before the given
@@ -215,7 +215,7 @@ impl Warehouse {
         id: &str,
     ) -> Result<Vec<RawBody>, WarehouseError> {
         let sql = format!(
-            "select encoding, list_body, detail_body from {} where project = $1 and {} = $2",
+            "select list_body, detail_body from {} where project = $1 and {} = $2",
             bodies::table(scope.stream),
             catalogue::id_column(scope.stream),
         );
@@ -225,11 +225,11 @@ impl Warehouse {
             .fetch_optional(&self.pool)
             .await
             .map_err(WarehouseError::database("reading raw items"))?;
-        let Some((encoding, list, detail)) = row else { return Ok(Vec::new()) };
+        let Some((list, detail)) = row else { return Ok(Vec::new()) };
         [(Call::List, list), (Call::Detail, detail)]
             .into_iter()
             .filter_map(|(call, packed)| Some((call, packed?)))
-            .map(|(call, packed)| Ok(RawBody { call, bytes: codec::inflate(&encoding, &packed)? }))
+            .map(|(call, packed)| Ok(RawBody { call, bytes: codec::inflate(&packed)? }))
             .collect()
     }
 }

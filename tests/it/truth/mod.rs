@@ -308,11 +308,12 @@ pub(crate) async fn fingerprint(pool: &PgPool) -> Vec<(String, i64, String)> {
     prints
 }
 
-/// A body as it came; what it was compressed with is part of the program.
+/// A body as it came: a format byte, then a zstd frame. Its dictionary is part of the program.
 pub(crate) fn inflated(body: &[u8]) -> Vec<u8> {
     let dictionary = include_bytes!("../../../src/warehouse/raw/items.dict");
+    let Some((1, frame)) = body.split_first() else { panic!("the format is {:?}", body.first()) };
     let mut bytes = Vec::new();
-    zstd::stream::read::Decoder::with_dictionary(body, dictionary)
+    zstd::stream::read::Decoder::with_dictionary(frame, dictionary)
         .and_then(|mut decoder| decoder.read_to_end(&mut bytes))
         .expect("zstd");
     bytes
