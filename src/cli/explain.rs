@@ -90,7 +90,7 @@ fn as_text(
     }
     if standing.sources_differ {
         tell(format_args!(
-            "sources_differ       list and detail call disagree; the one asked last counts"
+            "sources differ  list and detail call disagree; the later response counts"
         ));
     }
     if standing.doubted {
@@ -110,7 +110,7 @@ fn as_text(
         } else {
             "detail calls decide"
         };
-        tell(format_args!("missed          by a walk at {}; {calls}", time(Some(missed_at))));
+        tell(format_args!("missed          by a pass at {}; {calls}", time(Some(missed_at))));
     }
     if let Some(marked_at) = standing.marked_at {
         let calls = if standing.mark_found_at.is_some() {
@@ -120,30 +120,43 @@ fn as_text(
         };
         tell(format_args!("marked          as deleted since {}; {calls}", time(Some(marked_at))));
     }
-    tell(format_args!(""));
+    let _infallible = writeln!(text);
     for event in events {
-        tell(format_args!("{}  {}", time(Some(event.at)), event.what));
+        let _infallible = writeln!(text, "{}  {}", time(Some(event.at)), event.description);
     }
-    tell(format_args!(""));
+    let _infallible = writeln!(text);
+    tell_next(&mut text, standing, next, now);
+    text
+}
+
+/// When the record is read next.
+fn tell_next(
+    text: &mut String,
+    standing: &RecordStatus,
+    next: Option<(Lane, DateTime<Utc>)>,
+    now: DateTime<Utc>,
+) {
+    let mut tell = |line: std::fmt::Arguments<'_>| {
+        let _infallible = writeln!(text, "{line}");
+    };
     if let Some(due_at) = standing.detail_due_at {
         let failures = standing.detail_failures.unwrap_or_default();
         let failed =
             if failures > 0 { format!(" (failed {failures} times)") } else { String::new() };
-        tell(format_args!("next detail call  {}{failed}", soon(due_at, now)));
+        tell(format_args!("next detail     {}{failed}", soon(due_at, now)));
     }
     match next {
         Some((lane, at)) if lane == Lane::Recent && at > now => tell(format_args!(
-            "next list         {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
-             and detail calls look at it",
+            "next list       {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
+             and detail calls read it",
             time(Some(at)),
             crate::domain::DAYS_AHEAD,
         )),
-        Some((lane, at)) => tell(format_args!("next list         {} (lane {lane})", soon(at, now))),
+        Some((lane, at)) => tell(format_args!("next list       {} (lane {lane})", soon(at, now))),
         None => tell(format_args!(
-            "next list         none of its day: only lists without a date filter and detail calls look at it"
+            "next list       none of its day: only lists without a date filter and detail calls read it"
         )),
     }
-    text
 }
 
 fn soon(at: DateTime<Utc>, now: DateTime<Utc>) -> String {

@@ -96,7 +96,7 @@ pub(super) async fn quarantine(
                 return Ok(outcome.into());
             }
             QuarantineAction::Drop { digests, .. } => {
-                drop_items(&opened, &chosen(&items, digests)?).await?
+                drop_items(&opened, &chosen(&items, digests)?).await?;
             }
         }
         Ok(ExitStatus::Done)

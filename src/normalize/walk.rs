@@ -220,7 +220,7 @@ impl<'a> ColumnWriter<'a> {
             Json::Object(members) if members.is_empty() => {}
             Json::Object(_) => self.visit_element(node, value),
             Json::Bool(_) | Json::Number(_) | Json::Text(_) => {
-                self.note(Deviation::WrongType, value)
+                self.note(Deviation::WrongType, value);
             }
         }
     }

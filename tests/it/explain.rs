@@ -22,7 +22,7 @@ async fn explain_tells_what_happened_to_a_record_and_names_nobody() {
     let told = world.run(&["explain", "submission", &id]).await;
     assert_eq!(told.code(), 0, "{told:?}");
     for part in [
-        "backfill walk",
+        "backfill pass",
         "detail call: found",
         "kyc_result changed from approved to rejected (lane backfill)",
         "next list",

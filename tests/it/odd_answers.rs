@@ -154,7 +154,7 @@ async fn a_record_dated_some_days_ahead_is_seen_and_kept_up_to_date_by_every_rou
     assert_eq!(world.number(own_day).await, 1);
     let explain = ["explain", "submission", &ahead];
     let told = world.run_with(&[("sync.since", "2025-01-01")], &explain).await;
-    assert!(told.stdout.contains("next list         in the next round (lane recent)"), "{told:?}");
+    assert!(told.stdout.contains("next list       in the next round (lane recent)"), "{told:?}");
     assert_equal(&world).await;
 }
 
@@ -169,7 +169,7 @@ async fn of_a_record_dated_further_ahead_explain_says_when_lists_of_its_day_begi
     assert_eq!(decided(&world, &far, KycResult::Pending).await, pending);
     let explain = ["explain", "submission", &far];
     let told = world.run_with(&[("sync.since", "2025-01-01")], &explain).await;
-    let line = "next list         2025-05-13 00:00:00 (lane recent), when its day is 7 days ahead; \
+    let line = "next list       2025-05-13 00:00:00 (lane recent), when its day is 7 days ahead; \
         until then only lists without a date filter";
     assert!(told.stdout.contains(line), "{told:?}");
 

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum WindowEnd {
     /// It was walked to its end.
-    WindowsRead(Proof),
+    Read(Proof),
     /// Another process reads it.
     Elsewhere,
     /// Another process has read it to its end since this run began.
@@ -98,7 +98,7 @@ async fn read_claimed(
             patience.renew();
         }
         let error = match walked {
-            Ok(proof) => return Ok(WindowEnd::WindowsRead(proof)),
+            Ok(proof) => return Ok(WindowEnd::Read(proof)),
             Err(Failure::Client(error)) => error,
             Err(Failure::Warehouse(
                 error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),

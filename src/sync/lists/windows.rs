@@ -156,10 +156,10 @@ impl Walks {
     fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
         let Task { lane, reading } = task;
         match end {
-            WindowEnd::WindowsRead(Proof::EmptyUnverified(why)) => {
-                self.unverified.push_back((task, why))
+            WindowEnd::Read(Proof::EmptyUnverified(why)) => {
+                self.unverified.push_back((task, why));
             }
-            WindowEnd::WindowsRead(proof) => {
+            WindowEnd::Read(proof) => {
                 self.add(ProjectOutcome::of(proof), None);
                 world.progress.window_done();
                 info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");

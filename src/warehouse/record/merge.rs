@@ -118,11 +118,7 @@ pub(in crate::warehouse) struct MergeInput {
 }
 
 impl MergeInput {
-    pub(in crate::warehouse) fn of(
-        call: Call,
-        work: &Work,
-        inflater: &mut Inflater,
-    ) -> Result<Self, WarehouseError> {
+    pub(in crate::warehouse) fn of(call: Call, work: &Work, inflater: &mut Inflater) -> Self {
         let Work { item, stored } = work;
         let mut texts = ItemTexts::default();
         texts.add(call, &item.body, item.read);
@@ -130,7 +126,7 @@ impl MergeInput {
             Call::List => (Call::Detail, stored.detail),
             Call::Detail => (Call::List, stored.list),
         };
-        let Some((_, number)) = number else { return Ok(Self { texts, other_is_lost: false }) };
+        let Some((_, number)) = number else { return Self { texts, other_is_lost: false } };
         // An item that cannot be read back is lost: its record must not stop the others of its
         // page.
         let kept = stored.kept.as_ref();
@@ -138,7 +134,7 @@ impl MergeInput {
         if let Some(body) = &body {
             texts.add(other, body, number);
         }
-        Ok(Self { texts, other_is_lost: body.is_none() })
+        Self { texts, other_is_lost: body.is_none() }
     }
 }
 

@@ -8,3 +8,6 @@ pub(super) mod observation;
 pub(super) mod since;
 pub(super) mod stored;
 pub(super) mod usual;
+
+#[cfg(test)]
+pub(super) mod samples;

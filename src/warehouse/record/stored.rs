@@ -21,10 +21,10 @@ pub(in crate::warehouse) struct StoredRecord {
     /// Digest and read number of the last detail item.
     pub(in crate::warehouse) detail: Option<(Digest, ReadNumber)>,
     /// Digest of a list item that was set aside, and the read number of its last comparison.
-    pub(super) doubted: Option<(Digest, ReadNumber)>,
+    pub(in crate::warehouse) doubted: Option<(Digest, ReadNumber)>,
     /// The read number of the last observation, whatever it brought.
     pub(in crate::warehouse) newest: ReadNumber,
-    pub(super) sources_differ: bool,
+    pub(in crate::warehouse) sources_differ: bool,
     pub(in crate::warehouse) window_day: Day,
     pub(in crate::warehouse) unlisted: bool,
     pub(in crate::warehouse) deleted_by_absence: bool,

@@ -65,7 +65,7 @@ pub struct RecordEvent {
     /// When.
     pub at: DateTime<Utc>,
     /// What, in words without a personal value.
-    pub what: String,
+    pub description: String,
 }
 
 /// More events of a kind are not shown.
@@ -112,10 +112,10 @@ impl Warehouse {
     ) -> Result<Vec<RecordEvent>, WarehouseError> {
         sqlx::query_as!(
             RecordEvent,
-            r#"select at as "at!", what as "what!" from (
-                (select coalesce(ended_at, advanced_at) as at, format('%s walk %s of %s..%s: %s, pages %s, items %s%s',
+            r#"select at as "at!", description as "description!" from (
+                (select coalesce(ended_at, advanced_at) as at, format('%s pass %s of %s..%s: %s, pages %s, items %s%s',
                     lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '), page, received,
-                    case when last_error is not null then ', last error: ' || last_error else '' end) as what
+                    case when last_error is not null then ', last error: ' || last_error else '' end) as description
                  from argos_sync.pass
                  where project = $1 and stream = $2 and window_from <= $4 and $4 < window_to
                  order by pass_id desc limit $5)

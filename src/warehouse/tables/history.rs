@@ -250,8 +250,8 @@ fn as_text(column: &Column, value: &str) -> String {
 /// Makes the statement that compares each record's elements as sets; `None` where no history of
 /// them is kept.
 ///
-/// `$2` to `$4` say of each record its id, its lane and whether this change_context completes it; `$5` and
-/// `$6` one record's id and one element.
+/// Parameters: `$2` to `$4` are the id and the lane of each record, and whether this item completes
+/// it; `$5` and `$6` are a record's id and one element.
 pub(super) fn compose_elements(table: &Table) -> Option<String> {
     let column = elements(table)?;
     let known = [("id", "text"), ("lane", "text"), ("completes", "boolean")];
