@@ -12,6 +12,28 @@ fn files(ending: &str) -> Vec<(String, String)> {
     wanted.map(read).collect()
 }
 
+/// A file of the repository.
+fn text(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(path).expect("a text")
+}
+
+#[test]
+fn the_dockerfile_builds_what_benchmarks_measure_with_the_toolchain_of_ci() {
+    let toolchain = text("rust-toolchain.toml");
+    let release = toolchain.lines().find_map(|line| line.strip_prefix("channel = \"1."));
+    let (minor, _) = release.and_then(|release| release.split_once('.')).expect("three numbers");
+    let dockerfile = text("deploy/Dockerfile");
+    for line in [
+        format!("FROM rust:1.{minor}-slim-bookworm AS build").as_str(),
+        "RUN cargo build --profile dist --locked --no-default-features --features jemalloc",
+        "COPY --from=build /build/target/dist/argos-sync /usr/local/bin/argos-sync",
+    ] {
+        assert!(dockerfile.lines().any(|found| found == line), "{line}");
+    }
+    assert!(text("Cargo.toml").contains("[profile.bench]\ninherits = \"dist\"\n"));
+}
+
 #[test]
 fn every_condition_of_a_pod_failure_policy_has_a_status() {
     // Kubernetes requires it up to 1.34.

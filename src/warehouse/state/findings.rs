@@ -45,7 +45,7 @@ impl Warehouse {
         }
         let facts: Vec<_> = learned.iter().map(|learned| learned.fact).collect();
         let findings: Vec<_> = learned.iter().map(|learned| learned.finding).collect();
-        let befores: Vec<_> = learned.iter().map(|learned| learned.before).collect();
+        let before: Vec<_> = learned.iter().map(|learned| learned.before).collect();
         sqlx::query!(
             "insert into argos_sync.api_finding as stored (project, fact, finding, learned_at, changed_at, before)
              select $1, fact, finding, argos_sync.clock(), case when before is not null then argos_sync.clock() end, before
@@ -58,7 +58,7 @@ impl Warehouse {
             project.as_str(),
             &facts as &[&str],
             &findings as &[&str],
-            &befores as &[Option<&str>],
+            &before as &[Option<&str>],
         )
         .execute(&self.pool)
         .await

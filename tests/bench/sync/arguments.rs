@@ -1,7 +1,7 @@
 //! What was asked for on the command line.
 
-pub(crate) const USAGE: &str = "cargo bench --bench sync -- [--submissions N] [--rounds N] \
-    [--only load,workers,details,memory,present] [--scale]";
+pub(crate) const USAGE: &str = "cargo bench --features jemalloc --bench sync -- \
+    [--submissions N] [--rounds N] [--only load,workers,details,memory,present] [--scale]";
 
 /// What can be measured by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! How fast the program is, end to end, and how far that is from what the machine allows.
 //!
 //! ```text
-//! cargo bench --bench sync -- [--submissions N] [--rounds N] [--only PART,...] [--scale]
+//! cargo bench --features jemalloc --bench sync -- [--submissions N] [--rounds N] \
+//!     [--only PART,...] [--scale]
 //! ```
 //!
 //! The real program (`run --backfill`) reads the simulated vendor over HTTP, a process of its own,
