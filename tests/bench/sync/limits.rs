@@ -95,7 +95,7 @@ async fn fetch(
         parameters.push(("nextpage_id", id.clone()));
         parameters.push(("nextpage_date", created_at.clone()));
     }
-    let request = client.get(format!("{}/submission", simulator.url)).query(&parameters);
+    let request = client.get(format!("{}/submission", simulator.url())).query(&parameters);
     let request = request.header("x-api-key", KEY).header("accept-encoding", "gzip");
     let mut answer = request.send().await.expect("the simulator answers");
     assert!(answer.status().is_success(), "the simulator refused: {}", answer.status());

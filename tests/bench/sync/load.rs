@@ -7,7 +7,7 @@ use crate::{
     figures::{Figures, Unit, grouped},
     limits::{ClientLimit, PAGE_SIZE, ServerLimit},
     measure::{Measured, demand_submissions, measure},
-    program::Settings,
+    program::{Settings, backfill},
     promise::Promise,
     server::{Database, Server},
     simulator::{Population, Simulator},
@@ -28,10 +28,11 @@ const CHANGED_RATIO: &str = "1% changed: CPU / CPU of unchanged";
 /// Does all rounds.
 pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
     let mut figures = Figures::default();
-    let population = Population::of_year(2024, arguments.submissions);
+    let simulator = Simulator::start_recorded(Population::of_year(2024, arguments.submissions));
+    record(server, &simulator).await;
     for number in 1..=arguments.rounds {
         eprintln!("  round {number} of {}", arguments.rounds);
-        round(server, population, &mut figures).await;
+        round(server, &simulator, &mut figures).await;
     }
     let title = format!(
         "load: {} submissions of a year, {PAGE_SIZE} items a page, details = \"never\", raw = \"zstd\"\n\
@@ -41,29 +42,35 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
     (figures.table(&title), promises(&figures))
 }
 
-async fn round(server: &mut Server, population: Population, figures: &mut Figures) {
-    let submissions = population.submissions;
-    let simulator = Simulator::start(population, 0);
+/// Makes every request of a round once, so that all its answers are recorded.
+async fn record(server: &mut Server, simulator: &Simulator) {
+    eprintln!("  recording");
+    ClientLimit::measure(simulator).await;
+    let database = server.fresh().await;
+    backfill(&database, simulator, Settings::LISTS);
+    server.drop(database).await;
+}
+
+async fn round(server: &mut Server, simulator: &Simulator, figures: &mut Figures) {
+    let submissions = simulator.population.submissions;
     let database = server.fresh().await;
     let empty_bytes = database.bytes().await;
-    // The simulator keeps what it wrote once.
-    ClientLimit::measure(&simulator).await;
-    let client = ClientLimit::measure(&simulator).await;
+    let client = ClientLimit::measure(simulator).await;
     assert_eq!(client.items, submissions, "items of one walk");
 
-    let first = measure(server, &database, &simulator, Settings::LISTS).await;
+    let first = measure(server, &database, simulator, Settings::LISTS).await;
     first.demand(submissions, 0);
     demand_submissions(&database, submissions).await;
     let stored_bytes = (database.bytes().await - empty_bytes) as f64 / f64::from(submissions);
     server.vacuum(&database).await;
 
-    let same = measure(server, &database, &simulator, Settings::LISTS).await;
+    let same = measure(server, &database, simulator, Settings::LISTS).await;
     same.demand(0, 0);
     assert_eq!(same.rows_written, 0, "an unchanged item costs no write");
 
     let chosen = every_hundredth(&database).await;
     simulator.decide(&chosen).await;
-    let changed = measure(server, &database, &simulator, Settings::LISTS).await;
+    let changed = measure(server, &database, simulator, Settings::LISTS).await;
     changed.demand(0, u32::try_from(chosen.len()).expect("a count"));
     demand_submissions(&database, submissions).await;
 

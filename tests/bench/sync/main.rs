@@ -8,7 +8,8 @@
 //! The real program (`run --backfill`) reads the simulated vendor over HTTP, a process of its own,
 //! and writes to a real PostgreSQL, all on this machine. Every run begins with a fresh, migrated
 //! database and a checkpoint, ends with exit code 0, and is checked: a wrong count of rows fails
-//! the benchmark, a broken promise does not.
+//! the benchmark, a broken promise does not. `load` replays answers of the simulator that were
+//! recorded before its rounds.
 //!
 //! | part | what one round does |
 //! |---|---|
@@ -49,6 +50,7 @@ mod measure;
 mod process;
 mod program;
 mod promise;
+mod recorder;
 mod scale;
 mod server;
 mod simulator;

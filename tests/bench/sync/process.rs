@@ -29,10 +29,16 @@ impl Stat {
     }
 }
 
-/// CPU seconds a living process has used.
-pub(crate) fn cpu_seconds(process: u32) -> f64 {
-    let stat = Stat::read(&process.to_string()).expect("the process lives");
+/// CPU seconds that a living process or thread has used; `/proc` has a directory of this name.
+pub(crate) fn cpu_seconds(name: &str) -> f64 {
+    let stat = Stat::read(name).expect("it lives");
     stat.own_ticks as f64 / TICKS_PER_SECOND
+}
+
+/// The directory of the calling thread in `/proc`, such as `1234/task/1235`.
+pub(crate) fn this_thread() -> String {
+    let directory = fs::read_link("/proc/thread-self").expect("/proc is there");
+    directory.into_os_string().into_string().expect("a number")
 }
 
 /// CPU seconds that this process' children had used when they ended.

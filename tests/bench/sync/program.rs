@@ -51,7 +51,7 @@ impl Settings {
              [project.main]\nkind = \"idcheck\"\nbase_url = \"{url}\"\napi_key = \"{KEY}\"\n\
              [client]\ncalls_per_second = 0\n",
             database = database.url,
-            url = simulator.url,
+            url = simulator.url(),
         );
         let mut key = |name: &str, value: Option<u32>| {
             if let Some(value) = value {

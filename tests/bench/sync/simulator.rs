@@ -7,7 +7,7 @@ use std::{
 
 use argos_sync::domain::Day;
 
-use crate::process;
+use crate::{process, recorder::Recorder};
 
 /// The key of its project.
 pub(crate) const KEY: &str = "idcheck-key-of-the-benchmark";
@@ -39,8 +39,9 @@ impl Population {
 #[derive(Debug)]
 pub(crate) struct Simulator {
     process: Child,
-    /// Its address, such as `http://127.0.0.1:1234/v3`.
-    pub(crate) url: String,
+    /// Its own address, such as `http://127.0.0.1:1234`.
+    origin: String,
+    recorder: Option<Recorder>,
     pub(crate) population: Population,
 }
 
@@ -55,8 +56,6 @@ impl Simulator {
             .args(["--submissions", &population.submissions.to_string()])
             .args(["--from", &population.days.0.to_string(), "--to", &day_after.to_string()])
             .args(["--latency-ms", &latency_ms.to_string()])
-            // What a vendor's machine does is not to be measured on this one.
-            .args(["--keep-mib", "1024"])
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -65,18 +64,35 @@ impl Simulator {
         let stdout = process.stdout.take().expect("its output");
         let mut url = String::new();
         BufReader::new(stdout).read_line(&mut url).expect("it says its address");
-        Self { process, url: url.trim().to_owned(), population }
+        let origin = url.trim().trim_end_matches("/v3").to_owned();
+        Self { process, origin, recorder: None, population }
     }
 
-    /// CPU seconds it has used.
+    /// Starts the same vendor without latency; its answers are recorded and replayed.
+    pub(crate) fn start_recorded(population: Population) -> Self {
+        let mut simulator = Self::start(population, 0);
+        simulator.recorder = Some(Recorder::start(&simulator.origin));
+        simulator
+    }
+
+    /// The address of its API, such as `http://127.0.0.1:1234/v3`; that of its recorder if it has
+    /// one.
+    pub(crate) fn url(&self) -> String {
+        let recorder = self.recorder.as_ref().map(|recorder| &recorder.origin);
+        format!("{}/v3", recorder.unwrap_or(&self.origin))
+    }
+
+    /// CPU seconds that it and its recorder have used.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        process::cpu_seconds(self.process.id())
+        let recorder = self.recorder.as_ref().map(Recorder::cpu_seconds);
+        process::cpu_seconds(&self.process.id().to_string()) + recorder.unwrap_or_default()
     }
 
     /// Each of these submissions, given with its state, gets another state, which lists show.
+    /// Recorded answers are replaced.
     pub(crate) async fn decide(&self, submissions: &[(String, Option<String>)]) {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let url = format!("{}/sim/change", self.url.trim_end_matches("/v3"));
+        let url = format!("{}/sim/change", self.origin);
         for (id, state) in submissions {
             let is_approved = state.as_deref() == Some("approved");
             let result = if is_approved { "rejected" } else { "approved" };
@@ -87,6 +103,9 @@ impl Simulator {
             let answer = post.body(order.to_string()).send().await;
             let answer = answer.expect("the simulator answers");
             assert!(answer.status().is_success(), "a change was refused: {}", answer.status());
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.refresh().await;
         }
     }
 }
