@@ -140,3 +140,43 @@ pub enum Keep {
     /// The id, the dates and the deletion.
     Nothing,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_missing_records_are_believed_and_a_large_share_is_not() {
+        let rules = DeletionRules::default();
+        for (live, missing, believed) in [
+            (10, 10, true),
+            (100, 11, false),
+            (1100, 11, true),
+            (2000, 21, false),
+            (2000, 20, true),
+        ] {
+            assert_eq!(rules.is_plausible(Count { live, missing }), believed, "{live} {missing}");
+        }
+    }
+
+    #[test]
+    fn a_pass_that_misses_all_of_five_records_is_not_believed_and_a_day_that_misses_its_only_one_is()
+     {
+        let rules = DeletionRules::default();
+        for (days, believed) in [
+            (&[(1, 1)][..], true),
+            (&[(4, 4)], true),
+            (&[(5, 5)], false),
+            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 1)], false),
+            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 0)], true),
+            (&[(8, 8), (30, 0)], true),
+            (&[(30, 11), (2000, 0)], false),
+            (&[(60, 6), (60, 6)], false),
+            (&[(0, 0)], true),
+            (&[], true),
+        ] {
+            let counts = days.iter().map(|&(live, missing)| Count { live, missing });
+            assert_eq!(rules.is_plausible_pass(counts), believed, "{days:?}");
+        }
+    }
+}

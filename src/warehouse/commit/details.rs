@@ -1,5 +1,6 @@
 //! Detail calls that are due: claimed in batches, answered, and stored many in one transaction.
 
+use super::settle::{Settled, settle};
 use crate::{
     domain::ReadNumber,
     warehouse::{
@@ -24,7 +25,7 @@ use crate::{
     },
 };
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -50,6 +51,11 @@ impl DueDetail {
         let is_suspect = was_missed.is_some();
         Self { id, is_suspect, was_missed: was_missed == Some(true), fence }
     }
+
+    #[cfg(test)]
+    pub(super) fn sample(was_missed: bool) -> Self {
+        Self::new("a".to_owned(), 1, was_missed.then_some(true))
+    }
 }
 
 /// What came of a detail call.
@@ -72,41 +78,6 @@ impl DetailAnswer {
             Self::Found(observation) => Some(observation.read),
             Self::NotFound(read) => Some(*read),
             Self::Failed | Self::NotAsked => None,
-        }
-    }
-}
-
-/// After each failure a call waits twice as long, at most so many seconds.
-const WAIT_SECONDS_MAX: f64 = 6.0 * 3600.0;
-
-/// A listed record that its detail call does not find is asked for so often, each time an hour
-/// later, before that is believed to be the vendor's way.
-const NOT_FOUND_MAX: i32 = 5;
-
-/// What becomes of a due detail call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It is no longer due.
-    Answered,
-    /// It is due again, each time twice as late.
-    Failed,
-    /// It stays due.
-    NotAsked,
-    /// It is due again in an hour, some times.
-    NotFound,
-    /// It is due again in an hour.
-    Later,
-}
-
-impl Fate {
-    fn of(due: &DueDetail, answer: &DetailAnswer, has_control: bool) -> Self {
-        match answer {
-            DetailAnswer::Found(_) => Self::Answered,
-            DetailAnswer::NotFound(_) if !due.was_missed => Self::NotFound,
-            DetailAnswer::NotFound(_) if has_control => Self::Answered,
-            DetailAnswer::NotFound(_) => Self::Later,
-            DetailAnswer::Failed => Self::Failed,
-            DetailAnswer::NotAsked => Self::NotAsked,
         }
     }
 }
@@ -142,17 +113,127 @@ async fn log_calls(
     .map_err(WarehouseError::database("noting detail calls"))
 }
 
-/// Follows up the answers about suspects; `ours` are those answers that count. Items with the
-/// vendor's mark are noted where they are stored.
+/// Settles the calls that are still claimed; returns the records whose call is done, and the time.
+/// Calls whose claim was lost are left alone.
+async fn settle_claimed(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    answers: &[(DueDetail, DetailAnswer)],
+    has_control: bool,
+) -> Result<(HashSet<String>, Option<DateTime<Utc>>), WarehouseError> {
+    let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
+    let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
+    let claimed = sqlx::query!(
+        r#"select stored.id, stored.failures, argos_sync.clock() as "now!"
+           from (
+                select id, fence from unnest($3::text[], $4::bigint[]) as given (id, fence)
+                order by id collate "C") as given
+           cross join lateral (
+                select id, failures from argos_sync.detail_due
+                where project = $1 and stream = $2 and id = given.id and fence = given.fence for update
+           ) as stored"#,
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &fences,
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(WarehouseError::database("locking due detail calls"))?;
+    let now = claimed.first().map(|row| row.now);
+    let failures: HashMap<&str, u32> = claimed
+        .iter()
+        .map(|row| (row.id.as_str(), u32::try_from(row.failures).unwrap_or_default()))
+        .collect();
+    let (mut done, mut again) = (HashSet::new(), Vec::new());
+    for (due, answer) in answers {
+        let Some(failures) = failures.get(due.id.as_str()) else { continue };
+        match settle(due, answer, *failures, has_control) {
+            Settled::Done => {
+                done.insert(due.id.clone());
+            }
+            Settled::Unchanged => again.push((due.id.as_str(), None, false)),
+            Settled::Again { after, has_failed } => {
+                again.push((due.id.as_str(), now.map(|now| now + after), has_failed));
+            }
+        }
+    }
+    remove_due(connection, scope, &done).await?;
+    release_due(connection, scope, &again).await?;
+    Ok((done, now))
+}
+
+/// Removes calls from what is due.
+async fn remove_due(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    ids: &HashSet<String>,
+) -> Result<(), WarehouseError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    sqlx::query!(
+        "delete from argos_sync.detail_due as stored using (
+            select place from unnest($3::text[]) as given (id)
+            cross join lateral (
+                select ctid as place from argos_sync.detail_due
+                where project = $1 and stream = $2 and id = given.id offset 0) as due) as found
+         where stored.ctid = found.place",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("removing due detail calls"))
+}
+
+/// Ends the claims of calls that stay due: the record, its new due time if it gets one, and whether
+/// the call has failed.
+async fn release_due(
+    connection: &mut PgConnection,
+    scope: &Scope,
+    calls: &[(&str, Option<DateTime<Utc>>, bool)],
+) -> Result<(), WarehouseError> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = calls.iter().map(|(id, ..)| *id).collect();
+    let times: Vec<Option<DateTime<Utc>>> = calls.iter().map(|(_, due_at, _)| *due_at).collect();
+    let failed: Vec<bool> = calls.iter().map(|(.., has_failed)| *has_failed).collect();
+    sqlx::query!(
+        "update argos_sync.detail_due as stored
+         set expires_at = '-infinity', failures = stored.failures + given.has_failed::int,
+            due_at = coalesce(given.due_at, stored.due_at)
+         from unnest($3::text[], $4::timestamptz[], $5::boolean[]) as given (id, due_at, has_failed)
+         cross join lateral (
+            select ctid as place from argos_sync.detail_due
+            where project = $1 and stream = $2 and id = given.id offset 0) as found
+         where stored.ctid = found.place",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        &ids as &[&str],
+        &times as &[Option<DateTime<Utc>>],
+        &failed,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(WarehouseError::database("releasing due detail calls"))
+}
+
+/// Follows up the answers about suspects whose call is done. Items with the vendor's mark are noted
+/// where they are stored.
 async fn decide_suspects(
     connection: &mut PgConnection,
     scope: &Scope,
     answers: &[(DueDetail, DetailAnswer)],
-    ours: &HashSet<&str>,
+    done: &HashSet<String>,
     now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
-    let suspects =
-        answers.iter().filter(|(due, _)| due.is_suspect && ours.contains(due.id.as_str()));
+    let suspects = answers.iter().filter(|(due, _)| due.is_suspect && done.contains(&due.id));
     let (mut there, mut not_there) = (Vec::new(), Vec::new());
     for (due, answer) in suspects {
         match answer {
@@ -306,59 +387,16 @@ impl Warehouse {
         has_control: bool,
     ) -> Result<Tally, WarehouseError> {
         let mut transaction = self.begin_writing("storing detail calls").await?;
-        let ids: Vec<&str> = answers.iter().map(|(due, _)| due.id.as_str()).collect();
-        let fences: Vec<i64> = answers.iter().map(|(due, _)| due.fence).collect();
-        let fates: Vec<i16> =
-            answers.iter().map(|(due, answer)| Fate::of(due, answer, has_control) as i16).collect();
-        let stored = sqlx::query!(
-            r#"with given as materialized (
-                select stored.ctid as place, given.fence, given.fate,
-                    given.fate = $7 or (given.fate = $9 and stored.failures >= $10) as is_done
-                from unnest($3::text[], $4::bigint[], $5::smallint[]) as given (id, fence, fate)
-                cross join lateral (
-                    select ctid, fence, failures from argos_sync.detail_due
-                    where project = $1 and stream = $2 and id = given.id offset 0) as stored
-                where stored.fence = given.fence),
-             done as (
-                delete from argos_sync.detail_due as stored using given
-                where stored.ctid = given.place and stored.fence = given.fence and given.is_done
-                returning stored.id),
-             left_over as (
-                update argos_sync.detail_due as stored
-                set expires_at = '-infinity', failures = stored.failures + (given.fate in ($8, $9))::int,
-                    due_at = case given.fate
-                        when $8 then argos_sync.clock()
-                            + make_interval(secs => least($6, 30 * power(2, least(stored.failures, 20))))
-                        when $9 then argos_sync.clock() + make_interval(hours => 1)
-                        when $11 then argos_sync.clock() + make_interval(hours => 1)
-                        else stored.due_at end
-                from given
-                where stored.ctid = given.place and stored.fence = given.fence and not given.is_done)
-             select id as "id!", argos_sync.clock() as "now!" from done"#,
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            &ids as &[&str],
-            &fences,
-            &fates,
-            WAIT_SECONDS_MAX,
-            Fate::Answered as i16,
-            Fate::Failed as i16,
-            Fate::NotFound as i16,
-            NOT_FOUND_MAX,
-            Fate::Later as i16,
-        )
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(WarehouseError::database("taking detail calls from what is due"))?;
+        let (done, now) = settle_claimed(&mut transaction, scope, answers, has_control).await?;
         let reads = answers.iter().filter_map(|(_, answer)| answer.read());
-        let drawn = Drawn::of(reads, fences.iter().copied().max().unwrap_or_default());
+        let fences = answers.iter().map(|(due, _)| due.fence);
+        let drawn = Drawn::of(reads, fences.max().unwrap_or_default());
         self.check_numbers(&mut transaction, &drawn).await?;
         let mut tally = Tally::default();
-        if let Some(now) = stored.first().map(|row| row.now) {
-            let ours: HashSet<&str> = stored.iter().map(|row| row.id.as_str()).collect();
+        if let Some(now) = now.filter(|_| !done.is_empty()) {
             let observations: Vec<&Observation> = answers
                 .iter()
-                .filter(|(due, _)| ours.contains(due.id.as_str()))
+                .filter(|(due, _)| done.contains(&due.id))
                 .filter_map(|(_, answer)| match answer {
                     DetailAnswer::Found(observation) => Some(observation),
                     DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {
@@ -366,13 +404,13 @@ impl Warehouse {
                     }
                 })
                 .collect();
-            decide_suspects(&mut transaction, scope, answers, &ours, now).await?;
+            decide_suspects(&mut transaction, scope, answers, &done, now).await?;
             tally =
                 store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
             sparse::note_reads(&mut transaction, scope, &observations, now).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
-        let calls = i64::try_from(stored.len()).unwrap_or(i64::MAX);
+        let calls = i64::try_from(done.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.map_err(WarehouseError::database("committing detail calls"))?;

@@ -6,6 +6,7 @@ pub(super) mod quarantine;
 pub(super) mod renormalize;
 pub(super) mod repair;
 pub(super) mod sample;
+mod settle;
 pub(super) mod sound;
 pub(super) mod verified;
 pub(super) mod verify;

@@ -5,11 +5,12 @@
 
 use super::{
     confirmed,
-    delete::{self, Gone, Proof, Verdict},
+    delete::{self, Gone, Proof},
+    judge::{Expected, judge},
     seen_ids::{SeenIds, Sorted},
 };
 use crate::{
-    domain::{Day, ReadNumber, Window},
+    domain::{ReadNumber, Window},
     warehouse::{
         postgres::{error::WarehouseError, pool::Warehouse},
         scope::{Count, Scope},
@@ -25,9 +26,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
-
-/// More missing records than this wait for the next walk.
-const MISSING_MAX: usize = 100_000;
 
 impl Warehouse {
     /// Whether a walk can miss anything, so that it has to remember what it sees: not where nothing
@@ -52,8 +50,8 @@ impl Warehouse {
     }
 }
 
-/// Compares what a walk saw with what it should have shown; returns the count when it is not to be
-/// believed.
+/// Compares the ids of a pass with the live records that it should have shown. Returns the counts
+/// if implausibly many are missing.
 pub(in crate::warehouse) async fn compare(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -63,10 +61,8 @@ pub(in crate::warehouse) async fn compare(
     now: DateTime<Utc>,
 ) -> Result<Option<Count>, WarehouseError> {
     let Some(seen) = seen.sorted() else { return Ok(None) };
-    let verdicts = delete::verdicts(connection, claim).await?;
-    let mut days: BTreeMap<Day, Count> = BTreeMap::new();
-    let mut missing: Vec<(String, Day)> = Vec::new();
-    let mut expected = sqlx::query!(
+    let decisions = delete::decisions(connection, claim).await?;
+    let mut rows = sqlx::query!(
         r#"select id, window_day,
             case when first_read > (select account_last_read from argos_sync.project where project = $1) then false
                 when first_read >= (select account_first_read from argos_sync.project where project = $1) then true end as is_bound
@@ -84,57 +80,32 @@ pub(in crate::warehouse) async fn compare(
         claim.window.to(),
     )
     .fetch(&mut *connection);
-    let doing = "looking for what a walk missed";
-    let mut change_context = account::AccountEvidence::default();
-    while let Some(row) = expected.try_next().await.map_err(WarehouseError::database(doing))? {
-        let count = days.entry(row.window_day).or_default();
-        count.live += 1;
-        let is_seen = seen.contains(&row.id);
-        change_context.add(row.is_bound, is_seen);
-        if !is_seen {
-            count.missing += 1;
-            if missing.len() < MISSING_MAX {
-                missing.push((row.id, row.window_day));
-            }
-        }
+    let doing = "comparing a pass with the stored records";
+    let (mut expected, mut evidence) = (Expected::default(), account::AccountEvidence::default());
+    while let Some(row) = rows.try_next().await.map_err(WarehouseError::database(doing))? {
+        let is_shown = seen.contains(&row.id);
+        evidence.add(row.is_bound, is_shown);
+        expected.add(row.id, row.window_day, is_shown);
     }
-    drop(expected);
-    if change_context.is_of_bound_account() {
+    drop(rows);
+    if evidence.is_of_bound_account() {
         account::raise_account_last_read(connection, &scope.project, seen.began).await?;
     }
     clear_seen(connection, scope, claim, &seen).await?;
-    if missing.is_empty() {
+    if expected.is_complete() {
         delete::clear_alarms(connection, claim).await?;
         return Ok(None);
     }
-    // What a person has decided on is neither counted nor doubted.
-    let verdict = |day: &Day| {
-        verdicts.iter().find(|decided| decided.window.contains(*day)).map(|d| d.verdict)
-    };
-    let open: Vec<(Day, Count)> =
-        days.into_iter().filter(|(day, _)| verdict(day).is_none()).collect();
-    let whole = open.iter().fold(Count::default(), |sum, (_, count)| sum.plus(*count));
-    let is_stopped = whole.missing > 0 && confirmed::is_stopped(connection, scope).await?;
-    let is_believed =
-        !is_stopped && scope.deletion.is_plausible_pass(open.iter().map(|(_, count)| *count));
-    let suspects: Vec<&str> = missing
-        .iter()
-        .filter(|(_, day)| match verdict(day) {
-            Some(Verdict::Approved) => true,
-            Some(Verdict::Rejected) => false,
-            None => is_believed,
-        })
-        .map(|(id, _)| id.as_str())
-        .collect();
+    let is_stopped = confirmed::is_stopped(connection, scope).await?;
+    let judged = judge(expected, &decisions, &scope.deletion, is_stopped);
+    let suspects: Vec<&str> = judged.suspects.iter().map(String::as_str).collect();
     suspect(connection, scope, pass_id, &suspects, now).await?;
-    if is_believed {
+    let Some(missed) = judged.alarm else {
         delete::clear_alarms(connection, claim).await?;
         return Ok(None);
-    }
-    let missed: Vec<(Day, Count)> =
-        open.into_iter().filter(|(_, count)| count.missing > 0).collect();
+    };
     delete::raise_alarm(connection, claim, pass_id, &missed, is_stopped).await?;
-    Ok(Some(whole))
+    Ok(Some(judged.undecided))
 }
 
 /// Takes records that were seen again from those that a walk missed. One that a walk of other days
@@ -337,45 +308,4 @@ pub(in crate::warehouse) async fn is_not_there(
     delete::delete(connection, scope, &proven, now).await?;
     let gone: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
     forget(connection, scope, &gone).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::warehouse::scope::DeletionRules;
-
-    #[test]
-    fn a_few_missing_records_are_believed_and_a_large_share_is_not() {
-        let rules = DeletionRules::default();
-        for (live, missing, believed) in [
-            (10, 10, true),
-            (100, 11, false),
-            (1100, 11, true),
-            (2000, 21, false),
-            (2000, 20, true),
-        ] {
-            assert_eq!(rules.is_plausible(Count { live, missing }), believed, "{live} {missing}");
-        }
-    }
-
-    #[test]
-    fn a_pass_that_misses_all_of_five_records_is_not_believed_and_a_day_that_misses_its_only_one_is()
-     {
-        let rules = DeletionRules::default();
-        for (days, believed) in [
-            (&[(1, 1)][..], true),
-            (&[(4, 4)], true),
-            (&[(5, 5)], false),
-            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 1)], false),
-            (&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 0)], true),
-            (&[(8, 8), (30, 0)], true),
-            (&[(30, 11), (2000, 0)], false),
-            (&[(60, 6), (60, 6)], false),
-            (&[(0, 0)], true),
-            (&[], true),
-        ] {
-            let counts = days.iter().map(|&(live, missing)| Count { live, missing });
-            assert_eq!(rules.is_plausible_pass(counts), believed, "{days:?}");
-        }
-    }
 }

@@ -137,7 +137,7 @@ impl Warehouse {
 }
 
 /// The decisions that hold now and touch the claimed window, the newest first.
-pub(super) async fn verdicts(
+pub(super) async fn decisions(
     connection: &mut PgConnection,
     claim: &Claim,
 ) -> Result<Vec<Decision>, WarehouseError> {

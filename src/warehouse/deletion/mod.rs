@@ -3,4 +3,5 @@
 pub(super) mod absence;
 pub(super) mod confirmed;
 pub(super) mod delete;
+mod judge;
 pub(super) mod seen_ids;
