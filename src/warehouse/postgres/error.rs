@@ -211,10 +211,10 @@ impl WarehouseError {
             }
             Self::NewerSchema => "run the newer release of argos-sync that made the schema",
             Self::UnreleasedSchema => {
-                "use an empty database, or run `drop schema argos, argos_pii, argos_raw, argos_sync \
-                 cascade` in this one; then run `argos-sync migrate` and a backfill. To keep the raw \
-                 items, first read them with `argos-sync raw` of the version that wrote them, or dump \
-                 them with `pg_dump --schema=argos_raw`: only that version can read the dump"
+                "to keep the raw items, read them with `argos-sync raw` of the version that wrote them, \
+                 or dump them with `pg_dump --schema=argos_raw`, which only that version can read; \
+                 then use an empty database, or run `drop schema argos, argos_pii, argos_raw, \
+                 argos_sync cascade` in this one, and run `argos-sync migrate` and a backfill"
             }
             Self::OlderSchema => "run `argos-sync migrate`",
             Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
