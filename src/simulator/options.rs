@@ -69,10 +69,6 @@ pub struct SimulateOptions {
     /// Where page size and cursor of encrypted requests stand.
     #[arg(long, value_enum, default_value = "clear", value_name = "PLACE")]
     pub encrypted_paging: EncryptedPaging,
-    /// Megabytes of items that are kept once they were written, so that a measurement does not
-    /// measure the simulator.
-    #[arg(long, default_value_t = 0, value_name = "MIB")]
-    pub keep_mib: usize,
     /// Share of the calls that go wrong, between 0 and 1.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     pub fault_share: f64,
@@ -110,7 +106,6 @@ impl SimulateOptions {
             encrypted_paging: self.encrypted_paging,
             ..Knobs::default()
         });
-        world.keep_items(self.keep_mib.saturating_mul(1 << 20));
         world.set_faults(Faults::evenly(self.seed, self.fault_share));
         world
     }

@@ -102,12 +102,6 @@ impl World {
         self.0.projects.iter().for_each(|project| project.set_knobs(knobs.clone()));
     }
 
-    /// Keeps so many bytes of each project's items once they were written: the calls behind that
-    /// cost little.
-    pub fn keep_items(&self, bytes_max: usize) {
-        self.0.projects.iter().for_each(|project| project.keep_items(bytes_max));
-    }
-
     /// Rotates the keys of a project: from the next call on these open it, and no other.
     ///
     /// The project keeps the name it began with, its first key (U30).

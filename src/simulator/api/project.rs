@@ -18,7 +18,6 @@ use crate::simulator::people::ids::Ids;
 use crate::simulator::people::overlay::{Overlay, Records, place};
 use crate::simulator::people::population::{Population, Timeline};
 use crate::simulator::people::submission::{Submission, applicant_ids, email_ids, user_ids};
-use crate::simulator::render::cache::Cache;
 use crate::simulator::render::faceauth::faceauth;
 use crate::simulator::render::style::{Part, Style};
 use crate::simulator::render::submission::submission;
@@ -40,21 +39,12 @@ pub(in crate::simulator) struct LiveProject {
     population: Population,
     timeline: Timeline,
     ids: Ids,
-    manner: RwLock<Arc<Manner>>,
+    knobs: RwLock<Arc<Knobs>>,
     overlay: RwLock<Overlay>,
     /// How many list pages were answered.
     pages: AtomicU64,
     /// What time it is; [`CLOCK`] for the time of this machine.
     now_ms: AtomicI64,
-}
-
-/// How items are written.
-#[derive(Debug)]
-struct Manner {
-    knobs: Arc<Knobs>,
-    /// Whole items, written so.
-    cache: Cache,
-    cache_bytes_max: usize,
 }
 
 impl LiveProject {
@@ -67,11 +57,7 @@ impl LiveProject {
             population,
             timeline,
             ids,
-            manner: RwLock::new(Arc::new(Manner {
-                knobs: Arc::default(),
-                cache: Cache::new(0, 0),
-                cache_bytes_max: 0,
-            })),
+            knobs: RwLock::default(),
             overlay: RwLock::default(),
             pages: AtomicU64::new(0),
             now_ms: AtomicI64::new(CLOCK),
@@ -79,27 +65,11 @@ impl LiveProject {
     }
 
     pub(in crate::simulator) fn knobs(&self) -> Arc<Knobs> {
-        Arc::clone(&self.manner().knobs)
+        Arc::clone(&self.knobs.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(in crate::simulator) fn set_knobs(&self, knobs: Knobs) {
-        self.change_manner(|manner| (Arc::new(knobs), manner.cache_bytes_max));
-    }
-
-    /// Keeps so many bytes of items from now on, once they were written.
-    pub(in crate::simulator) fn keep_items(&self, bytes_max: usize) {
-        self.change_manner(|manner| (Arc::clone(&manner.knobs), bytes_max));
-    }
-
-    fn manner(&self) -> Arc<Manner> {
-        Arc::clone(&self.manner.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn change_manner(&self, change: impl FnOnce(&Manner) -> (Arc<Knobs>, usize)) {
-        let mut manner = self.manner.write().unwrap_or_else(PoisonError::into_inner);
-        let (knobs, cache_bytes_max) = change(&manner);
-        let cache = Cache::new(self.timeline.count, cache_bytes_max);
-        *manner = Arc::new(Manner { knobs, cache, cache_bytes_max });
+        *self.knobs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(knobs);
     }
 
     pub(in crate::simulator) fn opens_with(&self, key: &str) -> bool {
@@ -178,8 +148,7 @@ impl LiveProject {
         let knobs = self.knobs();
         self.with_records(|records| {
             let mut w = Writer::with_capacity(8192);
-            let style =
-                Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL, cache: None };
+            let style = Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL };
             records.is_shown(number).then(|| self.write(&mut w, style, records, number))?;
             Some(w.into_bytes())
         })
@@ -188,18 +157,8 @@ impl LiveProject {
     fn write(&self, w: &mut Writer, style: Style<'_>, records: Records<'_>, number: u32) {
         match self.stream {
             Stream::Submission => {
-                let write = |w: &mut Writer| {
-                    let item = Submission::new(&self.population, records, style.knobs, number);
-                    submission(w, style, &self.population, &item);
-                };
-                let is_whole = style.part == Part::All && style.full;
-                let is_altered = records.overlay.altered(number).is_some();
-                match style.cache.filter(|_| is_whole && !is_altered) {
-                    Some(cache) => {
-                        cache.write(w, (number, || self.ids.id(number)), style.call, write);
-                    }
-                    None => write(w),
-                }
+                let item = Submission::new(&self.population, records, style.knobs, number);
+                submission(w, style, &self.population, &item);
             }
             Stream::Faceauth => faceauth(w, &self.population, records, style.knobs, number),
         }
@@ -213,19 +172,16 @@ impl LiveProject {
         pairs: Result<Pairs, Answer>,
         call: u64,
     ) -> Result<Answer, Answer> {
-        let manner = self.manner();
-        let knobs = &manner.knobs;
-        refuse_forbidden(knobs)?;
-        let answer = pairs.and_then(|pairs| self.plain_answer(&manner, pairs, call));
-        encryption::sealed(knobs, key, answer)
+        let knobs = self.knobs();
+        refuse_forbidden(&knobs)?;
+        let answer = pairs.and_then(|pairs| self.plain_answer(&knobs, pairs, call));
+        encryption::sealed(&knobs, key, answer)
     }
 
-    fn plain_answer(&self, manner: &Manner, pairs: Pairs, call: u64) -> Result<Answer, Answer> {
-        let knobs = &*manner.knobs;
+    fn plain_answer(&self, knobs: &Knobs, pairs: Pairs, call: u64) -> Result<Answer, Answer> {
         let parameters = Parameters::new(pairs, knobs, self.stream)?;
         let part = part(parameters.get("request_type"), knobs)?;
-        let style =
-            Style { knobs, part, full: knobs.full_list_items, call, cache: Some(&manner.cache) };
+        let style = Style { knobs, part, full: knobs.full_list_items, call };
         self.with_records(|records| match parameters.get(names(self.stream).id) {
             Some(id) => self.single(records, Style { full: true, ..style }, id),
             None => self.list(records, style, &parameters),

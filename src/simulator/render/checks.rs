@@ -48,7 +48,7 @@ pub(super) fn checks(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
         w.key("bank_verification").object(|w| {
             w.pair("result", if draw.permille(900) { "success" } else { "fail" });
             w.pair("type", draw.pick(&["occupancy", "nameCheck"]));
-            w.key("bank_code").pieces(&["0", &draw.decimal_digits(2)]);
+            w.pair("bank_code", &format!("0{}", draw.decimal_digits(2)));
             w.pair("account_number", &draw.decimal_digits(12));
             w.key("retry_count").number(draw.below(4));
         });
@@ -76,7 +76,8 @@ fn project_options(w: &mut Writer, seed: u64, set: u32) {
     w.key("policy_blacklistCountries").texts(blacklist.iter().copied());
     w.key("policy_acceptedID").texts(["government_id", "passport", "drivers_license"]);
     // The vendor's customers put secrets into these addresses (Q21).
-    w.key("webhookURL").pieces(&["https://hooks.operator.example/argos?secret=", &draw.code(24)]);
+    let secret = draw.code(24);
+    w.pair("webhookURL", &format!("https://hooks.operator.example/argos?secret={secret}"));
 }
 
 fn face_age(w: &mut Writer, draw: &mut Draw) {

@@ -172,7 +172,7 @@ pub(super) fn aml(w: &mut Writer, item: &Submission<'_>) {
             w.object(|w| {
                 w.pair("risk_level", level);
                 w.pair("resource_id", &draw.code(22));
-                w.key("argos_number").pieces(&["AN-", &draw.decimal_digits(10)]);
+                w.pair("argos_number", &format!("AN-{}", draw.decimal_digits(10)));
                 w.key("score").decimal(draw.between(900, 1000), 1);
                 let icons = ["PEP-LINKED", "PEP-FORMER", "SAN-CURRENT", "INS", "REL"];
                 let (first, second) = (draw.pick(&icons), draw.pick(&icons));

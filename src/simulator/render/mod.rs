@@ -1,7 +1,5 @@
 //! Items as bytes.
 
-pub(super) mod buffers;
-pub(super) mod cache;
 pub(super) mod faceauth;
 pub(super) mod style;
 pub(super) mod submission;

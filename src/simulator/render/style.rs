@@ -1,6 +1,6 @@
 //! How an item is written: which part of it, for which call.
 
-use super::{cache::Cache, writer::Writer};
+use super::writer::Writer;
 use crate::simulator::knobs::{HiddenFields, Knobs};
 
 /// Which part of an item is asked for (`request_type`).
@@ -22,8 +22,6 @@ pub(in crate::simulator) struct Style<'a> {
     pub(in crate::simulator) full: bool,
     /// Signs addresses of images; another one for every call.
     pub(in crate::simulator) call: u64,
-    /// Items that were written in this style before.
-    pub(in crate::simulator) cache: Option<&'a Cache>,
 }
 
 impl Style<'_> {

@@ -134,7 +134,7 @@ fn envelope(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bo
     w.key("additional_list").array(|w| additional_list(w, &mut draw));
     if let Some(projection) = item.projection {
         w.key("projection").object(|w| {
-            w.key("projectionId").pieces(&["prj-7f3a9c", if projection == 0 { "0" } else { "1" }]);
+            w.pair("projectionId", if projection == 0 { "prj-7f3a9c0" } else { "prj-7f3a9c1" });
             let names = ["hide_documents", "hide_images", "hide_readings"];
             let name = usize::try_from(projection).ok().and_then(|index| names.get(index));
             w.pair("projectionName", name.unwrap_or(&""));
@@ -157,7 +157,7 @@ fn additional_list(w: &mut Writer, draw: &mut Draw) {
 }
 
 fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
-    let names: &[&'static str] = match item.number % 3 {
+    let names: &[&str] = match item.number % 3 {
         0 => &["idImage", "selfieImage"],
         1 => &["idImage", "idBackImage", "selfieImage"],
         _ => &["idImage", "idBackImage", "selfieImage", "addressImage"],
@@ -192,7 +192,7 @@ fn detail_envelope(
         }
     });
     if draw.permille(150) {
-        w.key("tokenId").pieces(&["tok_", &draw.code(20)]);
+        w.pair("tokenId", &format!("tok_{}", draw.code(20)));
     }
     let revision = item.detail_revision();
     if draw.permille(50) || revision > 0 {
@@ -208,7 +208,7 @@ fn detail_envelope(
 /// A hash of who the person is: the same for all submissions of one person.
 fn duplicated_information(item: &Submission<'_>, salt: u64) -> String {
     let key = mix(item.seed ^ mix((u64::from(item.person_number) << 4) | salt));
-    String::from_utf8_lossy(hex([key, mix(key)]).as_flattened()).into_owned()
+    hex([key, mix(key)])
 }
 
 /// Writes the members of one entry of an applicant's list (contract section 4).

@@ -1,7 +1,7 @@
 //! Answers as HTTP responses, whole or broken as faults ask for.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{StatusCode, header},
     response::Response,
 };
@@ -9,11 +9,11 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 
 use super::listener::Scissors;
-use crate::simulator::{api::answer::Answer, clock, faults::Faults, render::buffers};
+use crate::simulator::{api::answer::Answer, clock, faults::Faults};
 
 /// The answer as JSON.
 pub(super) fn response(answer: Answer) -> Response {
-    let mut response = Response::new(Body::from(buffers::lend(answer.body)));
+    let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = answer.status;
     let json = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -23,7 +23,7 @@ pub(super) fn response(answer: Answer) -> Response {
 /// The head of the answer and half of the body; then the connection closes.
 pub(super) fn cut_short(answer: Answer, scissors: Scissors) -> Response {
     let length = answer.body.len();
-    let half = buffers::lend(answer.body).slice(..length / 2);
+    let half = Bytes::from(answer.body).slice(..length / 2);
     let torn = stream::once(async move {
         // What was written before leaves the machine first.
         tokio::task::yield_now().await;
