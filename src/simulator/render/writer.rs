@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::simulator::knobs::TimeFormat;
 
@@ -27,10 +27,10 @@ impl Writer {
         self.out
     }
 
-    /// Starts a member; its value must follow. The key is written as it is.
+    /// Starts a member; its value must follow.
     pub(in crate::simulator) fn key(&mut self, key: &str) -> &mut Self {
-        self.separate();
-        let _infallible = write!(self.out, "\"{key}\":");
+        self.text(key);
+        self.out.push(b':');
         self
     }
 
@@ -98,19 +98,16 @@ impl Writer {
 
     /// Writes a date-time, given in milliseconds since 1970, as a text.
     pub(in crate::simulator) fn time(&mut self, format: TimeFormat, at_ms: i64) {
-        let format = match format {
-            TimeFormat::Iso => "%Y-%m-%dT%H:%M:%S%.3fZ",
-            TimeFormat::Dashed => "%Y-%m-%d-%H-%M-%S-%3f",
-        };
-        self.separate();
-        let _infallible = write!(self.out, "\"{}\"", moment(at_ms).format(format));
+        let at = moment(at_ms);
+        self.text(&match format {
+            TimeFormat::Iso => at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            TimeFormat::Dashed => at.format("%Y-%m-%d-%H-%M-%S-%3f").to_string(),
+        });
     }
 
     /// Writes a calendar date, given in days since 1970, as a text `YYYY-MM-DD`.
     pub(super) fn day(&mut self, day: i64) {
-        self.separate();
-        let day = moment(day.saturating_mul(DAY_MS)).date_naive();
-        let _infallible = write!(self.out, "\"{day}\"");
+        self.text(&moment(day.saturating_mul(DAY_MS)).date_naive().to_string());
     }
 
     /// Writes a comma unless the next value is the first of its object or array.
@@ -128,7 +125,6 @@ fn moment(at_ms: i64) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::SecondsFormat;
     use proptest::prelude::*;
 
     use super::*;
