@@ -7,7 +7,7 @@ use crate::{
         deletion::absence,
         ingest::{sparse, store},
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
         },
         record::{
@@ -110,7 +110,7 @@ async fn log_calls(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting detail calls"))
+    .doing("noting detail calls")
 }
 
 /// Settles the calls that are still claimed; returns the records whose call is done, and the time.
@@ -139,7 +139,7 @@ async fn settle_claimed(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("locking due detail calls"))?;
+    .doing("locking due detail calls")?;
     let now = claimed.first().map(|row| row.now);
     let failures: HashMap<&str, u32> = claimed
         .iter()
@@ -187,7 +187,7 @@ async fn remove_due(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("removing due detail calls"))
+    .doing("removing due detail calls")
 }
 
 /// Ends the claims of calls that stay due: the record, its new due time if it gets one, and whether
@@ -221,7 +221,7 @@ async fn release_due(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("releasing due detail calls"))
+    .doing("releasing due detail calls")
 }
 
 /// Follows up the answers about suspects whose call is done. Items with the vendor's mark are noted
@@ -294,7 +294,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for a live record"))
+        .doing("looking for a live record")
     }
 
     /// Claims due detail calls up to that rank, the most urgent first.
@@ -331,7 +331,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("claiming detail calls"))?;
+        .doing("claiming detail calls")?;
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
@@ -368,8 +368,8 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
@@ -413,7 +413,7 @@ impl Warehouse {
         let calls = i64::try_from(done.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
-        transaction.commit().await.map_err(WarehouseError::database("committing detail calls"))?;
+        transaction.commit().await.doing("committing detail calls")?;
         Ok(tally)
     }
 
@@ -442,10 +442,7 @@ impl Warehouse {
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
         let source = run::Source::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
-        transaction
-            .commit()
-            .await
-            .map_err(WarehouseError::database("committing what was fetched"))?;
+        transaction.commit().await.doing("committing what was fetched")?;
         Ok(tally)
     }
 }

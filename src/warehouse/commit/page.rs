@@ -8,7 +8,11 @@ use crate::{
     warehouse::{
         deletion::{absence, seen_ids::SeenIds},
         ingest::{drift, store},
-        postgres::{error::WarehouseError, plan_settings, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            plan_settings,
+            pool::Warehouse,
+        },
         record::observation::{Observation, Origin},
         scope::{Count, Scope},
         state::{
@@ -174,7 +178,7 @@ impl Warehouse {
         // Last: all windows of a run count in one row, which this transaction now holds until its
         // end.
         run::count(&mut transaction, run, scope, &tally, run::Source::Page, drawn).await?;
-        transaction.commit().await.map_err(WarehouseError::database("committing a page"))?;
+        transaction.commit().await.doing("committing a page")?;
         Ok(PageStored { tally, proof, alarm })
     }
 
@@ -193,7 +197,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database("asking for a checkpoint"))?;
+        .doing("asking for a checkpoint")?;
         Ok(row.map(|row| {
             let proof = Proof::of_state(&row.state, row.unverified.as_deref());
             PageStored { tally: Tally::default(), proof, alarm: None }

@@ -7,7 +7,7 @@ use crate::{
     warehouse::{
         ingest::{refused::word, store},
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
         },
         raw::codec::{self},
@@ -82,7 +82,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         rows.into_iter()
             .map(|row| {
                 Ok(QuarantinedItem {
@@ -120,8 +120,8 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         Ok(dropped.rows_affected())
     }
 
@@ -160,7 +160,7 @@ impl Warehouse {
             take_out(&mut transaction, scope, &done).await?;
         }
         let doing = "committing quarantined items";
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(retried)
     }
 }
@@ -200,7 +200,7 @@ async fn lock(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("reading quarantined items"))?;
+    .doing("reading quarantined items")?;
     let look = |packed: Option<Vec<u8>>, read: Option<i64>| {
         let body = codec::inflate(&packed?).ok()?;
         // Every number that is drawn is larger.
@@ -256,5 +256,5 @@ async fn take_out(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("emptying quarantine"))
+    .doing("emptying quarantine")
 }

@@ -10,7 +10,7 @@ use crate::{
         deletion::delete,
         ingest::drift,
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
         },
         raw::{
@@ -84,7 +84,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for older records"))?;
+        .doing("looking for older records")?;
         Ok(oldest.is_some_and(|version| version < normalize::VERSION))
     }
 
@@ -109,12 +109,12 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database("looking for older records"))?;
+        .doing("looking for older records")?;
         let Some(last) = ids.last().cloned() else { return Ok(None) };
         let older = lock(&mut transaction, scope, &ids).await?;
         let done = refill(&mut transaction, scope, &older, now).await?;
         let doing = "committing what was refilled";
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(Some((done, last)))
     }
 }
@@ -141,7 +141,7 @@ async fn lock(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("locking older records"))
+    .doing("locking older records")
 }
 
 /// Merges, normalizes and writes locked records again.
@@ -251,5 +251,5 @@ async fn update(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting what was refilled"))
+    .doing("noting what was refilled")
 }

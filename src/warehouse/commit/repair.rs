@@ -14,7 +14,7 @@ use crate::{
     warehouse::{
         ingest::drift,
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
         },
         raw::{bodies, codec::Inflater},
@@ -84,7 +84,7 @@ impl Warehouse {
         let is_whole = |id: &&&str| !lost.iter().any(|item| item.id == **id);
         let whole: Vec<&str> = ids.iter().filter(is_whole).copied().collect();
         sample::forget(&mut transaction, scope, &whole).await?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         let (repaired, asked) = (count(repaired.len()), count(asked.len()));
         Ok(Verified { repaired, asked, ..Verified::default() })
     }
@@ -110,7 +110,7 @@ impl Warehouse {
         if scope.raw == RawStorage::Zstd {
             forget_digests(&mut transaction, scope, &lost).await?;
         }
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(repaired)
     }
 
@@ -144,13 +144,13 @@ impl Warehouse {
             .bind(STEP)
             .fetch_one(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
         if asks && !ids.is_empty() {
             let now = pool::now(&mut transaction).await?;
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             detail_queue::mark(&mut transaction, scope, &ids, Priority::History, now).await?;
         }
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(last.map(|last| (ids, last)))
     }
 }
@@ -234,7 +234,7 @@ async fn put_on_days(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting records on their days"))
+    .doing("noting records on their days")
 }
 
 /// Forgets the digests of lost items, so that the next items of their kinds are stored whatever
@@ -266,7 +266,7 @@ async fn forget_digests(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("forgetting digests of lost items"))
+    .doing("forgetting digests of lost items")
 }
 
 fn count(length: usize) -> i64 {

@@ -8,7 +8,10 @@ use sqlx::PgConnection;
 
 use super::verified::{Chunk, InvalidRecords};
 use crate::warehouse::{
-    postgres::{error::WarehouseError, pool::Warehouse},
+    postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
     raw::bodies,
     scope::Scope,
 };
@@ -77,7 +80,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading known differences"))
+        .doing("reading known differences")
     }
 
     /// Notes what comparing some records came to; `is_sample`: they were drawn at random, and
@@ -98,7 +101,7 @@ impl Warehouse {
         let well: Vec<&str> = chunk.ids.iter().map(String::as_str).filter(is_well).collect();
         forget(&mut transaction, scope, &well).await?;
         note(&mut transaction, scope, &chunk.found).await?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))
+        transaction.commit().await.doing(doing)
     }
 
     /// Forgets what earlier samples found, since all records were compared and repaired. Records
@@ -115,7 +118,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("forgetting samples"))
+        .doing("forgetting samples")
     }
 
     /// What samples found in each project and stream.
@@ -131,7 +134,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let known = sqlx::query!(
             r#"select project, stream, name as "name?", count(*) as "records!"
                from argos_sync.difference
@@ -140,7 +143,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let mut reports: BTreeMap<(String, String), SampleReport> = BTreeMap::new();
         for row in counted {
             let report = reports.entry((row.project, row.stream)).or_default();
@@ -173,7 +176,7 @@ async fn is_small(connection: &mut PgConnection, scope: &Scope) -> Result<bool, 
     )
     .fetch_one(connection)
     .await
-    .map_err(WarehouseError::database("counting records to draw from"))
+    .doing("counting records to draw from")
 }
 
 /// Draws from all live records of a project.
@@ -192,7 +195,7 @@ async fn draw_from_all(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("drawing records"))
+    .doing("drawing records")
 }
 
 /// Draws places in the table of records; returns the records there.
@@ -225,7 +228,7 @@ async fn draw_places(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("drawing records"))
+    .doing("drawing records")
 }
 
 /// Adds to the counters of the day, and forgets those of long ago.
@@ -252,7 +255,7 @@ async fn count(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("counting a sample"))
+    .doing("counting a sample")
 }
 
 /// Notes which records are damaged, and where.
@@ -285,7 +288,7 @@ async fn note(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting differences"))
+    .doing("noting differences")
 }
 
 /// Forgets differences of records that are as they should be.
@@ -310,5 +313,5 @@ pub(super) async fn forget(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("forgetting differences"))
+    .doing("forgetting differences")
 }

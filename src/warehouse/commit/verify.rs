@@ -13,7 +13,10 @@ use crate::{
     domain::Day,
     normalize::Merged,
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         raw::{bodies, codec::Inflater},
         record::stored::{self, StoredRecord},
         scope::Scope,
@@ -61,7 +64,7 @@ impl Warehouse {
         sqlx::raw_sql("set transaction isolation level repeatable read, read only")
             .execute(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
         Ok(transaction)
     }
 }
@@ -102,7 +105,7 @@ async fn next_ids(
             .await
         }
     };
-    ids.map_err(WarehouseError::database("listing records to compare"))
+    ids.doing("listing records to compare")
 }
 
 /// How many records, from the first, fit into a chunk: at least one.

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     domain::{ReadNumber, Window},
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         scope::{Count, Scope},
         state::{
             account,
@@ -46,7 +49,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("asking what is known of some days"))
+        .doing("asking what is known of some days")
     }
 }
 
@@ -82,7 +85,7 @@ pub(in crate::warehouse) async fn compare(
     .fetch(&mut *connection);
     let doing = "comparing a pass with the stored records";
     let (mut expected, mut evidence) = (Expected::default(), account::AccountEvidence::default());
-    while let Some(row) = rows.try_next().await.map_err(WarehouseError::database(doing))? {
+    while let Some(row) = rows.try_next().await.doing(doing)? {
         let is_shown = seen.contains(&row.id);
         evidence.add(row.is_bound, is_shown);
         expected.add(row.id, row.window_day, is_shown);
@@ -126,7 +129,7 @@ async fn clear_seen(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database(doing))?;
+    .doing(doing)?;
     let back: Vec<_> = suspects.iter().filter(|suspect| seen.contains(&suspect.id)).collect();
     let elsewhere = back.iter().filter(|suspect| !claim.window.contains(suspect.window_day));
     let elsewhere: Vec<&str> = elsewhere.map(|suspect| suspect.id.as_str()).collect();
@@ -157,7 +160,7 @@ async fn was_not_missed(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("clearing suspects"))
+    .doing("clearing suspects")
 }
 
 /// Takes records from the suspects.
@@ -178,7 +181,7 @@ pub(in crate::warehouse) async fn forget(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("clearing suspects"))
+    .doing("clearing suspects")
 }
 
 /// Notes records that may be gone, and has them asked for.
@@ -206,7 +209,7 @@ async fn suspect(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("noting suspects"))?;
+    .doing("noting suspects")?;
     let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
     detail_queue::mark(connection, scope, &fresh, Priority::News, now).await
 }
@@ -233,7 +236,7 @@ pub(in crate::warehouse) async fn is_there(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("reading suspects"))?;
+    .doing("reading suspects")?;
     let missed: Vec<&str> = missed.iter().map(String::as_str).collect();
     note_unlisted(connection, scope, &missed).await?;
     forget(connection, scope, ids).await
@@ -260,7 +263,7 @@ async fn note_unlisted(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting what is not listed"))
+    .doing("noting what is not listed")
 }
 
 /// Takes detail calls that did not find a suspect, beside one that found a live record: the first
@@ -288,7 +291,7 @@ pub(in crate::warehouse) async fn is_not_there(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("noting what was not found"))?;
+    .doing("noting what was not found")?;
     let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
     let mut gone = Vec::new();
     for row in &rows {

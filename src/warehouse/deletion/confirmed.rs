@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use crate::{
     domain::ReadNumber,
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::error::{Doing as _, WarehouseError},
         scope::{Count, Scope},
     },
 };
@@ -92,7 +92,7 @@ pub(super) async fn is_stopped(
     )
     .fetch_one(connection)
     .await
-    .map_err(WarehouseError::database("reading alarms"))
+    .doing("reading alarms")
 }
 
 /// Adds the newest decision that holds for the day of each record.
@@ -121,7 +121,7 @@ async fn with_decisions<'a>(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("reading decisions"))?;
+    .doing("reading decisions")?;
     let approved = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.approved);
     let confirmed =
         |&(id, read): &(&'a str, ReadNumber)| Confirmed { id, read, approved: approved(id) };
@@ -152,7 +152,7 @@ async fn recent(
     )
     .fetch_one(&mut *connection)
     .await
-    .map_err(WarehouseError::database("counting confirmed absences"))?;
+    .doing("counting confirmed absences")?;
     let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Recent {
         count: Count { live: number(row.live), missing: number(row.missing) },
@@ -194,7 +194,7 @@ async fn raise_alarm(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("raising an alarm"))
+    .doing("raising an alarm")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     },
     warehouse::{
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::Warehouse,
             sql::{self, CHANGE_NUMBER},
         },
@@ -93,7 +93,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading alarms"))
+        .doing("reading alarms")
     }
 
     /// Notes what a person decided; it holds for so long. Returns how many alarms that settles.
@@ -119,7 +119,7 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let settled = sqlx::query!(
             "delete from argos_sync.deletion_alarm
              where project = $1 and stream = $2 and day >= $3 and day < $4",
@@ -130,8 +130,8 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         Ok(settled.rows_affected())
     }
 }
@@ -154,7 +154,7 @@ pub(super) async fn decisions(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("reading decisions"))?;
+    .doing("reading decisions")?;
     let decision = |(from, to, approved)| {
         let verdict = if approved { Verdict::Approved } else { Verdict::Rejected };
         Some(Decision { window: Window::new(from, to).ok()?, verdict })
@@ -195,7 +195,7 @@ pub(super) async fn raise_alarm(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("raising an alarm"))
+    .doing("raising an alarm")
 }
 
 /// Takes back alarms of what this walk looked at again.
@@ -215,7 +215,7 @@ pub(super) async fn clear_alarms(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("taking back alarms"))
+    .doing("taking back alarms")
 }
 
 /// Whether a record's rows are as its deletion left them, and no longer made from its items.
@@ -275,7 +275,7 @@ pub(in crate::warehouse) async fn delete(
                 .bind(&times)
                 .execute(&mut *connection)
                 .await
-                .map_err(WarehouseError::database(doing))?;
+                .doing(doing)?;
         } else if !table.columns.iter().any(|column| keep.keeps(table, column)) {
             let (name, id_column) = (table.qualified(), table.id_column());
             sql::empty(connection, &scope.project, &name, id_column, &ids).await?;
@@ -335,7 +335,7 @@ async fn mark_records(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("deleting records"))?;
+    .doing("deleting records")?;
     Ok(deleted.into_iter().collect())
 }
 
@@ -388,5 +388,5 @@ async fn run(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("emptying deleted records"))
+        .doing("emptying deleted records")
 }

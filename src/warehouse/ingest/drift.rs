@@ -3,7 +3,11 @@
 use crate::{
     domain::HIDDEN_FIELD,
     normalize::Note,
-    warehouse::{postgres::error::WarehouseError, scope::Scope, tables::record_rows::Noted},
+    warehouse::{
+        postgres::error::{Doing as _, WarehouseError},
+        scope::Scope,
+        tables::record_rows::Noted,
+    },
 };
 use std::collections::BTreeSet;
 
@@ -35,7 +39,7 @@ pub(in crate::warehouse) async fn replace(
         )
         .execute(&mut *connection)
         .await
-        .map_err(WarehouseError::database("clearing repairs"))?;
+        .doing("clearing repairs")?;
     }
     add(connection, scope, records, now).await
 }
@@ -91,7 +95,7 @@ async fn keep_repairs(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting repairs"))
+    .doing("noting repairs")
 }
 
 /// Adds kinds of deviation that were never seen.
@@ -138,5 +142,5 @@ pub(in crate::warehouse) async fn keep_drift(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting drift"))
+    .doing("noting drift")
 }

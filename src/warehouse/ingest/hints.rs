@@ -5,7 +5,7 @@ use crate::{
     domain::{Day, Digest, HintPlace},
     warehouse::{
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
         },
         scope::Scope,
@@ -36,7 +36,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading how far lists of AML data have come"))?;
+        .doing("reading how far lists of AML data have come")?;
         let place = HintPlace {
             started_at: row.hint_started_at,
             before: row.hint_before,
@@ -67,7 +67,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .map_err(WarehouseError::database("noting how far lists of AML data have come"))?;
+        .doing("noting how far lists of AML data have come")?;
         Ok(moved.rows_affected() == 1)
     }
 
@@ -87,7 +87,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading days of records that lists leave things out of"))
+        .doing("reading days of records that lists leave things out of")
     }
 
     /// Compares hints with those before, and makes detail calls due where one differs; returns how
@@ -121,11 +121,11 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let due = changed.iter().filter(|row| row.is_change);
         let due: Vec<&str> = due.map(|row| row.id.as_str()).collect();
         detail_queue::mark(&mut transaction, scope, &due, Priority::News, now).await?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(due.len())
     }
 }

@@ -17,7 +17,10 @@ use crate::{
         catalogue::{self, Key},
     },
     warehouse::{
-        postgres::{error::WarehouseError, sql},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            sql,
+        },
         raw::{bodies, codec::Compressor},
         record::{
             observation::{ItemToStore, Origin},
@@ -56,7 +59,7 @@ pub(super) async fn store(
     let doing = "writing new records";
     let mut is_in_the_way = false;
     loop {
-        let mut savepoint = connection.begin().await.map_err(WarehouseError::database(doing))?;
+        let mut savepoint = connection.begin().await.doing(doing)?;
         if is_in_the_way {
             // Kept only together with the new rows: what another writer stores at this moment
             // belongs to somebody.
@@ -65,13 +68,13 @@ pub(super) async fn store(
         }
         let collision = match add(&mut savepoint, scope, origin, &items, now).await {
             Ok(written) => {
-                savepoint.commit().await.map_err(WarehouseError::database(doing))?;
+                savepoint.commit().await.doing(doing)?;
                 return Ok(written);
             }
             Err(error) if error.is_unique_violation() => error,
             Err(error) => return Err(error),
         };
-        savepoint.rollback().await.map_err(WarehouseError::database(doing))?;
+        savepoint.rollback().await.doing(doing)?;
         let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
         let stored = stored::look_up(connection, scope, &ids).await?;
         if stored.is_empty() && std::mem::replace(&mut is_in_the_way, true) {

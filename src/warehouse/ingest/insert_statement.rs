@@ -9,7 +9,7 @@ use crate::{
     domain::{Call, Stream},
     normalize::{self, catalogue},
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::error::{Doing as _, WarehouseError},
         raw::bodies::{self, Bodies},
         record::stored,
         scope::Scope,
@@ -46,7 +46,7 @@ pub(super) async fn insert(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("writing new records"))
+        .doing("writing new records")
 }
 
 /// Adds new records in the order of their ids, with all that is kept of them, or fails where

@@ -17,7 +17,10 @@ use crate::{
             absence,
             delete::{self, Gone, Proof},
         },
-        postgres::{error::WarehouseError, sql::CHANGE_NUMBER},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            sql::CHANGE_NUMBER,
+        },
         record::observation::{Observation, Origin, Work},
         scope::Scope,
         state::detail_queue::{self, Priority},
@@ -131,7 +134,7 @@ pub(super) async fn suspect(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("noting marks of deletions"))?;
+    .doing("noting marks of deletions")?;
     let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
     let mut gone = Vec::new();
     for row in &rows {
@@ -191,7 +194,7 @@ async fn note_digests(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting digests"))
+    .doing("noting digests")
 }
 
 /// Notes the vendor's own time of deletions that were proven without one.
@@ -224,5 +227,5 @@ async fn note_vendor_times(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("noting the vendor's time of deletions"))
+        .doing("noting the vendor's time of deletions")
 }

@@ -11,7 +11,7 @@ use crate::{
     json,
     normalize::Refusal,
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::error::{Doing as _, WarehouseError},
         raw::codec::Compressor,
         record::observation::{Observation, Origin},
         scope::Scope,
@@ -80,7 +80,7 @@ pub(super) async fn keep(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("keeping what cannot be stored"))
+    .doing("keeping what cannot be stored")
 }
 
 /// The word in the `call` column.

@@ -5,7 +5,7 @@ use crate::{
     domain::{Day, SparseRecord, Stream},
     warehouse::{
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
         },
         record::{
@@ -53,7 +53,7 @@ pub(in crate::warehouse) async fn note_reads(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting when detail calls were read"))
+    .doing("noting when detail calls were read")
 }
 
 /// How far calls for such records were given out.
@@ -133,7 +133,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let row = sqlx::query!(
             r#"select sparse_records, sparse_drawn_at, argos_sync.clock() as "now!"
                from argos_sync.project where project = $1"#,
@@ -141,7 +141,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         Ok(Drawn {
             records: u64::try_from(row.sparse_records).unwrap_or_default(),
             until: row.sparse_drawn_at,
@@ -181,7 +181,7 @@ impl Warehouse {
             )
             .fetch_all(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
             dated.extend(rows.into_iter().map(|row| {
                 let record = SparseRecord::from(row);
                 let at = next(&record, now);
@@ -189,7 +189,7 @@ impl Warehouse {
             }));
         }
         set_next(&mut transaction, scope, &dated).await?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
     }
 
@@ -211,7 +211,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         if given_out != draw.given_out {
             return Ok(0);
         }
@@ -233,7 +233,7 @@ impl Warehouse {
             )
             .fetch_all(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
             rows.extend(
                 of_rank.into_iter().map(|row| (urgency(rank, row.detail_next_at, now), row)),
             );
@@ -263,8 +263,8 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         Ok(count)
     }
 
@@ -283,7 +283,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("counting records that lists leave things out of"))
+        .doing("counting records that lists leave things out of")
     }
 }
 
@@ -328,5 +328,5 @@ async fn set_next(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting the next detail calls"))
+    .doing("noting the next detail calls")
 }

@@ -1,6 +1,6 @@
 //! What can go wrong in the warehouse, and what to do then.
 
-use super::{address::AddressError, renewal, unreachable::Unreachable};
+use super::{address::AddressError, renewal, sql_fault::SqlFault, unreachable::Unreachable};
 
 /// A failure of the warehouse. Never holds PostgreSQL's own text, which quotes the data (I8).
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,19 @@ pub enum Remedy {
     CallPerson,
 }
 
+/// Names the work in which sqlx failed.
+pub(in crate::warehouse) trait Doing<T> {
+    /// Turns a failure of sqlx into one of the warehouse; `doing` is a clause such as "storing a
+    /// page".
+    fn doing(self, doing: &'static str) -> Result<T, WarehouseError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, WarehouseError> {
+        self.map_err(WarehouseError::database(doing))
+    }
+}
+
 impl WarehouseError {
     /// Wraps a failure of sqlx, keeping what names the fault and dropping what may quote a person.
     pub(in crate::warehouse) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
@@ -114,17 +127,21 @@ impl WarehouseError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Connection { .. } => Remedy::Retry,
-            Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
-                // Serialization failure, deadlock, lock not available.
-                "40001" | "40P01" | "55P03" => Remedy::Retry,
-                // Protocol violation: a pooler that does not take what the program says.
-                "08P01" => Remedy::CallPerson,
-                state => match state.get(..2) {
-                    // Connection exceptions, no resources (disk full too), operator intervention,
-                    // system errors.
-                    Some("08" | "53" | "57" | "58" | "25") => Remedy::Retry,
-                    _ => Remedy::CallPerson,
-                },
+            Self::Refused { sqlstate, .. } => match SqlFault::of(sqlstate) {
+                SqlFault::Contention
+                | SqlFault::NoConnection
+                | SqlFault::ReadOnly
+                | SqlFault::DiskFull
+                | SqlFault::Unavailable => Remedy::Retry,
+                SqlFault::UniqueViolation
+                | SqlFault::Constraint
+                | SqlFault::Privileges
+                | SqlFault::Credentials
+                | SqlFault::NoDatabase
+                | SqlFault::MissingObject
+                | SqlFault::OtherType
+                | SqlFault::Pooler
+                | SqlFault::Other => Remedy::CallPerson,
             },
             Self::ServerChanged => Remedy::ReadAgain,
             Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
@@ -141,7 +158,10 @@ impl WarehouseError {
 
     /// Whether a row stands where another one was to be written.
     pub(in crate::warehouse) fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Refused { sqlstate, .. } if sqlstate == "23505")
+        match self {
+            Self::Refused { sqlstate, .. } => SqlFault::of(sqlstate) == SqlFault::UniqueViolation,
+            _ => false,
+        }
     }
 
     /// Whether rights or schema of the database are at fault, and not the program.
@@ -153,14 +173,22 @@ impl WarehouseError {
             | Self::OlderSchema
             | Self::OldServer { .. }
             | Self::WrongEncoding { .. } => true,
-            Self::Refused { sqlstate, .. } => {
-                // 22P03: a column has another type than the one whose binary form it was sent.
-                let states = [
-                    "22P03", "28000", "28P01", "3D000", "3F000", "42501", "42703", "42804",
-                    "42883", "42P01",
-                ];
-                states.contains(&sqlstate.as_str())
-            }
+            Self::Refused { sqlstate, .. } => match SqlFault::of(sqlstate) {
+                SqlFault::Privileges
+                | SqlFault::Credentials
+                | SqlFault::NoDatabase
+                | SqlFault::MissingObject
+                | SqlFault::OtherType => true,
+                SqlFault::UniqueViolation
+                | SqlFault::Constraint
+                | SqlFault::Contention
+                | SqlFault::Pooler
+                | SqlFault::NoConnection
+                | SqlFault::ReadOnly
+                | SqlFault::DiskFull
+                | SqlFault::Unavailable
+                | SqlFault::Other => false,
+            },
             Self::Connection { .. }
             | Self::NoTime
             | Self::FenceLost
@@ -175,28 +203,7 @@ impl WarehouseError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Connection { cause, .. } => cause.advice(),
-            Self::Refused { sqlstate, .. } => match sqlstate.as_str() {
-                "42501" => {
-                    "grant the role of `database.url` the rights on the schemas argos, argos_pii, argos_raw and argos_sync"
-                }
-                "28000" | "28P01" => "check the user and password in `database.url`",
-                "3D000" => "create the database named in `database.url`",
-                "42P01" | "3F000" | "42703" => "run `argos-sync migrate`",
-                "08P01" | "42P05" | "26000" => {
-                    "a pooler seems to be in between: use its session mode, see \"Poolers\" in README.md"
-                }
-                "53300" => {
-                    "raise `max_connections` of the server or the limit of the role or database, or lower `database.connections_max`"
-                }
-                renewal::READ_ONLY => {
-                    "the server takes no writes, as a standby or after a failover: let `database.url` name the one that does; argos-sync goes on by itself once it writes"
-                }
-                "23502" | "23503" | "23505" | "23514" | "23P01" | "P0001" => {
-                    "drop the constraint or trigger if it was added to a table of argos-sync: the tables take whatever the vendor sends, and rules belong on a copy or a view; otherwise report a bug"
-                }
-                "53100" => "free disk space on the database server; argos-sync goes on by itself",
-                _ => "look the SQLSTATE up in PostgreSQL's documentation and in the server's log",
-            },
+            Self::Refused { sqlstate, .. } => SqlFault::of(sqlstate).advice(),
             Self::Address(AddressError::Unreadable) => {
                 "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
             }

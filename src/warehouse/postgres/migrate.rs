@@ -4,7 +4,10 @@ use std::{fmt::Write as _, ops::RangeInclusive, sync::LazyLock};
 
 use sqlx::{AssertSqlSafe, migrate::Migrator};
 
-use super::{error::WarehouseError, pool::Warehouse};
+use super::{
+    error::{Doing as _, WarehouseError},
+    pool::Warehouse,
+};
 use crate::{
     domain::Stream,
     normalize::catalogue::{self, Key, Table},
@@ -77,7 +80,7 @@ impl Warehouse {
             sqlx::query_scalar("select to_regclass('argos_sync.migration') is not null")
                 .fetch_one(&self.pool)
                 .await
-                .map_err(WarehouseError::database(doing))?;
+                .doing(doing)?;
         if !there {
             return Ok(SchemaState::Missing);
         }
@@ -85,7 +88,7 @@ impl Warehouse {
             sqlx::query_scalar("select version from argos_sync.migration where success")
                 .fetch_all(&self.pool)
                 .await
-                .map_err(WarehouseError::database(doing))?;
+                .doing(doing)?;
         let ours: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
         Ok(state(&run, &ours))
     }
@@ -95,14 +98,14 @@ impl Warehouse {
         sqlx::raw_sql(LEDGER_COMMENTS)
             .execute(&mut *transaction)
             .await
-            .map_err(WarehouseError::database("writing comments"))?;
+            .doing("writing comments")?;
         for table in Stream::ALL.into_iter().flat_map(catalogue::tables) {
             sqlx::raw_sql(AssertSqlSafe(comments(table)))
                 .execute(&mut *transaction)
                 .await
-                .map_err(WarehouseError::database("writing comments"))?;
+                .doing("writing comments")?;
         }
-        transaction.commit().await.map_err(WarehouseError::database("writing comments"))
+        transaction.commit().await.doing("writing comments")
     }
 }
 

@@ -10,5 +10,6 @@ pub(super) mod pool;
 pub(super) mod renewal;
 pub(super) mod server;
 pub(super) mod sql;
+mod sql_fault;
 pub(super) mod surroundings;
 pub(super) mod unreachable;

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::error::WarehouseError;
+use super::error::{Doing as _, WarehouseError};
 
 /// Settings of transactions that write items.
 ///
@@ -27,5 +27,5 @@ pub(in crate::warehouse) async fn choose_again(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("choosing plans"))
+    .doing("choosing plans")
 }

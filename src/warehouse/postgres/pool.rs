@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::{
     address::{self, Protection},
-    error::WarehouseError,
+    error::{Doing as _, WarehouseError},
     known_server::KnownServer,
     plan_settings::{self, LOOKING_UP},
     renewal,
@@ -98,7 +98,7 @@ impl Warehouse {
         let connecting = PgConnection::connect_with(&self.options);
         let connected = tokio::time::timeout(time_max, connecting).await;
         let silent = |_elapsed| WarehouseError::Connection { doing, cause: Unreachable::Silent };
-        connected.map_err(silent)?.map_err(WarehouseError::database(doing))
+        connected.map_err(silent)?.doing(doing)
     }
 
     /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
@@ -110,13 +110,12 @@ impl Warehouse {
                 self.server.note_drawn(number);
                 ReadNumber(number)
             })
-            .map_err(WarehouseError::database("drawing a read number"))
+            .doing("drawing a read number")
     }
 
     /// The time by the one clock.
     pub async fn now(&self) -> Result<DateTime<Utc>, WarehouseError> {
-        let mut connection =
-            self.pool.acquire().await.map_err(WarehouseError::database("asking for the time"))?;
+        let mut connection = self.pool.acquire().await.doing("asking for the time")?;
         now(&mut connection).await
     }
 
@@ -161,10 +160,7 @@ pub(super) async fn begin(
          set local jit = off; {plans}"
     );
     // Made of constants.
-    sqlx::raw_sql(AssertSqlSafe(settings))
-        .execute(&mut *transaction)
-        .await
-        .map_err(WarehouseError::database(doing))?;
+    sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut *transaction).await.doing(doing)?;
     Ok(transaction)
 }
 
@@ -174,7 +170,7 @@ pub(in crate::warehouse) async fn now(
     sqlx::query_scalar!(r#"select argos_sync.clock() as "now!""#)
         .fetch_one(connection)
         .await
-        .map_err(WarehouseError::database("asking for the time"))
+        .doing("asking for the time")
 }
 
 /// Replaces a standby's refusal to begin a writing transaction by the one of its statements.

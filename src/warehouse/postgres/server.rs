@@ -1,6 +1,9 @@
 //! Checks that a PostgreSQL server and its database can hold a warehouse.
 
-use super::{error::WarehouseError, pool::Warehouse};
+use super::{
+    error::{Doing as _, WarehouseError},
+    pool::Warehouse,
+};
 
 /// The oldest supported major version of PostgreSQL.
 const MAJOR_VERSION_MIN: i32 = 14;
@@ -17,7 +20,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading the server's version and encoding"))?;
+        .doing("reading the server's version and encoding")?;
         suitable(version, &encoding)
     }
 }

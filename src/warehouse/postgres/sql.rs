@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::error::WarehouseError;
+use super::error::{Doing as _, WarehouseError};
 use crate::domain::ProjectName;
 
 pub(in crate::warehouse) fn list<T>(
@@ -55,5 +55,5 @@ pub(in crate::warehouse) async fn empty(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("emptying deleted records"))
+        .doing("emptying deleted records")
 }

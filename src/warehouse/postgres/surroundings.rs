@@ -4,7 +4,11 @@ use std::{fmt, time::Duration};
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::{error::WarehouseError, pool::Warehouse, unreachable::Unreachable};
+use super::{
+    error::{Doing as _, WarehouseError},
+    pool::Warehouse,
+    unreachable::Unreachable,
+};
 
 const LOOKING: &str = "looking at the database's surroundings";
 
@@ -157,7 +161,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *connection)
         .await
-        .map_err(WarehouseError::database(LOOKING))?;
+        .doing(LOOKING)?;
         let distributed =
             if said.is_distributing { distributed_tables(connection).await? } else { Vec::new() };
         Ok(obstacles(&said, i64::from(self.connections_max), &distributed))
@@ -173,7 +177,7 @@ async fn distributed_tables(connection: &mut PgConnection) -> Result<Vec<String>
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("looking for distributed tables"))
+    .doing("looking for distributed tables")
 }
 
 fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obstacle> {

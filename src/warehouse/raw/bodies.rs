@@ -7,7 +7,7 @@ use crate::{
     warehouse::{
         postgres::{
             array::{Element, PgArray},
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             sql,
         },
         scope::Scope,
@@ -92,7 +92,7 @@ pub(in crate::warehouse) async fn keep(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("keeping raw items"))
+        .doing("keeping raw items")
 }
 
 /// The items of a record as they are kept.
@@ -137,7 +137,7 @@ pub(in crate::warehouse) async fn read(
         .bind(ids)
         .fetch_all(connection)
         .await
-        .map_err(WarehouseError::database("reading raw items"))?;
+        .doing("reading raw items")?;
     let kept = |(id, list, detail)| (id, RawItems { list, detail });
     Ok(rows.into_iter().map(kept).collect())
 }
@@ -164,7 +164,7 @@ pub(in crate::warehouse) async fn weights(
         .bind(codec::HEAD_BYTES)
         .fetch_all(connection)
         .await
-        .map_err(WarehouseError::database("weighing raw items"))?;
+        .doing("weighing raw items")?;
     let weight = |(id, packed, list, detail): HeadRow| {
         let heads = [list, detail].into_iter().flatten();
         let inflated: u64 = heads.filter_map(|head| codec::inflated_length(&head)).sum();

@@ -17,7 +17,7 @@ use crate::{
     json::{self, Flat},
     normalize::Times,
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::error::{Doing as _, WarehouseError},
         raw::codec::Inflater,
         scope::Scope,
         state::detail_queue::{self, Priority},
@@ -93,7 +93,7 @@ pub(in crate::warehouse) async fn set_aside(
     )
     .execute(&mut *connection)
     .await
-    .map_err(WarehouseError::database("setting list items aside"))?;
+    .doing("setting list items aside")?;
     let asks = |work: &&Work| !is_known(&work.stored, work.item.digest);
     let due: Vec<&str> = aside.iter().filter(asks).map(|work| work.item.id.as_str()).collect();
     detail_queue::mark(connection, scope, &due, Priority::News, now).await

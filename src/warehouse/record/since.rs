@@ -8,7 +8,10 @@ use sqlx::PgConnection;
 use super::observation::Origin;
 use crate::{
     domain::{Day, ItemKey, ListScope},
-    warehouse::{postgres::error::WarehouseError, scope::Scope},
+    warehouse::{
+        postgres::error::{Doing as _, WarehouseError},
+        scope::Scope,
+    },
 };
 
 /// The unknown records of a list answer that nobody asked for: created before [`Scope::since`],
@@ -46,7 +49,7 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("looking for days that were asked for"))?;
+    .doing("looking for days that were asked for")?;
     Ok(older.into_iter().filter(|(_, day)| !read.contains(day)).map(|(id, _)| id).collect())
 }
 

@@ -9,7 +9,11 @@ use sqlx::{Arguments as _, PgConnection, error::BoxDynError, postgres::PgArgumen
 use crate::{
     domain::{Call, Day, Digest, ReadNumber},
     normalize,
-    warehouse::{postgres::error::WarehouseError, raw::bodies, scope::Scope},
+    warehouse::{
+        postgres::error::{Doing as _, WarehouseError},
+        raw::bodies,
+        scope::Scope,
+    },
 };
 
 /// What is stored of a record.
@@ -122,7 +126,7 @@ pub(in crate::warehouse) async fn find_differing(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("comparing digests"))?;
+    .doing("comparing digests")?;
     let special = rows.iter().filter(|row| row.is_special).map(|row| row.id.as_str());
     let mut special = look_up(connection, scope, &special.collect::<Vec<_>>()).await?;
     let known = rows.into_iter().map(|row| {
@@ -160,7 +164,7 @@ pub(in crate::warehouse) async fn look_up(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("reading what is known"))?;
+    .doing("reading what is known")?;
     Ok(rows.into_iter().map(HeldRow::read).collect())
 }
 
@@ -187,7 +191,7 @@ pub(in crate::warehouse) async fn lock(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database("locking records"))?;
+    .doing("locking records")?;
     let mut stored: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
     for (id, kept) in bodies::read(connection, scope, ids).await? {
         if let Some(stored) = stored.get_mut(&id) {
@@ -311,6 +315,6 @@ pub(in crate::warehouse) async fn update(
     )
     .execute(connection)
     .await
-    .map_err(WarehouseError::database("updating records"))?;
+    .doing("updating records")?;
     Ok(())
 }

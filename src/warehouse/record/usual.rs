@@ -11,7 +11,7 @@ use crate::{
     json,
     normalize::{Normalized, Objects},
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::error::{Doing as _, WarehouseError},
         raw::{bodies::RawItems, codec::Inflater},
         scope::Scope,
     },
@@ -51,7 +51,7 @@ impl Usual {
         )
         .fetch_all(connection)
         .await
-        .map_err(WarehouseError::database("reading what details carry"))?;
+        .doing("reading what details carry")?;
         let objects =
             rows.into_iter().map(|row| (row.kyc_result, Objects { kyc: row.kyc, aml: row.aml }));
         Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
@@ -118,7 +118,7 @@ impl Usual {
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("counting what details carry"))
+        .doing("counting what details carry")
     }
 }
 

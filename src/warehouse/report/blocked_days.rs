@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::warehouse::postgres::{error::WarehouseError, pool::Warehouse};
+use crate::warehouse::postgres::{
+    error::{Doing as _, WarehouseError},
+    pool::Warehouse,
+};
 
 /// A day whose last pass was given up, and that was not read completely since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,6 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for blocked days"))
+        .doing("looking for blocked days")
     }
 }

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::{
     domain::Day,
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         scope::Scope,
     },
 };
@@ -100,7 +103,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading a record's standing"))
+        .doing("reading a record's standing")
     }
 
     /// The walks that covered a record's day, and its detail calls, the newest last.
@@ -152,6 +155,6 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading what happened to a record"))
+        .doing("reading what happened to a record")
     }
 }

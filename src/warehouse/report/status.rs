@@ -7,7 +7,10 @@ use crate::{
     domain::{Call, Stream},
     normalize::catalogue::{self, Table},
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         raw::{bodies, codec},
         scope::Scope,
     },
@@ -133,7 +136,7 @@ impl Warehouse {
         sqlx::query_file_as!(ProjectReport, "src/warehouse/report/sql/project_report.sql", since)
             .fetch_all(&self.pool)
             .await
-            .map_err(WarehouseError::database("reading the projects' standing"))
+            .doing("reading the projects' standing")
     }
 
     /// The last runs, the newest first.
@@ -158,7 +161,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading the last runs"))
+        .doing("reading the last runs")
     }
 
     /// When a round of a daemon ended last or was renewed last; `None`: there was none.
@@ -169,7 +172,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading the rounds of daemons"))
+        .doing("reading the rounds of daemons")
     }
 
     /// Counts the rows of every data table.
@@ -181,7 +184,7 @@ impl Warehouse {
             let rows = sqlx::query_scalar(AssertSqlSafe(sql))
                 .fetch_one(&self.pool)
                 .await
-                .map_err(WarehouseError::database("counting rows"))?;
+                .doing("counting rows")?;
             counts.push(DataTable { name, rows });
         }
         Ok(counts)
@@ -193,10 +196,7 @@ impl Warehouse {
         sql: &'static str,
     ) -> Result<(Vec<String>, Vec<Vec<String>>), WarehouseError> {
         let doing = "answering a question";
-        let rows = sqlx::query(sql)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(WarehouseError::database(doing))?;
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await.doing(doing)?;
         let head =
             rows.first().map(|row| row.columns().iter().map(|c| c.name().to_owned()).collect());
         let cells = |row: &PgRow| {
@@ -205,7 +205,7 @@ impl Warehouse {
                 .collect::<Result<Vec<_>, sqlx::Error>>()
         };
         let rows: Result<Vec<_>, _> = rows.iter().map(cells).collect();
-        Ok((head.unwrap_or_default(), rows.map_err(WarehouseError::database(doing))?))
+        Ok((head.unwrap_or_default(), rows.doing(doing)?))
     }
 
     /// The last items of a record as the vendor sent them.
@@ -224,7 +224,7 @@ impl Warehouse {
             .bind(id)
             .fetch_optional(&self.pool)
             .await
-            .map_err(WarehouseError::database("reading raw items"))?;
+            .doing("reading raw items")?;
         let Some((list, detail)) = row else { return Ok(Vec::new()) };
         [(Call::List, list), (Call::Detail, detail)]
             .into_iter()

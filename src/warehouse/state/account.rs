@@ -7,7 +7,10 @@ use sqlx::PgConnection;
 use crate::{
     domain::{KeyId, ProjectName, ReadNumber},
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         scope::Scope,
     },
 };
@@ -117,14 +120,14 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let keys = sqlx::query!(
             "select key_id, proof from argos_sync.project_key where project = $1",
             project.as_str(),
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let keys = keys.into_iter().map(|row| (KeyId(row.key_id), KeyProof::of(&row.proof)));
         Ok(Binding {
             secret: row.value.into(),
@@ -153,7 +156,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for the records known longest"))
+        .doing("looking for the records known longest")
     }
 
     /// Binds the first key of an account, unless records are known by now, which would have to
@@ -173,7 +176,7 @@ impl Warehouse {
         )
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let known = sqlx::query!(
             r#"select
                 exists (select from argos_sync.project_key where project = $1 and key_id = $3) as "is_bound!",
@@ -196,7 +199,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         if known.is_bound {
             return Ok(FirstKey::Bound);
         }
@@ -207,7 +210,7 @@ impl Warehouse {
             return Ok(FirstKey::OtherFirst);
         }
         bind(&mut transaction, &scope.project, key, KeyProof::First).await?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(FirstKey::Bound)
     }
 
@@ -224,7 +227,7 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         raise_account_last_read(&mut transaction, project, read).await?;
         bind(&mut transaction, project, key, proof).await?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))
+        transaction.commit().await.doing(doing)
     }
 
     /// Binds the vendor's id of a project, unless one is bound already; returns the bound one.
@@ -241,7 +244,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("binding the vendor's project"))
+        .doing("binding the vendor's project")
     }
 
     /// Forgets the account of a project, so that the next key is accepted whatever it opens.
@@ -259,7 +262,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("binding a project again"))
+        .doing("binding a project again")
     }
 
     /// Notes at the end of a project's first run that the records known by now belong to its
@@ -276,7 +279,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("noting the project's account"))
+        .doing("noting the project's account")
     }
 
     /// Whether any of these records, found by detail calls at these read numbers, was known to
@@ -312,7 +315,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("confirming the project's account"))
+        .doing("confirming the project's account")
     }
 }
 
@@ -332,7 +335,7 @@ pub(in crate::warehouse) async fn raise_account_last_read(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting the project's account"))
+    .doing("noting the project's account")
 }
 
 async fn bind(
@@ -353,7 +356,7 @@ async fn bind(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("binding a key"))
+    .doing("binding a key")
 }
 
 #[cfg(test)]

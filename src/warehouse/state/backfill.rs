@@ -2,7 +2,10 @@
 
 use crate::{
     domain::{Day, ProjectName, Stream, Window},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// A backfill and its windows.
@@ -41,7 +44,7 @@ impl Warehouse {
             )
             .execute(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
         }
         let backfill_id = sqlx::query_scalar!(
             "insert into argos_sync.backfill as open (project, stream, window_from, window_to, requested_at)
@@ -56,7 +59,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let rows = sqlx::query!(
             "select window_from, window_to from argos_sync.pass
              where backfill_id = $1 and state in ('complete', 'complete_empty')
@@ -65,8 +68,8 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         let done: Vec<(Day, Day)> =
             rows.into_iter().map(|row| (row.window_from, row.window_to)).collect();
         let done = done.into_iter().filter_map(|(from, to)| Window::new(from, to).ok()).collect();
@@ -83,6 +86,6 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("ending a backfill"))
+        .doing("ending a backfill")
     }
 }

@@ -8,7 +8,10 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{ByLane, Day, Grant, Lane, ProjectName, Spending, Spent},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// Days whose counts are kept.
@@ -85,7 +88,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(TAKING))?;
+        .doing(TAKING)?;
         if let Some(unused) = unused {
             put_back(&mut transaction, project, lane, unused).await?;
         }
@@ -108,12 +111,12 @@ impl Warehouse {
             )
             .execute(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(TAKING))?;
+            .doing(TAKING)?;
         }
         if spending.taken() == 0 {
             prune(&mut transaction, project, rate.now.date_naive()).await?;
         }
-        transaction.commit().await.map_err(WarehouseError::database(TAKING))?;
+        transaction.commit().await.doing(TAKING)?;
         Ok(Block { calls: grant.calls, wait: start - rate.now, taken_at: rate.now, spending })
     }
 
@@ -125,7 +128,7 @@ impl Warehouse {
         unused: Unused,
     ) -> Result<(), WarehouseError> {
         let doing = "giving calls back to the budget";
-        let mut connection = self.pool.acquire().await.map_err(WarehouseError::database(doing))?;
+        let mut connection = self.pool.acquire().await.doing(doing)?;
         put_back(&mut connection, project, lane, unused).await
     }
 
@@ -137,7 +140,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading the budget"))?;
+        .doing("reading the budget")?;
         let mut reports: Vec<CallsReport> = Vec::new();
         for row in rows {
             if reports.last().is_none_or(|report| report.project != row.project) {
@@ -172,7 +175,7 @@ async fn read_spending(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database(TAKING))?;
+    .doing(TAKING)?;
     let seconds_left = 86_400_u32.saturating_sub(now.num_seconds_from_midnight());
     let mut spending = Spending { seconds_left, ..Spending::default() };
     for row in rows {
@@ -200,7 +203,7 @@ async fn put_back(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database(TAKING))
+    .doing(TAKING)
 }
 
 /// Removes old days, once a day: before the first call.
@@ -218,7 +221,7 @@ async fn prune(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database(TAKING))
+    .doing(TAKING)
 }
 
 fn lane_of(word: &str) -> Option<Lane> {

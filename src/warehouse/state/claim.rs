@@ -5,7 +5,10 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{ListScope, ProjectName, Stream, Window},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// How long a claim holds without a page being stored.
@@ -45,7 +48,7 @@ impl Warehouse {
         )
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         // A statement of its own, so that the next one sees whom it had to wait for.
         sqlx::query!(
             "delete from argos_sync.claim
@@ -55,7 +58,7 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let claimed = sqlx::query!(
             "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at)
              select $1, $2, $3, $4, nextval('argos_sync.fence'), $5, argos_sync.clock() + make_interval(secs => $6)
@@ -73,8 +76,8 @@ impl Warehouse {
         )
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         Ok(claimed.map(|row| Claim {
             number: row.claim_id,
             fence: row.fence,
@@ -94,7 +97,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading claims"))
+        .doing("reading claims")
     }
 
     /// Frees all that a holder held who is known to be gone; its runs were interrupted.
@@ -111,7 +114,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("freeing claims"))
+        .doing("freeing claims")
     }
 
     /// Gives a claim back.
@@ -124,7 +127,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("releasing a window"))
+        .doing("releasing a window")
     }
 }
 
@@ -145,6 +148,6 @@ pub(in crate::warehouse) async fn hold(
     )
     .fetch_optional(connection)
     .await
-    .map_err(WarehouseError::database("renewing a claim"))?;
+    .doing("renewing a claim")?;
     now.ok_or(WarehouseError::FenceLost)
 }

@@ -5,7 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::claim::LEASE_SECONDS;
 use crate::{
     domain::{Clocks, ProjectName},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// A clock that goes back by less than this was corrected, not wrong.
@@ -34,7 +37,7 @@ impl Warehouse {
         vendor: Option<DateTime<Utc>>,
     ) -> Result<Clocks, WarehouseError> {
         let doing = "comparing clocks";
-        let mut connection = self.pool.acquire().await.map_err(WarehouseError::database(doing))?;
+        let mut connection = self.pool.acquire().await.doing(doing)?;
         let row = sqlx::query!(
             r#"select argos_sync.clock() as "database!",
                 argos_sync.clock() + argos_sync.clock_ahead($2) as "host!",
@@ -47,7 +50,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *connection)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         Ok(Clocks { database: row.database, host: row.host, vendor: row.vendor })
     }
 
@@ -57,7 +60,7 @@ impl Warehouse {
         host: impl FnOnce() -> DateTime<Utc>,
     ) -> Result<Vec<(String, Clocks)>, WarehouseError> {
         let doing = "comparing clocks";
-        let mut connection = self.pool.acquire().await.map_err(WarehouseError::database(doing))?;
+        let mut connection = self.pool.acquire().await.doing(doing)?;
         let rows = sqlx::query!(
             r#"select project, argos_sync.clock() as "database!",
                 argos_sync.clock() + argos_sync.clock_ahead($1) as "host!",
@@ -67,7 +70,7 @@ impl Warehouse {
         )
         .fetch_all(&mut *connection)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let clocks = rows.into_iter().map(|row| {
             (row.project, Clocks { database: row.database, host: row.host, vendor: row.vendor })
         });
@@ -91,7 +94,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("noting the vendor's clock"))
+        .doing("noting the vendor's clock")
     }
 
     /// Compares PostgreSQL's clock with the latest moment that any run has seen. Where it was set
@@ -107,7 +110,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let by = mark.seen_at - mark.now;
         let set_back = (by > TOLERATED).then_some(SetBack { by });
         if set_back.is_some() {
@@ -117,9 +120,9 @@ impl Warehouse {
             sqlx::query!("update argos_sync.clock_mark set seen_at = $1", mark.now)
                 .execute(&mut *transaction)
                 .await
-                .map_err(WarehouseError::database(doing))?;
+                .doing(doing)?;
         }
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(set_back)
     }
 }
@@ -168,5 +171,5 @@ async fn take_back(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("taking times back"))
+    .doing("taking times back")
 }

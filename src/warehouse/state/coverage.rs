@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use super::{claim::Claim, run::RunId};
 use crate::{
     domain::{Day, DayState, Ledger, ProjectName, Stream},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 struct DayRow {
@@ -51,7 +54,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let unfiltered_as_of = sqlx::query_scalar!(
             "select unfiltered_as_of from argos_sync.project
              where project = $1 and unfiltered_as_of <= argos_sync.clock()",
@@ -59,7 +62,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?
+        .doing(doing)?
         .flatten();
         let days = rows.into_iter().map(|row| DayState {
             day: row.day,
@@ -95,6 +98,6 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking whether somebody was faster"))
+        .doing("looking whether somebody was faster")
     }
 }

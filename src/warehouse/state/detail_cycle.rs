@@ -3,7 +3,7 @@
 use super::detail_queue::{self, Priority};
 use crate::warehouse::{
     postgres::{
-        error::WarehouseError,
+        error::{Doing as _, WarehouseError},
         pool::{self, Warehouse},
     },
     scope::Scope,
@@ -37,7 +37,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let row = sqlx::query!(
             r#"select detail_cycle_started_at as "started_at!", detail_cycle_count, argos_sync.clock() as "now!", (
                 select coalesce(sum(records), 0) from argos_sync.coverage as covered
@@ -48,7 +48,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         Ok(Cycle {
             started_at: row.started_at,
             records: u64::try_from(row.records).unwrap_or_default(),
@@ -76,7 +76,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let ids = sqlx::query_scalar!(
             "select id from argos_sync.record
              where project = $1 and stream = $2 and id > $3 and deleted_at is null order by id limit $4",
@@ -87,7 +87,7 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let count = i64::try_from(ids.len()).unwrap_or(step);
         let is_over =
             place.detail_cycle_started_at.is_some_and(|started_at| now - started_at >= cycle);
@@ -101,7 +101,7 @@ impl Warehouse {
             )
             .execute(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
         } else if let Some(last) = ids.last() {
             sqlx::query!(
                 "update argos_sync.project set detail_cycle_after_id = $2, detail_cycle_count = detail_cycle_count + $3 where project = $1",
@@ -111,9 +111,9 @@ impl Warehouse {
             )
             .execute(&mut *transaction)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
         }
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok((u64::try_from(count).unwrap_or_default(), count < step))
     }
 }

@@ -9,7 +9,10 @@ use super::lease::HeldDetail;
 use crate::{
     domain::Window,
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         scope::Scope,
     },
 };
@@ -79,7 +82,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("counting what is due"))?;
+        .doing("counting what is due")?;
         let is_held = row.free == 0 && row.claimed > 0;
         Ok(DetailsLeft {
             free: row.free,
@@ -110,7 +113,7 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let row = sqlx::query!(
             r#"with clock as materialized (select argos_sync.clock() as now),
              due as materialized (
@@ -148,13 +151,13 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let held_by = if row.free == 0 && row.claimed > 0 {
             holders_of(&mut transaction, scope, &row.held_ids).await?
         } else {
             Vec::new()
         };
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         Ok(DetailsLeft {
             free: row.free,
             claimed: row.claimed,
@@ -178,7 +181,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for who makes detail calls"))
+        .doing("looking for who makes detail calls")
     }
 
     /// Gives back detail calls that a process has claimed and does not make.
@@ -193,7 +196,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("giving detail calls back"))
+        .doing("giving detail calls back")
     }
 }
 
@@ -218,5 +221,5 @@ async fn holders_of(
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("looking for who makes detail calls"))
+    .doing("looking for who makes detail calls")
 }

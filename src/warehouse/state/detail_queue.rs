@@ -5,7 +5,10 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::Lane,
-    warehouse::{postgres::error::WarehouseError, scope::Scope},
+    warehouse::{
+        postgres::error::{Doing as _, WarehouseError},
+        scope::Scope,
+    },
 };
 
 /// How soon a detail call is made: lower ones first.
@@ -64,5 +67,5 @@ pub(in crate::warehouse) async fn mark(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting what is due"))
+    .doing("noting what is due")
 }

@@ -2,7 +2,10 @@
 
 use super::claim::Claim;
 use crate::warehouse::{
-    postgres::{error::WarehouseError, pool::Warehouse},
+    postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
     scope::Scope,
 };
 
@@ -34,7 +37,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for records that a walk should have shown"))
+        .doing("looking for records that a walk should have shown")
     }
 
     /// Some live records of other days than the claimed ones, the nearest.
@@ -62,6 +65,6 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("looking for records of other days"))
+        .doing("looking for records of other days")
     }
 }

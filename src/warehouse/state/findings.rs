@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     domain::ProjectName,
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// What was found out about one fact, to be kept.
@@ -30,7 +33,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading findings"))?;
+        .doing("reading findings")?;
         Ok(rows.into_iter().map(|row| (row.fact, row.finding)).collect())
     }
 
@@ -63,6 +66,6 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("keeping findings"))
+        .doing("keeping findings")
     }
 }

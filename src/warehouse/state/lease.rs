@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{ListScope, ProjectName, Stream},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// What is waited for: an event that another process brings about.
@@ -97,7 +100,7 @@ impl Warehouse {
                 (rows.fetch_all(&self.pool).await, stored.len())
             }
         };
-        let rows = rows.map_err(WarehouseError::database("looking for what others hold"))?;
+        let rows = rows.doing("looking for what others hold")?;
         if rows.len() < count_min {
             return Ok(Vec::new());
         }

@@ -4,7 +4,10 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::ReadNumber,
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// The numbers of the observations that a transaction stores.
@@ -40,7 +43,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("comparing sequences with the numbers in use"))?;
+        .doing("comparing sequences with the numbers in use")?;
         self.server.adopt(row.identity, row.floor, row.was_behind);
         Ok(row.was_behind)
     }
@@ -57,7 +60,7 @@ impl Warehouse {
             sqlx::query_scalar!(r#"select argos_sync.database_identity() as "identity!""#)
                 .fetch_one(connection)
                 .await
-                .map_err(WarehouseError::database("asking which server this is"))?;
+                .doing("asking which server this is")?;
         if self.server.accepts(&identity, lowest) {
             Ok(())
         } else {

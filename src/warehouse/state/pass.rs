@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     domain::{Cursor, CycleDetector, Digest, Lane, ListScope},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// A checkpoint is good for so long; after that its window starts again (contract U8).
@@ -161,7 +164,7 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
         let row = sqlx::query!(
             "insert into argos_sync.pass as open
                 (project, stream, lane, backfill_id, window_from, window_to, filtered, state, fence,
@@ -183,8 +186,8 @@ impl Warehouse {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)?;
         let cursor = row.cursor_id.zip(row.cursor_date);
         let checkpoint = cursor.map(|(id, date)| Checkpoint {
             page: u32::try_from(row.page).unwrap_or_default(),
@@ -226,9 +229,9 @@ impl Warehouse {
         )
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?
+        .doing(doing)?
         .ok_or(WarehouseError::FenceLost)?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))
+        transaction.commit().await.doing(doing)
     }
 
     /// Drops the checkpoint: the window begins again from its first page.
@@ -246,9 +249,9 @@ impl Warehouse {
         )
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?
+        .doing(doing)?
         .ok_or(WarehouseError::FenceLost)?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))?;
+        transaction.commit().await.doing(doing)?;
         (pass.checkpoint, pass.received, pass.failures, pass.started_at) = (None, 0, 0, now);
         Ok(())
     }
@@ -272,8 +275,8 @@ impl Warehouse {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(WarehouseError::database(doing))?;
-        transaction.commit().await.map_err(WarehouseError::database(doing))
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)
     }
 }
 
@@ -307,7 +310,7 @@ pub(in crate::warehouse) async fn advance(
     )
     .execute(connection)
     .await
-    .map_err(WarehouseError::database("moving the checkpoint"))?;
+    .doing("moving the checkpoint")?;
     if moved.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::CheckpointMoved { page }) }
 }
 
@@ -326,7 +329,7 @@ pub(in crate::warehouse) async fn conclude(
     )
     .fetch_one(&mut *connection)
     .await
-    .map_err(WarehouseError::database(doing))?;
+    .doing(doing)?;
     let proof = match (claim.reading, row.in_window, row.filter_proven) {
         _ if is_doubted => Proof::EmptyUnverified(Unverified::Records),
         (ListScope::Window(_), 1.., _) => Proof::Complete,
@@ -345,7 +348,7 @@ pub(in crate::warehouse) async fn conclude(
     )
     .execute(&mut *connection)
     .await
-    .map_err(WarehouseError::database(doing))?;
+    .doing(doing)?;
     clear_superseded(connection, claim, pass_id, proof).await?;
     if proof.covers() {
         cover(connection, claim, pass_id, row.started_at).await?;
@@ -398,7 +401,7 @@ async fn cover(
             .await
         }
     };
-    covered.map(drop).map_err(WarehouseError::database(doing))
+    covered.map(drop).doing(doing)
 }
 
 /// Forgets earlier passes that this one makes pointless: of the same days without a proof, and,
@@ -426,5 +429,5 @@ async fn clear_superseded(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("forgetting superseded passes"))
+    .doing("forgetting superseded passes")
 }

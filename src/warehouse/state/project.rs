@@ -5,7 +5,10 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{Kind, ProjectName},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+    },
 };
 
 /// The standing of a project.
@@ -37,7 +40,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("registering a project"))
+        .doing("registering a project")
     }
 
     /// Reads the standing of a project.
@@ -52,7 +55,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading a project"))?;
+        .doing("reading a project")?;
         Ok(state.unwrap_or_default())
     }
 
@@ -64,7 +67,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading a project"))?;
+        .doing("reading a project")?;
         Ok(marked.unwrap_or_default())
     }
 
@@ -76,7 +79,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database("asking for the date filter"))?;
+        .doing("asking for the date filter")?;
         Ok(is_proven.unwrap_or_default())
     }
 
@@ -91,7 +94,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("blocking a project"))
+        .doing("blocking a project")
     }
 
     /// Notes that the vendor accepts a project's key.
@@ -104,7 +107,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("unblocking a project"))
+        .doing("unblocking a project")
     }
 }
 
@@ -126,5 +129,5 @@ pub(in crate::warehouse) async fn note_seen(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("noting what a page showed"))
+    .doing("noting what a page showed")
 }

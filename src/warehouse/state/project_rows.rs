@@ -7,7 +7,11 @@ use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
 
 use crate::{
     domain::{Kind, ProjectName},
-    warehouse::postgres::{error::WarehouseError, pool::Warehouse, sql::CHANGE_NUMBER},
+    warehouse::postgres::{
+        error::{Doing as _, WarehouseError},
+        pool::Warehouse,
+        sql::CHANGE_NUMBER,
+    },
 };
 
 /// The schema whose rows are about our own work, and not about the vendor's records.
@@ -84,7 +88,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading the projects"))
+        .doing("reading the projects")
     }
 
     /// Counts the rows of a project in every table that has any.
@@ -101,7 +105,7 @@ impl Warehouse {
                 .bind(project.as_str())
                 .fetch_one(&mut *transaction)
                 .await
-                .map_err(WarehouseError::database(doing))?;
+                .doing(doing)?;
             add(&mut found, column.table, rows.unsigned_abs());
         }
         Ok(found)
@@ -156,7 +160,7 @@ impl Warehouse {
                 .bind(new.as_str())
                 .execute(&mut *transaction)
                 .await
-                .map_err(WarehouseError::database(doing))?
+                .doing(doing)?
                 .rows_affected();
             if column.is_key() {
                 add(&mut renamed, column.table.clone(), rows);
@@ -175,7 +179,7 @@ async fn commit(
     if rows.is_empty() {
         return Ok(Err(Hindrance::Unknown));
     }
-    transaction.commit().await.map_err(WarehouseError::database(doing))?;
+    transaction.commit().await.doing(doing)?;
     Ok(Ok(rows))
 }
 
@@ -208,7 +212,7 @@ async fn name_columns(connection: &mut PgConnection) -> Result<Vec<NameColumn>, 
     )
     .fetch_all(connection)
     .await
-    .map_err(WarehouseError::database("reading which tables name a project"))
+    .doing("reading which tables name a project")
 }
 
 /// Locks the projects as claiming does, and returns whether a process holds a claim on one of them.
@@ -224,7 +228,7 @@ async fn is_claimed(
     )
     .fetch_all(&mut *connection)
     .await
-    .map_err(WarehouseError::database(doing))?;
+    .doing(doing)?;
     // A statement of its own, so that it sees the claims that the lock had to wait for.
     sqlx::query_scalar!(
         r#"select exists (
@@ -238,7 +242,7 @@ async fn is_claimed(
     )
     .fetch_one(connection)
     .await
-    .map_err(WarehouseError::database(doing))
+    .doing(doing)
 }
 
 /// Whether the new name, as far as it is known, belongs to the kind of project that the old one is.
@@ -264,7 +268,7 @@ async fn is_of_one_kind(
     )
     .fetch_one(connection)
     .await
-    .map_err(WarehouseError::database("comparing the kinds of two projects"))
+    .doing("comparing the kinds of two projects")
 }
 
 async fn has_rows(
@@ -279,7 +283,7 @@ async fn has_rows(
             .bind(project.as_str())
             .fetch_one(&mut *connection)
             .await
-            .map_err(WarehouseError::database(doing))?;
+            .doing(doing)?;
         if has_rows {
             return Ok(true);
         }
@@ -300,7 +304,7 @@ async fn delete(
             .bind(project.as_str())
             .execute(&mut *connection)
             .await
-            .map_err(WarehouseError::database(doing))?
+            .doing(doing)?
             .rows_affected();
         add(&mut deleted, column.table.clone(), rows);
     }

@@ -1,7 +1,10 @@
 //! Forgets runs, passes and detail calls of long ago: they are a log, and a log that only grows
 //! fills the disk.
 
-use crate::warehouse::postgres::{error::WarehouseError, pool::Warehouse};
+use crate::warehouse::postgres::{
+    error::{Doing as _, WarehouseError},
+    pool::Warehouse,
+};
 
 /// Runs and passes are kept for so long after their end.
 const KEPT_DAYS: i32 = 90;
@@ -31,7 +34,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .map_err(WarehouseError::database("forgetting old detail calls"))?;
+        .doing("forgetting old detail calls")?;
         sqlx::query_scalar!(
             r#"with
              old_run as materialized (
@@ -61,6 +64,6 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .map_err(WarehouseError::database("forgetting old runs"))
+        .doing("forgetting old runs")
     }
 }

@@ -6,7 +6,10 @@ use super::{claim::LEASE_SECONDS, numbers::Drawn};
 use crate::{
     domain::ProjectName,
     warehouse::{
-        postgres::{error::WarehouseError, pool::Warehouse},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
         scope::Scope,
     },
 };
@@ -123,7 +126,7 @@ impl Warehouse {
         .fetch_one(&self.pool)
         .await
         .map(RunId)
-        .map_err(WarehouseError::database("noting the run"))
+        .doing("noting the run")
     }
 
     /// Notes that a run goes on.
@@ -137,7 +140,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("renewing the run"))
+        .doing("renewing the run")
     }
 
     /// Notes how a run ended, as a whole and for its projects, whatever others may have taken it
@@ -167,7 +170,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("noting the end of the run"))
+        .doing("noting the end of the run")
     }
 
     /// What a run counted for a project.
@@ -182,7 +185,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(WarehouseError::database("reading the run's counters"))?;
+        .doing("reading the run's counters")?;
         Ok(tally.unwrap_or_default())
     }
 }
@@ -233,5 +236,5 @@ pub(in crate::warehouse) async fn count(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(WarehouseError::database("counting"))
+    .doing("counting")
 }

@@ -16,7 +16,7 @@ use crate::{
     normalize::catalogue::{self, Column, Table, Tracking, Type},
     warehouse::{
         postgres::{
-            error::WarehouseError,
+            error::{Doing as _, WarehouseError},
             sql::{CHANGE_NUMBER, list, unnest},
         },
         scope::Scope,
@@ -49,7 +49,7 @@ pub(super) async fn record_elements(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("recording history"))
+        .doing("recording history")
 }
 
 fn add_arguments(
@@ -125,7 +125,7 @@ pub(in crate::warehouse) async fn tell_deletions(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(WarehouseError::database("recording deletions"))
+        .doing("recording deletions")
 }
 
 /// Statements that take from the history of deleted records what does not stay of them: the values

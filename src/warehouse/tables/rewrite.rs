@@ -16,7 +16,10 @@ use crate::{
         Cell, Row,
         catalogue::{self, Key},
     },
-    warehouse::{postgres::error::WarehouseError, scope::Scope},
+    warehouse::{
+        postgres::error::{Doing as _, WarehouseError},
+        scope::Scope,
+    },
 };
 
 /// The tables in which rows of these records differ, by the record's id.
@@ -40,7 +43,7 @@ pub(in crate::warehouse) async fn differing(
         let ids: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(*statement), arguments)
             .fetch_all(&mut *connection)
             .await
-            .map_err(WarehouseError::database("comparing rows"))?;
+            .doing("comparing rows")?;
         let (index, table) = place;
         let ids = if table.key == Key::Set { users(records, index, &ids) } else { ids };
         for id in ids {
@@ -77,7 +80,7 @@ pub(in crate::warehouse) async fn rewrite_sets(
         let keys: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
             .fetch_all(&mut *connection)
             .await
-            .map_err(WarehouseError::database("rewriting sets"))?;
+            .doing("rewriting sets")?;
         rewritten.extend(users(records, index, &keys));
     }
     Ok(rewritten)

@@ -13,7 +13,7 @@ use crate::{
         Cell, Row,
         catalogue::{self, Key, Table},
     },
-    warehouse::postgres::error::WarehouseError,
+    warehouse::postgres::error::{Doing as _, WarehouseError},
 };
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ async fn change_rows(
         let updated = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
             .execute(&mut *connection)
             .await
-            .map_err(WarehouseError::database("changing rows"))?;
+            .doing("changing rows")?;
         all_stood &= usize::try_from(updated.rows_affected()) == Ok(changed.len());
     }
     Ok(all_stood)
@@ -119,7 +119,7 @@ async fn write_table(
     sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
         .fetch_all(connection)
         .await
-        .map_err(WarehouseError::database("writing rows"))
+        .doing("writing rows")
 }
 
 /// Adds what the statement of a table takes behind the project.
