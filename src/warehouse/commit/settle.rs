@@ -74,7 +74,7 @@ mod tests {
             (&listed, found(), 9, false, Settled::Done),
             (&listed, DetailAnswer::NotAsked, 2, true, Settled::Unchanged),
             (&listed, DetailAnswer::Failed, 0, true, again(Duration::from_secs(30), true)),
-            (&listed, DetailAnswer::Failed, 3, true, again(Duration::from_secs(240), true)),
+            (&listed, DetailAnswer::Failed, 3, true, again(Duration::from_mins(4), true)),
             (&listed, DetailAnswer::Failed, 60, true, again(Duration::from_hours(6), true)),
             (&listed, DetailAnswer::NotFound(ReadNumber(1)), 4, true, again(hour, true)),
             (&listed, DetailAnswer::NotFound(ReadNumber(1)), 5, false, Settled::Done),

@@ -127,7 +127,7 @@ fn the_decision_is_repeated_for_locked_records() {
         (list(), &newer, None, "unchanged"),
         (list(), &newer, Some(of_older()), "facts"),
         (list(), &older, Some(record_of(Some(&newer), None)), "unchanged"),
-        (list(), &self::item("a", 20, "approved", 9), Some(of_older()), "other window"),
+        (list(), &item("a", 20, "approved", 9), Some(of_older()), "other window"),
         (list(), &marked, Some(of_older()), "Mark"),
         (list(), &observe(MARK, 1), Some(record_of(None, Some(&newer))), "Nothing"),
         (list(), &newer, Some(deleted(of_older())), "Hint"),
