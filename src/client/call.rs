@@ -1,8 +1,8 @@
 //! One call: waits for its turn, asks, and asks again while that may help.
 //!
 //! The only loop in the program that repeats a request. Its budget is time and not a count of
-//! attempts, from the first fault on; each attempt passes the limiter, so repeated ones count like any
-//! other.
+//! attempts, from the first fault on; each attempt passes the limiter, so repeated ones count like
+//! any other.
 
 use std::{
     sync::{

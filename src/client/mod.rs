@@ -3,8 +3,8 @@
 //! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that
 //! a database exists or what an item means. What the room promises:
 //!
-//! - Every HTTP attempt passes the [`CallLimiter`] first, and waits before that while the vendor wants
-//!   nobody with this key to ask.
+//! - Every HTTP attempt passes the [`CallLimiter`] first, and waits before that while the vendor
+//!   wants nobody with this key to ask.
 //! - A walk ends only where the vendor's next-page key is absent and no unknown member may be one.
 //!   Every answer on the way was decoded whole (I2).
 //! - Faults that may pass are asked again for a limited time; every other fault says once what to

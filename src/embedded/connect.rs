@@ -148,8 +148,8 @@ async fn wait_for_the_keeper(
         if locks::got(keeper_lock.try_lock_shared())? {
             return Ok(());
         }
-        // Alone: nobody uses it, the supervisor is about to stop it. Not even shared: the supervisor stops
-        // it.
+        // Alone: nobody uses it, the supervisor is about to stop it. Not even shared: the
+        // supervisor stops it.
         let alone = locks::got(users.try_lock())?;
         if !alone && locks::got(users.try_lock_shared())? {
             return Ok(());
@@ -240,8 +240,8 @@ impl Keeper {
     }
 }
 
-/// The program as supervisor: in a process group of its own, where Ctrl-C does not reach it, and with
-/// little environment.
+/// The program as supervisor: in a process group of its own, where Ctrl-C does not reach it, and
+/// with little environment.
 fn keeper_command(program: &Path, data_dir: &Path) -> Command {
     let mut command = Command::new(program);
     command

@@ -7,8 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Why the private PostgreSQL cannot be used. Travels from the supervisor to its command as JSON, so it
-/// holds texts only.
+/// Why the private PostgreSQL cannot be used. Travels from the supervisor to its command as JSON,
+/// so it holds texts only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EmbeddedError {
     /// A file or directory refused.

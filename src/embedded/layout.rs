@@ -20,8 +20,8 @@ const PRIVATE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The data directory, as the private server divides it.
 ///
-/// Locks, marker and supervisor's log belong to the user of the command; everything in `home` to the
-/// user of the server.
+/// Locks, marker and supervisor's log belong to the user of the command; everything in `home` to
+/// the user of the server.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     data_dir: PathBuf,

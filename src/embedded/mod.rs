@@ -1,20 +1,20 @@
 //! A private PostgreSQL in the data directory, for sites that configure no database.
 //!
-//! A command that needs the server calls [`start`]. Where none runs, it spawns the *supervisor*: this
-//! same program under a hidden command, in a process group of its own, which gives up root, sets
-//! the server up and starts it. The supervisor ends when its standard input does, that is when the
-//! command has ended in whatever way, `SIGKILL` included, and stops the server as soon as nobody
-//! uses it. Three locks in the data directory make this safe:
+//! A command that needs the server calls [`start`]. Where none runs, it spawns the *supervisor*:
+//! this same program under a hidden command, in a process group of its own, which gives up root,
+//! sets the server up and starts it. The supervisor ends when its standard input does, that is when
+//! the command has ended in whatever way, `SIGKILL` included, and stops the server as soon as
+//! nobody uses it. Three locks in the data directory make this safe:
 //!
 //! - `start`: one command at a time looks whether a server runs, and starts one.
-//! - `users`: shared by every command that uses the server; the supervisor stops the server only while
-//!   it holds it alone.
-//! - `supervisor`: held by the supervisor for as long as it lives. Free means: no server, or an orphan that
-//!   a new supervisor adopts.
+//! - `users`: shared by every command that uses the server; the supervisor stops the server only
+//!   while it holds it alone.
+//! - `supervisor`: held by the supervisor for as long as it lives. Free means: no server, or an
+//!   orphan that a new supervisor adopts.
 //!
 //! The kernel frees the locks of a killed process, so none of them can be left behind. Nobody waits
-//! for `start` or `supervisor` while holding `users` alone, so there is no circle. The data are never
-//! initialised a second time.
+//! for `start` or `supervisor` while holding `users` alone, so there is no circle. The data are
+//! never initialised a second time.
 
 mod binaries;
 mod cluster;
@@ -53,7 +53,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The database `argos_sync` of the server in `data_dir`, with the running program as supervisor.
+    /// The database `argos_sync` of the server in `data_dir`, with the running program as
+    /// supervisor.
     pub fn new(data_dir: PathBuf) -> Result<Self, EmbeddedError> {
         let program = std::env::current_exe().map_err(|error| {
             EmbeddedError::file("find the running program", "/proc/self/exe", &error)

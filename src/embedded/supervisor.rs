@@ -1,4 +1,5 @@
-//! The supervisor: the process that has the private PostgreSQL to itself, from its start to its stop.
+//! The supervisor: the process that has the private PostgreSQL to itself, from its start to its
+//! stop.
 
 use std::{
     ffi::OsString,

@@ -1,9 +1,10 @@
 //! The vendor's API as a program: the read side of `api/contract.md`, with generated people and
 //! faults on demand.
 //!
-//! Only changes are stored. Every item is a pure function of seed and number ([`Population`]) and is
-//! written when it is requested, so that a million records cost no more memory than ten. What the vendor's pages leave open is a knob ([`Knobs`]); what networks
-//! do is a fault ([`Faults`]). A test asks the [`World`] for the truth and compares.
+//! Only changes are stored. Every item is a pure function of seed and number ([`Population`]) and
+//! is written when it is requested, so that a million records cost no more memory than ten. What
+//! the vendor's pages leave open is a knob ([`Knobs`]); what networks do is a fault ([`Faults`]). A
+//! test asks the [`World`] for the truth and compares.
 //!
 //! # Looking in and changing things from another process
 //!

@@ -63,7 +63,8 @@ struct Recording {
 
 /// A running server; stops with this value.
 ///
-/// It has a thread of its own, because the benchmark's thread blocks while it waits for the program.
+/// It has a thread of its own, because the benchmark's thread blocks while it waits for the
+/// program.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     /// Its address, such as `http://127.0.0.1:1234`.
