@@ -16,7 +16,7 @@
 //! - [`cli`]: commands, what they print, and how the process ends.
 //!
 //! Beside them `blocking`, for work that takes long, and, each behind a cargo feature:
-//! `embedded`, a private PostgreSQL, and `simulator`, the vendor as a program.
+//! `embedded`, an embedded PostgreSQL, and `simulator`, the vendor as a program.
 
 mod blocking;
 pub mod cli;

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // First of all: a keeper may have to give up root before there is any thread.
+    // First of all: a supervisor may have to give up root before there is any thread.
     #[cfg(feature = "embedded")]
-    if let Some(code) = argos_sync::embedded::keeper_main() {
+    if let Some(code) = argos_sync::embedded::supervisor_main() {
         return code;
     }
     argos_sync::cli::main()

@@ -128,7 +128,7 @@ impl Cluster {
                     }
                 }
             }
-            limit.pause("the private PostgreSQL's first answer").await?;
+            limit.pause("the embedded PostgreSQL's first answer").await?;
         }
     }
 

@@ -44,7 +44,7 @@ const PASSED_ON: [&str; 9] = [
     "TMPDIR",
 ];
 
-/// Use of a private PostgreSQL. Dropping it lets the server go, which stops when nobody else uses
+/// Use of an embedded PostgreSQL. Dropping it lets the server go, which stops when nobody else uses
 /// it.
 #[derive(Debug)]
 pub struct Server {
@@ -55,10 +55,10 @@ pub struct Server {
     /// Shared lock: the server is used.
     users: File,
     /// The supervisor, where this command started it.
-    supervisor: Option<Keeper>,
+    supervisor: Option<Supervisor>,
 }
 
-/// Joins the private PostgreSQL of a data directory, and sets it up and starts it where none runs.
+/// Joins the embedded PostgreSQL of a data directory, and sets it up and starts it where none runs.
 ///
 /// Root becomes the owner of the data directory, for good, where that is an ordinary user. Creates
 /// the database when it is missing. Takes seconds the first time, a fraction of one later.
@@ -70,15 +70,15 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
     limit.lock("another command that starts PostgreSQL", || starting.try_lock()).await?;
     let users = locks::open(&layout.users_lock())?;
     limit.lock("the stop of PostgreSQL", || users.try_lock_shared()).await?;
-    let keeper_lock = locks::open(&layout.keeper_lock())?;
+    let supervisor_lock = locks::open(&layout.supervisor_lock())?;
 
     // From here on no supervisor stops the server, and nobody else starts one.
     let (supervisor, connection) = loop {
-        if locks::got(keeper_lock.try_lock())? {
-            keeper_lock
+        if locks::got(supervisor_lock.try_lock())? {
+            supervisor_lock
                 .unlock()
-                .map_err(|error| EmbeddedError::file("unlock", layout.keeper_lock(), &error))?;
-            let mut supervisor = Keeper::spawn(&layout, options)?;
+                .map_err(|error| EmbeddedError::file("unlock", layout.supervisor_lock(), &error))?;
+            let mut supervisor = Supervisor::spawn(&layout, options)?;
             match supervisor.ready(limit).await {
                 Ok(()) => {
                     if let Some(connection) = Connection::read(&layout)? {
@@ -86,7 +86,7 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
                     }
                 }
                 // The supervisor of a command that was killed meanwhile came first.
-                Err(EmbeddedError::KeeperBusy) => {}
+                Err(EmbeddedError::SupervisorBusy) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -132,20 +132,20 @@ impl Server {
             .map_err(|error| EmbeddedError::file("unlock", layout.users_lock(), &error))?;
         match supervisor {
             Some(supervisor) => supervisor.end(limit).await,
-            None => wait_for_the_keeper(&layout, &users, limit).await,
+            None => wait_for_the_supervisor(&layout, &users, limit).await,
         }
     }
 }
 
 /// Waits until another command's supervisor has ended, unless somebody uses the server.
-async fn wait_for_the_keeper(
+async fn wait_for_the_supervisor(
     layout: &Layout,
     users: &File,
     limit: Deadline,
 ) -> Result<(), EmbeddedError> {
-    let keeper_lock = locks::open(&layout.keeper_lock())?;
+    let supervisor_lock = locks::open(&layout.supervisor_lock())?;
     loop {
-        if locks::got(keeper_lock.try_lock_shared())? {
+        if locks::got(supervisor_lock.try_lock_shared())? {
             return Ok(());
         }
         // Alone: nobody uses it, the supervisor is about to stop it. Not even shared: the
@@ -165,7 +165,7 @@ async fn wait_for_the_keeper(
 
 /// The supervisor process, as its command sees it.
 #[derive(Debug)]
-struct Keeper {
+struct Supervisor {
     child: Child,
     /// Closed when this command ends, however it does: that is what the supervisor waits for.
     lifeline: Option<ChildStdin>,
@@ -173,16 +173,16 @@ struct Keeper {
     layout: Layout,
 }
 
-impl Keeper {
+impl Supervisor {
     fn spawn(layout: &Layout, options: &Options) -> Result<Self, EmbeddedError> {
         let failed = |error| EmbeddedError::file("start", &options.program, &error);
         // A new file: the old one may be a link, or belong to another user.
-        let log = remove_if_there(&layout.keeper_log())
-            .and_then(|()| File::create_new(layout.keeper_log()))
-            .map_err(|error| EmbeddedError::file("write", layout.keeper_log(), &error))?;
+        let log = remove_if_there(&layout.supervisor_log())
+            .and_then(|()| File::create_new(layout.supervisor_log()))
+            .map_err(|error| EmbeddedError::file("write", layout.supervisor_log(), &error))?;
         let order =
             SupervisorRequest { layout: layout.clone(), settings: options.settings.clone() };
-        let mut child = keeper_command(&options.program, layout.data_dir())
+        let mut child = supervisor_command(&options.program, layout.data_dir())
             .args(order.arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -192,7 +192,7 @@ impl Keeper {
             .map_err(failed)?;
         let lifeline = child.stdin.take();
         let Some(stdout) = child.stdout.take() else {
-            return Err(EmbeddedError::KeeperEnded { log: layout.keeper_log() });
+            return Err(EmbeddedError::SupervisorEnded { log: layout.supervisor_log() });
         };
         // A thread, so that a `Server` is bound to no runtime.
         let (sender, words) = mpsc::unbounded_channel();
@@ -208,7 +208,7 @@ impl Keeper {
         match self.word(limit, "the start of PostgreSQL").await? {
             Some(word) if word.starts_with(READY) => Ok(()),
             Some(word) => Err(self.failure(&word)),
-            None => Err(EmbeddedError::KeeperEnded { log: self.layout.keeper_log() }),
+            None => Err(EmbeddedError::SupervisorEnded { log: self.layout.supervisor_log() }),
         }
     }
 
@@ -221,7 +221,9 @@ impl Keeper {
             // Its standard output is closed: it ends this moment.
             None => match self.child.wait() {
                 Ok(status) if status.success() => Ok(()),
-                Ok(_) | Err(_) => Err(EmbeddedError::KeeperEnded { log: self.layout.keeper_log() }),
+                Ok(_) | Err(_) => {
+                    Err(EmbeddedError::SupervisorEnded { log: self.layout.supervisor_log() })
+                }
             },
         }
     }
@@ -236,13 +238,13 @@ impl Keeper {
 
     fn failure(&self, word: &str) -> EmbeddedError {
         let told = word.strip_prefix(FAILED).and_then(|json| serde_json::from_str(json).ok());
-        told.unwrap_or_else(|| EmbeddedError::KeeperEnded { log: self.layout.keeper_log() })
+        told.unwrap_or_else(|| EmbeddedError::SupervisorEnded { log: self.layout.supervisor_log() })
     }
 }
 
 /// The program as supervisor: in a process group of its own, where Ctrl-C does not reach it, and
 /// with little environment.
-fn keeper_command(program: &Path, data_dir: &Path) -> Command {
+fn supervisor_command(program: &Path, data_dir: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .process_group(0)

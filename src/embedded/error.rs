@@ -1,4 +1,4 @@
-//! What can go wrong with the private PostgreSQL, and what to do about it.
+//! What can go wrong with the embedded PostgreSQL, and what to do about it.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Why the private PostgreSQL cannot be used. Travels from the supervisor to its command as JSON,
+/// Why the embedded PostgreSQL cannot be used. Travels from the supervisor to its command as JSON,
 /// so it holds texts only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EmbeddedError {
@@ -78,13 +78,13 @@ pub enum EmbeddedError {
         missing: String,
     },
     /// `initdb` failed.
-    #[error("cannot set up the private PostgreSQL: {reason}")]
+    #[error("cannot set up the embedded PostgreSQL: {reason}")]
     Initialise {
         /// What it answered.
         reason: String,
     },
     /// The server did not start.
-    #[error("cannot start the private PostgreSQL: {reason}")]
+    #[error("cannot start the embedded PostgreSQL: {reason}")]
     Start {
         /// What it answered.
         reason: String,
@@ -92,13 +92,13 @@ pub enum EmbeddedError {
         log: PathBuf,
     },
     /// The server did not stop.
-    #[error("cannot stop the private PostgreSQL: {reason}")]
+    #[error("cannot stop the embedded PostgreSQL: {reason}")]
     Stop {
         /// What it answered.
         reason: String,
     },
     /// The server runs and refused a statement or a connection.
-    #[error("cannot {action} in the private PostgreSQL: {code}")]
+    #[error("cannot {action} in the embedded PostgreSQL: {code}")]
     Database {
         /// What was tried.
         action: String,
@@ -107,10 +107,10 @@ pub enum EmbeddedError {
     },
     /// Another supervisor has the data directory. The command that spawned this one looks again.
     #[error("another supervisor already runs in this data directory")]
-    KeeperBusy,
+    SupervisorBusy,
     /// The supervisor ended without a word.
-    #[error("the supervisor of the private PostgreSQL ended unexpectedly")]
-    KeeperEnded {
+    #[error("the supervisor of the embedded PostgreSQL ended unexpectedly")]
+    SupervisorEnded {
         /// What it wrote on its way.
         log: PathBuf,
     },
@@ -175,8 +175,8 @@ impl EmbeddedError {
             Self::Database { .. } => {
                 "read the server's `start.log` in the data directory".to_owned()
             }
-            Self::KeeperBusy => "try again".to_owned(),
-            Self::KeeperEnded { log } => format!("read `{}` and try again", log.display()),
+            Self::SupervisorBusy => "try again".to_owned(),
+            Self::SupervisorEnded { log } => format!("read `{}` and try again", log.display()),
             Self::TooSlow { .. } => {
                 "look for another argos-sync that hangs on this data directory, and try again"
                     .to_owned()

@@ -80,11 +80,11 @@ impl Layout {
         self.data_dir.join("postgres-users.lock")
     }
 
-    pub(super) fn keeper_lock(&self) -> PathBuf {
+    pub(super) fn supervisor_lock(&self) -> PathBuf {
         self.data_dir.join("postgres-supervisor.lock")
     }
 
-    pub(super) fn keeper_log(&self) -> PathBuf {
+    pub(super) fn supervisor_log(&self) -> PathBuf {
         self.data_dir.join("postgres-supervisor.log")
     }
 

@@ -1,4 +1,4 @@
-//! A private PostgreSQL in the data directory, for sites that configure no database.
+//! An embedded PostgreSQL in the data directory, for sites that configure no database.
 //!
 //! A command that needs the server calls [`start`]. Where none runs, it spawns the *supervisor*:
 //! this same program under a hidden command, in a process group of its own, which gives up root,
@@ -32,14 +32,14 @@ use std::path::PathBuf;
 
 pub use connect::{Server, start};
 pub use error::EmbeddedError;
-pub use supervisor::keeper_main;
+pub use supervisor::supervisor_main;
 
 /// Which private server is wanted, and how it is started.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The data directory of `argos-sync`; created when missing.
     pub data_dir: PathBuf,
-    /// The program to run as supervisor: one whose `main` begins with [`keeper_main`].
+    /// The program to run as supervisor: one whose `main` begins with [`supervisor_main`].
     pub program: PathBuf,
     /// The database to connect to; created when missing.
     pub database: String,

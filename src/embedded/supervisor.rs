@@ -1,4 +1,4 @@
-//! The supervisor: the process that has the private PostgreSQL to itself, from its start to its
+//! The supervisor: the process that has the embedded PostgreSQL to itself, from its start to its
 //! stop.
 
 use std::{
@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// The first thing in `main`: it must find neither threads nor a runtime, because it may give up
 /// root.
-pub fn keeper_main() -> Option<ExitCode> {
+pub fn supervisor_main() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != COMMAND {
         return None;
@@ -84,10 +84,10 @@ impl SupervisorRequest {
 fn keep(order: &SupervisorRequest) -> Result<(), EmbeddedError> {
     let layout = &order.layout;
     // Opened while this process may be root; held until it ends.
-    let alone = locks::open(&layout.keeper_lock())?;
+    let alone = locks::open(&layout.supervisor_lock())?;
     let users = locks::open(&layout.users_lock())?;
     if !locks::got(alone.try_lock())? {
-        return Err(EmbeddedError::KeeperBusy);
+        return Err(EmbeddedError::SupervisorBusy);
     }
     privileges::give_up_root(layout)?;
     let served = tokio::runtime::Builder::new_current_thread()

@@ -1,4 +1,4 @@
-//! The private PostgreSQL, with real keepers, real kills and the PostgreSQL of this machine.
+//! The embedded PostgreSQL, with real supervisors, real kills and the PostgreSQL of this machine.
 
 use std::{
     fs,
@@ -95,7 +95,7 @@ async fn a_second_command_joins_and_the_last_one_stops_the_server() {
     let third = world.start().await;
     second.stop().await.expect("the second lets go");
     run("select 1", &mut connect(&third).await).await;
-    third.stop().await.expect("the third stops the server, whose keeper is another's");
+    third.stop().await.expect("the third stops the server, whose supervisor is another's");
     world.assert_stopped();
 }
 
@@ -125,24 +125,24 @@ async fn a_killed_command_leaves_no_server_behind() {
     );
     command.child.kill().expect("SIGKILL");
     command.child.wait().expect("it is dead");
-    world.wait_for_the_keeper();
+    world.wait_for_the_supervisor();
     world.assert_stopped();
     // The last thing it does but end is to remove its pid file.
     wait_until("the server is gone", || !Path::new(&format!("/proc/{postmaster}")).exists());
 }
 
 #[tokio::test]
-async fn an_orphan_of_a_killed_keeper_is_adopted_and_stopped() {
+async fn an_orphan_of_a_killed_supervisor_is_adopted_and_stopped() {
     let world = World::new();
     let first = world.start().await;
     let orphan = world.postmaster().expect("a server");
-    world.signal_keeper("KILL");
-    world.wait_for_the_keeper();
+    world.signal_supervisor("KILL");
+    world.wait_for_the_supervisor();
     run("select 1", &mut connect(&first).await).await;
     let second = world.start().await;
     assert_eq!(world.postmaster(), Some(orphan), "the same server");
     drop(first);
-    second.stop().await.expect("the new keeper stops it");
+    second.stop().await.expect("the new supervisor stops it");
     world.assert_stopped();
 }
 
@@ -152,8 +152,8 @@ async fn a_stale_pid_file_and_a_half_finished_set_up_are_no_obstacles() {
     let server = world.start().await;
     run("create table kept ()", &mut connect(&server).await).await;
     let postmaster = world.postmaster().expect("a server");
-    world.signal_keeper("KILL");
-    world.wait_for_the_keeper();
+    world.signal_supervisor("KILL");
+    world.wait_for_the_supervisor();
     signal(postmaster, "KILL");
     wait_until("the server is dead", || !Path::new(&format!("/proc/{postmaster}")).exists());
     drop(server);
@@ -185,14 +185,14 @@ async fn a_server_that_dies_comes_back_on_its_port() {
 }
 
 #[tokio::test]
-async fn a_signalled_keeper_waits_for_the_users_and_stops_cleanly() {
+async fn a_signalled_supervisor_waits_for_the_users_and_stops_cleanly() {
     let world = World::new();
     let server = world.start().await;
-    world.signal_keeper("TERM");
+    world.signal_supervisor("TERM");
     run("select 1", &mut connect(&server).await).await;
-    // The lifeline is still open; the keeper goes as soon as nobody uses the server.
+    // The lifeline is still open; the supervisor goes as soon as nobody uses the server.
     server.stop().await.expect("the server stops");
-    world.wait_for_the_keeper();
+    world.wait_for_the_supervisor();
     world.assert_stopped();
     assert!(!world.home().join("connection").exists());
 }
@@ -272,7 +272,7 @@ fn root_touches_nothing_that_links_in_the_directory_of_an_ordinary_user_name() {
     if !is_root() {
         return;
     }
-    for planted in ["postgres-start.lock", "postgres-users.lock", "postgres-keeper.lock"] {
+    for planted in ["postgres-start.lock", "postgres-users.lock", "postgres-supervisor.lock"] {
         let world = World::new();
         let target = world.plant(planted);
         fs::write(&target, "root's").expect("a file");
@@ -281,7 +281,7 @@ fn root_touches_nothing_that_links_in_the_directory_of_an_ordinary_user_name() {
         assert_eq!((metadata.uid(), metadata.len()), (0, 6), "{planted}");
     }
     // The log is written in the place of the link.
-    for (planted, word) in [("postgres", "failed "), ("postgres-keeper.log", "up ")] {
+    for (planted, word) in [("postgres", "failed "), ("postgres-supervisor.log", "up ")] {
         let world = World::new();
         let target = world.plant(planted);
         fs::create_dir(&target).expect("a directory");
@@ -410,9 +410,9 @@ impl World {
         text.lines().next()?.parse().ok()
     }
 
-    fn signal_keeper(&self, name: &str) {
+    fn signal_supervisor(&self, name: &str) {
         let data_dir = self.data_dir();
-        let keeper = fs::read_dir("/proc").expect("/proc").flatten().find_map(|entry| {
+        let supervisor = fs::read_dir("/proc").expect("/proc").flatten().find_map(|entry| {
             let process = entry.file_name().to_str()?.parse().ok()?;
             let arguments = fs::read(entry.path().join("cmdline")).ok()?;
             let mut arguments = arguments.split(|byte| *byte == 0).skip(1);
@@ -420,14 +420,14 @@ impl World {
                 && arguments.next()? == data_dir.as_os_str().as_encoded_bytes();
             ours.then_some(process)
         });
-        signal(keeper.expect("a keeper"), name);
+        signal(supervisor.expect("a supervisor"), name);
     }
 
-    /// Returns when the keeper has ended: its lock is free.
-    fn wait_for_the_keeper(&self) {
+    /// Returns when the supervisor has ended: its lock is free.
+    fn wait_for_the_supervisor(&self) {
         let lock = fs::OpenOptions::new()
             .write(true)
-            .open(self.data_dir().join("postgres-keeper.lock"))
+            .open(self.data_dir().join("postgres-supervisor.lock"))
             .expect("a lock");
         lock.lock().expect("locked");
     }

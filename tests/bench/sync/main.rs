@@ -28,9 +28,10 @@
 //! kernel's. Ratios are taken within a round; every figure is the median of all rounds, with the
 //! smallest and the largest.
 //!
-//! A private PostgreSQL is started for it in the directory for temporary files (`TMPDIR`; it should
-//! not be in memory), as durable as PostgreSQL is by default. `ARGOS_SYNC_BENCH_DATABASE_URL` names
-//! another one: on this machine, with a role that may create databases and checkpoints.
+//! An embedded PostgreSQL is started for it in the directory for temporary files (`TMPDIR`; it
+//! should not be in memory), as durable as PostgreSQL is by default.
+//! `ARGOS_SYNC_BENCH_DATABASE_URL` names another one: on this machine, with a role that may create
+//! databases and checkpoints.
 
 #![expect(
     clippy::print_stdout,

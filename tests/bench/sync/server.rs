@@ -62,7 +62,7 @@ impl Server {
             ephemeral: true,
             ..embedded::Options::new(data_dir.clone()).expect("options")
         };
-        let private = embedded::start(&options).await.expect("the private PostgreSQL starts");
+        let private = embedded::start(&options).await.expect("the embedded PostgreSQL starts");
         let url = private.url().expose_secret().to_owned();
         // Only a superuser may order checkpoints.
         let password = fs::read_to_string(data_dir.join("postgres/password"));
@@ -120,7 +120,7 @@ impl Server {
         order(&mut self.admin, &format!("drop database {} with (force)", self.template)).await;
         self.admin.close().await.expect("the connection closes");
         if let Some((private, _)) = self.private {
-            private.stop().await.expect("the private PostgreSQL stops");
+            private.stop().await.expect("the embedded PostgreSQL stops");
         }
     }
 
