@@ -275,38 +275,33 @@ struct Tries {
     /// Set by the first fault: a slow first attempt must not use up the time for a second.
     deadline: Option<Instant>,
     last_fault: Option<Fault>,
-    /// The delays without jitter, and the same with it added; see [`Tries::delay`].
-    plain: ExponentialBackoff,
-    jittered: ExponentialBackoff,
+    delays: ExponentialBackoff,
 }
 
 impl Tries {
     fn new(settings: &Settings) -> Self {
-        let plain = ExponentialBuilder::new()
-            .with_min_delay(settings.retry_delay_min)
-            .with_max_delay(settings.retry_delay_max)
-            .without_max_times();
+        // The jitter adds up to the whole delay again: the first delay is at most
+        // `retry_delay_min`, the longest one `retry_delay_max`.
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(settings.retry_delay_min / 2)
+            .with_max_delay(settings.retry_delay_max / 2)
+            .without_max_times()
+            .with_jitter();
         Self {
             attempts: 0,
             started: Instant::now(),
             retry_budget: settings.retry_budget,
             deadline: None,
             last_fault: None,
-            plain: plain.build(),
-            jittered: plain.with_jitter().build(),
+            delays: delays.build(),
         }
     }
 
-    /// The delay after a fault, never shorter than the vendor asked for. Starts the clock on the
-    /// first one.
-    ///
-    /// backon adds its jitter on top of the whole delay. What it added is a draw between zero and
-    /// that delay: full jitter, which spreads many workers best.
+    /// The delay after a fault, never shorter than the vendor asked for. The first fault starts the
+    /// retry budget.
     fn delay(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
         self.deadline.get_or_insert(now + self.retry_budget);
-        let plain = self.plain.next().unwrap_or_default();
-        let jittered = self.jittered.next().unwrap_or_default();
-        jittered.saturating_sub(plain).max(wait.unwrap_or_default())
+        self.delays.next().unwrap_or_default().max(wait.unwrap_or_default())
     }
 
     fn time_left(&self, now: Instant) -> Duration {

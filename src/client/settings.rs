@@ -24,9 +24,10 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long one call is asked again, from its first fault.
     pub retry_budget: Duration,
-    /// The first delay is drawn between zero and this; the range doubles with each attempt.
+    /// The limit of the first delay. A delay is random, between half of its limit and the limit; the
+    /// limit doubles with each attempt.
     pub retry_delay_min: Duration,
-    /// The range of delays stops growing here.
+    /// The limit of delays stops growing here.
     pub retry_delay_max: Duration,
     /// Items asked for with one list call; halved while the API cannot deliver that many.
     pub page_size: NonZeroU32,
