@@ -91,11 +91,11 @@ fn what_is_kept_in_an_index_stays_short() {
         r#"{{"submission_id":"a","duplicated_users":["{long}","b"],"{long}":1,"made {long}":{{"b":"\u0000"}}}}"#
     );
     let text = of_detail(Submission, &item);
-    assert!(text.contains("note duplicated_users: long id, string"), "{text}");
+    assert!(text.contains("note duplicated_users: id too long, string"), "{text}");
     assert_eq!(text.matches("duplicate_submission_id = ").count(), 1, "{text}");
     assert!(text.lines().all(|line| line.len() < 300), "{text}");
     let item = format!(r#"{{"auth_id":"a","kyc_submission_id":"{long}"}}"#);
-    assert_eq!(notes_of(Faceauth, &item), ["kyc_submission_id: long id, string"]);
+    assert_eq!(notes_of(Faceauth, &item), ["kyc_submission_id: id too long, string"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
 };
 
 const MARK: &str = r#"{"submission_id":"a","created_at":"2025-01-05T08:00:00.000Z",
-    "delete_check":"true","delete_time":"2025-01-06T00:00:00.000Z"}"#;
+    "data":{"name":"Deleted Submission"},"email":"Deleted Submission"}"#;
 
 /// A short description of what became of one item: the class, and whether a detail call is due.
 fn class(origin: Origin, details: DetailMode, item: &Observation, known: Option<Known>) -> String {
