@@ -33,7 +33,7 @@ pub struct Tally {
     pub quarantined: i64,
     /// Items that also occur elsewhere in the answer, or that belong to another window's pass.
     pub duplicate: i64,
-    /// Unknown records that are older than `sync.since`.
+    /// Unknown records that were not requested: older than `sync.since`.
     pub skipped: i64,
 }
 
