@@ -1,4 +1,4 @@
-//! The only module that knows SQL.
+//! The only module that contains SQL.
 //!
 //! A page or a batch of detail calls is one transaction (I1): rows, due detail calls, the
 //! checkpoint and the counters. It begins by comparing a fencing number (I6). Every statement takes

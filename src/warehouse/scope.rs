@@ -55,7 +55,7 @@ pub struct Scope {
     pub details: DetailMode,
     /// When a record counts as deleted, and which of its data are kept.
     pub deletion: DeletionRules,
-    /// The first day to store; `None` if there is no limit.
+    /// The first day to store; `None` for no limit. Earlier days are stored only if requested.
     pub since: Option<Day>,
 }
 

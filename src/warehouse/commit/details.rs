@@ -64,7 +64,7 @@ impl DueDetail {
 pub enum DetailAnswer {
     /// An item with its key.
     Found(Observation),
-    /// The vendor does not know the record. That alone does not prove a deletion (I7).
+    /// The vendor has no such record. That alone does not prove a deletion (I7).
     NotFound(ReadNumber),
     /// The call failed; it stays due for a later retry.
     Failed,

@@ -79,8 +79,8 @@ pub(in crate::warehouse) struct AccountEvidence {
 
 impl AccountEvidence {
     /// Adds a record that the pass should have shown. `is_bound` is true if the record is known to
-    /// belong to the bound account, false if it was stored after the last confirmation, and `None`
-    /// if nothing is known.
+    /// belong to the bound account. It is false if the record was stored after the last
+    /// confirmation, and `None` if nothing is known.
     pub(in crate::warehouse) fn add(&mut self, is_bound: Option<bool>, is_shown: bool) {
         match is_bound {
             Some(true) if is_shown => self.shown += 1,

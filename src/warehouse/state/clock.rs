@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A clock that goes back by less than this was corrected slightly, not wrong.
+/// A clock that goes back by less than this was adjusted slightly and had not been wrong.
 const TOLERATED: TimeDelta = TimeDelta::minutes(1);
 
 /// Smaller changes of the vendor's clock difference are not stored, in seconds.
