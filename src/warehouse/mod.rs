@@ -1,8 +1,8 @@
-//! The only room that knows SQL.
+//! The only module that contains SQL.
 //!
-//! A page or a batch of detail calls is one transaction (I1): rows, what is due, the checkpoint and
-//! the counters. It begins by comparing a fencing number (I6), and every statement takes arrays, in
-//! the order of the keys. The room does not know that HTTP exists, nor why a record changed.
+//! A page or a batch of detail calls is one transaction (I1): rows, due detail calls, the
+//! checkpoint and the counters. It begins by comparing a fencing number (I6). Every statement takes
+//! arrays in key order. The module is independent of HTTP and of the reason for a change.
 
 mod commit;
 mod deletion;

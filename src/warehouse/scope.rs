@@ -1,4 +1,4 @@
-//! Whose items are stored, and how.
+//! The project and stream whose items are stored, and the rules for storing them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     normalize::Context,
 };
 
-/// A pass that shows none of at least this many live records is not believed.
+/// A pass that misses all live records is not believed if there are at least this many.
 pub(super) const ALL_MISSING_MIN: u32 = 5;
 
 /// When a record gets a detail call.
@@ -16,9 +16,9 @@ pub(super) const ALL_MISSING_MIN: u32 = 5;
 pub enum DetailMode {
     /// When its list digest is new or changed.
     OnChange,
-    /// Every time a list shows it.
+    /// Every time a list contains it.
     Always,
-    /// Only where a list item alone cannot tell.
+    /// Only if its list item is not sufficient.
     Never,
 }
 
@@ -38,47 +38,47 @@ impl DetailMode {
     }
 }
 
-/// Whose items are stored, and how.
+/// The project and stream whose items are stored, and the rules for storing them.
 #[derive(Debug, Clone)]
 pub struct Scope {
     /// The first part of every key.
     pub project: ProjectName,
     /// The stream the items belong to.
     pub stream: Stream,
-    /// What normalizing needs to know.
+    /// Context for normalizing.
     pub context: Context,
-    /// Paths that digests leave out.
+    /// Paths that digests ignore.
     pub volatile: Paths,
-    /// How bodies are kept.
+    /// How raw bodies are stored.
     pub raw: RawStorage,
     /// When a record gets a detail call.
     pub details: DetailMode,
-    /// When a record counts as deleted, and what is kept of it.
+    /// When a record counts as deleted, and which of its data are kept.
     pub deletion: DeletionRules,
-    /// How far back the warehouse reaches; `None`: as far as somebody asks.
+    /// The first day to store; `None` for no limit. Earlier days are stored only if requested.
     pub since: Option<Day>,
 }
 
-/// How bodies are kept in `argos_raw`.
+/// How raw bodies are stored in `argos_raw`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RawStorage {
     /// Compressed with zstd by argos-sync.
     Zstd,
-    /// Not at all. Merging needs both bodies, so this goes only with `details = "always"` or
-    /// `"never"`.
+    /// Not stored. Merging needs both bodies, so this requires `details = "always"` or `"never"`.
     None,
 }
 
-/// When a record counts as deleted, and what is kept of it.
+/// When a record counts as deleted, and which of its data are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DeletionRules {
-    /// What stays of a deleted record.
+    /// The data kept of a deleted record.
     pub keep: Keep,
-    /// A walk may miss this share of the live records of its days, or of one of them,
+    /// The share of the live records that a pass may miss, on each day and on all its days, from 0
+    /// to 1. Missing more than this and more than `missing_min` needs a person's approval.
     pub missing_share: f64,
-    /// or so many; missing more is not believed without a person.
+    /// The number of live records that a pass may miss even if it exceeds `missing_share`.
     pub missing_min: u32,
-    /// Between the two detail calls that must agree.
+    /// The minimum time between the two detail calls that must agree.
     pub confirm: Duration,
 }
 
@@ -95,14 +95,14 @@ impl Default for DeletionRules {
 }
 
 impl DeletionRules {
-    /// Whether so many missing records can be believed.
+    /// Whether this number of missing records is plausible.
     pub(super) fn is_plausible(&self, count: Count) -> bool {
         count.missing <= self.missing_min
             || f64::from(count.missing) <= self.missing_share * f64::from(count.live)
     }
 
-    /// Whether what a pass missed on its days can be believed: on each day, on all together, and
-    /// not everything.
+    /// Whether the missing records of a pass are plausible: on each day, on all days together, and
+    /// not all of them.
     pub(super) fn is_plausible_pass(&self, days: impl Iterator<Item = Count>) -> bool {
         let mut whole = Count::default();
         let mut is_plausible = true;
@@ -115,12 +115,12 @@ impl DeletionRules {
     }
 }
 
-/// Live records, and those of them that a walk missed.
+/// Live records and the number of them that a pass missed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Live records that the walk should have shown.
+    /// Live records that the pass should have shown.
     pub live: u32,
-    /// Those it did not show.
+    /// Live records that the pass did not show.
     pub missing: u32,
 }
 
@@ -130,7 +130,7 @@ impl Count {
     }
 }
 
-/// What stays of a deleted record.
+/// The data kept of a deleted record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// The last known values of the columns that the catalogue flags as surviving.

@@ -1,4 +1,4 @@
-//! Detail calls that are due: claimed in batches, answered, and stored many in one transaction.
+//! Due detail calls: claimed in batches, answered, and stored in one transaction per batch.
 
 use super::settle::{Settled, settle};
 use crate::{
@@ -32,21 +32,22 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// A record whose detail call this process may make.
+/// A record whose detail call this process has claimed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DueDetail {
     /// The record's id.
     pub id: String,
-    /// A walk missed it, or an item of it shows the vendor's mark of a deletion: the call is
+    /// A pass missed the record, or an item of it has the vendor's deletion mark: the call is
     /// evidence.
     pub is_suspect: bool,
-    /// A walk missed it: that the vendor does not find it is evidence.
+    /// A pass missed the record: if the vendor does not find it, that is evidence.
     pub was_missed: bool,
     fence: i64,
 }
 
 impl DueDetail {
-    /// `was_missed` is null for a record that is not suspected of being deleted.
+    /// Creates a claimed call. `was_missed` is null for a record that is not suspected of being
+    /// deleted.
     fn new(id: String, fence: i64, was_missed: Option<bool>) -> Self {
         let is_suspect = was_missed.is_some();
         Self { id, is_suspect, was_missed: was_missed == Some(true), fence }
@@ -58,21 +59,21 @@ impl DueDetail {
     }
 }
 
-/// What came of a detail call.
+/// The result of a detail call.
 #[derive(Debug)]
 pub enum DetailAnswer {
-    /// An item, already looked at.
+    /// An item with its key.
     Found(Observation),
-    /// The vendor knows no such record. That alone proves no deletion (I7).
+    /// The vendor has no such record. That alone does not prove a deletion (I7).
     NotFound(ReadNumber),
-    /// No answer; the call stays due, later.
+    /// The call failed; it stays due for a later retry.
     Failed,
-    /// The call was not made after all; it stays due.
+    /// The call was not made; it stays due.
     NotAsked,
 }
 
 impl DetailAnswer {
-    /// The number that orders the answer; `None` where there was none.
+    /// The read number of the answer; `None` without an answer.
     fn read(&self) -> Option<ReadNumber> {
         match self {
             Self::Found(observation) => Some(observation.read),
@@ -82,7 +83,7 @@ impl DetailAnswer {
     }
 }
 
-/// Notes which detail calls were made, for whoever asks why a record looks as it does.
+/// Logs the detail calls that were made, for questions about a record's state.
 async fn log_calls(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -113,8 +114,8 @@ async fn log_calls(
     .doing("noting detail calls")
 }
 
-/// Settles the calls that are still claimed; returns the records whose call is done, and the time.
-/// Calls whose claim was lost are left alone.
+/// Settles the calls that are still claimed. Returns the records whose call is done, and the
+/// current time. Ignores calls whose claim was lost.
 async fn settle_claimed(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -163,7 +164,7 @@ async fn settle_claimed(
     Ok((done, now))
 }
 
-/// Removes calls from what is due.
+/// Removes detail calls from the queue.
 async fn remove_due(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -190,8 +191,8 @@ async fn remove_due(
     .doing("removing due detail calls")
 }
 
-/// Ends the claims of calls that stay due: the record, its new due time if it gets one, and whether
-/// the call has failed.
+/// Releases the claims of calls that stay due. Each entry has the record id, the new due time if it
+/// changes, and whether the call failed.
 async fn release_due(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -224,7 +225,7 @@ async fn release_due(
     .doing("releasing due detail calls")
 }
 
-/// Follows up the answers about suspects whose call is done. Items with the vendor's mark are noted
+/// Handles the answers about suspects whose call is done. Items with the vendor's mark are handled
 /// where they are stored.
 async fn decide_suspects(
     connection: &mut PgConnection,
@@ -252,7 +253,7 @@ async fn decide_suspects(
     absence::is_not_there(connection, scope, &not_there, now).await
 }
 
-/// How many of these items of repaired records are unchanged.
+/// Returns the number of these items that are unchanged and belong to repaired records.
 async fn unchanged(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -271,14 +272,15 @@ async fn unchanged(
 }
 
 impl Warehouse {
-    /// Some records that are known to be live, for control calls: the newest of those that were
-    /// stored while the project was last known to read the bound account.
+    /// Returns some live records for control calls. These are the newest ones that were stored
+    /// while the project was known to read the bound account.
     pub async fn live_records(
         &self,
         scope: &Scope,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        // The day is named for its index, which serves no statement that does not compare it.
+        // The condition on `window_day` makes its index usable: the index needs a comparison of
+        // that column.
         sqlx::query_scalar!(
             "select id from argos_sync.record as stored
              where project = $1 and stream = $2 and deleted_at is null and not exists (
@@ -297,7 +299,7 @@ impl Warehouse {
         .doing("looking for a live record")
     }
 
-    /// Claims due detail calls up to that rank, the most urgent first.
+    /// Claims due detail calls up to this priority, most urgent first.
     pub async fn claim_details(
         &self,
         scope: &Scope,
@@ -305,9 +307,9 @@ impl Warehouse {
         priority_max: Priority,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
-        // Materialized: a join may run a plain subquery again and again, and claim another hundred
-        // each time. By their place, since PostgreSQL may not know yet how many are due, and read
-        // them all for each that is claimed.
+        // Materialized: a join may run a plain subquery repeatedly and claim another batch each
+        // time. By `ctid`: without up-to-date statistics PostgreSQL might read all due calls for
+        // each claimed one.
         let rows = sqlx::query!(
             r#"with free as materialized (
                 select ctid as place from argos_sync.detail_due
@@ -335,7 +337,7 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
-    /// Claims the detail calls of these records, as far as they are due and nobody holds them.
+    /// Claims the detail calls of these records that are due and not held by another process.
     pub async fn claim_details_of(
         &self,
         scope: &Scope,
@@ -373,12 +375,12 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
-    /// Stores the answers of detail calls, and takes what was answered from what is due; or does
+    /// Stores the answers of detail calls and removes the answered calls from the queue, or does
     /// nothing.
     ///
-    /// Answers whose claim was lost meanwhile are dropped: the record was seen anew, or somebody
-    /// else asks for it. That the vendor knows no such record is evidence only when the batch
-    /// `has_control`: a call in it found a live record.
+    /// Answers whose claim was lost in the meantime are dropped: the record was observed again, or
+    /// another process requests it. An unknown record is evidence only if the batch `has_control`:
+    /// a call in it found a live record.
     pub async fn commit_details(
         &self,
         scope: &Arc<Scope>,
@@ -417,16 +419,16 @@ impl Warehouse {
         Ok(tally)
     }
 
-    /// Stores items that were asked for by name, through the same path as all others, after damaged
-    /// rows of their records were rewritten. An unchanged item of such a record counts as updated.
+    /// Stores items that were requested by id, in the same way as all others, after damaged rows of
+    /// their records were rewritten. An unchanged item of such a record counts as updated.
     pub async fn commit_fetched(
         &self,
         scope: &Arc<Scope>,
         run: RunId,
         observations: &[Observation],
     ) -> Result<Tally, WarehouseError> {
-        // In a transaction of its own: who holds rows of known records must not wait for others to
-        // add new ones.
+        // A separate transaction: a writer that holds rows of known records must not wait for
+        // others to insert new ones.
         let repaired = self.repair_fetched(scope, observations).await?;
         let mut transaction = self.begin_writing("storing what was fetched").await?;
         let now = pool::now(&mut transaction).await?;

@@ -1,4 +1,4 @@
-//! One file, one kind of transaction.
+//! Transactions, one kind for each file.
 
 pub(super) mod details;
 pub(super) mod page;

@@ -1,5 +1,5 @@
-//! One page, one transaction: its rows, what is due, the checkpoint and the counters, or nothing
-//! (I1).
+//! Stores one page in one transaction (I1): its rows, due detail calls, the checkpoint and the
+//! counters, or nothing.
 
 use crate::{
     blocking,
@@ -29,47 +29,45 @@ use std::{collections::BTreeSet, sync::Arc};
 use bytes::Bytes;
 use chrono::NaiveDate;
 
-/// A page that is ready to be written.
+/// A page to store.
 #[derive(Debug)]
 pub struct PageToStore {
-    /// Its number in the walk, from 1.
+    /// Its number in the pass, from 1.
     pub number: u32,
-    /// Drawn just before the attempt that answered.
+    /// The read number drawn just before the successful attempt.
     pub read: ReadNumber,
-    /// Its items, already looked at.
+    /// Its items with their keys.
     pub observations: Vec<Observation>,
-    /// Where the walk goes on; `None`: this was the last page.
+    /// The position of the next page; `None` for the last page.
     pub next: Option<(Cursor, CycleDetector)>,
-    /// The walk brought nothing at all, and that is not believed: it covers no day and misses no
-    /// record.
+    /// The pass returned no items, which is not believed: it covers no day and misses no record.
     pub is_doubted: bool,
-    /// The members of the answer that the contract does not name.
+    /// Members of the answer that are not in the contract.
     pub unknown: BTreeSet<Note>,
-    /// With this page it became known that lists which go on have a next-page key.
+    /// This page was the first to show that lists with further pages have a next-page key.
     pub has_shown_end_mark: bool,
 }
 
 impl PageToStore {
-    /// The ids of its items, as far as they have one.
+    /// Returns the ids of the items that have one.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.observations.iter().filter_map(|it| Some(it.key.as_ref().ok()?.id.as_str()))
     }
 }
 
-/// What storing a page came to.
+/// The result of storing a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageStored {
-    /// How many items became what.
+    /// Item counts by outcome.
     pub tally: Tally,
-    /// What the walk has proven, if it has come to its end.
+    /// The proof established by the pass, if it has ended.
     pub proof: Option<Proof>,
-    /// The walk missed more records than can be believed.
+    /// The counts if the pass missed implausibly many records.
     pub alarm: Option<Count>,
 }
 
 impl PageToStore {
-    /// Reads the keys of those items whose key was not read while the page was cut, on a blocking
-    /// thread.
+    /// Creates a page. Reads the missing keys of items on a blocking thread.
     pub async fn of(
         scope: &Arc<Scope>,
         number: u32,
@@ -88,7 +86,7 @@ impl PageToStore {
         Self::new(number, read, observations, next)
     }
 
-    /// A page of these items, whose answer showed nothing else.
+    /// Creates a page of these items, from an answer without special properties.
     pub fn new(
         number: u32,
         read: ReadNumber,
@@ -109,12 +107,13 @@ impl PageToStore {
 }
 
 impl Warehouse {
-    /// Writes one page and where the walk goes on, or nothing.
+    /// Stores one page and the next position, or nothing.
     ///
-    /// `seen` is what this walk saw from its first page to this one, if nothing interrupted it.
+    /// `seen` contains the ids from the first page of the pass to this one; `None` if the pass was
+    /// interrupted.
     ///
-    /// A page that turns out to be stored already, because an earlier answer of PostgreSQL was
-    /// lost, changes nothing.
+    /// A page that is already stored, because PostgreSQL's answer to an earlier commit was lost,
+    /// changes nothing.
     pub async fn commit_page(
         &self,
         scope: &Arc<Scope>,
@@ -159,10 +158,10 @@ impl Warehouse {
             let unknown = page.unknown.iter().collect();
             drift::keep_drift(&mut transaction, scope, &unknown, now).await?;
         }
-        // A walk without a date filter asks for no days.
+        // A pass without a date filter requests no days.
         let proves_filter =
             claim.reading.is_filtered() && count_days(page, |day| asked.contains(day)) > 0;
-        // Late: all first pages of a project note it in one row, and wait for who holds it.
+        // Late: all first pages of a project update the same row and wait for its lock.
         if proves_filter || page.has_shown_end_mark {
             let project = &scope.project;
             project::note_seen(&mut transaction, project, proves_filter, page.has_shown_end_mark)
@@ -175,14 +174,14 @@ impl Warehouse {
         } else {
             None
         };
-        // Last: all windows of a run count in one row, which this transaction now holds until its
+        // Last: all windows of a run update the same row, which this transaction locks until its
         // end.
         run::count(&mut transaction, run, scope, &tally, run::Source::Page, drawn).await?;
         transaction.commit().await.doing("committing a page")?;
         Ok(PageStored { tally, proof, alarm })
     }
 
-    /// Whether a page was stored after all, when the answer to its commit was lost.
+    /// Whether a page was stored although the answer to its commit was lost.
     pub async fn page_is_stored(
         &self,
         claim: &Claim,
@@ -205,7 +204,7 @@ impl Warehouse {
     }
 }
 
-/// How many items of a page were created on such a day.
+/// Returns the number of items of a page whose creation day satisfies `such`.
 fn count_days(page: &PageToStore, such: impl Fn(NaiveDate) -> bool) -> i64 {
     let days = page
         .observations

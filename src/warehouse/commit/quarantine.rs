@@ -1,6 +1,6 @@
-//! Where an item goes that could not be stored in its tables: whole, and with the reason.
+//! Quarantine: items that could not be stored in their tables, completely and with the reason.
 //!
-//! It comes out again when it can be stored after all, or when an operator drops it.
+//! An item leaves quarantine when it can be stored or when an operator drops it.
 
 use crate::{
     domain::{Call, Day, Digest, ProjectName, ReadNumber},
@@ -23,37 +23,37 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-/// An item in quarantine; never its value.
+/// An item in quarantine, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantinedItem {
-    /// Names it, since it may have no id.
+    /// Identifies the item, which may have no id.
     pub digest: Digest,
     /// The project's name.
     pub project: String,
     /// The project's stream.
     pub stream: String,
-    /// Which call brought it: `list` or `detail`.
+    /// The call that returned it: `list` or `detail`.
     pub call: String,
-    /// Why no row could be written for it.
+    /// Why no row could be written.
     pub reason: String,
-    /// How large it is.
+    /// Its size in bytes.
     pub bytes: i32,
     /// When it was first read.
     pub first_seen_at: DateTime<Utc>,
 }
 
-/// What storing quarantined items again came to.
+/// The result of storing quarantined items again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retried {
-    /// Items that made a new record.
+    /// Items that created a record.
     pub inserted: i64,
     /// Items that changed a record.
     pub updated: i64,
-    /// Items that said nothing new of a record that was read at the same time or later.
+    /// Items without news for a record that was read at the same time or later.
     pub superseded: i64,
-    /// Items that still cannot be stored; they stay.
+    /// Items that still cannot be stored and remain.
     pub refused: i64,
-    /// Items whose kept body is missing or cannot be read back; they stay.
+    /// Items whose stored body is missing or unreadable; they remain.
     pub unreadable: i64,
 }
 
@@ -68,7 +68,7 @@ impl std::ops::AddAssign for Retried {
 }
 
 impl Warehouse {
-    /// What is in quarantine, by project and age; of one project or of all.
+    /// Returns the items in quarantine, by project and age, of one project or of all.
     pub async fn quarantined(
         &self,
         project: Option<&ProjectName>,
@@ -99,7 +99,7 @@ impl Warehouse {
             .collect()
     }
 
-    /// Removes items with their bodies; returns how many there were.
+    /// Deletes items with their bodies. Returns the number of items.
     pub async fn drop_quarantined(&self, items: &[QuarantinedItem]) -> Result<u64, WarehouseError> {
         let doing = "dropping quarantined items";
         let projects: Vec<&str> = items.iter().map(|item| item.project.as_str()).collect();
@@ -125,8 +125,8 @@ impl Warehouse {
         Ok(dropped.rows_affected())
     }
 
-    /// Stores quarantined items of one project again, as if they arrived now but were read when
-    /// they were. What can be stored leaves quarantine, in the same transaction.
+    /// Stores quarantined items of one project again, as if they arrived now with their original
+    /// read numbers. Items that can be stored leave quarantine in the same transaction.
     pub async fn retry_quarantined(
         &self,
         scope: &Arc<Scope>,
@@ -144,7 +144,7 @@ impl Warehouse {
             }
         }
         for ((call, day), mut items) in readable {
-            // Of an id that is there twice the last one counts.
+            // If an id occurs twice, the last item counts.
             items.sort_by_key(|kept| kept.observation.as_ref().map(|observation| observation.read));
             let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
             let storable = without_older_than_known(&mut transaction, scope, &items).await?;
@@ -165,20 +165,20 @@ impl Warehouse {
     }
 }
 
-/// An item that was taken out of quarantine, to be stored or put back.
+/// An item read from quarantine, to be stored or kept there.
 struct StoredItem {
     digest: Vec<u8>,
     call: Call,
-    /// The first day of the window that listed it, else the day it was read: where an undated
-    /// record belongs.
+    /// The first day of the window that listed it, otherwise the day it was read: the day of an
+    /// undated record.
     day: NaiveDate,
-    /// Without one it may only make a new record.
+    /// Without a read number, the item may only create a new record.
     has_read_number: bool,
-    /// `None`: the body is lost.
+    /// `None`: the body is missing or unreadable.
     observation: Option<Observation>,
 }
 
-/// Locks items of quarantine, and looks at their bodies again.
+/// Locks items in quarantine and reads the keys of their bodies again.
 async fn lock(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -203,7 +203,7 @@ async fn lock(
     .doing("reading quarantined items")?;
     let look = |packed: Option<Vec<u8>>, read: Option<i64>| {
         let body = codec::inflate(&packed?).ok()?;
-        // Every number that is drawn is larger.
+        // Every drawn number is larger than this default.
         Some(Observation::of(scope, ReadNumber(read.unwrap_or_default()), body.into()))
     };
     let kept = rows.into_iter().map(|row| StoredItem {
@@ -216,7 +216,7 @@ async fn lock(
     Ok(kept.collect())
 }
 
-/// Leaves out what may be older than a record that is known, since nobody noted when it was read.
+/// Leaves out items without a read number whose record is known, because they may be older.
 async fn without_older_than_known<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -239,7 +239,7 @@ async fn without_older_than_known<'a>(
         .collect())
 }
 
-/// Takes items out of quarantine.
+/// Deletes items from quarantine.
 async fn take_out(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,7 +1,7 @@
-//! Refills the rows of records that an older normalizer wrote, from the raw items that are kept.
+//! Rewrites, from the stored raw items, the rows of records written by an older normalizer.
 //!
-//! Rows of deleted records stay as their deletion left them. Nothing was observed: no read number
-//! moves, no detail call becomes due, and `changed_at` moves only where a row did.
+//! Rows of deleted records keep the state that their deletion left. This is not an observation: no
+//! read number changes, no detail call becomes due, and `changed_at` changes only if a row did.
 
 use crate::{
     domain::{Call, Day, ReadNumber, Stream},
@@ -32,19 +32,19 @@ use crate::{
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// Records of a transaction; bounds the memory of their trees.
+/// Number of records in a transaction; limits the memory for their trees.
 const CHUNK: i64 = 500;
 
-/// What refilling came to.
+/// The result of renormalizing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Renormalized {
-    /// Records that are as this normalizer wants them now, deleted ones as their deletion left
-    /// them.
+    /// Records that now conform to this normalizer. Deleted records are included, and keep the
+    /// state that their deletion left.
     pub records: i64,
-    /// Records of which any row changed.
+    /// Records with a changed row.
     pub changed: i64,
-    /// Records whose raw items are missing or cannot be read back: their rows stay until they are
-    /// read again.
+    /// Records whose raw items are missing or unreadable. Their rows stay until they are read
+    /// again.
     pub without_raw: i64,
 }
 
@@ -56,7 +56,7 @@ impl std::ops::AddAssign for Renormalized {
     }
 }
 
-/// A record that an older normalizer wrote, locked.
+/// A locked record that an older normalizer wrote.
 struct Older {
     id: String,
     list_read: Option<i64>,
@@ -66,7 +66,7 @@ struct Older {
     deleted_at: Option<DateTime<Utc>>,
 }
 
-/// What its items say of a record besides its rows.
+/// Properties of a record outside its data rows, taken from its items.
 struct RecordPlace {
     window_day: Day,
     undated: bool,
@@ -74,8 +74,8 @@ struct RecordPlace {
 }
 
 impl Warehouse {
-    /// Whether an older normalizer wrote any record of this project. One step into an index,
-    /// however many there are.
+    /// Whether an older normalizer wrote any record of this project. This is a single index lookup,
+    /// independent of the number of records.
     pub async fn has_older_records(&self, scope: &Scope) -> Result<bool, WarehouseError> {
         let oldest = sqlx::query_scalar!(
             "select min(normalizer_version) from argos_sync.record where project = $1 and stream = $2",
@@ -88,9 +88,9 @@ impl Warehouse {
         Ok(oldest.is_some_and(|version| version < normalize::VERSION))
     }
 
-    /// Refills the next records behind this id; returns what came of it, and the id to go on
-    /// behind. `None`: there are none left behind it. Records that others write at the moment are
-    /// left out: they write them anew themselves.
+    /// Renormalizes the next records after the id `behind`. Returns the result and the id to
+    /// continue after; `None` if there are no more. Skips records that others are writing: those
+    /// writers renormalize them.
     pub async fn renormalize(
         &self,
         scope: &Scope,
@@ -119,7 +119,7 @@ impl Warehouse {
     }
 }
 
-/// Locks those of these records that nobody else writes, in key order.
+/// Locks the records that no other transaction has locked, in key order.
 async fn lock(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -202,8 +202,8 @@ async fn refill(
     })
 }
 
-/// The items of a record; `None` when one that the record was made of is lost. A list item that an
-/// entire newer detail follows is not needed.
+/// Returns the items of a record. `None` if an item that the record was made from is lost. A list
+/// item is not needed if a newer detail follows it.
 fn texts_of(record: &Older, kept: &RawItems, inflater: &mut Inflater) -> Option<ItemTexts> {
     let mut texts = ItemTexts::default();
     let mut add = |call, number| {
@@ -217,14 +217,13 @@ fn texts_of(record: &Older, kept: &RawItems, inflater: &mut Inflater) -> Option<
         Some(number) if record.detail_read.is_none_or(|detail| detail <= number) => {
             add(Call::List, number)?;
         }
-        // An older list item says nothing any more.
+        // An older list item no longer contributes.
         Some(_) | None => {}
     }
     Some(texts)
 }
 
-/// Notes that these records are as this normalizer wants them, and where they belong by what it
-/// read.
+/// Stores that these records conform to this normalizer, with their updated days.
 async fn update(
     connection: &mut PgConnection,
     scope: &Scope,

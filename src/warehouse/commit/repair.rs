@@ -1,4 +1,4 @@
-//! Rewrites rows that differ from the raw items that are kept, and has lost items read again.
+//! Rewrites rows that differ from the stored raw items, and makes detail calls due for lost items.
 
 use super::{
     sample,
@@ -36,11 +36,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// Rows that are read at a time to find those without a record.
+/// Number of rows read at a time to find rows without a record.
 const STEP: i64 = 5000;
 
-/// The rows that records should have. Records whose kept items bear the vendor's mark of a deletion
-/// are left out.
+/// Composes the expected rows of records. Leaves out records whose stored items have the vendor's
+/// deletion mark.
 pub(super) fn stored_rows<'r>(
     scope: &Scope,
     records: &[(&'r str, &StoredRecord)],
@@ -61,8 +61,7 @@ pub(super) fn stored_rows<'r>(
 }
 
 impl Warehouse {
-    /// Rewrites the rows of these records that differ, and makes detail calls due where kept items
-    /// are lost.
+    /// Rewrites the differing rows of these records, and makes detail calls due for lost items.
     pub async fn repair(
         &self,
         scope: &Scope,
@@ -89,9 +88,9 @@ impl Warehouse {
         Ok(Verified { repaired, asked, ..Verified::default() })
     }
 
-    /// Makes the rows of records that were just fetched equal to what is kept of them, before the
-    /// fetched items are stored; returns the ids of the records that were rewritten. Their history
-    /// then tells what the vendor changed, and nothing else.
+    /// Rewrites rows of fetched records from their stored items before the fetched items are
+    /// stored. Their history then contains only the vendor's changes. Returns the ids of the
+    /// rewritten records.
     pub(super) async fn repair_fetched(
         &self,
         scope: &Scope,
@@ -114,9 +113,9 @@ impl Warehouse {
         Ok(repaired)
     }
 
-    /// Looks through the rows of one table after this id for those without a row in
-    /// `argos_sync.record`: returns the ids they name, and the id to go on after. `None`: there are
-    /// no more. Where `asks`, makes a detail call due for each id.
+    /// Searches the rows of one table after the id `behind` for rows without a record in
+    /// `argos_sync.record`. Returns their ids and the id to continue after; `None` if there are no
+    /// more rows. With `asks`, makes a detail call due for each id.
     pub async fn rows_without_record(
         &self,
         scope: &Scope,
@@ -135,8 +134,8 @@ impl Warehouse {
                     where stored.project = $1 and stored.stream = $2 and stored.id = step.id))"
         );
         let mut transaction = self.begin_writing(doing).await?;
-        // The text comes from the catalogue, which is part of the program; values travel as
-        // arguments.
+        // The text is composed from the catalogue, which is part of the program. Values are
+        // parameters.
         let (last, ids): (Option<String>, Vec<String>) = sqlx::query_as(AssertSqlSafe(sql))
             .bind(scope.project.as_str())
             .bind(scope.stream.as_str())
@@ -155,14 +154,14 @@ impl Warehouse {
     }
 }
 
-/// The tables whose rows belong to records of this stream, those of the kept items included.
+/// The tables whose rows belong to records of this stream, including the table of raw items.
 pub fn tables_of_records(stream: crate::domain::Stream) -> Vec<String> {
     let tables = catalogue::tables(stream).iter().filter(|table| table.key != Key::Set);
     tables.map(Table::qualified).chain([bodies::table(stream).to_owned()]).collect()
 }
 
-/// Makes the rows of locked records equal to their kept items; returns the ids of those that were
-/// rewritten, and the records with lost items.
+/// Rewrites the rows of locked records from their stored items. Returns the ids of the rewritten
+/// records, and the records with lost items.
 async fn rewrite(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -212,7 +211,7 @@ async fn rewrite(
     Ok((rewritten, lost))
 }
 
-/// Notes records on the days of their creation.
+/// Assigns records to the days of their creation.
 async fn put_on_days(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -237,8 +236,8 @@ async fn put_on_days(
     .doing("noting records on their days")
 }
 
-/// Forgets the digests of lost items, so that the next items of their kinds are stored whatever
-/// they show.
+/// Clears the digests of lost items, so that the next items of the same kind are stored regardless
+/// of their content.
 async fn forget_digests(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,5 +1,5 @@
-//! Random records, and what comparing them came to: counters by day, and the records that are known
-//! to differ.
+//! Random samples: draws records, counts comparisons by day, and stores the records known to
+//! differ.
 
 use std::collections::BTreeMap;
 
@@ -16,42 +16,42 @@ use crate::warehouse::{
     scope::Scope,
 };
 
-/// A project with fewer records than this is drawn from by reading them all.
+/// A project with fewer records than this is sampled by reading all of them.
 const SMALL: i64 = 10_000;
 
-/// Places in the table of records that are drawn from at a time; each is one page to read.
+/// Number of random positions drawn at a time in the table of records; each reads one page.
 const PLACES: i32 = 256;
 
-/// Days that the published counts reach back, today included.
+/// Number of days that the reported counts cover, including today.
 const HORIZON_DAYS: i32 = 7;
 
-/// What is known of how many records of a project differ from what is kept of them.
+/// Statistics about records of a project that differ from their stored items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SampleReport {
     /// The project.
     pub project: String,
     /// The stream.
     pub stream: String,
-    /// The first day of the sample; `None`: no record was drawn.
+    /// The first day of the sample; `None` if no record was drawn.
     pub since: Option<NaiveDate>,
-    /// Records drawn and compared since then.
+    /// Number of records compared since then.
     pub compared: i64,
-    /// Those of them with a row that differed.
+    /// Number of these records with a differing row.
     pub differing: i64,
-    /// Records that are known to differ and were not repaired.
+    /// Number of records that are known to differ and were not repaired.
     pub known: i64,
-    /// The same by table.
+    /// Number of known records that differ, by table.
     pub known_by_table: BTreeMap<String, i64>,
 }
 
 impl Warehouse {
-    /// Draws at most so many live records at random, each record with the same chance.
+    /// Draws up to `count_max` live records at random, each with the same probability.
     ///
-    /// A small project's records are read and shuffled. From others, places in the table are drawn:
-    /// a page, and a position among the project's records on it. A page has more positions than a
-    /// page can hold records, and a position without a record draws nothing. So the chance of a
-    /// record depends neither on how full its page is nor on its id or its age, and no more than a
-    /// fixed number of pages is read.
+    /// The records of a small project are read and shuffled. For larger ones, random positions in
+    /// the table are drawn: a page, and a position among the project's records on it. There are
+    /// more positions than a page can hold records, and a position without a record draws nothing.
+    /// So the probability of a record does not depend on how full its page is, its id or its age. A
+    /// fixed maximum number of pages is read.
     pub async fn draw_records(
         &self,
         scope: &Scope,
@@ -65,7 +65,7 @@ impl Warehouse {
         }
     }
 
-    /// The records that are known to differ, the ones that were compared longest ago first.
+    /// Returns the records that are known to differ, least recently compared first.
     pub async fn known_differences(
         &self,
         scope: &Scope,
@@ -83,8 +83,8 @@ impl Warehouse {
         .doing("reading known differences")
     }
 
-    /// Notes what comparing some records came to; `is_sample`: they were drawn at random, and
-    /// count.
+    /// Stores the result of a comparison. `is_sample`: the records were drawn at random, so they
+    /// are counted.
     pub async fn note_compared(
         &self,
         scope: &Scope,
@@ -104,8 +104,8 @@ impl Warehouse {
         transaction.commit().await.doing(doing)
     }
 
-    /// Forgets what earlier samples found, since all records were compared and repaired. Records
-    /// with lost items stay known.
+    /// Deletes the results of earlier samples, because all records were compared and repaired.
+    /// Keeps records with lost items.
     pub async fn forget_samples(&self, scope: &Scope) -> Result<(), WarehouseError> {
         sqlx::query!(
             "with counted as (delete from argos_sync.verification where project = $1 and stream = $2)
@@ -121,7 +121,7 @@ impl Warehouse {
         .doing("forgetting samples")
     }
 
-    /// What samples found in each project and stream.
+    /// Returns the sample statistics of each project and stream.
     pub async fn sample_reports(&self) -> Result<Vec<SampleReport>, WarehouseError> {
         let doing = "reading samples";
         let counted = sqlx::query!(
@@ -162,10 +162,10 @@ impl Warehouse {
     }
 }
 
-/// Whether a project has few records. Reads entries of an index, and no more of them than few
-/// records have.
+/// Whether a project has fewer records than the limit. Reads at most that number of index entries.
 async fn is_small(connection: &mut PgConnection, scope: &Scope) -> Result<bool, WarehouseError> {
-    // The day is named for its index, which serves no statement that does not compare it.
+    // The condition on `window_day` makes its index usable: the index needs a comparison of that
+    // column.
     sqlx::query_scalar!(
         r#"select count(*) < $3 as "is_small!" from (
             select from argos_sync.record
@@ -198,7 +198,7 @@ async fn draw_from_all(
     .doing("drawing records")
 }
 
-/// Draws places in the table of records; returns the records there.
+/// Draws random positions in the table of records, and returns the records there.
 ///
 /// A row takes at least 64 bytes of its page.
 async fn draw_places(
@@ -231,7 +231,7 @@ async fn draw_places(
     .doing("drawing records")
 }
 
-/// Adds to the counters of the day, and forgets those of long ago.
+/// Adds to the counters of the day, and deletes old ones.
 async fn count(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -258,7 +258,7 @@ async fn count(
     .doing("counting a sample")
 }
 
-/// Notes which records are damaged, and where.
+/// Stores which records are damaged, and in which tables.
 async fn note(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -268,7 +268,7 @@ async fn note(
     if tables.is_empty() {
         return Ok(());
     }
-    // Names of tables hold no comma.
+    // Table names do not contain commas.
     let joined = |tables: &std::collections::BTreeSet<&str>| {
         tables.iter().copied().collect::<Vec<_>>().join(",")
     };
@@ -291,7 +291,7 @@ async fn note(
     .doing("noting differences")
 }
 
-/// Forgets differences of records that are as they should be.
+/// Deletes the differences of correct records.
 pub(super) async fn forget(
     connection: &mut PgConnection,
     scope: &Scope,

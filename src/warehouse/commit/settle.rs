@@ -1,22 +1,23 @@
-//! Decides what becomes of a due detail call once it was made. Pure.
+//! Decides the next state of a due detail call after it was made. Pure.
 
 use std::time::Duration;
 
 use super::details::{DetailAnswer, DueDetail};
 
-/// A call that failed waits this long, and twice as long after each further failure.
+/// The first retry delay after a failure; it doubles with each further failure.
 const RETRY_MIN: Duration = Duration::from_secs(30);
 
-/// The longest wait after a failure.
+/// The maximum retry delay.
 const RETRY_MAX: Duration = Duration::from_hours(6);
 
-/// The wait of a call that did not find its record.
+/// The delay after a call that did not find its record.
 const NOT_FOUND_WAIT: Duration = Duration::from_hours(1);
 
-/// Calls that do not find a listed record, before that is taken for the vendor's final answer.
+/// Number of failed attempts to find a listed record, before that is taken as the vendor's final
+/// answer.
 const NOT_FOUND_MAX: u32 = 5;
 
-/// What becomes of a due call.
+/// The next state of a due call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settled {
     /// It is no longer due.
@@ -25,15 +26,15 @@ pub(super) enum Settled {
     Unchanged,
     /// It is due again.
     Again {
-        /// After this time.
+        /// The delay before it is due.
         after: Duration,
         /// Whether this counts as a failure.
         has_failed: bool,
     },
 }
 
-/// Settles a call that failed this often before. `has_control`: another call of its batch found a
-/// live record.
+/// Settles a call that has failed `failures` times before. `has_control`: another call of its batch
+/// found a live record.
 pub(super) fn settle(
     due: &DueDetail,
     answer: &DetailAnswer,
@@ -79,7 +80,7 @@ mod tests {
             (&listed, DetailAnswer::NotFound(ReadNumber(1)), 4, true, again(hour, true)),
             (&listed, DetailAnswer::NotFound(ReadNumber(1)), 5, false, Settled::Done),
             (&missed, DetailAnswer::NotFound(ReadNumber(1)), 0, true, Settled::Done),
-            // Without a control call, a missed record that is not found proves nothing.
+            // Without a control call, not finding a missed record proves nothing.
             (&missed, DetailAnswer::NotFound(ReadNumber(1)), 9, false, again(hour, false)),
         ] {
             let settled = settle(due, &answer, failures, has_control);

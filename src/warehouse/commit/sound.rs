@@ -1,5 +1,4 @@
-//! Records made of the items that are kept of them, where these are the items whose digests are
-//! known.
+//! Merges records from their stored items after checking the items' digests.
 
 use crate::{
     domain::{Call, Digest, ReadNumber},
@@ -11,8 +10,7 @@ use crate::{
     },
 };
 
-/// The kept items of a record that are lost: missing, unreadable, or not those whose digests are
-/// known.
+/// The lost items of a record: missing, unreadable, or not matching their digests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) list: bool,
@@ -25,14 +23,14 @@ impl Lost {
     }
 }
 
-/// A record's kept items after they were compared with their digests.
+/// A record's stored items after comparison with their digests.
 pub(super) struct Sound {
-    /// The items that the record's rows are made of; `None` where one of these is lost.
+    /// The items that the record's rows are made from; `None` if one of them is lost.
     pub(super) texts: Option<ItemTexts>,
     pub(super) lost: Lost,
 }
 
-/// One kept item.
+/// One stored item.
 enum KeptItem {
     /// No such item was ever stored.
     None,
@@ -41,8 +39,8 @@ enum KeptItem {
 }
 
 impl Sound {
-    /// Reads the kept items of a record. An item that was just received takes the place of a lost
-    /// one with its digest.
+    /// Reads the stored items of a record. A received item replaces a lost one with the same
+    /// digest.
     pub(super) fn of(
         scope: &Scope,
         id: &str,
@@ -68,10 +66,9 @@ impl Sound {
         let (list, detail) = (read(Call::List, stored.list), read(Call::Detail, stored.detail));
         let mut lost =
             Lost { list: matches!(list, KeptItem::Lost), detail: matches!(detail, KeptItem::Lost) };
-        // Where nothing is known to have been stored, only a detail call can tell what the record
-        // is.
+        // If no item is known, only a detail call can return the record's content.
         lost.detail |= matches!((&list, &detail), (KeptItem::None, KeptItem::None));
-        // A list item that a newer detail follows says nothing any more.
+        // A list item followed by a newer detail no longer contributes.
         let is_list_needed = match (stored.list, stored.detail) {
             (Some((_, list)), Some((_, detail))) => list >= detail,
             (list, None) => list.is_some(),

@@ -1,4 +1,4 @@
-//! What a comparison of records with their kept items came to.
+//! Results of comparing records with their stored items.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,23 +9,22 @@ use crate::{
     warehouse::{raw::bodies, record::stored::StoredRecord, tables::record_rows::RecordRows},
 };
 
-/// What a comparison of records with their kept items came to.
+/// The result of comparing records with their stored items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Records whose rows were compared.
     pub compared: i64,
     /// Records with a row that is changed, missing or surplus.
     pub differing: i64,
-    /// The same by table. A record may differ in several.
+    /// Number of differing records by table. A record may differ in several tables.
     pub differing_by_table: BTreeMap<String, i64>,
-    /// Records with a kept item that is missing, unreadable, or not the one that was stored.
+    /// Records with a stored item that is missing, unreadable or wrong.
     pub lost_raw: i64,
-    /// Records with rows in data tables, or kept items, but no row in `argos_sync.record`: counted
-    /// once for each table.
+    /// Records with rows in data tables or raw items but no row in `argos_sync.record`, by table.
     pub without_record: BTreeMap<String, i64>,
     /// Deleted records, which are not compared.
     pub deleted: i64,
-    /// Records of another normalizer, which are not compared.
+    /// Records written by another normalizer, which are not compared.
     pub older: i64,
     /// Records that were rewritten.
     pub repaired: i64,
@@ -34,7 +33,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether anything was found that is not as it should be.
+    /// Whether any fault was found.
     pub fn is_wrong(&self) -> bool {
         self.differing > 0 || self.lost_raw > 0 || !self.without_record.is_empty()
     }
@@ -58,22 +57,22 @@ impl std::ops::AddAssign for Verified {
     }
 }
 
-/// The records of a chunk that are not as they should be.
+/// The faulty records of a chunk.
 #[derive(Debug, Clone, Default)]
 pub struct InvalidRecords {
-    /// The tables in which rows differ, by the record's id.
+    /// The tables with differing rows, by record id.
     pub(super) differing: BTreeMap<String, BTreeSet<String>>,
     pub(super) lost: Vec<LostItem>,
 }
 
 impl InvalidRecords {
-    /// Whether all records of the chunk are as they should be.
+    /// Whether the chunk has no faulty record.
     pub fn is_empty(&self) -> bool {
         self.differing.is_empty() && self.lost.is_empty()
     }
 
-    /// The tables in which records are damaged, by the record's id. Lost items count for the table
-    /// of kept items.
+    /// The tables in which records are damaged, by record id. Lost items count for the table of raw
+    /// items.
     pub(super) fn tables(&self, stream: Stream) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut tables: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (id, differing) in &self.differing {
@@ -86,18 +85,18 @@ impl InvalidRecords {
     }
 }
 
-/// Some records that were compared.
+/// A chunk of compared records.
 #[derive(Debug)]
 pub struct Chunk {
-    /// What the comparison came to.
+    /// The result of the comparison.
     pub verified: Verified,
-    /// The records that are not as they should be.
+    /// The faulty records.
     pub found: InvalidRecords,
-    /// The ids of the chunk, in the order in which they were given.
+    /// The ids of the chunk, in the given order.
     pub ids: Vec<String>,
 }
 
-/// A record that can be compared: neither deleted nor written by another normalizer.
+/// Whether a record can be compared: it is neither deleted nor written by another normalizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparability {
     Comparable,
@@ -117,17 +116,17 @@ impl Comparability {
     }
 }
 
-/// Whether a record is noted on another day than that of its creation.
+/// Whether a record is assigned to a day other than that of its creation.
 pub(super) fn is_on_wrong_day(stored: &StoredRecord, record: &RecordRows<'_>) -> bool {
     record.normalized.created_at.is_some_and(|at| at.date_naive() != stored.window_day)
 }
 
-/// A record with kept items that are lost.
+/// A record with lost items.
 #[derive(Debug, Clone)]
 pub(super) struct LostItem {
     pub(super) id: String,
     pub(super) lost: Lost,
-    /// The record's rows cannot be made any more: a detail call brings the item again.
+    /// The record's rows can no longer be made: a detail call must fetch the item again.
     pub(super) is_needed: bool,
 }
 

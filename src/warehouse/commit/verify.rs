@@ -1,8 +1,9 @@
-//! Compares the data tables with the raw items that are kept, and rewrites what differs.
+//! Compares the data tables with the stored raw items, and rewrites rows that differ.
 //!
-//! A chunk of records is compared in one snapshot without a lock: a writer commits a record's items
-//! and its rows together. What differs is then locked, normalized again and rewritten. Nothing was
-//! observed: history records nothing, and `changed_at` moves only where a row did.
+//! A chunk of records is compared in one snapshot without locks, because a writer commits a
+//! record's items and its rows together. Records that differ are then locked, normalized again and
+//! rewritten. This is not an observation: no history is recorded, and `changed_at` changes only if
+//! a row did.
 
 use super::{
     repair::stored_rows,
@@ -27,16 +28,16 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, PgTransaction};
 
-/// Most records of a chunk.
+/// Maximum number of records in a chunk.
 const CHUNK: usize = 500;
 
-/// Bytes of kept items in a chunk, packed and inflated; bounds the memory of the trees made of
-/// them. One record may exceed it.
+/// Maximum size of the stored items in a chunk, compressed plus decompressed, in bytes. Limits the
+/// memory for their trees. A single record may exceed it.
 const CHUNK_BYTES: u64 = 8 << 20;
 
 impl Warehouse {
-    /// Compares the next records after this id, of one day or of all days. `None`: there are no
-    /// more.
+    /// Compares the next records after the id `behind`, of one day or of all days. `None` if there
+    /// are no more.
     pub async fn verify_next(
         &self,
         scope: &Scope,
@@ -57,7 +58,7 @@ impl Warehouse {
         check(&mut snapshot, scope, ids.iter().take(CHUNK).cloned().collect()).await
     }
 
-    /// Begins a transaction that sees one state of all tables and writes nothing.
+    /// Begins a read-only transaction with one snapshot of all tables.
     pub(super) async fn begin_snapshot(&self) -> Result<PgTransaction<'static>, WarehouseError> {
         let doing = "comparing records";
         let mut transaction = self.begin_writing(doing).await?;
@@ -108,7 +109,7 @@ async fn next_ids(
     ids.doing("listing records to compare")
 }
 
-/// How many records, from the first, fit into a chunk: at least one.
+/// Returns how many records from the start fit into a chunk, at least one.
 fn fitting(weights: impl Iterator<Item = u64>) -> usize {
     let mut bytes = 0_u64;
     let fits = |weight: &u64| {
@@ -118,7 +119,7 @@ fn fitting(weights: impl Iterator<Item = u64>) -> usize {
     weights.take_while(fits).count().max(1)
 }
 
-/// Compares those of these records that fit into a chunk.
+/// Compares the records that fit into a chunk.
 async fn check(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -165,7 +166,7 @@ async fn compare_known(
     let stored: Vec<RecordRows<'_>> = stored_rows(scope, &records, &merged);
     let made = merged.iter().flatten().count();
     verified.compared = count(stored.len());
-    // A record whose kept detail item bears the vendor's mark of a deletion.
+    // Records whose stored detail item has the vendor's deletion mark.
     verified.deleted += count(made - stored.len());
     let mut differing = rewrite::differing(connection, scope, &stored).await?;
     for record in &stored {

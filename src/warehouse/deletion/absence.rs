@@ -1,7 +1,7 @@
-//! Deletions by absence (I7): a complete walk did not find a record where it was, and two single
-//! calls at some distance did not find it either, each beside one that found a live record.
-//! Deletions by the vendor's mark share the suspects with them (`marks`), each with calls of its
-//! own that count.
+//! Deletions by absence (I7). A record is deleted after a complete pass missed it and two detail
+//! calls, some time apart, did not find it. Each of these calls needs a control call that finds a
+//! live record. Deletions by the vendor's mark use the same suspects (`marks`), with their own
+//! detail calls as evidence.
 
 use super::{
     confirmed,
@@ -31,10 +31,11 @@ use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 
 impl Warehouse {
-    /// Whether a walk can miss anything, so that it has to remember what it sees: not where nothing
-    /// was known before.
+    /// Whether a pass can miss any record, so that it must remember the ids it reads. False if no
+    /// record was known before.
     ///
-    /// What others store of its days in the meantime, the next walk may miss.
+    /// Records that other processes store on these days in the meantime may be missed by the next
+    /// pass.
     pub async fn can_miss(&self, claim: &Claim) -> Result<bool, WarehouseError> {
         let days = claim.reading.is_filtered().then_some(claim.window);
         sqlx::query_scalar!(
@@ -111,8 +112,8 @@ pub(in crate::warehouse) async fn compare(
     Ok(Some(judged.undecided))
 }
 
-/// Takes records that were seen again from those that a walk missed. One that a walk of other days
-/// shows is there, but its own days do not list it. Marks of deletions stay: only a detail call
+/// Removes records that were seen again from the missed ones. A record shown by a pass of other
+/// days exists, but its own days do not list it. Deletion marks are kept: only a detail call
 /// disproves them.
 async fn clear_seen(
     connection: &mut PgConnection,
@@ -138,7 +139,7 @@ async fn clear_seen(
     was_not_missed(connection, scope, &seen).await
 }
 
-/// Takes it back that a walk missed these records.
+/// Clears the absence of these records; suspects with a mark remain.
 async fn was_not_missed(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -163,7 +164,7 @@ async fn was_not_missed(
     .doing("clearing suspects")
 }
 
-/// Takes records from the suspects.
+/// Removes records from the suspects.
 pub(in crate::warehouse) async fn forget(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -184,7 +185,7 @@ pub(in crate::warehouse) async fn forget(
     .doing("clearing suspects")
 }
 
-/// Notes records that may be gone, and has them asked for.
+/// Adds missed records to the suspects, and makes detail calls due for new ones.
 async fn suspect(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -214,8 +215,8 @@ async fn suspect(
     detail_queue::mark(connection, scope, &fresh, Priority::News, now).await
 }
 
-/// Takes detail calls that found a suspect, without a mark of a deletion: it is there. If a walk
-/// missed it, walks of its day do not list it.
+/// Handles detail calls that found a suspect without a deletion mark: the record exists. If a pass
+/// missed it, passes of its day do not list it.
 pub(in crate::warehouse) async fn is_there(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -242,7 +243,7 @@ pub(in crate::warehouse) async fn is_there(
     forget(connection, scope, ids).await
 }
 
-/// Notes records that are there, but that walks of their days do not list.
+/// Marks records that exist but are not listed by passes of their days.
 async fn note_unlisted(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -251,7 +252,8 @@ async fn note_unlisted(
     if ids.is_empty() {
         return Ok(());
     }
-    // Suspects are few, and another writer may hold their rows: by key, and not by place.
+    // Suspects are few, and another writer may hold their rows, so they are updated by key instead
+    // of `ctid`.
     sqlx::query!(
         "update argos_sync.record as stored set unlisted = true
          where stored.project = $1 and stored.stream = $2 and stored.id = any($3)
@@ -266,8 +268,8 @@ async fn note_unlisted(
     .doing("noting what is not listed")
 }
 
-/// Takes detail calls that did not find a suspect, beside one that found a live record: the first
-/// is remembered, the second deletes, if it came late enough.
+/// Handles detail calls that did not find a suspect, in a batch whose control call found a live
+/// record. The first is recorded; the second deletes the record if it is late enough.
 pub(in crate::warehouse) async fn is_not_there(
     connection: &mut PgConnection,
     scope: &Scope,

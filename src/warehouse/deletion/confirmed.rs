@@ -1,5 +1,5 @@
-//! How many confirmed absences are believed: too many within 24 hours raise an alarm, and deletions
-//! by absence stop until a person decides (I7).
+//! Decides which confirmed absences are believed. Too many within 24 hours raise an alarm, and
+//! deletions by absence stop until a person decides (I7).
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,35 +12,35 @@ use crate::{
     },
 };
 
-/// An absence that two detail calls confirmed.
+/// An absence confirmed by two detail calls.
 #[derive(Debug, Clone, Copy)]
 struct Confirmed<'a> {
     id: &'a str,
     read: ReadNumber,
-    /// What a person has decided about its day, if anything.
+    /// A person's decision about its day, if any.
     approved: Option<bool>,
 }
 
-/// What to do with confirmed absences.
+/// The result of judging confirmed absences.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Judged<'a> {
-    /// Deleted.
+    /// Records to delete.
     deleted: Vec<(&'a str, ReadNumber)>,
-    /// Kept, with an alarm.
+    /// Records to keep, with an alarm.
     held_back: Vec<&'a str>,
 }
 
-/// The absences that were confirmed within the last 24 hours, and what stands against them.
+/// The absences confirmed within the last 24 hours.
 #[derive(Debug, Clone, Copy)]
 struct Recent {
     /// Live records of the project, and absences without a decision.
     count: Count,
-    /// An earlier alarm of this kind was not decided on.
+    /// An earlier alarm of this kind is still undecided.
     is_stopped: bool,
 }
 
-/// Deletes what a person approved and keeps what a person rejected. The rest is deleted together or
-/// not at all.
+/// Deletes approved absences and keeps rejected ones. The others are either all deleted or all held
+/// back.
 fn judge<'a>(
     is_plausible: impl Fn(Count) -> bool,
     recent: Recent,
@@ -61,7 +61,7 @@ fn judge<'a>(
     judged
 }
 
-/// Returns those confirmed absences that are believed; raises an alarm for the days of the others.
+/// Returns the confirmed absences that are believed. Raises an alarm for the days of the others.
 pub(super) async fn believed<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -78,8 +78,8 @@ pub(super) async fn believed<'a>(
     Ok(judged.deleted)
 }
 
-/// Whether deletions by absence stopped, because too many were confirmed within 24 hours, and
-/// nobody has decided yet.
+/// Whether deletions by absence are stopped: too many were confirmed within 24 hours and no person
+/// has decided yet.
 pub(super) async fn is_stopped(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -95,7 +95,7 @@ pub(super) async fn is_stopped(
     .doing("reading alarms")
 }
 
-/// Adds the newest decision that holds for the day of each record.
+/// Adds the latest valid decision about each record's day.
 async fn with_decisions<'a>(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -128,8 +128,8 @@ async fn with_decisions<'a>(
     Ok(gone.iter().map(confirmed).collect())
 }
 
-/// Counts live records as the ledger does, and the absences that were confirmed within 24 hours
-/// without a person.
+/// Counts live records like the ledger does, and absences confirmed within 24 hours without a
+/// person's approval.
 async fn recent(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -160,7 +160,7 @@ async fn recent(
     })
 }
 
-/// Notes on which days absences were confirmed that are not believed.
+/// Raises an alarm for the days with confirmed absences that are not believed.
 async fn raise_alarm(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -201,8 +201,8 @@ async fn raise_alarm(
 mod tests {
     use super::*;
 
-    /// Confirms `undecided` absences after others, and returns how many are deleted and how many
-    /// held back.
+    /// Judges `undecided` absences, confirmed after `recent` others. Returns the numbers of deleted
+    /// and held-back records.
     fn judged(live: u32, recent: u32, undecided: usize, is_stopped: bool) -> (usize, usize) {
         let ids: Vec<String> = (0..undecided).map(|number| number.to_string()).collect();
         let one = |id, approved| Confirmed { id, read: ReadNumber(1), approved };

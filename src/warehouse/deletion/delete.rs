@@ -1,5 +1,5 @@
-//! Deletions: what a person decides about walks that missed too much, and what is left of a deleted
-//! record.
+//! Deletions: decisions about passes that missed too many records, and the deletion of a record's
+//! data.
 
 use crate::{
     domain::{Day, ProjectName, ReadNumber, Stream, Window},
@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 impl Keep {
-    /// Whether the last known values of a column stay.
+    /// Whether the last known values of a column are kept.
     fn keeps(self, table: &Table, column: &Column) -> bool {
         match self {
             Self::Facts => column.survives,
@@ -37,49 +37,50 @@ impl Keep {
     }
 }
 
-/// Days in a row of which a walk missed more records than can be believed.
+/// A range of consecutive days on which a pass missed implausibly many records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     /// The project.
     pub project: String,
     /// The stream.
     pub stream: String,
-    /// Whether a walk of these days missed them, or one without a date filter.
+    /// True if a pass over these days missed the records, false if a pass without a date filter
+    /// did.
     pub filtered: bool,
     /// The first day.
     pub first: Day,
     /// The last day.
     pub last: Day,
-    /// When it was noticed last.
+    /// When the alarm was last raised.
     pub raised_at: DateTime<Utc>,
-    /// Live records of these days.
+    /// The number of live records on these days.
     pub live: i64,
-    /// Those the walk missed.
+    /// The number of records that the pass missed.
     pub missing: i64,
-    /// Detail calls confirmed them, too many within 24 hours.
+    /// Detail calls confirmed the absences; there were too many within 24 hours.
     pub confirmed: bool,
 }
 
-/// What a person decided about the missing records of a window.
+/// A person's decision about the missing records of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// The days.
+    /// The days of the decision.
     pub window: Window,
-    /// Whether what is missing there may be deleted, once detail calls confirm it.
+    /// Whether missing records there may be deleted once detail calls confirm their absence.
     pub verdict: Verdict,
 }
 
-/// A person's word.
+/// The content of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are deleted at the vendor.
+    /// The records are deleted at the vendor.
     Approved,
-    /// They are not; what is missing means nothing.
+    /// The records are not deleted; their absence means nothing.
     Rejected,
 }
 
 impl Warehouse {
-    /// The days of which walks missed too much, and that were not decided on.
+    /// Returns the undecided alarms, by project, stream and day.
     pub async fn deletion_alarms(&self) -> Result<Vec<Alarm>, WarehouseError> {
         sqlx::query_as!(
             Alarm,
@@ -96,7 +97,8 @@ impl Warehouse {
         .doing("reading alarms")
     }
 
-    /// Notes what a person decided; it holds for so long. Returns how many alarms that settles.
+    /// Stores a person's decision, which is valid for `time`. Returns the number of alarms that it
+    /// settles.
     pub async fn decide_deletions(
         &self,
         project: &ProjectName,
@@ -136,7 +138,7 @@ impl Warehouse {
     }
 }
 
-/// The decisions that hold now and touch the claimed window, the newest first.
+/// Returns the valid decisions that overlap the claimed window, newest first.
 pub(super) async fn decisions(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -165,7 +167,7 @@ pub(super) async fn decisions(
         .collect())
 }
 
-/// Notes on which days a walk missed records, too many to believe it.
+/// Raises an alarm for the days on which a pass missed implausibly many records.
 pub(super) async fn raise_alarm(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -198,7 +200,7 @@ pub(super) async fn raise_alarm(
     .doing("raising an alarm")
 }
 
-/// Takes back alarms of what this walk looked at again.
+/// Clears the alarms for the days that this pass has read again.
 pub(super) async fn clear_alarms(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -218,22 +220,22 @@ pub(super) async fn clear_alarms(
     .doing("taking back alarms")
 }
 
-/// Whether a record's rows are as its deletion left them, and no longer made from its items.
-/// Renormalizing and verifying skip such records.
+/// Whether a record's rows have the state that its deletion left, instead of being made from its
+/// items. Renormalizing and verifying skip such records.
 pub(in crate::warehouse) fn keeps_rows(deleted_at: Option<DateTime<Utc>>) -> bool {
     deleted_at.is_some()
 }
 
-/// What proved a deletion.
+/// The proof of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Proof {
-    /// A walk missed the record, and two detail calls did not find it.
+    /// A pass missed the record, and two detail calls did not find it.
     Absent,
-    /// Two detail calls showed the vendor's mark.
+    /// Two detail calls showed the vendor's deletion mark.
     Marked(Mark),
 }
 
-/// A record whose deletion is proven.
+/// A record with a proven deletion.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Gone<'a> {
     pub(in crate::warehouse) id: &'a str,
@@ -242,10 +244,10 @@ pub(in crate::warehouse) struct Gone<'a> {
     pub(in crate::warehouse) proof: Proof,
 }
 
-/// Marks records as deleted whose deletion is proven, and empties what does not stay; returns how
-/// many. Records with newer items stay as they are.
+/// Marks records as deleted, and clears the data that are not kept. Returns the number of deleted
+/// records. Records with newer items stay unchanged.
 ///
-/// History gets one row for each: what the emptied columns held is no change.
+/// History gets one row for each record: clearing a column is not recorded as a change.
 pub(in crate::warehouse) async fn delete(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -297,8 +299,8 @@ pub(in crate::warehouse) async fn delete(
     Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
-/// Notes deletions where no newer item came; returns the ids. After a mark the digest of the last
-/// list item stays, so that the same one is unchanged next time.
+/// Marks the records that have no newer item as deleted, and returns their ids. After a mark, the
+/// digest of the last list item is kept, so that the same item counts as unchanged next time.
 async fn mark_records(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -339,8 +341,8 @@ async fn mark_records(
     Ok(deleted.into_iter().collect())
 }
 
-/// Marks the rows of the table named like the stream as deleted. `$1` to `$4`: the project, the
-/// ids, now, and the vendor's times.
+/// Composes the statement that marks rows of the table named after the stream as deleted. `$1` to
+/// `$4` are the project, the ids, the current time, and the vendor's times.
 fn compose_mark(table: &Table, keep: Keep) -> String {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
@@ -358,8 +360,8 @@ fn compose_mark(table: &Table, keep: Keep) -> String {
     )
 }
 
-/// Empties the columns of other tables that do not stay; `None` where all do. `$1` and `$2`: the
-/// project and the ids.
+/// Composes the statement that clears the columns of another table that are not kept. `None` if all
+/// are kept. `$1` and `$2` are the project and the ids.
 fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let emptied: Vec<&str> = emptied.map(|column| column.name).collect();
@@ -381,7 +383,7 @@ async fn run(
     sql: String,
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
-    // The text comes from the catalogue, which is part of the program.
+    // The text is composed from the catalogue, which is part of the program.
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
         .bind(ids)

@@ -1,5 +1,5 @@
-//! Judges what a complete pass did not show (I7). Pure: operators' decisions and the rules of
-//! plausibility decide; nothing is deleted here.
+//! Judges the records that a complete pass did not show (I7). Pure: it applies decisions of
+//! operators and the plausibility rules, and deletes nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::{
     warehouse::scope::{Count, DeletionRules},
 };
 
-/// More missing records than this wait for the next pass.
+/// Maximum number of missing records handled in one pass. Further ones wait for the next pass.
 const MISSING_MAX: usize = 100_000;
 
 /// The live records that a pass should have shown.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     days: BTreeMap<Day, Count>,
-    /// Those it did not show.
+    /// The records that the pass did not show.
     missing: Vec<(String, Day)>,
 }
 
@@ -39,19 +39,19 @@ impl Expected {
     }
 }
 
-/// What follows from the missing records.
+/// The result of judging the missing records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Judgement {
-    /// Missing records that detail calls are made for.
+    /// Missing records that get a detail call.
     pub(super) suspects: Vec<String>,
-    /// Implausibly many records are missing: the days without a decision that miss some.
+    /// Implausibly many records are missing: the undecided days on which records are missing.
     pub(super) alarm: Option<Vec<(Day, Count)>>,
     /// Live and missing records of the days without a decision.
     pub(super) undecided: Count,
 }
 
-/// Judges the missing records. `is_stopped`: deletions by absence are suspended, because detail
-/// calls confirmed too many within 24 hours.
+/// Judges the missing records. `is_stopped`: deletions by absence are stopped because detail calls
+/// confirmed too many within 24 hours.
 pub(super) fn judge(
     expected: Expected,
     decisions: &[Decision],
@@ -94,7 +94,7 @@ mod tests {
         Decision { window: Window::new(day(from), day(to)).unwrap(), verdict }
     }
 
-    /// Days with some live records, of which the first ones are missing.
+    /// Days as (day, live records, missing records); the first records of a day are missing.
     fn expected(days: &[(u32, u32, u32)]) -> Expected {
         let mut expected = Expected::default();
         for &(number, live, missing) in days {
@@ -119,7 +119,7 @@ mod tests {
             (&[(1, 30, 1)], &[], true, 0, Some(vec![1])),
             (&[(1, 30, 11), (2, 500, 0)], &[], false, 0, Some(vec![1])),
             (&[(1, 30, 11), (2, 500, 1)], &[], false, 0, Some(vec![1, 2])),
-            // What a person has decided on is neither counted nor doubted.
+            // Days with a decision are neither counted nor doubted.
             (&[(1, 30, 11), (2, 500, 1)], &approved, false, 12, None),
             (&[(1, 30, 11), (2, 500, 1)], &rejected, false, 1, None),
             (&[(1, 30, 11), (2, 500, 0)], &approved, true, 11, None),

@@ -1,4 +1,4 @@
-//! Who is missing, who decides, what is emptied.
+//! Deletions: missing records, decisions, and the deletion of data.
 
 pub(super) mod absence;
 pub(super) mod confirmed;

@@ -1,30 +1,29 @@
-//! What a walk has shown, in as little memory as tells what it did not show.
+//! The ids that a pass has read, stored compactly enough to find the missing records.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::domain::ReadNumber;
 
-/// Longer walks prove no absence: what they saw would take too much memory.
+/// Passes with more ids than this prove no absence: their ids would need too much memory.
 const SEEN_MAX: usize = 1_000_000;
 
-/// What one uninterrupted walk has seen, from its first page on. Four bytes a record.
+/// The ids read by an uninterrupted pass since its first page. Four bytes for each record.
 ///
-/// Where two ids come to the same four bytes, a missing record is taken for one that was seen. Of a
-/// million others one does so once in four thousand walks; each walk draws bytes of its own, so
-/// that the next one misses it.
+/// If two ids have the same four bytes, a missing record may count as seen. With a million other
+/// records this happens to a missing record in one of four thousand passes. Each pass uses a new
+/// random hash, so the next pass detects it.
 #[derive(Debug, Default)]
 pub struct SeenIds {
-    /// Drawn before the first page was asked for.
+    /// The read number drawn before the first page was requested.
     began: Option<ReadNumber>,
-    /// For each page the bytes of its ids: a list that grew would hold as much again for what may
-    /// come.
+    /// The hashes of each page's ids. A single growing list would reserve up to twice the memory.
     pages: Vec<Box<[u32]>>,
     count: usize,
     hasher: RandomState,
 }
 
 impl SeenIds {
-    /// Notes the ids of a page.
+    /// Adds the ids of a page.
     pub fn add<'a>(&mut self, read: ReadNumber, ids: impl Iterator<Item = &'a str>) {
         self.began.get_or_insert(read);
         if self.count > SEEN_MAX {
@@ -38,7 +37,7 @@ impl SeenIds {
         }
     }
 
-    /// What was seen, to be asked; `None` of a walk that was too long, or showed no page.
+    /// Returns the ids for lookups. `None` if the pass was too long or had no page.
     pub(super) fn sorted(&self) -> Option<Sorted<'_>> {
         let began = self.began.filter(|_| self.count <= SEEN_MAX)?;
         let mut ids = self.pages.concat();
@@ -47,22 +46,22 @@ impl SeenIds {
     }
 }
 
-/// What a whole walk has seen.
+/// The sorted ids of a complete pass.
 pub(super) struct Sorted<'a> {
-    /// Drawn before the first page was asked for.
+    /// The read number drawn before the first page was requested.
     pub(super) began: ReadNumber,
     ids: Vec<u32>,
     hasher: &'a RandomState,
 }
 
 impl Sorted<'_> {
-    /// Whether the walk showed the record.
+    /// Whether the pass read this record.
     pub(super) fn contains(&self, id: &str) -> bool {
         self.ids.binary_search(&bytes_of(self.hasher, id)).is_ok()
     }
 }
 
-/// Four of the eight bytes that an id comes to.
+/// Four of the eight bytes of an id's hash.
 fn bytes_of(hasher: &RandomState, id: &str) -> u32 {
     let [one, two, three, four, ..] = hasher.hash_one(id).to_le_bytes();
     u32::from_le_bytes([one, two, three, four])

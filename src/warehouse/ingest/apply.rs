@@ -1,4 +1,4 @@
-//! Writes the changes of known records, whose rows this transaction has locked.
+//! Writes the changes of known records. This transaction has locked their rows.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Writes a set of changes.
+/// Writes a change set.
 pub(super) async fn apply(
     connection: &mut PgConnection,
     scope: &Scope,

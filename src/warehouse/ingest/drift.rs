@@ -1,4 +1,4 @@
-//! Keeps what deviated: repairs by record, drift by path. Never a value.
+//! Records deviations: repairs by record, drift by path. Never stores a value.
 
 use crate::{
     domain::HIDDEN_FIELD,
@@ -14,10 +14,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// Unknown names at one place that are kept apart. Transactions side by side may keep some more.
+/// Maximum number of unknown names recorded separately at one path. Concurrent transactions may
+/// record some more.
 const NAMES_MAX: i64 = 50;
 
-/// Replaces the notes of these records, and adds kinds of deviation that were never seen.
+/// Replaces the notes of these records, and adds new kinds of deviation.
 pub(in crate::warehouse) async fn replace(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -44,8 +45,7 @@ pub(in crate::warehouse) async fn replace(
     add(connection, scope, records, now).await
 }
 
-/// Adds notes of records of which nothing is noted yet, and kinds of deviation that were never
-/// seen.
+/// Adds the notes of records that have none yet, and new kinds of deviation.
 pub(super) async fn add(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -98,7 +98,7 @@ async fn keep_repairs(
     .doing("noting repairs")
 }
 
-/// Adds kinds of deviation that were never seen.
+/// Adds new kinds of deviation.
 pub(in crate::warehouse) async fn keep_drift(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -108,8 +108,8 @@ pub(in crate::warehouse) async fn keep_drift(
     let paths: Vec<&str> = notes.iter().map(|note| note.path.as_str()).collect();
     let found: Vec<&str> = notes.iter().map(|note| note.found.as_str()).collect();
     let types: Vec<&str> = notes.iter().map(|note| note.json_type).collect();
-    // A place with many unknown names is a map, and its keys are data: one path stands for the
-    // rest.
+    // A path with many unknown names is a map whose keys are data: one path represents the
+    // remaining names.
     sqlx::query!(
         "insert into argos_sync.schema_drift as stored (project, stream, path, found, json_type, first_seen_at)
          select distinct $1, $2, case when count.known + new.number > $8 then new.place || $7 else new.path end,

@@ -1,5 +1,5 @@
-//! Compares digests of lists with `request_type=aml`: a changed digest makes a detail call due.
-//! Nothing else is stored.
+//! Compares the digests of lists with `request_type=aml`. A changed digest makes a detail call due;
+//! nothing else is stored.
 
 use crate::{
     domain::{Day, Digest, HintPlace},
@@ -24,7 +24,7 @@ pub struct Hint {
 }
 
 impl Warehouse {
-    /// Reads how far such lists have come, and the time by the one clock.
+    /// Reads the progress of such lists, and the current time by PostgreSQL's clock.
     pub async fn hint_place(
         &self,
         scope: &Scope,
@@ -45,8 +45,8 @@ impl Warehouse {
         Ok((place, row.now))
     }
 
-    /// Notes how far such lists have come, unless another process has gone on from there meanwhile;
-    /// returns whether it was noted.
+    /// Stores the progress of such lists unless another process has advanced it from `from` in the
+    /// meantime. Returns whether it was stored.
     pub async fn move_hints(
         &self,
         scope: &Scope,
@@ -71,7 +71,7 @@ impl Warehouse {
         Ok(moved.rows_affected() == 1)
     }
 
-    /// The days before that one of records whose list items leave something out, in their order.
+    /// Returns the days before `before` that have records with incomplete list items, in order.
     pub async fn sparse_days(
         &self,
         scope: &Scope,
@@ -90,9 +90,9 @@ impl Warehouse {
         .doing("reading days of records that lists leave things out of")
     }
 
-    /// Compares hints with those before, and makes detail calls due where one differs; returns how
-    /// many. Only records whose list items leave something out count. The first hint of a record is
-    /// noted alone: the schedule of detail calls finds what changed before it.
+    /// Compares hints with the stored ones, and makes detail calls due for those that differ.
+    /// Returns their number. Only records with incomplete list items count. The first hint of a
+    /// record is only stored: the schedule of detail calls finds earlier changes.
     pub async fn take_hints(&self, scope: &Scope, hints: &[Hint]) -> Result<usize, WarehouseError> {
         if hints.is_empty() {
             return Ok(0);

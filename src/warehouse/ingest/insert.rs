@@ -1,9 +1,9 @@
-//! Records that nobody has seen before: the larger part of a first load.
+//! Inserts records that are not stored yet: most of an initial load.
 //!
-//! Where the row of `argos_sync.record` is missing there are no others of the record: all are added
-//! by one statement that looks for none. It fails where another writer was faster, and then what
-//! that one wrote is left out and the rest written again. Should somebody have emptied tables by
-//! hand, so that rows are there after all, they belong to nobody and make way.
+//! A record without a row in `argos_sync.record` has no other rows. So one statement inserts all of
+//! them without checking for existing rows. It fails if another writer was faster. Then the records
+//! of that writer are left out and the rest are written again. If leftover rows exist because
+//! tables were emptied by hand, they belong to no record and are deleted.
 
 use super::{
     drift, insert_statement, marks,
@@ -37,18 +37,18 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::mpsc;
 
-/// Bytes of items that are made ready and written at a time; bounds the memory of their rows.
+/// Bytes of items prepared and written at a time; limits the memory for their rows.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What new records of so many bytes take besides while they are written: the rows of three chunks,
-/// and what is sent of one.
+/// The additional memory for writing new records with this number of bytes: the rows of three
+/// chunks and the message for one.
 pub fn bytes_to_write(bytes: usize) -> usize {
     bytes.min(CHUNK_BYTES).saturating_mul(6)
 }
 
-/// Writes records that have no row yet, in the order of their ids; returns the ids written.
+/// Writes records that have no row yet, in id order. Returns the ids written.
 ///
-/// The others were inserted by another writer at the same moment: they are known now.
+/// The others were inserted by another writer at the same time, and are known now.
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -61,8 +61,8 @@ pub(super) async fn store(
     loop {
         let mut savepoint = connection.begin().await.doing(doing)?;
         if is_in_the_way {
-            // Kept only together with the new rows: what another writer stores at this moment
-            // belongs to somebody.
+            // Committed only together with the new rows: another writer may be storing some of
+            // these records right now.
             let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
             clear(&mut savepoint, scope, &ids).await?;
         }
@@ -84,8 +84,8 @@ pub(super) async fn store(
     }
 }
 
-/// Adds these records, all or none of them. While PostgreSQL takes some, the next are made ready,
-/// and those behind them.
+/// Adds all of these records or none. While PostgreSQL writes one chunk, the next chunks are
+/// prepared.
 async fn add(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -109,7 +109,7 @@ async fn add(
             let ready;
             (ready, compressor) = prepare(scope, origin, chunk, room, compressor, now).await?;
             room = ready.room();
-            // Nobody waits any more once writing has failed.
+            // The receiver is dropped when writing has failed.
             if made.send(ready).await.is_err() {
                 break;
             }
@@ -123,12 +123,12 @@ async fn add(
         }
         Ok(written)
     };
-    // Both come to their end: a statement that nobody waits for would still be under way.
+    // Both run to completion: otherwise a statement could still be running without a reader.
     let (made, written) = tokio::join!(making, writing);
     made.and(written)
 }
 
-/// Makes records ready on a thread of their own; the compressor comes back.
+/// Prepares records on a blocking thread, and returns the compressor.
 async fn prepare(
     scope: &Arc<Scope>,
     origin: Origin,
@@ -149,7 +149,7 @@ async fn prepare(
     .await
 }
 
-/// Writes one chunk; returns its ids.
+/// Writes one chunk and returns its ids.
 async fn write(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -169,7 +169,7 @@ async fn write(
     Ok(ready.records.into_iter().map(|record| record.id).collect())
 }
 
-/// Removes what stands in the tables of records that have no row of their own.
+/// Deletes the data rows and bodies of records without a row of their own.
 async fn clear(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,4 +1,4 @@
-//! The statement that adds new records with all their rows.
+//! The statement that inserts new records with all their rows.
 
 use std::sync::LazyLock;
 
@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// Adds new records and all that is kept of them; fails where anything of it is there. What was
-/// sent is not kept.
+/// Inserts new records with all their data; fails if any row exists. Takes the rows and bodies out
+/// of `ready`.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -33,7 +33,7 @@ pub(super) async fn insert(
     let (rows, bodies) =
         (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
     let arguments = arguments(&scope.project, |arguments| {
-        // All at once: what grows at the end would be copied whole.
+        // Reserves everything at once: growing would copy the whole buffer.
         let rows_size = rows.iter().map(ColumnBatch::size_hint).sum::<usize>();
         arguments.reserve(0, stored::size_hint(&ready.records) + bodies.size_hint() + rows_size);
         arguments.add(scope.stream.as_str())?;
@@ -49,10 +49,9 @@ pub(super) async fn insert(
         .doing("writing new records")
 }
 
-/// Adds new records in the order of their ids, with all that is kept of them, or fails where
-/// anything of it is there. `$1` to `$3`: the project, the stream and the version that normalized;
-/// then, as arrays, what stands in `argos_sync.record`, and ids and bodies as they are kept; behind
-/// them, for each table, its keys and its columns.
+/// The statement that inserts new records in id order with all their data, or fails if any row
+/// exists. `$1` to `$3` are the project, the stream and the normalizer version. Arrays follow: the
+/// columns of `argos_sync.record`, then ids and raw bodies, then keys and columns of each table.
 fn statement(stream: Stream, call: Call) -> &'static str {
     static ALL: LazyLock<[[&str; 2]; 2]> = LazyLock::new(|| {
         [Stream::Submission, Stream::Faceauth].map(|stream| {
@@ -70,7 +69,7 @@ fn statement(stream: Stream, call: Call) -> &'static str {
     }
 }
 
-/// Every statement, for the test that has PostgreSQL check them against the migrated schema.
+/// All statements, for the test that lets PostgreSQL check them against the migrated schema.
 #[doc(hidden)]
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     let inserts = Stream::ALL
@@ -79,8 +78,8 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
     inserts.chain(statements::all())
 }
 
-/// Rows of `argos_sync.record` come first. A writer that has inserted them never waits for a writer
-/// that has not, so no deadlock is possible.
+/// Composes the statement. Rows of `argos_sync.record` come first: a writer that has inserted them
+/// never waits for a writer that has not, so no deadlock is possible.
 fn compose_insert(stream: Stream, call: Call) -> String {
     let call = match call {
         Call::List => "list",

@@ -1,8 +1,8 @@
-//! Items with the vendor's mark of a deletion, and items of deleted records.
+//! Items with the vendor's deletion mark, and items of deleted records.
 //!
-//! A mark changes no row: it makes its record a suspect, like absence does, and two detail calls at
-//! some distance that show it delete the record (I7). Rows of a deleted record stay as the deletion
-//! left them until the record returns.
+//! A mark changes no row. It makes its record a suspect, like an absence, and two detail calls that
+//! show it, some time apart, delete the record (I7). Rows of a deleted record keep the state that
+//! the deletion left until the record returns.
 
 use std::collections::BTreeMap;
 
@@ -27,21 +27,21 @@ use crate::{
     },
 };
 
-/// What an item of a known record means.
+/// The meaning of an item of a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Its facts are stored; a deleted record returns.
+    /// Its facts are stored; if the record was deleted, it returns.
     Facts,
     /// The vendor marks the record as deleted.
     Mark(Mark),
     /// A sparse list item of a deleted record: a detail call decides whether the record has
     /// returned.
     Hint,
-    /// It says nothing new: of a deleted record, or a mark that is older than an item without one.
+    /// Nothing new: an item of a deleted record, or a mark that is older than an item without one.
     Nothing,
 }
 
-/// Whether an item counts although its digest is known: each detail call that shows a mark is
+/// Whether an item counts even if its digest is known: each detail call that shows a mark is
 /// evidence.
 pub(super) fn is_evidence(scope: &Scope, origin: Origin, observation: &Observation) -> bool {
     match origin {
@@ -50,7 +50,7 @@ pub(super) fn is_evidence(scope: &Scope, origin: Origin, observation: &Observati
     }
 }
 
-/// What an item means, by what is stored of its record.
+/// Returns the meaning of an item, given the stored state of its record.
 pub(super) fn meaning(scope: &Scope, origin: Origin, Work { item, stored }: &Work) -> Meaning {
     if stored.deleted_at.is_none() {
         return match normalize::mark_in(scope.stream, &item.body) {
@@ -64,14 +64,14 @@ pub(super) fn meaning(scope: &Scope, origin: Origin, Work { item, stored }: &Wor
         Presence::Marked(mark) => Meaning::Mark(mark),
         Presence::Live | Presence::Bare if is_sparse => Meaning::Hint,
         Presence::Live => Meaning::Facts,
-        // Such as an incomplete submission, which never had identity data.
+        // For example an incomplete submission, which never had identity data.
         Presence::Bare if stored.deleted_by_absence => Meaning::Facts,
         Presence::Bare => Meaning::Nothing,
     }
 }
 
-/// Notes marks and hints of known records, whose rows this transaction holds; returns how many
-/// records that deletes.
+/// Stores marks and hints of known records, whose rows this transaction has locked. Returns the
+/// number of records deleted.
 pub(super) async fn store(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -80,7 +80,7 @@ pub(super) async fn store(
     now: DateTime<Utc>,
 ) -> Result<i64, WarehouseError> {
     let is_list = origin.call() == Call::List;
-    // A list item is noted once: until another one comes, it says nothing new.
+    // A list item is recorded once: until another one arrives, it contains nothing new.
     let is_news = |(work, meaning): &&(Work, Meaning)| {
         *meaning != Meaning::Nothing && (!is_list || work.is_news())
     };
@@ -103,8 +103,8 @@ pub(super) async fn store(
     suspect(connection, scope, origin, &live, now).await
 }
 
-/// Notes marks of live records. Each is asked for until two detail calls at some distance have
-/// shown the mark; the second one deletes. Returns how many records that deletes.
+/// Records marks of live records. A detail call is made due until two calls, some time apart, have
+/// shown the mark; the second one deletes the record. Returns the number of records deleted.
 pub(super) async fn suspect(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -156,9 +156,10 @@ pub(super) async fn suspect(
     Ok(deleted)
 }
 
-/// Notes the digests of list items that are not stored, so that the same ones are unchanged next
-/// time: of live records as of items that were set aside, whose kept body stays the one of the last
-/// item that was stored. A deleted record that is marked is no longer absent.
+/// Records the digests of list items whose content is not stored, so that the same items count as
+/// unchanged next time. For live records they are stored like those of items set aside: the stored
+/// body stays that of the last stored item. A deleted record with a mark no longer counts as
+/// absent.
 async fn note_digests(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -197,7 +198,7 @@ async fn note_digests(
     .doing("noting digests")
 }
 
-/// Notes the vendor's own time of deletions that were proven without one.
+/// Stores the vendor's deletion time of records whose deletion was proven without one.
 async fn note_vendor_times(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -219,7 +220,7 @@ async fn note_vendor_times(
          where stored.ctid = found.place",
         id = catalogue::id_column(scope.stream),
     );
-    // Made of the names of a stream.
+    // The text is composed from the names of a stream.
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
         .bind(ids)

@@ -1,4 +1,4 @@
-//! Observations become rows, inside the transaction of the caller.
+//! Stores observations as rows, inside the caller's transaction.
 
 mod apply;
 mod build;

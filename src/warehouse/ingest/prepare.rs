@@ -1,5 +1,4 @@
-//! Makes new records ready to be written: pure work, from an item's bytes to the bytes that
-//! PostgreSQL takes.
+//! Prepares new records for writing. Pure work, from an item's bytes to the statement's parameters.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +23,8 @@ use crate::{
     },
 };
 
-/// How much memory records took, so that others get theirs at once: what grows is copied each time.
+/// The memory used by earlier records, to allocate it at once for the next: growing would copy the
+/// buffers.
 #[derive(Debug, Default)]
 pub(super) struct Capacity {
     records: usize,
@@ -32,21 +32,21 @@ pub(super) struct Capacity {
     bodies: [usize; 2],
 }
 
-/// New records as PostgreSQL takes them.
+/// New records as parameters of a statement.
 pub(super) struct Ready {
     pub(super) records: Vec<NewRecord>,
-    /// For each table of the catalogue.
+    /// The rows of each table of the catalogue.
     pub(super) rows: Vec<ColumnBatch>,
     pub(super) bodies: Bodies,
     pub(super) notes: Vec<(String, Vec<Note>)>,
     /// Records that the vendor marks as deleted.
     pub(super) marked: Vec<(String, ReadNumber)>,
-    /// Rows that many records share, for each table of the catalogue, by their key.
+    /// Rows shared by many records, by their key, for each table of the catalogue.
     sets: Vec<BTreeMap<String, Row<'static>>>,
 }
 
 impl Ready {
-    /// None yet, and room for them.
+    /// Creates an empty set with this capacity.
     pub(super) fn new(stream: Stream, room: &Capacity) -> Self {
         let tables = catalogue::tables(stream);
         let rows = tables.iter().enumerate().map(|(index, table)| {
@@ -62,7 +62,7 @@ impl Ready {
         }
     }
 
-    /// The room that as many records again may need.
+    /// The capacity to reserve for a similar number of records.
     pub(super) fn room(&self) -> Capacity {
         Capacity {
             records: self.records.len() + self.records.len() / 8,
@@ -76,7 +76,7 @@ impl Ready {
         self.records.iter().map(|record| record.id.as_str()).collect()
     }
 
-    /// Normalizes one item and adds all that is stored of its record.
+    /// Normalizes one item and adds all rows of its record.
     pub(super) fn add(
         &mut self,
         scope: &Scope,
@@ -128,8 +128,7 @@ impl Ready {
         Ok(())
     }
 
-    /// Adds the rows that records share, in the order of their keys, so that writers cannot
-    /// deadlock.
+    /// Adds the rows that records share, in key order, so that writers cannot deadlock.
     pub(super) fn add_sets(&mut self) {
         for (rows, sets) in self.rows.iter_mut().zip(&self.sets) {
             for row in sets.values() {

@@ -1,4 +1,4 @@
-//! Keeps items that cannot be stored in their tables: whole, and with the reason.
+//! Stores items that do not fit into their tables, completely and with the reason.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Keeps refused items. The same item is kept once; read again it writes nothing.
+/// Stores refused items. The same item is stored once; reading it again writes nothing.
 pub(super) async fn keep(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -91,8 +91,9 @@ pub(in crate::warehouse) fn word(call: Call) -> &'static str {
     }
 }
 
-/// What names an item that has no id: its digest where it can be parsed, so that addresses that
-/// change with every call make no new one of it.
+/// Identifies an item that has no id. It is the digest if the item can be parsed, so that signed
+/// addresses that change with every call do not create a new entry. Otherwise it is a hash of the
+/// bytes.
 pub(super) fn digest(scope: &Scope, body: &[u8]) -> [u8; 16] {
     let text = json::text(body);
     if let Ok(item) = json::parse(&text) {

@@ -1,5 +1,5 @@
-//! Records whose list items leave something out: lists show no change there, so detail calls are
-//! made on a schedule.
+//! Records with incomplete list items. Lists do not show changes of the missing parts, so detail
+//! calls are scheduled.
 
 use crate::{
     domain::{Day, SparseRecord, Stream},
@@ -19,12 +19,12 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use sqlx::PgConnection;
 
-/// Records of a transaction.
+/// Maximum number of records in a transaction.
 const STEP: u64 = 1000;
 
-/// Notes when detail calls showed these submissions, changed or not: one small update for each
-/// call, without history, which consumers get as a change. A row that another writer holds is left
-/// out, since it is asked for again.
+/// Stores the time of detail calls that showed these submissions, changed or not. This is one small
+/// update for each call, without history, and consumers receive it as a change. Rows locked by
+/// another writer are skipped, because a later call will update them.
 pub(in crate::warehouse) async fn note_reads(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -56,41 +56,41 @@ pub(in crate::warehouse) async fn note_reads(
     .doing("noting when detail calls were read")
 }
 
-/// How far calls for such records were given out.
+/// The progress of detail calls for records with incomplete list items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drawn {
-    /// How many such records there are, as counted within the last hour.
+    /// The number of such records, counted within the last hour.
     pub records: u64,
-    /// Until when their calls were given out; `None`: none were yet.
+    /// The time up to which calls were scheduled; `None` if none were.
     pub until: Option<DateTime<Utc>>,
-    /// The time by the one clock.
+    /// The current time by PostgreSQL's clock.
     pub now: DateTime<Utc>,
 }
 
-/// Records of a project whose list items leave something out.
+/// The records of a project with incomplete list items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SparseReport {
     /// The project's name.
     pub project: String,
-    /// How many there are.
+    /// The number of such records.
     pub records: i64,
     /// How many of them are due.
     pub due: i64,
-    /// How many of them no detail call has shown since that is noted.
+    /// How many of them have no recorded detail call.
     pub unread: i64,
-    /// When the others were last read, the one that waits longest.
+    /// The oldest last detail call among the others.
     pub oldest_read_at: Option<DateTime<Utc>>,
 }
 
-/// How many detail calls to make due.
+/// Parameters for making detail calls due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
-    /// At most so many.
+    /// The maximum number of calls.
     pub count_max: u64,
-    /// How long before its time a record may be read.
+    /// How long before its scheduled time a record may be read.
     pub ahead: Duration,
-    /// The stored time until which calls were given out, as last read. If another process has
-    /// changed it, nothing is drawn.
+    /// The stored time up to which calls were scheduled, as last read. If another process has
+    /// changed it, no call is made due.
     pub given_out: Option<DateTime<Utc>>,
 }
 
@@ -115,11 +115,12 @@ impl From<SparseRow> for SparseRecord {
     }
 }
 
-/// Decides when a record is read next.
+/// A function that returns the next read of a record; its second argument is the current time.
 pub(super) type NextRead<'a> = &'a (dyn Fn(&SparseRecord, DateTime<Utc>) -> DateTime<Utc> + Sync);
 
 impl Warehouse {
-    /// Counts such records, once an hour, and reads how far calls were given out.
+    /// Counts records with incomplete list items at most once an hour, and reads the progress of
+    /// their calls.
     pub async fn sparse_drawn(&self, scope: &Scope) -> Result<Drawn, WarehouseError> {
         let doing = "counting records that lists leave things out of";
         sqlx::query!(
@@ -149,8 +150,8 @@ impl Warehouse {
         })
     }
 
-    /// Notes the next read of some records that have none, or one later than now by more than
-    /// `too_late`, in one transaction; returns whether there may be more.
+    /// Schedules the next read of some records that have none, or whose next read is more than
+    /// `too_late` ahead. Runs in one transaction. Returns whether there may be more.
     pub async fn date_sparse(
         &self,
         scope: &Scope,
@@ -193,9 +194,10 @@ impl Warehouse {
         Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
     }
 
-    /// Makes detail calls due for records whose time has come or will come soon, at most as many as
-    /// a transaction takes: approved and screened ones whose time has come first, then all others
-    /// by their time. Returns how many. `until` says until when that many calls are given out then.
+    /// Makes detail calls due for records whose time has come or is near, limited to one
+    /// transaction. Approved and screened records whose time has come are first; all others follow
+    /// by time. Returns their number. `until` returns the time up to which that number of calls is
+    /// scheduled.
     pub async fn draw_sparse(
         &self,
         scope: &Scope,
@@ -243,7 +245,7 @@ impl Warehouse {
         let drawn: Vec<_> = rows
             .into_iter()
             .map(|(_, row)| {
-                // The call is made now.
+                // The call counts as made now.
                 let record = SparseRecord { read_at: Some(now), ..row.into() };
                 let at = next(&record, now);
                 (record.id, at)
@@ -268,7 +270,7 @@ impl Warehouse {
         Ok(count)
     }
 
-    /// How many such records each project has, and how long ago they were read.
+    /// Returns the number of such records of each project, and the time of their last detail calls.
     pub async fn sparse_reports(&self) -> Result<Vec<SparseReport>, WarehouseError> {
         sqlx::query_as!(
             SparseReport,
@@ -287,8 +289,8 @@ impl Warehouse {
     }
 }
 
-/// What is read first: approved and screened records whose time has come, then the others whose
-/// time has come, then what is read before its time; each by its time.
+/// The sort key for reading: first approved and screened records whose time has come, then other
+/// records whose time has come, then early ones. Each group is sorted by time.
 fn urgency(
     rank: i16,
     next_at: Option<DateTime<Utc>>,
@@ -302,7 +304,7 @@ fn limit(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Notes when these records, which are locked, are read next.
+/// Stores the next read of these locked records.
 async fn set_next(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,8 +1,8 @@
-//! Stores observed items in three steps: `classify` decides by digests, `build` merges and
-//! normalizes on a blocking thread, `apply` writes. Records that are not known yet are written by
-//! `insert`; an unchanged item costs no write (I4).
+//! Stores observed items in three steps. `classify` decides by digests, `build` merges and
+//! normalizes on a blocking thread, and `apply` writes. Unknown records are written by `insert`. An
+//! unchanged item costs no write (I4).
 //!
-//! List pages and detail batches both end here, inside the caller's transaction.
+//! List pages and batches of detail calls both use this path, inside the caller's transaction.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -35,10 +35,10 @@ use crate::{
     },
 };
 
-/// Records that are merged, normalized and written at a time; bounds the memory of their trees.
+/// Number of records merged, normalized and written at a time; limits the memory for their trees.
 const CHUNK: usize = 500;
 
-/// Stores items of one origin; returns how many became what.
+/// Stores items of one origin. Returns their counts by outcome.
 pub(in crate::warehouse) async fn store(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,
@@ -69,7 +69,7 @@ pub(in crate::warehouse) async fn store(
         let items = new.iter().map(|item| item.to_store()).collect();
         let inserted = insert::store(connection, scope, origin, items, now).await?;
         tally.inserted = count(inserted.len());
-        // Another writer inserted the others first: they are known now.
+        // The others were inserted by another writer first, and are known now.
         changed.extend(new.into_iter().filter(|item| !inserted.contains(item.id())));
         changed.sort_unstable_by_key(KeyedItem::id);
     }
@@ -80,7 +80,7 @@ pub(in crate::warehouse) async fn store(
     Ok(tally)
 }
 
-/// Finds the records that are not stored with just the digests of these items.
+/// Finds the records whose stored digests differ from those of these items.
 async fn find_differing(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -92,7 +92,7 @@ async fn find_differing(
     stored::find_differing(connection, scope, origin.call(), &ids, &digests).await
 }
 
-/// Locks the records of some items and stores what changes them.
+/// Locks the records of some items and stores their changes.
 async fn store_changed(
     connection: &mut PgConnection,
     scope: &Arc<Scope>,

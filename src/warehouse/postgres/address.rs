@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::domain::is_loopback;
 
-/// Parameters of addresses that are understood.
+/// Supported parameters of `database.url`.
 const KNOWN: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -27,7 +27,7 @@ const KNOWN: [&str; 18] = [
     "options",
 ];
 
-/// Parameters that PostgreSQL's own programs understand, and this one does not.
+/// Parameters that libpq supports and argos-sync does not.
 const OF_LIBPQ: [&str; 27] = [
     "passfile",
     "require_auth",
@@ -65,7 +65,7 @@ pub enum Protection {
     Local,
     /// Encrypted, with verified certificate and host name.
     Full,
-    /// Less, as the address explicitly requests.
+    /// Weaker protection, explicitly requested in the URL.
     Less(LessThanFull),
 }
 
@@ -102,22 +102,24 @@ impl LessThanFull {
     }
 }
 
-/// Why an address is refused. Contains parameter names of PostgreSQL's documentation only: any
-/// other name may be part of a password.
+/// Why `database.url` is refused.
+///
+/// Contains only parameter names from PostgreSQL's documentation: any other name may be part of a
+/// password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It cannot be parsed.
+    /// The URL cannot be parsed.
     #[error("`database.url` is no address of a PostgreSQL database")]
     Unreadable,
-    /// A parameter of libpq that is not supported.
+    /// The URL has a libpq parameter that is not supported.
     #[error("`database.url` has the parameter `{0}`, which argos-sync does not support")]
     Unsupported(&'static str),
-    /// An unknown parameter.
+    /// The URL has an unknown parameter.
     #[error("`database.url` has a parameter that is not known")]
     Unknown,
 }
 
-/// Parses an address. `is_mode_given`: the environment sets `PGSSLMODE`.
+/// Parses a database URL. `is_mode_given`: the environment sets `PGSSLMODE`.
 pub(super) fn read(
     url: &SecretString,
     is_mode_given: bool,
@@ -136,7 +138,7 @@ pub(super) fn read(
             return Err(of_libpq.map_or(AddressError::Unknown, AddressError::Unsupported));
         }
     }
-    // The error may contain the password.
+    // The error is dropped because it may contain the password.
     let options: PgConnectOptions =
         text.parse().map_err(|_unreadable: sqlx::Error| AddressError::Unreadable)?;
     let options = if is_mode_written || is_local(&options) {

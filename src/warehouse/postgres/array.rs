@@ -1,7 +1,7 @@
-//! Values of one column as the array that a statement takes, in PostgreSQL's binary form.
+//! Arrays of column values as statement parameters, in PostgreSQL's binary format.
 //!
-//! Each value is written once, from where it stands in the item to where it is sent from: rows are
-//! many and wide, and a value of its own for each cell costs more than all that is done with it.
+//! Each value is written once, directly from the item to the send buffer. Rows are many and wide:
+//! an allocation for each cell would cost more than all other work on it.
 
 use std::borrow::Cow;
 
@@ -15,23 +15,24 @@ use sqlx::{
 
 use crate::normalize::{Cell, catalogue};
 
-/// What stands before the elements: dimensions, nulls, type, count, lower bound, and before all
-/// that its length.
+/// Size of the header before the elements, in bytes: the array's own length, the number of
+/// dimensions, the null flag, the element type, the element count and the lower bound.
 const HEAD_BYTES: usize = 6 * size_of::<i32>();
 
-/// The length that stands before a null.
+/// The length field of a null element.
 const NULL: [u8; 4] = (-1i32).to_be_bytes();
 
-/// Days from the calendar's first to the first day of PostgreSQL, 2000-01-01.
+/// PostgreSQL's epoch, 2000-01-01, as a day number; 0001-01-01 is day 1.
 const EPOCH_DAYS: i32 = 730_120;
-/// Microseconds from 1970 to 2000.
+/// Microseconds from 1970-01-01 to 2000-01-01.
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
-/// What an array holds.
+/// The element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Element {
     Text,
-    /// Arrays of texts, each in PostgreSQL's text form, since `unnest` flattens arrays of arrays.
+    /// Arrays of texts, each sent in PostgreSQL's text format because `unnest` flattens nested
+    /// arrays.
     TextArray,
     Json,
     Bytes,
@@ -44,7 +45,7 @@ pub(in crate::warehouse) enum Element {
 }
 
 impl Element {
-    /// What the values of such columns travel as.
+    /// The element type for the values of a column of this type.
     pub(in crate::warehouse) fn of(kind: catalogue::Type) -> Self {
         match kind {
             catalogue::Type::Text | catalogue::Type::Enum => Self::Text,
@@ -58,7 +59,8 @@ impl Element {
         }
     }
 
-    /// The object ids of the type and of its arrays, the same in every PostgreSQL (`pg_type.dat`).
+    /// Object ids of the element type and the array type. They are the same in every PostgreSQL
+    /// installation (`pg_type.dat`).
     fn oids(self) -> (u32, u32) {
         match self {
             Self::Text | Self::TextArray => (25, 1009),
@@ -80,20 +82,21 @@ pub(in crate::warehouse) struct PgArray {
     element: Element,
     count: usize,
     has_null: bool,
-    /// The elements, each behind its length.
+    /// The elements, each preceded by its length.
     bytes: Vec<u8>,
-    /// A value was of another type, or longer than lengths reach.
+    /// True if a value had another type or was longer than the length field allows.
     is_spoilt: bool,
 }
 
 impl PgArray {
-    /// No values yet, and room for so many bytes of them.
+    /// Creates an empty array with a capacity of `bytes`.
     pub(in crate::warehouse) fn with_room(element: Element, bytes: usize) -> Self {
         let bytes = Vec::with_capacity(bytes);
         Self { element, count: 0, has_null: false, bytes, is_spoilt: false }
     }
 
-    /// The room that as much again may need.
+    /// The capacity to reserve for an array of similar size, in bytes: the current size plus an
+    /// eighth.
     pub(in crate::warehouse) fn room(&self) -> usize {
         self.bytes.len() + self.bytes.len() / 8
     }
@@ -120,7 +123,7 @@ impl PgArray {
         self.put(Element::Int4, &value.to_be_bytes());
     }
 
-    /// The value of a column in one row.
+    /// Appends one column value.
     pub(in crate::warehouse) fn cell(&mut self, cell: &Cell<'_>) {
         match cell {
             Cell::Null => self.null(),
@@ -144,7 +147,7 @@ impl PgArray {
         self.put(Element::Date, &(value.num_days_from_ce() - EPOCH_DAYS).to_be_bytes());
     }
 
-    /// Behind the version of its binary form, `jsonb` travels as its text.
+    /// Appends a `jsonb` value: the version byte of its binary format, then the text.
     fn json(&mut self, text: &str) {
         self.write(Element::Json, |out| {
             out.push(1);
@@ -176,7 +179,7 @@ impl PgArray {
         self.write(element, |out| out.extend_from_slice(value));
     }
 
-    /// Writes one element behind its length.
+    /// Appends one element, preceded by its length.
     fn write(&mut self, element: Element, write: impl FnOnce(&mut Vec<u8>)) {
         self.count += 1;
         self.is_spoilt |= element != self.element;
@@ -193,7 +196,7 @@ impl PgArray {
 
 impl Type<Postgres> for PgArray {
     fn type_info() -> PgTypeInfo {
-        // Which array it is, its values tell.
+        // `produces` returns the actual array type.
         PgTypeInfo::with_name("anyarray")
     }
 }

@@ -1,14 +1,14 @@
-//! What can go wrong in the warehouse, and what to do then.
+//! Errors of the warehouse, and the remedy for each.
 
 use super::{address::AddressError, renewal, sql_fault::SqlFault, unreachable::Unreachable};
 
-/// A failure of the warehouse. Never holds PostgreSQL's own text, which quotes the data (I8).
+/// An error of the warehouse. Never contains PostgreSQL's message text, which quotes data (I8).
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
     /// The database could not be reached, or the connection broke.
     #[error("{doing}: no connection to PostgreSQL ({cause})")]
     Connection {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
         /// The cause.
         cause: Unreachable,
@@ -16,82 +16,82 @@ pub enum WarehouseError {
     /// PostgreSQL refused a statement.
     #[error("{doing}: PostgreSQL answered SQLSTATE {sqlstate}{}", constraint.as_ref().map(|name| format!(" (constraint `{name}`)")).unwrap_or_default())]
     Refused {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// PostgreSQL's code of the failure.
+        /// PostgreSQL's SQLSTATE.
         sqlstate: String,
-        /// The constraint that was violated.
+        /// The violated constraint.
         constraint: Option<String>,
     },
-    /// What should say where the database is does not.
+    /// `database.url` is not valid.
     #[error("{0}")]
     Address(AddressError),
-    /// The program had to end before PostgreSQL took what there was to write.
+    /// The program had to exit before PostgreSQL completed the write.
     #[error("the program had to end before PostgreSQL answered")]
     NoTime,
-    /// Another process holds the claim by now; nothing was written.
+    /// Another process now holds the claim; nothing was written.
     #[error("another process has taken over this work")]
     FenceLost,
-    /// The checkpoint is not where this page begins; nothing was written.
+    /// The checkpoint does not directly precede this page; nothing was written.
     #[error("the checkpoint has moved: page {page} cannot follow it")]
     CheckpointMoved {
-        /// The page that was to be stored.
+        /// The number of the page that was to be stored.
         page: u32,
     },
-    /// The server was restored or has failed over since these observations were numbered; nothing
-    /// was written.
+    /// The server was restored or failed over after these observations were numbered; nothing was
+    /// written.
     #[error(
         "PostgreSQL was restored or failed over: answers that were asked for before are discarded"
     )]
     ServerChanged,
-    /// The schema was made by a newer release.
+    /// A newer release created the schema.
     #[error("the schema is newer than this program")]
     NewerSchema,
-    /// The schema was made before the first release, by migrations that no longer exist.
+    /// Migrations from before the first release, which no longer exist, created the schema.
     #[error("the schema was made by an unreleased version of argos-sync; nothing was changed")]
     UnreleasedSchema,
-    /// The schema lacks migrations.
+    /// Some migrations have not run.
     #[error("the schema is not up to date")]
     OlderSchema,
-    /// The server is older than what the schema needs.
+    /// The server is older than the oldest supported version.
     #[error("PostgreSQL {version} is too old: the oldest supported version is 14")]
     OldServer {
         /// The server's version.
         version: String,
     },
-    /// The database cannot hold every character.
+    /// The database's encoding cannot represent every character.
     #[error("the database has the encoding {encoding}: names in other scripts could not be stored")]
     WrongEncoding {
         /// PostgreSQL's name of the encoding.
         encoding: String,
     },
-    /// A stored body cannot be read back.
+    /// A stored body cannot be decoded.
     #[error("a stored item cannot be read back ({0})")]
     CorruptRaw(&'static str),
-    /// What the database gave back does not fit the program.
+    /// A result of the database does not have the expected shape.
     #[error("{doing}: PostgreSQL answered in another shape than expected")]
     Shape {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
     },
 }
 
-/// What to do about a failure.
+/// How to handle an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// The same transaction may succeed in a moment.
+    /// Retry: the same transaction may succeed soon.
     Retry,
-    /// What was to be written is no longer there; ask for it again.
+    /// The data to write is no longer valid; request it again.
     ReadAgain,
-    /// The work belongs to somebody else now; leave it.
+    /// Another process now owns the work; stop.
     GiveUp,
-    /// Nothing helps but a person.
+    /// Only an operator can fix it.
     CallPerson,
 }
 
-/// Names the work in which sqlx failed.
+/// Adds the failed operation to an error of sqlx.
 pub(in crate::warehouse) trait Doing<T> {
-    /// Turns a failure of sqlx into one of the warehouse; `doing` is a clause such as "storing a
+    /// Converts an error of sqlx into a [`WarehouseError`]. `doing` is a clause such as "storing a
     /// page".
     fn doing(self, doing: &'static str) -> Result<T, WarehouseError>;
 }
@@ -103,7 +103,8 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 }
 
 impl WarehouseError {
-    /// Wraps a failure of sqlx, keeping what names the fault and dropping what may quote a person.
+    /// Converts an error of sqlx. Keeps the SQLSTATE and the constraint, and drops texts that may
+    /// contain personal data.
     pub(in crate::warehouse) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |error| match &error {
             sqlx::Error::Database(fault) => {
@@ -123,7 +124,7 @@ impl WarehouseError {
         }
     }
 
-    /// What to do about it.
+    /// How to handle this error.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Connection { .. } => Remedy::Retry,
@@ -156,7 +157,7 @@ impl WarehouseError {
         }
     }
 
-    /// Whether a row stands where another one was to be written.
+    /// Whether a row with the same key already exists.
     pub(in crate::warehouse) fn is_unique_violation(&self) -> bool {
         match self {
             Self::Refused { sqlstate, .. } => SqlFault::of(sqlstate) == SqlFault::UniqueViolation,
@@ -164,7 +165,8 @@ impl WarehouseError {
         }
     }
 
-    /// Whether rights or schema of the database are at fault, and not the program.
+    /// Whether the cause is the setup of the database, such as privileges or schema, and not the
+    /// program.
     pub fn is_of_setup(&self) -> bool {
         match self {
             Self::Address(_)
@@ -199,7 +201,7 @@ impl WarehouseError {
         }
     }
 
-    /// The next step, as a sentence for the operator.
+    /// The next step for the operator.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Connection { cause, .. } => cause.advice(),

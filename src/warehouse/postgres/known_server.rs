@@ -1,4 +1,5 @@
-//! The server as this process knows it (I6): a restore or a failover may set its sequences back.
+//! The server's identity as this process recorded it (I6). A restore or failover may set its
+//! sequences back.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,22 +7,25 @@ use crate::domain::ReadNumber;
 
 #[derive(Debug, Clone, Default)]
 struct ServerState {
-    /// Empty where the server does not tell it; `None` before the first look.
+    /// The server's identity; empty if the server does not report it, `None` before the first
+    /// check.
     identity: Option<String>,
-    /// Observations up to this number may be older than they look: they are not stored.
+    /// Observations with numbers up to this one may be older than their number suggests. They are
+    /// not stored.
     floor: i64,
-    /// The highest number that this process has drawn.
+    /// The highest number drawn by this process.
     drawn: i64,
 }
 
 impl ServerState {
-    /// Whether observations of these numbers may be stored on a server with that identity.
+    /// Whether observations with these read numbers may be stored on the server with this identity.
+    /// `lowest` is the lowest of the numbers.
     fn accepts(&self, identity: &str, lowest: ReadNumber) -> bool {
         self.identity.as_deref().is_none_or(|known| known == identity && lowest.0 > self.floor)
     }
 
-    /// Takes up what the server said of itself, and whether the numbers drawn so far became
-    /// worthless by it.
+    /// Records the server's identity. Raises the floor if the identity changed or a sequence was
+    /// behind: the numbers drawn so far are then invalid.
     fn adopt(&mut self, identity: String, floor: i64, was_behind: bool) {
         let has_changed = self.identity.as_ref().is_some_and(|known| *known != identity);
         if was_behind || has_changed {
@@ -31,7 +35,7 @@ impl ServerState {
     }
 }
 
-/// The server as this process knows it.
+/// The server's identity as this process recorded it; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(in crate::warehouse) struct KnownServer(Arc<Mutex<ServerState>>);
 
@@ -40,22 +44,23 @@ impl KnownServer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The highest number that this process has drawn.
+    /// The highest number drawn by this process.
     pub(in crate::warehouse) fn drawn(&self) -> i64 {
         self.state().drawn
     }
 
-    /// Whether observations of these numbers may be stored on a server with that identity.
+    /// Whether observations with these read numbers may be stored on the server with this identity.
+    /// `lowest` is the lowest of the numbers.
     pub(in crate::warehouse) fn accepts(&self, identity: &str, lowest: ReadNumber) -> bool {
         self.state().accepts(identity, lowest)
     }
 
-    /// Takes up what the server reported of itself.
+    /// Records the server's identity and, if it changed or a sequence was behind, the new floor.
     pub(in crate::warehouse) fn adopt(&self, identity: String, floor: i64, was_behind: bool) {
         self.state().adopt(identity, floor, was_behind);
     }
 
-    /// Remembers that this process has drawn a number.
+    /// Records a number that this process has drawn.
     pub(super) fn note_drawn(&self, number: i64) {
         let mut state = self.state();
         state.drawn = state.drawn.max(number);

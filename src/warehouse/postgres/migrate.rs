@@ -1,4 +1,4 @@
-//! Brings the schema up to date, and writes the catalogue's comments into it.
+//! Migrates the schema and writes the catalogue's comments into it.
 
 use std::{fmt::Write as _, ops::RangeInclusive, sync::LazyLock};
 
@@ -13,10 +13,11 @@ use crate::{
     normalize::catalogue::{self, Key, Table},
 };
 
-/// Every migration, compiled into the program.
+/// All migrations, compiled into the program.
 ///
-/// Which have run stands in `argos_sync.migration`, under its full name: a role may be called like
-/// one of our schemas, and PostgreSQL would look for a bare name there first.
+/// The ledger of completed migrations is `argos_sync.migration`, with its schema in the name. A
+/// role may have the name of one of our schemas, and PostgreSQL would look there first for an
+/// unqualified name.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.create_schema("argos_sync");
@@ -24,7 +25,7 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
-/// Migrations that the baseline replaced. No release had them.
+/// Versions of the migrations that the baseline replaced. No release contained them.
 const UNRELEASED: RangeInclusive<i64> = 1..=23;
 
 /// Comments on the table that sqlx creates before the first migration.
@@ -38,24 +39,24 @@ const LEDGER_COMMENTS: &str = "
     comment on column argos_sync.migration.execution_time is 'Nanoseconds; -1: it has not ended.';
 ";
 
-/// Where the schema stands.
+/// The state of the schema compared with this program's migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
     /// No migration has run.
     Missing,
-    /// So many migrations have not run yet.
+    /// This number of migrations has not run yet.
     Older(usize),
-    /// As this program wants it.
+    /// All migrations have run.
     Current,
-    /// Made by a newer program.
+    /// A newer program created the schema.
     Newer,
-    /// Made before the first release, by migrations that no longer exist.
+    /// Migrations from before the first release, which no longer exist, created the schema.
     Unreleased,
 }
 
 impl Warehouse {
-    /// Runs what has not run yet, then writes the comments. Needs a direct connection, not a
-    /// pooler's.
+    /// Runs the pending migrations and then writes the comments. Needs a direct connection, not one
+    /// through a pooler.
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
         match self.schema_state().await? {
             SchemaState::Newer => return Err(WarehouseError::NewerSchema),
@@ -73,7 +74,7 @@ impl Warehouse {
         self.write_comments().await
     }
 
-    /// Compares the migrations that have run with those of this program.
+    /// Compares the completed migrations with those of this program.
     pub async fn schema_state(&self) -> Result<SchemaState, WarehouseError> {
         let doing = "reading the schema's version";
         let there: bool =
@@ -109,7 +110,7 @@ impl Warehouse {
     }
 }
 
-/// Compares the versions that have run with those of this program.
+/// Compares the completed versions with those of this program.
 fn state(run: &[i64], ours: &[i64]) -> SchemaState {
     if run.iter().any(|version| UNRELEASED.contains(version)) {
         return SchemaState::Unreleased;
@@ -123,7 +124,7 @@ fn state(run: &[i64], ours: &[i64]) -> SchemaState {
     }
 }
 
-/// `COMMENT ON` a table and each of its columns.
+/// The `COMMENT ON` statements for a table and each of its columns.
 fn comments(table: &Table) -> String {
     let name = table.qualified();
     let quote = |text: &str| text.replace('\'', "''");

@@ -1,4 +1,5 @@
-//! What every statement needs: connections, errors, arrays, migrations. Knows no table of ours.
+//! Common code of all statements: connections, errors, arrays, migrations. Independent of the
+//! tables.
 
 pub(super) mod address;
 pub(super) mod array;

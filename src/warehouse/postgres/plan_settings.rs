@@ -1,4 +1,4 @@
-//! How PostgreSQL chooses plans, for the rest of a transaction.
+//! Planner settings for the rest of a transaction.
 
 use sqlx::PgConnection;
 
@@ -12,11 +12,11 @@ use super::error::{Doing as _, WarehouseError};
 pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; \
     set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
-/// Settings of all other transactions: a generic plan made for an empty table would be kept while
-/// the table fills.
+/// Planner settings of all other transactions. A generic plan made for an empty table would be kept
+/// while the table fills.
 pub(super) const CHOOSING: &str = "set local plan_cache_mode = force_custom_plan";
 
-/// Lets PostgreSQL choose plans for the statements after the items of a transaction.
+/// Restores the default planner settings for the statements that follow the items of a transaction.
 pub(in crate::warehouse) async fn choose_again(
     connection: &mut PgConnection,
 ) -> Result<(), WarehouseError> {

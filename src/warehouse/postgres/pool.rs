@@ -19,26 +19,27 @@ use super::{
 };
 use crate::domain::ReadNumber;
 
-/// How to reach the database.
+/// Connection settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `postgres://user:password@host:port/database`.
     pub url: SecretString,
-    /// Most connections at a time.
+    /// The maximum number of simultaneous connections.
     pub connections_max: u32,
-    /// How long to wait for a connection.
+    /// The timeout for acquiring a connection.
     pub connect_timeout: Duration,
-    /// Prepared statements kept for each connection, at least 1: without its cache sqlx still names
-    /// every statement, and never closes one.
+    /// The number of prepared statements cached for each connection, at least 1. Without a cache,
+    /// sqlx still names every statement and never closes one.
     pub statement_cache: usize,
 }
 
-/// The warehouse: a handle that is cheap to clone.
+/// A handle to the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     pub(in crate::warehouse) pool: PgPool,
-    /// Where items are written. A pool lends its connections in turn, and for each that writes
-    /// PostgreSQL makes all plans anew and maps all tables: so only some of them do.
+    /// Connections for transactions that write items. A pool uses its connections in turn, and
+    /// PostgreSQL plans all statements and maps all tables again for each connection that writes.
+    /// So only part of the connections write.
     pub(super) writers: PgPool,
     pub(super) options: PgConnectOptions,
     pub(super) connections_max: u32,
@@ -47,12 +48,12 @@ pub struct Warehouse {
 }
 
 impl Warehouse {
-    /// Prepares connections; the first is made when it is needed.
+    /// Creates the pools without connecting. Connections are opened on demand.
     pub fn new(settings: &Settings) -> Result<Self, WarehouseError> {
         let is_mode_given = std::env::var_os("PGSSLMODE").is_some();
         let (options, protection) =
             address::read(&settings.url, is_mode_given).map_err(WarehouseError::Address)?;
-        // sqlx would log statements; the program logs what it does itself.
+        // sqlx would log statements; the program does its own logging.
         let options = options
             .application_name("argos-sync")
             .statement_cache_capacity(settings.statement_cache)
@@ -65,8 +66,8 @@ impl Warehouse {
                     Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
                 })
                 .after_release(|connection, metadata| {
-                    // Its buffers have room for all rows of the largest statement, and it may not
-                    // be used again for long.
+                    // Its buffers can hold all rows of the largest statement, and the connection
+                    // may be idle for a long time.
                     connection.shrink_buffers();
                     Box::pin(std::future::ready(Ok(!renewal::is_stale(metadata.age))))
                 })
@@ -85,8 +86,8 @@ impl Warehouse {
         self.protection
     }
 
-    /// Connects once, and returns the cause of a failure. A pool retries until its timeout and
-    /// returns no cause.
+    /// Connects once and returns the cause of a failure. A pool would retry until its timeout and
+    /// return no cause.
     pub async fn reach(&self, time_max: Duration) -> Result<(), WarehouseError> {
         let connection = self.connect(time_max).await?;
         let _closing = tokio::time::timeout(time_max, connection.close()).await;
@@ -101,7 +102,8 @@ impl Warehouse {
         connected.map_err(silent)?.doing(doing)
     }
 
-    /// Draws the number that orders the next observation; called just before an HTTP attempt (I6).
+    /// Draws the read number that orders the next observation. Must be called just before an HTTP
+    /// attempt (I6).
     pub async fn draw_read_number(&self) -> Result<ReadNumber, WarehouseError> {
         sqlx::query_scalar!(r#"select nextval('argos_sync.read_number') as "number!""#)
             .fetch_one(&self.pool)
@@ -113,7 +115,7 @@ impl Warehouse {
             .doing("drawing a read number")
     }
 
-    /// The time by the one clock.
+    /// The current time by PostgreSQL's clock.
     pub async fn now(&self) -> Result<DateTime<Utc>, WarehouseError> {
         let mut connection = self.pool.acquire().await.doing("asking for the time")?;
         now(&mut connection).await
@@ -146,20 +148,20 @@ pub(super) async fn begin(
     doing: &'static str,
     plans: &'static str,
 ) -> Result<PgTransaction<'static>, WarehouseError> {
-    // Whatever the site's defaults are.
+    // Overrides the server's defaults.
     let mut transaction = pool
         .begin_with("begin isolation level read committed read write")
         .await
         .map_err(|error| of_begin(error, doing))?;
-    // A process that froze in the middle must not hold its rows for ever, and none waits for ever
-    // for such rows. Compiling a plan takes longer than running it. Parameters are personal data,
-    // which the server's log must not show.
+    // A process that freezes inside a transaction must not keep its row locks forever, and waits
+    // for such locks must end. JIT compilation takes longer than running the plan. Parameters are
+    // personal data, which must not appear in the server's log.
     let settings = format!(
         "set local idle_in_transaction_session_timeout = '60s'; set local lock_timeout = '30s'; \
          set local statement_timeout = 0; set local log_parameter_max_length_on_error = 0; \
          set local jit = off; {plans}"
     );
-    // Made of constants.
+    // The text consists of constants.
     sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut *transaction).await.doing(doing)?;
     Ok(transaction)
 }
@@ -173,7 +175,8 @@ pub(in crate::warehouse) async fn now(
         .doing("asking for the time")
 }
 
-/// Replaces a standby's refusal to begin a writing transaction by the one of its statements.
+/// Converts a standby's refusal to begin a writing transaction into the refusal of a statement that
+/// writes.
 pub(super) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
     match WarehouseError::database(doing)(error) {
         WarehouseError::Refused { doing, sqlstate, constraint } if sqlstate == RECOVERY => {
@@ -184,5 +187,5 @@ pub(super) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseErro
     }
 }
 
-/// `BEGIN ... READ WRITE` on a standby.
+/// SQLSTATE of `BEGIN ... READ WRITE` on a standby.
 pub(super) const RECOVERY: &str = "0A000";

@@ -8,11 +8,11 @@ use super::{
 /// The oldest supported major version of PostgreSQL.
 const MAJOR_VERSION_MIN: i32 = 14;
 
-/// The only supported encoding of the database: names come in every script.
+/// The only supported encoding of the database: names occur in every script.
 const ENCODING: &str = "UTF8";
 
 impl Warehouse {
-    /// Refuses servers that are too old and databases that are not UTF-8; writes nothing.
+    /// Returns an error if the server is too old or the database is not UTF-8; writes nothing.
     pub async fn check_server(&self) -> Result<(), WarehouseError> {
         let (version, encoding): (i32, String) = sqlx::query_as(
             "select current_setting('server_version_num')::int4,
@@ -25,7 +25,7 @@ impl Warehouse {
     }
 }
 
-/// Compares `server_version_num` and `server_encoding` with what is supported.
+/// Compares `server_version_num` and `server_encoding` with the supported values.
 fn suitable(version: i32, encoding: &str) -> Result<(), WarehouseError> {
     if version / 10_000 < MAJOR_VERSION_MIN {
         Err(WarehouseError::OldServer { version: in_words(version) })
@@ -36,7 +36,7 @@ fn suitable(version: i32, encoding: &str) -> Result<(), WarehouseError> {
     }
 }
 
-/// A version as PostgreSQL writes it: 130011 is 13.11, and 90624 is 9.6.24.
+/// Formats a version like PostgreSQL: 130011 is 13.11, and 90624 is 9.6.24.
 fn in_words(version: i32) -> String {
     let (major, minor, patch) = (version / 10_000, version / 100 % 100, version % 100);
     if major >= 10 { format!("{major}.{patch}") } else { format!("{major}.{minor}.{patch}") }
@@ -59,7 +59,7 @@ mod tests {
             (150_018, "LATIN1", Some("encoding LATIN1")),
             (150_018, "SQL_ASCII", Some("encoding SQL_ASCII")),
             (150_018, "EUC_KR", Some("encoding EUC_KR")),
-            // What cannot be changed by another database comes first.
+            // The version is checked first because another database cannot change it.
             (130_011, "LATIN1", Some("PostgreSQL 13.11 is too old")),
         ] {
             let found = suitable(version, encoding).map_err(|error| error.to_string());

@@ -1,4 +1,4 @@
-//! Pieces of SQL that know no table.
+//! Fragments of SQL that are independent of the tables.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -12,7 +12,7 @@ pub(in crate::warehouse) fn list<T>(
     items.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
-/// `unnest($2::text[], …) as <name> (<columns>)`, from that argument on.
+/// Returns `unnest($first::text[], ...) as name (columns)`. Parameters are numbered from `first`.
 pub(in crate::warehouse) fn unnest(name: &str, first: usize, columns: &[(&str, &str)]) -> String {
     let arrays = list(columns.iter().enumerate(), |(index, (_, kind))| {
         format!("${}::{kind}[]", first + index)
@@ -20,8 +20,8 @@ pub(in crate::warehouse) fn unnest(name: &str, first: usize, columns: &[(&str, &
     format!("unnest({arrays}) as {name} ({})", list(columns, |(name, _)| (*name).to_owned()))
 }
 
-/// What stands in `from` to find the rows of the project `$1` and the records `$2` in a table, each
-/// record by its key.
+/// A `from` clause that finds the rows of project `$1` and records `$2` in a table. Each record is
+/// looked up by its key.
 pub(in crate::warehouse) fn found(table: &str, id_column: &str, columns: &str) -> String {
     format!(
         "unnest($2::text[]) as given (id)\n\
@@ -30,11 +30,12 @@ pub(in crate::warehouse) fn found(table: &str, id_column: &str, columns: &str) -
     )
 }
 
-/// The number of the writing transaction, for consumers of changes: a subquery, evaluated once a
-/// statement and only when a row is written. Every statement that writes a `change_number` uses it.
+/// The number of the writing transaction, for consumers of changes. It is a subquery, which
+/// PostgreSQL evaluates once per statement and only if a row is written. Every statement that
+/// writes a `change_number` uses it.
 pub(in crate::warehouse) const CHANGE_NUMBER: &str = "(select argos_sync.change_number())";
 
-/// Removes all rows of these records from a table.
+/// Deletes all rows of these records from a table.
 pub(in crate::warehouse) async fn empty(
     connection: &mut PgConnection,
     project: &ProjectName,

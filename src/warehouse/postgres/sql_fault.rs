@@ -1,4 +1,4 @@
-//! Classifies PostgreSQL's refusals by their SQLSTATE (PostgreSQL manual, appendix A).
+//! Classifies PostgreSQL errors by their SQLSTATE (PostgreSQL manual, appendix A).
 
 use super::renewal;
 
@@ -21,11 +21,11 @@ pub(super) enum SqlFault {
     MissingObject,
     /// A column or function has another type.
     OtherType,
-    /// A pooler does not forward what the program sends.
+    /// A pooler does not forward the program's messages.
     Pooler,
     /// The server or the role has no connection left.
     NoConnection,
-    /// The server takes no writes.
+    /// The server does not accept writes.
     ReadOnly,
     /// The server's disk is full.
     DiskFull,
@@ -45,9 +45,9 @@ impl SqlFault {
             "28000" | "28P01" => Self::Credentials,
             "3D000" => Self::NoDatabase,
             "3F000" | "42703" | "42P01" => Self::MissingObject,
-            // 22P03: a value in binary form does not fit the type of its column.
+            // 22P03: a value in binary format does not fit the type of its column.
             "22P03" | "42804" | "42883" => Self::OtherType,
-            // A protocol violation, and prepared statements of another connection.
+            // A protocol violation, or a prepared statement of another connection.
             "08P01" | "26000" | "42P05" => Self::Pooler,
             "53300" => Self::NoConnection,
             renewal::READ_ONLY => Self::ReadOnly,
@@ -61,7 +61,7 @@ impl SqlFault {
         }
     }
 
-    /// The next step, as a sentence for the operator.
+    /// The next step for the operator.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Self::Privileges => {

@@ -15,15 +15,15 @@ const LOOKING: &str = "looking at the database's surroundings";
 /// A problem and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What it concerns.
+    /// The category of the problem.
     pub concern: Concern,
     /// The problem.
     pub problem: String,
-    /// The next step, as a sentence for the operator.
+    /// The next step for the operator.
     pub advice: String,
 }
 
-/// What an obstacle concerns.
+/// The category of an obstacle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
     /// The server.
@@ -41,7 +41,7 @@ pub enum Concern {
 }
 
 impl Concern {
-    /// Whether work stops because of it.
+    /// Whether an obstacle of this category stops the work.
     pub fn stops_work(self) -> bool {
         match self {
             Self::Server | Self::Settings | Self::Rights | Self::Connections | Self::Tables => true,
@@ -63,7 +63,7 @@ impl fmt::Display for Concern {
     }
 }
 
-/// Answers of the server.
+/// The checked properties of the server, the role and the database.
 #[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 struct Said {
     is_standby: bool,
@@ -86,8 +86,11 @@ struct Said {
 }
 
 impl Warehouse {
-    /// Connects within that time and looks at the surroundings of the schema; nothing is written.
-    /// By a connection of its own: a pool that gets fewer than it asks for waits for the others.
+    /// Finds obstacles; writes nothing. `time_max` limits the connection attempt and the check,
+    /// each.
+    ///
+    /// Opens its own connection: a pool that gets fewer connections than it requests waits for one
+    /// to be returned.
     pub async fn obstacles(&self, time_max: Duration) -> Result<Vec<Obstacle>, WarehouseError> {
         let mut connection = self.connect(time_max).await?;
         let looking = tokio::time::timeout(time_max, self.look(&mut connection)).await;
@@ -99,8 +102,8 @@ impl Warehouse {
     }
 
     async fn look(&self, connection: &mut PgConnection) -> Result<Vec<Obstacle>, WarehouseError> {
-        // Connections that count against a limit: those of the role, of the database, of the
-        // server. Ours are free for us.
+        // Connections that count against the limits of the role, the database and the server. Our
+        // own connections do not count: they are available to us.
         let said = sqlx::query_as!(
             Said,
             r#"with others as (
@@ -168,9 +171,9 @@ impl Warehouse {
     }
 }
 
-/// Our tables that an extension has spread over other servers.
+/// Tables of argos-sync that an extension has distributed over other servers.
 async fn distributed_tables(connection: &mut PgConnection) -> Result<Vec<String>, WarehouseError> {
-    // Unknown where the extension is missing, so not checked when the program is built.
+    // The table exists only with the extension, so the query is not checked at compile time.
     sqlx::query_scalar(
         "select logicalrelid::regclass::text from pg_catalog.pg_dist_partition
          where logicalrelid::regclass::text like 'argos%' order by 1",
@@ -208,7 +211,7 @@ fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obsta
     found
 }
 
-/// What the server is, and what is set for the role or the database.
+/// Obstacles in the state of the server and the settings of the role or database.
 fn of_settings(said: &Said) -> Vec<Obstacle> {
     let mut found = Vec::new();
     let set = |setting: &str| {
@@ -251,7 +254,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     found
 }
 
-/// What the server's log shows of the data.
+/// Personal data that the server's log may contain.
 fn of_log(said: &Said) -> Vec<Obstacle> {
     let shows = [
         (said.logs_parameters, "parameters of statements", "log_parameter_max_length = 0"),
@@ -271,7 +274,7 @@ fn of_log(said: &Said) -> Vec<Obstacle> {
     shown.map(obstacle).collect()
 }
 
-/// What the role may not do.
+/// Privileges that the role lacks.
 fn of_rights(said: &Said) -> Vec<Obstacle> {
     let Said { role, database, .. } = said;
     let mut found = Vec::new();

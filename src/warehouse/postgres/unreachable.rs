@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt, io::ErrorKind};
 
 use rustls::CertificateError;
 
-/// Why there is no connection.
+/// The cause of a connection failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreachable {
     /// Connection refused.
@@ -23,21 +23,20 @@ pub enum Unreachable {
     OtherName,
     /// The certificate is of X.509 version 1, which has no host names.
     OldCertificate,
-    /// Its certificate has expired, or is not valid yet.
+    /// The certificate has expired or is not valid yet.
     Expired,
-    /// A file of certificates or keys cannot be read.
+    /// A certificate or key file cannot be read.
     CertificateFile,
-    /// A file that the address names is not there or closed to this program: the socket, or one of
-    /// certificates.
+    /// A file named in the URL, the socket or a certificate, does not exist or is not readable.
     NoFile,
-    /// Another failure of TLS.
+    /// Another TLS failure.
     Tls,
-    /// Another failure of the connection.
+    /// Another connection failure.
     Io(ErrorKind),
 }
 
 impl Unreachable {
-    /// Reads a failure of the connection or of TLS.
+    /// Classifies a failure of the connection or of TLS.
     pub(super) fn of_io(error: &std::io::Error) -> Self {
         if let Some(certificate) = certificate_error(error) {
             return certificate;
@@ -58,7 +57,7 @@ impl Unreachable {
         }
     }
 
-    /// Reads a failure of TLS.
+    /// Classifies a TLS failure.
     pub(super) fn of_tls(error: &(dyn StdError + 'static)) -> Self {
         if let Some(certificate) = certificate_error(error) {
             return certificate;
@@ -73,7 +72,7 @@ impl Unreachable {
         }
     }
 
-    /// The next step, as a sentence for the operator.
+    /// The next step for the operator.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Refused => {
@@ -136,7 +135,7 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// The fault of the server's certificate, if that is the cause.
+/// The error in the server's certificate, if that is the cause.
 fn certificate_error(error: &(dyn StdError + 'static)) -> Option<Unreachable> {
     let mut next = Some(error);
     while let Some(error) = next {

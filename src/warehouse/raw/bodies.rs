@@ -1,4 +1,4 @@
-//! The last items of records as they came, compressed.
+//! The last raw items of records, compressed.
 
 use super::codec::{self, Inflater};
 use crate::{
@@ -20,7 +20,7 @@ use sqlx::{
     postgres::PgArguments,
 };
 
-/// Bodies of records' last items, packed.
+/// Compressed bodies of records' last items.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Bodies {
     ids: PgArray,
@@ -28,34 +28,34 @@ pub(in crate::warehouse) struct Bodies {
 }
 
 impl Bodies {
-    /// None yet.
+    /// Creates an empty set.
     pub(in crate::warehouse) fn new() -> Self {
         Self::with_room([0, 0])
     }
 
-    /// None yet, and [`Bodies::room`] for as many as others were.
+    /// Creates an empty set with the capacity that [`Bodies::room`] returned for another one.
     pub(in crate::warehouse) fn with_room([ids, packed]: [usize; 2]) -> Self {
         let packed = PgArray::with_room(Element::Bytes, packed);
         Self { ids: PgArray::with_room(Element::Text, ids), packed }
     }
 
-    /// The room that as many bodies again may need.
+    /// The capacity to reserve for a similar number of bodies.
     pub(in crate::warehouse) fn room(&self) -> [usize; 2] {
         [self.ids.room(), self.packed.room()]
     }
 
-    /// Adds the body of this record's last item.
+    /// Adds the compressed body of a record's last item.
     pub(in crate::warehouse) fn add(&mut self, id: &str, packed: &[u8]) {
         self.ids.text(id);
         self.packed.bytes(packed);
     }
 
-    /// How many bytes they are at most.
+    /// The maximum size in bytes when sent.
     pub(in crate::warehouse) fn size_hint(&self) -> usize {
         self.ids.size_hint() + self.packed.size_hint()
     }
 
-    /// The ids, and the bodies.
+    /// Binds the ids, then the bodies.
     pub(in crate::warehouse) fn bind(
         &self,
         arguments: &mut PgArguments,
@@ -65,7 +65,7 @@ impl Bodies {
     }
 }
 
-/// Keeps these bodies.
+/// Stores these bodies, replacing earlier ones.
 pub(in crate::warehouse) async fn keep(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -95,7 +95,7 @@ pub(in crate::warehouse) async fn keep(
         .doing("keeping raw items")
 }
 
-/// The items of a record as they are kept.
+/// The stored raw items of a record.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct RawItems {
     list: Option<Vec<u8>>,
@@ -103,8 +103,8 @@ pub(in crate::warehouse) struct RawItems {
 }
 
 impl RawItems {
-    /// The bytes of the item that this call brought, as the vendor sent them; `None` where they are
-    /// not kept.
+    /// Returns the bytes of the item that this call returned, as the vendor sent them. `None` if
+    /// they are not stored.
     pub(in crate::warehouse) fn body(
         &self,
         call: Call,
@@ -121,7 +121,7 @@ impl RawItems {
 /// Id, list body, detail body.
 type RawRow = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads what is kept of these records.
+/// Reads the stored raw items of these records.
 pub(in crate::warehouse) async fn read(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -145,8 +145,8 @@ pub(in crate::warehouse) async fn read(
 /// Id, packed bytes, first bytes of the list body, first bytes of the detail body.
 type HeadRow = (String, i32, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// How many bytes the kept items of these records take in memory, packed and inflated. Reads the
-/// first bytes of each only.
+/// Returns the size in memory of these records' stored items, compressed plus decompressed, in
+/// bytes. Reads only the first bytes of each body.
 pub(in crate::warehouse) async fn weights(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -180,7 +180,7 @@ fn column(call: Call) -> &'static str {
     }
 }
 
-/// Removes all that is kept of these records as it came.
+/// Deletes the stored raw items of these records.
 pub(in crate::warehouse) async fn drop_bodies(
     connection: &mut PgConnection,
     scope: &Scope,

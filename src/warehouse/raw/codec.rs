@@ -1,15 +1,16 @@
-//! Bodies of items as they are kept: compressed, so that PostgreSQL neither parses nor compresses
-//! them.
+//! The format of stored bodies. They are compressed here, so that PostgreSQL neither parses nor
+//! compresses them.
 //!
 //! The first byte of a body is its format; the rest is its payload. There is one format:
 //!
-//! - 1: a zstd frame, compressed with our dictionary or with none.
+//! - 1: a zstd frame, compressed with our dictionary or without one.
 //!
-//! Another way to write bodies, such as encrypted, is another format: bodies that are stored stay.
+//! A different encoding, such as encryption, needs a new format number: stored bodies are not
+//! rewritten.
 //!
-//! Most of an item is names of members and words that all items share. A dictionary of them halves
-//! what is kept, so that it stands in its row and not in a table beside it, and compresses faster.
-//! A body names the dictionary it needs.
+//! An item consists mostly of member names and words that all items share. A dictionary of them
+//! halves the stored size, so that a body fits into its row instead of a TOAST table, and speeds up
+//! compression. Each body contains the id of its dictionary.
 
 use std::{io::Cursor, num::NonZeroU32, sync::LazyLock};
 
@@ -24,18 +25,18 @@ use crate::warehouse::postgres::error::WarehouseError;
 /// The format byte of a zstd frame.
 const ZSTD: u8 = 1;
 
-/// Fast, and on this data nearly as small as the slower levels.
+/// A fast level; on this data, slower levels save little.
 const LEVEL: i32 = 1;
 
-/// The first bytes of a body, which tell how long it is: the format byte and zstd's longest frame
-/// header.
+/// Number of leading bytes of a body from which its length can be read: the format byte and zstd's
+/// longest frame header.
 pub(super) const HEAD_BYTES: i32 = 1 + 18;
 
-/// More than this does not come out of a body: the largest answer that is read at all.
+/// Maximum size of a decompressed body: the largest answer that is accepted.
 const INFLATED_BYTES_MAX: u64 = 64 << 20;
 
-/// Trained on simulated items by `tests/bench/dictionary.sh`. Bodies that were written with it need
-/// it for ever.
+/// Trained on simulated items by `tests/bench/dictionary.sh`. Must never be removed, because stored
+/// bodies need it.
 const DICTIONARY: &[u8] = include_bytes!("items.dict");
 
 /// The id in the dictionary and in every body that needs it.
@@ -46,7 +47,7 @@ static ENCODER: LazyLock<EncoderDictionary<'static>> =
 static DECODER: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 
-/// Compresses bodies one after the other with one context and one buffer.
+/// Compresses bodies, reusing one context and one buffer.
 pub(in crate::warehouse) struct Compressor {
     context: bulk::Compressor<'static>,
     packed: Vec<u8>,
@@ -59,7 +60,7 @@ impl Compressor {
             .map_err(|_no_memory| WarehouseError::CorruptRaw("no compressor"))
     }
 
-    /// The packed body with its format byte; valid until the next call.
+    /// Returns the compressed body with its format byte. Valid until the next call.
     pub(in crate::warehouse) fn compress(&mut self, body: &[u8]) -> Result<&[u8], WarehouseError> {
         self.packed.clear();
         self.packed.reserve(1 + compress_bound(body.len()));
@@ -73,7 +74,7 @@ impl Compressor {
     }
 }
 
-/// Inflates bodies one after the other with one context.
+/// Decompresses bodies, reusing one context per dictionary.
 pub(in crate::warehouse) struct Inflater {
     plain: bulk::Decompressor<'static>,
     with_dictionary: bulk::Decompressor<'static>,
@@ -89,7 +90,7 @@ impl Inflater {
         })
     }
 
-    /// The bytes as the vendor sent them.
+    /// Returns the bytes as the vendor sent them.
     pub(super) fn inflate(&mut self, body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
         let frame = frame(body)?;
         let context = match get_dict_id_from_frame(frame) {
@@ -103,8 +104,8 @@ impl Inflater {
     }
 }
 
-/// The number of bytes in a body once inflated, from its first [`HEAD_BYTES`]. `None` if they are
-/// not the head of a body, or if it is larger than any answer.
+/// Reads the decompressed size of a body in bytes from its first [`HEAD_BYTES`]. `None` if they are
+/// not the head of a body, or if the size exceeds the largest answer.
 pub(super) fn inflated_length(head: &[u8]) -> Option<u64> {
     content_size(frame(head).ok()?)
 }
@@ -118,14 +119,14 @@ fn frame(body: &[u8]) -> Result<&[u8], WarehouseError> {
     }
 }
 
-/// The number of bytes in a frame, from its header: bodies are compressed in one piece, so that it
-/// is there.
+/// Reads the decompressed size from a frame's header. The header always contains it because bodies
+/// are compressed in one piece.
 fn content_size(frame: &[u8]) -> Option<u64> {
     let length = get_frame_content_size(frame).ok().flatten();
     length.filter(|length| *length <= INFLATED_BYTES_MAX)
 }
 
-/// The bytes of one body as the vendor sent them.
+/// Returns the bytes of one body as the vendor sent them.
 pub(in crate::warehouse) fn inflate(body: &[u8]) -> Result<Vec<u8>, WarehouseError> {
     Inflater::new()?.inflate(body)
 }
@@ -134,7 +135,7 @@ pub(in crate::warehouse) fn inflate(body: &[u8]) -> Result<Vec<u8>, WarehouseErr
 mod tests {
     use super::*;
 
-    /// A body of that format.
+    /// Returns a body of this format.
     fn body(format: u8, payload: &[u8]) -> Vec<u8> {
         [&[format], payload].concat()
     }

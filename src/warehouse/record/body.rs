@@ -1,10 +1,10 @@
-//! An item's bytes as received, kept out of log lines and panics.
+//! An item's bytes as received. They never appear in logs or panics.
 
 use std::{fmt, ops::Deref};
 
 use bytes::Bytes;
 
-/// An item's bytes. Clones share them. Its `Debug` shows their number alone: they are personal.
+/// An item's bytes; clones share them. They are personal data, so `Debug` prints only their length.
 #[derive(Clone)]
 pub struct Body(Bytes);
 

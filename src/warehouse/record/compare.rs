@@ -1,20 +1,20 @@
-//! Decides by digests and read numbers whether an item changes a known record.
+//! Compares digests and read numbers to decide whether an item changes a known record.
 
 use super::{observation::Origin, stored::StoredRecord};
 use crate::domain::{Call, Digest, ItemKey, ListScope, ReadNumber};
 
-/// What to do with an item of a known record.
+/// How an item affects a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum ItemChange {
-    /// Another digest, or an observation that decides between list and detail.
+    /// The digest differs, or the observation decides between list and detail.
     Changed,
-    /// Nothing to do.
+    /// The item changes nothing.
     Unchanged,
-    /// Known, and from outside the claimed window: another pass stores it (I6).
+    /// A known record's item from outside the claimed window: another pass stores it (I6).
     OtherWindow,
 }
 
-/// Decides for one item of a known record.
+/// Compares one item with its known record.
 pub(in crate::warehouse) fn compare(
     origin: Origin,
     read: ReadNumber,
@@ -37,7 +37,7 @@ pub(in crate::warehouse) fn compare(
     if let (Call::List, Some((digest, number))) = (origin.call(), stored.doubted)
         && digest == key.digest
     {
-        // A detail that was asked since then may agree with it.
+        // A detail answered since then may have the same content.
         let is_answered = stored.detail.is_some_and(|(_, answered)| answered > number);
         return if read > number && is_answered {
             ItemChange::Changed
@@ -57,12 +57,12 @@ pub(in crate::warehouse) fn compare(
     if digest == key.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
 }
 
-/// Decides for an item whose digest matches and whose record has no special state.
+/// Compares an item whose digest matches and whose record has no special state.
 pub(in crate::warehouse) fn compare_same(origin: Origin, key: &ItemKey) -> ItemChange {
     if is_of_other_window(origin, key) { ItemChange::OtherWindow } else { ItemChange::Unchanged }
 }
 
-/// Decides for an item whose digest differs and whose record has no special state. The decision is
+/// Compares an item whose digest differs and whose record has no special state. The decision is
 /// repeated once the record is locked.
 pub(in crate::warehouse) fn compare_changed(origin: Origin, key: &ItemKey) -> ItemChange {
     if is_of_other_window(origin, key) { ItemChange::OtherWindow } else { ItemChange::Changed }
@@ -73,15 +73,15 @@ fn is_of_other_window(origin: Origin, key: &ItemKey) -> bool {
     key.created_at.is_some_and(|at| !reading.claimed().contains(at.date_naive()))
 }
 
-/// Whether an item says of a record what is not known of it.
+/// Whether an item contains anything that is not known of its record.
 pub(in crate::warehouse) fn is_news(key: &ItemKey, stored: &StoredRecord) -> bool {
     let is_other =
         |known: Option<(Digest, ReadNumber)>| known.is_none_or(|(digest, _)| digest != key.digest);
     stored.deleted_by_absence || (is_other(stored.list) && is_other(stored.doubted))
 }
 
-/// Whether a walk without a date filter shows a record that walks of its day should have shown. Its
-/// day is not claimed: where it is news, a detail call has to tell.
+/// Whether a pass without a date filter shows a record that passes of its day should have shown.
+/// Its day is not claimed, so a detail call must confirm any news.
 pub(in crate::warehouse) fn is_seen_elsewhere(origin: Origin, key: &ItemKey) -> bool {
     matches!(origin, Origin::List { reading: ListScope::All, .. }) && key.created_at.is_some()
 }

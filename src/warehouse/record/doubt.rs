@@ -1,9 +1,9 @@
-//! List items that may be older than what is stored: lists may lag behind.
+//! Handles list items that may be older than the stored record: lists may lag behind.
 //!
 //! An item whose own times are earlier than those of the stored record is set aside. Its digest is
-//! noted, its content is not, and the record keeps its rows. One detail call follows, in every
-//! mode, since its read number is higher and decides. The same digest is compared again only after
-//! a detail with other content, and makes no further call.
+//! recorded but its content is not, and the record keeps its rows. One detail call follows in every
+//! mode: its higher read number decides. The same digest is compared again only after a detail with
+//! other content, and causes no further call.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// Whether the stored record has a later time than this list item. Without the raw items whose
-/// digests are known nothing can be compared.
+/// Whether the stored record has a later time than this list item. Returns false if the stored raw
+/// items are missing or do not match their digests.
 pub(in crate::warehouse) fn is_doubtful(
     scope: &Scope,
     origin: Origin,
@@ -45,7 +45,7 @@ pub(in crate::warehouse) fn is_doubtful(
     let mut bodies = Vec::new();
     let mut times = |call, known: Option<(Digest, ReadNumber)>| {
         let (digest, number) = known?;
-        // One that cannot be read back is not compared.
+        // Unreadable items are not compared.
         let body = kept.body(call, inflater).ok()??;
         let times = Times::read(&json::text(&body));
         bodies.push((body, digest));
@@ -61,7 +61,7 @@ pub(in crate::warehouse) fn is_doubtful(
     })
 }
 
-/// Notes items that were set aside, and makes a detail call due for each digest that is new.
+/// Records items that were set aside, and makes a detail call due for each new digest.
 pub(in crate::warehouse) async fn set_aside(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -75,7 +75,7 @@ pub(in crate::warehouse) async fn set_aside(
     let ids: Vec<&str> = aside.iter().map(|work| work.item.id.as_str()).collect();
     let digests: Vec<&[u8]> = aside.iter().map(|work| &work.item.digest.0[..]).collect();
     let numbers: Vec<i64> = aside.iter().map(|work| work.item.read.0).collect();
-    // The records are locked.
+    // The caller has locked the records.
     sqlx::query!(
         "update argos_sync.record as stored set doubted_digest = given.digest, doubted_read = given.number,
             unlisted = stored.unlisted and not $6
@@ -99,7 +99,7 @@ pub(in crate::warehouse) async fn set_aside(
     detail_queue::mark(connection, scope, &due, Priority::News, now).await
 }
 
-/// Whether a detail call was made due for this digest before.
+/// Whether a detail call was already made due for this digest.
 fn is_known(stored: &StoredRecord, digest: Digest) -> bool {
     [stored.list, stored.doubted].into_iter().flatten().any(|(known, _)| known == digest)
 }

@@ -1,4 +1,4 @@
-//! Makes one record of the item that came and the one that is kept.
+//! Merges a record from its received item and its stored item.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use crate::{
     warehouse::{postgres::error::WarehouseError, raw::codec::Inflater, scope::Scope},
 };
 
-/// Items of a record as text, with the numbers that order them.
+/// A record's items as text, with their read numbers.
 #[derive(Default)]
 pub(in crate::warehouse) struct ItemTexts {
     list: Option<(String, ReadNumber)>,
     detail: Option<(String, ReadNumber)>,
-    /// A text was changed on the way.
+    /// Whether decoding changed any text.
     damaged: bool,
 }
 
 impl ItemTexts {
-    /// Adds the item that a call brought.
+    /// Adds the item of a call.
     pub(in crate::warehouse) fn add(&mut self, call: Call, body: &[u8], number: ReadNumber) {
         let text = json::text(body);
         self.damaged |= matches!(text, Cow::Owned(_));
@@ -31,9 +31,8 @@ impl ItemTexts {
         *place = Some((text.into_owned(), number));
     }
 
-    /// The items that are kept of a record, out of which the rows that stand in the tables were
-    /// made. `None` where others may have made them, or another normalizer, or persons decided on
-    /// them.
+    /// Returns the stored items from which the rows in the tables were made. Returns `None` if an
+    /// item is missing, or if another normalizer or a deletion may have changed the rows.
     pub(in crate::warehouse) fn kept(
         stored: &StoredRecord,
         inflater: &mut Inflater,
@@ -58,15 +57,15 @@ impl ItemTexts {
         Ok(ParsedItems { list, detail, damaged })
     }
 
-    /// The same without the list item.
+    /// Parses the detail item only.
     fn parse_detail(&self) -> Result<ParsedItems<'_>, Malformed> {
         let mut damaged = self.damaged;
         let detail = parse_item(self.detail.as_ref(), &mut damaged)?;
         Ok(ParsedItems { list: None, detail, damaged })
     }
 
-    /// The record out of its items, and whether a text was changed on the way; `None` when there is
-    /// none to read.
+    /// Merges the items. Also returns whether decoding changed any text. Returns `None` if there is
+    /// no readable item.
     pub(in crate::warehouse) fn merge(&self, scope: &Scope) -> Option<(Merged<'_>, bool)> {
         let ParsedItems { list, detail, damaged } = self.parse().ok()?;
         Some((normalize::merge(scope.stream, list, detail)?, damaged))
@@ -89,17 +88,17 @@ impl ItemTexts {
     }
 }
 
-/// An item with the number that orders it.
+/// An item with its read number.
 type ParsedItem<'a> = (Json<'a>, ReadNumber);
 
-/// Items of a record, parsed.
+/// A record's items, parsed.
 struct ParsedItems<'a> {
     list: Option<ParsedItem<'a>>,
     detail: Option<ParsedItem<'a>>,
     damaged: bool,
 }
 
-/// Parses an item, where there is one; `damaged` rises when a text was changed on the way.
+/// Parses an item, if any. Sets `damaged` if decoding changed the text.
 fn parse_item<'a>(
     text: Option<&'a (String, ReadNumber)>,
     damaged: &mut bool,
@@ -110,10 +109,10 @@ fn parse_item<'a>(
     Ok(Some((value, *number)))
 }
 
-/// Both items of a record as text, the new one included.
+/// Both items of a record as text, including the new one.
 pub(in crate::warehouse) struct MergeInput {
     texts: ItemTexts,
-    /// The other item is known to exist, but its body was not kept.
+    /// The other item is known to exist, but its body is not available.
     other_is_lost: bool,
 }
 
@@ -127,8 +126,8 @@ impl MergeInput {
             Call::Detail => (Call::List, stored.list),
         };
         let Some((_, number)) = number else { return Self { texts, other_is_lost: false } };
-        // An item that cannot be read back is lost: its record must not stop the others of its
-        // page.
+        // An item that cannot be read back counts as lost: its record must not block the other
+        // records of the page.
         let kept = stored.kept.as_ref();
         let body = kept.and_then(|kept| kept.body(other, inflater).ok().flatten());
         if let Some(body) = &body {
@@ -138,17 +137,17 @@ impl MergeInput {
     }
 }
 
-/// A record made of what is known of it.
+/// A record merged from its known items.
 pub(in crate::warehouse) struct MergedItem<'a> {
     pub(in crate::warehouse) item: Merged<'a>,
     pub(in crate::warehouse) damaged: bool,
     pub(in crate::warehouse) sources_differ: bool,
-    /// What its list item and its detail carry, where both are known.
+    /// The objects in its list item and its detail item; `None` unless both are known.
     pub(super) objects: Option<(Objects, Objects)>,
 }
 
-/// Merges a record; `None` when the other item is needed and lost, so that a new detail call has to
-/// tell.
+/// Merges a record. Returns `None` if the other item is needed and lost; a new detail call must
+/// then be made.
 pub(in crate::warehouse) fn merge<'a>(
     scope: &Scope,
     call: Call,
@@ -174,7 +173,7 @@ pub(in crate::warehouse) fn merge<'a>(
     Ok(merged.map(|item| MergedItem { item, damaged, sources_differ, objects }))
 }
 
-/// Whether it matters which of the two was asked later.
+/// Whether the merged result depends on which of the two items is newer.
 fn is_contested(scope: &Scope, list: &Json<'_>, detail: &Json<'_>) -> bool {
     let overlaid = normalize::overlay(list.clone(), detail.clone());
     json::digest(&overlaid, &scope.volatile) != json::digest(detail, &scope.volatile)

@@ -1,4 +1,4 @@
-//! One record: what was received, what is stored, what follows.
+//! A single record: its received item, its stored state, and the decision between them.
 
 pub(super) mod body;
 pub(super) mod compare;

@@ -1,4 +1,4 @@
-//! Items as received, and where they came from.
+//! Items as received, with their origin.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -10,19 +10,19 @@ use crate::{
     warehouse::scope::Scope,
 };
 
-/// An item as it was received, already looked at.
+/// A received item with its key.
 #[derive(Debug)]
 pub struct Observation {
-    /// Orders it among the observations of its record.
+    /// The read number, which orders the observations of a record.
     pub read: ReadNumber,
     /// The item's bytes.
     pub body: Body,
-    /// What was seen in it, or why it can be stored in no table.
+    /// The item's key, or why the item cannot be stored in any table.
     pub key: Result<ItemKey, Refusal>,
 }
 
 impl Observation {
-    /// Looks at an item's bytes.
+    /// Reads the key from an item's bytes.
     pub fn of(scope: &Scope, read: ReadNumber, body: Bytes) -> Self {
         let key = normalize::read_key(scope.stream, &scope.volatile, &body);
         Self { read, body: body.into(), key }
@@ -34,14 +34,14 @@ impl Observation {
     }
 }
 
-/// Where the items came from.
+/// The origin of the items.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) enum Origin {
-    /// A list answer, read under a claim by this pass.
+    /// A list answer, read by this pass under a claim.
     List { reading: ListScope, lane: Lane, pass_id: i64 },
     /// Detail calls.
     Detail,
-    /// Quarantine: read long ago by such a call, in a window that began on this day.
+    /// Quarantine: received earlier by this call, in a window that began on this day.
     Quarantine { call: Call, day: Day },
 }
 
@@ -54,7 +54,7 @@ impl Origin {
         }
     }
 
-    /// The lane that brought the items.
+    /// The lane that received the items.
     pub(in crate::warehouse) fn lane(self) -> Lane {
         match self {
             Self::List { lane, .. } => lane,
@@ -63,7 +63,7 @@ impl Origin {
     }
 }
 
-/// An item of a record that has to be written.
+/// An item whose record must be written.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct ItemToStore {
     pub(in crate::warehouse) id: String,
@@ -85,7 +85,7 @@ impl ItemToStore {
     }
 }
 
-/// An item of a known record, with what is stored of the record.
+/// An item of a known record, with the record's stored state.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Work {
     pub(in crate::warehouse) item: ItemToStore,
@@ -93,10 +93,11 @@ pub(in crate::warehouse) struct Work {
 }
 
 impl Work {
-    /// Whether the list item says something new. One that only outvotes an older detail says what
-    /// is known, and a detail call would be outvoted again at the next pass, for ever.
+    /// Whether the list item contains anything new.
     ///
-    /// Nor is one that was set aside before and agrees with the detail that was asked since then.
+    /// An item that only outvotes an older detail does not: its content is known, and a detail call
+    /// would be outvoted again at every later pass. Neither does an item that was set aside before
+    /// and agrees with a detail requested since then.
     pub(in crate::warehouse) fn is_news(&self) -> bool {
         let is_other =
             |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
@@ -108,7 +109,7 @@ pub(in crate::warehouse) fn is_listed(origin: Origin) -> bool {
     matches!(origin, Origin::List { reading: ListScope::Window(_), .. })
 }
 
-/// The day that an undated record belongs to.
+/// The day assigned to an undated record.
 pub(in crate::warehouse) fn first_day(origin: Origin, now: DateTime<Utc>) -> Day {
     match origin {
         Origin::List { reading: ListScope::Window(window), .. } => window.from(),

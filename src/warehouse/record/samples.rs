@@ -1,4 +1,4 @@
-//! Records and items for the unit tests of pure decisions.
+//! Sample records and items for unit tests of pure decisions.
 
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ pub(in crate::warehouse) fn day(day: u32) -> Day {
     Day::from_ymd_opt(2025, 1, day).unwrap()
 }
 
-/// The submissions of a project.
+/// A scope for the submissions of a project.
 pub(in crate::warehouse) fn scope(details: DetailMode) -> Scope {
     Scope {
         project: "main".parse().unwrap(),
@@ -31,18 +31,18 @@ pub(in crate::warehouse) fn scope(details: DetailMode) -> Scope {
     }
 }
 
-/// A list over the days 1 to 9 of January 2025.
+/// The origin of a list of January 1 to 9, 2025.
 pub(in crate::warehouse) fn list() -> Origin {
     let window = Window::new(day(1), day(10)).unwrap();
     Origin::List { reading: ListScope::Window(window), lane: Lane::Recent, pass_id: 1 }
 }
 
-/// A list without a date filter.
+/// The origin of a list without a date filter.
 pub(in crate::warehouse) fn unfiltered() -> Origin {
     Origin::List { reading: ListScope::All, lane: Lane::Audit, pass_id: 1 }
 }
 
-/// An item of a submission that was created on this day of January 2025.
+/// An item of a submission created on this day of January 2025.
 pub(in crate::warehouse) fn item(id: &str, created: u32, result: &str, read: i64) -> Observation {
     let body = format!(
         r#"{{"submission_id":"{id}","created_at":"2025-01-{created:02}T08:00:00.000Z",
@@ -61,7 +61,7 @@ pub(in crate::warehouse) fn digest(observation: &Observation) -> Digest {
     observation.key.as_ref().unwrap().digest
 }
 
-/// A live record without any item.
+/// A live record without items.
 pub(in crate::warehouse) fn record() -> StoredRecord {
     StoredRecord {
         list: None,
@@ -80,7 +80,7 @@ pub(in crate::warehouse) fn record() -> StoredRecord {
     }
 }
 
-/// A live record that these items were stored of.
+/// A live record with these stored items.
 pub(in crate::warehouse) fn record_of(
     list: Option<&Observation>,
     detail: Option<&Observation>,

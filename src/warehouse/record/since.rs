@@ -1,5 +1,5 @@
-//! How far back the warehouse reaches: what is unknown and older is not stored, unless somebody
-//! asked for its day.
+//! The start date of the warehouse: an unknown older record is not stored unless its day was
+//! requested.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// The unknown records of a list answer that nobody asked for: created before [`Scope::since`],
-/// outside the days that are read, and on a day that was never read.
+/// Returns the unknown records of a list answer that were not requested. They were created before
+/// [`Scope::since`], outside the days of this pass, and on a day that was never read.
 ///
-/// Detail calls and quarantined items were asked for one by one. A record without a date may be of
+/// Detail calls and quarantined items are always requested. A record without a date may belong to
 /// any day.
 pub(in crate::warehouse) async fn not_asked_for<'a>(
     connection: &mut PgConnection,
@@ -37,7 +37,7 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     }
     let days: BTreeSet<Day> = older.iter().map(|(_, day)| *day).collect();
     let days: Vec<Day> = days.into_iter().collect();
-    // A day that a backfill has read is read again in its turn, and kept current.
+    // A day that a backfill has read is read again regularly and kept current.
     let read = sqlx::query_scalar!(
         r#"select given.day as "day!" from unnest($3::date[]) as given (day)
            cross join lateral (
@@ -53,8 +53,8 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     Ok(older.into_iter().filter(|(_, day)| !read.contains(day)).map(|(id, _)| id).collect())
 }
 
-/// Whether a day is asked for whatever was read before. A walk without a date filter asks for no
-/// day of its own.
+/// Whether a day is requested regardless of earlier passes. A pass without a date filter requests
+/// no day of its own.
 fn is_wanted(since: Day, reading: ListScope, day: Day) -> bool {
     match reading {
         _ if day >= since => true,

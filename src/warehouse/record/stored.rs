@@ -1,5 +1,4 @@
-//! What is known of a record before an item of it arrives: `argos_sync.record`, the raw bodies, and
-//! what is due.
+//! The state of a record before an item arrives: its row in `argos_sync.record` and its raw bodies.
 
 use std::collections::HashMap;
 
@@ -16,7 +15,7 @@ use crate::{
     },
 };
 
-/// What is stored of a record.
+/// The stored state of a record.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(in crate::warehouse) struct StoredRecord {
@@ -24,9 +23,9 @@ pub(in crate::warehouse) struct StoredRecord {
     pub(in crate::warehouse) list: Option<(Digest, ReadNumber)>,
     /// Digest and read number of the last detail item.
     pub(in crate::warehouse) detail: Option<(Digest, ReadNumber)>,
-    /// Digest of a list item that was set aside, and the read number of its last comparison.
+    /// Digest of a list item that was set aside, with the read number of its last comparison.
     pub(in crate::warehouse) doubted: Option<(Digest, ReadNumber)>,
-    /// The read number of the last observation, whatever it brought.
+    /// The highest read number of its list and detail items.
     pub(in crate::warehouse) newest: ReadNumber,
     pub(in crate::warehouse) sources_differ: bool,
     pub(in crate::warehouse) window_day: Day,
@@ -35,13 +34,13 @@ pub(in crate::warehouse) struct StoredRecord {
     pub(in crate::warehouse) unsettled: bool,
     pub(in crate::warehouse) changed_at: Option<DateTime<Utc>>,
     pub(in crate::warehouse) deleted_at: Option<DateTime<Utc>>,
-    /// The normalizer that made its rows.
+    /// Version of the normalizer that made the rows.
     pub(in crate::warehouse) normalizer_version: i16,
-    /// Its items, as far as they are kept; only there once the record is locked.
+    /// The stored raw items; set only once the record is locked.
     pub(in crate::warehouse) kept: Option<bodies::RawItems>,
 }
 
-/// The row of a record as it looks in the database.
+/// A row of `argos_sync.record`.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 struct HeldRow {
     id: String,
@@ -92,16 +91,16 @@ pub(in crate::warehouse) enum Known {
     New,
     /// The record is stored with another digest, and has no special state.
     Changed,
-    /// The digest alone does not decide: the record's sources differ, its lists leave it out, it
-    /// was deleted by absence, or a list item of it was set aside.
+    /// The digest is not sufficient: the sources differ, lists omit the record, it was deleted by
+    /// absence, or a list item was set aside.
     Special(Box<StoredRecord>),
 }
 
-/// Finds the records that are not stored with just these digests, without locking anything.
-/// Returns nothing for an unchanged record, unless its state is [special](Known::Special).
+/// Finds the records whose stored digests differ from these, without locking anything. Omits
+/// unchanged records unless their state is [special](Known::Special).
 ///
-/// Each is looked up by its key, which `offset 0` ensures: for a page's worth PostgreSQL may think
-/// it cheaper to read all records.
+/// Each record is looked up by its key, which `offset 0` ensures. For a page of records PostgreSQL
+/// might otherwise prefer to read all of them.
 pub(in crate::warehouse) async fn find_differing(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -133,7 +132,7 @@ pub(in crate::warehouse) async fn find_differing(
         let known = match (row.is_known && !row.is_special, special.remove(&row.id)) {
             (true, _) => Known::Changed,
             (false, Some(stored)) => Known::Special(Box::new(stored)),
-            // Unknown, or erased between the two statements.
+            // Unknown, or deleted between the two statements.
             (false, None) => Known::New,
         };
         (row.id, known)
@@ -141,7 +140,7 @@ pub(in crate::warehouse) async fn find_differing(
     Ok(known.collect())
 }
 
-/// Reads what is stored of these records, without locking anything.
+/// Reads the stored state of these records without locking anything.
 pub(in crate::warehouse) async fn look_up(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -168,7 +167,7 @@ pub(in crate::warehouse) async fn look_up(
     Ok(rows.into_iter().map(HeldRow::read).collect())
 }
 
-/// Locks these records in key order and reads all that merging needs.
+/// Locks these records in key order and reads everything that merging needs.
 pub(in crate::warehouse) async fn lock(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -201,7 +200,7 @@ pub(in crate::warehouse) async fn lock(
     Ok(stored)
 }
 
-/// A record that gets its first row.
+/// A record to insert.
 pub(in crate::warehouse) struct NewRecord {
     pub(in crate::warehouse) id: String,
     pub(in crate::warehouse) digest: Digest,
@@ -211,12 +210,12 @@ pub(in crate::warehouse) struct NewRecord {
     pub(in crate::warehouse) unsettled: bool,
 }
 
-/// How many bytes [`bind_new`] binds at most, and the short values before them.
+/// The maximum number of bytes that [`bind_new`] binds, including the short values before them.
 pub(in crate::warehouse) fn size_hint(records: &[NewRecord]) -> usize {
     512 + records.iter().map(|record| 80 + record.id.len()).sum::<usize>()
 }
 
-/// Binds what stands in the rows of records nobody has seen yet, column by column.
+/// Binds the rows of new records, column by column.
 pub(in crate::warehouse) fn bind_new(
     arguments: &mut PgArguments,
     records: &[NewRecord],
@@ -229,7 +228,7 @@ pub(in crate::warehouse) fn bind_new(
     arguments.add(records.iter().map(|record| record.unsettled).collect::<Vec<_>>())
 }
 
-/// What becomes of a record's row once one more item was merged.
+/// The new row of a record after one more item was merged.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(in crate::warehouse) struct Update {
     pub(in crate::warehouse) id: String,
@@ -246,8 +245,7 @@ pub(in crate::warehouse) struct Update {
     pub(in crate::warehouse) sparse: Option<i16>,
 }
 
-/// Writes what was observed of these records, which are locked; rows that say so already are left
-/// alone.
+/// Updates the rows of these locked records. Rows that already have these values are not written.
 pub(in crate::warehouse) async fn update(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,5 +1,6 @@
-//! Which records lists do not show whole: their list items leave out the object `kyc` or `aml`.
-//! That is noted when they are written anyway; an unchanged item costs nothing.
+//! Finds records that lists do not show completely: their list items omit the object `kyc` or
+//! `aml`. This is recorded only when a record is written anyway, so an unchanged item costs
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +18,20 @@ use crate::{
     },
 };
 
-/// Approved and screened records, read first.
+/// Priority of approved and screened records, which are read first.
 pub(in crate::warehouse) const SCREENED: i16 = 0;
-/// All others.
+/// Priority of all other records.
 pub(in crate::warehouse) const OTHER: i16 = 1;
 
-/// Which objects details of a project usually carry, by the state of the submission, and what new
-/// details add to that.
+/// The objects that details of a project usually contain, by the state of the submission, with the
+/// counts that new details add.
 #[derive(Default)]
 pub(in crate::warehouse) struct Usual {
     known: BTreeMap<String, Objects>,
     seen: BTreeMap<String, DetailSample>,
 }
 
-/// Details of one state, and how many of them carry each object.
+/// The number of details in one state, and how many of them contain each object.
 #[derive(Default)]
 struct DetailSample {
     details: i64,
@@ -39,7 +40,7 @@ struct DetailSample {
 }
 
 impl Usual {
-    /// Reads what is usual.
+    /// Reads which objects are usual.
     pub(in crate::warehouse) async fn read(
         connection: &mut PgConnection,
         scope: &Scope,
@@ -57,8 +58,8 @@ impl Usual {
         Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
     }
 
-    /// The priority of a merged record among those that need detail calls; `None`: lists show both
-    /// objects, or the detail is not known.
+    /// The detail-call priority of a merged record. `None` if lists show both objects or the detail
+    /// is unknown.
     pub(in crate::warehouse) fn priority(
         &mut self,
         stream: Stream,
@@ -69,7 +70,7 @@ impl Usual {
         self.priority_of(objects, Objects::of(&merged.item.value).aml, normalized)
     }
 
-    /// The same for the objects of a list item and a detail.
+    /// The detail-call priority for the objects of a list item and a detail.
     pub(in crate::warehouse) fn priority_of(
         &mut self,
         (list, detail): (Objects, Objects),
@@ -89,8 +90,8 @@ impl Usual {
         list.lacks(detail.or(usual)).then_some(if is_first { SCREENED } else { OTHER })
     }
 
-    /// Counts the details that were ranked. Late in its transaction, since other writers of the
-    /// project wait for these rows.
+    /// Stores the counts. Should run late in its transaction, because other writers of the project
+    /// wait for these rows.
     pub(in crate::warehouse) async fn count(
         self,
         connection: &mut PgConnection,
@@ -122,7 +123,7 @@ impl Usual {
     }
 }
 
-/// What the stored items of a record carry; `None` where one is missing or unreadable.
+/// The objects in the stored items of a record. `None` if an item is missing or unreadable.
 pub(in crate::warehouse) fn objects_of(
     kept: &RawItems,
     inflater: &mut Inflater,

@@ -1,4 +1,4 @@
-//! Days that could not be read whatever was tried.
+//! Days that could not be read despite all attempts.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -7,7 +7,7 @@ use crate::warehouse::postgres::{
     pool::Warehouse,
 };
 
-/// A day whose last pass was given up, and that was not read completely since.
+/// A day whose last pass was given up and that no later pass has read completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedDay {
     /// The project's name.
@@ -16,14 +16,14 @@ pub struct BlockedDay {
     pub stream: String,
     /// The day.
     pub day: NaiveDate,
-    /// When it was given up last.
+    /// When it was last given up.
     pub ended_at: Option<DateTime<Utc>>,
-    /// What went wrong.
+    /// The last error.
     pub error: Option<String>,
 }
 
 impl Warehouse {
-    /// The blocked days of all projects, in order.
+    /// Returns the blocked days of all projects, in order.
     pub async fn blocked_days(&self) -> Result<Vec<BlockedDay>, WarehouseError> {
         sqlx::query_as!(
             BlockedDay,

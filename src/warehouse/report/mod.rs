@@ -1,4 +1,4 @@
-//! What commands show.
+//! Data shown by commands.
 
 pub(super) mod blocked_days;
 pub(super) mod record;

@@ -1,4 +1,4 @@
-//! All that is known about how one record came to look as it does; no value of it.
+//! The state and history of one record, without any of its values.
 
 use chrono::{DateTime, Utc};
 
@@ -13,69 +13,69 @@ use crate::{
     },
 };
 
-/// A record's standing.
+/// The state of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts of one record, shown one by one"
 )]
 pub struct RecordStatus {
-    /// The day its windows read.
+    /// The day whose windows contain it.
     pub window_day: Day,
     /// Its creation date is missing or unreadable.
     pub undated: bool,
     /// Windows of its day do not list it.
     pub unlisted: bool,
-    /// Its state is expected to move.
+    /// Its state is expected to change.
     pub unsettled: bool,
-    /// List and detail call disagree about it.
+    /// Its list item and its detail item disagree.
     pub sources_differ: bool,
     /// The last list item was set aside: it is older than the record by the vendor's own times.
     pub doubted: bool,
-    /// Its list item lacks what detail calls show.
+    /// Its list item lacks parts that detail calls contain.
     pub sparse: bool,
-    /// When its next detail call for that reason is scheduled.
+    /// When the next detail call because of an incomplete list item is scheduled.
     pub detail_next_at: Option<DateTime<Utc>>,
-    /// A list has shown it.
+    /// A list has contained it.
     pub has_list: bool,
-    /// A detail call has shown it.
+    /// A detail call has returned it.
     pub has_detail: bool,
-    /// When it was last seen to change.
+    /// When it was last observed to change.
     pub changed_at: Option<DateTime<Utc>>,
     /// When it was deleted.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// It counts as deleted because it was not found any more.
+    /// It counts as deleted because it was no longer found.
     pub deleted_by_absence: bool,
     /// When its day was last read completely.
     pub as_of: Option<DateTime<Utc>>,
-    /// When a walk missed it.
+    /// When a pass missed it.
     pub missed_at: Option<DateTime<Utc>>,
-    /// When a detail call did not find it for the first time.
+    /// When a detail call first did not find it.
     pub absent_at: Option<DateTime<Utc>>,
-    /// When an item showed the vendor's mark of a deletion for the first time.
+    /// When an item first had the vendor's deletion mark.
     pub marked_at: Option<DateTime<Utc>>,
-    /// When a detail call showed it for the first time.
+    /// When a detail call first showed the mark.
     pub mark_found_at: Option<DateTime<Utc>>,
     /// When its next detail call is due.
     pub detail_due_at: Option<DateTime<Utc>>,
-    /// Failures of that call so far.
+    /// Number of failures of that call so far.
     pub detail_failures: Option<i32>,
 }
 
-/// A line of what happened.
+/// An event in the history of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordEvent {
-    /// When.
+    /// When it happened.
     pub at: DateTime<Utc>,
-    /// What, in words without a personal value.
+    /// A description without personal data.
     pub description: String,
 }
 
-/// More events of a kind are not shown.
+/// Maximum number of events shown of each kind.
 const EVENTS_MAX: i64 = 20;
 
 impl Warehouse {
-    /// Reads a record's standing; `None`: it is not known.
+    /// Reads the state of a record; `None` if it is not known.
     pub async fn standing(
         &self,
         scope: &Scope,
@@ -106,7 +106,7 @@ impl Warehouse {
         .doing("reading a record's standing")
     }
 
-    /// The walks that covered a record's day, and its detail calls, the newest last.
+    /// Returns the passes over a record's day, its detail calls, changes and repairs, oldest first.
     pub async fn events(
         &self,
         scope: &Scope,

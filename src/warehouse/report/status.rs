@@ -1,4 +1,4 @@
-//! What `status`, `raw` and `demo` show.
+//! Data shown by `status`, `raw` and `demo`.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
@@ -16,64 +16,64 @@ use crate::{
     },
 };
 
-/// Where a project stands.
+/// The state of a project.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectReport {
     /// The project's name.
     pub project: String,
     /// Its stream.
     pub stream: String,
-    /// Records known, deleted ones included.
+    /// Number of known records, including deleted ones.
     pub records: i64,
-    /// Records the vendor has deleted.
+    /// Number of records that the vendor has deleted.
     pub deleted: i64,
-    /// The first and the last day that is covered.
+    /// The first covered day.
     pub covered_from: Option<NaiveDate>,
-    /// The last day that is covered.
+    /// The last covered day.
     pub covered_to: Option<NaiveDate>,
-    /// How many days are covered.
+    /// Number of covered days.
     pub covered_days: i64,
-    /// How many of them are older than the day asked about.
+    /// Number of covered days before the requested day.
     pub covered_days_before: i64,
-    /// How many of them lie between that day and yesterday.
+    /// Number of covered days from the requested day to yesterday.
     pub covered_days_since: i64,
-    /// Records of days before that one.
+    /// Number of records of days before the requested day.
     pub records_before: i64,
-    /// Whole days from that one to yesterday.
+    /// Number of days from the requested day to yesterday.
     pub days_since: i64,
-    /// The oldest time as of which a covered day is known.
+    /// The oldest read time of a covered day.
     pub oldest_as_of: Option<DateTime<Utc>>,
-    /// The newest time as of which a covered day is known.
+    /// The newest read time of a covered day.
     pub newest_as_of: Option<DateTime<Utc>>,
-    /// Detail calls that are due.
+    /// Number of due detail calls.
     pub details_due: i64,
-    /// Items in quarantine.
+    /// Number of items in quarantine.
     pub quarantined: i64,
-    /// Windows that are being read or wait to be taken up.
+    /// Number of windows that are being read or wait to be resumed.
     pub passes_open: i64,
-    /// Windows that came back empty without proving anything.
+    /// Number of windows that appeared empty without proof.
     pub empty_unverified: i64,
-    /// Live records are known in one of them.
+    /// Live records are known in one of the windows that appeared empty.
     pub is_doubted: bool,
-    /// Records that a walk missed, while detail calls have not decided.
+    /// Number of records that a pass missed and detail calls have not decided.
     pub suspects: i64,
-    /// Walks that missed more records than can be believed.
+    /// Number of days with an alarm: a pass missed implausibly many records there.
     pub alarms: i64,
-    /// Since when the vendor refuses the key.
+    /// When the vendor began to refuse the key.
     pub blocked_at: Option<DateTime<Utc>>,
-    /// The vendor's answer.
+    /// The vendor's answer to the refused key.
     pub blocked_reason: Option<String>,
-    /// What last went wrong in a window that is still open.
+    /// The last error of a window that is still open.
     pub open_pass_error: Option<String>,
-    /// How its last run ended.
+    /// The outcome of its last run.
     pub last_outcome: Option<String>,
-    /// When that was.
+    /// When its last run ended.
     pub last_ended_at: Option<DateTime<Utc>>,
-    /// What went wrong then.
+    /// The error of its last run.
     pub last_run_error: Option<String>,
 }
 
-/// The command of a daemon's round.
+/// The command name of a daemon's rounds.
 pub const DAEMON: &str = "run";
 
 /// A run of the program.
@@ -87,37 +87,37 @@ pub struct RunReport {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// How it ended; `None`: it runs. One that is no longer renewed was interrupted.
+    /// How it ended; `None` while it runs. A run whose lease expired counts as interrupted.
     pub outcome: Option<String>,
     /// Items received.
     pub received: i64,
-    /// Records that were new.
+    /// Records stored for the first time.
     pub inserted: i64,
-    /// Records that had changed.
+    /// Records that changed.
     pub updated: i64,
-    /// Records that were the same.
+    /// Records that did not change.
     pub unchanged: i64,
-    /// Items without a row.
+    /// Items that could not be stored as rows.
     pub quarantined: i64,
-    /// Items that others stand for.
+    /// Items that are represented by others.
     pub duplicate: i64,
     /// Unknown records older than `sync.since`.
     pub skipped: i64,
 }
 
-/// A data table with its rows counted.
+/// A data table with its number of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataTable {
     /// Schema and name.
     pub name: String,
-    /// How many rows it holds.
+    /// Its number of rows.
     pub rows: i64,
 }
 
 /// A body as the vendor sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawBody {
-    /// Which call brought it.
+    /// The call that returned it.
     pub call: Call,
     /// Its bytes.
     pub bytes: Vec<u8>,
@@ -127,8 +127,8 @@ pub struct RawBody {
 type PackedRow = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Warehouse {
-    /// Where every project stands that was ever synced, and how much of it lies before the given
-    /// day.
+    /// Returns the state of every project that was ever synced. Some counts are split at the day
+    /// `since`.
     pub async fn project_reports(
         &self,
         since: Option<NaiveDate>,
@@ -139,7 +139,7 @@ impl Warehouse {
             .doing("reading the projects' standing")
     }
 
-    /// The last runs, the newest first.
+    /// Returns the last runs, newest first.
     pub async fn run_reports(&self, count_max: i64) -> Result<Vec<RunReport>, WarehouseError> {
         sqlx::query_as!(
             RunReport,
@@ -164,7 +164,7 @@ impl Warehouse {
         .doing("reading the last runs")
     }
 
-    /// When a round of a daemon ended last or was renewed last; `None`: there was none.
+    /// Returns when a daemon's round last ended or was last renewed; `None` if there was none.
     pub async fn daemon_seen_at(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
         sqlx::query_scalar!(
             "select max(coalesce(ended_at, least(expires_at, argos_sync.clock()))) from argos_sync.run where command = $1",
@@ -190,7 +190,7 @@ impl Warehouse {
         Ok(counts)
     }
 
-    /// Answers a question whose columns are all texts: their names, and the rows.
+    /// Runs a query whose columns are all texts. Returns the column names and the rows.
     pub async fn ask(
         &self,
         sql: &'static str,
@@ -208,7 +208,7 @@ impl Warehouse {
         Ok((head.unwrap_or_default(), rows.doing(doing)?))
     }
 
-    /// The last items of a record as the vendor sent them.
+    /// Returns the last items of a record as the vendor sent them.
     pub async fn raw_bodies(
         &self,
         scope: &Scope,

@@ -1,5 +1,5 @@
-//! Which vendor account a project is bound to: verified keys, the vendor's project id, and which
-//! records prove them (I12).
+//! Binds a project to a vendor account: verified keys, the vendor's project id, and the records
+//! that prove the account (I12).
 
 use secrecy::SecretSlice;
 use sqlx::PgConnection;
@@ -20,9 +20,9 @@ use crate::{
 pub enum KeyProof {
     /// A detail call found a known record.
     Record,
-    /// The answers name the bound vendor project.
+    /// The answers contain the bound vendor project's id.
     VendorProject,
-    /// No record was known that could have been asked for.
+    /// No known record could be requested.
     First,
 }
 
@@ -44,20 +44,20 @@ impl KeyProof {
     }
 }
 
-/// What a project is bound to.
+/// The account that a project is bound to.
 #[derive(Debug)]
 pub struct Binding {
-    /// The random value under which keys are identified.
+    /// The random secret from which key ids are derived.
     pub secret: SecretSlice<u8>,
-    /// The keys that are bound, with their proofs.
+    /// The bound keys with their proofs.
     pub keys: Vec<(KeyId, KeyProof)>,
-    /// The vendor's id of the project, once an answer carried one.
+    /// The vendor's id of the project; `None` until an answer contained one.
     pub vendor_project: Option<String>,
 }
 
 impl Binding {
-    /// Whether a key needs no further proof. One of several keys that were bound before any record
-    /// was known is verified again once records are known: the others may have brought them.
+    /// Whether a key needs no further proof. If several keys were bound before any record was
+    /// known, each is verified again once records are known: another key may have fetched them.
     pub fn is_verified(&self, key: &KeyId, has_records: bool) -> bool {
         let proof = self.keys.iter().find(|(known, _)| known == key).map(|(_, proof)| *proof);
         match proof {
@@ -68,18 +68,19 @@ impl Binding {
     }
 }
 
-/// What a pass shows of the records of the bound account.
+/// Evidence in a pass about the account that its records belong to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::warehouse) struct AccountEvidence {
     shown: u32,
     missed: u32,
-    /// Some record was stored after the account was last seen to be the bound one.
+    /// True if a record was stored after the account was last confirmed.
     has_newer: bool,
 }
 
 impl AccountEvidence {
-    /// Adds a record that the pass should have shown. `is_bound`: it is known to belong to the
-    /// bound account, or was stored since; `None`: nothing is known.
+    /// Adds a record that the pass should have shown. `is_bound` is true if the record is known to
+    /// belong to the bound account. It is false if the record was stored after the last
+    /// confirmation, and `None` if nothing is known.
     pub(in crate::warehouse) fn add(&mut self, is_bound: Option<bool>, is_shown: bool) {
         match is_bound {
             Some(true) if is_shown => self.shown += 1,
@@ -89,28 +90,28 @@ impl AccountEvidence {
         }
     }
 
-    /// Whether what was stored before the pass belongs to the bound account too, which is news. A
-    /// few records may seem to be shown by chance ([`crate::warehouse::Seen`]), so the larger part
-    /// has to be.
+    /// Whether the pass proves for the first time that newer records belong to the bound account
+    /// too. A few records may be counted as shown by chance ([`crate::warehouse::SeenIds`]), so
+    /// most of them must be shown.
     pub(in crate::warehouse) fn is_of_bound_account(self) -> bool {
         self.has_newer && self.shown > self.missed
     }
 }
 
-/// Whether a key was bound as the first of its account.
+/// The result of binding the first key of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstKey {
     /// It is bound.
     Bound,
-    /// Records have become known meanwhile; they decide.
+    /// Records have become known in the meantime; they must prove the key.
     RecordsKnown,
-    /// Another process is running, and another key was bound within the last hour; no record is
+    /// Another process is running, another key was bound within the last hour, and no record is
     /// stored yet.
     OtherFirst,
 }
 
 impl Warehouse {
-    /// Reads what a project is bound to.
+    /// Reads the account that a project is bound to.
     pub async fn binding(&self, project: &ProjectName) -> Result<Binding, WarehouseError> {
         let doing = "reading the project's binding";
         let row = sqlx::query!(
@@ -136,8 +137,8 @@ impl Warehouse {
         })
     }
 
-    /// The live records of the bound account that have been known longest. Reads all records of the
-    /// project: it is asked once for each new key.
+    /// Returns the live records of the bound account that have been known longest. Reads all
+    /// records of the project: called once for each new key.
     pub async fn longest_known(
         &self,
         scope: &Scope,
@@ -159,8 +160,8 @@ impl Warehouse {
         .doing("looking for the records known longest")
     }
 
-    /// Binds the first key of an account, unless records are known by now, which would have to
-    /// prove it.
+    /// Binds the first key of an account. Does nothing if records are known by now, because they
+    /// must prove the key.
     pub async fn bind_first_key(
         &self,
         scope: &Scope,
@@ -169,7 +170,7 @@ impl Warehouse {
     ) -> Result<FirstKey, WarehouseError> {
         let doing = "binding the project's first key";
         let mut transaction = self.begin(doing).await?;
-        // Keys of one project are bound one after the other.
+        // Serializes key bindings of one project.
         sqlx::query!(
             "select from argos_sync.project where project = $1 for update",
             scope.project.as_str()
@@ -214,8 +215,8 @@ impl Warehouse {
         Ok(FirstKey::Bound)
     }
 
-    /// Binds a key that was proven. A record found with it proves that the account was the bound
-    /// one at that read number.
+    /// Binds a proven key. A record found with it proves that the account was still the bound one
+    /// at that read number.
     pub async fn bind_key(
         &self,
         project: &ProjectName,
@@ -230,7 +231,7 @@ impl Warehouse {
         transaction.commit().await.doing(doing)
     }
 
-    /// Binds the vendor's id of a project, unless one is bound already; returns the bound one.
+    /// Binds the vendor's id of a project unless one is already bound. Returns the bound id.
     pub async fn bind_vendor_project(
         &self,
         project: &ProjectName,
@@ -247,8 +248,8 @@ impl Warehouse {
         .doing("binding the vendor's project")
     }
 
-    /// Forgets the account of a project, so that the next key is accepted whatever it opens.
-    /// Records known until now prove nothing afterwards. Returns whether there is such a project.
+    /// Removes the binding of a project, so that the next key is accepted for any account. Records
+    /// known until now no longer prove anything. Returns whether the project exists.
     pub async fn rebind(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
         sqlx::query_scalar!(
             r#"with keys as (delete from argos_sync.project_key where project = $1),
@@ -265,7 +266,7 @@ impl Warehouse {
         .doing("binding a project again")
     }
 
-    /// Notes at the end of a project's first run that the records known by now belong to its
+    /// Records, at the end of a project's first run, that the records known by now belong to its
     /// account.
     pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
         sqlx::query!(
@@ -282,9 +283,9 @@ impl Warehouse {
         .doing("noting the project's account")
     }
 
-    /// Whether any of these records, found by detail calls at these read numbers, was known to
-    /// belong to the bound account before. If so, the account was still the bound one at that read
-    /// number.
+    /// Whether any of these records, found by detail calls at these read numbers, was already known
+    /// to belong to the bound account. If so, records that the account was still the bound one at
+    /// that read number.
     pub async fn confirm_account(
         &self,
         scope: &Scope,
@@ -319,8 +320,8 @@ impl Warehouse {
     }
 }
 
-/// Notes that the account was still the bound one at this read number: what was stored by then
-/// belongs to it.
+/// Records that the account was still the bound one at this read number: all records stored by then
+/// belong to it.
 pub(in crate::warehouse) async fn raise_account_last_read(
     connection: &mut PgConnection,
     project: &ProjectName,

@@ -1,4 +1,4 @@
-//! Backfills that were asked for, and which of their windows are done.
+//! Requested backfills and their completed windows.
 
 use crate::{
     domain::{Day, ProjectName, Stream, Window},
@@ -8,18 +8,18 @@ use crate::{
     },
 };
 
-/// A backfill and its windows.
+/// A backfill and its completed windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backfill {
-    /// Names it in tables.
+    /// The id in the tables.
     pub backfill_id: i64,
-    /// Days that an earlier start of it has read already.
+    /// Windows that an earlier start of the backfill has already read.
     pub done: Vec<Window>,
 }
 
 impl Warehouse {
-    /// Takes up the unfinished backfill of these days, or begins one. With `restart` an unfinished
-    /// one is replaced.
+    /// Resumes the unfinished backfill of these days, or begins one. With `restart`, an unfinished
+    /// backfill is replaced.
     pub async fn open_backfill(
         &self,
         project: &ProjectName,
@@ -76,7 +76,7 @@ impl Warehouse {
         Ok(Backfill { backfill_id, done })
     }
 
-    /// Notes that every window of a backfill was read.
+    /// Records that every window of a backfill was read.
     pub async fn end_backfill(&self, backfill_id: i64) -> Result<(), WarehouseError> {
         sqlx::query!(
             "update argos_sync.backfill set ended_at = argos_sync.clock(), outcome = 'complete'

@@ -1,7 +1,8 @@
-//! The budget of a project: how many calls each lane has had today, and when the next may be made.
+//! The call budget of a project: the calls that each lane has used today, and the time of the next
+//! call.
 //!
-//! Whoever wants calls takes a block of them in a transaction of its own. The day and the time are
-//! those of the one clock; how the calls are divided among the lanes is decided by whoever asks.
+//! A lane takes a block of calls in a transaction of its own. Day and time are those of
+//! PostgreSQL's clock. The caller decides how the calls are divided among the lanes.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike as _, Utc};
 use sqlx::PgConnection;
@@ -14,62 +15,63 @@ use crate::{
     },
 };
 
-/// Days whose counts are kept.
+/// Number of days whose counts are kept.
 const DAYS_KEPT: i32 = 40;
 
-/// Calls are given out at most this far ahead, or two calls where those are further apart.
+/// Calls are granted at most this far ahead, or two calls ahead if two intervals are longer.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 
-/// A next call that is further ahead than this, or than a hundred calls, was given out before the
-/// clock was set back: it is void.
+/// A next call further ahead than this, and than a hundred calls, was granted before the clock was
+/// set back. It is void.
 const VOID_AHEAD: TimeDelta = TimeDelta::hours(1);
 
 const TAKING: &str = "taking calls out of the budget";
 
-/// Calls that were taken and are not going to be made.
+/// Calls that were taken and will not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unused {
-    /// The UTC day they were taken from.
+    /// The UTC day whose budget they were taken from.
     pub day: Day,
-    /// How many.
+    /// The number of calls.
     pub calls: u32,
 }
 
 /// A block of calls.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// How many; 0: the lane gets none for now.
+    /// The number of calls; 0 if the lane gets none for now.
     pub calls: u32,
-    /// From now on until the first may be made.
+    /// The time from now until the first call may be made.
     pub wait: TimeDelta,
-    /// When it was taken, by the one clock.
+    /// When the block was taken, by PostgreSQL's clock.
     pub taken_at: DateTime<Utc>,
-    /// What the lanes had had of the day before.
+    /// The day's calls of all lanes before this block.
     pub spending: Spending,
 }
 
 impl Block {
-    /// The UTC day it was taken from.
+    /// The UTC day whose budget the block was taken from.
     pub fn day(&self) -> Day {
         self.taken_at.date_naive()
     }
 }
 
-/// Calls of a project today.
+/// The calls of a project today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallsReport {
     /// The project's name.
     pub project: String,
-    /// Lane by lane; those that a running process holds included.
+    /// Calls by lane, including unused calls in blocks of running processes.
     pub calls: ByLane<u64>,
 }
 
 impl Warehouse {
-    /// Takes a block of calls for a lane, as many as `decide` says, and gives back what the last
-    /// one left over.
+    /// Takes a block of calls for a lane and returns the unused calls of its last block. `decide`
+    /// determines the size of the block.
     ///
-    /// `interval` is the time from one call to the next; blocks of all lanes and processes follow
-    /// one another. One transaction: a crash loses the block, and the day has some calls less.
+    /// `interval` is the time between two calls. Blocks of all lanes and processes follow one
+    /// another. This is one transaction: a crash loses the block, which leaves the day with fewer
+    /// calls.
     pub async fn take_calls(
         &self,
         project: &ProjectName,
@@ -79,7 +81,7 @@ impl Warehouse {
         decide: impl Fn(&Spending) -> Grant,
     ) -> Result<Block, WarehouseError> {
         let mut transaction = self.begin(TAKING).await?;
-        // Locks the row, and finds it whoever was first.
+        // Locks the row, and creates it if it is missing.
         let rate = sqlx::query!(
             r#"insert into argos_sync.rate as stored (project, free_at) values ($1, argos_sync.clock())
                on conflict (project) do update set free_at = stored.free_at
@@ -120,7 +122,7 @@ impl Warehouse {
         Ok(Block { calls: grant.calls, wait: start - rate.now, taken_at: rate.now, spending })
     }
 
-    /// Gives calls back that are not going to be made.
+    /// Returns calls that will not be made.
     pub async fn give_calls_back(
         &self,
         project: &ProjectName,
@@ -132,7 +134,7 @@ impl Warehouse {
         put_back(&mut connection, project, lane, unused).await
     }
 
-    /// How many calls each project has had today.
+    /// Returns the number of calls of each project today.
     pub async fn calls_reports(&self) -> Result<Vec<CallsReport>, WarehouseError> {
         let rows = sqlx::query!(
             "select project, lane, taken from argos_sync.budget
@@ -154,7 +156,7 @@ impl Warehouse {
     }
 }
 
-/// When the next call may be made.
+/// The time of the next call.
 fn next_start(free_at: DateTime<Utc>, now: DateTime<Utc>, interval: TimeDelta) -> DateTime<Utc> {
     if free_at > now + VOID_AHEAD.max(interval * 100) {
         now
@@ -206,7 +208,7 @@ async fn put_back(
     .doing(TAKING)
 }
 
-/// Removes old days, once a day: before the first call.
+/// Deletes old days. Called once a day, before the first call.
 async fn prune(
     connection: &mut PgConnection,
     project: &ProjectName,
@@ -245,7 +247,7 @@ mod tests {
             (100, 0, 60),
             (3600, 0, 60),
             (3601, 0, 0),
-            // A call every ten minutes.
+            // One call every ten minutes.
             (1500, 600, 1200),
             (60_000, 600, 1200),
             (60_001, 600, 0),

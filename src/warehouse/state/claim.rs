@@ -1,4 +1,4 @@
-//! Claims: the right to read and write a window, with a fencing number and an end (I6).
+//! Claims: the right to read and write a window, with a fencing number and an expiry time (I6).
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -11,26 +11,26 @@ use crate::{
     },
 };
 
-/// How long a claim holds without a page being stored.
+/// Lease of a claim in seconds. Storing a page renews it.
 pub(in crate::warehouse) const LEASE_SECONDS: f64 = 300.0;
 
-/// The right to write a window, until somebody else takes it over.
+/// The right to write a window, valid until another process takes it over.
 #[derive(Debug, Clone)]
 pub struct Claim {
     pub(super) number: i64,
     pub(in crate::warehouse) fence: i64,
-    /// The project whose window this is.
+    /// The project that the window belongs to.
     pub project: ProjectName,
-    /// The stream that is read.
+    /// The stream to read.
     pub stream: Stream,
-    /// What is read under it.
+    /// The part of the list to read.
     pub reading: ListScope,
-    /// The days that are claimed.
+    /// The claimed days.
     pub window: Window,
 }
 
 impl Warehouse {
-    /// Claims a window; `None` while somebody else holds a day of it.
+    /// Claims a window. Returns `None` while another process holds any of its days.
     pub async fn claim(
         &self,
         project: &ProjectName,
@@ -41,7 +41,7 @@ impl Warehouse {
         let window = reading.claimed();
         let doing = "claiming a window";
         let mut transaction = self.begin(doing).await?;
-        // Claims of one project are made one after the other.
+        // Serializes claims of one project.
         sqlx::query!(
             "select from argos_sync.project where project = $1 for update",
             project.as_str()
@@ -49,7 +49,7 @@ impl Warehouse {
         .fetch_optional(&mut *transaction)
         .await
         .doing(doing)?;
-        // A statement of its own, so that the next one sees whom it had to wait for.
+        // A separate statement, so that the next one sees the claims that the lock waited for.
         sqlx::query!(
             "delete from argos_sync.claim
              where project = $1 and stream = $2 and expires_at <= argos_sync.clock()",
@@ -88,7 +88,7 @@ impl Warehouse {
         }))
     }
 
-    /// Who holds claims of any kind, or the row of a run, this process included.
+    /// Returns the holders of claims of any kind and of open runs, including this process.
     pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
         sqlx::query_scalar!(
             r#"select holder as "holder!" from argos_sync.claim
@@ -100,7 +100,8 @@ impl Warehouse {
         .doing("reading claims")
     }
 
-    /// Frees all that a holder held who is known to be gone; its runs were interrupted.
+    /// Releases everything held by a holder that no longer exists, and marks its runs as
+    /// interrupted.
     pub async fn free(&self, holder: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
             "with windows as (delete from argos_sync.claim where holder = $1),
@@ -117,7 +118,7 @@ impl Warehouse {
         .doing("freeing claims")
     }
 
-    /// Gives a claim back.
+    /// Releases a claim.
     pub async fn release(&self, claim: &Claim) -> Result<(), WarehouseError> {
         sqlx::query!(
             "delete from argos_sync.claim where claim_id = $1 and fence = $2",
@@ -131,10 +132,10 @@ impl Warehouse {
     }
 }
 
-/// Compares the fencing number and renews the claim; first in every transaction that writes under
-/// it.
+/// Compares the fencing number and renews the claim. Must come first in every transaction that
+/// writes under the claim.
 ///
-/// Returns the time of this transaction by the one clock.
+/// Returns the time of the transaction by PostgreSQL's clock, or [`WarehouseError::FenceLost`].
 pub(in crate::warehouse) async fn hold(
     connection: &mut PgConnection,
     claim: &Claim,

@@ -1,4 +1,4 @@
-//! PostgreSQL's clock: compared with others, and mended after where it was set back.
+//! Compares PostgreSQL's clock with other clocks, and repairs stored times after it was set back.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,25 +11,25 @@ use crate::{
     },
 };
 
-/// A clock that goes back by less than this was corrected, not wrong.
+/// A clock that goes back by less than this was adjusted slightly and had not been wrong.
 const TOLERATED: TimeDelta = TimeDelta::minutes(1);
 
-/// A difference of less than this is not stored again, in seconds.
+/// Smaller changes of the vendor's clock difference are not stored, in seconds.
 const VENDOR_CHANGE_MIN: f64 = 60.0;
 
-/// PostgreSQL's clock was ahead, and has been set back.
+/// PostgreSQL's clock was ahead and has been set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetBack {
-    /// By how much, at least.
+    /// The minimum difference.
     pub by: TimeDelta,
 }
 
 impl Warehouse {
-    /// The time by PostgreSQL's clock, by this machine's, and by the vendor's as it was last seen.
+    /// Returns the time by PostgreSQL's clock, this machine's clock and the vendor's clock.
     ///
-    /// `host` reads this machine's clock; it is called when a connection is there, so that waiting
-    /// for one does not count. `vendor` is the vendor's time, if this process has heard it;
-    /// otherwise the difference that was stored last counts.
+    /// `host` reads this machine's clock. It is called once a connection is available, so that
+    /// waiting for one does not count. `vendor` is the vendor's time if this process has received
+    /// it; otherwise the last stored difference is used.
     pub async fn clocks(
         &self,
         project: &ProjectName,
@@ -54,7 +54,7 @@ impl Warehouse {
         Ok(Clocks { database: row.database, host: row.host, vendor: row.vendor })
     }
 
-    /// Every project's clocks; the vendors' as they were last seen.
+    /// Returns the clocks of every project, with the last stored difference of the vendor's clock.
     pub async fn all_clocks(
         &self,
         host: impl FnOnce() -> DateTime<Utc>,
@@ -77,7 +77,7 @@ impl Warehouse {
         Ok(clocks.collect())
     }
 
-    /// Stores how far the vendor's clock is ahead of PostgreSQL's, where that has changed.
+    /// Stores the difference between the vendor's clock and PostgreSQL's if it has changed.
     pub async fn note_vendor_clock(
         &self,
         project: &ProjectName,
@@ -97,9 +97,9 @@ impl Warehouse {
         .doing("noting the vendor's clock")
     }
 
-    /// Compares PostgreSQL's clock with the latest moment that any run has seen. Where it was set
-    /// back, times that lie ahead are taken back, so that no work waits for them: what was read by
-    /// the wrong clock counts as never read.
+    /// Compares PostgreSQL's clock with the latest time recorded by any run. If it was set back,
+    /// moves later times back so that no work waits for them. Days read by the wrong clock count as
+    /// never read.
     pub async fn note_clock(&self) -> Result<Option<SetBack>, WarehouseError> {
         let doing = "comparing PostgreSQL's clock with earlier runs";
         let mut transaction = self.begin(doing).await?;
@@ -127,7 +127,7 @@ impl Warehouse {
     }
 }
 
-/// Takes back every time that lies ahead of the corrected clock and would hold work up.
+/// Moves back every time that is ahead of the corrected clock and would delay work.
 async fn take_back(
     connection: &mut sqlx::PgConnection,
     now: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! The ledger of days that were read completely, and what stands on them.
+//! The ledger of days that were read completely, and its inputs to planning.
 
 use chrono::{DateTime, Utc};
 
@@ -22,7 +22,7 @@ struct DayRow {
 }
 
 impl Warehouse {
-    /// Reads the ledger of a stream; changes of records older than `recent` are left out.
+    /// Reads the ledger of a stream. Leaves out changes older than `recent`.
     pub async fn ledger(
         &self,
         project: &ProjectName,
@@ -66,7 +66,7 @@ impl Warehouse {
         .flatten();
         let days = rows.into_iter().map(|row| DayState {
             day: row.day,
-            // A wrong clock has written a later one: who knows when that day was read.
+            // A later time was written by a wrong clock, so the time of the read is unknown.
             as_of: row.is_past.then_some(row.as_of),
             records: u32::try_from(row.records).unwrap_or_default(),
             unsettled: row.unsettled,
@@ -76,7 +76,7 @@ impl Warehouse {
         Ok(Ledger { days: days.collect(), unfiltered_as_of })
     }
 
-    /// Whether somebody has read all that is claimed since this run began.
+    /// Whether another process has read everything in the claim since this run began.
     pub async fn was_read_during(&self, claim: &Claim, run: RunId) -> Result<bool, WarehouseError> {
         sqlx::query_scalar!(
             r#"select coalesce(case when $5 then (

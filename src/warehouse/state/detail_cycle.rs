@@ -1,4 +1,4 @@
-//! Where the slow cycle of detail calls through all records stands.
+//! The progress of the slow cycle of detail calls through all records.
 
 use super::detail_queue::{self, Priority};
 use crate::warehouse::{
@@ -10,24 +10,24 @@ use crate::warehouse::{
 };
 use chrono::{DateTime, Utc};
 
-/// Records that are made due in one transaction.
+/// Maximum number of records made due in one transaction.
 const STEP: i64 = 1000;
 
-/// A turn of the cycle.
+/// One round of the cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cycle {
-    /// When it began.
+    /// When the round began.
     pub started_at: DateTime<Utc>,
-    /// Records there are, as far as covered days tell.
+    /// The number of records on covered days.
     pub records: u64,
-    /// Records it has asked for.
+    /// The number of records that the round has made due.
     pub done: u64,
-    /// The time by the one clock.
+    /// The current time by PostgreSQL's clock.
     pub now: DateTime<Utc>,
 }
 
 impl Warehouse {
-    /// Reads where the cycle stands; the first look begins one.
+    /// Reads the progress of the cycle. The first call begins a cycle.
     pub async fn cycle(&self, scope: &Scope) -> Result<Cycle, WarehouseError> {
         let doing = "reading the cycle";
         sqlx::query!(
@@ -57,9 +57,9 @@ impl Warehouse {
         })
     }
 
-    /// Makes detail calls due for the next records of the cycle, at most so many, and not more than
-    /// a transaction should hold; returns how many, and whether the cycle is through. Then the next
-    /// one begins once its time has come.
+    /// Makes detail calls due for the next records of the cycle, at most `count_max` and at most
+    /// one step of a transaction. Returns their number and whether the round has reached the end.
+    /// The next round begins once `cycle` has passed since the start of this one.
     pub async fn advance_cycle(
         &self,
         scope: &Scope,

@@ -1,5 +1,4 @@
-//! Detail calls that are left: how many there are, who holds them, and when the next one may be
-//! made.
+//! Remaining detail calls: their number, their holders, and the time until the next one.
 
 use std::time::Duration;
 
@@ -17,40 +16,41 @@ use crate::{
     },
 };
 
-/// Ids that are read at a time.
+/// Maximum number of ids read at a time.
 const IDS_MAX: i64 = 10_000;
 
-/// Up to so many due detail calls of a stream are compared with the days that are asked about;
-/// where there are more, the records of these days are looked up among them.
+/// Up to this number, all due detail calls of a stream are compared with the requested days. Above
+/// it, the records of these days are looked up among the due calls.
 const FEW: i64 = 10_000;
 
-/// Detail calls that are left.
+/// Remaining detail calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DetailsLeft {
-    /// Due, and nobody makes them.
+    /// Number of due calls that no process has claimed.
     pub free: i64,
-    /// Due, and claimed by a process.
+    /// Number of due calls that a process has claimed.
     pub claimed: i64,
-    /// Failed before, and due again later.
+    /// Number of calls that failed before and are due again later.
     pub later: i64,
-    /// The time until the first of these.
+    /// The time until the first of the later calls.
     pub next: Option<Duration>,
-    /// Of some days: records whose call is free, the newest days first; 10,000 at most.
+    /// Records whose call is free, newest days first, at most 10,000. Set only if days were
+    /// requested.
     pub ids: Vec<String>,
-    /// One claimed call of each process that holds some, if none is free.
+    /// One claimed call of each holder, if no call is free.
     pub held_by: Vec<HeldDetail>,
 }
 
 impl DetailsLeft {
-    /// How many there are.
+    /// The number of remaining calls.
     pub fn count(&self) -> i64 {
         self.free + self.claimed + self.later
     }
 }
 
 impl Warehouse {
-    /// The detail calls that are due now, or wait for another try within that time: all of them, or
-    /// those of records of some days. Those that are made later on purpose do not count.
+    /// Returns the detail calls that are due now or are retried within `within`. Covers all
+    /// records, or those of `days`. Calls that are scheduled for later on purpose do not count.
     pub async fn details_left(
         &self,
         scope: &Scope,
@@ -101,7 +101,7 @@ impl Warehouse {
         within: Duration,
     ) -> Result<DetailsLeft, WarehouseError> {
         let doing = "counting what is due of some days";
-        // Its look-ups have but one good plan.
+        // Only one plan is good for its look-ups.
         let mut transaction = self.begin_writing(doing).await?;
         let are_few = sqlx::query_scalar!(
             r#"select count(*) <= $3::bigint as "are_few!" from (
@@ -168,7 +168,7 @@ impl Warehouse {
         })
     }
 
-    /// One claimed detail call of each process that holds some.
+    /// Returns one claimed detail call of each holder.
     async fn held_details(&self, scope: &Scope) -> Result<Vec<HeldDetail>, WarehouseError> {
         sqlx::query_as!(
             HeldDetail,
@@ -184,7 +184,7 @@ impl Warehouse {
         .doing("looking for who makes detail calls")
     }
 
-    /// Gives back detail calls that a process has claimed and does not make.
+    /// Releases detail calls that a process has claimed and does not make.
     pub async fn free_details(&self, scope: &Scope, holder: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
             "update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
@@ -200,7 +200,7 @@ impl Warehouse {
     }
 }
 
-/// One claimed detail call of these records for each process that holds some.
+/// Returns one claimed detail call among these records for each holder.
 async fn holders_of(
     connection: &mut PgConnection,
     scope: &Scope,

@@ -1,4 +1,4 @@
-//! Which records get a detail call, and how soon.
+//! The queue of records that need a detail call, with their priority.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -11,19 +11,20 @@ use crate::{
     },
 };
 
-/// How soon a detail call is made: lower ones first.
+/// The priority of a detail call; lower values first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// For what changed lately, may be gone, or is scheduled because lists do not show it whole.
+    /// The record changed recently, may be deleted, or is scheduled because lists do not show it
+    /// completely.
     News,
-    /// For what a backfill brought.
+    /// A backfill stored the record.
     History,
-    /// For what comes around in the slow cycle through all records.
+    /// The record is next in the slow cycle through all records.
     Cycle,
 }
 
 impl Priority {
-    /// The rank of what a lane brings.
+    /// The priority of records that a lane stores.
     pub(in crate::warehouse) fn of(lane: Lane) -> Self {
         match lane {
             Lane::Recent | Lane::Unsettled | Lane::Detail | Lane::Audit => Self::News,
@@ -40,8 +41,8 @@ impl Priority {
     }
 }
 
-/// Makes detail calls due. One that a worker is already making does not count: it may have been
-/// asked too early.
+/// Makes detail calls due. Invalidates a worker's claim on such a call, because its request may
+/// have been made too early.
 pub(in crate::warehouse) async fn mark(
     connection: &mut PgConnection,
     scope: &Scope,

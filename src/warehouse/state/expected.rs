@@ -1,4 +1,4 @@
-//! Records that an empty walk should have shown, and records that it could not show.
+//! Records that an empty pass should have shown, and records that it could not show.
 
 use super::claim::Claim;
 use crate::warehouse::{
@@ -10,9 +10,9 @@ use crate::warehouse::{
 };
 
 impl Warehouse {
-    /// Some live records of the claimed days that a walk of these days has to show, unless a person
-    /// approved that what is missing there is deleted. Records that are known to be missing from
-    /// the walks of their day do not count.
+    /// Returns some live records of the claimed days that a pass must show. Excludes days whose
+    /// missing records a person approved as deleted, and records known to be missing from the
+    /// passes of their day.
     pub async fn expected_records(
         &self,
         scope: &Scope,
@@ -40,7 +40,7 @@ impl Warehouse {
         .doing("looking for records that a walk should have shown")
     }
 
-    /// Some live records of other days than the claimed ones, the nearest.
+    /// Returns some live records of the days nearest to the claimed ones.
     pub async fn records_elsewhere(
         &self,
         scope: &Scope,

@@ -1,4 +1,4 @@
-//! What a project's API was seen to do: facts and findings in words, never a value of an item.
+//! Observed behavior of a project's API: facts and findings in words, never a value of an item.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,20 @@ use crate::{
     },
 };
 
-/// What was found out about one fact, to be kept.
+/// A finding to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingUpdate<'a> {
-    /// What was looked at.
+    /// The fact that was examined.
     pub fact: &'a str,
-    /// What was found.
+    /// The finding.
     pub finding: &'a str,
-    /// What was true until the vendor changed it; `None`: it has not, more is known now.
+    /// The finding before the vendor changed the behavior; `None` if it did not change and more is
+    /// known now.
     pub before: Option<&'a str>,
 }
 
 impl Warehouse {
-    /// Reads what is known of a project's API: the finding of each fact.
+    /// Reads the finding of each fact about a project's API.
     pub async fn findings(
         &self,
         project: &ProjectName,
@@ -37,7 +38,7 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| (row.fact, row.finding)).collect())
     }
 
-    /// Keeps findings that are new, or other than before.
+    /// Stores findings that are new or changed.
     pub async fn save_findings(
         &self,
         project: &ProjectName,

@@ -1,4 +1,4 @@
-//! Leases of other processes that are in the way, for who waits until they end.
+//! Leases of other processes that a caller waits for.
 
 use std::{fmt, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::{
     },
 };
 
-/// What is waited for: an event that another process brings about.
+/// An event caused by another process that a caller waits for.
 #[derive(Debug, Clone)]
 pub enum Awaited {
     /// The claims that overlap these days are released.
     Claims(ProjectName, Stream, ListScope),
-    /// One of these claimed detail calls is answered or given back.
+    /// One of these claimed detail calls is answered or released.
     Details(ProjectName, Stream, Vec<HeldDetail>),
 }
 
@@ -26,19 +26,19 @@ pub enum Awaited {
 pub struct HeldDetail {
     /// The record's id.
     pub id: String,
-    /// The process.
+    /// The process that holds the claim.
     pub holder: String,
     pub(super) fence: i64,
 }
 
-/// The right of another process to something that is waited for.
+/// The lease of another process on an awaited resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lease {
-    /// The process.
+    /// The process that holds the lease.
     pub holder: String,
-    /// When the lease ends unless it is renewed, by PostgreSQL's clock.
+    /// When the lease expires unless it is renewed, by PostgreSQL's clock.
     pub expires_at: DateTime<Utc>,
-    /// The time until then, at least 0.
+    /// The time until expiry, at least 0.
     pub left: Duration,
 }
 
@@ -56,10 +56,10 @@ impl From<LeaseRow> for Lease {
 }
 
 impl Warehouse {
-    /// The leases that are still in the way of what is waited for; none: it happened.
+    /// Returns the leases that still block the awaited event; empty if it has happened.
     ///
-    /// Cheap enough to be asked again and again: each lease is looked up by its key, or among the
-    /// few claims of a stream.
+    /// Cheap enough for polling: each lease is looked up by its key, or among the few claims of a
+    /// stream.
     pub async fn leases(&self, awaited: &Awaited) -> Result<Vec<Lease>, WarehouseError> {
         let (rows, count_min) = match awaited {
             Awaited::Claims(project, stream, reading) => {

@@ -1,5 +1,4 @@
-//! What argos-sync knows of its own work: claims, passes, coverage, runs, budgets, detail calls
-//! that are due.
+//! State of argos-sync's own work: claims, passes, coverage, runs, budgets, due detail calls.
 
 pub(super) mod account;
 pub(super) mod backfill;

@@ -1,4 +1,5 @@
-//! The server whose sequences order observations (I6): a restore or a failover may set them back.
+//! Read numbers of the server whose sequences order observations (I6). A restore or failover may
+//! set the sequences back.
 
 use sqlx::PgConnection;
 
@@ -10,12 +11,12 @@ use crate::{
     },
 };
 
-/// The numbers of the observations that a transaction stores.
+/// Read numbers and fencing number of a transaction that stores observations.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Drawn {
     lowest: Option<ReadNumber>,
     pub(super) highest: Option<ReadNumber>,
-    /// The highest fencing number that it writes under; 0: it writes under none.
+    /// The highest fencing number that the transaction writes under; 0 if it has no claim.
     pub(super) fence: i64,
 }
 
@@ -29,8 +30,8 @@ impl Drawn {
 }
 
 impl Warehouse {
-    /// Raises the sequences that are behind the committed numbers, and remembers which server this
-    /// is. Returns whether any was behind.
+    /// Raises the sequences that are behind the committed numbers, and records the server's
+    /// identity. Returns whether any sequence was behind.
     ///
     /// Called before the first number of a run is drawn, and after
     /// [`WarehouseError::ServerChanged`].
@@ -48,8 +49,8 @@ impl Warehouse {
         Ok(row.was_behind)
     }
 
-    /// Refuses observations that were drawn before the server changed; in the transaction that
-    /// would store them.
+    /// Returns [`WarehouseError::ServerChanged`] if an observation was drawn before the server
+    /// changed. Must be called in the transaction that stores the observations.
     pub(in crate::warehouse) async fn check_numbers(
         &self,
         connection: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! Passes: walks over a window, with their checkpoints.
+//! Passes over windows, with their checkpoints.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -15,43 +15,43 @@ use crate::{
     },
 };
 
-/// A checkpoint is good for so long; after that its window starts again (contract U8).
+/// Maximum age of a checkpoint in seconds. After that, the pass starts again (contract U8).
 const RESUME_SECONDS: f64 = 6.0 * 3600.0;
 
-/// A pass under a claim, and where it stands.
+/// A pass under a claim, and its progress.
 #[derive(Debug, Clone)]
 pub struct Pass {
-    /// Names the pass in logs and tables.
+    /// The id in logs and tables.
     pub pass_id: i64,
-    /// The class of work it is walked for now; it may have begun for another.
+    /// The lane that it currently runs in; another lane may have begun it.
     pub lane: Lane,
-    /// When the walk began, by PostgreSQL's clock: what was created later may be missing.
+    /// When the pass began, by PostgreSQL's clock. Records created later may be missing.
     pub started_at: DateTime<Utc>,
-    /// The checkpoint; `None`: the walk stands before its first page.
+    /// The checkpoint; `None` before the first page.
     pub checkpoint: Option<Checkpoint>,
-    /// Items that the walk has brought so far.
+    /// Number of items received so far.
     pub received: i64,
-    /// Failures at this checkpoint.
+    /// Number of failures at this checkpoint.
     pub failures: i32,
-    /// How often the window began again because of failures.
+    /// How often the pass started again because of failures.
     pub restarts: i32,
 }
 
-/// Where a pass goes on: behind the last page that was stored.
+/// The position after the last stored page, where a pass resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Number of the last page that was stored, from 1.
+    /// Number of the last stored page, from 1.
     pub page: u32,
     /// The key of the next page.
     pub cursor: Cursor,
-    /// What finds circles across restarts.
+    /// State of the detector that finds cursor cycles across restarts.
     pub cycle: CycleDetector,
 }
 
 /// How an open pass ends without covering its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
-    /// Its window was cut in two.
+    /// Its window was split in two.
     Split,
     /// Even a single day keeps failing.
     Blocked,
@@ -66,23 +66,23 @@ impl GivenUp {
     }
 }
 
-/// What a walk that came to its end has proven (I2).
+/// The proof established by a completed pass (I2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// Every record of the window was seen.
+    /// Every record of the window was read.
     Complete,
-    /// There is none, and the date filter is known to work.
+    /// The window is empty, and the date filter is known to work.
     CompleteEmpty,
-    /// There was none, and that proves nothing: the window is not covered.
+    /// The window appeared empty, but that is not proven: the window is not covered.
     EmptyUnverified(Unverified),
 }
 
-/// Why an empty window proves nothing.
+/// Why an empty window is not proven empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unverified {
-    /// This project's date filter has never been seen to return anything.
+    /// This project's date filter has never returned an item.
     Filter,
-    /// Live records are known there, and detail calls have not shown that they are gone.
+    /// Live records are known there, and detail calls have not shown that they are deleted.
     Records,
 }
 
@@ -94,8 +94,8 @@ impl Unverified {
         }
     }
 
-    /// Reads back the word of a table; an older program has written none, and knew the filter
-    /// alone.
+    /// Parses the word stored in a table. Older programs stored none; their only reason was the
+    /// filter.
     fn of_word(word: Option<&str>) -> Self {
         if word == Some(Self::Records.as_str()) { Self::Records } else { Self::Filter }
     }
@@ -110,7 +110,7 @@ impl Proof {
         }
     }
 
-    /// Whether the days that were read are covered.
+    /// Whether the days of the pass become covered.
     fn covers(self) -> bool {
         match self {
             Self::Complete | Self::CompleteEmpty => true,
@@ -125,7 +125,7 @@ impl Proof {
         }
     }
 
-    /// Reads back the state of an ended pass; `None` when it proved nothing or has not ended.
+    /// Parses the state of a pass; `None` if the pass proved nothing or has not ended.
     pub(in crate::warehouse) fn of_state(state: &str, unverified: Option<&str>) -> Option<Self> {
         [
             Self::Complete,
@@ -138,7 +138,7 @@ impl Proof {
 }
 
 impl Warehouse {
-    /// Takes up the open pass of the claimed window where it stands, or begins one.
+    /// Resumes the open pass of the claimed window, or begins one.
     pub async fn open_pass(
         &self,
         claim: &Claim,
@@ -148,7 +148,7 @@ impl Warehouse {
         let doing = "opening a pass";
         let mut transaction = self.begin(doing).await?;
         claim::hold(&mut transaction, claim).await?;
-        // Too old a checkpoint proves nothing about what was added or deleted before it.
+        // A checkpoint that is too old proves nothing about items added or deleted before it.
         sqlx::query!(
             "update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock(),
                 last_error = 'the checkpoint was too old'
@@ -209,8 +209,8 @@ impl Warehouse {
         })
     }
 
-    /// Counts a failure at the checkpoint; `error` is shown to operators and must hold no personal
-    /// value.
+    /// Counts a failure at the checkpoint. `error` is shown to operators and must not contain
+    /// personal data.
     pub async fn note_failure(
         &self,
         claim: &Claim,
@@ -234,7 +234,7 @@ impl Warehouse {
         transaction.commit().await.doing(doing)
     }
 
-    /// Drops the checkpoint: the window begins again from its first page.
+    /// Drops the checkpoint: the pass starts again from its first page.
     pub async fn restart_pass(&self, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
         let doing = "beginning a window again";
         let mut transaction = self.begin(doing).await?;
@@ -256,7 +256,7 @@ impl Warehouse {
         Ok(())
     }
 
-    /// Ends a pass that covers nothing.
+    /// Ends a pass without covering its window.
     pub async fn give_up_pass(
         &self,
         claim: &Claim,
@@ -280,7 +280,8 @@ impl Warehouse {
     }
 }
 
-/// Moves the checkpoint from page n-1 to page n, or refuses when it is not there.
+/// Advances the checkpoint from page n-1 to page n. Returns [`WarehouseError::CheckpointMoved`] if
+/// it is not at page n-1.
 pub(in crate::warehouse) async fn advance(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -314,7 +315,7 @@ pub(in crate::warehouse) async fn advance(
     if moved.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::CheckpointMoved { page }) }
 }
 
-/// Ends a walk that came to a page without a cursor, and covers its days if it proved anything.
+/// Ends a pass that reached a page without a cursor. Covers its days if it proved anything.
 pub(in crate::warehouse) async fn conclude(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -356,7 +357,7 @@ pub(in crate::warehouse) async fn conclude(
     Ok(proof)
 }
 
-/// Notes in the ledger that a walk has read its days completely.
+/// Records in the ledger that a pass has read its days completely.
 async fn cover(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -404,9 +405,8 @@ async fn cover(
     covered.map(drop).doing(doing)
 }
 
-/// Forgets earlier passes that this one makes pointless: of the same days without a proof, and,
-/// once the days are covered, those within them that nobody took up again. Backfills look after
-/// their own.
+/// Deletes earlier passes that this one makes obsolete. These are unproven passes of the same days
+/// and, once the days are covered, abandoned passes within them. Passes of backfills are kept.
 async fn clear_superseded(
     connection: &mut PgConnection,
     claim: &Claim,

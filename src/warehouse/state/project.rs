@@ -1,4 +1,4 @@
-//! What is known of a project besides its records.
+//! The state of a project, apart from its records.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -11,19 +11,19 @@ use crate::{
     },
 };
 
-/// The standing of a project.
+/// The state of a project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectState {
-    /// Since when the vendor refuses its key; `None`: it does not.
+    /// When the vendor began to refuse the project's key; `None` if it is accepted.
     pub blocked_at: Option<DateTime<Utc>>,
-    /// The vendor's answer, cleaned.
+    /// The vendor's answer, sanitized.
     pub blocked_reason: Option<String>,
-    /// The vendor asked for quiet until then.
+    /// The time until which the vendor requested a pause.
     pub not_before: Option<DateTime<Utc>>,
 }
 
 impl Warehouse {
-    /// Makes a project known.
+    /// Registers a project, or updates its kind and parent.
     pub async fn register(&self, project: &ProjectName, kind: &Kind) -> Result<(), WarehouseError> {
         let (kind, parent) = match kind {
             Kind::IdCheck => ("idcheck", None),
@@ -43,7 +43,7 @@ impl Warehouse {
         .doing("registering a project")
     }
 
-    /// Reads the standing of a project.
+    /// Reads the state of a project; the default if it is unknown.
     pub async fn project_state(
         &self,
         project: &ProjectName,
@@ -59,7 +59,7 @@ impl Warehouse {
         Ok(state.unwrap_or_default())
     }
 
-    /// Whether a list of the project has shown a next-page key.
+    /// Whether any list of the project has contained a next-page key.
     pub async fn end_is_marked(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
         let marked = sqlx::query_scalar!(
             "select end_marked from argos_sync.project where project = $1",
@@ -71,7 +71,7 @@ impl Warehouse {
         Ok(marked.unwrap_or_default())
     }
 
-    /// Whether the date filter was seen to return an item of the days asked for, by any process.
+    /// Whether the date filter has returned an item of the requested days to any process.
     pub async fn is_filter_proven(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
         let is_proven = sqlx::query_scalar!(
             "select filter_proven from argos_sync.project where project = $1",
@@ -83,7 +83,8 @@ impl Warehouse {
         Ok(is_proven.unwrap_or_default())
     }
 
-    /// Notes that the vendor refuses a project's key, with its answer, which must hold no secret.
+    /// Records that the vendor refuses a project's key. `reason` is the vendor's answer, which must
+    /// not contain a secret.
     pub async fn block(&self, project: &ProjectName, reason: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
             "update argos_sync.project set blocked_at = coalesce(blocked_at, argos_sync.clock()), blocked_reason = $2
@@ -97,7 +98,7 @@ impl Warehouse {
         .doing("blocking a project")
     }
 
-    /// Notes that the vendor accepts a project's key.
+    /// Records that the vendor accepts a project's key.
     pub async fn unblock(&self, project: &ProjectName) -> Result<(), WarehouseError> {
         sqlx::query!(
             "update argos_sync.project set blocked_at = null, blocked_reason = null
@@ -111,8 +112,8 @@ impl Warehouse {
     }
 }
 
-/// Notes what a page was the first to show. After an item of the days asked for, an empty window
-/// proves something; after a next-page key, a full page without one is the last one.
+/// Records what a page was the first to prove. After an item of the requested days, an empty window
+/// is proven empty. After a next-page key, a full page without one is the last page.
 pub(in crate::warehouse) async fn note_seen(
     connection: &mut PgConnection,
     project: &ProjectName,

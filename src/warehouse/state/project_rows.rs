@@ -1,7 +1,8 @@
-//! The rows of one project in every table: counts them, deletes them, changes their project's name.
+//! Counts, deletes and renames the rows of one project in all tables.
 //!
-//! PostgreSQL's catalogue names the tables and columns, so that a new table is included without a
-//! line here: `project` says whose row it is; `kyc_project` and `parent` refer to another project.
+//! The tables and columns come from PostgreSQL's catalogue, so that new tables are included
+//! automatically. The column `project` names the owner of a row; `kyc_project` and `parent` refer
+//! to another project.
 
 use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
 
@@ -14,7 +15,7 @@ use crate::{
     },
 };
 
-/// The schema whose rows are about our own work, and not about the vendor's records.
+/// Schema of the tables about argos-sync's own work, as opposed to the vendor's records.
 const BOOKKEEPING: &str = "argos_sync.";
 
 /// A table with the number of a project's rows in it.
@@ -31,45 +32,45 @@ pub struct ProjectRows {
 pub enum Hindrance {
     /// No table has a row of the project.
     Unknown,
-    /// A process holds a claim on it.
+    /// A process holds a claim on the project.
     Claimed,
-    /// The new name has records of its own.
+    /// The new name already has records.
     NameTaken,
-    /// The new name belongs to the other kind of project.
+    /// The new name belongs to a project of the other kind.
     OtherKind,
 }
 
-/// A project that was synced at some time.
+/// A project that was synced at least once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownProject {
-    /// Its name.
+    /// The project's name.
     pub project: String,
-    /// The end of its last run; `None`: no run has ended.
+    /// The end of its last run; `None` if no run has ended.
     pub last_ended_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// A column that holds names of projects.
+/// A column that contains project names.
 struct NameColumn {
     table: String,
     column: String,
     /// The table has a `change_number`.
     is_numbered: bool,
-    /// The table has a `changed_at` that tells when its rows were written.
+    /// The table has a `changed_at` that contains the time of the last write.
     is_dated: bool,
 }
 
 impl NameColumn {
-    /// Whether it says whose row it is, and does not refer to another project.
+    /// Whether the column names the owner of the row, not another project.
     fn is_key(&self) -> bool {
         self.column == "project"
     }
 
-    /// Whether the row is about our own work.
+    /// Whether the row is about argos-sync's own work.
     fn is_bookkeeping(&self) -> bool {
         self.table.starts_with(BOOKKEEPING)
     }
 
-    /// The statement that changes a name; consumers of changes see the rows again.
+    /// The statement that changes the name. Consumers of changes receive the rows again.
     fn rename(&self) -> String {
         let Self { table, column, is_numbered, is_dated } = self;
         let number =
@@ -80,7 +81,7 @@ impl NameColumn {
 }
 
 impl Warehouse {
-    /// The projects that were ever synced, by name.
+    /// Returns all projects that were ever registered, by name.
     pub async fn known_projects(&self) -> Result<Vec<KnownProject>, WarehouseError> {
         sqlx::query_as!(
             KnownProject,
@@ -111,7 +112,8 @@ impl Warehouse {
         Ok(found)
     }
 
-    /// Deletes the rows of a project from every table, in one transaction; returns their numbers.
+    /// Deletes the rows of a project from every table in one transaction. Returns the numbers of
+    /// rows.
     pub async fn forget_project(
         &self,
         project: &ProjectName,
@@ -127,11 +129,11 @@ impl Warehouse {
         commit(transaction, deleted, doing).await
     }
 
-    /// Gives the rows of a project another name in every table, in one transaction; returns their
-    /// numbers.
+    /// Renames a project in the rows of every table in one transaction. Returns the numbers of
+    /// rows.
     ///
-    /// `kind` is the kind that the configuration has for the new name. Of the new name's own rows
-    /// only bookkeeping may be there, such as that of `check`; it is deleted.
+    /// `kind` is the configured kind of the new name. The new name may already have bookkeeping
+    /// rows, such as those of `check`, and these are deleted. It must not have any other rows.
     pub async fn rename_project(
         &self,
         old: &ProjectName,
@@ -170,7 +172,7 @@ impl Warehouse {
     }
 }
 
-/// Commits, unless no row was found.
+/// Commits, or returns [`Hindrance::Unknown`] if there are no rows.
 async fn commit(
     transaction: PgTransaction<'_>,
     rows: Vec<ProjectRows>,
@@ -215,7 +217,8 @@ async fn name_columns(connection: &mut PgConnection) -> Result<Vec<NameColumn>, 
     .doing("reading which tables name a project")
 }
 
-/// Locks the projects as claiming does, and returns whether a process holds a claim on one of them.
+/// Locks the projects in the same way as claiming, and returns whether a process holds a claim on
+/// one.
 async fn is_claimed(
     connection: &mut PgConnection,
     projects: &[&ProjectName],
@@ -229,7 +232,7 @@ async fn is_claimed(
     .fetch_all(&mut *connection)
     .await
     .doing(doing)?;
-    // A statement of its own, so that it sees the claims that the lock had to wait for.
+    // A separate statement, so that it sees the claims that the lock waited for.
     sqlx::query_scalar!(
         r#"select exists (
                 select from argos_sync.claim
@@ -245,7 +248,8 @@ async fn is_claimed(
     .doing(doing)
 }
 
-/// Whether the new name, as far as it is known, belongs to the kind of project that the old one is.
+/// Whether the new name, as far as it is known, belongs to a project of the same kind as the old
+/// one.
 async fn is_of_one_kind(
     connection: &mut PgConnection,
     old: &ProjectName,

@@ -1,29 +1,28 @@
-//! Forgets runs, passes and detail calls of long ago: they are a log, and a log that only grows
-//! fills the disk.
+//! Deletes old runs, passes and detail calls. They are a log, which must not grow without limit.
 
 use crate::warehouse::postgres::{
     error::{Doing as _, WarehouseError},
     pool::Warehouse,
 };
 
-/// Runs and passes are kept for so long after their end.
+/// Retention of runs and passes after their end, in days.
 const KEPT_DAYS: i32 = 90;
 
-/// Most runs, and most passes, that are forgotten at a time.
+/// Maximum number of runs, and of passes, deleted at a time.
 const STEP: i64 = 500;
 
-/// Detail calls are remembered for so long.
+/// Retention of detail calls, in days.
 const CALLS_KEPT_DAYS: i32 = 30;
 
-/// Most detail calls that are forgotten at a time: they are many, and small.
+/// Maximum number of detail calls deleted at a time: they are many and small.
 const CALLS_STEP: i64 = 20_000;
 
 impl Warehouse {
-    /// Forgets some of the runs and passes that ended more than 90 days ago, the oldest first;
-    /// returns how many rows. Detail calls are forgotten after 30 days.
+    /// Deletes some of the runs and passes that ended more than 90 days ago, oldest first. Returns
+    /// their number. Detail calls are deleted after 30 days.
     ///
-    /// Passes that coverage points to stay, and so do those that no later read of their days has
-    /// made pointless, and those of a backfill that has not ended.
+    /// Passes that coverage refers to are kept. So are unsuccessful passes whose days no later pass
+    /// has covered, and passes of a backfill that has not ended.
     pub async fn forget_what_ended_long_ago(&self) -> Result<i64, WarehouseError> {
         sqlx::query!(
             "delete from argos_sync.detail_call where ctid = any(array(

@@ -1,4 +1,4 @@
-//! Runs of the program, and what they counted (I3).
+//! Runs of the program and their counters (I3).
 
 use sqlx::PgConnection;
 
@@ -14,26 +14,26 @@ use crate::{
     },
 };
 
-/// Names a run.
+/// The id of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunId(pub i64);
 
-/// How many items became what: `received` is the sum of the others.
+/// Item counts by outcome. `received` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Items that arrived.
+    /// Items received.
     pub received: i64,
-    /// Records that were not known.
+    /// Records stored for the first time.
     pub inserted: i64,
-    /// Records whose item had changed.
+    /// Records whose item changed.
     pub updated: i64,
-    /// Records whose item was the same.
+    /// Records whose item did not change.
     pub unchanged: i64,
-    /// Items for which no row could be written.
+    /// Items that could not be stored as rows.
     pub quarantined: i64,
-    /// Items that another element of the answer, or another window's pass, stands for.
+    /// Items that also occur elsewhere in the answer, or that belong to another window's pass.
     pub duplicate: i64,
-    /// Unknown records that nobody asked for: older than `sync.since`.
+    /// Unknown records that were not requested: older than `sync.since`.
     pub skipped: i64,
 }
 
@@ -52,19 +52,19 @@ impl std::ops::AddAssign for Tally {
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything asked for was read.
+    /// Everything requested was read.
     Complete,
-    /// Everything was read, and there is provably nothing.
+    /// Everything was read, and it is proven to be empty.
     CompleteEmpty,
-    /// Nothing came, and nothing proves that there is nothing.
+    /// Nothing was received, and it is not proven to be empty.
     EmptyUnverified,
     /// A part could not be read.
     Partial,
     /// The vendor refuses a key.
     Blocked,
-    /// Stopped from outside.
+    /// The run was stopped from outside.
     Interrupted,
-    /// A fault of ours or of the database.
+    /// A fault of the program or of the database.
     Failed,
 }
 
@@ -90,22 +90,21 @@ pub struct ProjectEnd<'a> {
     pub project: &'a ProjectName,
     /// How it ended.
     pub outcome: Outcome,
-    /// What went wrong and what to do, as told to the operator; holds no personal value.
+    /// The problem and the remedy as shown to the operator; must not contain personal data.
     pub trouble: Option<&'a str>,
 }
 
-/// What brought the items that are counted.
+/// The source of the counted items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Source {
     /// A page of a list.
     Page,
-    /// So many detail calls.
+    /// This number of detail calls.
     Details(i64),
 }
 
 impl Warehouse {
-    /// Notes that a run of this holder begins, and that those have ended whose holders no longer
-    /// renew them.
+    /// Records the start of a run of this holder. Ends the runs whose holders no longer renew them.
     pub async fn begin_run(&self, command: &str, holder: &str) -> Result<RunId, WarehouseError> {
         sqlx::query_scalar!(
             "with over as (
@@ -129,7 +128,7 @@ impl Warehouse {
         .doing("noting the run")
     }
 
-    /// Notes that a run goes on.
+    /// Renews the lease of a run.
     pub async fn renew_run(&self, run: RunId) -> Result<(), WarehouseError> {
         sqlx::query!(
             "update argos_sync.run set expires_at = argos_sync.clock() + make_interval(secs => $2)
@@ -143,8 +142,8 @@ impl Warehouse {
         .doing("renewing the run")
     }
 
-    /// Notes how a run ended, as a whole and for its projects, whatever others may have taken it
-    /// for meanwhile.
+    /// Records the outcome of a run, as a whole and for its projects. Overrides an end that another
+    /// process recorded in the meantime.
     pub async fn end_run(
         &self,
         run: RunId,
@@ -173,7 +172,7 @@ impl Warehouse {
         .doing("noting the end of the run")
     }
 
-    /// What a run counted for a project.
+    /// Returns the counters of a run for a project.
     pub async fn run_tally(&self, run: RunId, scope: &Scope) -> Result<Tally, WarehouseError> {
         let tally = sqlx::query_as!(
             Tally,
@@ -190,8 +189,8 @@ impl Warehouse {
     }
 }
 
-/// Adds to the counters of the run and raises the high-water mark, in the transaction that stores
-/// what is counted.
+/// Adds to the counters of a run and raises the high-water mark. Must be called in the transaction
+/// that stores the counted items.
 pub(in crate::warehouse) async fn count(
     connection: &mut PgConnection,
     run: RunId,

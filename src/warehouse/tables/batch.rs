@@ -1,4 +1,4 @@
-//! Rows of one table, column by column, as the statements take them.
+//! Rows of one table as column arrays, the format that statements take.
 
 use sqlx::{Arguments as _, Encode, error::BoxDynError, postgres::PgArguments};
 
@@ -10,29 +10,29 @@ use crate::{
     warehouse::postgres::array::{Element, PgArray},
 };
 
-/// Rows of one table with the keys they do not carry themselves.
+/// Rows of one table, with the keys that the rows do not contain.
 #[derive(Debug)]
 pub(in crate::warehouse) struct ColumnBatch {
     table: &'static Table,
     ids: PgArray,
     ordinals: PgArray,
-    /// Columns of the catalogue, each with its position.
+    /// The catalogue's columns with their positions.
     columns: Vec<(usize, PgArray)>,
 }
 
 impl ColumnBatch {
-    /// No rows yet.
+    /// Creates an empty batch.
     pub(super) fn of(table: &'static Table) -> Self {
         Self::with_room(table, &[])
     }
 
-    /// No rows yet, and room for about so many, of which little is known: what grows is copied each
-    /// time.
+    /// Creates an empty batch with an estimated capacity for `count` rows. Growing later would copy
+    /// the arrays.
     pub(super) fn of_count(table: &'static Table, count: usize) -> Self {
         Self::of_such(table, count, |_| true)
     }
 
-    /// The same with no other columns than these.
+    /// Creates an empty batch with only the columns that `is_such` selects.
     pub(super) fn of_such(
         table: &'static Table,
         count: usize,
@@ -42,7 +42,8 @@ impl ColumnBatch {
         Self::with_room_of(table, &vec![count * CELL_BYTES; 2 + table.columns.len()], is_such)
     }
 
-    /// No rows yet, and [`ColumnBatch::room`] for as many as others were.
+    /// Creates an empty batch with the capacity that [`ColumnBatch::room`] returned for another
+    /// one.
     pub(in crate::warehouse) fn with_room(table: &'static Table, room: &[usize]) -> Self {
         Self::with_room_of(table, room, |_| true)
     }
@@ -60,7 +61,7 @@ impl ColumnBatch {
         Self { table, ids, ordinals, columns: columns.collect() }
     }
 
-    /// The room that as many rows again may need, for each array.
+    /// The capacity of each array to reserve for a similar number of rows, in bytes.
     pub(in crate::warehouse) fn room(&self) -> Vec<usize> {
         self.arrays().map(PgArray::room).collect()
     }
@@ -70,7 +71,7 @@ impl ColumnBatch {
         [&self.ids, &self.ordinals].into_iter().chain(columns)
     }
 
-    /// Adds a row of this record. A row that is too short ends in nulls.
+    /// Adds a row of this record. Missing values at the end of the row become null.
     pub(in crate::warehouse) fn add(&mut self, id: &str, ordinal: i32, row: &Row<'_>) {
         self.ids.text(id);
         self.ordinals.int4(ordinal);
@@ -79,17 +80,17 @@ impl ColumnBatch {
         }
     }
 
-    /// The ids of the rows' records.
+    /// Binds the ids of the rows' records.
     pub(super) fn bind_ids(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         arguments.add(&self.ids)
     }
 
-    /// How many bytes they are at most.
+    /// The maximum size in bytes when sent.
     pub(in crate::warehouse) fn size_hint(&self) -> usize {
         self.arrays().map(Encode::size_hint).sum()
     }
 
-    /// The keys, and all columns.
+    /// Binds the keys, then all columns.
     pub(in crate::warehouse) fn bind(
         &self,
         arguments: &mut PgArguments,
@@ -103,12 +104,12 @@ impl ColumnBatch {
         self.bind_columns(arguments)
     }
 
-    /// All columns.
+    /// Binds all columns.
     pub(super) fn bind_columns(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         self.columns.iter().try_for_each(|(_, values)| arguments.add(values))
     }
 
-    /// One column of the catalogue, by its position.
+    /// Binds the column at this position of the catalogue.
     pub(super) fn bind_column(
         &self,
         arguments: &mut PgArguments,

@@ -1,4 +1,4 @@
-//! Columns of the data tables, and the pieces of SQL that are made of them.
+//! Columns of the data tables, and SQL fragments composed from them.
 
 use crate::{
     normalize::{
@@ -8,7 +8,7 @@ use crate::{
     warehouse::postgres::sql::{CHANGE_NUMBER, list},
 };
 
-/// The catalogue's columns that belong to the key.
+/// The catalogue's columns that are part of the key.
 pub(super) fn key_columns(table: &Table) -> &[Column] {
     let count = match table.key {
         Key::Record | Key::Ordinal => 0,
@@ -18,7 +18,7 @@ pub(super) fn key_columns(table: &Table) -> &[Column] {
     table.columns.get(..count).unwrap_or_default()
 }
 
-/// The catalogue's columns that do not.
+/// The catalogue's columns that are not part of the key.
 pub(super) fn plain_columns(table: &Table) -> &[Column] {
     table.columns.get(key_columns(table).len()..).unwrap_or_default()
 }
@@ -36,12 +36,13 @@ pub(super) fn key_parts(table: &Table) -> Vec<(&'static str, &'static str)> {
     parts
 }
 
-/// The type a column's values travel as; arrays go as text, since `unnest` would flatten them.
+/// The array element type in which a column's values are sent. Arrays are sent as text because
+/// `unnest` would flatten them.
 pub(super) fn sent_type(kind: Type) -> &'static str {
     if kind == Type::TextArray { Type::Text.sql() } else { kind.sql() }
 }
 
-/// A value that arrived as `name`, as its column takes it.
+/// An expression that converts a sent value into its column's type.
 pub(super) fn arrived(column: &Column, name: &str) -> String {
     if column.kind == Type::TextArray {
         format!("{name}::{}", column.kind.sql())
@@ -50,7 +51,7 @@ pub(super) fn arrived(column: &Column, name: &str) -> String {
     }
 }
 
-/// The beginning of every statement that writes rows: where they go, and what is selected for them.
+/// The beginning of an `insert` statement: the target columns and the selected values.
 pub(super) fn insert_into(
     table: &Table,
     arrived_as: impl Fn(usize, &(&str, &str)) -> String,
@@ -75,8 +76,8 @@ pub(super) fn insert_into(
     )
 }
 
-/// The arrays are taken apart side by side where the rows are made: as a table of their own they
-/// would be written down first.
+/// Composes a statement that inserts rows from arrays. `unnest` is in the select list: in `from`,
+/// PostgreSQL would first materialize the rows.
 pub(in crate::warehouse) fn add_rows(table: &Table, first: usize) -> String {
     let insert =
         insert_into(table, |index, (_, kind)| format!("unnest(${}::{kind}[])", index + first));
@@ -84,12 +85,12 @@ pub(in crate::warehouse) fn add_rows(table: &Table, first: usize) -> String {
     if table.key == Key::Set { insert + "\non conflict do nothing" } else { insert }
 }
 
-/// The key after `project` and the other columns, with the types they travel as.
+/// The key after `project` and the other columns, with the types in which they are sent.
 pub(in crate::warehouse) fn given_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
     given_such(table, |_| true)
 }
 
-/// The same with no other columns behind the key than these.
+/// The key after `project` and the other columns that `is_such` selects.
 pub(super) fn given_such(
     table: &Table,
     is_such: impl Fn(&Column) -> bool,
@@ -100,21 +101,22 @@ pub(super) fn given_such(
     given
 }
 
-/// The table named like the stream tells when its records were first seen and last changed.
+/// Whether this is the table named after the stream. It contains when its records were first seen
+/// and last changed.
 pub(in crate::warehouse) fn is_parent(table: &Table) -> bool {
     table.name == table.stream.as_str()
 }
 
-/// Whether a row of a table has the key of one that is given.
+/// A condition that compares a table's `own` key with the given one.
 pub(super) fn same(key: &[(&str, &str)], given: &str) -> String {
     let part = |(name, _): &(&str, &str)| format!("own.{name} = {given}.{name}");
     key.iter().map(part).collect::<Vec<_>>().join(" and ")
 }
 
-/// A table's `own` rows that meet a condition on what stands before them in `from`.
+/// A lateral subquery for a table's `own` rows that meet a condition on the preceding `from` items.
 ///
-/// `offset 0` keeps this apart, so that they are looked up for one record after the other.
-/// PostgreSQL may not know yet how many rows there are, and would rather read them all.
+/// `offset 0` prevents flattening, so that the rows are looked up for each record in turn. Without
+/// up-to-date statistics PostgreSQL might prefer to read the whole table.
 pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &str) -> String {
     let table = table.qualified();
     format!(
@@ -122,13 +124,13 @@ pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &st
     )
 }
 
-/// Whether a column's values are long and seldom move: PostgreSQL would parse, pack and write them
-/// anew each time.
+/// Whether a column's values are long and seldom change. PostgreSQL would parse, compress and write
+/// them again each time.
 pub(super) fn is_large(column: &Column) -> bool {
     column.kind == Type::Json
 }
 
-/// Whether a column moved of which a history is kept.
+/// Whether any column whose history is recorded changed.
 pub(super) fn is_told(table: &Table, before: &Row<'_>, now: &Row<'_>) -> bool {
     let mut positions = (0..).zip(table.columns);
     positions.any(|(position, column)| {

@@ -12,7 +12,7 @@ use crate::{
 /// The differences of one record.
 #[derive(Debug)]
 pub(in crate::warehouse) enum RowDiff {
-    /// The rows in the tables are not known for certain.
+    /// The stored rows are not known for certain.
     Unknown,
     Known {
         /// The changed rows of each table of the catalogue. `None`: a row was added or removed, or
@@ -28,12 +28,12 @@ pub(in crate::warehouse) enum RowDiff {
 pub(in crate::warehouse) struct ChangedRow {
     /// Its position among the record's rows, from 0.
     pub(super) position: usize,
-    /// A large column moved too.
+    /// Whether a large column changed too.
     pub(super) is_whole: bool,
 }
 
 impl RowDiff {
-    /// Compares a record's rows.
+    /// Compares a record's old and new rows.
     pub(in crate::warehouse) fn between(
         stream: Stream,
         before: &Normalized<'_>,
@@ -44,8 +44,8 @@ impl RowDiff {
         Self::Known { tables: tables.collect(), notes: before.notes != now.notes }
     }
 
-    /// The rows of a table that are others than before, by its place in the catalogue; `None` where
-    /// they have to be compared with what stands there.
+    /// The changed rows of the table at this index of the catalogue. `None` if they must be
+    /// compared with the stored rows.
     pub(super) fn rows(&self, index: usize) -> Option<&[ChangedRow]> {
         match self {
             Self::Unknown => None,
@@ -53,7 +53,7 @@ impl RowDiff {
         }
     }
 
-    /// Whether what was noted of the record may be something else than before.
+    /// Whether the notes of the record may have changed.
     pub(super) fn may_change_notes(&self) -> bool {
         match self {
             Self::Unknown => true,

@@ -1,7 +1,7 @@
-//! Compares the rows that records should have with the rows in the tables, and rewrites what
-//! differs.
+//! Composes statements that compare the expected rows of records with the stored rows and rewrite
+//! the differences.
 //!
-//! The statements are made from the catalogue and take the same arguments as those that replace
+//! They are composed from the catalogue and take the same parameters as the statements that replace
 //! rows.
 
 use super::{
@@ -13,9 +13,8 @@ use crate::{
     warehouse::postgres::sql::{list, unnest},
 };
 
-/// Makes the statement that returns the ids of the records whose rows in a table differ from those
-/// given: changed, missing or surplus. For a table of sets it returns the keys of the sets that are
-/// changed or missing.
+/// Composes the statement that returns the ids of records whose stored rows are changed, missing or
+/// surplus. For a table of sets it returns the keys of the sets that are changed or missing.
 pub(super) fn compose(table: &Table) -> String {
     let differs = differs(table).unwrap_or_else(|| "false".to_owned());
     let key = key_parts(table);
@@ -47,10 +46,10 @@ pub(super) fn compose(table: &Table) -> String {
     }
 }
 
-/// Makes the statement that rewrites the sets that are changed or missing, and returns their keys;
-/// `None` for other tables, which are replaced record by record.
+/// Composes the statement that rewrites changed or missing sets and returns their keys. `None` for
+/// other tables, which are replaced record by record.
 ///
-/// In the order of their keys, as all writers add them.
+/// Sets are written in key order, like in all writers.
 pub(super) fn compose_rewrite(table: &Table) -> Option<&'static str> {
     if table.key != Key::Set {
         return None;

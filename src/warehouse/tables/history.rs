@@ -1,10 +1,9 @@
-//! History: what moved, in the rows of `argos.submission_change` and `argos.faceauth_change`.
+//! History: changes, recorded in `argos.submission_change` and `argos.faceauth_change`.
 //!
-//! Moves are found by PostgreSQL, which compares the rows that stand in a table with those about to
-//! replace them: personal values are compared where they are kept, and only the names of their
-//! columns are recorded. It is asked where the items that are kept do not tell already that nothing
-//! moved. The records are locked, so that of two writers the second finds nothing that the first
-//! has recorded.
+//! PostgreSQL finds the changes by comparing the stored rows with the new ones. Personal values are
+//! thus compared where they are stored, and only their column names are recorded. PostgreSQL
+//! compares only if the stored raw items cannot prove that nothing changed. The records are locked,
+//! so that the second of two writers finds nothing that the first has recorded.
 
 use super::{
     batch::ColumnBatch,
@@ -27,7 +26,7 @@ use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
 
-/// Records which elements of a table that names the elements of a set came and went; runs before
+/// Records the elements that were added to or removed from a table of set elements. Must run before
 /// its rows are written.
 pub(super) async fn record_elements(
     connection: &mut PgConnection,
@@ -44,7 +43,7 @@ pub(super) async fn record_elements(
     let mut arguments = PgArguments::default();
     add_arguments(&mut arguments, project, (index, table), &seen)
         .map_err(|_too_large| WarehouseError::Shape { doing: "sending rows to compare" })?;
-    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    // The text is composed from the catalogue, which is part of the program. Values are parameters.
     sqlx::query_with(AssertSqlSafe(statement), arguments)
         .execute(connection)
         .await
@@ -80,8 +79,7 @@ fn add_arguments(
     Ok(())
 }
 
-/// Adds how each record is seen, as the statement of a table takes it whose columns' moves are
-/// kept.
+/// Binds the change context of each record, for the statement of a table whose history is recorded.
 pub(super) fn bind_sights(
     arguments: &mut PgArguments,
     records: &[&RecordRows<'_>],
@@ -101,7 +99,7 @@ pub(super) fn bind_sights(
     arguments.add(is(|change_context| change_context.deletion).collect::<Vec<_>>())
 }
 
-/// Records deletions, one row each.
+/// Records deletions, one row for each record.
 pub(in crate::warehouse) async fn tell_deletions(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -116,7 +114,7 @@ pub(in crate::warehouse) async fn tell_deletions(
         id = catalogue::id_column(scope.stream),
         time = time_as_text("$3"),
     );
-    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    // The text is composed from the catalogue, which is part of the program. Values are parameters.
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
         .bind(ids)
@@ -128,9 +126,9 @@ pub(in crate::warehouse) async fn tell_deletions(
         .doing("recording deletions")
 }
 
-/// Statements that take from the history of deleted records what does not stay of them: the values
-/// of columns that are not kept, or where it takes all, every row but those of deletions. `$1` and
-/// `$2`: the project and the ids.
+/// Composes statements that remove the history of deleted records that is not kept. They clear the
+/// values of columns that are not kept, or, with `takes_all`, delete all rows except those of
+/// deletions. `$1` and `$2` are the project and the ids.
 pub(in crate::warehouse) fn compose_forget(
     stream: Stream,
     is_kept: impl Fn(&Table, &Column) -> bool,
@@ -167,7 +165,7 @@ pub(in crate::warehouse) fn compose_forget(
     forgotten.map(statement).collect()
 }
 
-/// Whether moves of this table's columns are kept.
+/// Whether changes of this table's columns are recorded.
 pub(super) fn keeps_moves(table: &Table) -> bool {
     elements(table).is_none() && tracked(table).next().is_some()
 }
@@ -197,15 +195,14 @@ fn insert_into(table: &Table) -> String {
     )
 }
 
-/// What keeps the moves of a table's columns, out of the rows that differ: what has to be known of
-/// the rows before them, and the part of the statement that records them. `None` where none are
-/// kept.
+/// Composes the recording of a table's column changes. Returns the old values to select and the
+/// part of the statement that records the changes. `None` if no history of the table is recorded.
 pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
     keeps_moves(table).then(|| {
         let before = tracked(table).map(|(column, _)| format!(", stored.{0} as held_{0}", column.name));
         let changes = list(tracked(table), |(column, tracking)| compose_change(table, column, tracking));
-        // Most rows differ in columns of which no history is kept. Looked at once, before each
-        // column is.
+        // Most rows differ only in columns without history. One comparison of all columns excludes
+        // them before each column is compared.
         let stored = list(tracked(table), |(column, _)| format!("held_{}", column.name));
         let given = list(tracked(table), |(column, _)| column.name.to_owned());
         let changed = format!(
@@ -224,7 +221,8 @@ pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
     })
 }
 
-/// One column's field, values, whether nothing stood there, and whether it moved.
+/// One column's field name, old and new values, whether the old value was null, and whether it
+/// changed.
 fn compose_change(table: &Table, column: &Column, tracking: Tracking) -> String {
     let (stored, given) = (format!("held_{}", column.name), column.name);
     let field = tracking.field(table, column);
@@ -237,21 +235,21 @@ fn compose_change(table: &Table, column: &Column, tracking: Tracking) -> String 
     format!("('{field}', {values}, {stored} is null, {is_change})\n")
 }
 
-/// A time as text, whatever the session's settings.
+/// A time as text, independent of the session's settings.
 fn time_as_text(value: &str) -> String {
     format!(r#"to_char({value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
 }
 
-/// A value as text, whatever the session's settings.
+/// A value as text, independent of the session's settings.
 fn as_text(column: &Column, value: &str) -> String {
     if column.kind == Type::Timestamp { time_as_text(value) } else { format!("{value}::text") }
 }
 
-/// Makes the statement that compares each record's elements as sets; `None` where no history of
-/// them is kept.
+/// Composes the statement that compares each record's elements as sets. `None` if no history of
+/// elements is recorded.
 ///
-/// Parameters: `$2` to `$4` are the id and the lane of each record, and whether this item completes
-/// it; `$5` and `$6` are a record's id and one element.
+/// Parameters: `$2` to `$4` are the id and lane of each record, and whether this item completes it.
+/// `$5` and `$6` are the record id and the value of each element.
 pub(super) fn compose_elements(table: &Table) -> Option<String> {
     let column = elements(table)?;
     let known = [("id", "text"), ("lane", "text"), ("completes", "boolean")];

@@ -1,4 +1,4 @@
-//! Rows of the data tables, from the catalogue.
+//! Rows of the data tables, written by statements composed from the catalogue.
 
 pub(super) mod batch;
 pub(super) mod columns;

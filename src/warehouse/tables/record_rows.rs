@@ -1,4 +1,4 @@
-//! The rows of a known record, and how it is seen.
+//! The rows of a known record, and the context of a change.
 
 use super::diff::RowDiff;
 use crate::{
@@ -7,20 +7,20 @@ use crate::{
     warehouse::record::{observation::Origin, stored::StoredRecord},
 };
 
-/// How a record that is known already is seen anew.
+/// The context in which a known record is observed again.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct ChangeContext {
-    /// The lane that observes it.
+    /// The lane of the observation.
     pub(super) lane: Lane,
-    /// It is the record's first detail call, or its return: where nothing stood before, it
-    /// completes the record and moves nothing.
+    /// True for the first detail call of a record and for its return after a deletion. Values that
+    /// were null before then complete the record and are not changes.
     pub(super) completes: bool,
-    /// The record was deleted: its return refills its identity fields, and says so itself.
+    /// The record was deleted. Its return refills its identity fields and is recorded itself.
     pub(super) deletion: bool,
 }
 
 impl ChangeContext {
-    /// Tells how a record is seen.
+    /// The context of an item from `origin`.
     pub(in crate::warehouse) fn of(origin: Origin, stored: &StoredRecord) -> Self {
         let deletion = stored.deleted_at.is_some();
         let is_first_call = origin.call() == Call::Detail && stored.detail.is_none();
@@ -28,25 +28,26 @@ impl ChangeContext {
     }
 }
 
-/// A known record with all that is to be stored of it.
+/// A known record with everything to store.
 #[derive(Debug)]
 pub(in crate::warehouse) struct RecordRows<'a> {
     pub(in crate::warehouse) id: String,
-    /// How its moves are recorded; `None`: they are not, as when it is refilled from raw.
+    /// The context for its history; `None` if no history is recorded, such as when it is refilled
+    /// from raw items.
     pub(in crate::warehouse) change_context: Option<ChangeContext>,
-    /// What of its rows is other than before.
+    /// The differences from its stored rows.
     pub(in crate::warehouse) diff: RowDiff,
     pub(in crate::warehouse) normalized: Normalized<'a>,
 }
 
 impl RecordRows<'_> {
-    /// The rows of a table, by its place in the catalogue.
+    /// The rows of the table at this index of the catalogue.
     pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
         self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
     }
 }
 
-/// What was noted of these records, where that may be something else than before.
+/// The notes of these records that may have changed.
 pub(in crate::warehouse) fn noted<'s>(records: &'s [RecordRows<'_>]) -> Vec<Noted<'s>> {
     let may_differ = |record: &&RecordRows<'_>| record.diff.may_change_notes();
     let noted =
@@ -54,7 +55,7 @@ pub(in crate::warehouse) fn noted<'s>(records: &'s [RecordRows<'_>]) -> Vec<Note
     records.iter().filter(may_differ).map(noted).collect()
 }
 
-/// What was noted of one record.
+/// The notes of one record.
 pub(in crate::warehouse) struct Noted<'a> {
     pub(in crate::warehouse) id: &'a str,
     pub(in crate::warehouse) notes: &'a [Note],

@@ -16,16 +16,16 @@ use crate::{
     warehouse::postgres::sql::{CHANGE_NUMBER, list, unnest},
 };
 
-/// Makes the statement of a table; it tells the ids of the records of which a row was written or
-/// removed.
+/// Composes the statement of a table. It returns the ids of the records with a row that was written
+/// or deleted.
 ///
-/// `$1` is the project; what follows depends on the key.
+/// `$1` is the project; the other parameters depend on the key.
 ///
-/// - One row for a record: [`heads`] for each record, then the columns; all null where the record
-///   has no row.
-/// - Many: the ids of the records; for each row its key and its columns; and where rows are counted
-///   by `ordinal`, how many each record has.
-/// - A set: for each row its key and its columns.
+/// - One row for each record: [`heads`] for each record, then the columns, which are all null if
+///   the record has no row.
+/// - Many rows for each record: the ids of the records; then the key and the columns of each row;
+///   with `ordinal` keys, also the number of rows of each record.
+/// - Sets: the key and the columns of each row.
 pub(super) fn compose(table: &Table) -> String {
     match table.key {
         Key::Record => compose_one(table),
@@ -34,24 +34,24 @@ pub(super) fn compose(table: &Table) -> String {
     }
 }
 
-/// A statement that changes rows of a table that stand there, and which columns it sets.
+/// A statement that updates existing rows of a table, and the columns that it sets.
 pub(super) struct UpdateStatement {
     pub(super) sql: &'static str,
     pub(super) sets: fn(&Column) -> bool,
 }
 
-/// The statements that change rows of a table that stand there.
+/// The statements that update existing rows of a table.
 pub(super) struct Changes {
     /// Sets all columns.
     pub(super) whole: UpdateStatement,
-    /// Leaves large columns as they stand.
+    /// Leaves large columns unchanged.
     pub(super) small: UpdateStatement,
 }
 
-/// Makes the statements that change rows of a table that stand there; `None` where rows have
-/// nothing but their key, and where the table tells when its records changed.
+/// Composes the statements that update existing rows of a table. `None` if rows consist only of
+/// their key, or if the table contains when its records changed.
 ///
-/// `$1` is the project; for each row its key and the columns that are set follow.
+/// `$1` is the project; the key and the columns to set follow for each row.
 pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
     if table.key == Key::Set || is_parent(table) || plain_columns(table).is_empty() {
         return None;
@@ -75,8 +75,9 @@ fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
 }
 
 /// Leading parameters of a table with one row per record, in order: the record's id, whether it has
-/// a row, and whether it changed in another table. Where history is recorded also: the lane (null:
-/// no history), whether this observation completes the record, whether it is or was deleted.
+/// a row, and whether it changed in another table. If history is recorded, these follow: the lane
+/// (null for no history), whether this observation completes the record, and whether the record is
+/// or was deleted.
 pub(super) fn heads(table: &Table) -> Vec<(&'static str, &'static str)> {
     let mut heads = vec![(table.id_column(), "text"), ("is_there", "boolean")];
     if is_parent(table) {
@@ -128,8 +129,7 @@ fn compose_many(table: &Table) -> String {
     told(table, &parts, &names)
 }
 
-/// In the order of their keys, so that writers cannot deadlock: sets belong to nobody who could be
-/// locked.
+/// Writes in key order, so that writers cannot deadlock: no lock on a record protects the sets.
 fn compose_set(table: &Table) -> String {
     let key = key_parts(table);
     let keys = list(&key, |(name, _)| (*name).to_owned());
@@ -142,7 +142,7 @@ fn compose_set(table: &Table) -> String {
     )
 }
 
-/// The rows that are given and do not stand there so, with the place of what stands there.
+/// The given rows that differ from the stored ones, with the `ctid` of the stored row.
 fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String {
     let stored =
         looked_up(table, "own.ctid as place, own.*", &same(&key_parts(table), "given"), "stored");
@@ -152,9 +152,9 @@ fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String 
     )
 }
 
-/// Whether a column of what is given is another than what stands there; `None` where all columns
-/// belong to the key. As a `case`, so that PostgreSQL does not look into what it knows of each
-/// column for how many rows that may be.
+/// A condition that is true if any given column differs from the stored one. `None` if all columns
+/// are part of the key. It is a `case` expression so that the planner skips the statistics of each
+/// column.
 pub(super) fn differs(table: &Table) -> Option<String> {
     let plain = plain_columns(table);
     (!plain.is_empty()).then(|| {
@@ -181,7 +181,7 @@ fn update(table: &Table, condition: &str) -> String {
     )
 }
 
-/// Each of these columns, as it stands in `given`.
+/// Assigns each of these columns its value in `given`.
 fn assign<'a>(columns: impl IntoIterator<Item = &'a Column>, given: &str) -> String {
     list(columns, |column| {
         let value = arrived(column, &format!("{given}.{}", column.name));
@@ -197,7 +197,7 @@ fn insert(table: &Table, condition: &str) -> String {
     )
 }
 
-/// Removes the rows that the records have no more.
+/// Deletes the rows that the records no longer have.
 fn remove(table: &Table) -> String {
     format!(
         "delete from {table} as stored using {surplus}\nwhere stored.ctid = surplus.place",
@@ -206,8 +206,8 @@ fn remove(table: &Table) -> String {
     )
 }
 
-/// The rows of the `known` records that are not among those given, as they stand in `from`, with
-/// their `place`.
+/// A `from` clause for the rows of the `known` records that are not among the given ones, with
+/// their `ctid` as `place`.
 pub(super) fn surplus(table: &Table) -> String {
     let of_record = format!("own.{} = known.id", table.id_column());
     let (known, condition) = if table.key == Key::Ordinal {
@@ -225,8 +225,8 @@ pub(super) fn surplus(table: &Table) -> String {
     format!("{known}\ncross join {rows}")
 }
 
-/// What is given, from that argument on: arrays taken apart side by side, row by row. In `from`
-/// they would be written down first.
+/// The given rows, with parameters numbered from `first`. `unnest` is in the select list, which
+/// takes the arrays apart row by row. In `from`, PostgreSQL would first materialize the rows.
 pub(super) fn side_by_side(first: usize, columns: &[(&str, &str)]) -> String {
     let values = list(columns.iter().enumerate(), |(index, (name, kind))| {
         format!("unnest(${}::{kind}[]) as {name}", first + index)

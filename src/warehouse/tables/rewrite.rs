@@ -1,5 +1,4 @@
-//! Compares the rows that records should have with the rows in the tables, and rewrites sets that
-//! differ.
+//! Compares the expected rows of records with the stored rows, and rewrites sets that differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ use crate::{
     },
 };
 
-/// The tables in which rows of these records differ, by the record's id.
+/// Returns the tables in which rows of these records differ, by record id.
 pub(in crate::warehouse) async fn differing(
     connection: &mut PgConnection,
     scope: &Scope,
@@ -38,8 +37,8 @@ pub(in crate::warehouse) async fn differing(
     for (place, statement) in catalogue::tables(scope.stream).iter().enumerate().zip(compare) {
         let arguments =
             arguments(&scope.project, |arguments| write::bind(arguments, place, &all, &untouched))?;
-        // The text comes from the catalogue, which is part of the program; values travel as
-        // arguments.
+        // The text is composed from the catalogue, which is part of the program. Values are
+        // parameters.
         let ids: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(*statement), arguments)
             .fetch_all(&mut *connection)
             .await
@@ -53,7 +52,7 @@ pub(in crate::warehouse) async fn differing(
     Ok(found)
 }
 
-/// Rewrites the sets of these records that are changed or missing; returns the ids of the records
+/// Rewrites the sets of these records that are changed or missing. Returns the ids of the records
 /// that use them.
 pub(in crate::warehouse) async fn rewrite_sets(
     connection: &mut PgConnection,
@@ -75,8 +74,8 @@ pub(in crate::warehouse) async fn rewrite_sets(
             rows.add("", 0, row);
         }
         let arguments = arguments(&scope.project, |arguments| rows.bind(arguments))?;
-        // The text comes from the catalogue, which is part of the program; values travel as
-        // arguments.
+        // The text is composed from the catalogue, which is part of the program. Values are
+        // parameters.
         let keys: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
             .fetch_all(&mut *connection)
             .await

@@ -1,8 +1,8 @@
-//! The statements that write the data tables, made from the catalogue.
+//! The statements that write the data tables, composed from the catalogue.
 //!
-//! Arrays in, rows out, whatever the number of rows. New records go into all tables of a stream by
-//! one statement; of records that are known a table is written only where it changed, by a
-//! statement of its own (`replace`).
+//! They take arrays, so one statement writes any number of rows. One statement inserts new records
+//! into all tables of a stream. For known records, each changed table is written by its own
+//! statement (`replace`).
 
 use super::{
     differences, history,
@@ -13,20 +13,20 @@ use std::sync::LazyLock;
 
 /// The statements of one stream.
 pub(super) struct Statements {
-    /// For each table: makes it hold the rows that are given for known records, and no others of
-    /// them.
+    /// For each table: replaces all rows of known records with the given rows.
     pub(super) replace: Vec<&'static str>,
-    /// For each table: change rows that stand there.
+    /// For each table: updates existing rows.
     pub(super) changes: Vec<Option<Changes>>,
-    /// For each table: records which elements came and went; only where a history of them is kept.
+    /// For each table: records which elements were added or removed; `None` without a history of
+    /// elements.
     pub(super) elements: Vec<Option<&'static str>>,
-    /// For each table: returns which records, or which sets, have other rows than those given.
+    /// For each table: returns the records, or sets, whose rows differ from the given ones.
     pub(super) compare: Vec<&'static str>,
-    /// For each table of sets: rewrites those that differ.
+    /// For each table of sets: rewrites the sets that differ.
     pub(super) rewrite: Vec<Option<&'static str>>,
 }
 
-/// The statements of a stream, composed once.
+/// The statements of a stream; composed once.
 pub(super) fn statements(stream: Stream) -> &'static Statements {
     static SUBMISSION: LazyLock<Statements> = LazyLock::new(|| compose(Stream::Submission));
     static FACEAUTH: LazyLock<Statements> = LazyLock::new(|| compose(Stream::Faceauth));

@@ -1,7 +1,7 @@
 //! Writes rows into the data tables.
 //!
-//! A table is written where the record's rows are not known to be the same as before. There, a row
-//! that stands there already just so is found by a join before anything is locked or logged.
+//! A table is skipped if the record's rows are known to be the same as before. Otherwise a join
+//! finds unchanged rows before anything is locked or written to WAL.
 
 use super::{
     batch::ColumnBatch, columns::is_parent, diff::ChangedRow, history, record_rows::RecordRows,
@@ -21,9 +21,9 @@ use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
 
-/// Makes the tables hold these rows for these records, and no others of them.
+/// Replaces the rows of these records in all tables with the given rows.
 ///
-/// Returns the ids of the records of which any row was written or deleted.
+/// Returns the ids of the records with a row that was written or deleted.
 pub(in crate::warehouse) async fn write(
     connection: &mut PgConnection,
     project: &ProjectName,
@@ -31,8 +31,8 @@ pub(in crate::warehouse) async fn write(
     records: &[RecordRows<'_>],
 ) -> Result<BTreeSet<String>, WarehouseError> {
     let mut touched = BTreeSet::new();
-    // The table that tells when its records changed comes last, and always: its pseudonyms depend
-    // on the configuration too.
+    // The table that contains when its records changed is written last, and always: its pseudonyms
+    // also depend on the configuration.
     let tables = catalogue::tables(stream).iter().enumerate();
     let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
     for (index, table) in children.into_iter().chain(parents) {
@@ -52,7 +52,7 @@ pub(in crate::warehouse) async fn write(
                 change_rows(connection, project, (index, table), changes, &changed).await?;
             changed.dedup_by(|one, other| one.0.id == other.0.id);
             if !all_stood {
-                // A row does not stand there after all: somebody took it away by hand.
+                // A row is missing, for example because it was deleted by hand.
                 others.extend(changed.iter().map(|(record, _)| *record));
             }
             touched.extend(changed.iter().map(|(record, _)| record.id.clone()));
@@ -65,7 +65,7 @@ pub(in crate::warehouse) async fn write(
     Ok(touched)
 }
 
-/// Changes rows of a table; tells whether all of them stood there.
+/// Updates rows of a table. Returns whether all of them existed.
 async fn change_rows(
     connection: &mut PgConnection,
     project: &ProjectName,
@@ -90,8 +90,8 @@ async fn change_rows(
             arguments.reserve(0, rows.size_hint());
             rows.bind(arguments)
         })?;
-        // The text comes from the catalogue, which is part of the program; values travel as
-        // arguments.
+        // The text is composed from the catalogue, which is part of the program. Values are
+        // parameters.
         let updated = sqlx::query_with(AssertSqlSafe(change.sql), arguments)
             .execute(&mut *connection)
             .await
@@ -115,14 +115,14 @@ async fn write_table(
     let statement = statements.replace.get(index).copied().unwrap_or_default();
     let arguments =
         arguments(project, |arguments| bind(arguments, (index, table), records, touched))?;
-    // The text comes from the catalogue, which is part of the program; values travel as arguments.
+    // The text is composed from the catalogue, which is part of the program. Values are parameters.
     sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
         .fetch_all(connection)
         .await
         .doing("writing rows")
 }
 
-/// Adds what the statement of a table takes behind the project.
+/// Binds the parameters of a table's statement after the project.
 pub(super) fn bind(
     arguments: &mut PgArguments,
     (index, table): (usize, &'static Table),
@@ -164,7 +164,7 @@ pub(super) fn bind(
             Ok(())
         }
         Key::Set => {
-            // Many records share a set; a statement must not hold a key twice.
+            // Many records share a set; a statement must not contain a key twice.
             let mut sets = BTreeSet::new();
             for row in records.iter().flat_map(|record| record.rows(index)) {
                 if !matches!(row.first(), Some(Cell::Text(key)) if !sets.insert(key.as_ref())) {
@@ -176,7 +176,7 @@ pub(super) fn bind(
     }
 }
 
-/// What a statement takes: the project, then what `add` adds.
+/// The parameters of a statement: the project, then those that `add` binds.
 pub(in crate::warehouse) fn arguments(
     project: &ProjectName,
     add: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,

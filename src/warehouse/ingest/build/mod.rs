@@ -1,5 +1,5 @@
-//! Builds what is written for known records whose items changed: merges, normalizes and compares
-//! them. Pure work, on a blocking thread.
+//! Builds the changes of known records: merges, normalizes and compares their items. Pure work, on
+//! a blocking thread.
 
 use chrono::{DateTime, Utc};
 
@@ -26,21 +26,21 @@ use crate::{
     },
 };
 
-/// Everything that is written for some known records.
+/// All changes to write for some known records.
 pub(super) struct ChangeSet {
-    /// Their rows in the data tables, with the differences to the stored ones.
+    /// Their rows in the data tables, with the differences from the stored ones.
     pub(super) records: Vec<RecordRows<'static>>,
     /// Their rows in `argos_sync.record`.
     pub(super) updates: Vec<Update>,
-    /// Their items as received, compressed.
+    /// Their raw items, compressed.
     pub(super) bodies: Bodies,
-    /// The records that get a detail call.
+    /// Records that need a detail call.
     pub(super) due: Vec<String>,
-    /// The objects that details carry, with those of these items.
+    /// The objects that details usually contain, including those of these items.
     pub(super) usual: Usual,
 }
 
-/// Builds the changes of locked records. Fails only without memory for the codec.
+/// Builds the changes of locked records. Fails only if the codec cannot allocate memory.
 pub(super) fn build(
     scope: &Scope,
     origin: Origin,
@@ -83,7 +83,7 @@ pub(super) fn build(
     Ok(changes)
 }
 
-/// Compares the new rows with those of the stored items, if these are known for certain.
+/// Compares the new rows with those of the stored items if these are known for certain.
 fn diff(
     scope: &Scope,
     work: &Work,
@@ -101,7 +101,7 @@ fn rows_of<'a>(scope: &Scope, item: &'a Merged<'_>, damaged: bool) -> Normalized
     normalize::normalize(scope.stream, &scope.context, item, damaged)
 }
 
-/// Whether a record gets a detail call: its items could not be merged, or its list item is new.
+/// Whether a record needs a detail call: its items could not be merged, or its list item is new.
 fn gets_detail_call(
     scope: &Scope,
     origin: Origin,
@@ -109,7 +109,7 @@ fn gets_detail_call(
     merged: Option<&MergedItem<'_>>,
 ) -> bool {
     let is_news = origin.call() == Call::List && work.is_news();
-    // Where lists are enough, only another detail call can replace an older one (I5).
+    // If lists are sufficient, only another detail call can replace an older one (I5).
     let has_detail = work.stored.detail.is_some();
     merged.is_none() || (is_news && (scope.details.wants_changed() || has_detail))
 }
@@ -135,7 +135,7 @@ fn update_of(
         deleted_by_absence: merged.is_none() && stored.deleted_by_absence,
         unsettled: normalized.map_or(stored.unsettled, |row| row.unsettled),
         changed_at: if is_change(origin, work) { Some(now) } else { stored.changed_at },
-        // A record whose facts are stored is there.
+        // A record whose facts are stored is not deleted.
         deleted_at: if normalized.is_none() { stored.deleted_at } else { None },
         sparse: None,
     }

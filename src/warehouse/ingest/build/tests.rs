@@ -13,7 +13,7 @@ use crate::{
 
 const NOW: &str = "2025-03-01T00:00:00Z";
 
-/// The changes that one item makes.
+/// The changes caused by one item.
 fn change(
     origin: Origin,
     details: DetailMode,
@@ -44,7 +44,7 @@ fn whether_a_detail_call_follows_depends_on_mode_and_stored_detail() {
         (list(), DetailMode::OnChange, without_detail(), true),
         (list(), DetailMode::Always, without_detail(), true),
         (list(), DetailMode::Never, without_detail(), false),
-        // The stored detail cannot be read back, so that nothing can be merged.
+        // The stored detail cannot be read back, so the items cannot be merged.
         (list(), DetailMode::Never, record_of(None, Some(&older)), true),
         (list(), DetailMode::OnChange, record_of(Some(&newer), None), false),
         (Origin::Detail, DetailMode::OnChange, without_detail(), false),

@@ -1,5 +1,4 @@
-//! Decides what each item of an answer means for the warehouse. Pure: the decisions are values,
-//! tested by tables below.
+//! Classifies each item of an answer. Pure: the decisions are values, tested with tables below.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,7 +21,7 @@ use crate::{
     },
 };
 
-/// An observation with the key that was read from it.
+/// An observation with its key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyedItem<'a> {
     pub(super) observation: &'a Observation,
@@ -42,8 +41,7 @@ impl<'a> KeyedItem<'a> {
 /// The items of one answer.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
-    /// One item for each id, in the order of the ids. If an answer contains an id twice, the later
-    /// item counts.
+    /// One item for each id, in id order. If an answer contains an id twice, the later item counts.
     pub(super) items: BTreeMap<&'a str, KeyedItem<'a>>,
     /// Items whose key could not be read.
     pub(super) refused: Vec<(&'a Observation, &'a Refusal)>,
@@ -67,7 +65,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The items of an answer by what has to be done with them.
+/// The items of an answer, by the required action.
 #[derive(Debug, Default)]
 pub(super) struct Classified<'a> {
     /// Items of unknown records.
@@ -78,12 +76,12 @@ pub(super) struct Classified<'a> {
     pub(super) unchanged: usize,
     /// The number of items of known records that another pass stores (I6).
     pub(super) other_window: usize,
-    /// Records that get a detail call whatever becomes of their item.
+    /// Records that need a detail call regardless of their item.
     pub(super) due: Vec<&'a str>,
 }
 
-/// Classifies the items of an answer. A record that `known` does not contain is stored with the
-/// digest of its item.
+/// Classifies the items of an answer. A record that is not in `known` is stored with the same
+/// digest as its item.
 pub(super) fn classify<'a>(
     scope: &Scope,
     origin: Origin,
@@ -118,22 +116,22 @@ pub(super) fn classify<'a>(
     classified
 }
 
-/// Items of locked records by what has to be done with them.
+/// Items of locked records, by the required action.
 #[derive(Debug, Default)]
 pub(super) struct LockedItems {
     /// Items whose facts are stored.
     pub(super) facts: Vec<Work>,
     /// Items that are older than the stored record by the vendor's own times.
     pub(super) doubtful: Vec<Work>,
-    /// Items with a mark of a deletion, and items of deleted records.
+    /// Items with a deletion mark, and items of deleted records.
     pub(super) special: Vec<(Work, Meaning)>,
-    /// The number of items that change nothing after all.
+    /// The number of items that change nothing.
     pub(super) unchanged: usize,
     /// The number of items that another pass stores (I6).
     pub(super) other_window: usize,
 }
 
-/// Repeats the decision for records that are locked now: another writer may have been faster.
+/// Repeats the decision for locked records, because another writer may have been faster.
 pub(super) fn classify_locked(
     scope: &Scope,
     origin: Origin,
@@ -143,8 +141,8 @@ pub(super) fn classify_locked(
     let mut inflater = Inflater::new()?;
     let mut classified = LockedItems::default();
     for item in items {
-        // A record that was erased between two statements is found by the next pass if it is still
-        // there.
+        // A record that was deleted between the two statements is found by the next pass if it
+        // still exists.
         let Some(stored) = locked.remove(item.id()) else {
             classified.unchanged += 1;
             continue;

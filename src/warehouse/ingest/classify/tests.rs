@@ -10,7 +10,7 @@ use crate::{
 const MARK: &str = r#"{"submission_id":"a","created_at":"2025-01-05T08:00:00.000Z",
     "data":{"name":"Deleted Submission"},"email":"Deleted Submission"}"#;
 
-/// A short description of what became of one item: the class, and whether a detail call is due.
+/// Returns the class of an item, and whether a detail call is due.
 fn class(origin: Origin, details: DetailMode, item: &Observation, known: Option<Known>) -> String {
     let observations = [item];
     let batch = Batch::of(&observations);
@@ -96,7 +96,7 @@ fn of_an_id_that_is_there_twice_the_later_item_counts() {
     assert_eq!((batch.duplicate, batch.refused.len()), (1, 1));
 }
 
-/// What becomes of an item of a locked record.
+/// Returns the class of an item of a locked record.
 fn locked_class(origin: Origin, item: &Observation, stored: Option<StoredRecord>) -> String {
     let items = [KeyedItem { observation: item, key: item.key.as_ref().unwrap() }];
     let locked = stored.map(|stored| ("a".to_owned(), stored)).into_iter().collect();
