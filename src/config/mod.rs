@@ -8,6 +8,7 @@ mod effective;
 mod exposure;
 mod file;
 mod numbers;
+mod project;
 mod reference;
 mod rotation;
 mod secret;
@@ -16,7 +17,6 @@ mod words;
 
 use std::{
     collections::BTreeSet,
-    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,15 +27,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use effective::effective;
 pub use exposure::is_trusted;
 pub use file::{LogFormat, Migrate};
+use numbers::seconds;
 pub use reference::{DEFAULTS, keys};
 use sources::{Sources, defaults, given_by_environment, sources};
 pub use sources::{is_given_by_environment, log_format};
 
 use crate::{
-    client,
-    domain::{ByLane, CallRate, Kind, Lane, ProjectName, Schedule},
-    planner, sync,
-    warehouse::{self, DeletionRules, DetailMode, RawStorage},
+    domain::{ByLane, Lane, Schedule},
+    planner, sync, warehouse,
 };
 
 /// Everything the program was told; checked, so that nobody checks again.
@@ -208,7 +207,7 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
     problems.extend(equal_keys(&projects));
     let mut checked = Vec::new();
     for (name, project, api_key) in projects {
-        match check_project(&file, name, project, api_key, pseudonym_key.clone(), shares) {
+        match project::settings(&file, name, project, api_key, pseudonym_key.clone(), shares) {
             Ok(settings) => checked.push(settings),
             Err(problem) => problems.push(problem),
         }
@@ -298,111 +297,6 @@ fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings 
     }
 }
 
-fn check_project(
-    file: &file::File,
-    name: &str,
-    project: &file::ProjectSection,
-    api_key: Option<SecretString>,
-    pseudonym_key: Option<SecretString>,
-    shares: ByLane<u32>,
-) -> Result<sync::ProjectSettings, String> {
-    let at = |problem: &dyn std::fmt::Display| format!("`project.{name}`: {problem}");
-    let kind = match (project.kind, &project.parent) {
-        (file::ProjectKind::IdCheck, None) => Kind::IdCheck,
-        (file::ProjectKind::IdCheck, Some(_)) => {
-            return Err(at(&"`parent` belongs to projects of kind \"faceauth\""));
-        }
-        (file::ProjectKind::FaceAuth, None) => {
-            return Err(at(
-                &"a project of kind \"faceauth\" needs `parent`, the project of its submissions",
-            ));
-        }
-        (file::ProjectKind::FaceAuth, Some(parent)) => {
-            if file
-                .project
-                .get(parent)
-                .is_none_or(|parent| parent.kind != file::ProjectKind::IdCheck)
-            {
-                return Err(at(&format!(
-                    "`parent`: there is no [project.{parent}] of kind \"idcheck\""
-                )));
-            }
-            Kind::FaceAuth { parent: parent.parse().map_err(|error| at(&error))? }
-        }
-    };
-    let api_key = api_key
-        .ok_or_else(|| at(&"`api_key` is missing (or `api_key_file`, or `api_key_credential`)"))?;
-    let base_url = project.base_url.parse().map_err(|error| at(&format!("`base_url`: {error}")))?;
-    let details = project.details.unwrap_or(file.sync.details);
-    let raw = file.raw.storage;
-    if raw == RawStorage::None && details == DetailMode::OnChange {
-        return Err(at(
-            &"`raw.storage = \"none\"` requires `details = \"always\"` or `details = \"never\"`",
-        ));
-    }
-    // Lists of face authentications are complete (contract section 6.4): no detail calls.
-    let details = match kind {
-        Kind::IdCheck => details,
-        Kind::FaceAuth { .. } => DetailMode::Never,
-    };
-    let mut client = client_settings(&file.client, client::Settings::new(base_url, api_key));
-    client.page_size = project.page_size.unwrap_or(client.page_size);
-    client.encryption = encryption(project);
-    client.check().map_err(|error| at(&error))?;
-    let rate = rate(file, name, project)?;
-    Ok(sync::ProjectSettings {
-        name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
-        kind,
-        client,
-        rate,
-        workers: workers(file.sync.workers, rate),
-        budget: planner::Budget {
-            calls_per_day: project.calls_per_day.unwrap_or(file.budget.calls_per_day),
-            shares,
-        },
-        details,
-        deletion: DeletionRules {
-            keep: file.deletion.keep,
-            missing_share: file.deletion.missing_percent / 100.0,
-            missing_min: file.deletion.missing_min,
-            confirm: seconds(file.deletion.confirm_minutes.get()) * 60,
-        },
-        since: file.sync.since,
-        raw,
-        pseudonym_key,
-        volatile_paths: file.sync.volatile_paths.clone(),
-    })
-}
-
-/// The calls a second of a project.
-fn rate(file: &file::File, name: &str, project: &file::ProjectSection) -> Result<CallRate, String> {
-    let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
-    let is_rate = calls_per_second == 0.0 || calls_per_second >= numbers::CALLS_PER_SECOND_MIN;
-    if !calls_per_second.is_finite() || !is_rate {
-        let key = match project.calls_per_second {
-            Some(_) => format!("project.{name}.calls_per_second"),
-            None => "client.calls_per_second".to_owned(),
-        };
-        let least = numbers::CALLS_PER_SECOND_MIN;
-        return Err(format!("`{key}` must be at least {least}, or 0 for no limit"));
-    }
-    Ok(CallRate::per_second(calls_per_second))
-}
-
-fn encryption(project: &file::ProjectSection) -> Option<client::Encryption> {
-    let text_form = project.encryption?;
-    let paging = project.encrypted_paging.unwrap_or(client::EncryptedPaging::Clear);
-    Some(client::Encryption { text_form, paging })
-}
-
-/// Windows read at a time: as many as there are calls a second, since an answer takes about one,
-/// but not more than keep the database busy.
-fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
-    const MOST: u32 = 8;
-    let chosen = rate.calls_a_second().map_or(MOST, |calls| calls.min(MOST));
-    usize::try_from(given.map_or(chosen, NonZeroU32::get)).unwrap_or(1)
-}
-
 /// What each lane is sure of, in percent.
 fn shares(budget: &file::BudgetSection) -> Result<ByLane<u32>, String> {
     let given = budget.shares;
@@ -418,24 +312,6 @@ fn shares(budget: &file::BudgetSection) -> Result<ByLane<u32>, String> {
         return Err(format!("`budget.shares` must sum to at most 100 percent, not {sum}"));
     }
     Ok(shares)
-}
-
-fn client_settings(file: &file::ClientSection, settings: client::Settings) -> client::Settings {
-    client::Settings {
-        connect_timeout: seconds(file.connect_timeout_seconds),
-        request_timeout: seconds(file.request_timeout_seconds),
-        retry_budget: seconds(file.retry_budget_seconds),
-        retry_delay_min: Duration::from_millis(u64::from(file.retry_delay_min_milliseconds)),
-        retry_delay_max: seconds(file.retry_delay_max_seconds),
-        page_size: file.page_size,
-        response_bytes_max: file.response_bytes_max,
-        pages_per_window_max: file.pages_per_window_max,
-        ..settings
-    }
-}
-
-fn seconds(count: u32) -> Duration {
-    Duration::from_secs(u64::from(count))
 }
 
 /// Where state belongs when nobody says where.

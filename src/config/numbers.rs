@@ -1,6 +1,8 @@
 //! Checks numbers before deserialization: the `config` crate rounds `0.4` to 0, which means "no
 //! limit" for some keys, and converts `true` and `on` to 1.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// Keys that may hold fractions, by their last part.
@@ -11,6 +13,11 @@ const WITHOUT_DEFAULT: [&str; 3] = ["calls_per_day", "page_size", "workers"];
 
 /// Lowest accepted rate, in calls per second.
 pub(super) const CALLS_PER_SECOND_MIN: f64 = 0.01;
+
+/// A duration of whole seconds.
+pub(super) fn seconds(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count))
+}
 
 /// Returns one sentence for each value that is not a valid number where `defaults` has a number.
 pub(super) fn problems(given: &Value, defaults: &Value) -> Vec<String> {

@@ -15,7 +15,7 @@ mod scope;
 mod state;
 mod tables;
 
-pub use commit::details::{DetailAnswer, DueDetail};
+pub use commit::answer::{DetailAnswer, DueDetail};
 pub use commit::page::{PageStored, PageToStore};
 pub use commit::quarantine::{QuarantinedItem, Retried};
 pub use commit::renormalize::Renormalized;
@@ -54,7 +54,8 @@ pub use state::detail_left::DetailsLeft;
 pub use state::detail_queue::Priority;
 pub use state::findings::FindingUpdate;
 pub use state::lease::{Awaited, HeldDetail, Lease};
-pub use state::pass::{Checkpoint, GivenUp, Pass, Proof, Unverified};
+pub use state::pass::{Checkpoint, GivenUp, Pass};
 pub use state::project::ProjectState;
 pub use state::project_rows::{Hindrance, KnownProject, ProjectRows};
+pub use state::proof::{Proof, Unverified};
 pub use state::run::{Outcome, ProjectEnd, RunId, Tally};

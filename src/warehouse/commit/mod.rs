@@ -1,6 +1,8 @@
 //! Transactions, one kind for each file.
 
+pub(super) mod answer;
 pub(super) mod details;
+mod due;
 pub(super) mod page;
 pub(super) mod quarantine;
 pub(super) mod renormalize;

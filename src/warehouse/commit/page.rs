@@ -18,8 +18,9 @@ use crate::{
         state::{
             claim::{self, Claim},
             numbers::Drawn,
-            pass::{self, Pass, Proof},
+            pass::{self, Pass},
             project,
+            proof::{self, Proof},
             run::{self, RunId, Tally},
         },
     },
@@ -169,7 +170,7 @@ impl Warehouse {
         }
         let proof = if page.next.is_none() {
             let proof =
-                pass::conclude(&mut transaction, claim, pass.pass_id, page.is_doubted).await?;
+                proof::conclude(&mut transaction, claim, pass.pass_id, page.is_doubted).await?;
             Some(proof)
         } else {
             None

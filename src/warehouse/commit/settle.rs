@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::details::{DetailAnswer, DueDetail};
+use super::answer::{DetailAnswer, DueDetail};
 
 /// The first retry delay after a failure; it doubles with each further failure.
 const RETRY_MIN: Duration = Duration::from_secs(30);
