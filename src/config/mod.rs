@@ -1,7 +1,7 @@
-//! Files, environment and secrets become checked settings.
+//! Turns files, environment and secrets into checked settings.
 //!
-//! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of
-//! how they work. It is the only one that reads the environment.
+//! Each module defines its input in its own `Settings`. This module fills them, and does not depend
+//! on how they are used. It is the only one that reads the environment.
 
 mod address;
 mod effective;
@@ -38,21 +38,21 @@ use crate::{
     warehouse::{self, DeletionRules, DetailMode, RawStorage},
 };
 
-/// Everything the program was told; checked, so that nobody checks again.
+/// The whole configuration; checked here, so that no other module checks it again.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Data directory of the embedded PostgreSQL; `None` if no default exists and `database.url` is
     /// set.
     pub data_dir: Option<PathBuf>,
-    /// The warehouse; its address is missing where the embedded PostgreSQL is meant.
+    /// The warehouse; without a URL, the embedded PostgreSQL is used.
     pub database: Database,
     /// How to sync.
     pub sync: sync::Settings,
     /// The projects, by name.
     pub projects: Vec<sync::ProjectSettings>,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// What is logged.
+    /// The log filter.
     pub log_filter: String,
     /// The configuration file, if it contains a secret and every user of the machine may read it.
     pub readable_by_all: Option<PathBuf>,
@@ -63,9 +63,9 @@ pub struct Config {
 /// How to reach the warehouse.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// The address; `None`: embedded.
+    /// The URL; `None` means the embedded PostgreSQL.
     pub url: Option<SecretString>,
-    /// Whether a run may bring the schema up to date.
+    /// Whether a run may migrate the schema.
     pub migrate: Migrate,
     connections_max: u32,
     connect_timeout: Duration,
@@ -73,7 +73,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// The settings for the warehouse at this address.
+    /// The settings of the warehouse at this URL.
     pub fn at(&self, url: SecretString) -> warehouse::Settings {
         warehouse::Settings {
             url,
@@ -84,11 +84,11 @@ impl Database {
     }
 }
 
-/// Why the configuration cannot be used: every problem that was found.
+/// Why the configuration is not valid: every problem that was found.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration cannot be used:\n  {}", problems.join("\n  "))]
 pub struct ConfigError {
-    /// One sentence each; no values of secrets.
+    /// One sentence each, without values of secrets.
     pub problems: Vec<String>,
 }
 
@@ -127,7 +127,7 @@ fn read(sources: Sources, environment: &BTreeSet<String>) -> Result<Config, Conf
     check(sources.try_deserialize().map_err(unreadable)?, environment)
 }
 
-/// The problem without the value that was found: it may be a secret at the wrong place.
+/// Describes the problem without the value that was found, which may be a misplaced secret.
 fn sentence(error: &SourceError) -> String {
     match error {
         SourceError::Type { expected, key, origin, .. } => {
@@ -140,7 +140,7 @@ fn sentence(error: &SourceError) -> String {
             Some(key) => format!("`{key}`: {}", sentence(error)),
             None => sentence(error),
         },
-        // The library prints the line, which may contain a secret.
+        // The library's message contains the line, and with it possibly a secret.
         SourceError::FileParse { uri, cause } => {
             let file = uri.as_deref().unwrap_or("the configuration");
             let span = cause.downcast_ref::<toml::de::Error>().and_then(toml::de::Error::span);
@@ -246,7 +246,7 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
     })
 }
 
-/// Names projects of the same kind that have the same API key: they would keep the same records
+/// Reports projects of the same kind that have the same API key. They would store the same records
 /// twice, or mix two accounts.
 fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)]) -> Vec<String> {
     let keys = projects.iter().filter_map(|(name, project, api_key)| {
@@ -265,7 +265,7 @@ fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)
     problems
 }
 
-/// When the daemon looks for work: at least one time.
+/// The daemon's schedules, at least one.
 fn schedules(given: &[String]) -> Result<Vec<Schedule>, String> {
     let problem = |problem: &dyn std::fmt::Display| format!("`sync.schedules`: {problem}");
     let schedules = given.iter().map(|text| text.parse().map_err(|error| problem(&error)));
@@ -283,7 +283,7 @@ fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings 
             since: sync.since,
             settle: chrono::Duration::minutes(i64::from(sync.settle_minutes)),
             window_days: sync.window_days.get(),
-            // Each project's own takes its place.
+            // Replaced by each project's own page size.
             page_size: file.client.page_size.get(),
             revisit: planner::Revisit::PUBLISHED,
             cycle: chrono::Duration::days(i64::from(file.audit.cycle_days.get())),
@@ -340,7 +340,8 @@ fn check_project(
             &"`raw.storage = \"none\"` requires `details = \"always\"` or `details = \"never\"`",
         ));
     }
-    // Lists of face authentications are complete (contract section 6.4): no detail calls.
+    // Lists of face authentications are complete (contract section 6.4), so they need no detail
+    // calls.
     let details = match kind {
         Kind::IdCheck => details,
         Kind::FaceAuth { .. } => DetailMode::Never,
@@ -374,7 +375,7 @@ fn check_project(
     })
 }
 
-/// The calls a second of a project.
+/// A project's calls per second.
 fn rate(file: &file::File, name: &str, project: &file::ProjectSection) -> Result<CallRate, String> {
     let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
     let is_rate = calls_per_second == 0.0 || calls_per_second >= numbers::CALLS_PER_SECOND_MIN;
@@ -395,15 +396,15 @@ fn encryption(project: &file::ProjectSection) -> Option<client::Encryption> {
     Some(client::Encryption { text_form, paging })
 }
 
-/// Windows read at a time: as many as there are calls a second, since an answer takes about one,
-/// but not more than keep the database busy.
+/// Windows read at a time: as many as calls per second, since an answer takes about a second, but
+/// no more than keep the database busy.
 fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
     const MOST: u32 = 8;
     let chosen = rate.calls_a_second().map_or(MOST, |calls| calls.min(MOST));
     usize::try_from(given.map_or(chosen, NonZeroU32::get)).unwrap_or(1)
 }
 
-/// What each lane is sure of, in percent.
+/// The guaranteed share of each lane in percent.
 fn shares(budget: &file::BudgetSection) -> Result<ByLane<u32>, String> {
     let given = budget.shares;
     let shares = ByLane::of(|lane| match lane {
@@ -438,9 +439,9 @@ fn seconds(count: u32) -> Duration {
     Duration::from_secs(u64::from(count))
 }
 
-/// Where state belongs when nobody says where.
+/// The default directory for state.
 fn default_data_dir() -> Option<PathBuf> {
-    // systemd separates several directories by colons; the first is meant.
+    // systemd separates several directories by colons; the first one is used.
     let state = variable("STATE_DIRECTORY");
     let state = state.and_then(|dirs| Some(PathBuf::from(dirs.to_str()?.split(':').next()?)));
     let is_root = || exposure::own_user() == Some(0);
@@ -450,7 +451,7 @@ fn default_data_dir() -> Option<PathBuf> {
         .or_else(|| variable("HOME").map(|home| home.join(".local/state/argos-sync")))
 }
 
-/// A variable of the environment that holds a path; empty counts as not set.
+/// An environment variable that holds a path; an empty one counts as not set.
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -3,16 +3,16 @@
 
 use serde_json::Value;
 
-/// Keys that may hold fractions, by their last part.
+/// Keys whose values may be fractions, by their last part.
 const FRACTIONS: [&str; 2] = ["calls_per_second", "missing_percent"];
 
-/// Whole numbers without a default, by their last part.
+/// Keys of whole numbers without a default, by their last part.
 const WITHOUT_DEFAULT: [&str; 3] = ["calls_per_day", "page_size", "workers"];
 
 /// Lowest accepted rate, in calls per second.
 pub(super) const CALLS_PER_SECOND_MIN: f64 = 0.01;
 
-/// Returns one sentence for each value that is not a valid number where `defaults` has a number.
+/// Returns one sentence for each value that is not a valid number although `defaults` has a number.
 pub(super) fn problems(given: &Value, defaults: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     visit(given, Some(defaults), &mut Vec::new(), &mut problems);
@@ -38,12 +38,12 @@ fn visit<'v>(
     let may_be_fraction = FRACTIONS.contains(&name);
     let is_wrong = match given {
         Value::Bool(_) => true,
-        // JSON has no NaN and no infinity: both arrive as null.
+        // JSON has neither NaN nor infinity; both arrive as null.
         Value::Null => is_number || may_be_fraction,
         Value::Number(number) => {
             !may_be_fraction && number.as_f64().is_some_and(|number| number.fract() != 0.0)
         }
-        // As the environment gives it.
+        // From the environment.
         Value::String(text) if may_be_fraction => {
             !text.trim().parse::<f64>().is_ok_and(f64::is_finite)
         }
