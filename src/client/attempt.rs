@@ -238,7 +238,7 @@ impl Attempt<'_> {
         Some(value)
     }
 
-    /// Also hides the ciphertext: it names nobody, but always represents the same person.
+    /// Also hides the ciphertext, which is always the same for the same person.
     fn redaction(&self) -> Redaction<'_> {
         Redaction::new(self.hidden.iter().copied().chain(self.ciphertext()))
     }
