@@ -131,7 +131,7 @@ impl Default for Knobs {
     }
 }
 
-/// What a `count` above the largest page size brings.
+/// The answer to a `count` above the largest page size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum AboveMax {
