@@ -47,8 +47,8 @@ pub struct CursorCycle {
 /// Detects cycles among the cursors of a pass in constant memory (Brent's algorithm).
 ///
 /// The state is small enough to be stored with the checkpoint, so a cycle is also detected across
-/// restarts. A cycle of length n that is entered after m pages is detected before page 3 * (m + n)
-/// + 3.
+/// restarts. A cycle of length n that is entered after m pages is detected before page
+/// `3 * (m + n) + 3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CycleDetector {
     /// The remembered cursor; `None` before the first one.

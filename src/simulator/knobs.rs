@@ -279,7 +279,7 @@ pub enum Forbid {
 pub enum UnknownId {
     /// 200 without items.
     Empty,
-    /// 400.
+    /// Status 400.
     BadRequest,
 }
 

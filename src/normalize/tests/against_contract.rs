@@ -1,5 +1,5 @@
-//! Compares the catalogue with lists written from contract sections 3.5 and 6.4 and design section
-//! 7.
+//! Compares the catalogue with lists written from contract sections 3.5 and 6.4 and design
+//! section 7.
 
 use std::collections::BTreeSet;
 
