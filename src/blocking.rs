@@ -2,13 +2,13 @@
 
 use std::panic::resume_unwind;
 
-/// Does the work, and returns what it came to. A panic of the work is one of the caller.
+/// Runs the work and returns its result. A panic of the work is propagated to the caller.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            // Nobody cancels it but the runtime at its end, and then nobody waits.
+            // Only the runtime cancels the task, at its end, when the result is no longer awaited.
             Err(_cancelled) => std::future::pending().await,
         },
     }

@@ -1,22 +1,24 @@
-//! Keeps a PostgreSQL warehouse equal to what the ARGOS Identity API knows.
+//! Keeps a PostgreSQL warehouse in sync with the ARGOS Identity API.
 //!
 //! # Layout
 //!
-//! In the order of the data:
+//! In the order of the data flow:
 //!
-//! - [`domain`]: the words: projects, windows, cursors, digests. Knows nobody.
-//! - [`json`]: reads the vendor's JSON, tolerant of bad text, borrowing from the page.
-//! - [`planner`]: pure; decides which days to read, and what to do with a window that fails.
-//! - [`client`]: the only room that knows HTTP; a window goes in, pages of items come out as bytes.
-//! - [`normalize`]: pure; an item becomes typed rows along one catalogue.
-//! - [`warehouse`]: the only room that knows SQL; a page is one transaction.
-//! - [`sync`]: knows them all: walks windows, drains detail calls, rings bells.
-//! - [`config`]: files, environment and secrets become checked settings.
-//! - [`telemetry`]: where log lines go.
-//! - [`cli`]: commands, what they print, and how the process ends.
+//! - [`domain`]: the vocabulary: projects, windows, cursors, digests. Depends on no other module.
+//! - [`json`]: reads the vendor's JSON, tolerant of damaged text, borrowing from the page.
+//! - [`planner`]: pure functions that decide which days to read, and what to do with a failed
+//!   window.
+//! - [`client`]: the only module that uses HTTP; takes windows and returns pages of items as bytes.
+//! - [`normalize`]: pure functions that turn an item into typed rows, driven by one catalogue.
+//! - [`warehouse`]: the only module that uses SQL; stores each page in one transaction.
+//! - [`sync`]: connects all modules: reads windows, makes detail calls, runs the daemon's
+//!   schedules.
+//! - [`config`]: turns files, environment and secrets into checked settings.
+//! - [`telemetry`]: sets up logging.
+//! - [`cli`]: the commands, their output and their exit codes.
 //!
-//! Beside them `blocking`, for work that takes long, and, each behind a cargo feature:
-//! `embedded`, an embedded PostgreSQL, and `simulator`, the vendor as a program.
+//! In addition, `blocking` runs CPU-bound work. Two modules are cargo features: `embedded`, an
+//! embedded PostgreSQL, and `simulator`, the vendor's API as a program.
 
 mod blocking;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The program.
+//! The `argos-sync` program.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // First of all: a supervisor may have to give up root before there is any thread.
+    // Must come first: a supervisor may have to give up root privileges before there are threads.
     #[cfg(feature = "embedded")]
     if let Some(code) = argos_sync::embedded::supervisor_main() {
         return code;

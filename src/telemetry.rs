@@ -1,4 +1,4 @@
-//! Sets logging up. Log lines name projects, windows and counts; never a person, a key or an
+//! Sets up logging. Log lines contain projects, windows and counts; never a person, a key or an
 //! address with a query.
 
 use tracing_subscriber::{
@@ -8,12 +8,12 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-/// Why the filter cannot be used.
+/// The log filter is not valid.
 #[derive(Debug, thiserror::Error)]
 #[error("`log.filter` is no filter: {0}")]
 pub struct InvalidFilter(String);
 
-/// Sends log lines to the writer from now on; in colour where somebody watches.
+/// Sends log lines to the writer from now on, in colour on a terminal.
 pub fn init(
     format: LogFormat,
     filter: &str,
@@ -25,11 +25,11 @@ pub fn init(
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // The library reports them by `eprintln!`, which panics if stderr cannot be written.
+        // The library reports them with `eprintln!`, which panics if stderr cannot be written.
         .log_internal_errors(false)
         .with_ansi(is_terminal);
     // Libraries log statements, addresses and server messages such as PostgreSQL's notices, which
-    // may hold personal data (I8).
+    // may contain personal data (I8).
     let own = filter_fn(|line| line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME")));
     // A second set-up in one process, as in tests, changes nothing.
     let _already_set = match format {

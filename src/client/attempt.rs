@@ -1,4 +1,4 @@
-//! One HTTP exchange: sends, reads the answer within its limits, and says what it is worth.
+//! One HTTP exchange: sends a request, reads the answer within its limits, and classifies it.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -24,33 +24,34 @@ use crate::{
     domain::{Call, Stream, field_name},
 };
 
-/// How much of an answer that is no success is read; the vendor's reasons are short.
+/// Most bytes read of an unsuccessful answer; the vendor's reasons are short.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 
-/// What an attempt brought that is no envelope.
+/// The result of an attempt that did not return an envelope.
 #[derive(Debug)]
 pub(super) enum AttemptFailure {
-    /// Another attempt may do better.
+    /// Another attempt may succeed.
     Passing {
-        /// What happened.
+        /// The fault.
         fault: Fault,
-        /// How long the vendor wants to be left alone.
+        /// How long the vendor asked to wait.
         wait: Option<Duration>,
     },
-    /// The vendor said no to this request.
+    /// The vendor refused this request.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the vendor said.
+        /// The vendor's reason.
         refusal: VendorRefusal,
-        /// What that is about.
+        /// The subject of the refusal.
         meaning: RefusalMeaning,
     },
-    /// No attempt will do better.
+    /// No attempt can succeed.
     Final(ClientError),
 }
 
-/// Sets up connections, so that nothing but this module's own loop ever repeats a request.
+/// Creates the HTTP client. Redirects and retries are off, so that only this module's own loop
+/// repeats a request.
 pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
     let mut headers = HeaderMap::new();
     let mut key = reqwest::header::HeaderValue::from_str(settings.api_key.expose_secret())
@@ -62,7 +63,7 @@ pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, Settin
         .user_agent(concat!("argos-sync/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
         .timeout(settings.request_timeout)
-        // A redirect would carry the key to another host.
+        // A redirect would send the key to another host.
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -77,25 +78,25 @@ pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, Settin
 pub(super) struct Attempt<'a> {
     /// The connections of this key.
     pub(super) http: &'a reqwest::Client,
-    /// Where to.
+    /// The address of the request.
     pub(super) endpoint: Url,
-    /// What is asked, encrypted already where that is wanted.
+    /// The parameters, already encrypted if required.
     pub(super) parameters: Vec<(&'static str, String)>,
-    /// For projects that encrypt.
+    /// The cipher; `None` if the project does not encrypt.
     pub(super) cipher: Option<&'a Arc<Cipher>>,
-    /// Looks at items on the way.
+    /// Reads the keys of items while the answer is cut.
     pub(super) look: &'a Arc<Look>,
-    /// Takes the time of the answer.
+    /// Records the time of the answer.
     pub(super) vendor_clock: &'a VendorClock,
-    /// The shape of the answer.
+    /// The stream, which decides the shape of the answer.
     pub(super) stream: Stream,
-    /// The record that is asked for; `None`: a page is.
+    /// The requested record; `None` for a page.
     pub(super) id: Option<&'a str>,
     /// The memory reserved for the answer.
     pub(super) reservation: Option<&'a dyn AnswerReservation>,
-    /// The cap on the answer.
+    /// Most bytes of the answer.
     pub(super) response_bytes_max: usize,
-    /// What no error may repeat.
+    /// Values that no error may repeat.
     pub(super) hidden: &'a [&'a str],
 }
 
@@ -136,7 +137,8 @@ impl Attempt<'_> {
         Ok((envelope, larger))
     }
 
-    /// The answer, if it is about the record that was asked for, with names that may be shown.
+    /// Returns the answer if it is about the requested record, with unknown member names made safe
+    /// to show.
     fn checked(&self, mut envelope: Envelope) -> Result<Envelope, UnreadableEnvelope> {
         if let (Some(id), Some(item)) = (self.id, envelope.items.first())
             && envelope::id_of(self.stream, &item.body).is_some_and(|other| other != id)
@@ -181,7 +183,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The reason may be lost on the way; the status alone decides enough.
+    /// Reads the reason of a refusal. It may be incomplete, because the status alone is sufficient.
     async fn refusal_body(&self, mut response: Response) -> Bytes {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -193,8 +195,8 @@ impl Attempt<'_> {
         body.into()
     }
 
-    /// What a status that is no success means (design section 6). It may mean enough where the
-    /// reason stays a secret.
+    /// Classifies an unsuccessful status (design section 6). The status may be sufficient even if
+    /// the reason cannot be decrypted.
     fn judge(
         &self,
         status: u16,
@@ -236,7 +238,7 @@ impl Attempt<'_> {
         Some(value)
     }
 
-    /// A ciphertext names nobody, but always stands for the same person.
+    /// Also hides the ciphertext, which is always the same for the same person.
     fn redaction(&self) -> Redaction<'_> {
         Redaction::new(self.hidden.iter().copied().chain(self.ciphertext()))
     }
@@ -255,7 +257,8 @@ impl Attempt<'_> {
     }
 }
 
-/// The chain of causes in one line, without the outermost text, which only says what was tried.
+/// The chain of causes in one line, without the outermost text, which only names the attempted
+/// action.
 fn causes(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = error.source();

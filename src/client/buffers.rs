@@ -1,26 +1,26 @@
-//! Memory of answers, used again: an answer of megabytes would otherwise leave holes of its size
-//! behind each time.
+//! Reuses the memory of answers. Otherwise each answer of megabytes would leave a hole of its size
+//! in the heap.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// More than this is not kept for the next answers, whatever was in use at a time.
+/// Most bytes kept for the next answers, whatever was in use at a time.
 const KEPT_BYTES_MAX: usize = 40 << 20;
 
-/// A buffer of up to this size serves any answer; a larger one serves answers that are larger than
-/// this too, such as the last page of a walk.
+/// A buffer of up to this size is used for any answer. A larger one is used for answers above this
+/// size, including smaller ones than itself, such as the last page of a pass.
 pub const SMALL_BYTES_MAX: usize = 1 << 20;
 
-/// All memory of answers.
+/// The memory of all answers.
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), lent: 0, lent_max: 0 });
 
 struct Pool {
-    /// Buffers that are free, the one that was used last at the end.
+    /// Free buffers, the most recently used one last.
     free: Vec<Vec<u8>>,
-    /// Bytes of those that are in use.
+    /// Bytes of the buffers in use.
     lent: usize,
-    /// The most that was in use at a time. With what is free it never becomes more than that.
+    /// The most bytes in use at a time; together with the free buffers the pool never exceeds it.
     lent_max: usize,
 }
 
@@ -29,7 +29,7 @@ impl Pool {
         POOL.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts what a buffer takes, and what it took before it grew.
+    /// Counts the size of a buffer, minus the size it had before it grew.
     fn lend(&mut self, bytes: usize, before: usize) {
         self.lent = (self.lent + bytes).saturating_sub(before);
         self.lent_max = self.lent_max.max(self.lent);
@@ -44,7 +44,7 @@ impl Pool {
         self.shrink();
     }
 
-    /// Lets go of what is too much, the oldest first.
+    /// Releases the excess, the oldest buffers first.
     fn shrink(&mut self) {
         let limit = self.lent_max.min(KEPT_BYTES_MAX).saturating_sub(self.lent);
         while self.free.iter().map(Vec::capacity).sum::<usize>() > limit {
@@ -53,16 +53,16 @@ impl Pool {
     }
 }
 
-/// Memory for one answer; goes back when the answer and all slices of it are gone.
+/// Memory for one answer. Returns to the pool when the answer and all slices of it are dropped.
 #[derive(Debug)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
-    /// What the pool knows of its size.
+    /// The size that the pool has recorded.
     lent: usize,
 }
 
 impl Buffer {
-    /// Memory for so many bytes, as far as that is known.
+    /// Takes memory for `capacity` bytes, as far as the size is known.
     pub(super) fn take(capacity: usize) -> Self {
         let mut pool = Pool::locked();
         let largest = if capacity > SMALL_BYTES_MAX { usize::MAX } else { SMALL_BYTES_MAX };
@@ -75,7 +75,7 @@ impl Buffer {
             .max_by_key(|(_, held)| *held);
         let mut bytes = chosen.map(|(index, _)| pool.free.remove(index)).unwrap_or_default();
         if bytes.capacity() < capacity {
-            // Pages are of nearly one size; a little more lets the next one fit.
+            // Pages have nearly the same size; a small reserve lets the next one fit.
             bytes.reserve_exact(capacity + capacity / 16);
         }
         let lent = bytes.capacity();
@@ -83,17 +83,17 @@ impl Buffer {
         Self { bytes, lent }
     }
 
-    /// How many bytes it holds.
+    /// The number of bytes it holds.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Adds what was received.
+    /// Adds received bytes.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The bytes, to be cut into slices without a copy.
+    /// Returns the bytes, which can be sliced without a copy.
     pub(super) fn freeze(mut self) -> Bytes {
         let lent = self.bytes.capacity();
         Pool::locked().lend(lent, self.lent);

@@ -1,8 +1,8 @@
-//! One call: waits for its turn, asks, and asks again while that may help.
+//! One call: waits for the limiter, sends a request, and retries while that may help.
 //!
-//! The only loop in the program that repeats a request. Its budget is time and not a count of
-//! attempts, from the first fault on; each attempt passes the limiter, so repeated ones count like
-//! any other.
+//! This is the only loop in the program that repeats a request. Its budget is time instead of a
+//! number of attempts, counted from the first fault. Each attempt passes the limiter, so retries
+//! count like any other.
 
 use std::{
     sync::{
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::domain::{ReadNumber, Stream};
 
-/// Everything that belongs to one API key, shared by its workers.
+/// The state of one API key, shared by its workers.
 pub(super) struct Caller {
     settings: Settings,
     stream: Stream,
@@ -41,30 +41,31 @@ pub(super) struct Caller {
     pause: Pause,
     vendor_clock: VendorClock,
     page_size: PageSize,
-    /// There for projects that encrypt.
+    /// The cipher; `None` if the project does not encrypt.
     cipher: Option<Arc<Cipher>>,
     look: Arc<Look>,
-    /// The style the vendor last understood; `None`: none yet.
+    /// The date style that the vendor last accepted; `None` if unknown.
     date_style: Mutex<Option<DateStyle>>,
-    /// A next-page key has come: a list that goes on has one.
+    /// Whether a next-page key has been received, which shows that lists with further pages have
+    /// one.
     marks_end: AtomicBool,
 }
 
 /// The answer of a call.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// Drawn just before the attempt that answered.
+    /// Drawn just before the attempt that was answered.
     pub(super) read: ReadNumber,
-    /// Items that were asked for.
+    /// Number of items requested.
     pub(super) count: u32,
-    /// What it brought.
+    /// The answer without its wrapping.
     pub(super) envelope: Envelope,
     /// The permit for a size above its reservation.
     pub(super) larger: Option<LargeAnswerPermit>,
 }
 
 impl Caller {
-    /// Prepares a project's API; nothing is sent yet.
+    /// Prepares a project's API without sending anything.
     pub(super) fn new(
         settings: Settings,
         stream: Stream,
@@ -90,17 +91,17 @@ impl Caller {
         })
     }
 
-    /// Which stream the key opens.
+    /// The stream that the key opens.
     pub(super) fn stream(&self) -> Stream {
         self.stream
     }
 
-    /// How the API is asked.
+    /// The settings of the API.
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Asks until there is an answer, a final no, or no time left.
+    /// Makes attempts until there is an answer, a permanent refusal, or no time left.
     pub(super) async fn call(
         &self,
         limiter: &dyn CallLimiter,
@@ -122,7 +123,7 @@ impl Caller {
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
             match attempt.run().await {
                 Ok((envelope, larger)) => {
-                    // What came of a smaller call says nothing about whole pages.
+                    // The size of a call with fewer items says nothing about whole pages.
                     if request.is_page() && request.count_max().is_none() {
                         fitting.came(envelope.items.len());
                     }
@@ -170,7 +171,7 @@ impl Caller {
             endpoint: self.settings.endpoint(endpoint(self.stream)),
             parameters: match (&self.cipher, self.stream) {
                 (Some(cipher), Stream::Submission) => cipher.seal(parameters)?,
-                // No page of the vendor lets face authentications be asked with a ciphertext
+                // The vendor does not document encrypted requests for face authentications
                 // (contract U24).
                 (Some(_), Stream::Faceauth) | (None, _) => parameters,
             },
@@ -190,7 +191,7 @@ impl Caller {
         self.vendor_clock.now(Instant::now())
     }
 
-    /// Waits while the vendor wants nobody with this key to ask.
+    /// Waits while the vendor has asked for a pause for this key.
     async fn wait_for_pause(&self, tries: &Tries) -> Result<(), ClientError> {
         loop {
             let now = Instant::now();
@@ -205,7 +206,8 @@ impl Caller {
         }
     }
 
-    /// Decides what follows a fault: a delay, an attempt at once (`None`), or the end of the call.
+    /// Decides the next step after a fault: a delay, an immediate attempt (`None`), or the end of
+    /// the call.
     fn after(
         &self,
         request: &Request<'_>,
@@ -241,27 +243,27 @@ impl Caller {
         Ok(Some(delay))
     }
 
-    /// The date style that was understood last, or that somebody says will be.
+    /// The date style that was last accepted or is expected to be.
     pub(super) fn date_style(&self) -> Option<DateStyle> {
         *self.date_style.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins with that date style, unless this process knows better.
+    /// Sets the expected date style, unless this process has already learned it.
     pub(super) fn expect_date_style(&self, style: DateStyle) {
         self.date_style.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(style);
     }
 
-    /// Whether a list that goes on is known to have a next-page key.
+    /// Whether lists with further pages are known to have a next-page key.
     pub(super) fn marks_end(&self) -> bool {
         self.marks_end.load(Ordering::Relaxed)
     }
 
-    /// Notes that a next-page key has come; returns whether that is news.
+    /// Records that a next-page key was received; returns whether it is the first one.
     pub(super) fn note_end_mark(&self) -> bool {
         !self.marks_end.swap(true, Ordering::Relaxed)
     }
 
-    /// Keeps the date style that was understood.
+    /// Stores the date style that was accepted.
     fn remember_style(&self, style: DateStyle) {
         *self.date_style.lock().unwrap_or_else(PoisonError::into_inner) = Some(style);
     }
@@ -272,7 +274,8 @@ struct Tries {
     attempts: u32,
     started: Instant,
     retry_budget: Duration,
-    /// Set by the first fault: a slow first attempt must not use up the time for a second.
+    /// Set by the first fault, so that a slow first attempt does not use up the time for a second
+    /// one.
     deadline: Option<Instant>,
     last_fault: Option<Fault>,
     delays: ExponentialBackoff,
@@ -309,7 +312,7 @@ impl Tries {
         left.unwrap_or(self.retry_budget)
     }
 
-    /// Ends the call because the pause that everyone keeps outlasts it.
+    /// Ends the call because the shared pause outlasts it.
     fn paused(&self, not_before: Duration, now: Instant) -> ClientError {
         match &self.last_fault {
             None => ClientError::Paused { not_before },
@@ -323,7 +326,7 @@ impl Tries {
     }
 }
 
-/// What a fault says about the size of the page.
+/// What a fault indicates about the size of the page.
 fn strain(fault: &Fault) -> Strain {
     match fault {
         Fault::TooLarge { .. } | Fault::Status { status: 413, .. } => Strain::Certain,
@@ -335,7 +338,7 @@ fn strain(fault: &Fault) -> Strain {
     }
 }
 
-/// The end of a call for one record whose answer is too large: there is nothing smaller to ask for.
+/// The error of a detail call whose answer is too large, since no smaller request exists.
 fn too_large_record(fault: &Fault) -> Option<ClientError> {
     match fault {
         Fault::TooLarge { limit } => Some(ClientError::RecordTooLarge { limit: *limit }),
@@ -350,7 +353,7 @@ fn too_large_record(fault: &Fault) -> Option<ClientError> {
     }
 }
 
-/// Whether the vendor says that it is asked too much, so that everyone should slow down.
+/// Whether the vendor reports overload, so that all workers should slow down.
 fn is_overload(fault: &Fault) -> bool {
     matches!(fault, Fault::Status { status: 429 | 503, .. })
 }

@@ -1,10 +1,10 @@
-//! Whether a page without a next-page key is the last one of its list.
+//! Decides whether a page without a next-page key is the last one of its list.
 //!
 //! The key has several spellings (contract Q4), may get another one, and is absent from flat lists.
-//! Such a list would end with its first page, and its days would count as read. Two things raise
-//! doubt: an unknown member that looks like a next-page key, and a full page of a project whose
-//! lists have never shown a key. One call for fewer items resolves it. If it brings a key, lists
-//! that go on have one.
+//! With an unknown spelling, a list would end with its first page, and its days would count as
+//! read. Two observations raise doubt: an unknown member that looks like a next-page key, and a
+//! full page of a project whose lists have never shown a key. One call for fewer items resolves the
+//! doubt. If its answer has a key, lists with further pages have one.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use super::envelope::Envelope;
 pub enum Doubt {
     /// The answer has unknown members that look like a next-page key; their names.
     Members(Vec<String>),
-    /// The page is as full as it may be, and no list of the project has shown a next-page key yet.
+    /// The page is full, and no list of the project has shown a next-page key yet.
     FullPage {
         /// Items of the page.
         items: usize,
@@ -38,8 +38,9 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// Whether a page without a next-page key may not be the last one. `count` items were asked for;
-/// `marks_end`: a list of this project has shown a next-page key before.
+/// Whether a page without a next-page key may not be the last one.
+///
+/// `count`: items requested; `marks_end`: a list of this project has shown a next-page key before.
 pub(super) fn doubt(envelope: &Envelope, count: u32, marks_end: bool) -> Option<Doubt> {
     let suspects = envelope.unknown.iter().filter(|member| member.may_be_cursor);
     let names: Vec<_> = suspects.map(|member| member.name.clone()).collect();
@@ -59,15 +60,15 @@ pub(super) fn doubt(envelope: &Envelope, count: u32, marks_end: bool) -> Option<
 pub(super) enum Check {
     /// The same page with half of its items.
     Half {
-        /// How many, at least one.
+        /// Number of items, at least one.
         count: u32,
     },
-    /// One item of the list without a filter, since the page has too few to be halved.
+    /// One item of the list without a filter, because the page has too few items to be halved.
     Any,
 }
 
 impl Check {
-    /// The call for a page of that many items.
+    /// The call for a page of this number of items.
     pub(super) fn of(items: usize) -> Self {
         match u32::try_from(items / 2).unwrap_or(u32::MAX) {
             0 => Self::Any,
@@ -75,8 +76,10 @@ impl Check {
         }
     }
 
-    /// Whether its answer shows that the page was the last one. Another list shows it only together
-    /// with the members in doubt, which then are no next-page key.
+    /// Whether its answer shows that the page was the last one.
+    ///
+    /// Another list shows this only together with the members in doubt, which are then not a
+    /// next-page key.
     pub(super) fn resolves(self, doubt: &Doubt, answer: &Envelope) -> bool {
         let has_member = |name: &String| answer.unknown.iter().any(|member| member.name == *name);
         answer.next.is_some()

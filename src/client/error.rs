@@ -1,5 +1,4 @@
-//! What can go wrong with a call, and what to do about it: one classification for the whole
-//! program.
+//! Errors of a call and their remedies: one classification for the whole program.
 
 use std::time::Duration;
 
@@ -12,62 +11,61 @@ use super::{
 };
 use crate::domain::CursorCycle;
 
-/// Why a call or a walk brought nothing.
+/// Why a call or a pass failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// The limiter let no attempt through.
+    /// The limiter admitted no attempt.
     #[error("no call is let through: {0}")]
     Limiter(LimiterClosed),
-    /// The vendor asked everyone with this key to wait, longer than one call may.
+    /// The vendor asked all users of this key to wait longer than one call may take.
     #[error("the vendor asked for a pause of another {}", seconds(*.not_before))]
     Paused {
         /// The rest of the pause.
         not_before: Duration,
     },
-    /// No attempt within the time for retries brought a usable answer.
+    /// No attempt within the retry budget returned a usable answer.
     #[error("{fault} (attempt {attempts}, after {})", seconds(*.elapsed))]
     Unavailable {
-        /// What the last attempt met.
+        /// The fault of the last attempt.
         fault: Fault,
         /// HTTP attempts made.
         attempts: u32,
-        /// From the first attempt to the last fault.
+        /// Time from the first attempt to the last fault.
         elapsed: Duration,
-        /// How long the vendor asked to be left alone, if it did; at most an hour.
+        /// How long the vendor asked to wait, if it did; at most an hour.
         not_before: Option<Duration>,
     },
-    /// The vendor understood and said no, and would again.
+    /// The vendor understood the request and refused it permanently.
     #[error("the vendor refused the request with status {status}: {refusal}")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the vendor said.
+        /// The vendor's reason.
         refusal: VendorRefusal,
     },
-    /// The key opens nothing.
+    /// The key does not open a project.
     #[error("the vendor refused the API key with status {status}: {refusal}")]
     Denied {
-        /// Which of the known reasons.
+        /// The known reason.
         denial: Denial,
         /// The HTTP status.
         status: u16,
-        /// What the vendor said.
+        /// The vendor's reason.
         refusal: VendorRefusal,
     },
-    /// The project and its configuration do not agree about encryption (contract U23).
+    /// The project and its configuration disagree about encryption (contract U23).
     #[error(transparent)]
     Encryption(#[from] EncryptionError),
-    /// The vendor's next-page keys run in a circle.
+    /// The vendor's next-page keys form a cycle.
     #[error(transparent)]
     CursorCycle(#[from] CursorCycle),
-    /// A resumed walk found nothing behind its cursor, which may as well be unknown to the vendor
-    /// by now.
+    /// A resumed pass found nothing after its cursor. The vendor may no longer know that cursor.
     #[error("the resumed walk found neither an item nor a next page behind its cursor")]
     ResumeProvedNothing,
-    /// The walk is longer than any window should be.
+    /// The pass is longer than a window should be.
     #[error("the window has more than {limit} pages")]
     TooManyPages {
-        /// The cap.
+        /// Most pages of a pass.
         limit: u32,
     },
     /// The page without a next-page key may not be the last one of its list.
@@ -76,27 +74,27 @@ pub enum ClientError {
     /// The next-page key is too long for a request.
     #[error("the vendor's next-page key has {bytes} bytes, too many to send it back in a request")]
     CursorTooLong {
-        /// The length of its parts.
+        /// The length of its parts in bytes.
         bytes: usize,
     },
     /// Even a page of one item fails.
     #[error("even a page of one item fails: {fault}")]
     PageOfOne {
-        /// What the last attempt met.
+        /// The fault of the last attempt.
         fault: Fault,
     },
-    /// The answer to a detail call is over the cap.
+    /// The answer to a detail call exceeds the limit.
     #[error("the record is larger than the {limit} bytes an answer may have")]
     RecordTooLarge {
-        /// The cap.
+        /// Most bytes of an answer.
         limit: usize,
     },
-    /// Face authentications are not listed by person.
+    /// Face authentications cannot be listed by person.
     #[error("face authentications cannot be searched by user id or e-mail")]
     NoSuchSearch,
 }
 
-/// What one attempt met that another may not meet.
+/// The fault of one attempt, which another attempt may not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The connection could not be established.
@@ -108,21 +106,21 @@ pub enum Fault {
     /// The connection ended before the answer did.
     #[error("the answer was cut short ({0})")]
     CutShort(String),
-    /// A status that speaks of the server's state and not of the request.
+    /// A status that describes the server's state instead of the request.
     #[error("the vendor answered with status {status}: {refusal}")]
     Status {
         /// 408, 413, 429 or 5xx.
         status: u16,
-        /// What the vendor said.
+        /// The vendor's reason.
         refusal: VendorRefusal,
     },
-    /// Success, but not in a form that can be trusted.
+    /// A success whose body is not acceptable.
     #[error("{0}")]
     Unreadable(#[from] UnreadableEnvelope),
-    /// Larger than an answer may be.
+    /// The answer exceeds the limit.
     #[error("the answer is larger than the {limit} bytes allowed")]
     TooLarge {
-        /// The cap.
+        /// Most bytes of an answer.
         limit: usize,
     },
 }
@@ -130,26 +128,25 @@ pub enum Fault {
 /// What to do after a [`ClientError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Fail the pass, keep its checkpoint, try at the next tick, but not before that time has
-    /// passed.
+    /// Fail the pass, keep its checkpoint, and retry at the next tick, but not before `not_before`.
     Later {
-        /// Applies to the whole project.
+        /// The minimum time to wait; applies to the whole project.
         not_before: Option<Duration>,
     },
-    /// Fail the pass: this request would be refused again. Other windows go on.
+    /// Fail the pass, because this request would be refused again. Other windows continue.
     FailPass,
-    /// Drop the cursor and walk the window from its start.
+    /// Drop the cursor and read the window from its start.
     RestartWindow,
-    /// Walk smaller windows.
+    /// Read smaller windows.
     SplitWindow,
-    /// Ask nothing more for this project until someone has looked at it; look again slowly.
+    /// Stop requests for this project until an operator has checked it; retry slowly.
     BlockProject,
-    /// Stop working: the program is ending.
+    /// Stop working, because the program is ending.
     Stop,
 }
 
 impl ClientError {
-    /// The one classification from what happened to what to do.
+    /// Returns the remedy of this error. This is the only such classification.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Limiter(LimiterClosed { not_before: None, .. }) => Remedy::Stop,
@@ -168,7 +165,7 @@ impl ClientError {
         }
     }
 
-    /// What the operator should look at next, as one sentence.
+    /// What the operator should check next, in one sentence.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Limiter(LimiterClosed { not_before: None, .. }) => {

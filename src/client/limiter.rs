@@ -1,4 +1,4 @@
-//! Who lets a call through.
+//! The interface that admits calls.
 
 use std::{fmt, time::Duration};
 
@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 
 use crate::domain::ReadNumber;
 
-/// Asked once before every HTTP attempt.
+/// Acquired once before every HTTP attempt.
 ///
-/// Takes one call out of the budget, waits for its time, and draws the read number, so that whoever
-/// asked later also has the higher number (I6). An attempt that is admitted is sent at once.
+/// Takes one call from the budget, waits for its time, and draws the read number, so that a later
+/// request also has a higher number (I6). An admitted attempt is sent at once.
 pub trait CallLimiter: Send + Sync {
     /// Waits for permission to make one HTTP attempt.
     ///
@@ -21,12 +21,12 @@ pub trait CallLimiter: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>>;
 }
 
-/// No further attempt is let through for now.
+/// No further attempt is admitted for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimiterClosed {
-    /// Why, for the operator: lower case, without data.
+    /// The reason for the operator: lower case, without data.
     pub reason: String,
-    /// When the limiter may open again; `None` when the program is stopping.
+    /// Time until the limiter may open again; `None` if the program is stopping.
     pub not_before: Option<Duration>,
 }
 

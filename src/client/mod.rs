@@ -1,22 +1,22 @@
-//! The only room that knows HTTP: a window goes in, pages of items come out as bytes.
+//! The only module that uses HTTP: takes windows and returns pages of items as bytes.
 //!
-//! Nobody above sees a status code, a header or the vendor's envelopes; nothing in here knows that
-//! a database exists or what an item means. What the room promises:
+//! Its callers do not handle status codes, headers or the vendor's envelopes. It does not depend on
+//! the database or on the meaning of items. It guarantees:
 //!
-//! - Every HTTP attempt passes the [`CallLimiter`] first, and waits before that while the vendor
-//!   wants nobody with this key to ask.
-//! - A walk ends only where the vendor's next-page key is absent and no unknown member may be one.
-//!   Every answer on the way was decoded whole (I2).
-//! - Faults that may pass are asked again for a limited time; every other fault says once what to
-//!   do about it ([`ClientError::remedy`]) and what the operator should look at
-//!   ([`ClientError::advice`]).
-//! - No error, and no `Debug` text, holds the API key or its hash, a URL, the id or e-mail asked
-//!   for, or bytes of an answer (I8), except the names of unknown members, cleaned and cut.
+//! - Every HTTP attempt passes the [`CallLimiter`] first, and before that waits for any pause that
+//!   the vendor has asked for.
+//! - A pass ends only when the vendor's next-page key is absent and no unknown member may be one.
+//!   Every answer of the pass was decoded completely (I2).
+//! - Faults that may pass are retried for a limited time. Every other error has one remedy
+//!   ([`ClientError::remedy`]) and advice for the operator ([`ClientError::advice`]).
+//! - No error and no `Debug` text contains the API key or its hash, a URL, the requested id or
+//!   e-mail address, or bytes of an answer (I8). The only exception is the names of unknown
+//!   members, cleaned and shortened.
 //!
-//! One call runs through `call` (turns, attempts, delays), `attempt` (one HTTP exchange and its
-//! verdict), `request` (the parameters), `encryption` (the vendor's Secure Data Transmission) and
-//! `envelope` (the vendor's shapes); `pages` strings calls together into a walk, and `end` judges
-//! its last page.
+//! One call uses `call` (limiter, attempts, delays), `attempt` (one HTTP exchange and its
+//! classification), `request` (the parameters), `encryption` (the vendor's Secure Data
+//! Transmission) and `envelope` (the vendor's shapes). `pages` combines calls into a pass, and
+//! `end` decides which page is its last.
 
 mod attempt;
 mod buffers;
@@ -70,36 +70,35 @@ use self::{
 };
 use crate::domain::{self, KeyId, ReadNumber, Window};
 
-/// Most pages that one search for a person may bring; more means that the vendor ignored the
-/// filter.
+/// Most pages of one search for a person; more mean that the vendor ignored the filter.
 const FIND_PAGES_MAX: u32 = 50;
 
-/// The API of one project, behind its key.
+/// The API of one project under its key.
 ///
-/// Clones share everything that belongs to the key: connections, the time everyone waits for, the
-/// page size that works, the date style that is understood.
+/// Clones share the state of the key: connections, pauses, the page size that works, and the
+/// accepted date style.
 #[derive(Clone)]
 pub struct Client {
     caller: Arc<Caller>,
     limiter: Arc<dyn CallLimiter>,
 }
 
-/// What the call for one id brought.
+/// The result of a call for one id.
 #[derive(Debug, Clone)]
 pub struct DetailResponse {
-    /// Drawn just before the attempt that answered.
+    /// Drawn just before the attempt that was answered.
     pub read: ReadNumber,
-    /// The item as the vendor sent it; `None` when the vendor knows no such id (contract U14, U26).
+    /// The item as the vendor sent it; `None` if the vendor has no such id (contract U14, U26).
     pub item: Option<Bytes>,
-    /// The vendor's own id of the project, where the answer carries it (`faceAuth_projectId`).
+    /// The vendor's own id of the project, if the answer contains it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
     /// The permit for a size above its reservation.
     pub larger: Option<LargeAnswerPermit>,
 }
 
 impl Client {
-    /// Prepares the API of a project with that stream; nothing is sent yet. Items are looked at
-    /// where pages are cut.
+    /// Prepares the API of a project with this stream, without sending anything. `look` reads item
+    /// keys while pages are cut.
     pub fn new(
         settings: Settings,
         stream: domain::Stream,
@@ -109,7 +108,7 @@ impl Client {
         Ok(Self { caller: Arc::new(Caller::new(settings, stream, look)?), limiter })
     }
 
-    /// The same project behind another limiter, so that each lane can have its own.
+    /// The same project with another limiter, so that each lane can have its own.
     #[must_use]
     pub fn through(&self, limiter: Arc<dyn CallLimiter>) -> Self {
         Self { caller: Arc::clone(&self.caller), limiter }
@@ -122,46 +121,46 @@ impl Client {
         KeyId(hmac::sign(&key, api_key.as_bytes()).as_ref().to_vec())
     }
 
-    /// Items that one list call may bring.
+    /// Most items of one list call.
     pub fn page_size(&self) -> u32 {
         self.caller.settings().page_size.get()
     }
 
-    /// How days are written that the vendor understands; `None` while no list with days has
-    /// succeeded.
+    /// The date style that the vendor accepts; `None` until a list with days has succeeded.
     pub fn date_style(&self) -> Option<DateStyle> {
         self.caller.date_style()
     }
 
-    /// Begins with that date style, where no list with days has succeeded yet. If the vendor
-    /// refuses it, the other one is tried as ever.
+    /// Starts with this date style if no list with days has succeeded yet. If the vendor rejects
+    /// it, the other one is tried.
     pub fn expect_date_style(&self, style: DateStyle) {
         self.caller.expect_date_style(style);
     }
 
-    /// The vendor's time by the `Date` header of its last answer; `None` before the first.
+    /// The vendor's time by the `Date` header of its last answer; `None` before the first one.
     pub fn vendor_time(&self) -> Option<DateTime<Utc>> {
         self.caller.vendor_time()
     }
 
-    /// Whether a next-page key was seen in any list of this project.
+    /// Whether any list of this project has shown a next-page key.
     pub fn marks_end(&self) -> bool {
         self.caller.marks_end()
     }
 
-    /// Notes that an earlier run has seen a next-page key: a full page without one is an end.
+    /// Records that an earlier run has received a next-page key, so that a full page without one is
+    /// the last.
     pub fn expect_end_mark(&self) {
         self.caller.note_end_mark();
     }
 
-    /// How ciphertexts are written; `None` for a project without Secure Data Transmission.
+    /// The encoding of ciphertexts; `None` for a project without Secure Data Transmission.
     pub fn encryption(&self) -> Option<TextForm> {
         self.caller.settings().encryption.map(|encryption| encryption.text_form)
     }
 
-    /// Walks the days asked for, page by page, from the start or from where an earlier walk stood.
+    /// Lists the given days page by page, from the start or from the position of an earlier pass.
     ///
-    /// Asks for exactly these days: the caller has widened them (contract U3). The stream ends
+    /// Requests exactly these days; the caller has widened them (contract U3). The stream ends
     /// after the page without a cursor, or with its first error.
     pub fn pages(
         &self,
@@ -171,8 +170,8 @@ impl Client {
         pages::walk(self, Listing::Window(asked), resume)
     }
 
-    /// Walks the AML data alone of submissions of the days asked for, like [`Client::pages`]. The
-    /// items may lack everything but the id and `aml` (contract section 3.1).
+    /// Lists only the AML data of submissions of these days, like [`Client::pages`]. The items may
+    /// lack everything but the id and `aml` (contract section 3.1).
     pub fn aml_pages(
         &self,
         asked: Window,
@@ -180,7 +179,7 @@ impl Client {
         pages::walk(self, Listing::Aml(asked), None)
     }
 
-    /// Walks the whole list without any date filter, like [`Client::pages`].
+    /// Lists everything without a date filter, like [`Client::pages`].
     pub fn all_pages(
         &self,
         resume: Option<Resume>,
@@ -188,13 +187,14 @@ impl Client {
         pages::walk(self, Listing::Everything, resume)
     }
 
-    /// Asks for one record by its id; the answer is complete where list items may be sparse
+    /// Requests one record by its id. The answer is complete, while list items may be sparse
     /// (contract section 3.4).
     pub async fn detail(&self, id: &str) -> Result<DetailResponse, ClientError> {
         self.ask_for(id, None).await
     }
 
-    /// The same, with memory reserved for the answer. A larger answer waits for a permit.
+    /// Like [`Client::detail`], with memory reserved for the answer. A larger answer waits for a
+    /// permit.
     pub async fn detail_within(
         &self,
         id: &str,
@@ -217,7 +217,7 @@ impl Client {
         })
     }
 
-    /// Lists the submissions of one person, all pages. Face authentications offer no such search.
+    /// Lists the submissions of one person, all pages. Face authentications have no such search.
     pub fn find<'a>(
         &'a self,
         by: Find<'a>,

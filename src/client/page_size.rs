@@ -1,10 +1,10 @@
-//! How many items to ask for: as many as the API delivers.
+//! The number of items to request: as many as the API delivers.
 //!
-//! A status 413 or an answer over our own cap says plainly that a page was too large: that size is
-//! left alone for a day. A time-out, 502 or 504 says it only perhaps, since a vendor in trouble
-//! sounds the same. There the call tries smaller pages at once, but the size is remembered only
-//! when half of it brought a full page and the whole then failed again: otherwise each short outage
-//! would make a day of small pages.
+//! A status 413 or an answer above our own limit is a clear sign that the page was too large. That
+//! size is avoided for a day. A time-out, 502 or 504 is ambiguous, because overload of the vendor
+//! causes the same. The call then tries smaller pages at once. The size is remembered only if half
+//! of it returned a full page and the whole then failed again; otherwise each short outage would
+//! cause a day of small pages.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -13,54 +13,54 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long a size that failed is left alone.
+/// How long a size that failed is avoided.
 const MEMORY: Duration = Duration::from_hours(24);
 
-/// Failures of one call that make its page look too large, where one may be chance.
+/// Ambiguous failures of one call after which its page counts as too large; one may be chance.
 const SUSPICIOUS_MIN: u32 = 2;
 
 /// The page size of one key, shared by its workers.
 #[derive(Debug)]
 pub(super) struct PageSize {
-    /// What the settings ask for.
+    /// The configured size.
     wanted: u32,
     state: Mutex<LearnedSizes>,
 }
 
 #[derive(Debug)]
 struct LearnedSizes {
-    /// What the next call asks for.
+    /// The size of the next call.
     size: u32,
-    /// The size of the last page that came full.
+    /// The size of the last page that was full.
     proven: Option<u32>,
-    /// The smallest size known to fail, and until when that counts.
+    /// The smallest size known to fail, and when that expires.
     failing: Option<(u32, Instant)>,
 }
 
-/// What a failed attempt says about the size of the page.
+/// What a failed attempt indicates about the size of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strain {
     /// Nothing.
     None,
-    /// Perhaps too large: time-out, 502, 504.
+    /// Possibly too large: time-out, 502, 504.
     Suspected {
-        /// Whether the attempt used up its time, so that a call sees few of them.
+        /// Whether the attempt used up its time, so that a call has time for only a few.
         slow: bool,
     },
-    /// Too large: 413, or over our own cap.
+    /// Too large: 413, or above our own limit.
     Certain,
 }
 
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterFailure {
-    /// The same again, after the usual delay.
+    /// Retry the same after the usual delay.
     Same,
-    /// A smaller page after the usual delay, since the vendor may be in trouble.
+    /// Request a smaller page after the usual delay, since the vendor may be overloaded.
     SmallerLater,
-    /// A smaller page now.
+    /// Request a smaller page at once.
     SmallerNow,
-    /// A page of one failed: there is nothing smaller.
+    /// A page of one item failed; no smaller page exists.
     NothingSmaller,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Fitting<'a> {
 }
 
 impl PageSize {
-    /// Starts with what the settings ask for.
+    /// Starts with the configured size.
     pub(super) fn new(wanted: u32) -> Self {
         Self {
             wanted,
@@ -81,7 +81,7 @@ impl PageSize {
         }
     }
 
-    /// Begins a call.
+    /// Starts a call.
     pub(super) fn fit(&self, now: Instant) -> Fitting<'_> {
         let size = self.with(|state| {
             if state.failing.is_some_and(|(_, until)| until <= now) {
@@ -107,14 +107,14 @@ impl LearnedSizes {
 }
 
 impl Fitting<'_> {
-    /// How many items to ask for.
+    /// The number of items to request.
     pub(super) fn size(&self) -> u32 {
         self.size
     }
 
-    /// A page came with that many items.
+    /// Records a page with this number of items.
     ///
-    /// A page that is not even half full says nothing about larger ones.
+    /// A page that is at most half full says nothing about larger ones.
     pub(super) fn came(&self, items: usize) {
         let is_full = items.saturating_mul(2) > usize::try_from(self.size).unwrap_or(usize::MAX);
         if !is_full {
@@ -128,10 +128,10 @@ impl Fitting<'_> {
         });
     }
 
-    /// An attempt failed in a way that says this about the size.
+    /// Records a failed attempt and what it indicates about the size.
     pub(super) fn failed(&mut self, strain: Strain, now: Instant) -> AfterFailure {
         let (next, slow) = match strain {
-            // It has nothing to do with the size, and leaves the count of suspicions as it is.
+            // Unrelated to the size; the count of suspicious failures stays.
             Strain::None => return AfterFailure::Same,
             Strain::Suspected { slow } => {
                 self.suspicious += 1;
@@ -150,7 +150,8 @@ impl Fitting<'_> {
             if is_certain && failed > 1 {
                 state.remember_failing(failed, now);
             } else if slow {
-                // A call has time for few slow failures, so the next one goes on from here.
+                // A call has time for only a few slow failures, so the next call starts from this
+                // size.
                 state.size = state.size.min(self.size);
             }
         });

@@ -1,4 +1,4 @@
-//! A walk over a list, from its first page to the one without a cursor, as a stream of pages.
+//! A pass over a list, from its first page to the one without a cursor, as a stream of pages.
 
 use futures_util::{Stream, stream};
 
@@ -10,52 +10,52 @@ use super::{
 };
 use crate::domain::{Cursor, CycleDetector, ReadNumber};
 
-/// One page of a walk.
+/// One page of a pass.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Its place in the walk, from 1; a resumed walk counts on.
+    /// Its number within the pass, from 1; a resumed pass continues the count.
     pub number: u32,
-    /// Drawn just before the attempt that answered.
+    /// Drawn just before the attempt that was answered.
     pub read: ReadNumber,
     /// The items as the vendor sent them, each a slice of the answer.
     pub items: Vec<Item>,
-    /// Where the walk goes on; `None` on the last page.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<Cursor>,
-    /// The cursors followed so far, `next` among them: what a checkpoint needs to find circles
+    /// The cursors followed so far, including `next`. Stored with a checkpoint to detect cycles
     /// after a restart.
     pub cycle: CycleDetector,
-    /// The vendor's own id of the project, where it tells it (`faceAuth_projectId`).
+    /// The vendor's own id of the project, if the answer contains it (`faceAuth_projectId`).
     pub vendor_project: Option<String>,
     /// The members of the answer that the contract does not name.
     pub unknown: Vec<UnknownMember>,
-    /// With this page it became known that lists which go on have a next-page key.
+    /// Whether this page was the first to show that lists with further pages have a next-page key.
     pub has_shown_end_mark: bool,
 }
 
-/// Where an earlier walk stood.
+/// The position of an earlier pass.
 #[derive(Debug, Clone)]
 pub struct Resume {
-    /// What the last committed page said about where to go on.
+    /// The cursor of the last committed page.
     pub cursor: Cursor,
     /// The number of that page.
     pub page: u32,
-    /// The trail of that page.
+    /// The cycle detector after that page.
     pub cycle: CycleDetector,
 }
 
-/// The state of a walk between two pages.
+/// The state of a pass between two pages.
 enum Pagination {
-    /// Nothing was asked yet.
+    /// Nothing was requested yet.
     Start,
-    /// An earlier walk stood here; nothing was asked in this one.
+    /// The position of an earlier pass; this one has requested nothing.
     Resumed(Resume),
-    /// A page pointed here.
+    /// The position after a page of this pass.
     At(Resume),
     /// The last page was read.
     Drained,
 }
 
-/// Walks the list.
+/// Lists all pages.
 pub(super) fn walk<'a>(
     client: &'a Client,
     listing: Listing<'a>,
@@ -70,7 +70,7 @@ pub(super) fn walk<'a>(
             Pagination::At(place) => (Some(place), false),
         };
         let page = read_page(client, listing, behind).await?;
-        // The vendor may have forgotten the cursor, and an end it shows then is none (I2).
+        // The vendor may have forgotten the cursor; an empty page then does not prove the end (I2).
         if is_resumed && page.items.is_empty() && page.next.is_none() {
             return Err(ClientError::ResumeProvedNothing);
         }
@@ -120,8 +120,8 @@ async fn read_page(
     })
 }
 
-/// Makes sure that a page without a next-page key ends its list, by one call more where that is in
-/// doubt. Returns whether that call was the first to bring a next-page key.
+/// Confirms that a page without a next-page key ends its list, by one more call if that is in
+/// doubt. Returns whether that call was the first to return a next-page key.
 async fn confirm_end(
     client: &Client,
     listing: Listing<'_>,

@@ -1,4 +1,4 @@
-//! The time before which nobody with this key asks again.
+//! A pause of all calls with a key.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Slows all workers of a key down together when the vendor asks for it.
+/// Delays all workers of a key together when the vendor asks for it.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     /// The latest time that any answer asked for.
@@ -15,13 +15,13 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    /// Lets nobody ask before that time; an earlier one changes nothing.
+    /// Delays calls until this time; an earlier time changes nothing.
     pub(super) fn until(&self, time: Instant) {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         *until = Some(until.map_or(time, |before| before.max(time)));
     }
 
-    /// How long there is still to wait.
+    /// The remaining time to wait.
     pub(super) fn left(&self, now: Instant) -> Duration {
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))

@@ -1,28 +1,29 @@
-//! Makes a text that others wrote fit for an error message.
+//! Makes foreign text safe for an error message.
 
 /// Longest text that is shown, in characters.
 const SHOWN_MAX: usize = 200;
 
-/// What stands where a secret or a person stood.
+/// Replaces a secret or personal data.
 pub(super) const BLANK: &str = "‹…›";
 
-/// The values of one call that no text may repeat: the key, and whom the call asked about.
+/// The values of one call that no text may repeat: the key, and the id or person that the call is
+/// about.
 pub(super) struct Redaction<'a> {
     hidden: Vec<&'a str>,
 }
 
 impl<'a> Redaction<'a> {
-    /// Hides these values, longest first, so that no rest of a longer one stays.
+    /// Hides these values, the longest first, so that no part of a longer one remains.
     pub(super) fn new(hidden: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hidden: Vec<_> = hidden.into_iter().filter(|value| !value.is_empty()).collect();
         hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
         Self { hidden }
     }
 
-    /// The text without hidden values and control characters, in one line, at most [`SHOWN_MAX`]
-    /// characters.
+    /// Returns the text in one line, without hidden values and control characters, and with at most
+    /// [`SHOWN_MAX`] characters.
     pub(super) fn clean(&self, text: &str) -> String {
-        // Control characters go first, or one in the middle of a value would hide it from the
+        // Replaces control characters first, because one within a value would hide it from the
         // search.
         let text = text.chars().map(|char| if char.is_control() { ' ' } else { char });
         let mut text: String = text.collect();
@@ -37,7 +38,8 @@ impl<'a> Redaction<'a> {
     }
 }
 
-/// Blanks the value in any mix of upper and lower case; vendors like to fold e-mail addresses.
+/// Blanks the value in any mix of upper and lower case, because vendors often fold e-mail
+/// addresses.
 fn without(text: &str, value: &str) -> String {
     let (folded, value) = (text.to_ascii_lowercase(), value.to_ascii_lowercase());
     let mut out = String::with_capacity(text.len());
@@ -51,7 +53,7 @@ fn without(text: &str, value: &str) -> String {
     out
 }
 
-/// The value as it stands in a query, should a text quote one.
+/// The value as encoded in a query, in case a text quotes one.
 fn percent_encoded(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {

@@ -1,42 +1,42 @@
-//! What a call asks for: the parameters of the two list endpoints (contract sections 3.1 and 6.1).
+//! The parameters of the two list endpoints (contract sections 3.1 and 6.1).
 
 use super::memory::AnswerReservation;
 use crate::domain::{Cursor, Day, Stream, Window};
 
-/// One call, without what changes from attempt to attempt.
+/// One call, without the parts that change between attempts.
 pub(super) enum Request<'a> {
     /// One page of a list.
     Page {
-        /// Which list.
+        /// The list.
         listing: Listing<'a>,
-        /// Behind which record; the first page without.
+        /// The cursor of the page; `None` for the first one.
         cursor: Option<&'a Cursor>,
-        /// Asks for no more items than this, where that is less than a page.
+        /// Most items to request, if less than a page.
         count_max: Option<u32>,
     },
-    /// The record with that id.
+    /// The record with this id.
     Detail {
         /// `submission_id` or `auth_id`.
         id: &'a str,
-        /// The memory taken for the answer; `None`: whatever it needs.
+        /// The memory reserved for the answer; `None` means no limit.
         reservation: Option<&'a dyn AnswerReservation>,
     },
 }
 
-/// Which records a walk lists.
+/// The records that a pass lists.
 #[derive(Clone, Copy)]
 pub(super) enum Listing<'a> {
-    /// Those created on these days.
+    /// Records created on these days.
     Window(Window),
-    /// The AML data alone of those created on these days.
+    /// Only the AML data of records created on these days.
     Aml(Window),
-    /// All, without a date filter.
+    /// All records, without a date filter.
     Everything,
-    /// Those of one person.
+    /// The records of one person.
     Found(Find<'a>),
 }
 
-/// By what the submissions of one person are searched.
+/// The search term for the submissions of one person.
 #[derive(Clone, Copy)]
 pub enum Find<'a> {
     /// The customer's own id of the person.
@@ -46,7 +46,7 @@ pub enum Find<'a> {
 }
 
 impl std::fmt::Debug for Find<'_> {
-    /// The value names a person, so only its kind is shown.
+    /// Shows only the kind, because the value names a person.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Userid(_) => "Userid(‹…›)",
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Find<'_> {
     }
 }
 
-/// How the days of a window are written; the vendor's pages disagree (contract U4).
+/// The format of a window's days; the vendor's pages disagree (contract U4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DateStyle {
     /// `2025-01-31`
@@ -82,7 +82,7 @@ impl DateStyle {
     }
 }
 
-/// The vendor's names for the same things on the two endpoints (contract section 7).
+/// The vendor's parameter names, which differ between the two endpoints (contract section 7).
 struct ParameterNames {
     id: &'static str,
     from: &'static str,
@@ -116,8 +116,7 @@ pub(super) fn endpoint(stream: Stream) -> &'static str {
 }
 
 impl<'a> Request<'a> {
-    /// The query, as pairs that are still to be percent-encoded. Nothing is left to the vendor's
-    /// defaults.
+    /// The query as pairs, not yet percent-encoded. Nothing is left to the vendor's defaults.
     pub(super) fn parameters(
         &self,
         stream: Stream,
@@ -151,12 +150,12 @@ impl<'a> Request<'a> {
         parameters
     }
 
-    /// How many items are asked for where a page may have this many.
+    /// The number of items to request if a page may have `page_size`.
     pub(super) fn count(&self, page_size: u32) -> u32 {
         self.count_max().map_or(page_size, |count_max| count_max.min(page_size))
     }
 
-    /// Its own limit of items; `None`: a whole page is asked for.
+    /// Its own limit of items; `None` for a whole page.
     pub(super) fn count_max(&self) -> Option<u32> {
         match self {
             Self::Page { count_max, .. } => *count_max,
@@ -164,7 +163,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The memory taken for the answer.
+    /// The memory reserved for the answer.
     pub(super) fn reservation(&self) -> Option<&'a dyn AnswerReservation> {
         match *self {
             Self::Page { .. } => None,
@@ -172,7 +171,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The record that is asked for.
+    /// The requested record.
     pub(super) fn id(&self) -> Option<&'a str> {
         match *self {
             Self::Page { .. } => None,
@@ -180,7 +179,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether it has days to be understood.
+    /// Whether the request contains days.
     pub(super) fn is_dated(&self) -> bool {
         matches!(self, Self::Page { listing: Listing::Window(_) | Listing::Aml(_), .. })
     }

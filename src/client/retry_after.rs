@@ -1,16 +1,16 @@
-//! How long an answer asks to be left alone.
+//! The time that an answer asks to wait.
 
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// Longest wait that an answer can ask for; a broken header must not stop a project for a year.
+/// Longest accepted wait, so that a broken header does not stop a project for a year.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
-/// Reads `Retry-After`, in seconds or as a date; `None` when absent or unreadable.
+/// Reads `Retry-After`, in seconds or as a date; `None` if absent or unreadable.
 ///
-/// A date counts from the answer's own `Date` header: the two come from one clock, and ours may be
-/// wrong (I11).
+/// A date counts from the answer's own `Date` header, because both come from one clock and ours may
+/// be wrong (I11).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text(RETRY_AFTER)?;

@@ -1,5 +1,5 @@
-//! A server for tests that answers real connections from a list of canned answers and keeps what it
-//! was asked.
+//! A server for tests that answers real connections from a list of canned answers and records the
+//! requests.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What the server does with one connection, after it has read the request.
+/// What the server does with one connection after it has read the request.
 pub(super) enum Step {
     /// Sends these bytes and closes.
     Send(Vec<u8>),
@@ -20,16 +20,16 @@ pub(super) enum Step {
     Hang,
 }
 
-/// A server on this machine; it stops when dropped.
+/// A server on this machine; stops when dropped.
 pub(super) struct Scripted {
-    /// Where it listens, with the path `/v3`.
+    /// Its address, with the path `/v3`.
     pub(super) base_url: String,
     heads: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
 impl Scripted {
-    /// Starts a server that takes these steps, one for each request; after the last it refuses.
+    /// Starts a server that performs these steps, one for each request, and then refuses.
     pub(super) async fn start(script: impl IntoIterator<Item = Step>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/v3/", listener.local_addr().unwrap());
@@ -43,7 +43,7 @@ impl Scripted {
                 kept.lock().unwrap().push(head);
                 match script.pop_front().unwrap_or_else(|| status("499 Script Over", "", "")) {
                     Step::Send(bytes) => {
-                        // A client that has seen enough hangs up early.
+                        // A client that has read enough closes the connection early.
                         let _ = connection.write_all(&bytes).await;
                         let _ = connection.shutdown().await;
                     }
@@ -54,13 +54,13 @@ impl Scripted {
         Self { base_url, heads, task }
     }
 
-    /// The paths and queries asked for, in order.
+    /// The requested paths and queries, in order.
     pub(super) fn asked(&self) -> Vec<String> {
         let heads = self.heads.lock().unwrap();
         heads.iter().map(|head| head.split(' ').nth(1).unwrap().to_owned()).collect()
     }
 
-    /// The whole head of the first request, names of headers in lower case.
+    /// The whole head of the first request, with header names in lower case.
     pub(super) fn first_head(&self) -> String {
         self.heads.lock().unwrap()[0].clone()
     }
@@ -77,12 +77,12 @@ pub(super) fn ok(body: &str) -> Step {
     status("200 OK", "", body)
 }
 
-/// A status with more headers (each ending in CRLF) and a body.
+/// A status with additional headers (each ending in CRLF) and a body.
 pub(super) fn status(status: &str, headers: &str, body: &str) -> Step {
     answer(status, headers, body.as_bytes())
 }
 
-/// The same with bytes.
+/// The same as [`status`], with a body of bytes.
 pub(super) fn answer(status: &str, headers: &str, body: &[u8]) -> Step {
     let length = body.len();
     let head = format!(

@@ -1,4 +1,4 @@
-//! Where the API is, and how hard it may be asked.
+//! The address and the limits of the API.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -8,40 +8,40 @@ use secrecy::{ExposeSecret, SecretString};
 use super::encryption::Encryption;
 use crate::domain::is_loopback;
 
-/// Largest page the vendor's pages name (contract section 3.1).
+/// Largest page size that the vendor documents (contract section 3.1).
 const PAGE_SIZE_MAX: u32 = 2000;
 
-/// What a [`Client`](super::Client) needs to know about its project.
+/// The settings of a [`Client`](super::Client).
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The API with its version, such as `https://rest-api.argosidentity.com/v3`.
     pub base_url: Url,
     /// The project's key, sent as `x-api-key`.
     pub api_key: SecretString,
-    /// Longest time for a connection to stand.
+    /// Longest time for establishing a connection.
     pub connect_timeout: Duration,
     /// Longest time for one attempt, from sending to the last byte of the answer.
     pub request_timeout: Duration,
-    /// How long one call is asked again, from its first fault.
+    /// How long one call is retried, counted from its first fault.
     pub retry_budget: Duration,
     /// The limit of the first delay. A delay is random, between half of its limit and the limit; the
     /// limit doubles with each attempt.
     pub retry_delay_min: Duration,
     /// The limit of delays stops growing here.
     pub retry_delay_max: Duration,
-    /// Items asked for with one list call; halved while the API cannot deliver that many.
+    /// Items per list call; halved while the API cannot deliver that many.
     pub page_size: NonZeroU32,
     /// Largest answer that is read, in bytes after decompression.
     pub response_bytes_max: usize,
-    /// Most pages of one walk; beyond it the window is split.
+    /// Most pages of one pass; a window with more is split.
     pub pages_per_window_max: u32,
-    /// How the project uses Secure Data Transmission; `None` when it does not.
+    /// How the project uses Secure Data Transmission; `None` if it does not.
     ///
-    /// Never found out by trying: what does not fit stops the project (contract U23).
+    /// Never found by trial: a mismatch stops the project (contract U23).
     pub encryption: Option<Encryption>,
 }
 
-/// Why settings cannot be used.
+/// Why settings are not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Plain HTTP would send the key and identity documents in the clear.
@@ -49,29 +49,29 @@ pub enum SettingsError {
         "`base_url` must start with https:// (plain http is for this machine's own addresses only)"
     )]
     NotHttps,
-    /// The key belongs into its own setting, and a query would be lost.
+    /// The key has its own setting, and a query would be lost.
     #[error("`base_url` must hold a host and a path only: no user, password, query or fragment")]
     NotABase,
-    /// Empty, or with characters that no header can carry.
+    /// The key is empty or contains characters that a header cannot carry.
     #[error("the API key is empty or holds characters that cannot be sent")]
     UnusableKey,
-    /// Outside what the vendor documents.
+    /// Outside the range that the vendor documents.
     #[error("`page_size` must be between 1 and {PAGE_SIZE_MAX}")]
     PageSize,
-    /// Nothing could ever be read.
+    /// With zero, nothing could be read.
     #[error("`{0}` must not be zero")]
     Zero(&'static str),
-    /// TLS could not be set up: no trusted certificates on this machine, for example.
+    /// TLS could not be set up, for example without trusted certificates on this machine.
     #[error("no HTTPS client can be made here: {0}")]
     NoClient(String),
-    /// The cryptographic library refuses to work.
+    /// The cryptographic library failed.
     #[error("no cipher can be made here")]
     NoCipher,
 }
 
 impl Settings {
-    /// The settings for that API and key, with defaults that stay far below the vendor's limits
-    /// (contract U18, U19).
+    /// The settings for this API and key, with defaults far below the vendor's limits (contract
+    /// U18, U19).
     pub fn new(base_url: Url, api_key: SecretString) -> Self {
         Self {
             base_url,
@@ -88,7 +88,7 @@ impl Settings {
         }
     }
 
-    /// Says what is wrong with the settings, if anything.
+    /// Returns the first problem of the settings, if any.
     pub fn check(&self) -> Result<(), SettingsError> {
         let url = &self.base_url;
         if url.scheme() != "https" && !self.is_plain() {

@@ -1,4 +1,4 @@
-//! The vendor's clock, as the `Date` header of its answers shows it.
+//! The vendor's clock, by the `Date` header of its answers.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub(super) struct VendorClock(Mutex<Option<(DateTime<Utc>, Instant)>>);
 
 impl VendorClock {
-    /// Remembers the time that an answer carries; an answer without a readable one changes nothing.
+    /// Stores the time of an answer. An answer without a readable time changes nothing.
     pub(super) fn note(&self, headers: &HeaderMap, arrived: Instant) {
         let date =
             headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
@@ -23,7 +23,7 @@ impl VendorClock {
         }
     }
 
-    /// The vendor's time now; `None` before the first answer.
+    /// The vendor's current time; `None` before the first answer.
     pub(super) fn now(&self, now: Instant) -> Option<DateTime<Utc>> {
         let (date, arrived) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let passed: Duration = now.saturating_duration_since(arrived);

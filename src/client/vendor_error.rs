@@ -1,4 +1,4 @@
-//! The bodies of answers that are no success: many shapes, one code and one message (contract
+//! Bodies of unsuccessful answers: many shapes, reduced to one code and one message (contract
 //! section 9.1).
 
 use std::fmt;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::json::{self, Json};
 
-/// What the vendor said when it did not answer, cleaned of secrets and of whom the call asked
+/// The vendor's reason for a refusal, without secrets and without the person that the call is
 /// about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VendorRefusal {
@@ -23,38 +23,39 @@ pub struct VendorRefusal {
     pub message: Option<String>,
 }
 
-/// Why a key opens nothing.
+/// Why a key does not open a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
     /// The key is missing, wrong, or of another API.
     KeyRefused,
-    /// The key is good, but this machine's address is not on the project's allowlist.
+    /// The key is valid, but this machine's address is not on the project's allowlist.
     AddressRefused,
-    /// No project belongs to the key; for face authentications this comes as status 400 (contract
+    /// No project belongs to the key. For face authentications this has status 400 (contract
     /// section 9.7).
     NoSuchProject,
 }
 
-/// What a refusal is about.
+/// The subject of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RefusalMeaning {
-    /// The key or its project, and not the request.
+    /// The key or its project, not the request.
     Denied(Denial),
-    /// Encryption: there is none where there should be, or the vendor can make nothing of it
-    /// (contract section 10).
+    /// Encryption: it is missing where required, or the vendor cannot decrypt the request (contract
+    /// section 10).
     Encrypted,
-    /// How the days of a window are written (contract U4).
+    /// The format of a window's days (contract U4).
     DateStyle,
-    /// The vendor knows no record with the id asked for.
+    /// The vendor has no record with the requested id.
     UnknownId,
-    /// The request, in some other way.
+    /// Another property of the request.
     Request,
 }
 
 impl VendorRefusal {
-    /// Reads the body of an answer, which may be a ciphertext where answers are (contract U20).
+    /// Reads the body of an answer, which may be a ciphertext if answers are encrypted (contract
+    /// U20).
     ///
-    /// What can be read in the clear is never lost to an error about the rest.
+    /// Text in the clear is never lost to an error about the rest.
     pub(super) fn open(body: &Bytes, cipher: Option<&Cipher>) -> Result<Self, EncryptionError> {
         let plain = Self::read(body);
         let Ok(Some(data)) = envelope::sealed(body) else { return Ok(plain) };
@@ -70,9 +71,9 @@ impl VendorRefusal {
         }
     }
 
-    /// Reads the body of an answer; what is no JSON object has neither code nor message.
+    /// Reads the body of an answer. A body that is not a JSON object has neither code nor message.
     ///
-    /// Not yet fit to be shown: see [`VendorRefusal::cleaned`].
+    /// Not yet safe to show: see [`VendorRefusal::cleaned`].
     fn read(body: &[u8]) -> Self {
         let text = json::text(body);
         let Ok(body) = json::parse(&text) else { return Self::default() };
@@ -85,19 +86,19 @@ impl VendorRefusal {
         Self { code, message }
     }
 
-    /// The same text without secrets, without the id or person of the call, and with blanks for all
-    /// words outside the vocabulary.
+    /// The same text without secrets and without the id or person of the call, and with blanks for
+    /// all words outside the vocabulary.
     ///
-    /// Comes after [`VendorRefusal::meaning`]: an id may look like a part of a code.
+    /// Applied after [`VendorRefusal::meaning`], because an id may look like part of a code.
     pub(super) fn cleaned(self, redaction: &Redaction<'_>) -> Self {
         let clean = |text: String| known_words(&redaction.clean(&text));
         Self { code: self.code.map(clean), message: self.message.map(clean) }
     }
 
-    /// What this is about, when it came with that status.
+    /// The subject of the refusal, given its status.
     ///
-    /// An unknown id is recognised narrowly: it counts as an absence, which is evidence for a
-    /// deletion (I7), and no other refusal must pass for one.
+    /// An unknown id is recognized narrowly. It counts as an absence, which is evidence for a
+    /// deletion (I7), so no other refusal may be mistaken for it.
     pub(super) fn meaning(&self, status: u16) -> RefusalMeaning {
         match status {
             403 if self.mentions("explicit deny") => RefusalMeaning::Denied(Denial::AddressRefused),
@@ -112,7 +113,7 @@ impl VendorRefusal {
         }
     }
 
-    /// A vendor that does not know encrypted requests refuses their parameter by its name.
+    /// A vendor without encrypted requests refuses their parameter by its name.
     fn names_the_ciphertext(&self) -> bool {
         let is_refusal = self.says("invalid_parameter", "invalid parameter")
             || self.says("invalid_format", "invalid format");
@@ -129,8 +130,7 @@ impl VendorRefusal {
     fn may_mean_a_date(&self) -> bool {
         let names = ["start_date", "end_date", "startdate", "enddate"];
         if self.message.is_none() && self.is_code("invalid_format") {
-            // Nobody knows which parameter is meant; to write the dates in the other way costs one
-            // call.
+            // The parameter is unknown; trying the other date style costs one call.
             return true;
         }
         self.says("invalid_format", "invalid format")
@@ -151,7 +151,7 @@ impl VendorRefusal {
         self.code.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(code))
     }
 
-    /// Looks in both, since a code may be a sentence.
+    /// Searches both, since a code may be a sentence.
     fn mentions(&self, text: &str) -> bool {
         [&self.code, &self.message]
             .into_iter()
@@ -175,7 +175,7 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split(|char| !is_part(char)).any(|found| found.eq_ignore_ascii_case(word))
 }
 
-/// Gateways write `Message` where applications write `message`.
+/// Ignores case, because gateways write `Message` and applications write `message`.
 fn member<'j>(value: &'j Json<'_>, name: &str) -> Option<&'j Json<'j>> {
     let Json::Object(members) = value else { return None };
     members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)

@@ -1,14 +1,14 @@
 //! The words of the vendor's error messages that may be shown (I8).
 //!
-//! A message may quote what the call was about: a name, an address, a document. No pattern finds
-//! these, so only words that the documents use (contract section 9), and those of gateways, pass.
+//! A message may quote a name, an address or a document of the call. No pattern detects these, so
+//! only words from the documents (contract section 9) and from gateways are shown.
 
 use super::redaction::BLANK;
 
-/// Numbers of more digits may identify a person.
+/// Most digits of a number that is shown; a longer one may identify a person.
 const DIGITS_MAX: usize = 3;
 
-/// In lower case.
+/// The words that are shown, in lower case.
 const WORDS: &str = "
     a access address admin adminname admin_name after again all all_submissions_failed allowed an and any api apikey
     application are argument at auth auth_id authentication authid authorization authorized backend bad be
@@ -33,7 +33,7 @@ const WORDS: &str = "
     version was were when while window with without workflow worklist wrong x you your
 ";
 
-/// The text with a blank for all words but these.
+/// Returns the text with a blank for all words but these.
 pub(super) fn known_words(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     // The end of the last blank, until a word follows it.

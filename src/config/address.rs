@@ -1,6 +1,6 @@
-//! The parts of an address, as far as secrets may be in them.
+//! Splits a database URL into the parts that may contain secrets and the others.
 
-/// `SCHEME://USER:PASSWORD@HOST?PARAMETERS`; what is missing is empty.
+/// `SCHEME://USER:PASSWORD@HOST?PARAMETERS`; missing parts are empty.
 pub(super) struct Address<'a> {
     pub(super) scheme: &'a str,
     pub(super) user: &'a str,
@@ -13,7 +13,7 @@ pub(super) struct Address<'a> {
 impl<'a> Address<'a> {
     /// Splits a text; `None` if it has no scheme.
     ///
-    /// A password may contain any character that an address should have encoded.
+    /// A password may contain any character, even one that should have been percent-encoded.
     pub(super) fn split(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));

@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::{ConfigError, address::Address, reference, sentence, sources::sources};
 
-/// Stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "<hidden>";
 /// Keys whose values are secrets.
 const SECRETS: [&str; 2] = ["api_key", "pseudonym_key"];
 
-/// Every key with its value, one in a line, as TOML. Secrets are hidden, and so are the values of
-/// unknown keys: one may be a misspelled `api_key`.
+/// Every key with its value, one per line, as TOML.
+///
+/// Secrets are hidden. Values of unknown keys are hidden too, because one may be a misspelled
+/// `api_key`.
 pub fn effective(path: Option<&Path>) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError { problems: vec![sentence(&error)] };
     let values: Value =
@@ -48,7 +50,7 @@ fn flatten(lines: &mut Vec<String>, is_known: &dyn Fn(&str) -> bool, key: &str, 
     }
 }
 
-/// The address with neither password nor parameters.
+/// The URL without password and parameters.
 fn without_secrets(url: &str) -> String {
     let Some(Address { scheme, user, password, host, parameters }) = Address::split(url) else {
         return HIDDEN.to_owned();

@@ -14,7 +14,7 @@ use super::{
     file::{File, ProjectSection},
 };
 
-/// Whether a secret stands in the file itself; one that the environment gives does not.
+/// Whether the file itself contains a secret; a secret from the environment does not count.
 pub(super) fn has_secret_inside(file: &File, environment: &BTreeSet<String>) -> bool {
     let is_inside =
         |key: &str, given: &Option<SecretString>| given.is_some() && !environment.contains(key);

@@ -1,4 +1,4 @@
-//! The configuration as it is written: one struct for each section of `config/default.toml`.
+//! The configuration as written: one struct for each section of `config/default.toml`.
 
 use std::{
     collections::BTreeMap,
@@ -138,22 +138,22 @@ pub(super) struct Log {
     pub(super) filter: String,
 }
 
-/// Whether a run or `fetch` may bring the schema up to date.
+/// Whether a run or `fetch` may migrate the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Migrate {
-    /// They do.
+    /// They migrate it.
     Auto,
-    /// They refuse to work until `argos-sync migrate` has.
+    /// They fail until `argos-sync migrate` has been run.
     Check,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -184,7 +184,7 @@ pub(super) enum ProjectKind {
     FaceAuth,
 }
 
-/// A list; in one text, as the environment gives it, the elements stand between semicolons.
+/// Reads a list. In the environment it is one text with semicolons between the elements.
 fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,7 +1,7 @@
-//! Files, environment and secrets become checked settings.
+//! Turns files, environment and secrets into checked settings.
 //!
-//! Each room says in its own `Settings` what it needs; this room fills them, and knows nothing of
-//! how they work. It is the only one that reads the environment.
+//! Each module defines its input in its own `Settings`. This module fills them, and does not depend
+//! on how they are used. It is the only one that reads the environment.
 
 mod address;
 mod effective;
@@ -37,21 +37,21 @@ use crate::{
     planner, sync, warehouse,
 };
 
-/// Everything the program was told; checked, so that nobody checks again.
+/// The whole configuration; checked here, so that no other module checks it again.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Data directory of the embedded PostgreSQL; `None` if no default exists and `database.url` is
     /// set.
     pub data_dir: Option<PathBuf>,
-    /// The warehouse; its address is missing where the embedded PostgreSQL is meant.
+    /// The warehouse; without a URL, the embedded PostgreSQL is used.
     pub database: Database,
     /// How to sync.
     pub sync: sync::Settings,
     /// The projects, by name.
     pub projects: Vec<sync::ProjectSettings>,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// What is logged.
+    /// The log filter.
     pub log_filter: String,
     /// The configuration file, if it contains a secret and every user of the machine may read it.
     pub readable_by_all: Option<PathBuf>,
@@ -62,9 +62,9 @@ pub struct Config {
 /// How to reach the warehouse.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// The address; `None`: embedded.
+    /// The URL; `None` means the embedded PostgreSQL.
     pub url: Option<SecretString>,
-    /// Whether a run may bring the schema up to date.
+    /// Whether a run may migrate the schema.
     pub migrate: Migrate,
     connections_max: u32,
     connect_timeout: Duration,
@@ -72,7 +72,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// The settings for the warehouse at this address.
+    /// The settings of the warehouse at this URL.
     pub fn at(&self, url: SecretString) -> warehouse::Settings {
         warehouse::Settings {
             url,
@@ -83,11 +83,11 @@ impl Database {
     }
 }
 
-/// Why the configuration cannot be used: every problem that was found.
+/// Why the configuration is not valid: every problem that was found.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration cannot be used:\n  {}", problems.join("\n  "))]
 pub struct ConfigError {
-    /// One sentence each; no values of secrets.
+    /// One sentence each, without values of secrets.
     pub problems: Vec<String>,
 }
 
@@ -126,7 +126,7 @@ fn read(sources: Sources, environment: &BTreeSet<String>) -> Result<Config, Conf
     check(sources.try_deserialize().map_err(unreadable)?, environment)
 }
 
-/// The problem without the value that was found: it may be a secret at the wrong place.
+/// Describes the problem without the value that was found, which may be a misplaced secret.
 fn sentence(error: &SourceError) -> String {
     match error {
         SourceError::Type { expected, key, origin, .. } => {
@@ -139,7 +139,7 @@ fn sentence(error: &SourceError) -> String {
             Some(key) => format!("`{key}`: {}", sentence(error)),
             None => sentence(error),
         },
-        // The library prints the line, which may contain a secret.
+        // The library's message contains the line, and with it possibly a secret.
         SourceError::FileParse { uri, cause } => {
             let file = uri.as_deref().unwrap_or("the configuration");
             let span = cause.downcast_ref::<toml::de::Error>().and_then(toml::de::Error::span);
@@ -245,7 +245,7 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
     })
 }
 
-/// Names projects of the same kind that have the same API key: they would keep the same records
+/// Reports projects of the same kind that have the same API key. They would store the same records
 /// twice, or mix two accounts.
 fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)]) -> Vec<String> {
     let keys = projects.iter().filter_map(|(name, project, api_key)| {
@@ -264,7 +264,7 @@ fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)
     problems
 }
 
-/// When the daemon looks for work: at least one time.
+/// The daemon's schedules, at least one.
 fn schedules(given: &[String]) -> Result<Vec<Schedule>, String> {
     let problem = |problem: &dyn std::fmt::Display| format!("`sync.schedules`: {problem}");
     let schedules = given.iter().map(|text| text.parse().map_err(|error| problem(&error)));
@@ -282,7 +282,7 @@ fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings 
             since: sync.since,
             settle: chrono::Duration::minutes(i64::from(sync.settle_minutes)),
             window_days: sync.window_days.get(),
-            // Each project's own takes its place.
+            // Replaced by each project's own page size.
             page_size: file.client.page_size.get(),
             revisit: planner::Revisit::PUBLISHED,
             cycle: chrono::Duration::days(i64::from(file.audit.cycle_days.get())),
@@ -316,7 +316,7 @@ fn shares(budget: &file::BudgetSection) -> Result<ByLane<u32>, String> {
 
 /// Where state belongs when nobody says where.
 fn default_data_dir() -> Option<PathBuf> {
-    // systemd separates several directories by colons; the first is meant.
+    // systemd separates several directories by colons; the first one is used.
     let state = variable("STATE_DIRECTORY");
     let state = state.and_then(|dirs| Some(PathBuf::from(dirs.to_str()?.split(':').next()?)));
     let is_root = || exposure::own_user() == Some(0);
@@ -326,7 +326,7 @@ fn default_data_dir() -> Option<PathBuf> {
         .or_else(|| variable("HOME").map(|home| home.join(".local/state/argos-sync")))
 }
 
-/// A variable of the environment that holds a path; empty counts as not set.
+/// An environment variable that holds a path; an empty one counts as not set.
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

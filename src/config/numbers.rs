@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Keys that may hold fractions, by their last part.
+/// Keys whose values may be fractions, by their last part.
 const FRACTIONS: [&str; 2] = ["calls_per_second", "missing_percent"];
 
-/// Whole numbers without a default, by their last part.
+/// Keys of whole numbers without a default, by their last part.
 const WITHOUT_DEFAULT: [&str; 3] = ["calls_per_day", "page_size", "workers"];
 
 /// Lowest accepted rate, in calls per second.
@@ -45,12 +45,12 @@ fn visit<'v>(
     let may_be_fraction = FRACTIONS.contains(&name);
     let is_wrong = match given {
         Value::Bool(_) => true,
-        // JSON has no NaN and no infinity: both arrive as null.
+        // JSON has neither NaN nor infinity; both arrive as null.
         Value::Null => is_number || may_be_fraction,
         Value::Number(number) => {
             !may_be_fraction && number.as_f64().is_some_and(|number| number.fract() != 0.0)
         }
-        // As the environment gives it.
+        // From the environment.
         Value::String(text) if may_be_fraction => {
             !text.trim().parse::<f64>().is_ok_and(f64::is_finite)
         }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-/// The defaults, with the meaning of each key; keys without a default are behind a `#`.
+/// The defaults, with the meaning of each key. Keys without a default follow a `#`.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// The name of the project that stands for all projects in the reference.
+/// The project that represents all projects in the reference.
 const ANY_PROJECT: &str = "project.main.";
 
-/// All keys with their sections, such as `client.page_size`; those of a project as `project.main`.
+/// All keys with their sections, such as `client.page_size`; keys of a project as `project.main`.
 pub fn keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     let mut section = "";
@@ -25,7 +25,7 @@ pub fn keys() -> BTreeSet<String> {
     keys
 }
 
-/// The key of the reference that describes this key.
+/// The key in the reference that describes this key.
 pub(super) fn key_of(key: &str) -> String {
     match key.strip_prefix("project.").and_then(|rest| rest.split_once('.')) {
         Some((_project, name)) => format!("{ANY_PROJECT}{name}"),

@@ -1,12 +1,12 @@
-//! Reads again what a server has refused: a key or a password may have been rotated since.
+//! Rereads secrets that a server has refused, because they may have been rotated since.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Config, ConfigError};
 
 impl Config {
-    /// Reads the address of the database and the API keys again. Returns this configuration with
-    /// those that changed; `None` if none did.
+    /// Rereads the URL of the database and the API keys. Returns this configuration with the
+    /// changed ones; `None` if none has changed.
     pub fn with_new_secrets(&self) -> Result<Option<Self>, ConfigError> {
         let fresh = Self::load(self.path.as_deref())?;
         let mut config = self.clone();
@@ -24,7 +24,7 @@ impl Config {
     }
 }
 
-/// Puts the new secret in place of the other; returns whether it is another one.
+/// Replaces the secret; returns whether it has changed.
 fn replace(held: &mut SecretString, new: SecretString) -> bool {
     let has_changed = held.expose_secret() != new.expose_secret();
     *held = new;

@@ -1,4 +1,4 @@
-//! Secrets: given, in a file, or as a credential of the service manager.
+//! Secrets: given directly, in a file, or as a credential of the service manager.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
 
 use secrecy::SecretString;
 
-/// The three places where a secret may stand.
+/// The three places of a secret.
 pub(super) struct Places<'a> {
     /// The key in the configuration, for messages.
     pub(super) key: &'a str,
@@ -15,13 +15,12 @@ pub(super) struct Places<'a> {
     pub(super) file: Option<&'a PathBuf>,
     pub(super) credential: Option<&'a String>,
     pub(super) credentials_dir: Option<&'a Path>,
-    /// The keys that the environment gives: one of them takes the place of the other forms of the
-    /// same secret.
+    /// The keys set by the environment. One of them replaces the other forms of the same secret.
     pub(super) environment: &'a BTreeSet<String>,
 }
 
 impl Places<'_> {
-    /// Reads the secret; `None` when it stands nowhere. Says what is wrong without saying the
+    /// Reads the secret; `None` if it is in none of the places. An error does not contain the
     /// secret.
     pub(super) fn read(mut self) -> Result<Option<SecretString>, String> {
         let key = self.key;
@@ -54,7 +53,7 @@ impl Places<'_> {
     }
 }
 
-/// A line break at the end belongs to the file, not to the secret.
+/// Reads a secret from a file, without the line break at its end.
 fn from_file(key: &str, path: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("`{key}`: cannot read {}: {}", path.display(), error.kind()))?;

@@ -1,4 +1,4 @@
-//! Where values come from: the defaults, the file, the environment.
+//! The sources of values: the defaults, the file and the environment.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -6,11 +6,12 @@ use config::{Environment, FileFormat};
 
 use super::{LogFormat, reference::DEFAULTS, words};
 
-/// Names of environment variables are this, the section and the key, with separators between.
+/// Environment variables are named after this prefix, the section and the key, joined by
+/// separators.
 const PREFIX: &str = "ARGOS_SYNC";
 const SEPARATOR: &str = "__";
 
-/// The keys that the environment gives.
+/// The keys set by the environment.
 pub(super) fn given_by_environment() -> BTreeSet<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let keys = names.filter_map(|name| {
@@ -20,14 +21,14 @@ pub(super) fn given_by_environment() -> BTreeSet<String> {
     keys.collect()
 }
 
-/// Whether the environment gives a key of the configuration.
+/// Whether the environment sets a key of the configuration.
 pub fn is_given_by_environment() -> bool {
     !given_by_environment().is_empty()
 }
 
-/// Defaults, the file and the environment.
+/// The defaults, the file and the environment.
 pub(super) fn sources(path: Option<&Path>) -> Sources {
-    // Values of the environment stay texts: parsing would turn the secret `0012` into `12`.
+    // Values of the environment stay texts, because parsing would turn the secret `0012` into `12`.
     let environment =
         Environment::with_prefix(PREFIX).prefix_separator(SEPARATOR).separator(SEPARATOR);
     let mut sources = defaults();
@@ -37,8 +38,8 @@ pub(super) fn sources(path: Option<&Path>) -> Sources {
     sources.add_source(environment)
 }
 
-/// The format of log lines, for messages about a configuration that cannot be used. What cannot be
-/// read counts as the default.
+/// The format of log lines, for messages about a configuration that is not valid. Returns the
+/// default if the value cannot be read.
 pub fn log_format(path: Option<&Path>) -> LogFormat {
     let built = sources(path).build().or_else(|_unreadable| sources(None).build());
     let word = built.and_then(|values| values.get_string("log.format"));

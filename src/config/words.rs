@@ -26,8 +26,8 @@ pub(super) fn optional_word<'de, D: Deserializer<'de>, T: Word>(
     word(from).map(Some)
 }
 
-/// Finds the value of a word. The error does not repeat an unknown word: it may be a secret at the
-/// wrong place.
+/// Finds the value of a word. The error does not repeat an unknown word, which may be a misplaced
+/// secret.
 pub(super) fn of<T: Word>(text: &str) -> Result<T, String> {
     let found = T::WORDS.iter().find(|(word, _)| *word == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
@@ -63,7 +63,7 @@ impl Word for ProjectKind {
         &[("idcheck", Self::IdCheck), ("faceauth", Self::FaceAuth)];
 }
 
-/// The text form of encrypted parameters; `None`: the project does not encrypt.
+/// The encoding of encrypted parameters; `None` if the project does not encrypt.
 impl Word for Option<TextForm> {
     const WORDS: &'static [(&'static str, Self)] =
         &[("none", None), ("base64", Some(TextForm::Base64)), ("hex", Some(TextForm::Hex))];

@@ -1,38 +1,37 @@
-//! What the lanes of a project have had of a day's calls.
+//! Calls of a UTC day that a project's lanes have used or let lapse.
 
 use super::ByLane;
 
-/// What one lane has had of a day's calls.
+/// Calls of a UTC day that one lane has used or let lapse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
-    /// Calls it was given.
+    /// Calls granted to the lane.
     pub taken: u64,
-    /// Calls of its share that it let pass by: since it did not ask for them in time, others may
-    /// have them.
+    /// Calls of the lane's share that it did not request in time; other lanes may use them.
     pub lapsed: u64,
 }
 
-/// What all lanes of a project have had of the present UTC day's calls.
+/// Calls of the current UTC day that all lanes of a project have used or let lapse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spending {
-    /// Lane by lane.
+    /// The calls of each lane.
     pub lanes: ByLane<Spent>,
-    /// Seconds until the day ends.
+    /// Seconds until the UTC day ends.
     pub seconds_left: u32,
 }
 
 impl Spending {
-    /// Calls that were given to any lane.
+    /// Calls granted to all lanes together.
     pub fn taken(&self) -> u64 {
         self.lanes.iter().map(|(_, spent)| spent.taken).sum()
     }
 }
 
-/// Calls that a lane may make.
+/// Calls granted to a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// How many; 0: none for now.
+    /// The number of calls; 0 means none for now.
     pub calls: u32,
-    /// What is to be noted as [`Spent::lapsed`] of the lane that asked.
+    /// The new value of [`Spent::lapsed`] of the requesting lane.
     pub lapsed: u64,
 }

@@ -1,65 +1,64 @@
-//! The clocks that a run can read, and what follows where they disagree.
+//! The clocks that a run can read, and the effects of a disagreement between them.
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 
 use super::{Day, Window};
 
-/// Clocks that differ by more than this are reported.
+/// Larger differences between two clocks are reported.
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// The newest window reaches this many days beyond today: records may be dated ahead.
+/// Days beyond today that the newest window covers, since records may be dated in the future.
 pub const DAYS_AHEAD: u64 = 7;
 
-/// A wrong clock moves an end of the newest window by at most so many days.
+/// Limit, in days, by which a wrong clock can move either end of the newest window.
 const SHIFT_DAYS_MAX: i64 = 366;
 
-/// A clock that is ahead of the others moves the start of the newest window back by at most so many
-/// days.
+/// Limit, in days, by which a fast PostgreSQL clock can move the start of the newest window back.
 const BACK_DAYS_MAX: i64 = 31;
 
-/// The same moment by every clock that is known.
+/// The same moment on every known clock.
 ///
-/// PostgreSQL's clock decides when work is due and as of when a day is known. The others only widen
-/// the newest window.
+/// PostgreSQL's clock decides when work is due and the time as of which a day is read. The other
+/// clocks can only widen the newest window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
-    /// PostgreSQL's clock.
+    /// PostgreSQL's time.
     pub database: DateTime<Utc>,
-    /// This machine's clock.
+    /// This machine's time.
     pub host: DateTime<Utc>,
-    /// The vendor's clock, from the `Date` header of its last answer.
+    /// The vendor's time, from the `Date` header of its last answer.
     pub vendor: Option<DateTime<Utc>>,
 }
 
-/// A clock that disagrees with PostgreSQL's.
+/// The difference between a clock and PostgreSQL's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skew {
-    /// Whose clock it is.
+    /// The clock that differs.
     pub clock: OtherClock,
-    /// How far it is ahead of PostgreSQL's; negative: behind.
+    /// Its lead over PostgreSQL's clock; negative if it is slow.
     pub ahead: TimeDelta,
 }
 
 /// A clock that is compared with PostgreSQL's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherClock {
-    /// This machine's.
+    /// This machine's clock.
     Host,
-    /// The vendor's.
+    /// The vendor's clock.
     Vendor,
 }
 
 impl Clocks {
-    /// Clocks that all show this time.
+    /// Returns clocks that all show this time.
     pub fn agreeing(now: DateTime<Utc>) -> Self {
         Self { database: now, host: now, vendor: None }
     }
 
-    /// Yesterday, today, whatever day any clock takes for today, and the days ahead of it on which
-    /// records may be dated: the window that holds the newest records.
+    /// Returns the window with the newest records.
     ///
-    /// A slow clock hides nothing, and a fast one neither. Both ends stay near PostgreSQL's time,
-    /// so that a clock that shows nonsense does not ask for all of history.
+    /// It covers yesterday, today by every clock, and [`DAYS_AHEAD`] days beyond, because records
+    /// may be dated in the future. Neither a slow nor a fast clock hides records. Both ends stay
+    /// near PostgreSQL's time, so that a wildly wrong clock does not request all of history.
     pub fn newest_window(&self) -> Window {
         let others = [Some(self.host), self.vendor].into_iter().flatten();
         let (mut earliest, mut latest) = (self.database, self.database);
@@ -73,7 +72,7 @@ impl Clocks {
         Window::new(yesterday, end).unwrap_or(Window::day(yesterday))
     }
 
-    /// The clocks that disagree with PostgreSQL's by more than five minutes.
+    /// Returns the clocks that differ from PostgreSQL's by more than five minutes.
     pub fn skews(&self) -> Vec<Skew> {
         [(OtherClock::Host, Some(self.host)), (OtherClock::Vendor, self.vendor)]
             .into_iter()
@@ -90,7 +89,7 @@ impl std::fmt::Display for Skew {
             OtherClock::Vendor => "the vendor's",
         };
         let side = if self.ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
-        // To the nearest minute: a query lies between the two readings.
+        // Rounded to the nearest minute, because a query runs between the two clock reads.
         let minutes = (self.ahead.abs() + TimeDelta::seconds(30)).num_minutes();
         let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
         write!(f, "{whose} clock is {days} d {hours} h {minutes} min {side} PostgreSQL's clock")
@@ -111,8 +110,8 @@ mod tests {
 
     #[test]
     fn the_newest_window_holds_the_real_today_whichever_clock_is_wrong() {
-        // Days from the real today to: PostgreSQL's, this machine's and the vendor's today; then
-        // the window's ends.
+        // Offsets in days from the real today: PostgreSQL's, this machine's and the vendor's today;
+        // then the two ends of the window.
         for (database, host, vendor, from, to) in [
             (0, 0, None, -1, 1),
             (0, 0, Some(0), -1, 1),

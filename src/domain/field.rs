@@ -1,15 +1,16 @@
-//! Names of members of the vendor's answers, as far as they may be shown.
+//! Names of members of the vendor's answers that may be shown.
 
-/// A longer name is no name of a field, in bytes.
+/// Longest field name in bytes; longer names are hidden.
 const LENGTH_MAX: usize = 64;
-/// A name with more digits may identify a person.
+/// Most digits in a field name; a name with more may identify a person.
 const DIGITS_MAX: usize = 3;
 
-/// What stands for a name that may be about a person.
+/// Placeholder for a name that may contain personal data.
 pub const HIDDEN_FIELD: &str = "*";
 
-/// The name of a member if it looks like that of a field, and [`HIDDEN_FIELD`] otherwise: the key
-/// of a map may be personal data, such as an address (I8).
+/// Returns the name if it looks like a field name, and [`HIDDEN_FIELD`] otherwise.
+///
+/// A map key can be personal data, such as an address (I8).
 pub fn field_name(name: &str) -> &str {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
     let starts_well = name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');

@@ -1,9 +1,8 @@
-//! Hosts on this machine.
+//! Detects hosts on this machine.
 
 use std::net::IpAddr;
 
-/// Whether a host is the loopback interface: `localhost`, or a loopback address, in brackets or
-/// not.
+/// Whether a host is `localhost` or a loopback address, with or without brackets.
 pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     address == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())

@@ -1,25 +1,25 @@
-//! What identifies and orders the observations of a record.
+//! The identity and order of a record's observations.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-/// Which kind of call brought an item.
+/// The kind of call that returned an item.
 ///
-/// A list item may be sparse: what it leaves out it says nothing about. A detail item is complete:
-/// what it leaves out is empty (contract section 3.4).
+/// A list item may be sparse: a missing member says nothing about its value. A detail item is
+/// complete: a missing member is empty (contract section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {
     /// An element of a list answer.
     List,
-    /// The answer of a call for one id.
+    /// The answer to a call for one id.
     Detail,
 }
 
-/// Orders observations: the higher number was asked later.
+/// Orders observations: a higher number belongs to a later request.
 ///
-/// Drawn from a PostgreSQL sequence just before the HTTP attempt that answered, so that clocks
-/// decide nothing (I6).
+/// Drawn from a PostgreSQL sequence just before the HTTP attempt that was answered, so that the
+/// order does not depend on clocks (I6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadNumber(pub i64);
 
@@ -27,23 +27,23 @@ pub struct ReadNumber(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 16]);
 
-/// What has to be known of an item before anything else is done with it.
+/// The parts of an item that are read before any other processing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemKey {
     /// The record's id.
     pub id: String,
-    /// The digest of the item.
+    /// The item's digest.
     pub digest: Digest,
-    /// When it says its record was created.
+    /// The record's creation time according to the item.
     pub created_at: Option<DateTime<Utc>>,
 }
 
 impl Digest {
-    /// Stored in place of the digest of a kept item that is lost, so that the next item of its kind
-    /// is stored whatever it shows. No item has it.
+    /// Replaces the digest of a stored item that is lost, so that the next item of its kind is
+    /// always stored. No item has this digest.
     pub const LOST: Self = Self([0; 16]);
 
-    /// Reads back what [`Digest::0`] stored; `None` when the length is wrong.
+    /// Restores a digest from the bytes that [`Digest::0`] stored; `None` if the length is wrong.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }

@@ -1,4 +1,4 @@
-//! Classes of work.
+//! Lanes: classes of work.
 
 use std::{
     fmt,
@@ -8,24 +8,24 @@ use std::{
 /// A class of work with its own share of the API budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
-    /// Yesterday, today and some days ahead, by list.
+    /// Lists of yesterday, today and some days ahead.
     Recent,
-    /// Days that hold records whose state is expected to move.
+    /// Days with records whose state is expected to change.
     Unsettled,
     /// Detail calls for records whose list digest is new or changed.
     Detail,
-    /// Windows asked for, or not yet covered since `sync.since`.
+    /// Windows that were requested, or are not yet covered since `sync.since`.
     Backfill,
-    /// All history, again and again.
+    /// All history, repeatedly.
     Audit,
 }
 
 impl Lane {
-    /// Every lane, in the order they are shown.
+    /// Every lane, in display order.
     pub const ALL: [Self; 5] =
         [Self::Recent, Self::Unsettled, Self::Detail, Self::Backfill, Self::Audit];
 
-    /// The word used in tables, logs and metrics.
+    /// The name used in tables, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recent => "recent",
@@ -54,7 +54,7 @@ pub struct ByLane<T> {
 }
 
 impl<T> ByLane<T> {
-    /// Makes the value of each lane.
+    /// Creates the value of each lane.
     pub fn of(mut make: impl FnMut(Lane) -> T) -> Self {
         Self {
             recent: make(Lane::Recent),
@@ -65,7 +65,7 @@ impl<T> ByLane<T> {
         }
     }
 
-    /// The lanes with their values.
+    /// Iterates over the lanes and their values.
     pub fn iter(&self) -> impl Iterator<Item = (Lane, &T)> {
         Lane::ALL.into_iter().map(|lane| (lane, &self[lane]))
     }

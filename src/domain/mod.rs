@@ -1,7 +1,7 @@
-//! The words of the program: projects, windows, passes, items.
+//! The vocabulary of the program: projects, windows, passes, items.
 //!
-//! Plain values with the rules that always hold for them. Nothing here does I/O, reads a clock, or
-//! knows that HTTP or SQL exist; every other room may use it, and it uses none.
+//! Plain values and the rules that always hold for them. Nothing here does I/O, reads a clock, or
+//! depends on HTTP or SQL. Every other module may use this one, and it uses none.
 
 mod budget;
 mod clock;

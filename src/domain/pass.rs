@@ -1,12 +1,12 @@
-//! A walk over a window: cursors, and the proof that they do not run in a circle.
+//! A pass over a window: cursors, and the detection of cursor cycles.
 
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
 
-/// The vendor's next-page key, kept and echoed byte for byte (contract section 3.3).
+/// The vendor's next-page key, stored and sent back byte for byte (contract section 3.3).
 ///
-/// Opaque: nothing parses, orders or invents one.
+/// It is opaque: it is never parsed, ordered or generated.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// `nextpageKey.id`, or `nextPage_key.authId`.
@@ -28,38 +28,39 @@ impl Cursor {
 }
 
 impl std::fmt::Debug for Cursor {
-    /// A cursor names a record, so only its digest is shown.
+    /// Shows only the digest, because a cursor names a record.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Cursor({:?})", self.digest())
     }
 }
 
-/// A cursor came back that this walk has already followed.
+/// The vendor returned a cursor that this pass has already followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the vendor's next-page key runs in a circle: page {page} leads back to a page already read"
 )]
 pub struct CursorCycle {
-    /// The page whose key gave the circle away, from 1.
+    /// The page whose cursor revealed the cycle, from 1.
     pub page: u32,
 }
 
-/// Finds circles among the cursors of a walk in constant memory (Brent's algorithm).
+/// Detects cycles among the cursors of a pass in constant memory (Brent's algorithm).
 ///
-/// Small enough to be stored with the checkpoint, so that a circle is also found across restarts. A
-/// circle of length n that is entered after m pages is found before page 3 * (m + n) + 3.
+/// The state is small enough to be stored with the checkpoint, so a cycle is also detected across
+/// restarts. A cycle of length n that is entered after m pages is detected before page
+/// `3 * (m + n) + 3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CycleDetector {
-    /// The remembered cursor; none before the first.
+    /// The remembered cursor; `None` before the first one.
     pub anchor: Option<Digest>,
     /// Cursors followed since the anchor was set.
     pub steps: u32,
-    /// The anchor moves after this many steps; doubles each time.
+    /// Steps after which the anchor is replaced; doubles each time.
     pub limit: u32,
 }
 
 impl CycleDetector {
-    /// Follows the cursor that page number `page` brought, or finds that it was followed before.
+    /// Follows the cursor of page number `page`. Returns an error if it was followed before.
     pub fn follow(&mut self, cursor: &Cursor, page: u32) -> Result<(), CursorCycle> {
         let digest = cursor.digest();
         if self.anchor == Some(digest) {

@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr};
 
 /// The name of a project in the configuration: `[a-z0-9_]+`, at most 63 bytes.
 ///
-/// It is the first part of every key in the warehouse.
+/// It is the first column of every key in the warehouse.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProjectName(String);
 
-/// Why a text is no project name.
+/// The text is not a valid project name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no project name: use lower-case letters, digits and `_`, at most 63")]
 pub struct InvalidProjectName(String);
@@ -39,20 +39,21 @@ impl fmt::Display for ProjectName {
     }
 }
 
-/// What an API key opens. Each kind of project has exactly one stream (contract section 1).
+/// The kind of project that an API key opens. Each kind has exactly one stream (contract section
+/// 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// An ID Check project: submissions.
     IdCheck,
     /// An add-on project with its own key: face authentications of the parent's submissions.
     FaceAuth {
-        /// The ID Check project that `kyc_submission_id` points into.
+        /// The ID Check project that `kyc_submission_id` refers to.
         parent: ProjectName,
     },
 }
 
 impl Kind {
-    /// The one stream of a project of this kind.
+    /// The stream of a project of this kind.
     pub fn stream(&self) -> Stream {
         match self {
             Self::IdCheck => Stream::Submission,
@@ -62,7 +63,7 @@ impl Kind {
 }
 
 /// Identifies an API key without revealing it: its HMAC under a random value that only the
-/// warehouse has.
+/// warehouse stores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId(pub Vec<u8>);
 
@@ -76,10 +77,10 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Every stream, in the order they are shown.
+    /// Every stream, in display order.
     pub const ALL: [Self; 2] = [Self::Submission, Self::Faceauth];
 
-    /// The word used in tables, logs and on the command line.
+    /// The name used in tables, in logs and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Submission => "submission",

@@ -1,24 +1,24 @@
-//! How many calls a second a key may make.
+//! The call rate of an API key.
 
 use std::time::Duration;
 
-/// The limit of calls a second of a key, over all processes.
+/// The limit of an API key's calls per second, over all processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRate {
-    /// From one call to the next; zero: no limit.
+    /// Time between two calls; zero means no limit.
     interval: Duration,
 }
 
 impl CallRate {
     /// A rate in calls per second, which may be a fraction; 0 means no limit.
     ///
-    /// Negative values and NaN also mean no limit; the configuration refuses them.
+    /// Negative values and NaN also mean no limit; the configuration rejects them.
     pub fn per_second(calls: f64) -> Self {
         let interval = if calls > 0.0 { 1.0 / calls } else { 0.0 };
         Self { interval: Duration::try_from_secs_f64(interval).unwrap_or_default() }
     }
 
-    /// From one call to the next; zero: no limit.
+    /// Time between two calls; zero means no limit.
     pub fn interval(self) -> Duration {
         self.interval
     }
@@ -27,7 +27,8 @@ impl CallRate {
     pub fn calls_a_second(self) -> Option<u32> {
         let nanoseconds = self.interval.as_nanos();
         (nanoseconds > 0).then(|| {
-            // An interval is rounded to nanoseconds: a third of a second three times is a second.
+            // Allows for the interval's rounding to nanoseconds: three times a third of a second is
+            // a second.
             u32::try_from((1_000_000_500 / nanoseconds).max(1)).unwrap_or(u32::MAX)
         })
     }

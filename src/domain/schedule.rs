@@ -1,4 +1,4 @@
-//! When the daemon looks for work.
+//! The schedules of the daemon.
 
 use std::str::FromStr;
 
@@ -15,13 +15,13 @@ const LOOKS_AT_LEAST_EVERY: TimeDelta = TimeDelta::seconds(10);
 #[derive(Debug, Clone)]
 pub struct Schedule(Cron);
 
-/// Why a text is not a valid schedule. Does not contain the text.
+/// The text is not a valid schedule. The error does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSchedule {
-    /// It cannot be read.
+    /// The expression cannot be parsed.
     #[error("a schedule has six fields, seconds first, such as \"0 */5 * * * *\"")]
     Unreadable,
-    /// No time fits it, such as the thirtieth of February.
+    /// No time matches the expression, for example the 30th of February.
     #[error("a schedule never comes round, like one of the 30th of February")]
     NeverRings,
 }
@@ -39,7 +39,7 @@ impl FromStr for Schedule {
 }
 
 impl Schedule {
-    /// The first time after this one.
+    /// Returns the first occurrence after this time.
     fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.find_next_occurrence(&after, false).ok()
     }
@@ -53,7 +53,7 @@ pub struct Bells {
 }
 
 impl Bells {
-    /// Listens from now on.
+    /// Watches the schedules from this time on.
     pub fn new(schedules: Vec<Schedule>, now: DateTime<Utc>) -> Self {
         Self { schedules, heard: now }
     }
@@ -107,12 +107,12 @@ mod tests {
             (at(1, 57), false, 3),
             (at(2, 0), true, 10),
             (at(2, 1), false, 10),
-            // Slept over two of them: one ring.
+            // Slept over two occurrences: they count as one.
             (at(11, 0), true, 10),
-            // Set back by an hour and some: silent until the next one there.
+            // Set back by more than an hour: no occurrence until the next one after the new time.
             (at(-60, 58), false, 10),
             (at(-55, 0), true, 10),
-            // Set ahead by days.
+            // Set forward by days.
             (at(9000, 1), true, 10),
             (at(9001, 55), false, 5),
             (at(9004, 55), true, 5),

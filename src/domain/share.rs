@@ -1,4 +1,4 @@
-//! What a random sample proves about the whole: the upper bound of a share.
+//! Upper bounds of a share of the whole, proven by a random sample.
 
 /// The confidence of every published bound, in percent.
 pub const CONFIDENCE_PERCENT: u32 = 95;
@@ -6,15 +6,16 @@ pub const CONFIDENCE_PERCENT: u32 = 95;
 /// The probability that a bound is wrong.
 const ALPHA: f64 = 0.05;
 
-/// Halvings of the interval; more do not change a double.
+/// Bisections of the interval; more do not change a double.
 const STEPS: u32 = 100;
 
-/// The share of the whole that `found` of `drawn` random draws exclude with 95% confidence, 0 to 1.
+/// Upper bound, with 95% confidence, of the share of the whole that has a property, 0 to 1. `found`
+/// of `drawn` random draws have it.
 ///
-/// This is the one-sided bound of Clopper and Pearson: the largest share for which so few finds
-/// still have a probability of 5%. It is exact for draws with replacement and too large, never too
-/// small, for draws without. For `found` = 0 it is close to 3 divided by `drawn`, the rule of
-/// three.
+/// This is the one-sided bound of Clopper and Pearson: the largest share for which at most `found`
+/// finds still have a probability of 5%. It is exact for draws with replacement and too large,
+/// never too small, for draws without. For `found` = 0 it is close to 3 divided by `drawn`, the
+/// rule of three.
 pub fn share_below(drawn: u32, found: u32) -> f64 {
     if found >= drawn {
         return 1.0;
@@ -37,8 +38,8 @@ pub fn share_below(drawn: u32, found: u32) -> f64 {
     high
 }
 
-/// The probability of at most so many finds. Summed from the largest term down, until a term no
-/// longer counts.
+/// The probability of at most `finds` finds. Sums from the largest term down until a term is
+/// negligible.
 fn probability_of_at_most(draws: f64, finds: f64, ln_choices: f64, share: f64) -> f64 {
     let ln_last = ln_choices + finds * share.ln() + (draws - finds) * (-share).ln_1p();
     let odds = (1.0 - share) / share;
@@ -51,8 +52,8 @@ fn probability_of_at_most(draws: f64, finds: f64, ln_choices: f64, share: f64) -
     ln_last.exp() * sum
 }
 
-/// A share in percent with two significant digits, rounded up: a bound must not become smaller than
-/// it is.
+/// A share in percent with two significant digits. Rounded up, because rounding down would make the
+/// bound wrong.
 pub fn percent_at_most(share: f64) -> String {
     const PLACES_MAX: usize = 12;
     let percent = (share * 100.0).clamp(0.0, 100.0);
@@ -60,7 +61,7 @@ pub fn percent_at_most(share: f64) -> String {
     while percent * scale < 10.0 && places < PLACES_MAX {
         (places, scale) = (places + 1, scale * 10.0);
     }
-    // A double that is a hair above its decimal form does not round up to the next one.
+    // Keeps a double just above its decimal form from being rounded up to the next one.
     let percent = (percent * scale * (1.0 - 1e-12)).ceil() / scale;
     format!("{percent:.places$}%")
 }

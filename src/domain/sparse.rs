@@ -1,31 +1,32 @@
-//! Records whose list items leave out what detail calls show.
+//! Records whose list items omit members that detail calls return.
 
 use chrono::{DateTime, Utc};
 
 use super::Day;
 
-/// What decides when such a record is read by its next detail call.
+/// The input for scheduling the next detail call of such a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SparseRecord {
-    /// Its id.
+    /// The record's id.
     pub id: String,
-    /// The day it was created on.
+    /// The record's creation day.
     pub day: Day,
     /// Whether its state is expected to change soon.
     pub unsettled: bool,
     /// When it was last seen to change.
     pub changed_at: Option<DateTime<Utc>>,
-    /// When a detail call last showed it; `None`: nobody noted it.
+    /// When a detail call last returned it; `None` if that is not recorded.
     pub read_at: Option<DateTime<Utc>>,
 }
 
-/// How far lists of AML data alone have come in history, from its newest record on.
+/// The position in history of the lists that request AML data only; they start at its newest
+/// record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HintPlace {
-    /// When they last began.
+    /// When the current turn through history began.
     pub started_at: Option<DateTime<Utc>>,
-    /// Days before this one are still to be listed; `None`: they are through.
+    /// Days before this one are still to be listed; `None`: the turn is complete.
     pub before: Option<Day>,
-    /// Until when their calls are given out.
+    /// The time up to which their calls are used.
     pub until: Option<DateTime<Utc>>,
 }

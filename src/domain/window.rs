@@ -1,4 +1,4 @@
-//! Windows: whole UTC days of the creation date, half-open.
+//! Windows: half-open ranges of whole UTC days of the creation date.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use chrono::{Days, NaiveDate};
 /// One UTC day.
 pub type Day = NaiveDate;
 
-/// Whole UTC days, half-open: `[from, to)`. Never empty.
+/// A half-open range of whole UTC days, `[from, to)`. Never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Window {
     from: Day,
     to: Day,
 }
 
-/// Why two days make no window.
+/// The two days do not form a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no window from {from} to {to}: the end must be later than the start")]
 pub struct InvalidWindow {
@@ -23,12 +23,12 @@ pub struct InvalidWindow {
 }
 
 impl Window {
-    /// The window `[from, to)`; refused when it holds no day.
+    /// Returns the window `[from, to)`, or an error if it would be empty.
     pub fn new(from: Day, to: Day) -> Result<Self, InvalidWindow> {
         if from < to { Ok(Self { from, to }) } else { Err(InvalidWindow { from, to }) }
     }
 
-    /// The window of one day.
+    /// Returns the window of one day.
     pub fn day(day: Day) -> Self {
         Self { from: day, to: plus(day, 1) }
     }
@@ -48,29 +48,29 @@ impl Window {
         minus(self.to, 1)
     }
 
-    /// How many days it holds, at least 1.
+    /// The number of days, at least 1.
     pub fn len_days(self) -> u32 {
         u32::try_from((self.to - self.from).num_days()).unwrap_or(u32::MAX)
     }
 
-    /// Whether the day lies inside.
+    /// Whether the window contains the day.
     pub fn contains(self, day: Day) -> bool {
         self.from <= day && day < self.to
     }
 
-    /// The days, first to last.
+    /// The days in ascending order.
     pub fn days(self) -> impl Iterator<Item = Day> {
         self.from.iter_days().take_while(move |day| *day < self.to)
     }
 
-    /// What to ask the API for so that a filter read in another time zone, or with an exclusive
-    /// end, loses nothing: one day more on either side (contract U3).
+    /// The range to request from the API: one day more on either side. A filter that uses another
+    /// time zone or an exclusive end then loses nothing (contract U3).
     #[must_use]
     pub fn asked(self) -> Self {
         Self { from: minus(self.from, 1), to: plus(self.to, 1) }
     }
 
-    /// Both halves, the first not shorter; `None` for a single day.
+    /// Both halves; the first is never the shorter one. `None` for a single day.
     pub fn halves(self) -> Option<(Self, Self)> {
         let days = self.len_days();
         if days < 2 {
@@ -80,7 +80,8 @@ impl Window {
         Some((Self { from: self.from, to: middle }, Self { from: middle, to: self.to }))
     }
 
-    /// The window cut into pieces of at most `days` days, first to last, without gap or overlap.
+    /// Cuts the window into pieces of at most `days` days, in ascending order, without gap or
+    /// overlap.
     pub fn pieces(self, days: u32) -> impl Iterator<Item = Self> {
         let mut from = self.from;
         std::iter::from_fn(move || {
@@ -94,24 +95,26 @@ impl Window {
     }
 }
 
-/// What a walk lists.
+/// The scope of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListScope {
     /// Some days.
     Window(Window),
-    /// Everything, without a date filter: finds what no filter returns.
+    /// Everything, without a date filter: finds records that no filter returns.
     All,
 }
 
-/// A day no record was ever created on.
+/// A day before any record was created.
 const NOWHERE: Day = match Day::from_ymd_opt(1, 1, 1) {
     Some(day) => day,
     None => Day::MIN,
 };
 
 impl ListScope {
-    /// The days that the walk claims. Without a date filter it claims none that a record was
-    /// created on: it contends with no other walk, and everything it brings comes from outside.
+    /// The days that the pass claims.
+    ///
+    /// Without a date filter it claims a day on which no record was created. It then competes with
+    /// no other pass, and all its records are from outside the claim.
     pub fn claimed(self) -> Window {
         match self {
             Self::Window(window) => window,
@@ -119,7 +122,7 @@ impl ListScope {
         }
     }
 
-    /// Whether a date filter is used.
+    /// Whether the pass uses a date filter.
     pub fn is_filtered(self) -> bool {
         matches!(self, Self::Window(_))
     }
@@ -135,13 +138,13 @@ impl fmt::Display for ListScope {
 }
 
 impl fmt::Display for Window {
-    /// Both days included, as on the command line: `2024-01-01..2024-01-31`.
+    /// Shows both days inclusively, as on the command line: `2024-01-01..2024-01-31`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.from, self.last())
     }
 }
 
-/// The calendar ends far outside any creation date; there the day stays where it is.
+/// Saturates at the end of the calendar, which is far from any creation date.
 fn plus(day: Day, days: u64) -> Day {
     day.checked_add_days(Days::new(days)).unwrap_or(day)
 }

@@ -1,4 +1,4 @@
-//! Finding the PostgreSQL that is installed on the machine.
+//! Finds the PostgreSQL installed on this machine.
 
 use std::{
     env, fs,
@@ -9,10 +9,10 @@ use tokio::process::Command;
 
 use super::{EmbeddedError, layout::Layout};
 
-/// What a directory must hold to run a server.
+/// Programs that a directory must contain to run a server.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 
-/// Where packages put servers: directory, start of the entry's name, and what follows it.
+/// Where packages install servers: directory, prefix of the entry's name, and subdirectory.
 const USUAL_PLACES: [(&str, &str, &str); 6] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -25,13 +25,13 @@ const USUAL_PLACES: [(&str, &str, &str); 6] = [
 /// The PostgreSQL to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Installation {
-    /// On the machine: the directory that holds `bin`.
+    /// Installed on the machine, in the directory that contains `bin`.
     Installed(PathBuf),
-    /// None is on the machine; one of this major version, or the newest, is to be downloaded.
+    /// Not installed. This major version, or the newest if `None`, is to be downloaded.
     Download(Option<u32>),
 }
 
-/// Chooses the server binaries for the cluster in `layout`, or for a new one where there is none.
+/// Chooses the server binaries for the cluster in `layout`, or for a new cluster if there is none.
 pub(super) async fn choose(layout: &Layout) -> Result<Installation, EmbeddedError> {
     let needed = cluster_version(layout)?;
     let mut found = Vec::new();
@@ -53,7 +53,8 @@ pub(super) async fn choose(layout: &Layout) -> Result<Installation, EmbeddedErro
     }
 }
 
-/// The first installation of the needed version, of any when none is needed yet; without its `bin`.
+/// The first installation of the needed version, or of any version if `None`; the parent of its
+/// `bin`.
 fn pick<'a>(found: &'a [(u32, PathBuf)], needed: Option<&str>) -> Option<&'a Path> {
     found
         .iter()
@@ -61,8 +62,8 @@ fn pick<'a>(found: &'a [(u32, PathBuf)], needed: Option<&str>) -> Option<&'a Pat
         .and_then(|(_, directory)| directory.parent())
 }
 
-/// The version of the cluster; `None` when there is none yet. An incomplete one is an error, never
-/// a reason to start anew.
+/// The version of the cluster; `None` if there is no cluster yet. An incomplete cluster is an error
+/// and is never initialised again.
 fn cluster_version(layout: &Layout) -> Result<Option<String>, EmbeddedError> {
     let cluster = layout.cluster();
     if !cluster.exists() {
@@ -79,10 +80,10 @@ fn cluster_version(layout: &Layout) -> Result<Option<String>, EmbeddedError> {
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Directories that hold a server: what PATH says first, then the usual places, newest first.
+/// Directories with a server: first those in PATH, then the usual ones, newest first.
 async fn candidates() -> Vec<PathBuf> {
     let mut directories = Vec::new();
-    // PATH says where programs are; it is no configuration of ours.
+    // PATH locates programs; it is not part of our configuration.
     for directory in env::var_os("PATH").iter().flat_map(env::split_paths) {
         for program in ["initdb", "postgres"] {
             if let Ok(resolved) = fs::canonicalize(directory.join(program)) {

@@ -1,4 +1,4 @@
-//! The running server: started or adopted, looked after, stopped.
+//! The running server: started or adopted, supervised, and stopped.
 
 use std::{
     collections::HashMap,
@@ -20,21 +20,21 @@ use super::{
     postmaster::{self, Postmaster},
 };
 
-/// How long a server may take to answer, be it that it starts, recovers from a crash or still
-/// stops.
+/// How long a server may take to answer, including its start, crash recovery or a shutdown in
+/// progress.
 const ANSWER_SECONDS: u64 = 100;
 
-/// How often a start is tried: the port may be taken a moment before, or an orphan may come up
-/// first.
+/// Most attempts to start. The port may just have been taken, or an orphaned server may be
+/// starting.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Size from which the server's log is begun anew at a start, in bytes.
+/// Size in bytes from which the server's log is truncated at a start.
 const LOG_SIZE_MAX: u64 = 1024 * 1024;
 
-/// The server's settings: small and safe. The log keeps what concerns the server and nothing that
-/// quotes data (I8).
+/// The server's settings, for low memory and full durability. The log covers the server itself, and
+/// nothing that quotes data (I8).
 const SERVER_SETTINGS: [(&str, &str); 11] = [
-    // The crate starts every server with `-F`, which is the opposite.
+    // The crate starts every server with `-F`, which disables `fsync`.
     ("fsync", "on"),
     ("listen_addresses", HOST),
     ("max_connections", "50"),
@@ -56,10 +56,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Brings the server up: sets the cluster up when there is none, adopts a server that runs,
-    /// starts one that does not.
+    /// Makes the server available: sets the cluster up if there is none, and adopts a running
+    /// server or starts one.
     ///
-    /// `extra` settings go above the built-in ones.
+    /// `extra` settings override the built-in ones.
     pub(super) async fn bring_up(
         layout: &Layout,
         extra: &[(String, String)],
@@ -68,7 +68,7 @@ impl Cluster {
         let installation = binaries::choose(layout).await?;
         let mut settings = initialise::ready_cluster(layout, installation, &superuser).await?;
         settings.configuration = configuration(layout, extra);
-        // The port of last time, if it is free: people have it in their tools.
+        // The previous port, if it is free, because users have configured it in their tools.
         settings.port = Connection::last_port(layout);
         trim_log(layout)?;
         let connection = Connection { port: 0, password: role_password(layout)? };
@@ -79,7 +79,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the server again when it is gone, on the same port, which its users know.
+    /// Restarts the server if it has ended, on the same port, which its clients use.
     pub(super) async fn revive(&mut self) -> Result<(), EmbeddedError> {
         if postmaster::look(&self.layout.cluster())? == Postmaster::Absent {
             self.start(self.connection.port).await?;
@@ -87,7 +87,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops the server, whoever started it. Clients that are still connected are sent away.
+    /// Stops the server, even if another process started it. Disconnects its clients.
     pub(super) async fn stop(self) -> Result<(), EmbeddedError> {
         let forgotten = remove_if_there(&self.layout.connection())
             .map_err(|error| EmbeddedError::file("remove", self.layout.connection(), &error));
@@ -102,7 +102,7 @@ impl Cluster {
         forgotten
     }
 
-    /// Waits until a server answers, and starts one when there is none.
+    /// Waits until a server answers, and starts one if there is none.
     async fn answer(&mut self, superuser: &SecretString) -> Result<(), EmbeddedError> {
         let limit = Deadline::in_seconds(ANSWER_SECONDS);
         let mut attempts = 0;
@@ -133,7 +133,7 @@ impl Cluster {
     }
 
     async fn start(&self, port: u16) -> Result<(), EmbeddedError> {
-        // The crate stops a server whose value is dropped; ours is stopped by `stop` alone.
+        // The crate stops a server when its value is dropped; ours is only stopped by `stop`.
         let mut server =
             ManuallyDrop::new(PostgreSQL::new(Settings { port, ..self.settings.clone() }));
         server.start().await.map_err(|error| EmbeddedError::Start {
@@ -142,7 +142,7 @@ impl Cluster {
         })
     }
 
-    /// Creates the role where it is missing, and gives it the password of the connection file.
+    /// Creates the role if it is missing, and sets its password to that of the connection file.
     async fn ready_role(&self, superuser: &SecretString) -> Result<(), EmbeddedError> {
         let failed = |error: sqlx::Error| EmbeddedError::database("create the role", &error);
         let port = self.connection.port;
@@ -156,7 +156,7 @@ impl Cluster {
                 .await
                 .map_err(failed)?;
         let verb = if exists { "alter" } else { "create" };
-        // The password is hexadecimal digits of our own making.
+        // The password consists of hexadecimal digits that this program generated.
         let password = self.connection.password.expose_secret();
         let statement = format!("{verb} role {ROLE} login createdb password '{password}'");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
@@ -173,7 +173,7 @@ fn configuration(layout: &Layout, extra: &[(String, String)]) -> HashMap<String,
     own.into_iter().chain([socket]).chain(extra.iter().cloned()).collect()
 }
 
-/// The wanted port when it is free, else any. Zero wants any.
+/// The wanted port if it is free, otherwise any free one. Zero means any.
 fn free_port(wanted: u16) -> Result<u16, EmbeddedError> {
     TcpListener::bind((HOST, wanted))
         .or_else(|_| TcpListener::bind((HOST, 0)))

@@ -1,4 +1,4 @@
-//! The command's side: joining the server of a data directory, and letting go of it.
+//! The command's side: joins the server of a data directory, and leaves it.
 
 use std::{
     env,
@@ -24,14 +24,14 @@ use super::{
     supervisor::{FAILED, READY, SHARED, SupervisorRequest},
 };
 
-/// How long setting up and starting may take.
+/// How long setup and start may take.
 const START_SECONDS: u64 = 120;
 
-/// How long stopping may take: everything in memory goes to disk.
+/// How long a stop may take, since everything in memory is written to disk.
 const STOP_SECONDS: u64 = 120;
 
-/// What of its environment a command passes on. Its secrets stay out of the server's environment
-/// (I8).
+/// Environment variables that a command passes to the supervisor. Its secrets stay out of the
+/// server's environment (I8).
 const PASSED_ON: [&str; 9] = [
     "PATH",
     "LD_LIBRARY_PATH",
@@ -44,24 +44,25 @@ const PASSED_ON: [&str; 9] = [
     "TMPDIR",
 ];
 
-/// Use of an embedded PostgreSQL. Dropping it lets the server go, which stops when nobody else uses
-/// it.
+/// Use of an embedded PostgreSQL. Dropping it ends the use; the server stops when it is not used
+/// any more.
 #[derive(Debug)]
 pub struct Server {
     layout: Layout,
     database: String,
     url: SecretString,
     port: u16,
-    /// Shared lock: the server is used.
+    /// Shared lock: the server is in use.
     users: File,
-    /// The supervisor, where this command started it.
+    /// The supervisor, if this command started it.
     supervisor: Option<Supervisor>,
 }
 
-/// Joins the embedded PostgreSQL of a data directory, and sets it up and starts it where none runs.
+/// Joins the embedded PostgreSQL of a data directory. Sets it up and starts it if it is not
+/// running.
 ///
-/// Root becomes the owner of the data directory, for good, where that is an ordinary user. Creates
-/// the database when it is missing. Takes seconds the first time, a fraction of one later.
+/// If the data directory belongs to an ordinary user, root permanently becomes that user. Creates
+/// the database if it is missing. Takes seconds the first time, and a fraction of a second later.
 pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
     let layout = Layout::prepare(options)?;
     privileges::become_owner(&layout)?;
@@ -72,7 +73,7 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
     limit.lock("the stop of PostgreSQL", || users.try_lock_shared()).await?;
     let supervisor_lock = locks::open(&layout.supervisor_lock())?;
 
-    // From here on no supervisor stops the server, and nobody else starts one.
+    // From here on no supervisor stops the server, and no other command starts one.
     let (supervisor, connection) = loop {
         if locks::got(supervisor_lock.try_lock())? {
             supervisor_lock
@@ -85,12 +86,12 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
                         break (Some(supervisor), connection);
                     }
                 }
-                // The supervisor of a command that was killed meanwhile came first.
+                // The supervisor of a command that was killed meanwhile was first.
                 Err(EmbeddedError::SupervisorBusy) => {}
                 Err(error) => return Err(error),
             }
         }
-        // Another command's supervisor: it runs the server, or is about to, or is just ending.
+        // Another command's supervisor runs the server, is about to start it, or is ending.
         if let Some(connection) = Connection::read(&layout)?
             && connection.connect("postgres").await.is_ok()
         {
@@ -111,19 +112,19 @@ pub async fn start(options: &Options) -> Result<Server, EmbeddedError> {
 }
 
 impl Server {
-    /// The address of the database, with its password.
+    /// The URL of the database, with its password.
     pub fn url(&self) -> &SecretString {
         &self.url
     }
 
-    /// Tells the operator's way in: a command line without the password in it.
+    /// Returns a command line for the operator to connect; it does not contain the password.
     pub fn how_to_connect(&self) -> String {
         let (pgpass, port, database) = (self.layout.pgpass(), self.port, &self.database);
-        // The path has no quotes: `Layout::prepare` refuses them.
+        // The path contains no quotes: `Layout::prepare` rejects them.
         format!("PGPASSFILE='{}' psql -h {HOST} -p {port} -U {ROLE} {database}", pgpass.display())
     }
 
-    /// Lets the server go. Returns when it is stopped, or when somebody else uses it.
+    /// Ends the use. Returns when the server is stopped or is used by others.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
         let limit = Deadline::in_seconds(STOP_SECONDS);
         let Self { layout, users, supervisor, .. } = self;
@@ -137,7 +138,7 @@ impl Server {
     }
 }
 
-/// Waits until another command's supervisor has ended, unless somebody uses the server.
+/// Waits until another command's supervisor has ended, unless the server is in use.
 async fn wait_for_the_supervisor(
     layout: &Layout,
     users: &File,
@@ -148,8 +149,8 @@ async fn wait_for_the_supervisor(
         if locks::got(supervisor_lock.try_lock_shared())? {
             return Ok(());
         }
-        // Alone: nobody uses it, the supervisor is about to stop it. Not even shared: the
-        // supervisor stops it.
+        // If the exclusive lock is free, the server is unused and the supervisor is about to stop
+        // it. If not even a shared lock is free, the supervisor is stopping it.
         let alone = locks::got(users.try_lock())?;
         if !alone && locks::got(users.try_lock_shared())? {
             return Ok(());
@@ -163,11 +164,11 @@ async fn wait_for_the_supervisor(
     }
 }
 
-/// The supervisor process, as its command sees it.
+/// The supervisor process, from the side of its command.
 #[derive(Debug)]
 struct Supervisor {
     child: Child,
-    /// Closed when this command ends, however it does: that is what the supervisor waits for.
+    /// Closed when this command ends in any way, which the supervisor waits for.
     lifeline: Option<ChildStdin>,
     words: UnboundedReceiver<String>,
     layout: Layout,
@@ -176,7 +177,7 @@ struct Supervisor {
 impl Supervisor {
     fn spawn(layout: &Layout, options: &Options) -> Result<Self, EmbeddedError> {
         let failed = |error| EmbeddedError::file("start", &options.program, &error);
-        // A new file: the old one may be a link, or belong to another user.
+        // Creates a new file, because the old one may be a link or belong to another user.
         let log = remove_if_there(&layout.supervisor_log())
             .and_then(|()| File::create_new(layout.supervisor_log()))
             .map_err(|error| EmbeddedError::file("write", layout.supervisor_log(), &error))?;
@@ -186,7 +187,8 @@ impl Supervisor {
             .args(order.arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Not ours: whoever reads our standard error to its end must not wait for the server's.
+            // Does not inherit our standard error: a reader that waits for its end must not wait
+            // for the server.
             .stderr(log)
             .spawn()
             .map_err(failed)?;
@@ -194,7 +196,7 @@ impl Supervisor {
         let Some(stdout) = child.stdout.take() else {
             return Err(EmbeddedError::SupervisorEnded { log: layout.supervisor_log() });
         };
-        // A thread, so that a `Server` is bound to no runtime.
+        // Uses a thread, so that a `Server` does not depend on a runtime.
         let (sender, words) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for word in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -212,13 +214,14 @@ impl Supervisor {
         }
     }
 
-    /// Closes the lifeline and waits until the supervisor ends or says that others use the server.
+    /// Closes the lifeline and waits until the supervisor ends or reports that others use the
+    /// server.
     async fn end(mut self, limit: Deadline) -> Result<(), EmbeddedError> {
         self.lifeline = None;
         match self.word(limit, "the stop of PostgreSQL").await? {
             Some(word) if word == SHARED => Ok(()),
             Some(word) => Err(self.failure(&word)),
-            // Its standard output is closed: it ends this moment.
+            // Its standard output is closed, so it is about to end.
             None => match self.child.wait() {
                 Ok(status) if status.success() => Ok(()),
                 Ok(_) | Err(_) => {
@@ -242,8 +245,8 @@ impl Supervisor {
     }
 }
 
-/// The program as supervisor: in a process group of its own, where Ctrl-C does not reach it, and
-/// with little environment.
+/// The program as supervisor, with a minimal environment. It has its own process group, so that
+/// Ctrl-C does not reach it.
 fn supervisor_command(program: &Path, data_dir: &Path) -> Command {
     let mut command = Command::new(program);
     command

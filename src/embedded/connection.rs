@@ -17,16 +17,16 @@ use super::{
     layout::{Layout, read_private, write_private},
 };
 
-/// The role that owns the warehouse. No superuser, so that nothing grows to need one.
+/// The role that owns the warehouse. Not a superuser, so that nothing comes to depend on one.
 pub(super) const ROLE: &str = "argos_sync";
 
-/// The server listens here and nowhere else.
+/// The only address on which the server listens.
 pub(super) const HOST: &str = "127.0.0.1";
 
-/// Length of the generated password before it is written as hexadecimal digits, in bytes.
+/// Length of a generated password in bytes, before its encoding as hexadecimal digits.
 const PASSWORD_BYTES: usize = 24;
 
-/// Where the running server answers, and with which password.
+/// Port and password of the running server.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     pub(super) port: u16,
@@ -34,7 +34,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Reads the connection file; `None` while no server is ready.
+    /// Reads the connection file; `None` until a server is ready.
     pub(super) fn read(layout: &Layout) -> Result<Option<Self>, EmbeddedError> {
         let path = layout.connection();
         match read_private(&path) {
@@ -44,15 +44,15 @@ impl Connection {
         }
     }
 
-    /// Writes the connection file and the file that lets `psql` in.
+    /// Writes the connection file and the password file for `psql`.
     pub(super) fn write(&self, layout: &Layout) -> Result<(), EmbeddedError> {
         let password = self.password.expose_secret();
         write_private(&layout.pgpass(), &format!("{HOST}:{}:*:{ROLE}:{password}\n", self.port))?;
         write_private(&layout.connection(), self.url("").expose_secret())
     }
 
-    /// The port of last time; zero when there was none. The password file for `psql` stays when the
-    /// server stops.
+    /// The previous port; zero if there is none. It is read from the password file for `psql`,
+    /// which is kept when the server stops.
     pub(super) fn last_port(layout: &Layout) -> u16 {
         let pgpass = read_private(&layout.pgpass()).unwrap_or_default();
         pgpass.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or_default()
@@ -66,7 +66,7 @@ impl Connection {
         Some(Self { port, password: password.into() })
     }
 
-    /// The address of a database as a URL. `database` needs no escaping: [`is_plain_name`].
+    /// The URL of a database. `database` needs no escaping: see [`is_plain_name`].
     pub(super) fn url(&self, database: &str) -> SecretString {
         let password = self.password.expose_secret();
         format!("postgres://{ROLE}:{password}@{HOST}:{}/{database}", self.port).into()
@@ -77,8 +77,7 @@ impl Connection {
         connect(self.port, ROLE, &self.password, database).await
     }
 
-    /// Creates the database when it is missing. The caller sees to it that nobody else does so at
-    /// the same time.
+    /// Creates the database if it is missing. The caller prevents concurrent creation.
     pub(super) async fn create_database(&self, name: &str) -> Result<(), EmbeddedError> {
         let failed = |error: sqlx::Error| EmbeddedError::database("create the database", &error);
         if !is_plain_name(name) {
@@ -101,7 +100,7 @@ impl Connection {
     }
 }
 
-/// Connects to the server of this port.
+/// Connects to the server on this port.
 pub(super) async fn connect(
     port: u16,
     role: &str,
@@ -118,7 +117,7 @@ pub(super) async fn connect(
     PgConnection::connect_with(&options).await
 }
 
-/// Whether a name can stand in SQL and in a URL as it is.
+/// Whether a name needs no quoting in SQL and in a URL.
 fn is_plain_name(name: &str) -> bool {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
     name.len() <= 63
@@ -126,9 +125,9 @@ fn is_plain_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
-/// The password of the cluster's superuser, whom this program needs to create its own role.
+/// The password of the cluster's superuser, which this program needs to create its own role.
 ///
-/// Neither the connection file nor the password file for `psql` has it.
+/// It is neither in the connection file nor in the password file for `psql`.
 pub(super) fn superuser_password(layout: &Layout) -> Result<SecretString, EmbeddedError> {
     let path = layout.superuser_password();
     match read_secret(&path) {
@@ -140,7 +139,7 @@ pub(super) fn superuser_password(layout: &Layout) -> Result<SecretString, Embedd
     }
 }
 
-/// The password of [`ROLE`], generated the first time.
+/// The password of [`ROLE`], generated on first use.
 pub(super) fn role_password(layout: &Layout) -> Result<SecretString, EmbeddedError> {
     let path = layout.role_password();
     read_secret(&path).map_or_else(|| generate_secret(&path), Ok)
@@ -150,7 +149,7 @@ fn read_secret(path: &Path) -> Option<SecretString> {
     read_private(path).ok().filter(|text| !text.is_empty()).map(SecretString::from)
 }
 
-/// Writes a new secret of hexadecimal digits, which SQL and URLs take unescaped.
+/// Writes a new secret of hexadecimal digits, which need no escaping in SQL and URLs.
 fn generate_secret(path: &Path) -> Result<SecretString, EmbeddedError> {
     let mut random = [0; PASSWORD_BYTES];
     File::open("/dev/urandom")

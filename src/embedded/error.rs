@@ -1,4 +1,4 @@
-//! What can go wrong with the embedded PostgreSQL, and what to do about it.
+//! Errors of the embedded PostgreSQL and their remedies.
 
 use std::{
     io,
@@ -7,39 +7,39 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Why the embedded PostgreSQL cannot be used. Travels from the supervisor to its command as JSON,
-/// so it holds texts only.
+/// Why the embedded PostgreSQL is not available. The supervisor sends it to its command as JSON, so
+/// all members are plain values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EmbeddedError {
-    /// A file or directory refused.
+    /// An operation on a file or directory failed.
     #[error("cannot {action} `{}`: {reason}", .path.display())]
     File {
-        /// What was tried.
+        /// The operation.
         action: String,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system answered.
+        /// The system's reason.
         reason: String,
     },
-    /// The path has characters that the server's start script would read as commands.
+    /// The path contains characters that the server's start script would interpret as commands.
     #[error("the data directory `{}` has a character that PostgreSQL's start cannot take", .path.display())]
     UnusablePath {
         /// The data directory.
         path: PathBuf,
     },
-    /// A directory was to be removed at the end, but somebody else created it.
+    /// A directory that is to be removed at the end was created by another process.
     #[error("`{}` exists already and is not ours to remove", .path.display())]
     NotOurs {
         /// The data directory.
         path: PathBuf,
     },
-    /// Root was to work in a directory in which others may put links.
+    /// Root would have to work in a directory in which others may create links.
     #[error("root cannot work safely in `{}`: others may write in it", .path.display())]
     WritableByOthers {
         /// The data directory.
         path: PathBuf,
     },
-    /// Root was given up, and the user that is left may not enter the directory.
+    /// Root privileges were given up, and the remaining user cannot enter the directory.
     #[error("the user `{user}`, who runs PostgreSQL, cannot reach `{}`", .path.display())]
     Unreachable {
         /// The server's directory.
@@ -47,85 +47,85 @@ pub enum EmbeddedError {
         /// Name or number of the user.
         user: String,
     },
-    /// The supervisor was started as root and could not become somebody else.
+    /// The supervisor was started as root and could not switch to another user.
     #[error("cannot give up root: {reason}")]
     GiveUpRoot {
-        /// What the system answered.
+        /// The system's reason.
         reason: String,
     },
-    /// No PostgreSQL is installed, and none could be downloaded.
+    /// PostgreSQL is not installed and could not be downloaded.
     #[error("no PostgreSQL server is installed, and the download failed: {reason}")]
     Download {
-        /// What the download answered.
+        /// The reason of the failed download.
         reason: String,
     },
-    /// The data are of another major version than every PostgreSQL found.
+    /// The data belong to another major version than every installed PostgreSQL.
     #[error("the data in `{}` belong to PostgreSQL {needed}; installed is {found}", .path.display())]
     WrongVersion {
         /// The cluster.
         path: PathBuf,
-        /// The major version of the data, as `PG_VERSION` tells it.
+        /// The major version of the data, from `PG_VERSION`.
         needed: String,
-        /// The versions found, or `none`.
+        /// The installed versions, or `none`.
         found: String,
     },
-    /// The directory of the data is there, but not whole, and was not left so by us.
+    /// The data directory of the cluster is incomplete, and this program did not leave it so.
     #[error("`{}` is no complete PostgreSQL cluster: `{missing}` is missing", .path.display())]
     Damaged {
         /// The directory.
         path: PathBuf,
-        /// What should be there.
+        /// The missing file.
         missing: String,
     },
     /// `initdb` failed.
     #[error("cannot set up the embedded PostgreSQL: {reason}")]
     Initialise {
-        /// What it answered.
+        /// Its error.
         reason: String,
     },
     /// The server did not start.
     #[error("cannot start the embedded PostgreSQL: {reason}")]
     Start {
-        /// What it answered.
+        /// Its error.
         reason: String,
-        /// Where it wrote more.
+        /// The log with more details.
         log: PathBuf,
     },
     /// The server did not stop.
     #[error("cannot stop the embedded PostgreSQL: {reason}")]
     Stop {
-        /// What it answered.
+        /// Its error.
         reason: String,
     },
-    /// The server runs and refused a statement or a connection.
+    /// The running server refused a statement or a connection.
     #[error("cannot {action} in the embedded PostgreSQL: {code}")]
     Database {
-        /// What was tried.
+        /// The operation.
         action: String,
         /// SQLSTATE or the kind of failure; never the server's text.
         code: String,
     },
-    /// Another supervisor has the data directory. The command that spawned this one looks again.
+    /// Another supervisor uses the data directory. The command that spawned this one tries again.
     #[error("another supervisor already runs in this data directory")]
     SupervisorBusy,
-    /// The supervisor ended without a word.
+    /// The supervisor ended without a message.
     #[error("the supervisor of the embedded PostgreSQL ended unexpectedly")]
     SupervisorEnded {
-        /// What it wrote on its way.
+        /// The supervisor's log.
         log: PathBuf,
     },
-    /// A bounded wait came to its end.
+    /// A bounded wait timed out.
     #[error("{awaited} took longer than {seconds} s")]
     TooSlow {
-        /// What was waited for.
+        /// What was awaited.
         awaited: String,
-        /// For how long.
+        /// The limit in seconds.
         seconds: u64,
     },
 }
 
 impl EmbeddedError {
-    /// Tells the operator what to do next, in one sentence.
+    /// The next step for the operator, in one sentence.
     pub fn advice(&self) -> String {
         let own = "or configure a PostgreSQL of your own as `database.url`";
         match self {
@@ -189,7 +189,7 @@ impl EmbeddedError {
         Self::File { action: action.to_owned(), path, reason: error.to_string() }
     }
 
-    /// Keeps of a database error what quotes no data (I8).
+    /// Keeps only the parts of a database error that quote no data (I8).
     pub(super) fn database(action: &str, error: &sqlx::Error) -> Self {
         let code = match error {
             sqlx::Error::Database(refusal) => refusal

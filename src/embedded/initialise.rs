@@ -1,4 +1,4 @@
-//! Setting up the cluster, once.
+//! The one-time setup of the cluster.
 
 use std::{collections::HashMap, fs, mem::ManuallyDrop, path::PathBuf, time::Duration};
 
@@ -7,17 +7,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{EmbeddedError, binaries::Installation, connection::HOST, layout::Layout};
 
-/// Longest run of `initdb` or `pg_ctl`.
+/// Time limit of `initdb` or `pg_ctl`.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(115);
 
-/// Who may connect: whoever has the password, over loopback or the server's own socket.
+/// Access rules: connections with a password, over loopback or the server's own socket.
 const PG_HBA: &str = "# Written by argos-sync.\n\
     local all all scram-sha-256\n\
     host all all 127.0.0.1/32 scram-sha-256\n";
 
-/// Sets the cluster up where there is none, and fetches PostgreSQL where there is none of that.
+/// Sets the cluster up if there is none, and downloads PostgreSQL if it is not installed.
 ///
-/// Returns what is needed to start it, but for port and server settings.
+/// Returns the settings to start it, without port and server settings.
 pub(super) async fn ready_cluster(
     layout: &Layout,
     installation: Installation,
@@ -28,8 +28,8 @@ pub(super) async fn ready_cluster(
     if layout.cluster().exists() {
         settings.installation_dir = set_up(settings.clone()).await?;
     } else {
-        // Complete or absent: `initdb` works under another name, so that a kill leaves nothing that
-        // looks like data.
+        // Complete or absent: `initdb` works under another name, so that a killed run leaves
+        // nothing that looks like data.
         let unfinished = layout.unfinished_cluster();
         settings.installation_dir =
             set_up(Settings { data_dir: unfinished.clone(), ..settings.clone() }).await?;
@@ -44,9 +44,9 @@ pub(super) async fn ready_cluster(
     Ok(settings)
 }
 
-/// Runs the crate's set-up and returns the directory of the installation, which a download decides.
+/// Runs the crate's setup. Returns the directory of the installation, which a download determines.
 async fn set_up(settings: Settings) -> Result<PathBuf, EmbeddedError> {
-    // The crate stops a server whose value is dropped; this one may be an orphan in use.
+    // The crate stops a server when its value is dropped; this one may be an orphan in use.
     let mut server = ManuallyDrop::new(PostgreSQL::new(settings));
     server.setup().await.map_err(|error| match error {
         Error::ArchiveError(error) => EmbeddedError::Download { reason: error.to_string() },
@@ -63,7 +63,7 @@ fn settings(layout: &Layout, installation: Installation, password: &SecretString
             (layout.installation(), false, version.unwrap_or(VersionReq::STAR))
         }
     };
-    // Every field by name: the crate's own default leaves two temporary directories behind.
+    // Sets every field, because the crate's default leaves two temporary directories behind.
     Settings {
         releases_url: "https://github.com/theseus-rs/postgresql-binaries".to_owned(),
         version,
@@ -82,7 +82,7 @@ fn settings(layout: &Layout, installation: Installation, password: &SecretString
     }
 }
 
-/// Removes what killed set-ups left; nothing else has such a name.
+/// Removes the remains of killed setups; nothing else has such a name.
 fn remove_unfinished(layout: &Layout) -> Result<(), EmbeddedError> {
     let home = layout.home();
     let entries =

@@ -1,4 +1,4 @@
-//! What lies where in the data directory.
+//! The layout of the data directory.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -11,24 +11,24 @@ use privdrop::reexports::nix::fcntl::OFlag;
 
 use super::{EmbeddedError, Options};
 
-/// Longest path that surely fits a Unix socket's address, with the name of the socket file left
-/// off, in bytes.
+/// Longest directory path in bytes that fits a Unix socket's address together with the name of the
+/// socket file.
 const SOCKET_DIR_LENGTH_MAX: usize = 80;
 
-/// Longer than any file that is read whole, in bytes.
+/// Read limit in bytes, above the size of any file that is read as a whole.
 const PRIVATE_BYTES_MAX: u64 = 64 * 1024;
 
-/// The data directory, as the private server divides it.
+/// The parts of the data directory.
 ///
-/// Locks, marker and supervisor's log belong to the user of the command; everything in `home` to
-/// the user of the server.
+/// Locks, marker and supervisor's log belong to the user of the command; everything in `home`
+/// belongs to the user of the server.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     data_dir: PathBuf,
 }
 
 impl Layout {
-    /// Creates the data directory when it is missing.
+    /// Creates the data directory if it is missing.
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let data_dir = std::path::absolute(&options.data_dir)
             .map_err(|error| EmbeddedError::file("resolve", &options.data_dir, &error))?;
@@ -48,12 +48,12 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Names a data directory that a command has prepared.
+    /// Refers to a data directory that a command has prepared.
     pub(super) fn prepared(data_dir: PathBuf) -> Self {
         Self { data_dir }
     }
 
-    /// Creates a directory that may be removed again, or joins one that was created so.
+    /// Creates a removable directory, or joins one that was created as such.
     fn claim_ephemeral(&self) -> Result<(), EmbeddedError> {
         let claimed = match fs::create_dir(&self.data_dir) {
             Ok(()) => File::create_new(self.ephemeral_marker()).map(drop),
@@ -88,8 +88,8 @@ impl Layout {
         self.data_dir.join("postgres-supervisor.log")
     }
 
-    /// Says that the data directory may be removed: whoever created it for that purpose put this
-    /// file there.
+    /// The file that marks the data directory as removable. It is created together with the
+    /// directory.
     fn ephemeral_marker(&self) -> PathBuf {
         self.data_dir.join("postgres-ephemeral")
     }
@@ -99,17 +99,17 @@ impl Layout {
         self.ephemeral_marker().exists()
     }
 
-    /// The server's own directory, closed to everybody but its user.
+    /// The server's own directory, accessible only to its user.
     pub(super) fn home(&self) -> PathBuf {
         self.data_dir.join("postgres")
     }
 
-    /// The cluster. It exists only complete: it is set up under another name and renamed.
+    /// The cluster. It is set up under another name and renamed, so it exists only when complete.
     pub(super) fn cluster(&self) -> PathBuf {
         self.home().join("data")
     }
 
-    /// Where `initdb` works; what a killed one left there is ours to remove.
+    /// The directory in which `initdb` works. The remains of a killed run may be removed.
     pub(super) fn unfinished_cluster(&self) -> PathBuf {
         self.home().join(format!("initialising-{}", std::process::id()))
     }
@@ -134,13 +134,13 @@ impl Layout {
         self.home().join("pgpass")
     }
 
-    /// Where a downloaded PostgreSQL is kept.
+    /// The directory of a downloaded PostgreSQL.
     pub(super) fn installation(&self) -> PathBuf {
         self.home().join("installation")
     }
 
-    /// The directory for the server's Unix socket, where the path is short and plain enough for
-    /// one.
+    /// The directory for the server's Unix socket; `None` if its path is too long or contains
+    /// special characters.
     pub(super) fn socket_dir(&self) -> Option<String> {
         let home = self.home().into_os_string().into_string().ok()?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
@@ -148,7 +148,7 @@ impl Layout {
     }
 }
 
-/// Creates a directory that only its owner may enter; one that exists stays as it is.
+/// Creates a directory that only its owner may enter. An existing directory is not changed.
 pub(super) fn create_private_dir(path: &Path) -> Result<(), EmbeddedError> {
     DirBuilder::new()
         .recursive(true)
@@ -157,7 +157,7 @@ pub(super) fn create_private_dir(path: &Path) -> Result<(), EmbeddedError> {
         .map_err(|error| EmbeddedError::file("create", path, &error))
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Atomically writes a file that only its owner may read.
 pub(super) fn write_private(path: &Path, text: &str) -> Result<(), EmbeddedError> {
     let unfinished = path.with_extension("new");
     let write = || {
@@ -171,14 +171,14 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), EmbeddedError
     write().map_err(|error| EmbeddedError::file("write", path, &error))
 }
 
-/// Reads a file of the server's directory; a link is not followed, and a pipe not waited for.
+/// Reads a file of the server's directory. Does not follow a link, and does not block on a pipe.
 pub(super) fn read_private(path: &Path) -> io::Result<String> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     io::read_to_string(file.take(PRIVATE_BYTES_MAX))
 }
 
-/// Removes a file; that there is none is no error.
+/// Removes a file; succeeds if it does not exist.
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

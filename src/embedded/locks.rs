@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep};
 
 use super::EmbeddedError;
 
-/// How often a lock or a server is asked again: no event tells of either.
+/// Interval between two checks of a lock or a server, for which there are no events.
 const POLL_EVERY: Duration = Duration::from_millis(25);
 
-/// Opens the file of a lock, and creates it when it is missing. Follows no link.
+/// Opens the file of a lock, and creates it if it is missing. Does not follow a link.
 pub(super) fn open(path: &Path) -> Result<File, EmbeddedError> {
     OpenOptions::new()
         .write(true)
@@ -28,7 +28,7 @@ pub(super) fn open(path: &Path) -> Result<File, EmbeddedError> {
         .map_err(|error| EmbeddedError::file("open the lock", path, &error))
 }
 
-/// Whether a lock was got; `false` means that somebody else has it.
+/// Whether a lock was acquired; `false` means that another process holds it.
 pub(super) fn got(attempt: Result<(), TryLockError>) -> Result<bool, EmbeddedError> {
     match attempt {
         Ok(()) => Ok(true),
@@ -39,7 +39,7 @@ pub(super) fn got(attempt: Result<(), TryLockError>) -> Result<bool, EmbeddedErr
     }
 }
 
-/// Locks the file for its caller alone, however long it takes.
+/// Acquires the exclusive lock of the file, without a time limit.
 pub(super) fn wait_exclusively(file: &File) -> io::Result<()> {
     loop {
         match file.lock() {
@@ -49,7 +49,7 @@ pub(super) fn wait_exclusively(file: &File) -> io::Result<()> {
     }
 }
 
-/// The end of a wait.
+/// The deadline of a wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     at: Instant,
@@ -57,7 +57,7 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// Ends after `seconds` from now.
+    /// A deadline `seconds` from now.
     pub(super) fn in_seconds(seconds: u64) -> Self {
         Self { at: Instant::now() + Duration::from_secs(seconds), seconds }
     }
@@ -67,7 +67,7 @@ impl Deadline {
         self.at
     }
 
-    /// Pauses before the next attempt; the error when there is none any more.
+    /// Pauses before the next attempt; returns an error once the deadline has passed.
     pub(super) async fn pause(self, awaited: &str) -> Result<(), EmbeddedError> {
         if Instant::now() >= self.at {
             return Err(self.passed(awaited));
@@ -76,7 +76,7 @@ impl Deadline {
         Ok(())
     }
 
-    /// Repeats the attempt until it gets its lock.
+    /// Repeats the attempt until it acquires the lock.
     pub(super) async fn lock(
         self,
         awaited: &str,
@@ -88,7 +88,7 @@ impl Deadline {
         Ok(())
     }
 
-    /// The error of a wait that came to its end.
+    /// The error of a wait whose deadline has passed.
     pub(super) fn passed(self, awaited: &str) -> EmbeddedError {
         EmbeddedError::TooSlow { awaited: awaited.to_owned(), seconds: self.seconds }
     }

@@ -1,20 +1,22 @@
 //! An embedded PostgreSQL in the data directory, for sites that configure no database.
 //!
-//! A command that needs the server calls [`start`]. Where none runs, it spawns the *supervisor*:
-//! this same program under a hidden command, in a process group of its own, which gives up root,
-//! sets the server up and starts it. The supervisor ends when its standard input does, that is when
-//! the command has ended in whatever way, `SIGKILL` included, and stops the server as soon as
-//! nobody uses it. Three locks in the data directory make this safe:
+//! A command that needs the server calls [`start`]. If the server is not running, it spawns the
+//! *supervisor*: this same program under a hidden command, in its own process group. The supervisor
+//! gives up root privileges, sets the server up and starts it. Its standard input closes when the
+//! command ends in any way, including `SIGKILL`. It then stops the server as soon as it is unused,
+//! and ends.
 //!
-//! - `start`: one command at a time looks whether a server runs, and starts one.
-//! - `users`: shared by every command that uses the server; the supervisor stops the server only
-//!   while it holds it alone.
-//! - `supervisor`: held by the supervisor for as long as it lives. Free means: no server, or an
+//! Three locks in the data directory make this safe:
+//!
+//! - `start`: only one command at a time checks whether a server runs and starts one.
+//! - `users`: shared by every command that uses the server. The supervisor stops the server only
+//!   while it holds the lock exclusively.
+//! - `supervisor`: held by the supervisor until it ends. If it is free, there is no server, or an
 //!   orphan that a new supervisor adopts.
 //!
-//! The kernel frees the locks of a killed process, so none of them can be left behind. Nobody waits
-//! for `start` or `supervisor` while holding `users` alone, so there is no circle. The data are
-//! never initialised a second time.
+//! The kernel frees the locks of a killed process, so none of them can be left behind. No process
+//! waits for `start` or `supervisor` while it holds `users` exclusively, so no deadlock is
+//! possible. The data are never initialised a second time.
 
 mod binaries;
 mod cluster;
@@ -34,20 +36,21 @@ pub use connect::{Server, start};
 pub use error::EmbeddedError;
 pub use supervisor::supervisor_main;
 
-/// Which private server is wanted, and how it is started.
+/// Which embedded server to use, and how to start it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The data directory of `argos-sync`; created when missing.
+    /// The data directory of `argos-sync`; created if missing.
     pub data_dir: PathBuf,
-    /// The program to run as supervisor: one whose `main` begins with [`supervisor_main`].
+    /// The program to run as supervisor; its `main` must begin with [`supervisor_main`].
     pub program: PathBuf,
-    /// The database to connect to; created when missing.
+    /// The database to connect to; created if missing.
     pub database: String,
-    /// Server settings beside and above the built-in ones; letters, digits and `_.-` only. For
-    /// tests.
+    /// Server settings that extend and override the built-in ones; letters, digits and `_.-` only.
+    /// For tests.
     #[doc(hidden)]
     pub settings: Vec<(String, String)>,
-    /// Whether the data directory goes when the server stops. It must not exist before. For tests.
+    /// Whether the data directory is removed when the server stops. It must not exist before. For
+    /// tests.
     #[doc(hidden)]
     pub ephemeral: bool,
 }

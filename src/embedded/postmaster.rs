@@ -1,4 +1,4 @@
-//! Whether a server runs on a cluster, as `postmaster.pid` and the system tell.
+//! Whether a server runs on a cluster, according to `postmaster.pid` and the system.
 
 use std::{
     fs,
@@ -8,23 +8,23 @@ use std::{
 
 use super::{EmbeddedError, layout::remove_if_there};
 
-/// A server process, seen from outside.
+/// The state of a server process, from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Postmaster {
     /// No server runs on the cluster.
     Absent,
-    /// One runs. Whether it answers, and still is in a moment, is another question.
+    /// A server runs. It need not answer yet, and may end at any time.
     Present {
-        /// Its port, once it has written it down.
+        /// Its port, once it has been written.
         port: Option<u16>,
     },
 }
 
-/// Looks for the server of a cluster, and removes a `postmaster.pid` whose number now belongs to
-/// another process.
+/// Looks for the server of a cluster, and removes a `postmaster.pid` whose process number now
+/// belongs to another process.
 ///
-/// After a crash of the machine the number is easily that of some other process, and PostgreSQL
-/// would refuse to start.
+/// After a crash of the machine, another process may have that number, and PostgreSQL would refuse
+/// to start.
 pub(super) fn look(cluster: &Path) -> Result<Postmaster, EmbeddedError> {
     let file = cluster.join("postmaster.pid");
     let text = match fs::read_to_string(&file) {
@@ -34,21 +34,20 @@ pub(super) fn look(cluster: &Path) -> Result<Postmaster, EmbeddedError> {
     };
     let mut lines = text.lines();
     let Some(process) = lines.next().and_then(|line| line.trim().parse::<u32>().ok()) else {
-        // Cut short while it was written, by a crash or this very moment: PostgreSQL knows how to
-        // tell.
+        // Truncated by a crash, or being written at this moment. PostgreSQL handles both cases.
         return Ok(Postmaster::Absent);
     };
     // Its lines: process, cluster, start time, port, ...
     let port = lines.nth(2).and_then(|line| line.trim().parse().ok());
     if !Path::new("/proc/self").exists() {
-        // Without /proc the file has to be believed; whoever connects finds out.
+        // Without /proc the file is trusted; a wrong one shows when connecting.
         return Ok(Postmaster::Present { port });
     }
     let process = PathBuf::from(format!("/proc/{process}"));
     if !process.exists() {
         return Ok(Postmaster::Absent);
     }
-    // A postmaster works in its cluster.
+    // The working directory of a postmaster is its cluster.
     let works_in = fs::read_link(process.join("cwd")).ok();
     if works_in.is_some() && works_in == fs::canonicalize(cluster).ok() {
         return Ok(Postmaster::Present { port });

@@ -1,4 +1,4 @@
-//! Giving up root: PostgreSQL refuses to run with it.
+//! Gives up root privileges, with which PostgreSQL refuses to run.
 
 use std::{
     fs,
@@ -17,15 +17,15 @@ use super::{
     layout::{Layout, create_private_dir},
 };
 
-/// Who may own and run a server that root asked for, first choice first.
+/// Users that may own and run a server started by root, in order of preference.
 const SERVER_USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// Write permission for group and others, who could then add links and files to a directory.
+/// Write permission for group and others, which allows them to add links and files to a directory.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Becomes the owner of the data directory, for good, where root works in that of an ordinary user.
+/// Permanently switches root to the owner of the data directory, if that is an ordinary user.
 ///
-/// An ordinary user may add links to their own directory. With the rights of that user, this
+/// An ordinary user may add links to their own directory. With the privileges of that user, this
 /// process can change only what the user can change. Root works only where no other user may write.
 pub(super) fn become_owner(layout: &Layout) -> Result<(), EmbeddedError> {
     let data_dir = layout.data_dir();
@@ -44,7 +44,8 @@ pub(super) fn become_owner(layout: &Layout) -> Result<(), EmbeddedError> {
     Ok(())
 }
 
-/// Creates the server's directory and, if this is root, becomes the user who owns it, for good.
+/// Creates the server's directory and, if this is root, permanently switches to the user who owns
+/// it.
 ///
 /// [`become_owner`] is called first, so that root gets here only if no other user may write in the
 /// data directory.
@@ -73,7 +74,7 @@ pub(super) fn give_up_root(layout: &Layout) -> Result<(), EmbeddedError> {
     }
 }
 
-/// Changes the owner of a directory; of a link, that of the link itself.
+/// Changes the owner of a directory, or of a link itself.
 fn give_away(path: &Path, uid: u32, gid: u32) -> Result<(), EmbeddedError> {
     lchown(path, Some(uid), Some(gid))
         .map_err(|error| EmbeddedError::file("give away", path, &error))

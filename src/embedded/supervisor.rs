@@ -1,5 +1,4 @@
-//! The supervisor: the process that has the embedded PostgreSQL to itself, from its start to its
-//! stop.
+//! The supervisor: the process that owns the embedded PostgreSQL from its start to its stop.
 
 use std::{
     ffi::OsString,
@@ -21,22 +20,22 @@ use super::{EmbeddedError, cluster::Cluster, layout::Layout, locks, privileges};
 /// The hidden command under which a program is its own supervisor.
 pub(super) const COMMAND: &str = "__keep-postgres";
 
-/// Word before the connection file: the server is ready.
+/// Prefix of a message with the path of the connection file: the server is ready.
 pub(super) const READY: &str = "ready ";
 
-/// Word before an [`EmbeddedError`] as JSON: the supervisor ends.
+/// Prefix of a message with an [`EmbeddedError`] as JSON: the supervisor ends.
 pub(super) const FAILED: &str = "failed ";
 
-/// The command has ended, but others use the server.
+/// Message: the command has ended, but others use the server.
 pub(super) const SHARED: &str = "shared";
 
-/// How often the supervisor looks whether the server still runs.
+/// Interval between two checks that the server still runs.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Runs the supervisor if this process was started as one; `None` otherwise.
+/// Runs the supervisor if this process was started as one; returns `None` otherwise.
 ///
-/// The first thing in `main`: it must find neither threads nor a runtime, because it may give up
-/// root.
+/// Must be the first call in `main`, before there are threads or a runtime, because it may give up
+/// root privileges.
 pub fn supervisor_main() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != COMMAND {
@@ -51,14 +50,14 @@ pub fn supervisor_main() -> Option<ExitCode> {
     })
 }
 
-/// What a command asks of its supervisor.
+/// A command's request to its supervisor.
 pub(super) struct SupervisorRequest {
     pub(super) layout: Layout,
     pub(super) settings: Vec<(String, String)>,
 }
 
 impl SupervisorRequest {
-    /// The order as arguments of the hidden command.
+    /// The request as arguments of the hidden command.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let settings =
             self.settings.iter().map(|(name, value)| OsString::from(format!("{name}={value}")));
@@ -116,8 +115,8 @@ async fn serve(order: &SupervisorRequest, users: &Arc<File>) -> Result<(), Embed
         tokio::select! {
             _ = &mut command_ended => break,
             () = signals.received() => {
-                // Whoever signals us signals the server too, as systemd does: it is not to come
-                // back.
+                // Such signals are also sent to the server, for example by systemd, so it must not
+                // be restarted.
                 reviving = false;
                 break;
             }
@@ -125,8 +124,8 @@ async fn serve(order: &SupervisorRequest, users: &Arc<File>) -> Result<(), Embed
         }
     }
 
-    // Everybody who uses the server shares this lock. With it in hand nobody does, and nobody can
-    // begin to.
+    // Every user of the server shares this lock. While it is held exclusively, the server is unused
+    // and cannot be joined.
     if !locks::got(users.try_lock())? {
         say(SHARED);
         let waiting = Arc::clone(users);
@@ -149,18 +148,18 @@ async fn serve(order: &SupervisorRequest, users: &Arc<File>) -> Result<(), Embed
 
 async fn revive(cluster: &mut Cluster) {
     if let Err(error) = cluster.revive().await {
-        // Into the supervisor's log. The next look tries again.
+        // Written to the supervisor's log. The next check tries again.
         drop(writeln!(io::stderr(), "the server is gone and does not come back: {error}"));
     }
 }
 
-/// Says a word to the command, if it still listens.
+/// Sends a message to the command, if it still reads.
 fn say(word: &str) {
     let mut stdout = io::stdout();
     drop(writeln!(stdout, "{word}").and_then(|()| stdout.flush()));
 }
 
-/// Runs something that blocks until who knows when. The thread is left alone when the process ends.
+/// Runs blocking work without a time limit. The thread is abandoned when the process ends.
 fn in_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> oneshot::Receiver<T> {
@@ -169,7 +168,7 @@ fn in_a_thread<T: Send + 'static>(
     receiver
 }
 
-/// The signals that ask a process to end.
+/// The signals that request the end of a process.
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,

@@ -1,5 +1,5 @@
-//! What an item's bytes come down to, so that an unchanged one is known before anything else is
-//! done with it (I4).
+//! The digest of an item, by which an unchanged item is recognized before any other processing
+//! (I4).
 
 use std::borrow::Cow;
 
@@ -8,17 +8,17 @@ use sha2::{Digest as _, Sha256};
 use super::Json;
 use crate::domain::Digest;
 
-/// A set of paths: members are separated by dots, array positions are left out
+/// A set of paths. Members are separated by dots, and array positions are omitted
 /// (`kyc.attempts.selfieImage`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Paths {
-    /// Whether the path that leads here is in the set, and with it all below.
+    /// Whether the path of this node, with everything below it, is in the set.
     whole: bool,
     below: Vec<(Cow<'static, str>, Paths)>,
 }
 
 impl Paths {
-    /// The set of these paths.
+    /// Creates the set of these paths.
     pub fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
         let mut set = Self::default();
         for path in paths {
@@ -39,23 +39,24 @@ impl Paths {
         set
     }
 
-    /// What the set holds below a member of that name.
+    /// The part of the set below a member of this name.
     pub fn at(&self, key: &str) -> Option<&Self> {
         self.below.iter().find(|(name, _)| name == key).map(|(_, paths)| paths)
     }
 
-    /// Whether the path that leads here is in the set.
+    /// Whether the path of this node is in the set.
     pub fn is_whole(&self) -> bool {
         self.whole
     }
 }
 
-/// The digest of an item: the same for the same content whatever the order of its keys, its white
-/// space, and whatever stands at the volatile paths (signed image addresses change with every call,
-/// contract U33).
+/// The digest of an item.
 ///
-/// Null and absent differ, since a detail that says null says more than a list that leaves out
-/// (I5).
+/// It depends neither on the order of keys nor on white space nor on the values at the volatile
+/// paths: signed image addresses change with every call (contract U33).
+///
+/// Null and absent differ, because null in a detail item means more than a member that a list item
+/// omits (I5).
 pub fn digest(item: &Json<'_>, volatile: &Paths) -> Digest {
     let mut canonical = Vec::with_capacity(8192);
     feed(item, Some(volatile), &mut canonical);
@@ -69,7 +70,7 @@ pub(super) fn finish(canonical: &[u8]) -> Digest {
     Digest(digest)
 }
 
-/// Appends a form in which two values are alike only if they are the same: every text carries its
+/// Appends the canonical form, which is equal only for equal values because every text contains its
 /// length.
 fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
     match value {
@@ -100,7 +101,7 @@ fn feed(value: &Json<'_>, volatile: Option<&Paths>, out: &mut Vec<u8>) {
 }
 
 pub(super) fn put_text(tag: u8, text: &str, out: &mut Vec<u8>) {
-    // Tag and length in one piece.
+    // Writes tag and length in one piece.
     let mut head = [tag; 1 + size_of::<usize>()];
     if let Some(length) = head.last_chunk_mut() {
         *length = text.len().to_le_bytes();

@@ -1,18 +1,18 @@
-//! The order of keys, and what becomes of repeated ones.
+//! The order of keys, and the handling of repeated ones.
 
-/// The beginning of a key as a number of the same order, which tells most keys apart without a look
-/// at them.
+/// The first bytes of a key as a number that sorts like the key. Most keys can be compared by this
+/// number alone.
 pub(super) fn key_prefix(key: &str) -> u64 {
     let bytes = key.as_bytes();
     if let Some(chunk) = bytes.first_chunk() {
         return u64::from_be_bytes(*chunk);
     }
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-    // An empty key is zero wherever it is moved.
+    // An empty key is zero, whatever the shift.
     number << (64 - 8 * bytes.len().max(1))
 }
 
-/// Of members that stand in key order from there on, keeps the last one of each key.
+/// Keeps the last member of each key. The members from `from` on must be in key order.
 pub(super) fn keep_last<T>(members: &mut Vec<T>, from: usize, is_same: impl Fn(&T, &T) -> bool) {
     let mut kept = members.split_off(from);
     kept.reverse();

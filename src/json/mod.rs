@@ -1,11 +1,11 @@
-//! Reads JSON the way this vendor needs it: tolerant of bad text, strict about structure, borrowing
-//! from the page.
+//! Reads JSON as this vendor's answers require: tolerant of damaged text, strict about structure,
+//! and borrowing from the page.
 //!
-//! `serde_json` refuses a whole page for one lone surrogate and rounds numbers on the way through
-//! its `Value`. Here a page is cut into the bytes of its items without looking inside them
-//! ([`members`], [`elements`]), and each item is parsed alone ([`text`], [`parse()`]), so that one
-//! bad item never takes its neighbours along (I3). What PostgreSQL cannot hold becomes U+FFFD and
-//! is reported, never refused. Error values say where and what, and never quote the data (I8).
+//! `serde_json` rejects a whole page because of one lone surrogate, and its `Value` rounds numbers.
+//! Here a page is cut into the bytes of its items without parsing them ([`members`], [`elements`]).
+//! Each item is then parsed separately ([`text`], [`parse()`]), so that an invalid item does not
+//! affect others (I3). Characters that PostgreSQL cannot store become U+FFFD and are reported,
+//! never rejected. Errors contain a position and a reason, and never the data (I8).
 
 mod digest;
 mod flat;
@@ -23,50 +23,50 @@ pub use parse::{DEPTH_MAX, text};
 pub use scan::{Cut, Element, Read, elements, members, unread};
 pub use tree::{Parsed, parse};
 
-/// A JSON value that borrows its texts from the item's bytes where it can.
+/// A JSON value that borrows its texts from the item's bytes if possible.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Json<'a> {
     /// `null`
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number as it was written, so that nothing is rounded before its meaning is known.
+    /// A number as written, so that nothing is rounded before its meaning is known.
     Number(Cow<'a, str>),
     /// A string, unescaped.
     Text(Cow<'a, str>),
     /// An array.
     Array(Vec<Json<'a>>),
-    /// An object: sorted by key, each key once. Of a repeated key the last one counts.
+    /// An object, sorted by key, each key once. The last value of a repeated key counts.
     Object(Vec<Member<'a>>),
 }
 
 /// A key of an object with its value.
 pub type Member<'a> = (Cow<'a, str>, Json<'a>);
 
-/// Bytes that are no JSON: where and why, never what.
+/// The bytes are not valid JSON. Contains the position and the reason, never the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
 pub struct Malformed {
-    /// Offset in the bytes given.
+    /// Byte offset of the error.
     pub at: usize,
     /// What is wrong there.
     pub what: &'static str,
 }
 
 impl Json<'_> {
-    /// The member of that name; `None` when this is no object or has none.
+    /// The member of this name; `None` if this is not an object or has no such member.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
         let index = members.binary_search_by(|(name, _)| name.as_ref().cmp(key)).ok()?;
         members.get(index).map(|(_, value)| value)
     }
 
-    /// The text, when this is one.
+    /// The text, if this is a string.
     pub fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The JSON type, for notes that must not show the value.
+    /// The JSON type, for notes that must not contain the value.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -78,12 +78,12 @@ impl Json<'_> {
         }
     }
 
-    /// Appends this value as JSON text, members in key order.
+    /// Appends this value as JSON text, with members in key order.
     pub fn write(&self, out: &mut String) {
         self.put(MemberOrder::Key, out);
     }
 
-    /// The same, without a member of that name.
+    /// The same as [`Json::write`], without the outermost member of this name.
     pub fn write_without(&self, hidden: Option<&str>, out: &mut String) {
         match self {
             Self::Object(members) => {
@@ -94,8 +94,8 @@ impl Json<'_> {
         }
     }
 
-    /// The same for a value of `jsonb`, which keeps shorter keys first, and need not sort what
-    /// comes in its order.
+    /// The same as [`Json::write`], in the order of `jsonb`: shorter keys first. PostgreSQL then
+    /// need not sort the members.
     pub fn write_for_jsonb(&self, out: &mut String) {
         self.put(MemberOrder::Jsonb, out);
     }
@@ -121,7 +121,7 @@ impl Json<'_> {
                 MemberOrder::Key => put_members(members.iter(), order, out),
                 MemberOrder::Jsonb => {
                     let mut members: Vec<_> = members.iter().collect();
-                    // Stable: keys of one length stay in key order.
+                    // The sort is stable: keys of the same length stay in key order.
                     members.sort_by_key(|(key, _)| key.len());
                     put_members(members.into_iter(), order, out);
                 }
@@ -129,9 +129,9 @@ impl Json<'_> {
         }
     }
 
-    /// Calls `visit` with the path of every text or key that holds U+FFFD.
+    /// Calls `visit` with the path of every text or key that contains U+FFFD.
     ///
-    /// Array positions are left out of paths, and a path is cut at a key that itself is damaged.
+    /// Array positions are omitted from paths, and a path ends before a key that is damaged itself.
     pub fn damaged_paths(&self, visit: &mut impl FnMut(&str)) {
         self.walk_damaged(&mut String::new(), visit);
     }
@@ -164,12 +164,12 @@ impl Json<'_> {
     }
 }
 
-/// In which order members are written.
+/// The order in which members are written.
 #[derive(Debug, Clone, Copy)]
 enum MemberOrder {
-    /// As they stand: by key.
+    /// By key, as stored.
     Key,
-    /// As `jsonb` keeps them: by the length of the key, then by key.
+    /// In the order of `jsonb`: by the length of the key, then by key.
     Jsonb,
 }
 
@@ -193,7 +193,8 @@ fn put_members<'m>(
 fn put_text(text: &str, out: &mut String) {
     let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..b' ');
     out.push('"');
-    // Nearly all texts are plain, and to look at all bytes takes less time than to stop at one.
+    // Nearly all texts are plain. Checking all bytes is faster than stopping at the first special
+    // one.
     let is_plain = !text.bytes().fold(false, |any, byte| any | is_special(byte));
     let mut rest = text;
     while !is_plain

@@ -9,28 +9,29 @@ use super::{Malformed, parse, stop::stop, text};
 pub struct Cut<T = ()> {
     /// Its key.
     pub key: String,
-    /// Where its value stands.
+    /// The byte range of its value.
     pub range: Range<usize>,
-    /// The elements of its value, if these were asked for and it is an array.
+    /// The elements of its value, if they were requested and the value is an array.
     pub elements: Option<Vec<Element<T>>>,
 }
 
 /// An element of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element<T = ()> {
-    /// Where it stands.
+    /// Its byte range.
     pub range: Range<usize>,
-    /// What was read in it.
+    /// The result of reading it, if it was read.
     pub read: Option<T>,
 }
 
-/// Reads the value that begins a text: what was read, and how many bytes the value is long. `None`
-/// where that cannot be told; then it is stepped over.
+/// Reads the value at the start of a text, and returns the result and the value's length in bytes.
+/// `None` if it cannot; the value is then skipped.
 pub type Read<'r, T> = dyn Fn(&str) -> Option<(T, usize)> + 'r;
 
-/// The members of the object that fills the bytes; those of that name are cut into their elements
-/// on the way, and each element is read, if it can be: to find an element's end takes a fifth of
-/// the time that reading it takes.
+/// Cuts the object that fills the bytes into its members.
+///
+/// Members named `cut` are also cut into their elements, and each element is read if possible.
+/// Finding an element's end takes a fifth of the time of reading it.
 pub fn members<T>(bytes: &[u8], cut: &str, read: &Read<'_, T>) -> Result<Vec<Cut<T>>, Malformed> {
     let mut members = Vec::new();
     let mut scan = Scan { bytes, at: 0 };
@@ -62,7 +63,7 @@ pub fn members<T>(bytes: &[u8], cut: &str, read: &Read<'_, T>) -> Result<Vec<Cut
     Ok(members)
 }
 
-/// The elements of the array that fills the bytes, as ranges.
+/// The byte ranges of the elements of the array that fills the bytes.
 pub fn elements(bytes: &[u8]) -> Result<Vec<Range<usize>>, Malformed> {
     let mut scan = Scan { bytes, at: 0 };
     let elements = scan.elements(None, &unread)?;
@@ -70,7 +71,7 @@ pub fn elements(bytes: &[u8]) -> Result<Vec<Range<usize>>, Malformed> {
     Ok(elements.into_iter().map(|element| element.range).collect())
 }
 
-/// For who wants to know where elements stand, and no more.
+/// Reads nothing, for callers that only need the byte ranges.
 pub fn unread(_text: &str) -> Option<((), usize)> {
     None
 }
@@ -95,7 +96,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Steps over the bracket, and over a byte order mark before it.
+    /// Skips the bracket, and a byte order mark before it.
     fn open(&mut self, bracket: u8) -> Result<(), Malformed> {
         if self.at == 0 && self.bytes.starts_with(b"\xef\xbb\xbf") {
             self.at = 3;
@@ -108,8 +109,8 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Whether the closing bracket comes next; otherwise stands behind the comma, which the first
-    /// entry has not.
+    /// Whether the closing bracket follows. Otherwise skips the comma, which only the first entry
+    /// lacks.
     fn closed(&mut self, bracket: u8, first: bool) -> Result<bool, Malformed> {
         self.space();
         match self.peek() {
@@ -127,7 +128,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Whether what stands there belongs to the array around.
+    /// Whether an entry can end at this position.
     fn is_entry_over(&self, at: usize) -> bool {
         matches!(self.bytes.get(at), Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
     }
@@ -137,7 +138,7 @@ impl Scan<'_> {
         if self.at < self.bytes.len() { Err(self.fail("text after the value")) } else { Ok(()) }
     }
 
-    /// Steps over an array, of which `text` says the same as the bytes.
+    /// Cuts an array into its elements. `text` has the same content as the bytes.
     fn elements<T>(
         &mut self,
         text: Option<&str>,
@@ -148,7 +149,7 @@ impl Scan<'_> {
         while !self.closed(b']', elements.is_empty())? {
             self.space();
             let from = self.at;
-            // What goes on behind its end is no value, though its beginning may be one.
+            // If more text follows directly, the element is not valid, even if its beginning is.
             let found = text
                 .and_then(|text| read(text.get(from..)?))
                 .filter(|(_, length)| self.is_entry_over(from.saturating_add(*length)));
@@ -164,7 +165,7 @@ impl Scan<'_> {
         Ok(elements)
     }
 
-    /// Steps over one value of any depth, whose inner grammar is not looked at.
+    /// Skips one value of any depth without checking its inner grammar.
     fn value(&mut self) -> Result<Range<usize>, Malformed> {
         self.space();
         let from = self.at;
@@ -212,7 +213,7 @@ impl Scan<'_> {
             match rest.get(stop) {
                 Some(b'"') => return Ok(()),
                 Some(b'\\') => self.at += 1,
-                // NUL, which stands for itself here.
+                // NUL, which is ordinary here.
                 _ => {}
             }
         }
@@ -225,7 +226,7 @@ mod tests {
 
     use super::{super::Flat, *};
 
-    /// Where elements stand, and nothing that was read in them.
+    /// Only the ranges of the elements, without the results of reading them.
     fn bare<T>(members: Vec<Cut<T>>) -> Vec<Cut> {
         let element = |element: Element<T>| Element { range: element.range, read: None };
         let elements = |elements: Vec<_>| elements.into_iter().map(element).collect();
@@ -279,7 +280,7 @@ mod tests {
         }
     }
 
-    /// Reads all that a parser reads: how many of its bytes are no space.
+    /// Parses the whole value and counts its bytes that are not white space.
     fn read(text: &str) -> Option<(usize, usize)> {
         let (_, length) = Flat::parse_first(text).ok()?;
         let read = text.get(..length)?.bytes().filter(|byte| !byte.is_ascii_whitespace()).count();

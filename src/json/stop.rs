@@ -1,13 +1,13 @@
-//! Where a string stops being plain.
+//! Finds where a string stops being plain.
 
 use memchr::memchr3;
 
-/// How many words are looked at before a vector search is worth its start: most texts and nearly
-/// all keys are shorter.
+/// Words checked before a vector search, which is slower to start: most texts and nearly all keys
+/// are shorter.
 const WORDS: usize = 4;
 const WORD: usize = size_of::<u64>();
 
-/// The offset of the first quote, backslash or NUL, which no string may hold as it is.
+/// The offset of the first quote, backslash or NUL, which a string cannot contain unescaped.
 pub(super) fn stop(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<WORD>();
     for (index, word) in words.iter().take(WORDS).enumerate() {
@@ -25,8 +25,7 @@ const fn every(byte: u8) -> u64 {
     u64::from_le_bytes([byte; WORD])
 }
 
-/// The highest bit of every byte that is zero; bytes above the first one may be marked without
-/// being zero.
+/// Marks the highest bit of every zero byte. Bytes above the first zero byte may be marked wrongly.
 const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(every(1)) & !word & every(0x80)
 }

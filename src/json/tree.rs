@@ -13,8 +13,8 @@ use super::{
 pub struct Parsed<'a> {
     /// The value.
     pub value: Json<'a>,
-    /// Whether a text was changed on the way in, because PostgreSQL cannot hold it: NUL, half of a
-    /// surrogate pair.
+    /// Whether a text was changed because PostgreSQL cannot store it: NUL, or half of a surrogate
+    /// pair.
     pub damaged: bool,
 }
 
@@ -29,15 +29,15 @@ pub fn parse(text: &str) -> Result<Parsed<'_>, Malformed> {
 /// Builds a [`Json`].
 #[derive(Default)]
 struct Tree<'a> {
-    /// The places in the arrays and objects under way, the innermost one's last.
+    /// The places in the unfinished arrays and objects; those of the innermost one are last.
     open: Vec<Node<'a>>,
 }
 
 /// An element, or a member.
 struct Node<'a> {
-    /// Of its key.
+    /// The prefix of its key.
     prefix: u64,
-    /// Empty where there is none.
+    /// The key; empty for an element.
     key: Cow<'a, str>,
     value: Json<'a>,
 }
@@ -53,7 +53,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Brings members into key order; of a repeated key the last one stays.
+    /// Sorts members by key, and keeps the last one of a repeated key.
     fn sort(&mut self, from: usize) {
         let by_key = |one: &Node<'_>, two: &Node<'_>| {
             one.prefix.cmp(&two.prefix).then_with(|| one.key.cmp(&two.key))

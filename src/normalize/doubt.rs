@@ -1,4 +1,4 @@
-//! Whether a list item may be older than what is stored. The vendor's own times raise that doubt;
+//! Whether a list item may be older than the stored one. The vendor's own times raise that doubt;
 //! read numbers decide.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,15 +9,15 @@ use crate::{
     json::{Flat, Json},
 };
 
-/// The vendor's times of one item that move forward with its state. Face authentications have none
-/// of them.
+/// The vendor's times of an item that increase when its state changes. Face authentications have
+/// none of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
     updated_at: Option<Moment>,
     kyc_result_at: Option<Moment>,
 }
 
-/// A time, and the smallest step that its text can express.
+/// A time and its precision: the smallest step that its text can express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
     at: DateTime<Utc>,
@@ -29,7 +29,7 @@ impl Moment {
         parse_moment(text.trim()).map(|(at, step)| Self { at, step })
     }
 
-    /// Compares at the coarser of both steps.
+    /// Compares at the coarser of the two precisions.
     fn is_later_than(self, other: Self) -> bool {
         let step = self.step.max(other.step);
         count(self.at, step) > count(other.at, step)
@@ -45,7 +45,7 @@ fn count(at: DateTime<Utc>, step: TimeDelta) -> i128 {
 }
 
 impl Times {
-    /// Reads the times of an item's text; those that are missing or unreadable are left out.
+    /// Reads the times of an item's text. Missing and invalid times are left out.
     pub fn read(item: &str) -> Self {
         let Ok(item) = Flat::parse(item) else { return Self::default() };
         Self::of_members(|name| item.text(name))
@@ -83,8 +83,8 @@ impl Times {
         *self == Self::default()
     }
 
-    /// Whether a time is later than the same time of the other item. One that either item lacks is
-    /// not compared.
+    /// Whether a time is later than the same time of the other item. A time that either item lacks
+    /// is not compared.
     pub fn is_later_than(&self, other: &Self) -> bool {
         let pairs =
             [(self.updated_at, other.updated_at), (self.kyc_result_at, other.kyc_result_at)];
@@ -120,7 +120,7 @@ mod tests {
             (decided(noon), decided(morning), true),
             // One later time is enough.
             (both(morning, noon), both(noon, morning), true),
-            // Nothing is compared that only one of the two carries.
+            // A time that only one item has is not compared.
             (updated(noon), decided(morning), false),
             (both(noon, noon), r#""memo":null"#.to_owned(), false),
             (r#""memo":null"#.to_owned(), both(noon, noon), false),
@@ -128,7 +128,7 @@ mod tests {
             (updated(noon), r#""updated_at":null"#.to_owned(), false),
             (updated(noon), updated("yesterday"), false),
             (updated(noon), r#""updated_at":1"#.to_owned(), false),
-            // Seconds against milliseconds, minutes against seconds, days against anything.
+            // Seconds and milliseconds, minutes and seconds, days and other precisions.
             (updated(morning), updated("2025-10-02T02:15:17Z"), false),
             (updated("2025-10-02T02:15:18.001Z"), updated("2025-10-02T02:15:17Z"), true),
             (updated("2025-10-02T02:15:59Z"), updated("2025-10-02T02:15Z"), false),

@@ -1,4 +1,4 @@
-//! What a face authentication's rows hold besides the plain cells of the catalogue.
+//! The rows of a face authentication that the catalogue alone does not describe.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! The vendor's mark of a deletion, read from one item.
 //!
-//! A mark is evidence and not a fact: it changes no row. Two detail calls that show it delete the
-//! record (I7).
+//! A mark is evidence, not a fact: it changes no row. A record is deleted after two detail calls
+//! with the mark (I7).
 
 use chrono::{DateTime, Utc};
 use memchr::memmem;
@@ -16,11 +16,10 @@ use crate::{
     json::{self, Json},
 };
 
-/// The label of a deleted submission (contract section 3.6); which field carries it is not
-/// documented.
+/// The label of a deleted submission (contract section 3.6). Its field is not documented.
 pub const DELETED: &str = "Deleted Submission";
 
-/// Members of `data` that are gone once a submission was deleted.
+/// Members of `data` that are absent once a submission was deleted.
 const IDENTITY: [&str; 14] = [
     "name",
     "first_name",
@@ -41,26 +40,26 @@ const IDENTITY: [&str; 14] = [
 /// A mark of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// The vendor's time of the deletion, where the item gives one.
+    /// The vendor's time of the deletion, if the item has one.
     pub at: Option<DateTime<Utc>>,
 }
 
-/// What an item says about the existence of its record.
+/// What an item indicates about the existence of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// The vendor marks it as deleted.
     Marked(Mark),
-    /// No mark, and what only a live record shows: identity data, or for a face authentication the
-    /// item itself.
+    /// No mark, but data that only a live record has: identity data, or the item itself for a face
+    /// authentication.
     Live,
-    /// No mark and no identity data.
+    /// Neither a mark nor identity data.
     Bare,
 }
 
-/// Reads the mark of an item; `None`: it has none.
+/// Reads the mark of an item; `None` if it has none.
 ///
-/// A submission is marked by the label in a text that the vendor writes, together with vanished
-/// identity data; a face authentication by `delete_check`.
+/// A submission is marked by the label in a text that the vendor writes, together with the absence
+/// of identity data. A face authentication is marked by `delete_check`.
 pub(super) fn mark(stream: Stream, item: &Json<'_>) -> Option<Mark> {
     let is_marked = match stream {
         Stream::Submission => !has_identity(item) && holds_label(item, &mut String::new()),
@@ -73,7 +72,7 @@ pub(super) fn mark(stream: Stream, item: &Json<'_>) -> Option<Mark> {
 pub fn mark_in(stream: Stream, bytes: &[u8]) -> Option<Mark> {
     let found = |text: &[u8]| memmem::find(bytes, text).is_some();
     let may_be_marked = match stream {
-        // Letters and the space have no other spelling in JSON than an escape by number.
+        // JSON can write letters and the space only as themselves or as a numeric escape.
         Stream::Submission => found(DELETED.as_bytes()) || found(b"\\u"),
         Stream::Faceauth => true,
     };
@@ -83,7 +82,7 @@ pub fn mark_in(stream: Stream, bytes: &[u8]) -> Option<Mark> {
     mark(stream, &json::parse(&json::text(bytes)).ok()?.value)
 }
 
-/// Reads from an item's bytes whether its record exists.
+/// Determines from an item's bytes whether its record exists.
 pub fn presence(stream: Stream, bytes: &[u8]) -> Presence {
     let text = json::text(bytes);
     let Ok(item) = json::parse(&text) else { return Presence::Bare };
@@ -94,8 +93,8 @@ pub fn presence(stream: Stream, bytes: &[u8]) -> Presence {
     }
 }
 
-/// The vendor's time of a deletion. Of submissions only webhooks are documented to carry it, under
-/// the same name.
+/// The vendor's time of a deletion. For submissions it is documented only in webhooks, under the
+/// same name.
 fn deleted_at(item: &Json<'_>) -> Option<DateTime<Utc>> {
     match read(item, "delete_time", Type::Timestamp)? {
         Ok(Cell::Timestamp(at)) => Some(at),
@@ -119,7 +118,7 @@ fn has_identity(item: &Json<'_>) -> bool {
     IDENTITY.iter().any(is_there)
 }
 
-/// Whether the label stands in a text that the vendor writes. `path` is the place of `value`.
+/// Whether a text that the vendor writes is the label. `path` is the path of `value`.
 fn holds_label(value: &Json<'_>, path: &mut String) -> bool {
     match value {
         Json::Text(text) => text == DELETED,

@@ -1,14 +1,18 @@
-//! One record out of its last list item and its last detail item (I5).
+//! Merges a record's last list item and its last detail item (I5).
 //!
-//! A detail is complete: where it is newer it is the record, and what it leaves out is null. A list
-//! item may be sparse: where it is newer, every leaf it carries wins, and what only the detail
-//! carries stays; null in a list waits for the next detail. A newer list item whose own times are
-//! earlier than the detail's may come from a list that lags behind: the detail stays the record
-//! until a later one answers. Of an array that both carry, the newer one says which elements there
-//! are, and each is merged with the one of the same natural key, else of the same position.
+//! A detail item is complete. If it is newer, it is the record, and members that it omits are null.
 //!
-//! An item with the vendor's mark of a deletion says nothing about the facts: it counts only where
-//! no other item is there.
+//! A list item may be sparse. If it is newer, every leaf that it contains wins, and leaves that
+//! only the detail item contains stay. Null in a list item waits for the next detail item.
+//!
+//! A newer list item whose own times are earlier than the detail item's may come from a stale list.
+//! The detail item then stays the record until a later one arrives.
+//!
+//! For an array in both items, the newer one decides which elements exist. Each is merged with the
+//! element of the same natural key, or else of the same position.
+//!
+//! An item with the vendor's mark of a deletion says nothing about the facts. It is used only if
+//! there is no other item.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,14 +22,14 @@ use crate::{
     json::{Json, Member},
 };
 
-/// The merged item, and what its detail says of a deletion.
+/// A record, merged from its items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged<'a> {
     /// The record.
     pub value: Json<'a>,
 }
 
-/// Merges what is there of the two; `None` when nothing is.
+/// Merges the available items; `None` if there are none.
 pub fn merge<'a>(
     stream: Stream,
     list: Option<(Json<'a>, ReadNumber)>,
@@ -54,7 +58,7 @@ pub fn merge<'a>(
     Some(Merged { value })
 }
 
-/// Lays a newer list item over an older detail item.
+/// Overlays a newer list item on an older detail item.
 pub fn overlay<'a>(list: Json<'a>, detail: Json<'a>) -> Json<'a> {
     lay(list, detail, &mut String::new())
 }
@@ -68,7 +72,7 @@ fn lay<'a>(list: Json<'a>, detail: Json<'a>, path: &mut String) -> Json<'a> {
     }
 }
 
-/// Both sides are sorted by key, and so is the result.
+/// Merges two member lists sorted by key. The result is sorted too.
 fn lay_members<'a>(
     list: Vec<Member<'a>>,
     detail: Vec<Member<'a>>,
@@ -105,7 +109,7 @@ fn lay_elements<'a>(
     path: &mut String,
 ) -> Vec<Json<'a>> {
     let key_of = |element: &Json<'_>| natural_key(path).and_then(|name| key_text(element, name));
-    // Of elements with the same key the first one counts.
+    // The first of several elements with the same key counts.
     let mut by_key: HashMap<String, usize> = HashMap::new();
     for (position, element) in detail.iter().enumerate() {
         if let Some(key) = key_of(element) {
@@ -114,7 +118,8 @@ fn lay_elements<'a>(
     }
     let twins: Vec<Option<usize>> =
         list.iter().map(|element| by_key.remove(&key_of(element)?)).collect();
-    // An element without its key takes the one at its position, unless that is another one's twin.
+    // An element without a key matches the one at its position, unless that one matches another by
+    // key.
     let taken: HashSet<usize> = twins.iter().copied().flatten().collect();
     let by_position = |position: usize, element: &Json<'_>| {
         (key_of(element).is_none() && !taken.contains(&position)).then_some(position)
@@ -136,7 +141,8 @@ fn lay_elements<'a>(
         .collect()
 }
 
-/// The natural key as text, since a number may come as a text as well (quirk Q8); null is none.
+/// The natural key as text, because a number may also arrive as a text (quirk Q8). Null is not a
+/// key.
 fn key_text(element: &Json<'_>, name: &str) -> Option<String> {
     match element.get(name)? {
         Json::Text(key) | Json::Number(key) => Some(key.to_string()).filter(|key| !key.is_empty()),

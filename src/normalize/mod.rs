@@ -1,8 +1,7 @@
-//! Pure: an item, or a list item and a detail item merged, to typed rows.
+//! Pure functions that turn an item, or a merged list and detail item, into typed rows.
 //!
-//! Knows no clock, no I/O, no SQL. Nothing a vendor sends makes it fail: what cannot be read
-//! becomes null and a [`Note`]; only an item without a usable id is refused ([`Refusal`]) and goes
-//! to quarantine whole.
+//! Uses no clock, no I/O and no SQL. No input makes it fail: unreadable values become null and a
+//! [`Note`]. Only an item without a usable id is rejected ([`Refusal`]) and quarantined as a whole.
 
 pub mod catalogue;
 mod doubt;
@@ -37,17 +36,17 @@ use crate::{
     json::{self, Flat, Json, Malformed, Paths},
 };
 
-/// Rises whenever the same item would give other rows; a record written by an older one is refilled
-/// from raw.
+/// Incremented whenever the same item would result in different rows. Records of an older version
+/// are rebuilt from raw items.
 pub const VERSION: i16 = 3;
 
-/// Longest id that is stored, in bytes (contract U17).
+/// Longest stored id, in bytes (contract U17).
 pub const ID_BYTES_MAX: usize = 255;
 
-/// What normalizing needs to know besides the item.
+/// The input of normalization other than the item.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// The key of pseudonyms; without one they are null.
+    /// The key of pseudonyms; without a key they are null.
     pub pseudonym_key: Option<SecretString>,
     /// The project that face authentications refer to.
     pub parent: Option<ProjectName>,
@@ -56,26 +55,26 @@ pub struct Context {
 /// A row of a data table, without project, record id and ordinal.
 pub type Row<'a> = Vec<Cell<'a>>;
 
-/// All that becomes of one record.
+/// The result of normalizing one record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalized<'a> {
-    /// The rows for each table of [`catalogue::tables`], in that order; an `ordinal` is the
+    /// The rows for each table of [`catalogue::tables`], in that order. An `ordinal` is the
     /// position, from 1.
     pub rows: Vec<Vec<Row<'a>>>,
-    /// When the record was created; `None` when missing or unreadable.
+    /// When the record was created; `None` if missing or invalid.
     pub created_at: Option<DateTime<Utc>>,
-    /// Whether the vendor marks the record as deleted. That is evidence alone (I7): its rows are
+    /// Whether the vendor marks the record as deleted. This is only evidence (I7): the rows are
     /// those of a live record.
     pub is_marked: bool,
-    /// Whether the record's state is expected to move: neither approved nor rejected nor marked as
-    /// deleted.
+    /// Whether the record's state is expected to change: it is neither approved nor rejected nor
+    /// marked as deleted.
     pub unsettled: bool,
     /// Deviations from the catalogue, each once.
     pub notes: Vec<Note>,
 }
 
 impl Normalized<'_> {
-    /// The same rows, borrowing nothing.
+    /// The same rows without borrowed data.
     pub fn into_owned(self) -> Normalized<'static> {
         let owned = |row: Row<'_>| row.into_iter().map(Cell::into_owned).collect();
         let rows = self.rows.into_iter().map(|rows| rows.into_iter().map(owned).collect());
@@ -92,19 +91,19 @@ impl Normalized<'_> {
 /// Why no row can be written for an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The bytes are no JSON object.
+    /// The bytes are not valid JSON.
     #[error("not readable: {0}")]
     Unreadable(Malformed),
-    /// Something else than an object stands where an item should.
+    /// The item is not an object.
     #[error("not an object")]
     NoObject,
-    /// The id is missing, empty or no text.
+    /// The id is missing, empty or not a text.
     #[error("id missing")]
     NoId,
     /// The id is longer than [`ID_BYTES_MAX`].
     #[error("the id is longer than {ID_BYTES_MAX} bytes")]
     LongId,
-    /// The id holds what PostgreSQL cannot store, so that two ids might become one.
+    /// The id contains characters that PostgreSQL cannot store, so that two ids might become equal.
     #[error("the id holds characters that cannot be stored")]
     DamagedId,
 }
@@ -140,15 +139,15 @@ fn usable_id(id: &str) -> Result<&str, Refusal> {
     }
 }
 
-/// Looks at an item's bytes without normalizing it, nor making a tree of it: of most items this is
-/// all that is done.
+/// Reads the key from an item's bytes without a tree or normalization. Most items need nothing
+/// more.
 pub fn read_key(stream: Stream, volatile: &Paths, bytes: &[u8]) -> Result<ItemKey, Refusal> {
     let text = json::text(bytes);
     key_of(stream, volatile, &Flat::parse(&text).map_err(Refusal::Unreadable)?)
 }
 
-/// The same for the item that begins a text, and how many bytes it is long; `None` where it is
-/// refused.
+/// Reads the key of the item at the start of a text, and returns the item's length in bytes. `None`
+/// if the item is rejected.
 pub fn read_key_prefix(stream: Stream, volatile: &Paths, text: &str) -> Option<(ItemKey, usize)> {
     let (item, length) = Flat::parse_first(text).ok()?;
     Some((key_of(stream, volatile, &item).ok()?, length))
@@ -167,7 +166,7 @@ fn key_of(stream: Stream, volatile: &Paths, item: &Flat<'_>) -> Result<ItemKey, 
     })
 }
 
-/// When an item says its record was created; `None` when missing or unreadable.
+/// The record's creation time according to the item; `None` if missing or invalid.
 pub fn created_at(stream: Stream, item: &Json<'_>) -> Option<DateTime<Utc>> {
     item.get(created_at_name(stream)).and_then(Json::as_text).and_then(time_of)
 }
@@ -185,7 +184,7 @@ fn time_of(text: &str) -> Option<DateTime<Utc>> {
 
 /// Turns a merged item into rows.
 ///
-/// `damaged` says whether a text was changed while parsing, so that the places are looked up.
+/// `damaged`: whether a text was changed while parsing, so that its path is searched for.
 pub fn normalize<'a>(
     stream: Stream,
     context: &Context,
@@ -215,7 +214,7 @@ pub fn normalize<'a>(
 }
 
 impl<'a> Normalized<'a> {
-    /// Puts rows into the named table.
+    /// Stores rows in the named table.
     fn put(&mut self, stream: Stream, name: &str, rows: Vec<Row<'a>>) {
         let index = catalogue::tables(stream).iter().position(|table| table.name == name);
         if let Some(place) = index.and_then(|index| self.rows.get_mut(index)) {
@@ -223,7 +222,7 @@ impl<'a> Normalized<'a> {
         }
     }
 
-    /// Whether the record's state is one that it usually keeps.
+    /// Whether the record's state is one that usually stays.
     fn is_decided(&self, stream: Stream) -> bool {
         matches!(self.state(stream), Some("approved" | "rejected"))
     }
@@ -242,7 +241,8 @@ impl<'a> Normalized<'a> {
         }
     }
 
-    /// Empties the cells that hold the label of a deletion: it is a value of none of them.
+    /// Empties cells that contain the label of a deletion, which is not a valid value of any
+    /// column.
     fn empty_labels(&mut self) {
         for cell in self.rows.iter_mut().flatten().flatten() {
             if matches!(cell, Cell::Text(text) if text.eq_ignore_ascii_case(DELETED)) {
@@ -269,7 +269,7 @@ fn pseudonym<'a>(context: &Context, value: Option<&Json<'_>>) -> Cell<'a> {
     let text = value.filter(|value| !matches!(value, Json::Null)).map(value::text_of);
     let (Some(key), Some(text)) = (&context.pseudonym_key, text) else { return Cell::Null };
     match Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) {
-        // The label of a deletion would make one person of all who were deleted.
+        // The label of a deletion would give all deleted persons the same pseudonym.
         Ok(mut mac) if !text.is_empty() && text != DELETED => {
             mac.update(text.as_bytes());
             Cell::Text(Cow::Owned(hex(mac.finalize().into_bytes())))

@@ -1,35 +1,35 @@
-//! Deviations from the catalogue: how they are told, and how many of them.
+//! Deviations from the catalogue, and the limits for reporting them.
 
 use super::value::InvalidValue;
 use crate::domain::field_name;
 
-/// A deviation: where, and what was found there; never the value.
+/// A deviation: its path and kind, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
-    /// Members separated by dots, array positions left out.
+    /// The path: members separated by dots, array positions omitted.
     pub path: String,
-    /// What was found.
+    /// The kind of deviation.
     pub found: Deviation,
-    /// The JSON type that stood there.
+    /// The JSON type of the value.
     pub json_type: &'static str,
 }
 
-/// What can deviate.
+/// The kinds of deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deviation {
     /// A field that is not in the catalogue.
     UnknownField,
     /// A member around the items of a list that the contract does not name.
     UnknownMember,
-    /// Another JSON type than the column wants.
+    /// A JSON type that does not match the column.
     WrongType,
-    /// A text that is no time or date.
+    /// A text that is not a valid time or date.
     InvalidTimestamp,
-    /// A number without a value.
+    /// A number that cannot be represented.
     NumberOutOfRange,
-    /// The id of another record that is longer than an id may be, and so than a key of an index.
+    /// The id of another record that is longer than an id, and therefore an index key, may be.
     LongId,
-    /// A text that PostgreSQL cannot hold; U+FFFD stands for what was replaced.
+    /// A text that PostgreSQL cannot store; the damaged parts are replaced by U+FFFD.
     DamagedText,
 }
 
@@ -47,7 +47,7 @@ impl Deviation {
         }
     }
 
-    /// Whether the stored row lacks something of the item because of it.
+    /// Whether the deviation makes the stored row lose part of the item.
     pub fn is_repair(self) -> bool {
         match self {
             Self::UnknownField | Self::UnknownMember => false,
@@ -81,14 +81,14 @@ impl From<InvalidValue> for Deviation {
     }
 }
 
-/// A name longer than this is no name of a field; and notes are kept by path, in an index.
+/// Longest path of a note. A longer name is not a field name, and notes are indexed by path.
 const PATH_BYTES_MAX: usize = 200;
 
-/// An item with more deviations than this is told by the first of them.
+/// Most deviations of an item that are reported.
 const NOTES_MAX: usize = 200;
 
-/// Adds a note unless it is there already. The caller hides names in the path that are not names of
-/// fields.
+/// Adds a note unless it is already present. The caller hides names in the path that are not field
+/// names.
 pub(super) fn keep(notes: &mut Vec<Note>, path: &str, found: Deviation, json_type: &'static str) {
     let path = shortened(path);
     let known =

@@ -1,4 +1,4 @@
-//! Policies: the sets of settings that records were judged by, one row for each distinct set.
+//! Policies: the sets of settings used to judge records, with one row for each distinct set.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{domain::Stream, json::Json};
 
-/// The key and the row of a policy; `None` when there is no set. `hidden` names the member that
-/// belongs to neither; what cannot be read is noted.
+/// The key and the row of a policy; `None` if there is no set.
+///
+/// `hidden` names a member that is left out of both. Values that cannot be read are noted.
 pub(super) fn policy<'a>(
     stream: Stream,
     set: Option<&'a Json<'_>>,
@@ -37,7 +38,7 @@ pub(super) fn policy<'a>(
     Some((id, row))
 }
 
-/// The first 16 bytes of SHA-256 over the set in canonical form, in hex.
+/// The first 16 bytes of the SHA-256 of the set in canonical form, in hex.
 fn policy_id(set: &Json<'_>, hidden: Option<&str>) -> String {
     let mut canonical = String::with_capacity(1024);
     set.write_without(hidden, &mut canonical);

@@ -1,12 +1,12 @@
-//! Which of the objects that change for years an item carries: some list items leave them out
-//! (contract section 3.4).
+//! Which of the objects that change for years an item contains; some list items omit them (contract
+//! section 3.4).
 
 use crate::{
     domain::Digest,
     json::{self, Json, Paths},
 };
 
-/// Whether an item carries the objects `kyc` and `aml`.
+/// Whether an item contains the objects `kyc` and `aml`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Objects {
     /// The decision.
@@ -16,19 +16,19 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Looks at an item. Null counts as absent.
+    /// Reads an item. Null counts as absent.
     pub fn of(item: &Json<'_>) -> Self {
         let has = |name| item.get(name).is_some_and(|value| !matches!(value, Json::Null));
         Self { kyc: has("kyc"), aml: has("aml") }
     }
 
-    /// What either of the two carries.
+    /// The objects that either of the two contains.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { kyc: self.kyc || other.kyc, aml: self.aml || other.aml }
     }
 
-    /// Whether an object is missing here that the other one carries.
+    /// Whether an object is missing here that the other one contains.
     pub fn lacks(self, other: Self) -> bool {
         (other.kyc && !self.kyc) || (other.aml && !self.aml)
     }

@@ -1,4 +1,4 @@
-//! What a submission's rows hold besides the plain cells of the catalogue.
+//! The rows of a submission that the catalogue alone does not describe.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -16,7 +16,7 @@ pub(super) fn derive<'a>(context: &Context, value: &'a Json<'_>, normalized: &mu
     normalized.put(STREAM, "kyc_reject_reason", reasons);
     let duplicates = duplicates(value, &mut normalized.notes);
     normalized.put(STREAM, "submission_duplicate", duplicates);
-    // The webhook address may hold a secret (quirk Q21), so it belongs to no policy.
+    // The webhook address may contain a secret (quirk Q21), so it is not part of a policy.
     let options = value.get("project_options");
     if let Some((id, row)) = policy(STREAM, options, Some("webhookURL"), &mut normalized.notes) {
         normalized.set(STREAM, "kyc_policy_id", Cell::Text(Cow::Owned(id)));
@@ -26,8 +26,7 @@ pub(super) fn derive<'a>(context: &Context, value: &'a Json<'_>, normalized: &mu
     normalized.set(STREAM, "email_pseudonym", pseudonym(context, value.get("email")));
 }
 
-/// One row for each code and each text; the n-th text belongs to the n-th code. Nothing at a
-/// position of both is no reason.
+/// One row for each position with a code or a text; the n-th text belongs to the n-th code.
 pub(super) fn pair_reasons<'a>(
     codes: Option<&'a Json<'_>>,
     comments: Option<&'a Json<'_>>,
@@ -46,7 +45,7 @@ pub(super) fn pair_reasons<'a>(
         .collect()
 }
 
-/// One text or many (quirk Q6), each at its place; null and the empty text are none.
+/// One text or many (quirk Q6), each at its position; null and the empty text count as absent.
 fn by_position<'a>(value: Option<&'a Json<'_>>) -> Vec<Option<Cow<'a, str>>> {
     let text = |value: &'a Json<'_>| {
         (!matches!(value, Json::Null)).then(|| text_of(value)).filter(|text| !text.is_empty())
@@ -58,7 +57,7 @@ fn by_position<'a>(value: Option<&'a Json<'_>>) -> Vec<Option<Cow<'a, str>>> {
     }
 }
 
-/// Each other submission once a kind, in the order of their ids.
+/// Every other submission once per kind, in the order of their ids.
 fn duplicates<'a>(item: &'a Json<'_>, notes: &mut Vec<Note>) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
     for (kind, key) in [("identity", "duplicated_users"), ("selfie", "duplicated_selfie_users")] {

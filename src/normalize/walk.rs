@@ -1,5 +1,5 @@
-//! Walks an item once along the catalogue: fills the cells, and finds what the catalogue does not
-//! know.
+//! Visits an item once along the catalogue: fills the cells, and finds fields that are not in the
+//! catalogue.
 
 use std::{cmp::Ordering, sync::LazyLock};
 
@@ -13,12 +13,12 @@ use crate::{
     json::{Json, Member},
 };
 
-/// Rows without a single value are left out of these tables.
+/// Whether a row without values is omitted from this table.
 fn may_be_left_out(table: &Table, stream: Stream) -> bool {
     table.key == Key::Record && table.name != stream.as_str()
 }
 
-/// Normalizes all that the catalogue alone describes.
+/// Normalizes everything that the catalogue alone describes.
 pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
     let tables = catalogue::tables(stream);
     let rows = tables.iter().map(|table| match table.source {
@@ -38,7 +38,7 @@ pub(super) fn walk<'a>(stream: Stream, item: &'a Json<'_>) -> Normalized<'a> {
     }
 }
 
-/// Removes rows without a single value from the tables that may lack a record's row.
+/// Removes rows without values from the tables in which a record's row is optional.
 pub(super) fn leave_out_empty_rows(stream: Stream, rows: &mut [Vec<Row<'_>>]) {
     for (table, rows) in catalogue::tables(stream).iter().zip(rows) {
         if may_be_left_out(table, stream) {
@@ -47,14 +47,14 @@ pub(super) fn leave_out_empty_rows(stream: Stream, rows: &mut [Vec<Row<'_>>]) {
     }
 }
 
-/// The part of a path that may be shown: below an open map even the keys may be about a person.
+/// The part of a path that may be shown. Below an open map, even the keys may be personal data.
 pub(super) fn cut_at_open_map(stream: Stream, path: &str) -> &str {
     let mut node = tree(stream);
     let mut end = 0;
     for key in path.split('.') {
         match node.at(key) {
             Some(below) => node = below,
-            // An unknown field: its own name may be shown, nothing below it.
+            // The name of an unknown field may be shown, but nothing below it.
             None if node.below.is_empty() => break,
             None => return path.get(..end + usize::from(end > 0) + key.len()).unwrap_or(path),
         }
@@ -67,14 +67,14 @@ fn empty_row<'a>(table: &Table) -> Row<'a> {
     vec![Cell::Null; table.columns.len()]
 }
 
-/// A place in an item, with what is stored of it.
+/// A place in an item, with its columns and tables.
 #[derive(Debug, Default)]
 struct Node {
-    /// What the value at this place fills.
+    /// The cells that the value at this place fills.
     cells: Vec<Filling>,
     /// Tables that get a row for each element of the array at this place.
     elements: Vec<usize>,
-    /// Known members, sorted; empty where the catalogue looks no deeper.
+    /// Known members, sorted; empty if the catalogue has nothing below.
     below: Vec<(&'static str, Node)>,
 }
 
@@ -108,7 +108,7 @@ impl Node {
     }
 }
 
-/// The catalogue of a stream as a tree, made once.
+/// The catalogue of a stream as a tree, built once.
 fn tree(stream: Stream) -> &'static Node {
     static SUBMISSION: LazyLock<Node> = LazyLock::new(|| grow(Stream::Submission));
     static FACEAUTH: LazyLock<Node> = LazyLock::new(|| grow(Stream::Faceauth));
@@ -145,7 +145,7 @@ fn grow(stream: Stream) -> Node {
     root
 }
 
-/// `delete_time` counts only once the deletion is proven.
+/// Whether a path is handled elsewhere: `delete_time` counts only once the deletion is proven.
 fn is_decided_elsewhere(stream: Stream, path: &str) -> bool {
     stream == Stream::Faceauth && path == "delete_time"
 }
@@ -154,7 +154,7 @@ struct ColumnWriter<'a> {
     tables: &'static [Table],
     rows: Vec<Vec<Row<'a>>>,
     notes: Vec<Note>,
-    /// The keys that lead to the place under way.
+    /// The keys that lead to the current place.
     path: Vec<&'a str>,
 }
 
@@ -180,7 +180,7 @@ impl<'a> ColumnWriter<'a> {
             match value {
                 Json::Object(members) => self.visit_members(node, members),
                 Json::Null => {}
-                // Where one object was expected and several came, the last one counts.
+                // If several objects arrive instead of one, the last one counts.
                 Json::Array(several) => {
                     if let Some(Json::Object(members)) = several.last() {
                         self.visit_members(node, members);
@@ -196,8 +196,8 @@ impl<'a> ColumnWriter<'a> {
         }
     }
 
-    /// Null leaves a cell as it is; of two spellings the catalogue's first one counts, wherever it
-    /// stands in the item.
+    /// Fills a cell. Null changes nothing. Of two spellings the catalogue's first one counts,
+    /// whatever their order in the item.
     fn fill(&mut self, filling: &Filling, cell: Cell<'a>) {
         let row = self.rows.get_mut(filling.table).and_then(|rows| rows.last_mut());
         if let Some(place) = row.and_then(|row| row.get_mut(filling.column))
@@ -216,7 +216,7 @@ impl<'a> ColumnWriter<'a> {
                     self.visit_element(node, element);
                 }
             }
-            // A lone object counts as one element (quirk Q7); an empty one as none.
+            // A single object counts as one element (quirk Q7), an empty one as none.
             Json::Object(members) if members.is_empty() => {}
             Json::Object(_) => self.visit_element(node, value),
             Json::Bool(_) | Json::Number(_) | Json::Text(_) => {
@@ -238,7 +238,7 @@ impl<'a> ColumnWriter<'a> {
         }
     }
 
-    /// Both sides are in key order, so that each is gone through once.
+    /// Both sides are in key order, so each is traversed only once.
     fn visit_members(&mut self, node: &Node, members: &'a [Member<'_>]) {
         let mut known = node.below.iter();
         let mut next = known.next();

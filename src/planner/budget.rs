@@ -1,23 +1,24 @@
-//! Divides the calls of a UTC day among the lanes: a share for each, and what is not used is lent
-//! on.
+//! Divides the calls of a UTC day among the lanes. Each lane has a share, and unused calls are lent
+//! to the others.
 //!
-//! A lane may have its whole share, early or evenly over the day. What it lets pass by lapses: with
-//! half of the day gone it is still sure of half its share at least, and others may have the rest.
-//! What has lapsed does not come back, or two lanes could be promised the same call.
+//! A lane may use its whole share, early or evenly over the day. The part that it does not use in
+//! time lapses: halfway through the day at least half of its share is still guaranteed, and the
+//! others may use the rest. Lapsed calls do not come back; otherwise two lanes could be promised
+//! the same call.
 
 use crate::domain::{ByLane, Grant, Lane, Spending};
 
 const DAY_SECONDS: u64 = 86_400;
 
-/// Asking again sooner would bring a handful of calls at most.
+/// Minimum time before another attempt; a shorter one would yield only a few calls.
 const ASK_AGAIN_SECONDS: u32 = 60;
 
-/// The calls of a project and UTC day, and how the lanes share them.
+/// The calls of a project per UTC day, and the share of each lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Calls a day, every HTTP attempt counted; 0: no limit.
+    /// Calls per day, counting every HTTP attempt; 0 means no limit.
     pub calls_per_day: u32,
-    /// What each lane is sure of, in percent; together at most 100.
+    /// The guaranteed share of each lane in percent; at most 100 together.
     pub shares: ByLane<u32>,
 }
 
@@ -27,10 +28,11 @@ impl Budget {
         self.calls_per_day > 0
     }
 
-    /// Decides how many of the wanted calls a lane gets now.
+    /// Decides how many of the `wanted` calls a lane gets now.
     ///
-    /// It never gets what others are still sure of, and all lanes together never more than the
-    /// day's calls. It gets what it is sure of itself, whatever the others have taken.
+    /// The lane gets at least its own guaranteed calls, whatever the others have used. It never
+    /// gets calls that are still guaranteed to others, and all lanes together never get more than
+    /// the day's calls.
     pub fn grant(&self, spending: &Spending, lane: Lane, wanted: u32) -> Grant {
         if !self.is_limited() {
             return Grant { calls: wanted, lapsed: 0 };
@@ -42,11 +44,11 @@ impl Budget {
         }
     }
 
-    /// The seconds after which a lane that got no call gets one again, if nobody else asks: at the
-    /// end of the day at the latest.
+    /// Seconds until a lane that got no call gets one, if no other lane requests calls; at most
+    /// until the end of the day.
     pub fn seconds_until_more(&self, spending: &Spending, lane: Lane) -> u32 {
         let now = spending.seconds_left;
-        // What is available grows while the day passes.
+        // The available calls increase as the day passes.
         let (mut without, mut with) = (now, 0);
         while without - with > 1 {
             let middle = with + (without - with) / 2;
@@ -59,7 +61,7 @@ impl Budget {
         (now - with).max(ASK_AGAIN_SECONDS).min(now.max(1))
     }
 
-    /// What a lane could have with so many seconds of the day left, if nobody takes anything until
+    /// Calls available to a lane when `seconds_left` of the day remain, if no calls are taken until
     /// then.
     fn available(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
         let others = Lane::ALL.into_iter().filter(|other| *other != lane);
@@ -67,21 +69,21 @@ impl Budget {
         u64::from(self.calls_per_day).saturating_sub(spending.taken()).saturating_sub(promised)
     }
 
-    /// What a lane is still sure of.
+    /// Calls still guaranteed to a lane.
     fn sure_of(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
         let gone = spending.lanes[lane].taken + self.lapsed(spending, lane, seconds_left);
         self.share(lane).saturating_sub(gone)
     }
 
-    /// What has lapsed of a lane's share: nobody is sure of more than the rest of the day's part of
-    /// it.
+    /// Calls of a lane's share that have lapsed. The guarantee never exceeds the part of the share
+    /// that corresponds to the rest of the day.
     fn lapsed(&self, spending: &Spending, lane: Lane, seconds_left: u32) -> u64 {
         let (spent, share) = (spending.lanes[lane], self.share(lane));
         let rest = (share * u64::from(seconds_left).min(DAY_SECONDS)).div_ceil(DAY_SECONDS);
         spent.lapsed.max((share - rest).saturating_sub(spent.taken))
     }
 
-    /// Calls of the day that a lane is sure of.
+    /// Calls per day guaranteed to a lane.
     pub(super) fn share(&self, lane: Lane) -> u64 {
         u64::from(self.calls_per_day) * u64::from(self.shares[lane].min(100)) / 100
     }
@@ -105,7 +107,7 @@ mod tests {
         Budget { calls_per_day, shares: shares([10, 20, 40, 20, 10]) }
     }
 
-    /// Takes what there is, as the warehouse notes it.
+    /// Takes the available calls and records them as the warehouse does.
     fn take(budget: &Budget, spending: &mut Spending, lane: Lane, wanted: u32) -> u32 {
         let Grant { calls, lapsed } = budget.grant(spending, lane, wanted);
         let spent = &mut spending.lanes[lane];
@@ -125,10 +127,9 @@ mod tests {
     #[test]
     fn what_nobody_asked_for_is_lent_while_the_day_passes() {
         let mut spending = Spending { seconds_left: DAY / 2, ..Spending::default() };
-        // Of the other lanes' 800, half has lapsed.
+        // Half of the other lanes' 800 calls has lapsed.
         assert_eq!(take(&budget(1000), &mut spending, Lane::Backfill, 9999), 600);
-        // The others are still sure of the other half, and one does not get what another is sure
-        // of.
+        // The other half is still guaranteed, and a lane does not get calls guaranteed to another.
         assert_eq!(take(&budget(1000), &mut spending, Lane::Detail, 9999), 200);
         assert_eq!(take(&budget(1000), &mut spending, Lane::Recent, 9999), 50);
         spending.seconds_left = 0;
@@ -167,7 +168,7 @@ mod tests {
         (0usize..5).prop_map(|number| Lane::ALL[number])
     }
 
-    /// Who asks, for how many, and how many seconds later.
+    /// Requests: lane, number of calls, and seconds until the next request.
     fn days() -> impl Strategy<Value = Vec<(Lane, u32, u32)>> {
         proptest::collection::vec((lanes(), 1u32..400, 0u32..20_000), 0..40)
     }

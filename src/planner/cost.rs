@@ -1,4 +1,4 @@
-//! What a plan will take: calls, and how long they need.
+//! The cost of a plan in calls.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::domain::{Day, Lane, Ledger, ListScope, Window};
 /// The calls of a plan, by lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Walks and list calls of each lane, as far as the records of their days are known.
+    /// Passes and list calls of each lane, as far as the record counts of their days are known.
     pub lists: BTreeMap<Lane, (u32, u32)>,
-    /// Days whose number of records nobody knows yet.
+    /// Days whose record count is unknown.
     pub unknown_days: u32,
-    /// Records expected on them, going by the days that are known.
+    /// Records expected on those days, estimated from the known days.
     pub expected_records: u64,
 }
 
@@ -25,7 +25,7 @@ impl Cost {
     }
 }
 
-/// Adds up what the tasks will cost.
+/// Adds up the cost of the tasks.
 pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     let mut counts: BTreeMap<Day, u32> = ledger
         .days
@@ -55,14 +55,14 @@ pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     cost
 }
 
-/// The days of a walk on which records are expected: not those ahead of today.
+/// The days of a pass on which records are expected: those up to today.
 fn usual_days(lane: Lane, window: Window) -> impl Iterator<Item = Day> {
     let ahead = if lane == Lane::Recent { Days::new(DAYS_AHEAD) } else { Days::new(0) };
     let end = window.to().checked_sub_days(ahead).unwrap_or(window.to());
     window.days().take_while(move |day| *day < end)
 }
 
-/// The list calls of one walk, at least one.
+/// The list calls of one pass, at least one.
 fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: ListScope) -> u32 {
     match reading {
         ListScope::Window(window) => calls_of_days(settings, counts, window.from(), window.last()),
@@ -70,7 +70,7 @@ fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: ListScope
     }
 }
 
-/// The list calls of a window from one day to another, both included.
+/// The list calls of a window from `from` to `last`, both included.
 pub(super) fn calls_of_days(
     settings: &Settings,
     counts: &BTreeMap<Day, u32>,

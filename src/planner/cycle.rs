@@ -1,12 +1,12 @@
-//! The slow cycle of detail calls: lists do not show everything, so every record is asked for by
-//! itself now and then.
+//! The slow cycle of detail calls: lists do not show everything, so every record gets a detail call
+//! from time to time.
 
 use chrono::Duration;
 
-/// How many more records the cycle should ask for now, to be through with all of them in time.
+/// The number of further records to request now so that the cycle completes in time.
 ///
-/// It runs a tenth ahead, so that what an outage held up is caught up before the cycle ends; then
-/// it takes all that is left, however many records are known by then.
+/// The cycle runs a tenth ahead, so that it catches up after an outage before it ends. At its end
+/// it takes all remaining records, however many are known by then.
 pub fn cycle_due(records: u64, done: u64, elapsed: Duration, cycle: Duration) -> u64 {
     let cycle = (cycle * 9 / 10).num_seconds().max(1);
     let elapsed = elapsed.num_seconds().clamp(0, cycle);

@@ -8,14 +8,13 @@ use chrono::{DateTime, Duration, Utc};
 use super::{DetailSchedule, Settings, cost::calls_of_days, sparse::time_of, windows};
 use crate::domain::{Day, HintPlace, Lane, Ledger, Window};
 
-/// Such lists take calls of the lane of detail calls, beside those of the schedule: one for so many
-/// of those.
+/// Detail calls of the schedule for each such list call. Both use the budget of the `detail` lane.
 const SINGLE_CALLS_PER_LIST: u64 = 8;
 
-/// A window that takes more calls is a day of its own.
+/// Most calls of a window, unless it is a single day.
 const CALLS_MAX: u64 = 50;
 
-/// When such lists are asked for.
+/// Schedules such lists.
 #[derive(Debug, Clone)]
 pub struct HintSchedule {
     settings: Settings,
@@ -25,8 +24,8 @@ pub struct HintSchedule {
 }
 
 impl HintSchedule {
-    /// The schedule beside one of detail calls; `None` where those follow the cycle of lists by
-    /// themselves.
+    /// The schedule that accompanies one of detail calls; `None` if the detail calls keep up with
+    /// the cycle of lists.
     pub fn beside(schedule: &DetailSchedule, settings: &Settings, ledger: &Ledger) -> Option<Self> {
         let calls_per_day = schedule.calls_per_day().filter(|_| schedule.is_short_of_calls())?;
         Some(Self {
@@ -37,8 +36,8 @@ impl HintSchedule {
         })
     }
 
-    /// Where to go on now: at a place in history, or at its newest record after a cycle of lists;
-    /// `None`: not yet.
+    /// Where to continue now: at a position in history, or at its newest record after a cycle of
+    /// lists. `None` if nothing is due yet.
     pub fn due(&self, place: &HintPlace, now: DateTime<Utc>) -> Option<HintPlace> {
         // A later time was stored while the clock was ahead.
         let longest = self.cycle.max(self.time_of(CALLS_MAX));
@@ -55,13 +54,13 @@ impl HintSchedule {
         }
     }
 
-    /// The window with the newest of these days, in their order, and as many others as cost no call
-    /// more.
+    /// The window with the newest of these days, given in ascending order, and as many others as
+    /// cost no additional call.
     pub fn window(&self, days: &[Day]) -> Option<Window> {
         windows::gather(&self.settings, &self.counts, Lane::Audit, days).into_iter().next()
     }
 
-    /// The place while a window is read, so that no other process reads it too.
+    /// The position while a window is read, so that no other process reads it too.
     pub fn reading(&self, place: &HintPlace, window: Window, now: DateTime<Utc>) -> HintPlace {
         let last = window.to().pred_opt().unwrap_or(window.from());
         let calls = calls_of_days(&self.settings, &self.counts, window.from(), last);
@@ -69,7 +68,7 @@ impl HintSchedule {
         HintPlace { before: Some(window.to()), until, ..*place }
     }
 
-    /// The place after a window that took this number of calls.
+    /// The position after a window that took this number of calls.
     pub fn behind(
         &self,
         place: &HintPlace,
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
     use crate::planner::sparse::tests::{at, read_days, schedule, settings};
 
-    /// Of half of 40%, one call in eight: two and a half a day, so two.
+    /// One list call for eight of half of 40% of the calls: 2.5 per day, so two.
     fn hints(records: u64, calls_per_day: u32) -> Option<HintSchedule> {
         HintSchedule::beside(&schedule(records, calls_per_day), &settings(), &read_days())
     }

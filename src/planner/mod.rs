@@ -1,11 +1,12 @@
-//! Pure: decides what to read next, and what to do after a failure. Nothing here reads, writes or
-//! waits.
+//! Decides what to read next, and what to do after a failure. Nothing here reads, writes or waits.
 //!
-//! [`plan`] turns what is known of each day into the walks that are due now, [`recovery`] says
-//! what becomes of a walk that failed, [`cycle_due`] how far the slow cycle of detail calls should
-//! be, [`DetailSchedule`] when records are read that lists do not show whole, [`HintSchedule`] when
-//! lists of AML data are asked for that may bring such reads forward, [`cost()`] what a plan will
-//! take.
+//! - [`plan`] turns the state of each day into the passes that are due now.
+//! - [`recovery`] decides the next step after a failed pass.
+//! - [`cycle_due`] computes how far the slow cycle of detail calls should be.
+//! - [`DetailSchedule`] decides when records that lists show only in part are read.
+//! - [`HintSchedule`] decides when lists of AML data that may bring such reads forward are
+//!   requested.
+//! - [`cost()`] estimates the calls of a plan.
 
 mod budget;
 mod cost;
@@ -31,41 +32,44 @@ use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
 
 use crate::domain::{Clocks, DAYS_AHEAD, Day, DayState, Lane, Ledger, ListScope, Window};
 
-/// A walk somebody should make.
+/// A pass to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Task {
-    /// Why.
+    /// The lane, which is the reason for the pass.
     pub lane: Lane,
-    /// Of what.
+    /// The scope of the pass.
     pub reading: ListScope,
 }
 
-/// How often to look where.
+/// How often each part of history is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How far back the warehouse reaches; `None`: only today and yesterday, and days that were
-    /// read before, are read by themselves.
+    /// The first day that the warehouse covers. `None`: only today, yesterday and days that were
+    /// read before are read on schedule.
     pub since: Option<Day>,
-    /// A day is final once it was read so long after its end.
+    /// A day is final once it was read at least this long after its end.
     pub settle: Duration,
-    /// Windows hold at most so many days.
+    /// Most days of a window.
     pub window_days: u32,
-    /// Items of one list call.
+    /// Items per list call.
     pub page_size: u32,
     /// When days that are expected to change are read again.
     pub revisit: Revisit,
     /// Every day is read again within this time.
     pub cycle: Duration,
-    /// List calls a day that may be used to read all history sooner than `cycle`, at most once a
-    /// day; 0: not sooner.
+    /// List calls per day that may be used to read all history sooner than `cycle`, at most once a
+    /// day; 0: never sooner.
     pub cycle_calls_per_day: u32,
-    /// Every record gets a detail call once in this time.
+    /// Every record gets a detail call within this time.
     pub detail_cycle: Duration,
 }
 
-/// The walks that are due now, the most urgent first: yesterday, today and the days ahead; days
-/// whose records move; days never finally read,
-/// the newest first; the rest of history in its turn.
+/// Returns the passes that are due now, the most urgent first:
+///
+/// 1. yesterday, today and the days ahead
+/// 2. days with records whose state is expected to change
+/// 3. days that are not final, the newest first
+/// 4. the rest of history, in its turn
 pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> {
     let now = clocks.database;
     let newest = clocks.newest_window();
@@ -86,7 +90,7 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
         tasks.extend(tasks_of_lane.map(|reading| Task { lane, reading }));
     }
     let is_read = !tasks.iter().any(|task| task.lane == Lane::Backfill);
-    // What a person approved may be what only a walk without a date filter can miss.
+    // An approved deletion may concern records that only a pass without a date filter can miss.
     let approved_at = days.iter().filter_map(|state| state.approved_at).max();
     let is_due = |as_of: DateTime<Utc>| {
         now - as_of >= settings.cycle || approved_at.is_some_and(|approved_at| approved_at >= as_of)
@@ -97,7 +101,7 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
     tasks
 }
 
-/// When a day is looked at next, and in which lane, if nothing changes until then. A day beyond the
+/// When a day is read next, and in which lane, if nothing changes until then. A day beyond the
 /// newest window is read once that window reaches it.
 pub fn next_read(
     settings: &Settings,
@@ -119,8 +123,8 @@ pub fn next_read(
     revisit::next(settings, revisit::cycle(settings, &counts), state, now)
 }
 
-/// Every day before the newest window that the warehouse covers or should cover: since the
-/// configured day, and those that were read before.
+/// Every day before the newest window that the warehouse covers or should cover: all days since the
+/// configured one, and those that were read before.
 fn all_days(settings: &Settings, ledger: &Ledger, newest: Day) -> Vec<DayState> {
     let mut days: BTreeMap<Day, DayState> = BTreeMap::new();
     if let Some(history) = settings.since.and_then(|since| Window::new(since, newest).ok()) {

@@ -1,4 +1,4 @@
-//! What to do with a window that fails: wait, begin again, cut it in two, give up for now.
+//! What to do with a window that failed: wait, restart, cut it in two, or give up for now.
 
 use std::time::Duration;
 
@@ -10,49 +10,49 @@ const FAILURES_AT_CURSOR_MAX: i32 = 2;
 /// Restarts after which a window is cut in two.
 const RESTARTS_MAX: i32 = 3;
 
-/// What kind of failure a walk met.
+/// The kind of failure of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// It may pass by itself; `not_before` is the vendor's own wish.
+    /// It may pass by itself.
     Passing {
-        /// The vendor wants no call before that time has passed.
+        /// The time that the vendor asked to wait before the next call.
         not_before: Option<Duration>,
     },
-    /// The cursor leads nowhere.
+    /// The cursor does not work.
     Cursor,
-    /// The answer is too large, the walk too long, or its end in doubt; a smaller window may help.
+    /// The answer is too large, the pass too long, or its end in doubt; a smaller window may help.
     TooLarge,
-    /// The vendor refuses this request, and would again.
+    /// The vendor rejects this request, and would reject it again.
     Permanent,
 }
 
 /// The next step with a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
-    /// Keep the checkpoint and go on from it later.
+    /// Keep the checkpoint and continue from it later.
     Wait {
-        /// Not before that time has passed.
+        /// The minimum time to wait.
         not_before: Option<Duration>,
     },
-    /// Drop the checkpoint and walk from the first page at once.
+    /// Drop the checkpoint and restart from the first page at once.
     Restart,
-    /// Drop the checkpoint, and leave the window for a later run.
+    /// Drop the checkpoint and leave the window for a later run.
     RestartLater,
-    /// Walk both halves instead.
+    /// Read both halves instead.
     Halve(Window, Window),
-    /// A single day that fails whatever is tried: shown, and left for a later run.
+    /// A single day that fails on every attempt: shown, and left for a later run.
     Block,
-    /// Keep the window as it is, and leave it for a later run.
+    /// Leave the window, unchanged, for a later run.
     GiveUp,
 }
 
-/// Decides the next step from the failure and what was tried already.
+/// Decides the next step from the failure and the earlier attempts.
 ///
-/// A walk without a date filter cannot be cut: it is left for a later run, from its first page on.
+/// A pass without a date filter cannot be cut: a later run starts it from its first page.
 ///
-/// `failures` counts those at the present checkpoint, this one included, `restarts` how often the
-/// window began again. Waiting out an outage never costs the window its size: only failures behind
-/// a cursor drop it.
+/// `failures` counts the failures at the current checkpoint, including this one; `restarts` counts
+/// the restarts of the window. Waiting out an outage never cuts a window, because only failures
+/// after a cursor drop the cursor.
 pub fn recovery(
     reading: ListScope,
     trouble: FailureKind,
@@ -79,7 +79,7 @@ pub fn recovery(
         FailureKind::Cursor if restarts == 0 => Recovery::Restart,
         FailureKind::Cursor => Recovery::RestartLater,
         FailureKind::TooLarge => smaller(),
-        // The refusal may be about the cursor alone, which the vendor need not know for ever (U8).
+        // The vendor may reject only the cursor, which it need not accept forever (U8).
         FailureKind::Permanent if has_cursor => {
             recovery(reading, FailureKind::Cursor, has_cursor, failures, restarts)
         }

@@ -1,5 +1,4 @@
-//! When a day is read again: a function of its age, of the state of its records, and of when it was
-//! last read.
+//! When a day is read again. This depends on its age, the state of its records, and its last read.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +44,7 @@ impl Revisit {
     }
 }
 
-/// The lane in which a day is due now; `None`: it can wait.
+/// Returns the lane in which a day is due now; `None` if it can wait.
 pub(super) fn due(
     settings: &Settings,
     cycle: Duration,
@@ -55,7 +54,7 @@ pub(super) fn due(
     due_times(settings, cycle, state, now).find(|(_, at)| *at <= now).map(|(lane, _)| lane)
 }
 
-/// When a day is looked at next, and why; without a change until then.
+/// Returns when a day is read next, and in which lane, if nothing changes until then.
 pub(super) fn next(
     settings: &Settings,
     cycle: Duration,
@@ -65,7 +64,7 @@ pub(super) fn next(
     due_times(settings, cycle, state, now).min_by_key(|(_, at)| *at)
 }
 
-/// The reasons to look at a day, the most urgent first, with the time from which each counts.
+/// The reasons to read a day, the most urgent first, with the time from which each applies.
 fn due_times(
     settings: &Settings,
     cycle: Duration,
@@ -90,7 +89,7 @@ fn due_times(
     .flatten()
 }
 
-/// How long a record may wait for its next read: as long as its day, if it stood there alone.
+/// How long a record may wait for its next read: as long as a day that holds only this record.
 pub(super) fn of_record(
     settings: &Settings,
     cycle: Duration,
@@ -106,8 +105,8 @@ pub(super) fn of_record(
     [unsettled, active].into_iter().flatten().fold(cycle, Duration::min)
 }
 
-/// How long a whole cycle through history takes: as short as its daily calls allow, but not shorter
-/// than a day.
+/// The duration of a whole cycle through history: as short as the calls per day allow, but at least
+/// one day.
 pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duration {
     let days = counts.keys().next().zip(counts.keys().next_back());
     let Some((first, last)) = days.filter(|_| settings.cycle_calls_per_day > 0) else {
@@ -119,8 +118,8 @@ pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duratio
     Duration::minutes(minutes).max(Duration::days(1)).min(settings.cycle)
 }
 
-/// Days that were read together need not stay together for ever: some come up to a fifth of the
-/// cycle early, blocks of a month alike.
+/// How much earlier than the cycle a day is read, up to a fifth of it. Blocks of 30 days share a
+/// value, so that days that were read together spread out.
 fn early(cycle: Duration, day: Day) -> Duration {
     use chrono::Datelike as _;
     let block = day.num_days_from_ce() / 30;

@@ -1,5 +1,5 @@
-//! Detail calls for records whose list items leave something out: each on the schedule of its age
-//! and state, together at most half of what detail calls are sure of.
+//! Detail calls for records whose list items omit members. Each record is read on the schedule of
+//! its age and state; together they use at most half of the guaranteed detail calls.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use crate::domain::{Day, Lane, Ledger, SparseRecord};
 /// Unused calls expire after this time, so that calls stay spread out after an outage.
 const KEPT: Duration = Duration::hours(1);
 
-/// When records that lists do not show whole are read, and by how many calls.
+/// When records that lists show only in part are read, and with how many calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetailSchedule {
     settings: Settings,
-    /// How long a cycle of lists through all history takes.
+    /// Duration of a cycle of lists through all history.
     cycle: Duration,
-    /// Calls a day, at least 1; `None`: no limit.
+    /// Calls per day, at least 1; `None` means no limit.
     calls_per_day: Option<u64>,
-    /// How long one call for each of them takes: their count divided by the calls a day.
+    /// Time for one call per record: the number of records divided by the calls per day.
     turn: Duration,
 }
 
 impl DetailSchedule {
-    /// The schedule for so many records.
+    /// The schedule for `records` sparse records.
     pub fn new(settings: &Settings, ledger: &Ledger, budget: &Budget, records: u64) -> Self {
         let read = ledger.days.iter().filter(|state| state.as_of.is_some());
         let counts: BTreeMap<Day, u32> = read.map(|state| (state.day, state.records)).collect();
@@ -38,37 +38,38 @@ impl DetailSchedule {
         self.cycle.max(self.turn)
     }
 
-    /// How long before its time a record may be read. Records that come due together would wait for
-    /// one another if calls passed unused before; where the calls a day decide, none passes unused.
+    /// How long before its time a record may be read. Unused calls are lost, so records that come
+    /// due together would delay each other. If calls are short, none is unused.
     pub fn ahead(&self) -> Duration {
         if self.is_short_of_calls() { self.turn } else { self.turn / 5 }
     }
 
-    /// How long a cycle of lists through all history takes.
+    /// Duration of a cycle of lists through all history.
     pub(super) fn cycle(&self) -> Duration {
         self.cycle
     }
 
-    /// Whether the calls a day decide how often records are read, and not their age and state.
+    /// Whether the calls per day decide how often records are read, instead of their age and state.
     pub fn is_short_of_calls(&self) -> bool {
         self.turn > self.cycle
     }
 
-    /// A time of the next read that is later than now by more than this was noted while a clock was
-    /// ahead, or fewer calls were allowed: it is computed again.
+    /// A next read that is further ahead than this was stored while a clock was ahead or fewer
+    /// calls were allowed, and is computed again.
     pub fn too_late(&self) -> Duration {
         self.longest() + self.longest() / 10
     }
 
-    /// Calls a day, at most; `None`: no limit.
+    /// Most calls per day; `None` means no limit.
     pub fn calls_per_day(&self) -> Option<u64> {
         self.calls_per_day
     }
 
-    /// When a record is read next, at the latest. Records that were read together do not stay
-    /// together: each comes up to a fifth of its time early, and one whose last read is not known
-    /// comes anywhere within its time from now on. A read in the future was stored while the clock
-    /// was ahead and is ignored.
+    /// The latest time of a record's next read.
+    ///
+    /// Records that were read together spread out: each is read up to a fifth of its interval
+    /// early. A record whose last read is unknown gets any time within its interval from now on. A
+    /// last read in the future was stored while the clock was ahead and is ignored.
     pub fn next(&self, record: &SparseRecord, now: DateTime<Utc>) -> DateTime<Utc> {
         let age = now - record.day.and_time(NaiveTime::MIN).and_utc();
         let revisit = revisit::of_record(
@@ -85,8 +86,9 @@ impl DetailSchedule {
         }
     }
 
-    /// How many calls may be given out now, and the time from which they count. A
-    /// stored time in the future was written while the clock was ahead and is ignored.
+    /// How many calls may be used now, and the time from which they count.
+    ///
+    /// A stored time in the future was written while the clock was ahead and is ignored.
     pub fn allowance(
         &self,
         until: Option<DateTime<Utc>>,
@@ -100,27 +102,27 @@ impl DetailSchedule {
         (u64::try_from(allowed).unwrap_or(u64::MAX), from)
     }
 
-    /// Until when calls are given out after so many from that time on.
+    /// The time up to which calls are used after `drawn` calls, counted from `from`.
     pub fn until(&self, from: DateTime<Utc>, drawn: u64) -> DateTime<Utc> {
         self.calls_per_day.map_or(from, |calls| from + time_of(drawn, calls))
     }
 }
 
 const MILLISECONDS_A_DAY: u128 = 86_400_000;
-/// A hundred years stand for never.
+/// A hundred years stand in for "never".
 const MILLISECONDS_MAX: i64 = 100 * 366 * 86_400_000;
 
-/// How long so many calls take at so many a day, to the next millisecond.
+/// The time for `count` calls at `calls_per_day`, rounded up to a millisecond.
 pub(super) fn time_of(count: u64, calls_per_day: u64) -> Duration {
     let time = (u128::from(count) * MILLISECONDS_A_DAY).div_ceil(u128::from(calls_per_day.max(1)));
     Duration::milliseconds(i64::try_from(time).unwrap_or(MILLISECONDS_MAX).min(MILLISECONDS_MAX))
 }
 
-/// A part of a time, the same for each id, spread evenly over ids.
+/// A part of the time, constant for each id and spread evenly over ids.
 fn part(time: Duration, id: &str) -> Duration {
     const PARTS: u64 = 1 << 16;
-    // FNV-1a; ids that differ in their last bytes alone would stay near one another without the
-    // last step.
+    // FNV-1a. Without the last step, ids that differ only in their last bytes would get similar
+    // values.
     let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -157,14 +159,15 @@ pub(super) mod tests {
         }
     }
 
-    /// A hundred days of history, ten records on each.
+    /// A hundred days of history with ten records each.
     pub(in crate::planner) fn read_days() -> Ledger {
         let read = |day| DayState { as_of: Some(at(100)), records: 10, ..DayState::unread(day) };
         let days = (0..100).map(|day| read(at(day).date_naive())).collect();
         Ledger { days, unfiltered_as_of: None }
     }
 
-    /// A schedule of so many records and calls a day, two fifths of them for detail calls.
+    /// A schedule with this number of records and calls per day, two fifths of them for detail
+    /// calls.
     pub(in crate::planner) fn schedule(records: u64, calls_per_day: u32) -> DetailSchedule {
         let shares = ByLane::of(|lane| if lane == Lane::Detail { 40 } else { 10 });
         DetailSchedule::new(&settings(), &read_days(), &Budget { calls_per_day, shares }, records)
@@ -221,14 +224,14 @@ pub(super) mod tests {
         }
     }
 
-    /// Rounds every five minutes for forty days: no day has more calls than its share, and no
-    /// record waits longer than promised and a round.
+    /// Rounds every five minutes for forty days. No day has more calls than its share, and no
+    /// record waits longer than promised plus one round.
     #[test]
     fn the_promise_holds_with_few_calls_and_with_many() {
         let round = Duration::minutes(5);
         for (records, calls_per_day, longest) in [
             (300, 200_000, Duration::days(1)),
-            // Half of 40%: twenty calls a day, so that a turn takes fifteen days.
+            // Half of 40%: twenty calls per day, so a turn takes fifteen days.
             (300, 100, Duration::days(15)),
             (300, 0, Duration::days(1)),
         ] {

@@ -1,4 +1,4 @@
-//! What is due, and when.
+//! Which passes are due, and when.
 
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ fn settings() -> Settings {
     }
 }
 
-/// Days that were read at the same moment, with so many records each.
+/// Days that were read at the same moment, with this number of records each.
 fn read(days: std::ops::Range<i64>, as_of: DateTime<Utc>, records: u32) -> Ledger {
     let days = days.map(|number| DayState {
         as_of: Some(as_of),

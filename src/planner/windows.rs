@@ -1,15 +1,15 @@
-//! Which windows the due days make: as few calls as possible.
+//! Groups due days into windows that cost as few calls as possible.
 
 use std::collections::BTreeMap;
 
 use super::{Settings, cost::calls_of_days};
 use crate::domain::{Day, Lane, Window};
 
-/// More calls than this make a window too long a walk, unless a single day needs them.
+/// Most calls of a window, unless a single day needs more.
 const CALLS_MAX: u32 = 50;
 
-/// How many days the windows of a backfill have at most: as many as give each worker a window,
-/// since two days more are asked for than a window has; but not less than half of `days_max`.
+/// The most days of a backfill's windows: few enough that each worker gets a window, but at least
+/// half of `days_max`, since each request covers two days more than its window.
 pub fn backfill_days(whole: Window, workers: usize, days_max: u32) -> u32 {
     let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
     whole.len_days().div_ceil(workers).clamp(days_max.div_ceil(2), days_max)
@@ -38,10 +38,10 @@ pub fn missing(window: Window, done: &[Window], days_max: u32) -> Vec<Window> {
     windows
 }
 
-/// Windows that hold all these days, given in their order; the newest first.
+/// Returns windows that contain all these days, given in ascending order; the newest first.
 ///
-/// Days between two due ones are read along where that costs no call more: what is asked for is
-/// wider than the window anyway, and a page that is half empty costs as much as a full one.
+/// Days between two due days are included if that costs no additional call. This is common: a
+/// request is wider than its window, and a half-empty page costs as much as a full one.
 pub(super) fn gather(
     settings: &Settings,
     counts: &BTreeMap<Day, u32>,
@@ -65,7 +65,7 @@ pub(super) fn gather(
     windows
 }
 
-/// Whether a day goes into the window before it.
+/// Whether a day is added to the window before it.
 fn is_joined(
     settings: &Settings,
     lane: Lane,
@@ -76,7 +76,7 @@ fn is_joined(
     if (day - from).num_days() >= i64::from(settings.window_days.max(1)) {
         return false;
     }
-    // History that nobody knows yet is cut by days alone; what was read is not read along.
+    // History without known record counts is cut by days alone; days already read are not included.
     if lane == Lane::Backfill {
         return last.succ_opt() == Some(day);
     }

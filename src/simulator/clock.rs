@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-/// Now, in milliseconds since 1970.
+/// The current time in milliseconds since 1970.
 pub(super) fn now_ms() -> i64 {
     now().timestamp_millis()
 }
 
-/// Now.
+/// The current time.
 #[expect(
     clippy::disallowed_methods,
     reason = "the simulated vendor is another machine with a clock of its own"

@@ -1,15 +1,15 @@
-//! Calls that go wrong on the way, chosen by the number of the call.
+//! Faults of calls, chosen by the number of the call.
 
 use serde::{Deserialize, Serialize};
 
 use super::people::draw::{Draw, Purpose};
 
-/// Which share of the calls goes wrong, and how. Shares are between 0 and 1; together they should
-/// not exceed 1.
+/// The share of calls with each kind of fault. Shares are between 0 and 1; together they should not
+/// exceed 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Decides, together with a call's number, what happens to it.
+    /// Seed that, together with a call's number, decides its fault.
     pub seed: u64,
     /// 500, 502 or 504 with the gateway's body.
     pub server_error: f64,
@@ -23,14 +23,14 @@ pub struct Faults {
     pub cut_short: f64,
     /// An HTML page with status 200.
     pub html: f64,
-    /// A right answer, late.
+    /// A correct answer that is delayed.
     pub slow: f64,
-    /// How late, in milliseconds.
+    /// The delay in milliseconds.
     pub slow_ms: u64,
 }
 
 impl Default for Faults {
-    /// Nothing goes wrong.
+    /// No faults.
     fn default() -> Self {
         Self {
             seed: 0,
@@ -46,7 +46,7 @@ impl Default for Faults {
     }
 }
 
-/// What happens to one call.
+/// The fault of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     ServerError,
@@ -58,7 +58,7 @@ pub(super) enum Fault {
 }
 
 impl Faults {
-    /// Every kind of fault but slowness, together this share of the calls.
+    /// Every kind of fault except slowness; `share` is the total share.
     pub fn evenly(seed: u64, share: f64) -> Self {
         let each = share / 5.0;
         Self {
@@ -73,7 +73,7 @@ impl Faults {
         }
     }
 
-    /// What happens to the call of that number.
+    /// The fault of the call with this number.
     pub(super) fn of_call(&self, call: u64) -> Option<Fault> {
         let number = u32::try_from(call & u64::from(u32::MAX)).unwrap_or(0);
         let drawn = Draw::new(self.seed, number, Purpose::Fault).below(1_000_000);

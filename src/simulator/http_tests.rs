@@ -1,4 +1,4 @@
-//! The simulator over real HTTP: calls, keys, filters, faults, control.
+//! Tests of the simulator over real HTTP: calls, keys, filters, faults, control.
 
 use std::collections::BTreeSet;
 
@@ -167,7 +167,7 @@ async fn all_submissions_of_a_person_are_found() {
             let ids = |items: &[Value]| -> BTreeSet<String> {
                 items.iter().map(|item| item["submission_id"].to_string()).collect()
             };
-            // Minimal list items keep their user id to themselves.
+            // Minimal list items omit their user id.
             let shown: Vec<_> = all.iter().filter(|one| one[field] == wanted).cloned().collect();
             assert!(ids(&found).is_superset(&ids(&shown)), "{parameter}");
             several += usize::from(found.len() > 1);

@@ -1,4 +1,4 @@
-//! What items look like: every documented path occurs, and lists and detail calls agree.
+//! Tests of the items: every documented path occurs, and lists and detail calls agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::domain::{Day, Stream};
 
-/// Every path of contract section 3.5, open maps cut at the map.
+/// Every path of contract section 3.5; paths into open maps end at the map.
 const SUBMISSION_PATHS: &str = "
     submission_id email userid applicant_id created_at kyc_result_at updated_at pending_at reviewer
     recognition_score argos_score duplicated_information custom_duplicated_information duplicated_users[]
@@ -82,8 +82,7 @@ fn world(count: u32) -> World {
     World::new(vec![project("main", Stream::Submission), project("face", Stream::Faceauth)])
 }
 
-/// Collects the path of every value, with its text where it is no container; array positions as
-/// `[]`.
+/// Collects the path of every value, with the text of scalars; array positions are `[]`.
 fn paths(value: &Value, path: String, out: &mut BTreeSet<String>) {
     match value {
         Value::Array(elements) => {
@@ -100,7 +99,7 @@ fn paths(value: &Value, path: String, out: &mut BTreeSet<String>) {
     out.insert(path);
 }
 
-/// Every leaf by its exact path, image addresses left out.
+/// Every leaf by its exact path, without image addresses.
 fn leaves(value: &Value, path: &str, out: &mut BTreeMap<String, Value>) {
     match value {
         Value::Array(elements) => elements

@@ -1,92 +1,89 @@
-//! What the vendor may do differently from what we like to read in its pages (contract section
-//! 14.1).
+//! Options of the vendor's behaviour where its pages are ambiguous (contract section 14.1).
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// How one project answers. The default is a friendly vendor.
+/// The behaviour of one project. The default is a friendly vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named in JSON")]
 pub struct Knobs {
-    /// Page size of submission lists without `count`; face authentications have 2,000 (U10).
+    /// Page size of submission lists without `count`; 2,000 for face authentications (U10).
     pub default_count: u32,
     /// Largest page size (U10).
     pub max_count: u32,
-    /// What a larger `count` brings.
+    /// The answer to a larger `count`.
     pub count_above_max: AboveMax,
     /// Order of lists (U1).
     pub order: Order,
-    /// Which dates `start_date` and `end_date` may be (U4).
+    /// Accepted formats of `start_date` and `end_date` (U4).
     pub date_format: DateFormat,
-    /// Whether the end day itself is left out (U3).
+    /// Whether the end day itself is excluded (U3).
     pub end_exclusive: bool,
-    /// Where the filter's days begin (U3).
+    /// The zone in which the filter's days begin (U3).
     pub filter_zone: FilterZone,
-    /// The vendor ignores what it should filter by and answers dated lists with nothing (I2 of the
-    /// design).
+    /// The vendor ignores its date filter and answers dated lists with nothing (I2 of the design).
     pub dated_lists_are_empty: bool,
-    /// List items carry every field, as the detail call does; else only those of the vendor's list
-    /// samples (Q17).
+    /// List items contain every field, as in detail calls; otherwise only those of the vendor's
+    /// list samples (Q17).
     pub full_list_items: bool,
-    /// Lists with `request_type=aml` show `aml` also of submissions whose other list items leave it
-    /// out.
+    /// Lists with `request_type=aml` also show `aml` of submissions whose other list items omit it.
     pub aml_lists_are_whole: bool,
-    /// List items show a record as it was so many milliseconds ago; which records a list shows is
-    /// never late.
+    /// List items show a record as it was this many milliseconds ago. Which records a list shows is
+    /// never delayed.
     pub list_lag_ms: u32,
-    /// Every nth list page is empty and has a cursor all the same; 0 is never (U11).
+    /// Every nth list page is empty but has a cursor; 0 means never (U11).
     pub empty_page_every: u32,
-    /// So many rows of the page before come again at the start of each later page (U9).
+    /// This many rows of the previous page are repeated at the start of each later page (U9).
     pub repeated_rows: u32,
     /// Lists that never end.
     pub cursor_loop: CursorLoop,
-    /// How the next-page key is spelled (Q4).
+    /// The spelling of the next-page key (Q4).
     pub next_page_key: NextPageKey,
-    /// Lists have members that no page of the vendor names, and that lead nowhere.
+    /// Lists have members that the vendor's pages do not name and that lead nowhere.
     pub unknown_members: bool,
-    /// Every nth list is empty and reports an error beside its items; 0 is never.
+    /// Every nth list is empty and reports an error next to its items; 0 means never.
     pub error_beside_items_every: u32,
-    /// The status of lists that succeed.
+    /// The status of successful lists.
     pub list_status: u16,
-    /// A detail call answers with the record after the one asked for.
+    /// A detail call returns the record after the requested one.
     pub singles_are_of_others: bool,
-    /// How face authentications are wrapped (Q2).
+    /// The wrapping of face authentications (Q2).
     pub faceauth_shape: FaceauthShape,
-    /// Every nth face authentication says `aurh_status`; 0 is none (Q1).
+    /// Every nth face authentication contains `aurh_status`; 0 means none (Q1).
     pub aurh_status_every: u32,
-    /// Comments and codes as one text in place of an array (Q6).
+    /// Comments and codes are one text instead of an array (Q6).
     pub comments_as_text: bool,
-    /// How date-times of submissions are written (U15).
+    /// The format of date-times of submissions (U15).
     pub time_format: TimeFormat,
-    /// How many generated submissions in a thousand are deleted (section 3.6).
+    /// Deleted submissions per thousand generated ones (section 3.6).
     pub deleted_permille: u32,
-    /// Which field says "Deleted Submission" (U13).
+    /// The field that contains "Deleted Submission" (U13).
     pub deleted_label: DeletedLabel,
-    /// What a projection does to the fields it hides (U16).
+    /// What a projection does to the fields that it hides (U16).
     pub hidden_fields: HiddenFields,
-    /// The key is refused with 403, either way (section 1.1).
+    /// The key is refused with 403 in one of two ways (section 1.1).
     pub forbid: Forbid,
-    /// What an unknown id brings (U14, U26).
+    /// The answer to an unknown id (U14, U26).
     pub unknown_id: UnknownId,
     /// The body of application errors (section 9.1).
     pub error_shape: ErrorShape,
-    /// A list of more rows than this is refused; 0 is never (U19).
+    /// A list of more rows than this is refused; 0 means never (U19).
     pub too_large_above: u32,
     /// The status of that refusal: 413, 502 or 504.
     pub too_large_status: u16,
-    /// Every answer waits so long, in milliseconds.
+    /// The delay of every answer in milliseconds.
     pub latency_ms: u64,
-    /// The `Date` header of every answer is ahead by this many seconds; negative: behind.
+    /// Seconds by which the `Date` header of every answer is ahead; negative if it is behind.
     pub date_ahead_seconds: i64,
-    /// Whether the project uses Secure Data Transmission (section 10), and how its ciphertexts are
-    /// written (U21).
+    /// Whether the project uses Secure Data Transmission (section 10), and the encoding of its
+    /// ciphertexts (U21).
     pub encryption: Encryption,
-    /// Where `count` and the cursor are looked for then (U22).
+    /// The place of `count` and the cursor in an encrypted request (U22).
     pub encrypted_paging: EncryptedPaging,
-    /// Refusals of the application are encrypted then, too (U20).
+    /// With encryption, refusals of the application are encrypted too (U20).
     pub encrypted_errors: bool,
-    /// What a plain request to a project that encrypts brings, and the reverse (U23).
+    /// The answer to a plain request if the project encrypts, and the reverse (U23).
     pub mode_mismatch: ModeMismatch,
 }
 
@@ -134,7 +131,7 @@ impl Default for Knobs {
     }
 }
 
-/// What a `count` above the largest page size brings.
+/// The answer to a `count` above the largest page size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum AboveMax {
@@ -159,7 +156,7 @@ pub enum Order {
     ShuffledPages,
 }
 
-/// Which filter dates the vendor takes; the other ones bring 400 `invalid_format`.
+/// Accepted filter dates; others cause 400 `invalid_format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum DateFormat {
@@ -181,19 +178,19 @@ pub enum FilterZone {
     Kst,
 }
 
-/// Lists that never end: cursors that lead back.
+/// Lists that never end, because a cursor leads back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum CursorLoop {
     /// Every list ends.
     None,
-    /// The second page has the cursor of the first: A, A.
+    /// The second page has the cursor of the first one: A, A.
     Aa,
-    /// The third page has the cursor of the first: A, B, A.
+    /// The third page has the cursor of the first one: A, B, A.
     Aba,
 }
 
-/// How the next-page key of both streams is spelled.
+/// The spelling of the next-page key of both streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum NextPageKey {
@@ -207,27 +204,27 @@ pub enum NextPageKey {
     Snake,
     /// `nextPageKeyId` and `nextPageKeyTime`.
     Flat,
-    /// `nextPageCursor{key,at}`, which no page of the vendor names.
+    /// `nextPageCursor{key,at}`, which the vendor's pages do not name.
     Unknown,
-    /// `LastEvaluated{key,at}`: only its value tells what it is.
+    /// `LastEvaluated{key,at}`, recognizable only by its value.
     Unnamed,
     /// Lists end after their first page.
     Missing,
 }
 
-/// How face authentications are wrapped (contract sections 6.2 and 6.3).
+/// The wrapping of face authentications (contract sections 6.2 and 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceauthShape {
-    /// `[{faceAuth_projectId, data, nextPage_key}]`, for detail calls too.
+    /// `[{faceAuth_projectId, data, nextPage_key}]`, also for detail calls.
     Wrapped,
-    /// Lists wrapped, detail calls flat.
+    /// Lists are wrapped, detail calls are flat.
     FlatSingle,
-    /// `[record, ...]` always: without a cursor, so that a list ends with its first page.
+    /// Always `[record, ...]`, without a cursor, so that a list ends with its first page.
     Flat,
 }
 
-/// How date-times of submissions are written (contract section 8).
+/// The format of date-times of submissions (contract section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeFormat {
@@ -237,8 +234,8 @@ pub enum TimeFormat {
     Dashed,
 }
 
-/// Which field of a deleted submission says "Deleted Submission". In `memo` and `email` others
-/// write too: there the label proves nothing.
+/// The field of a deleted submission that contains "Deleted Submission". Others than the vendor
+/// also write to `memo` and `email`, so the label proves nothing there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletedLabel {
@@ -250,17 +247,17 @@ pub enum DeletedLabel {
     Email,
     /// `warning`
     Warning,
-    /// `label`, which no page of the vendor's names.
+    /// `label`, which the vendor's pages do not name.
     Label,
 }
 
-/// What a projection does to the fields it hides.
+/// What a projection does to the fields that it hides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum HiddenFields {
-    /// They are absent.
+    /// The fields are absent.
     Omitted,
-    /// They are null.
+    /// The fields are null.
     Null,
 }
 
@@ -268,21 +265,21 @@ pub enum HiddenFields {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Forbid {
-    /// It is not.
+    /// Calls are not refused.
     None,
-    /// As with a wrong key.
+    /// Calls are refused as with a wrong key.
     Forbidden,
-    /// As from an address that is not on the list.
+    /// Calls are refused as from an address that is not on the allowlist.
     ExplicitDeny,
 }
 
-/// What an unknown id brings.
+/// The answer to an unknown id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownId {
     /// 200 without items.
     Empty,
-    /// 400.
+    /// Status 400.
     BadRequest,
 }
 
@@ -300,7 +297,7 @@ pub enum ErrorShape {
     MessageAndStatus,
 }
 
-/// Whether a project uses Secure Data Transmission, and how its ciphertexts are written.
+/// Whether a project uses Secure Data Transmission, and the encoding of its ciphertexts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Encryption {
@@ -312,8 +309,7 @@ pub enum Encryption {
     Hex,
 }
 
-/// Where an encrypted request must have its `count` and its cursor; at another place they go
-/// unseen.
+/// The place of `count` and the cursor in an encrypted request. At another place they are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum EncryptedPaging {
@@ -325,13 +321,13 @@ pub enum EncryptedPaging {
     Both,
 }
 
-/// What happens when one side encrypts and the other does not.
+/// The behaviour if only one side encrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum ModeMismatch {
-    /// 400.
+    /// The request is refused with 400.
     Refused,
-    /// The plain request is answered, encrypted; the ciphertext is not looked at, and the answer
-    /// plain.
+    /// A plain request gets an encrypted answer. A ciphertext is ignored, and the answer is in the
+    /// clear.
     Overlooked,
 }

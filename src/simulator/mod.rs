@@ -2,24 +2,31 @@
 //! faults on demand.
 //!
 //! Only changes are stored. Every item is a pure function of seed and number ([`Population`]) and
-//! is written when it is requested, so that a million records cost no more memory than ten. What
-//! the vendor's pages leave open is a knob ([`Knobs`]); what networks do is a fault ([`Faults`]). A
-//! test asks the [`World`] for the truth and compares.
+//! is generated on request, so that a million records need no more memory than ten. Behaviour that
+//! the vendor's pages leave open is a knob ([`Knobs`]); network failures are faults ([`Faults`]). A
+//! test compares with the actual records in the [`World`].
 //!
-//! # Looking in and changing things from another process
+//! # Control by another process
 //!
-//! All bodies are JSON; unknown names are refused with 400 and `{"error"}`.
+//! All bodies are JSON. Unknown names are rejected with 400 and `{"error"}`.
 //!
-//! | call | body |
-//! |---|---|
-//! | `GET /sim/status` | without keys |
-//! | `PUT /sim/knobs` | `{"project": "<key>", "knobs": {..}}`; without `project` all; knobs left out are the default's |
-//! | `PUT /sim/keys` | `{"project": "<key>", "keys": ["<new>"]}`: the project keeps its name, these keys open it |
-//! | `PUT /sim/faults` | `{"seed": 1, "server_error": 0.1, "retry_after_seconds": 2}` as in [`Faults`] |
-//! | `POST /sim/change` | `{"project": "<key>", "id": "<id>", "change": {"decide": {"result": "approved"}}}` |
-//! | | `"change"` may be `"flag_aml"`, `"clear_aml"`, `"detail"`, `"delete"`, `"vanish"`, `"return"`, `{"memo": "text"}`, `{"edit": {"full_name": "text"}}`, `{"delete_faceauth": {"keep_result": true}}` |
-//! | | `{"project": "<key>", "id": "<id>", "raw": "<served in place of the item>"}` |
-//! | | `{"project": "<key>", "add": {"created_at_ms": 1704067200000, "result": "pending"}}`, answered with the `id` |
+//! - `GET /sim/status`: the state, without keys.
+//! - `PUT /sim/knobs` with `{"project": "<key>", "knobs": {..}}`: without `project`, applies to all
+//!   projects. Omitted knobs are reset to their defaults.
+//! - `PUT /sim/keys` with `{"project": "<key>", "keys": ["<new>"]}`: the project keeps its name,
+//!   and these keys open it.
+//! - `PUT /sim/faults` with `{"seed": 1, "server_error": 0.1, "retry_after_seconds": 2}`, as in
+//!   [`Faults`].
+//! - `POST /sim/change` with one of the following:
+//!   - `{"project": "<key>", "id": "<id>", "change": {"decide": {"result": "approved"}}}`.
+//!   - `{"project": "<key>", "id": "<id>", "raw": "<text>"}`: the text is served instead of the
+//!     item.
+//!   - `{"project": "<key>", "add": {"created_at_ms": 1704067200000, "result": "pending"}}`,
+//!     answered with the `id`.
+//!
+//! Other values of `"change"` are `"flag_aml"`, `"clear_aml"`, `"detail"`, `"delete"`, `"vanish"`,
+//! `"return"`, `{"memo": "text"}`, `{"edit": {"full_name": "text"}}` and
+//! `{"delete_faceauth": {"keep_result": true}}`.
 
 mod api;
 mod clock;
@@ -49,7 +56,7 @@ pub use people::{
 };
 pub use world::{CallKind, SimulatedProject, World};
 
-/// Serves the world until `stop` is ready and the answers under way are given.
+/// Serves the world until `stop` is ready and all pending answers are sent.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     world: World,

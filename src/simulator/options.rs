@@ -1,4 +1,4 @@
-//! What the simulator takes from the command line.
+//! The command-line options of the simulator.
 
 use chrono::Days;
 
@@ -75,7 +75,7 @@ pub struct SimulateOptions {
 }
 
 impl SimulateOptions {
-    /// The world these options describe.
+    /// The world that these options describe.
     pub fn world(&self) -> World {
         let to = self.to.unwrap_or_else(|| clock::now().date_naive());
         let population = Population {

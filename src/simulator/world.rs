@@ -1,4 +1,4 @@
-//! The vendor's whole world: projects by key, faults, and a count of calls.
+//! The whole simulated vendor: projects by key, faults, and call counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +20,11 @@ pub struct SimulatedProject {
     pub key: String,
     /// Submissions for an ID Check project, face authentications for an add-on project.
     pub stream: Stream,
-    /// What there is in it.
+    /// Its records.
     pub population: Population,
 }
 
-/// Everything the simulated vendor knows. Clones share it.
+/// The state of the simulated vendor. Clones share it.
 #[derive(Debug, Clone)]
 pub struct World(Arc<SimulatorState>);
 
@@ -36,13 +36,13 @@ struct SimulatorState {
     call: AtomicU64,
 }
 
-/// What a call asks for.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
-    /// `GET /submission`, many.
+    /// `GET /submission`, list.
     SubmissionList,
-    /// `GET /submission`, many, one part of each.
+    /// `GET /submission`, list with one part of each item.
     SubmissionParts,
     /// `GET /submission` by id.
     SubmissionSingle,
@@ -54,7 +54,7 @@ pub enum CallKind {
     FaceauthList,
     /// `GET /faceauth` by id.
     FaceauthSingle,
-    /// Anything the simulator does not know.
+    /// Any other call.
     Other,
 }
 
@@ -73,7 +73,7 @@ impl CallKind {
 }
 
 impl World {
-    /// A world of these projects. Of projects with one key the first counts.
+    /// A world of these projects. If several have the same key, the first one is used.
     pub fn new(projects: Vec<SimulatedProject>) -> Self {
         let live = |SimulatedProject { key, stream, population }| {
             Arc::new(LiveProject::new(key, stream, population))
@@ -86,12 +86,12 @@ impl World {
         }))
     }
 
-    /// The knobs of a project; `None` when there is no such project.
+    /// The knobs of a project; `None` if the project does not exist.
     pub fn knobs(&self, project_key: &str) -> Option<Knobs> {
         Some(self.project(project_key)?.knobs().as_ref().clone())
     }
 
-    /// Sets the knobs of a project, from the next call on.
+    /// Sets the knobs of a project, effective from the next call.
     pub fn set_knobs(&self, project_key: &str, knobs: Knobs) -> Result<(), ChangeError> {
         self.known(project_key)?.set_knobs(knobs);
         Ok(())
@@ -102,9 +102,9 @@ impl World {
         self.0.projects.iter().for_each(|project| project.set_knobs(knobs.clone()));
     }
 
-    /// Rotates the keys of a project: from the next call on these open it, and no other.
+    /// Replaces the keys of a project: from the next call on only these open it.
     ///
-    /// The project keeps the name it began with, its first key (U30).
+    /// The project keeps its initial name, which is its first key (U30).
     pub fn set_accepted_keys(
         &self,
         project_key: &str,
@@ -114,34 +114,34 @@ impl World {
         Ok(())
     }
 
-    /// What goes wrong on the way, of all projects.
+    /// The faults of all projects.
     pub fn faults(&self) -> Faults {
         self.0.faults.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets what goes wrong on the way, from the next call on.
+    /// Sets the faults of all projects, effective from the next call.
     pub fn set_faults(&self, faults: Faults) {
         *self.0.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
-    /// Sets what time it is at the vendor, in milliseconds since 1970; from then on it stands until
-    /// it is set again.
+    /// Sets the vendor's time in milliseconds since 1970. It does not advance until it is set
+    /// again.
     pub fn set_now_ms(&self, now_ms: i64) {
         self.0.projects.iter().for_each(|project| project.set_now_ms(now_ms));
     }
 
-    /// How many HTTP calls of the vendor's API arrived, whatever became of them.
+    /// The number of HTTP calls to the vendor's API, whatever their result.
     pub fn call_count(&self) -> u64 {
         self.0.call.load(Ordering::Relaxed)
     }
 
-    /// The same by kind.
+    /// The number of calls of each kind.
     pub fn calls_by_kind(&self) -> BTreeMap<CallKind, u64> {
         let counts = self.0.calls.iter().map(|count| count.load(Ordering::Relaxed));
         CallKind::ALL.into_iter().zip(counts).collect()
     }
 
-    /// Adds a record to a project and tells its id.
+    /// Adds a record to a project and returns its id.
     pub fn add(&self, project_key: &str, addition: &Addition) -> Result<String, ChangeError> {
         Ok(self.known(project_key)?.add(addition))
     }
@@ -151,8 +151,8 @@ impl World {
         self.known(project_key)?.change(id, change)
     }
 
-    /// Serves exactly these bytes in place of an item, in lists and detail calls; whatever they
-    /// are.
+    /// Serves exactly these bytes instead of an item, in lists and detail calls. They need not be
+    /// valid.
     pub fn override_item(
         &self,
         project_key: &str,
@@ -162,24 +162,24 @@ impl World {
         self.known(project_key)?.override_item(id, raw)
     }
 
-    /// The ids of the submissions a project shows: generated ones oldest first, then added ones.
+    /// The ids of a project's visible submissions: generated ones oldest first, then added ones.
     ///
-    /// Empty for an unknown project and for one of another kind; so is [`World::faceauth_ids`].
+    /// Like [`World::faceauth_ids`], empty for an unknown project and for one of another kind.
     pub fn submission_ids(&self, project_key: &str) -> impl Iterator<Item = String> + use<> {
         self.ids(project_key, Stream::Submission)
     }
 
-    /// The ids of the face authentications a project shows.
+    /// The ids of a project's visible face authentications.
     pub fn faceauth_ids(&self, project_key: &str) -> impl Iterator<Item = String> + use<> {
         self.ids(project_key, Stream::Faceauth)
     }
 
-    /// A submission as the detail call gives it, image addresses signed in an unchanging way.
+    /// A submission as detail calls return it, with constant signatures of image addresses.
     pub fn submission(&self, project_key: &str, id: &str) -> Option<Vec<u8>> {
         self.of_stream(project_key, Stream::Submission)?.item(id)
     }
 
-    /// A face authentication as the detail call gives it.
+    /// A face authentication as detail calls return it.
     pub fn faceauth(&self, project_key: &str, id: &str) -> Option<Vec<u8>> {
         self.of_stream(project_key, Stream::Faceauth)?.item(id)
     }
@@ -209,7 +209,7 @@ impl World {
         &self.0.projects
     }
 
-    /// Counts a call and tells its number, from 1.
+    /// Counts a call and returns its number, from 1.
     pub(super) fn count_call(&self, kind: CallKind) -> u64 {
         for (known, count) in CallKind::ALL.into_iter().zip(&self.0.calls) {
             if known == kind {

@@ -1,8 +1,8 @@
-//! Binds a project to the vendor account that it was first read from (I12).
+//! Binds a project to the vendor account from which it was first read (I12).
 //!
-//! Before anything is written with an API key that was never verified, detail calls ask for the
-//! records known longest. One that is found proves the account; where none of them is, the project
-//! is refused. Face authentications also name the vendor's own project, in answers that wrap them.
+//! Before anything is written with an unverified API key, detail calls request the records known
+//! longest. If one is found, it proves the account; if none is found, the project is rejected.
+//! Answers that wrap face authentications also name the vendor's own project.
 
 use std::sync::Arc;
 
@@ -25,16 +25,16 @@ use crate::{
     warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
 };
 
-/// Known records that are asked for, at most, to verify a key.
+/// Most known records requested to verify a key.
 const RECORDS_ASKED: i64 = 3;
 
-/// No vendor gives such an id. The answer may still name the vendor project.
+/// An id that the vendor never assigns. The answer may still name the vendor project.
 const NO_ID: &str = "argos-sync-check";
 
-/// Verifies a project's key, so that no page is stored before.
+/// Verifies a project's key before any page is stored.
 ///
-/// A failure of the API is not a verdict: it is tried again while patience lasts, and then leaves
-/// the project for later.
+/// An API failure decides nothing: it is retried until patience ends, and then the project is left
+/// for later.
 pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failure> {
     let patience = Patience::of(world);
     let client = project.client(Lane::Detail);
@@ -82,7 +82,7 @@ pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failu
     }
 }
 
-/// Verifies a key that was not bound, where records that could verify it have become known since.
+/// Verifies an unbound key again if records that could verify it have become known since.
 pub(super) async fn confirm(world: &World, project: &Project) -> Result<(), Failure> {
     let is_bound = project.account().is_bound;
     if is_bound { Ok(()) } else { verify(world, project).await }
@@ -105,7 +105,7 @@ async fn settle(
             info!(project = %name, "the API key was verified: it opens the bound account");
             true
         }
-        // Bound by the first answer: a key that opens nothing is not worth keeping.
+        // The first answer binds it: a key that opens nothing is not worth storing.
         KeyStanding::First => false,
         KeyStanding::Other(other) => return Err(Failure::NotBound(NotBound::Other(other))),
     };
@@ -113,8 +113,8 @@ async fn settle(
     Ok(())
 }
 
-/// Lets an answer be stored: binds the first key of an account, and refuses another vendor project
-/// than the bound one.
+/// Admits an answer for storing: binds the first key of an account, and rejects any vendor project
+/// other than the bound one.
 pub(super) async fn admit(
     world: &World,
     project: &Project,
@@ -132,7 +132,7 @@ pub(super) async fn admit(
     same_vendor_project(project, vendor_project)
 }
 
-/// Refuses an answer that names another vendor project than the bound one.
+/// Rejects an answer that names a vendor project other than the bound one.
 pub(super) fn same_vendor_project(
     project: &Project,
     vendor_project: Option<&str>,
@@ -145,8 +145,8 @@ pub(super) fn same_vendor_project(
     }
 }
 
-/// Binds a key that no record could verify. If records have become known meanwhile, they verify it
-/// now.
+/// Binds a key that no record could verify. If records have become known meanwhile, verifies the
+/// key with them.
 async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
     let patience = Patience::of(world);
     let mut tries = 0;
@@ -184,8 +184,8 @@ async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
     }
 }
 
-/// Verifies and binds a project's key for a command that is not a run. Returns how the project
-/// ended if that failed.
+/// Verifies and binds a project's key for a command that is not a run. Returns the outcome of the
+/// project if that failed.
 pub async fn verify_key(
     world: &World,
     project: &Project,
@@ -202,8 +202,8 @@ pub async fn verify_key(
     }
 }
 
-/// Compares what a project's key opens with what the project is bound to, by calls through that
-/// limiter; writes nothing.
+/// Compares a project's key with the bound account, by calls through the given limiter. Writes
+/// nothing.
 pub async fn key_standing(
     world: &World,
     project: &Project,
@@ -218,7 +218,7 @@ pub async fn key_standing(
     standing(project, &client, &binding, records).await
 }
 
-/// What the key opens. Known records are looked for and asked for where the key is not verified.
+/// Determines which account the key opens. Requests known records if the key is not verified.
 async fn standing<E: From<ClientError>>(
     project: &Project,
     client: &Client,
@@ -234,7 +234,7 @@ async fn standing<E: From<ClientError>>(
         return Ok(KeyStanding::Verified);
     }
     let bound = binding.vendor_project.as_deref();
-    // Without a record to ask for, an answer still names the vendor project.
+    // Without a known record, an answer still names the vendor project.
     let nobody = bound.filter(|_| records.is_empty()).map(|_| NO_ID);
     let mut trouble = None;
     for id in records.iter().map(String::as_str).chain(nobody) {
@@ -255,7 +255,7 @@ async fn standing<E: From<ClientError>>(
     }
 }
 
-/// What one answer proves; `None`: nothing yet.
+/// The proof that one answer provides; `None` if it proves nothing.
 fn judge(bound: Option<&str>, shows_record: bool, answer: &DetailResponse) -> Option<KeyStanding> {
     match (bound, answer.vendor_project.as_deref()) {
         (Some(bound), Some(named)) if bound == named => {
@@ -269,14 +269,14 @@ fn judge(bound: Option<&str>, shows_record: bool, answer: &DetailResponse) -> Op
     }
 }
 
-/// Whether an answer brought the record that was asked for.
+/// Whether an answer contains the requested record.
 fn shows(project: &Project, answer: &DetailResponse, id: &str) -> bool {
     let scope = &project.scope;
     let key = |body| normalize::read_key(scope.stream, &scope.volatile, body).ok();
     answer.item.as_ref().and_then(|body| key(body)).is_some_and(|key| key.id == id)
 }
 
-/// Whether a failure may be this record's own, so that another one is asked for.
+/// Whether a failure may be specific to this record, so that another one is tried.
 fn is_of_the_record(error: &ClientError) -> bool {
     match (error, error.remedy()) {
         (ClientError::Unavailable { .. }, _)

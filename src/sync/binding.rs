@@ -1,11 +1,11 @@
-//! What a project is bound to (I12), and why a key is refused.
+//! The account that a project is bound to (I12), and why a key is rejected.
 
 use crate::{
     domain::{ProjectName, ReadNumber},
     warehouse::KeyProof,
 };
 
-/// What this process knows of the account that a project is bound to.
+/// The state of the account that a project is bound to, as known to this process.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     /// Whether a key was verified, or a first one bound.
@@ -13,7 +13,7 @@ pub(super) struct Account {
     pub(super) vendor_project: Option<String>,
 }
 
-/// Another account answers than the one that the project is bound to.
+/// The answers come from an account other than the bound one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OtherAccount {
     /// None of the known records was found.
@@ -21,7 +21,7 @@ pub enum OtherAccount {
         "the API key opens another account: none of the {asked} known records asked for was found"
     )]
     Records {
-        /// Records asked for.
+        /// The number of records requested.
         asked: usize,
     },
     /// The answer names another vendor project.
@@ -30,7 +30,7 @@ pub enum OtherAccount {
 }
 
 impl OtherAccount {
-    /// What the operator should do next.
+    /// The next step for the operator.
     pub fn advice(self, project: &ProjectName) -> String {
         format!(
             "check `api_key` and `base_url` of [project.{project}]; give another account a section of \
@@ -42,10 +42,11 @@ impl OtherAccount {
 /// Why nothing may be written with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotBound {
-    /// It opens another account.
+    /// The key opens another account.
     #[error(transparent)]
     Other(OtherAccount),
-    /// Another process has bound another key and stored no record yet that could verify this one.
+    /// Another process has bound another key, and has not yet stored a record that could verify
+    /// this one.
     #[error(
         "another process has just bound another API key, and no record is known yet to compare with"
     )]
@@ -53,7 +54,7 @@ pub(super) enum NotBound {
 }
 
 impl NotBound {
-    /// The sentence for the operator.
+    /// The message for the operator.
     pub(super) fn in_words(self, project: &ProjectName) -> String {
         match self {
             Self::Other(other) => format!("{other}; {}", other.advice(project)),
@@ -65,15 +66,15 @@ impl NotBound {
     }
 }
 
-/// What a key opens, compared with what its project is bound to.
+/// The account that a key opens, compared with the bound one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStanding {
     /// The key was verified earlier.
     Verified,
-    /// It opens the bound account; as of that read number.
+    /// The key opens the bound account, as of that read number.
     Proven(KeyProof, ReadNumber),
-    /// No record is known that could verify it.
+    /// No record is known that could verify the key.
     First,
-    /// It opens another account.
+    /// The key opens another account.
     Other(OtherAccount),
 }

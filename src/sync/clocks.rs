@@ -9,7 +9,7 @@ use crate::{
     warehouse::WarehouseError,
 };
 
-/// This machine's time.
+/// Returns this machine's time.
 #[expect(
     clippy::disallowed_methods,
     reason = "it decides nothing: it is only compared with PostgreSQL's clock"
@@ -18,7 +18,7 @@ pub fn host_time() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Reads all clocks, without reporting anything.
+/// Reads all clocks without reporting anything.
 pub(super) async fn read(world: &World, project: &Project) -> Result<Clocks, WarehouseError> {
     let client = project.client(Lane::Audit);
     world

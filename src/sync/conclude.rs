@@ -1,4 +1,4 @@
-//! The outcome of a project's work: failures become outcomes, and a refused project is blocked.
+//! The outcome of a project's work: failures become outcomes, and a rejected project is blocked.
 
 use tracing::{error, warn};
 
@@ -13,7 +13,7 @@ use crate::{
     warehouse::{self, WarehouseError},
 };
 
-/// Turns the end of a project's work into an outcome with a sentence for the operator.
+/// Turns the result of a project's work into an outcome with a message for the operator.
 pub(super) async fn conclude(
     world: &World,
     project: &Project,
@@ -29,7 +29,7 @@ pub(super) async fn conclude(
     }
 }
 
-/// Turns a failure into an outcome with a sentence for the operator.
+/// Turns a failure into an outcome with a message for the operator.
 pub(super) async fn conclude_failure(
     world: &World,
     project: &Project,

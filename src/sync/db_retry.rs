@@ -1,4 +1,4 @@
-//! Retries transactions while PostgreSQL is away, so that received items are not lost (I11).
+//! Retries transactions while PostgreSQL is unavailable, so that received items are not lost (I11).
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -11,22 +11,23 @@ use tracing::warn;
 
 use crate::warehouse::{Remedy, Unreachable, WarehouseError};
 
-/// Time for PostgreSQL to take received items once the program has to end; over all transactions.
-/// With everything else, the program ends within ten seconds.
+/// Time for storing received items once the program has to end, over all transactions. With
+/// everything else, the program ends within ten seconds.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
-/// Time that a transaction gets after that: an earlier one may have been stuck, and not PostgreSQL.
+/// Time that a transaction gets after that, since an earlier one may have been stuck although
+/// PostgreSQL works.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(300);
-/// Time limit of an attempt. A transaction takes a fraction of it; a server that vanished without
-/// closing its connections would be waited for forever.
+/// Time limit of an attempt. A transaction takes a fraction of it. Without it, a server that
+/// vanished without closing its connections would be waited for forever.
 const ATTEMPT_TIME: Duration = Duration::from_mins(3);
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
-/// How long transactions are retried. Clones share the state of the outage.
+/// Retry policy of transactions. Clones share the state of the outage.
 #[derive(Debug, Clone)]
 pub(super) struct DbRetry {
     stop: CancellationToken,
-    /// Time from the beginning of an outage; `None`: without end.
+    /// Time from the beginning of an outage; `None` means no limit.
     patience: Option<Duration>,
     /// When PostgreSQL stopped answering.
     away_since: Arc<Mutex<Option<Instant>>>,
@@ -45,15 +46,16 @@ impl DbRetry {
         }
     }
 
-    /// Retries without end: a daemon does not give up.
+    /// Retries without limit, because a daemon does not give up.
     pub(super) fn without_end(&self) -> Self {
         Self { patience: None, ..self.clone() }
     }
 
-    /// Runs a transaction until it succeeds, fails for good, or the time for retries is over.
+    /// Runs a transaction until it succeeds, fails permanently, or the time for retries is over.
     ///
     /// The time counts from the beginning of the outage, over all transactions of this process.
-    /// Returns [`WarehouseError::NoTime`] when the program has to end and PostgreSQL did not take
+    ///
+    /// Returns [`WarehouseError::NoTime`] if the program has to end and PostgreSQL did not complete
     /// the transaction in time.
     pub(super) async fn run<T>(
         &self,

@@ -1,12 +1,13 @@
-//! Tells again and again that work goes on, so that the row of a process that was killed can be
-//! told from one that works.
+//! Heartbeats that distinguish a working process from one that was killed.
 
 use std::{convert::Infallible, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
-/// Does the work, and beats meanwhile. A beat that hangs or fails holds up nothing and is not tried
-/// again: the next one is due soon. The last one ends with the work.
+/// Runs the work with periodic heartbeats.
+///
+/// A heartbeat that hangs or fails blocks nothing and is not retried, because the next one is due
+/// soon. The last one ends with the work.
 pub(super) async fn with_heartbeat<T>(
     every: Duration,
     work: impl Future<Output = T>,

@@ -1,8 +1,6 @@
-//! Knows all rooms and joins them: a window becomes pages, pages become rows, and what is due gets
-//! done.
+//! Connects all modules: windows become pages, pages become rows, and due work gets done.
 //!
-//! It decides nothing that the planner could decide, and knows neither HTTP nor SQL nor the command
-//! line.
+//! It leaves decisions to the planner, and does not depend on HTTP, SQL or the command line.
 
 mod account;
 mod binding;

@@ -1,4 +1,4 @@
-//! How work ended: for a window, for a project, for a run.
+//! Outcomes of a window, a project and a run.
 
 use super::binding::NotBound;
 use crate::{
@@ -6,12 +6,12 @@ use crate::{
     warehouse::{Outcome, Proof, WarehouseError},
 };
 
-/// Why a window or a drain did not come to its end.
+/// Why a window or a drain did not complete.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The API.
+    /// The API failed.
     Client(ClientError),
-    /// The database.
+    /// The database failed.
     Warehouse(WarehouseError),
     /// The API key does not open the account that the project is bound to (I12).
     NotBound(NotBound),
@@ -31,22 +31,22 @@ impl From<WarehouseError> for Failure {
     }
 }
 
-/// How the work of one project ended, from best to worst.
+/// The outcome of a project's work, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProjectOutcome {
-    /// Everything was read, and there is provably nothing.
+    /// Everything was read, and provably nothing exists.
     CompleteEmpty,
     /// Everything was read.
     Complete,
-    /// Nothing came, and nothing proves that there is nothing.
+    /// Nothing was received, without proof that nothing exists.
     EmptyUnverified,
     /// A part could not be read.
     Partial,
     /// The vendor refuses the key, or the key opens another account.
     Blocked,
-    /// The database lacks rights or schema.
+    /// The database lacks privileges or the schema.
     Misconfigured,
-    /// The database or the program is at fault.
+    /// The database or the program failed.
     Failed,
     /// Stopped from outside.
     Interrupted,
@@ -76,15 +76,15 @@ impl From<ProjectOutcome> for Outcome {
     }
 }
 
-/// How a run ended, project by project.
+/// The outcome of a run, project by project.
 #[derive(Debug, Clone, Default)]
 pub struct Ended {
-    /// Each project with its outcome and, where something went wrong, what and what to do.
+    /// Each project with its outcome and, if something went wrong, the reason and the next step.
     pub projects: Vec<(crate::domain::ProjectName, ProjectOutcome, Option<String>)>,
 }
 
 impl Ended {
-    /// The worst outcome of all projects; without any, complete.
+    /// The worst outcome of all projects; complete if there are none.
     pub fn worst(&self) -> ProjectOutcome {
         let outcomes = self.projects.iter().map(|(_, outcome, _)| *outcome);
         outcomes.max().unwrap_or(ProjectOutcome::Complete)

@@ -1,4 +1,4 @@
-//! How long a project goes on trying what may pass by itself.
+//! How long a project retries failures that may pass by themselves.
 
 use std::{cell::Cell, time::Duration};
 
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::{stop::pause, world::World};
 
-/// A gate that opens later is not waited for.
+/// Longest wait for a closed limiter.
 const GATE_WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// Counts from the first failure, and anew after every success.
+/// The retry budget in time. Starts at the first failure, and is reset by every success.
 #[derive(Debug)]
 pub(super) struct Patience {
-    /// How long it lasts. The daemon has none: it leaves what fails to the next bell.
+    /// Its duration. Zero for the daemon, which leaves failed work to the next scheduled round.
     pub(super) time: Duration,
     failing_since: Cell<Option<Instant>>,
     is_over: Cell<bool>,
@@ -24,18 +24,18 @@ impl Patience {
         Self { time, failing_since: Cell::new(None), is_over: Cell::new(false) }
     }
 
-    /// Something succeeded.
+    /// Resets the budget after a success.
     pub(super) fn renew(&self) {
         self.failing_since.set(None);
         self.is_over.set(false);
     }
 
-    /// Whether it came to its end: then nothing else is worth a try that would fail alike.
+    /// Whether it has ended. Other work that would fail in the same way is then not worth a try.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.get()
     }
 
-    /// How long to wait before another try; `None`: there will be none.
+    /// The delay before the next attempt; `None` if there is none.
     pub(super) fn next(&self, failures: i32, not_before: Option<Duration>) -> Option<Duration> {
         let since = self.failing_since.get().unwrap_or_else(Instant::now);
         self.failing_since.set(Some(since));
@@ -47,10 +47,11 @@ impl Patience {
         (!is_over).then_some(delay)
     }
 
-    /// How long to wait for a closed gate; `None`: it opens too late.
+    /// The delay until a closed limiter is tried again; `None` if it opens too late.
     ///
     /// A lane that has used its share of a large budget gets calls again all the time, as others
-    /// lend theirs. Of a small budget it would get one now and then, and a run would seem to hang.
+    /// lend theirs. With a small budget it would get one only occasionally, and a run would seem to
+    /// hang.
     pub(super) fn next_of_limiter(&self, not_before: Option<Duration>) -> Option<Duration> {
         if not_before.is_some_and(|time| time > GATE_WAIT_MAX) {
             self.is_over.set(true);
@@ -59,7 +60,7 @@ impl Patience {
         self.next(1, not_before)
     }
 
-    /// Waits before another try; returns whether there will be one.
+    /// Waits before the next attempt; returns whether there is one.
     pub(super) async fn wait(
         &self,
         world: &World,
@@ -72,7 +73,7 @@ impl Patience {
         }
     }
 
-    /// Waits for a closed gate; returns whether there will be another try.
+    /// Waits for a closed limiter; returns whether there is another attempt.
     pub(super) async fn wait_for_limiter(
         &self,
         world: &World,

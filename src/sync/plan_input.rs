@@ -1,4 +1,4 @@
-//! Everything that planning takes.
+//! The input of planning.
 
 use super::{clocks, project::Project, world::World};
 use crate::{
@@ -7,19 +7,19 @@ use crate::{
     warehouse::WarehouseError,
 };
 
-/// All that planning takes: how, from what, and when.
+/// The input of planning: settings, state and time.
 #[derive(Debug)]
 pub struct PlanInput {
     /// How the project's reads are planned.
     pub settings: planner::Settings,
-    /// What is known of its days.
+    /// The state of its days.
     pub ledger: Ledger,
-    /// The time by every clock that is known.
+    /// The time by every known clock.
     pub clocks: Clocks,
 }
 
 impl PlanInput {
-    /// Reads what is known of a project now.
+    /// Reads the current state of a project.
     pub async fn of(world: &World, project: &Project) -> Result<Self, WarehouseError> {
         let page_size = project.client(Lane::Audit).page_size();
         let settings = planner::Settings { page_size, ..world.settings.planner };
@@ -31,16 +31,16 @@ impl PlanInput {
         Ok(Self { settings, ledger, clocks })
     }
 
-    /// The newest window again, if the clocks show now that it is wider.
+    /// The newest window again, if the clocks now show that it is wider.
     pub(super) fn missed(&self, clocks: &Clocks) -> Option<Task> {
         let (read, newest) = (self.clocks.newest_window(), clocks.newest_window());
-        // That midnight has passed meanwhile is no reason: the next round begins with the new day.
+        // A midnight in between does not count: the next round starts with the new day.
         let is_wider = newest.len_days() > read.len_days();
         let reading = ListScope::Window(newest);
         is_wider.then_some(Task { lane: Lane::Recent, reading })
     }
 
-    /// The walks that are due now.
+    /// The passes that are due now.
     pub fn tasks(&self) -> Vec<Task> {
         planner::plan(&self.settings, &self.ledger, &self.clocks)
     }

@@ -1,21 +1,21 @@
-//! Who holds a claim, and whether that process is still there.
+//! Identifies the holder of a claim, and detects whether that process still exists.
 //!
-//! A claim ends by itself, but a killed process that is started again need not wait for that: on
-//! the same machine its end can be seen. A wrong guess costs a fenced writer its window and nothing
-//! else (I6).
+//! A claim expires by itself. A process that was killed and restarted need not wait for that,
+//! because on the same machine its end can be detected. A wrong guess only costs a fenced writer
+//! its window (I6).
 
 use std::fs;
 
-/// This process, told apart from every other: machine boot, process namespace, number and start.
+/// A unique name of this process: machine boot, process namespace, process number and start.
 pub(super) fn this_process() -> String {
     match (place(), start_of("self")) {
         (Some(place), Some(start)) => format!("{place}/{}/{start}", std::process::id()),
-        // Without /proc no two processes can be compared; the claim then ends by its time alone.
+        // Without /proc no two processes can be compared; the claim then ends only by expiry.
         _ => format!("elsewhere/{}", std::process::id()),
     }
 }
 
-/// Whether a holder is certainly gone.
+/// Whether a holder certainly no longer exists.
 pub(super) fn is_gone(holder: &str) -> bool {
     let mut parts = holder.rsplitn(3, '/');
     let (Some(start), Some(process), Some(there)) = (parts.next(), parts.next(), parts.next())
@@ -25,21 +25,21 @@ pub(super) fn is_gone(holder: &str) -> bool {
     place().is_some_and(|here| here == there) && start_of(process).is_none_or(|now| now != start)
 }
 
-/// Where a process number means something: a boot of a machine, and a namespace of processes.
+/// The scope of a process number: a boot of a machine, and a process namespace.
 fn place() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     Some(format!("{} {}", boot.trim(), namespace.display()))
 }
 
-/// When a process started, in ticks since the boot: the 22nd field of its `stat`.
+/// The start of a process in ticks since the boot: the 22nd field of its `stat`.
 fn start_of(process: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name in brackets may hold spaces and brackets; the fields behind the last one are
+    // The name in parentheses may contain spaces and parentheses. The fields after the last one are
     // numbered from 3.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
-    // One that has ended stays there until its parent has asked how.
+    // A process that has ended keeps its entry until its parent has waited for it.
     fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
     fields.nth(22 - 4).map(str::to_owned)
 }

@@ -1,8 +1,8 @@
-//! Counts what a progress bar shows; written by the work, read by whoever draws.
+//! Counters for a progress bar, written by the work and read by the display.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How far a backfill is.
+/// The progress of a backfill.
 #[derive(Debug, Default)]
 pub struct Progress {
     windows: AtomicU64,
@@ -12,23 +12,23 @@ pub struct Progress {
     details_done: AtomicU64,
 }
 
-/// One look at a [`Progress`].
+/// A snapshot of a [`Progress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgressSnapshot {
-    /// Windows to read, those cut in two counted as two.
+    /// Windows to read; a window cut in two counts as two.
     pub windows: u64,
     /// Windows read.
     pub windows_done: u64,
     /// Items received in lists.
     pub items: u64,
-    /// Detail calls that wait.
+    /// Detail calls pending.
     pub details_due: u64,
     /// Detail calls made.
     pub details_done: u64,
 }
 
 impl Progress {
-    /// What stands there now.
+    /// Returns the current counters.
     pub fn look(&self) -> ProgressSnapshot {
         ProgressSnapshot {
             windows: self.windows.load(Relaxed),

@@ -21,22 +21,22 @@ use crate::{
 /// A project at work: its API, and how its items are stored.
 #[derive(Debug, Clone)]
 pub struct Project {
-    /// What kind of project it is.
+    /// The kind of project.
     pub kind: Kind,
     lanes: ByLane<(Client, Arc<LaneLimiter>)>,
     pub(super) scope: Arc<Scope>,
     /// Windows read at a time.
     pub(super) workers: usize,
-    /// The calls of a day, and how the lanes share them.
+    /// The calls per day, and how the lanes share them.
     budget: planner::Budget,
     pub(super) item_bytes: Arc<ItemBytes>,
     pub(super) answer_sizes: Arc<AnswerSizes>,
-    /// The vendor account that it is bound to.
+    /// The vendor account that the project is bound to.
     account: Arc<Mutex<Account>>,
 }
 
 impl Project {
-    /// Prepares a project; nothing is asked or written yet.
+    /// Prepares a project without calls or writes.
     pub fn new(
         settings: ProjectSettings,
         warehouse: &Warehouse,
@@ -102,22 +102,22 @@ impl Project {
         &self.scope
     }
 
-    /// Items asked for with one list call, at most.
+    /// Most items requested with one list call.
     pub(super) fn page_size(&self) -> u32 {
         self.client(Lane::Audit).page_size()
     }
 
-    /// The project's API, for calls out of that lane's budget.
+    /// The project's API, for calls that count against this lane's budget.
     pub fn client(&self, lane: Lane) -> &Client {
         &self.lanes[lane].0
     }
 
-    /// The calls of a day, and how the lanes share them.
+    /// The calls per day, and how the lanes share them.
     pub fn budget(&self) -> &planner::Budget {
         &self.budget
     }
 
-    /// The walks by which a backfill reads these days, but for those that are done.
+    /// The passes by which a backfill reads these days, without those that are done.
     ///
     /// `window_days`: the most days of a window.
     pub fn backfill_tasks(&self, window_days: u32, whole: Window, done: &[Window]) -> Vec<Task> {
@@ -126,7 +126,7 @@ impl Project {
         planner::missing(whole, done, days_max).into_iter().map(task).collect()
     }
 
-    /// Gives back the calls that no lane will make; what is left counts as made.
+    /// Gives back the calls that no lane will make. Calls that cannot be given back count as made.
     pub(super) async fn give_calls_back(&self, db: &DbRetry) {
         for (lane, (_, limiter)) in self.lanes.iter() {
             if let Err(error) = db.run(async || limiter.give_back().await).await {
@@ -135,7 +135,7 @@ impl Project {
         }
     }
 
-    /// The vendor account that it is bound to, as far as this process knows.
+    /// The vendor account that the project is bound to, as known to this process.
     pub(super) fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }

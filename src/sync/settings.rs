@@ -1,4 +1,4 @@
-//! How to sync.
+//! Settings of the synchronization.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use crate::{
 /// How every project is synced.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What is due, and how windows are cut.
+    /// When passes are due, and how windows are cut.
     pub planner: planner::Settings,
-    /// Answers that are held at a time, over all projects, in bytes.
+    /// Most bytes of answers in memory, over all projects.
     pub bytes_in_flight: usize,
     /// Detail calls in flight for each project.
     pub detail_workers: usize,
-    /// How long a run goes on trying what may pass by itself. The daemon has no patience with the
-    /// vendor, since the next bell tries again, and endless patience with PostgreSQL.
+    /// How long a run retries failures that may pass by themselves. The daemon does not retry the
+    /// vendor, since the next scheduled round does, and retries PostgreSQL without limit.
     pub give_up_after: Duration,
-    /// When the daemon looks for work.
+    /// When the daemon checks for due work.
     pub schedules: Vec<Schedule>,
-    /// A blocked project is looked at again after this time, by the daemon.
+    /// Time after which the daemon tries a blocked project again.
     pub blocked_retry: Duration,
 }
 
@@ -34,26 +34,26 @@ pub struct Settings {
 pub struct ProjectSettings {
     /// Its name, the first part of every key.
     pub name: ProjectName,
-    /// What its key opens.
+    /// The kind of project that its key opens.
     pub kind: Kind,
     /// How to reach the API.
     pub client: client::Settings,
-    /// HTTP attempts a second, over all lanes and processes.
+    /// HTTP attempts per second, over all lanes and processes.
     pub rate: CallRate,
-    /// HTTP attempts a UTC day, and how the lanes share them.
+    /// HTTP attempts per UTC day, and how the lanes share them.
     pub budget: planner::Budget,
     /// Windows read at a time, at least 1.
     pub workers: usize,
     /// When a record gets a detail call.
     pub details: DetailMode,
-    /// When a record counts as deleted, and what is kept of it.
+    /// When a record counts as deleted, and which of its data are kept.
     pub deletion: DeletionRules,
-    /// How far back the warehouse reaches; `None`: as far as somebody asks.
+    /// The first day that the warehouse covers; `None`: only requested days.
     pub since: Option<Day>,
-    /// How bodies are kept.
+    /// How raw items are stored.
     pub raw: RawStorage,
     /// The key of pseudonyms.
     pub pseudonym_key: Option<SecretString>,
-    /// Paths that digests leave out, besides those known to change with every call.
+    /// Paths that digests leave out, in addition to those known to change with every call.
     pub volatile_paths: Vec<String>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Waits, but not longer than until the program has to end. Returns whether it goes on.
+/// Waits for this time, or until the program has to end. Returns whether the program goes on.
 pub(super) async fn pause(stop: &CancellationToken, time: Duration) -> bool {
     tokio::select! {
         () = stop.cancelled() => false,

@@ -1,9 +1,8 @@
-//! Waiting for what another process does: a value says for what, a poll of its rows says when it
-//! happened.
+//! Waiting for the work of another process. An [`Awaited`] value names the event, and a poll of its
+//! rows detects it.
 //!
-//! A wait is logged with its reason, and ends with the event, with the time at which there is other
-//! work, with the lease that is in the way, or with the program. Only who has nothing else to do
-//! waits.
+//! A wait is logged with its reason. It ends with the event, when other work becomes due, when the
+//! blocking lease expires, or with the program. Only a process without other work waits.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -20,25 +19,25 @@ use crate::{
     warehouse::{Awaited, Lease, WarehouseError},
 };
 
-/// From one poll to the next, on average; processes that wait for the same do not poll in step.
+/// Average time between two polls. It varies, so that processes do not poll in step.
 const POLL: Duration = Duration::from_millis(500);
 
-/// A lease that has not ended so long after its time is not waited for: PostgreSQL's clock stands
-/// still, or was set back.
+/// Longest wait for a lease after its expiry. Afterwards PostgreSQL's clock is assumed to be
+/// stopped or set back.
 const OVERDUE: Duration = Duration::from_secs(5);
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// It happened, or the time came: there may be work.
+    /// The event happened or the time came: there may be work.
     Ready,
-    /// The leases in the way should have ended, and did not.
+    /// The leases in the way should have expired and did not.
     InVain,
     /// The program has to end.
     Stopped,
 }
 
-/// Waits until it happened, but not longer than until there is other work.
+/// Waits for the event, but not longer than until there is other work.
 pub(super) async fn wait_for(
     world: &World,
     project: &ProjectName,
@@ -72,13 +71,13 @@ pub(super) async fn wait_for(
     Ok(woken)
 }
 
-/// Waits about as long as from one poll to the next; returns whether the program goes on.
+/// Waits for about one poll interval; returns whether the program goes on.
 pub(super) async fn a_moment(world: &World) -> bool {
     pause(&world.stop, around(POLL)).await
 }
 
-/// How long leases are waited for: until the last of them ends, and again when one was renewed or
-/// changed hands.
+/// How long leases are waited for: until the last of them expires. Starts over when one is renewed
+/// or changes its holder.
 #[derive(Debug)]
 struct Watch {
     expiries: Vec<DateTime<Utc>>,
@@ -103,7 +102,7 @@ impl Watch {
     }
 }
 
-/// Frees what a process of this machine holds that was killed; returns whether there was one.
+/// Frees the claims of a killed process of this machine; returns whether there was one.
 async fn free_one_that_is_gone(world: &World, leases: &[Lease]) -> Result<bool, WarehouseError> {
     let Some(gone) = leases.iter().find(|lease| process_id::is_gone(&lease.holder)) else {
         return Ok(false);
@@ -113,9 +112,9 @@ async fn free_one_that_is_gone(world: &World, leases: &[Lease]) -> Result<bool, 
     Ok(true)
 }
 
-/// A time between half of the given one and one and a half of it.
+/// A random time between half and one and a half times the given one.
 fn around(time: Duration) -> Duration {
-    // A new state hashes with a key of its own.
+    // Each new state hashes with its own random key.
     let part = RandomState::new().hash_one(()) % 1000;
     time / 2 + time * u32::try_from(part).unwrap_or(500) / 1000
 }
@@ -141,10 +140,10 @@ mod tests {
         watch.note(&[lease(300, 300), lease(100, 100)], began);
         assert!(!watch.is_over(began + 304 * SECOND));
         assert!(watch.is_over(began + 305 * SECOND));
-        // PostgreSQL's clock stands still: nothing new.
+        // PostgreSQL's clock is stopped: nothing changes.
         watch.note(&[lease(300, 300), lease(100, 100)], began + 200 * SECOND);
         assert!(watch.is_over(began + 305 * SECOND));
-        // The holder works, and renews it.
+        // The holder is working and renews the lease.
         watch.note(&[lease(500, 300)], began + 200 * SECOND);
         assert!(!watch.is_over(began + 504 * SECOND));
         assert!(watch.is_over(began + 505 * SECOND));

@@ -1,4 +1,4 @@
-//! Everything a run works with.
+//! Everything that a run uses.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use super::{
 };
 use crate::warehouse::{Warehouse, WarehouseError};
 
-/// Everything a run works with.
+/// Everything that a run uses.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// Where rows go.
+    /// Where rows are stored.
     pub warehouse: Warehouse,
     /// The projects of the configuration.
     pub projects: Vec<Project>,
-    /// How to work.
+    /// The settings of the work.
     pub settings: Settings,
-    /// Whether there is a next bell.
+    /// Whether this is a daemon, so that another round follows.
     pub(super) is_daemon: bool,
-    /// Rung when the program has to end.
+    /// Cancelled when the program has to end.
     pub stop: CancellationToken,
-    /// What a progress bar shows.
+    /// Counters for a progress bar.
     pub progress: Arc<Progress>,
-    /// Room for pages.
+    /// Memory for pages.
     pub(super) page_memory: PageMemory,
-    /// Room for the answers of detail calls.
+    /// Memory for the answers of detail calls.
     pub(super) answer_memory: AnswerMemory,
     /// Names this process in claims.
     pub(super) holder: String,
@@ -37,7 +37,7 @@ pub struct World {
 }
 
 impl World {
-    /// Everything a run of this process works with.
+    /// Collects everything that a run of this process uses.
     pub fn new(
         warehouse: Warehouse,
         projects: Vec<Project>,
@@ -58,12 +58,13 @@ impl World {
         }
     }
 
-    /// The same for a daemon, which does not give up.
+    /// Returns the same for a daemon, which does not give up.
     pub(super) fn of_daemon(&self) -> Self {
         Self { is_daemon: true, db: self.db.without_end(), ..self.clone() }
     }
 
-    /// Stores which server this is, and raises its sequences if they are behind the numbers in use.
+    /// Stores the identity of this server, and raises its sequences if they are behind the numbers
+    /// in use.
     pub(super) async fn adopt_server(&self) -> Result<(), WarehouseError> {
         if self.db.run(async || self.warehouse.adopt_server().await).await? {
             warn!(

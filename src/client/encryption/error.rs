@@ -1,30 +1,30 @@
-//! What can go wrong with Secure Data Transmission. All of it is a matter of configuration: asking
-//! again never helps.
+//! Errors of Secure Data Transmission. All of them are configuration errors, so a retry never
+//! helps.
 
-/// Project and configuration do not agree about encryption (contract U23), or about the key.
+/// The project and its configuration disagree about encryption (contract U23) or about the key.
 ///
-/// Nothing of an answer that met with one of these is ever stored.
+/// An answer with such an error is never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncryptionError {
-    /// Configured without encryption, answered with it.
+    /// Configured without encryption, but the answer is encrypted.
     #[error(
         "the vendor encrypts its answers (Secure Data Transmission), but this project is \
          configured without encryption"
     )]
     AnswerEncrypted,
-    /// The vendor says that decrypting failed, of a request that was in the clear.
+    /// The vendor reports failed decryption of a request that was sent in the clear.
     #[error(
         "the vendor wants encrypted requests (Secure Data Transmission), but this one was sent in \
          the clear"
     )]
     RequestPlain,
-    /// Configured with encryption, answered without.
+    /// Configured with encryption, but the answer is in the clear.
     #[error("this project is configured with encryption, but the vendor answers in the clear")]
     AnswerPlain,
-    /// The vendor can make nothing of the ciphertext it was sent.
+    /// The vendor cannot decrypt the request.
     #[error("the vendor cannot decrypt the request")]
     RequestNotUnderstood,
-    /// The answer stays a ciphertext.
+    /// The answer cannot be decrypted.
     #[error("the answer cannot be decrypted: {0}")]
     Undecipherable(#[from] Undecipherable),
     /// The cipher failed.
@@ -32,31 +32,31 @@ pub enum EncryptionError {
     NotEncrypted,
 }
 
-/// Which step of decrypting failed.
+/// The step of decryption that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undecipherable {
     /// There is no ciphertext.
     #[error("its `data` is no text")]
     NoText,
-    /// A ciphertext where the contract knows of none.
+    /// A ciphertext where the contract names none.
     #[error("a ciphertext stands where none is known")]
     UnknownPlace,
     /// Neither hexadecimal nor base64.
     #[error("it is written neither in base64 nor in hexadecimal digits")]
     TextForm,
-    /// Not whole blocks of the cipher.
+    /// Not a whole number of cipher blocks.
     #[error("its length is not that of whole blocks")]
     Length,
-    /// The last block does not end as it must.
+    /// The padding of the last block is not valid.
     #[error("its padding is wrong")]
     Padding,
-    /// What was decrypted is something else than the vendor would send.
+    /// The decrypted text is not JSON, so the vendor did not send it.
     #[error("what comes out is no JSON")]
     NotJson,
 }
 
 impl EncryptionError {
-    /// What the operator should look at, as one sentence.
+    /// What the operator should check, in one sentence.
     pub(in crate::client) fn advice(self) -> &'static str {
         match self {
             Self::AnswerEncrypted => {

@@ -1,9 +1,9 @@
-//! Secure Data Transmission: parameters and answers travel as ciphertexts (contract section 10).
+//! Secure Data Transmission: encrypted parameters and answers (contract section 10).
 //!
-//! AES-256 in ECB mode with PKCS#7 padding, under the SHA-256 of the API key. The mode is the
-//! vendor's choice and a weak one: equal blocks look equal, and nothing tells an altered ciphertext
-//! from a good one. TLS is what protects the data; this is only the vendor's language. Whoever has
-//! the hash can read like whoever has the key, so neither is ever shown, logged or stored (I8).
+//! AES-256 in ECB mode with PKCS#7 padding, under the SHA-256 of the API key. The vendor chose this
+//! weak mode: equal blocks have equal ciphertexts, and a modified ciphertext is not detected. TLS
+//! protects the data; this is only the vendor's format. The hash allows decryption just like the
+//! key, so neither is ever shown, logged or stored (I8).
 
 mod error;
 mod text_form;
@@ -26,40 +26,40 @@ pub use self::{
 };
 use crate::json::{self, Json};
 
-/// Bytes of a block of the cipher.
+/// Block size of the cipher in bytes.
 const BLOCK: usize = 16;
 
-/// The parameter that holds the ciphertext of others.
+/// The parameter that holds the ciphertext of other parameters.
 pub(super) const SEALED: &str = "data";
 
-/// How a project is spoken to that uses Secure Data Transmission.
+/// Settings of a project that uses Secure Data Transmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encryption {
-    /// How ciphertexts are written in requests; answers are read in either form (contract U21).
+    /// The encoding of ciphertexts in requests; answers may use either one (contract U21).
     pub text_form: TextForm,
-    /// Where page size and cursor stand (contract U22).
+    /// The place of page size and cursor (contract U22).
     pub paging: EncryptedPaging,
 }
 
-/// Where `count`, `nextpage_id` and `nextpage_date` stand in an encrypted request.
+/// The place of `count`, `nextpage_id` and `nextpage_date` in an encrypted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncryptedPaging {
-    /// In the query, as always.
+    /// In the query, as in a request in the clear.
     Clear,
-    /// In the ciphertext alone.
+    /// In the ciphertext only.
     Inside,
     /// In both.
     Both,
 }
 
-/// The cipher of one API key. Keys are wiped from memory when it is dropped, and never shown.
+/// The cipher of one API key. Keys are never shown, and are wiped from memory on drop.
 pub(super) struct Cipher {
     encryption: Encryption,
     encrypting: PaddedBlockEncryptingKey,
     decrypting: PaddedBlockDecryptingKey,
 }
 
-/// Whether a parameter may travel in the ciphertext.
+/// The place of a parameter in an encrypted request.
 enum ParameterPlace {
     Clear,
     Inside,
@@ -67,7 +67,7 @@ enum ParameterPlace {
 }
 
 impl Cipher {
-    /// The cipher that belongs to that API key.
+    /// Derives the cipher from the API key.
     pub(super) fn new(api_key: &SecretString, encryption: Encryption) -> Result<Self, Unspecified> {
         let hash = digest(&SHA256, api_key.expose_secret().as_bytes());
         let key = || UnboundCipherKey::new(&AES_256, hash.as_ref());
@@ -78,10 +78,11 @@ impl Cipher {
         })
     }
 
-    /// Moves what the vendor takes encrypted out of the query of submissions and into its `data`.
+    /// Moves the parameters of submissions that the vendor accepts encrypted from the query to
+    /// `data`.
     ///
-    /// Values stay the texts they are in a query. A request without any such parameter stays in the
-    /// clear.
+    /// Values keep the text form that they have in a query. A request without such parameters stays
+    /// in the clear.
     pub(super) fn seal(
         &self,
         parameters: Vec<(&'static str, String)>,
@@ -113,9 +114,9 @@ impl Cipher {
             ("count" | "nextpage_id" | "nextpage_date", EncryptedPaging::Both) => {
                 ParameterPlace::Both
             }
-            // Also `userid`: the vendor's list of encryptable parameters lacks it. A vendor that
-            // does not look for it in there would list everybody, while in the clear it is still
-            // inside TLS, like the API key itself.
+            // Includes `userid`, which is missing in the vendor's list of encryptable parameters.
+            // If the vendor ignored it in the ciphertext, it would list all persons. In the clear
+            // it is still protected by TLS, like the API key.
             _ => ParameterPlace::Clear,
         }
     }
@@ -128,8 +129,8 @@ impl Cipher {
         Ok(self.encryption.text_form.encode(&bytes))
     }
 
-    /// What is in a ciphertext; `data` is the JSON value that holds it. Whether that is JSON is the
-    /// caller's to see.
+    /// Decrypts `data`, the JSON value that holds a ciphertext. The caller checks whether the
+    /// result is JSON.
     pub(super) fn open(&self, data: &[u8]) -> Result<Bytes, Undecipherable> {
         let text = json::text(data);
         let parsed = json::parse(&text).map_err(|_malformed| Undecipherable::NoText)?;
@@ -149,7 +150,7 @@ impl Cipher {
 }
 
 impl std::fmt::Debug for Cipher {
-    /// Nothing of the keys.
+    /// Shows nothing of the keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cipher").field("encryption", &self.encryption).finish_non_exhaustive()
     }
@@ -177,7 +178,7 @@ pub(super) mod tests {
         Cipher::new(&key.into(), encryption).unwrap()
     }
 
-    /// An answer that is that text, encrypted under that key.
+    /// An answer with this text, encrypted under this key.
     pub(in crate::client) fn answer(key: &str, text: &str) -> String {
         let data = cipher_of(key, TextForm::Base64).encrypt(text).unwrap();
         format!(r#"{{"data":"{data}","isEncrypted":true}}"#)
@@ -191,7 +192,7 @@ pub(super) mod tests {
         let parameters = parameters.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let sealed = cipher.seal(parameters.collect()).unwrap();
         let pairs = sealed.into_iter().map(|(name, value)| {
-            // What is in the ciphertext, for a test that can be read.
+            // Decrypts the ciphertext, to make the test readable.
             let value = if name == SEALED {
                 String::from_utf8(open(cipher, &value).unwrap().to_vec()).unwrap()
             } else {
@@ -262,7 +263,7 @@ pub(super) mod tests {
             ("", Undecipherable::Length),
             ("AAqikbbTbrPx8yYWAZs=", Undecipherable::Length),
             ("AAqikbbTbrPx8yYWAZsutAA=", Undecipherable::Length),
-            // Hexadecimal, but no whole blocks: then it is base64.
+            // Hexadecimal digits, but not whole blocks, so they are read as base64.
             ("44f92449d342d4ee", Undecipherable::Length),
             ("AAqikbbTbrPx8yYWAZsut", Undecipherable::TextForm),
             ("AAqikbbT brPx8yYWAZsutA==", Undecipherable::TextForm),
@@ -285,7 +286,7 @@ pub(super) mod tests {
     fn another_key_never_reads_the_text() {
         for number in 0..1000 {
             let other = cipher_of(&format!("{KEY}{number}"), TextForm::Base64);
-            // One key in 256 happens to see a padding, but no JSON.
+            // One wrong key in 256 yields valid padding by chance, but never JSON.
             let opened = open(&other, DAYS_BASE64);
             assert!(opened.is_err() || json::parse(&json::text(&opened.unwrap())).is_err());
         }

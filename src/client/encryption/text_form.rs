@@ -1,5 +1,5 @@
-//! How ciphertexts are written: in base64 or in hexadecimal digits. No page of the vendor says
-//! which (contract U21).
+//! The encodings of ciphertexts: base64 or hexadecimal digits. The vendor does not document which
+//! one it uses (contract U21).
 
 use base64::{
     Engine as _, alphabet,
@@ -13,17 +13,17 @@ const LENIENT: GeneralPurposeConfig =
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-/// How ciphertexts are written.
+/// The encoding of ciphertexts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextForm {
     /// Standard base64 with padding.
     Base64,
-    /// Hexadecimal digits in lower case.
+    /// Lower-case hexadecimal digits.
     Hex,
 }
 
 impl TextForm {
-    /// Writes bytes.
+    /// Encodes bytes.
     pub(super) fn encode(self, bytes: &[u8]) -> String {
         match self {
             Self::Base64 => general_purpose::STANDARD.encode(bytes),
@@ -35,10 +35,10 @@ impl TextForm {
     }
 }
 
-/// Reads bytes in whichever form they are written; `None` when they are in none.
+/// Decodes a text in either encoding; `None` if it is neither.
 ///
-/// Digits of whole blocks are hexadecimal: base64 that looks so by chance does not occur in
-/// practice, and would fail to decrypt.
+/// Hexadecimal digits of whole blocks are read as hexadecimal. Base64 of that form practically
+/// never occurs, and would fail to decrypt.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let is_hex =
         text.len().is_multiple_of(2 * BLOCK) && text.bytes().all(|digit| digit.is_ascii_hexdigit());

@@ -1,9 +1,9 @@
-//! The members of an answer beside its items: the next-page key in every documented spelling, error
-//! objects, and what the contract does not name.
+//! The members of an answer other than its items: the next-page key in every documented spelling,
+//! error objects, and members that the contract does not name.
 //!
-//! The vendor mixes spellings (contract Q4), so names are compared without case and `_`. A member
-//! that is not known must not pass for the end of a list: it is reported with its name alone, and
-//! marked where it may be a next-page key in another spelling.
+//! The vendor mixes spellings (contract Q4), so names are compared without case and `_`. An unknown
+//! member must not be mistaken for the end of a list. It is reported by name only, and marked if it
+//! may be another spelling of the next-page key.
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -14,8 +14,8 @@ use crate::{
     json::{self, Cut, Json},
 };
 
-/// Longest next-page key, both parts together, in bytes: percent-encoded it still fits into the
-/// address of a request. Ids have at most 255 bytes.
+/// Most bytes of a next-page key, both parts together. Percent-encoded, it still fits into the URL
+/// of a request. Ids have at most 255 bytes.
 pub(super) const CURSOR_BYTES_MAX: usize = 2048;
 
 /// A next-page key as an object, and as two members (contract section 7).
@@ -31,10 +31,10 @@ const DATE_PARTS: [&str; 2] = ["createdat", "createtime"];
 const ERRORS: [&str; 7] =
     ["errorcode", "errormessage", "error", "errors", "code", "message", "statuscode"];
 
-/// Parts of names that a next-page key may have.
+/// Parts of possible names of a next-page key.
 const HINTS: [&str; 4] = ["next", "page", "cursor", "token"];
 
-/// Most unknown members of an answer that are reported.
+/// Most unknown members reported per answer.
 const UNKNOWN_MAX: usize = 20;
 
 /// A member of an answer that the contract does not name; never its value.
@@ -44,7 +44,7 @@ pub struct UnknownMember {
     pub name: String,
     /// The JSON type of its value.
     pub json_type: &'static str,
-    /// It may be a next-page key: by its name, or because it holds the id of the last item.
+    /// Whether it may be a next-page key, by its name or because it holds the id of the last item.
     pub(in crate::client) may_be_cursor: bool,
 }
 
@@ -53,12 +53,12 @@ pub struct UnknownMember {
 pub(super) struct Beside {
     /// The next-page key.
     pub(super) next: Option<Cursor>,
-    /// The members that are not known.
+    /// The unknown members.
     pub(super) unknown: Vec<UnknownMember>,
 }
 
 impl Beside {
-    /// Reads the members of an object, except those named in `known`. Refuses an error object.
+    /// Reads the members of an object, except those named in `known`. Rejects an error object.
     pub(super) fn of<T>(
         object: &Bytes,
         members: &[Cut<T>],
@@ -89,7 +89,7 @@ impl Beside {
     }
 }
 
-/// The next-page key among the members of an object.
+/// Finds the next-page key among the members of an object.
 pub(super) fn next<T>(object: &Bytes, members: &[Cut<T>]) -> Result<Option<Cursor>, NoEnvelope> {
     let mut found = None;
     for cut in members.iter().filter(|cut| is_named(&cut.key, KEY)) {
@@ -112,7 +112,7 @@ pub(super) fn next<T>(object: &Bytes, members: &[Cut<T>]) -> Result<Option<Curso
     Ok(found)
 }
 
-/// Adds a next-page key to those found; several must be the same.
+/// Adds a next-page key to those found; returns an error if they differ.
 pub(super) fn add_next(found: &mut Option<Cursor>, next: Cursor) -> Result<(), NoEnvelope> {
     if found.as_ref().is_some_and(|other| *other != next) {
         return Err(wrong("two different next-page keys"));
@@ -121,7 +121,7 @@ pub(super) fn add_next(found: &mut Option<Cursor>, next: Cursor) -> Result<(), N
     Ok(())
 }
 
-/// A next-page key out of the members that hold its parts: both or nothing.
+/// Reads a next-page key from the members that hold its parts. Both are required.
 fn cursor<T>(
     object: &Bytes,
     members: &[Cut<T>],
@@ -148,7 +148,7 @@ fn cursor<T>(
     Ok(Cursor { id, date })
 }
 
-/// The id of an item, as far as its own members hold it.
+/// The id of an item, if one of its own members holds it.
 pub(in crate::client) fn id_of(stream: Stream, item: &Bytes) -> Option<String> {
     let members = json::members(item, "", &json::unread).ok()?;
     let name = match stream {
@@ -158,7 +158,7 @@ pub(in crate::client) fn id_of(stream: Stream, item: &Bytes) -> Option<String> {
     present(item, &members, name).as_deref().and_then(scalar)
 }
 
-/// Refuses an object that has a member twice, in whatever case.
+/// Rejects an object that has a member twice, ignoring case.
 pub(super) fn refuse_twice<T>(
     members: &[Cut<T>],
     name: &str,
@@ -168,7 +168,7 @@ pub(super) fn refuse_twice<T>(
     if count > 1 { Err(wrong(what)) } else { Ok(()) }
 }
 
-/// Whether a member reports an error. The vendor reports success by the same names.
+/// Whether a member reports an error. The vendor uses the same names to report success.
 pub(super) fn is_error(name: &str, value: &Bytes) -> bool {
     is_one_of(name, &ERRORS) && !is_empty(value) && !is_success(value)
 }
@@ -179,7 +179,7 @@ fn is_success(value: &Bytes) -> bool {
     is_word || text.parse().is_ok_and(|status: u32| status == 0 || (200..300).contains(&status))
 }
 
-/// Whether a value is empty. `false` is, since it cannot lead to a next page.
+/// Whether a value is empty. `false` counts as empty, since it cannot lead to a next page.
 fn is_empty(value: &Bytes) -> bool {
     match value.first() {
         Some(b'{' | b'[') => value
@@ -194,7 +194,7 @@ fn has_hint(name: &str) -> bool {
     HINTS.iter().any(|hint| name.contains(hint))
 }
 
-/// Whether a value holds an id that is no part of a longer word.
+/// Whether a value contains the id as a whole word.
 fn holds(value: &[u8], id: &str) -> bool {
     let is_part =
         |at: Option<usize>| at.and_then(|at| value.get(at)).is_some_and(u8::is_ascii_alphanumeric);
@@ -213,7 +213,7 @@ fn json_type(value: &Bytes) -> &'static str {
     }
 }
 
-/// Whether a name is this one, which is in lower case and without `_`.
+/// Whether a name equals `plain`, which is in lower case and without `_`.
 fn is_named(name: &str, plain: &str) -> bool {
     let bytes = name.bytes().filter(|byte| *byte != b'_');
     bytes.map(|byte| byte.to_ascii_lowercase()).eq(plain.bytes())
@@ -223,7 +223,7 @@ fn is_one_of(name: &str, plain: &[&str]) -> bool {
     plain.iter().any(|plain| is_named(name, plain))
 }
 
-/// A text or a number as text; nothing for what is empty or could not be sent back as it came.
+/// A text or number as text; `None` if it is empty or could not be sent back unchanged.
 pub(super) fn scalar(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let parsed = json::parse(text).ok().filter(|parsed| !parsed.damaged)?;
@@ -234,7 +234,8 @@ pub(super) fn scalar(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Which member it is; the last one counts, and `null` is as good as absent (contract U16).
+/// The index of a member. The last one of a name counts, and `null` counts as absent (contract
+/// U16).
 pub(super) fn find<T>(object: &Bytes, members: &[Cut<T>], name: &str) -> Option<usize> {
     let (index, cut) = members.iter().enumerate().rev().find(|(_, cut)| cut.key == name)?;
     Some(index).filter(|_| object.get(cut.range.clone()) != Some(b"null"))

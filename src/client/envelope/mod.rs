@@ -1,11 +1,10 @@
-//! The vendor's answer shapes: items, next-page key and project, out of whatever is wrapped around
-//! them.
+//! Unwraps the vendor's answer shapes: items, next-page key and project.
 //!
-//! Submissions come as `{Items, nextpageKey}` (contract section 3.2). Face authentications come as
-//! an array of wrappers `{faceAuth_projectId, data, nextPage_key}`, as a flat array of records, or
-//! as one of these alone (sections 6.2, 6.3). Items are not looked into. Whatever fits none of the
-//! shapes is refused: an answer that is only half understood must not end a walk (I2) or pass for a
-//! record's absence (I7).
+//! Submissions arrive as `{Items, nextpageKey}` (contract section 3.2). Face authentications arrive
+//! as an array of wrappers `{faceAuth_projectId, data, nextPage_key}`, as a flat array of records,
+//! or as a single wrapper or record (sections 6.2, 6.3). Items themselves are not parsed. Any other
+//! shape is rejected: a partly understood answer must not end a pass (I2) or count as a record's
+//! absence (I7).
 
 mod members;
 mod read;
@@ -29,9 +28,9 @@ use crate::{
 /// An answer without its wrapping.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Envelope {
-    /// The items as the vendor wrote them, without a copy.
+    /// The items as the vendor sent them, without a copy.
     pub(super) items: Vec<Item>,
-    /// Where the list goes on; absent on the last page.
+    /// The next-page key; `None` on the last page.
     pub(super) next: Option<Cursor>,
     /// `faceAuth_projectId`, the same in all wrappers that have one.
     pub(super) vendor_project: Option<String>,
@@ -42,10 +41,9 @@ pub(super) struct Envelope {
 /// An item of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// As the vendor wrote it.
+    /// The item as the vendor sent it.
     pub body: Bytes,
-    /// What was seen in it on the way; most items of large pages are looked at while the page is
-    /// cut.
+    /// The item's key, if it was read while the page was cut, as for most items of large pages.
     pub key: Option<ItemKey>,
 }
 
@@ -55,41 +53,41 @@ impl From<Bytes> for Item {
     }
 }
 
-/// Looks at the item that begins a text: what it is, and how many bytes it is long; `None` where it
-/// cannot tell.
+/// Reads the key of the item at the start of a text. Returns it with the item's length in bytes, or
+/// `None` if it cannot.
 pub type Look = dyn Fn(&str) -> Option<(ItemKey, usize)> + Send + Sync;
 
-/// Why an answer with status 200 cannot be trusted.
+/// Why an answer with status 200 is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableEnvelope {
-    /// A web page, of a proxy or a login, stands where JSON should.
+    /// A web page, for example of a proxy or a login, instead of JSON.
     #[error("the answer is a web page and no JSON")]
     Html,
-    /// No JSON, or JSON that ends early.
+    /// Not JSON, or truncated JSON.
     #[error("the answer is no JSON: {0}")]
     NotJson(Malformed),
-    /// JSON, but none of the known answers.
+    /// JSON of an unknown shape.
     #[error("the answer has an unknown shape: {0}")]
     WrongShape(&'static str),
-    /// A success that is not 200; 206 is a part of an answer.
+    /// A successful status other than 200; 206, for example, is a partial answer.
     #[error("the answer has status {0} instead of 200, so it may not be complete")]
     OtherSuccess(u16),
-    /// The answer to a detail call is not about the record that was asked for.
+    /// The answer to a detail call is about another record.
     #[error("the answer holds another record than the one asked for")]
     OtherRecord,
 }
 
-/// Why there is no envelope.
+/// Why an answer is not a valid envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoEnvelope {
-    /// Encryption is not what was configured, or fails (contract section 10); asking again does not
+    /// Encryption differs from the configuration, or fails (contract section 10). A retry does not
     /// help.
     Encryption(EncryptionError),
-    /// Another answer may be better.
+    /// Another answer may be valid.
     UnreadableEnvelope(UnreadableEnvelope),
     /// The next-page key is too long to be sent back; only a shorter list helps.
     LongCursor {
-        /// The length of both parts.
+        /// The length of both parts in bytes.
         bytes: usize,
     },
 }
@@ -112,11 +110,11 @@ impl From<Malformed> for NoEnvelope {
     }
 }
 
-/// Takes an answer apart, decrypting it first where it is a ciphertext.
+/// Unwraps an answer, and decrypts it first if it is a ciphertext.
 ///
-/// Submissions of a project that encrypts must come encrypted: items in the clear say that the mode
-/// is off there, so that the vendor may not have looked at what it was asked. Of face
-/// authentications nobody says whether they do (contract U24).
+/// Submissions of a project that encrypts must arrive encrypted. Items in the clear mean that the
+/// mode is off at the vendor, which may then have ignored the parameters. For face authentications
+/// the vendor does not document this (contract U24).
 pub(super) fn open(
     stream: Stream,
     call: Call,
@@ -132,8 +130,7 @@ pub(super) fn open(
         (Some(_), None) => Err(EncryptionError::AnswerEncrypted.into()),
         (None, Some(_)) => match stream {
             Stream::Submission => {
-                // Asked for one record with a ciphertext it overlooks, the vendor answers with a
-                // whole list.
+                // A vendor that ignores the ciphertext of a detail call answers with a whole list.
                 read_as(call, members.clone()).or_else(|_wrong| read_as(Call::List, members))?;
                 Err(EncryptionError::AnswerPlain.into())
             }
@@ -145,7 +142,7 @@ pub(super) fn open(
             let opened = members_of(text, items_of(stream), look).map_err(NoEnvelope::from);
             let envelope = opened.and_then(|members| read(stream, call, text, members));
             let envelope = envelope.map_err(|problem| match misplaced(problem) {
-                // A wrong key sometimes meets a padding, but never JSON.
+                // A wrong key sometimes yields valid padding, but never JSON.
                 NoEnvelope::UnreadableEnvelope(
                     UnreadableEnvelope::Html | UnreadableEnvelope::NotJson(_),
                 ) => EncryptionError::from(Undecipherable::NotJson).into(),
@@ -156,7 +153,7 @@ pub(super) fn open(
     }
 }
 
-/// Adds the members in the clear beside a ciphertext. Where requests do not encrypt the paging,
+/// Adds the members in the clear next to a ciphertext. If requests do not encrypt the paging,
 /// answers may not encrypt the next-page key either (contract U22).
 fn with_clear_members<T>(
     mut envelope: Envelope,
@@ -186,8 +183,7 @@ fn sealed_among<T>(body: &Bytes, members: &[Cut<T>]) -> Option<Bytes> {
     (is_encrypted || has_text).then(|| data.unwrap_or(Bytes::from_static(b"null")))
 }
 
-/// The members of a bare body, cut once, whatever is then asked of them; none for one that is no
-/// object.
+/// The members of a bare body, cut once for all uses; empty if the body is not an object.
 fn members_of<T>(
     body: &Bytes,
     cut: &str,
@@ -196,16 +192,16 @@ fn members_of<T>(
     if body.first() == Some(&b'{') { json::members(body, cut, read) } else { Ok(Vec::new()) }
 }
 
-/// The member whose value is cut into items on the way.
+/// The member whose value is cut into items.
 fn items_of(stream: Stream) -> &'static str {
     match stream {
         Stream::Submission => "Items",
-        // A lone body may be a bare record, whose members are its own.
+        // A single body may be a bare record with its own members.
         Stream::Faceauth => "",
     }
 }
 
-/// With the key at hand, a ciphertext that is left can only be at a wrong place.
+/// Once the answer is decrypted, a remaining ciphertext can only be in a wrong place.
 fn misplaced(problem: NoEnvelope) -> NoEnvelope {
     match problem {
         NoEnvelope::Encryption(EncryptionError::AnswerEncrypted) => {
@@ -215,7 +211,7 @@ fn misplaced(problem: NoEnvelope) -> NoEnvelope {
     }
 }
 
-/// The body without byte order mark and surrounding spaces.
+/// The body without byte order mark and surrounding whitespace.
 fn bare(body: &Bytes) -> Bytes {
     body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii())
 }

@@ -15,8 +15,7 @@ use crate::{
     json::{self, Cut, Element},
 };
 
-/// Takes a bare answer in the clear apart. A call for one id may bring none or one item, never
-/// more.
+/// Unwraps a bare answer in the clear. A call for one id may return at most one item.
 pub(super) fn read(
     stream: Stream,
     call: Call,
@@ -69,10 +68,10 @@ fn item(body: &Bytes, element: Element<ItemKey>) -> Item {
     Item { body: body.slice(element.range), key: element.read }
 }
 
-/// The members of a wrapper besides the next-page key.
+/// The members of a wrapper other than the next-page key.
 const WRAPPER: [&str; 3] = ["faceAuth_projectId", "data", "isEncrypted"];
 
-/// What an element of a list of face authentications is.
+/// The kind of an element of a list of face authentications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ElementKind {
     /// An object around records.
@@ -83,7 +82,7 @@ enum ElementKind {
     Stranger,
 }
 
-/// Wrappers and bare records may stand side by side.
+/// Unwraps a list of face authentications, in which wrappers and bare records may be mixed.
 fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEnvelope> {
     let mut envelope = Envelope::default();
     let mut strangers = false;
@@ -116,7 +115,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             }
             Some(_) | None => return Err(wrong("a wrapper whose `data` is no array")),
         }
-        // The members of a record are its own.
+        // The members of a record belong to the record.
         let mut beside = if kind == ElementKind::Record {
             Beside { next: next(element, &members)?, unknown: Vec::new() }
         } else {
@@ -138,8 +137,8 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
             envelope.vendor_project = Some(project);
         }
     }
-    // A damaged record among good ones is an item like any other; alone it may be an error in
-    // disguise.
+    // A damaged record among valid ones is an item like any other. Alone, it may be a disguised
+    // error.
     if strangers && !has_record {
         return Err(wrong("elements that are neither wrappers nor records"));
     }

@@ -1,4 +1,4 @@
-//! The vendor's answer shapes, those that must be refused among them.
+//! The vendor's answer shapes, including those that must be rejected.
 
 use super::*;
 
@@ -216,7 +216,7 @@ fn a_next_page_key_that_no_request_can_carry_is_told_from_other_answers() {
     assert_eq!(long, Err(NoEnvelope::LongCursor { bytes }));
 }
 
-/// The names of the unknown members, with a `?` behind those that may be a next-page key.
+/// The names of the unknown members, with a `?` after those that may be a next-page key.
 fn unknown(stream: Stream, body: &str) -> Vec<String> {
     let name =
         |it: &UnknownMember| format!("{}{}", it.name, if it.may_be_cursor { "?" } else { "" });

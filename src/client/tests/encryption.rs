@@ -7,7 +7,7 @@ use crate::client::{
 };
 
 const EMAIL: &str = "ada.lovelace@example.com";
-/// SHA-256 of [`KEY`].
+/// The start of the SHA-256 of [`KEY`].
 const KEY_HASH: &str = "4ee8f853";
 
 fn encrypting(server: &Scripted, text_form: TextForm) -> Settings {
@@ -55,7 +55,7 @@ async fn refusals_are_read_in_the_clear_and_encrypted() {
     let unknown = r#"{"message":"not Exist Submission ID","statusCode":400}"#;
     let (_server, client) = encrypted([refused(&answer(KEY, unknown))]).await;
     assert!(client.detail("x").await.unwrap().item.is_none());
-    // What says enough by its status is not a matter of encryption.
+    // If the status is sufficient, encryption does not matter.
     let script = [
         status("503 Service Unavailable", "", &answer("another key", "{}")),
         ok(&answer(KEY, &page(1, None))),

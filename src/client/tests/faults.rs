@@ -1,4 +1,4 @@
-//! Faults: what is asked again, what makes pages smaller, what ends a call.
+//! Faults: which are retried, which make pages smaller, and which end a call.
 
 use std::{num::NonZeroU32, time::Instant};
 
@@ -7,7 +7,7 @@ use crate::client::scripted::{answer, ok, status};
 
 const BUSY: &str = "503 Service Unavailable";
 
-/// The script's faults are followed by a page of one item, which must be what comes out.
+/// Checks for the page of one item that follows the script's faults.
 #[track_caller]
 fn assert_recovered(result: Result<Vec<Page>, ClientError>) {
     assert_eq!(result.unwrap()[0].items, [r#"{"a":1}"#]);
@@ -252,7 +252,7 @@ async fn a_closed_gate_lets_nothing_through() {
 
 #[tokio::test]
 async fn who_waits_at_the_gate_while_a_pause_begins_keeps_the_pause() {
-    /// Lets the first call through at once, and the second once the vendor has asked for a pause.
+    /// Admits the first call at once, and the second one after the vendor has asked for a pause.
     struct Slow(AtomicI64);
     impl CallLimiter for Slow {
         fn acquire<'a>(

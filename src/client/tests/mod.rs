@@ -1,4 +1,4 @@
-//! Behaviour of the room from outside, over real connections to a scripted server.
+//! Tests of the whole module, over real connections to a scripted server.
 
 mod encryption;
 mod faults;
@@ -24,7 +24,7 @@ use crate::domain::Day;
 
 const KEY: &str = "sekret-key-0123456789";
 
-/// Lets everything through and counts.
+/// Admits and counts all attempts.
 #[derive(Default)]
 struct Open(AtomicI64);
 
@@ -79,7 +79,7 @@ async fn walk_error(client: &Client) -> ClientError {
     walk(client).await.unwrap_err()
 }
 
-/// The pages up to the error, and the error.
+/// The number of pages before the error, and the error.
 async fn walk_until_error(client: &Client) -> (usize, ClientError) {
     let mut pages = std::pin::pin!(client.pages(asked_window(), None));
     let mut count = 0;
@@ -94,7 +94,7 @@ async fn walk_until_error(client: &Client) -> (usize, ClientError) {
     }
 }
 
-/// A page of submissions: that many items, and the cursor if there is one.
+/// A page of submissions with this number of items, and the cursor if there is one.
 fn page(items: usize, cursor: Option<&str>) -> String {
     let items = vec![r#"{"a":1}"#; items].join(",");
     let next = cursor.map(|id| {

@@ -1,5 +1,5 @@
-//! What leaves the room: the key only in its header, persons only in the query, neither in an
-//! error.
+//! Data that leaves the module: the key only in its header, persons only in the query, neither in
+//! an error.
 
 use super::*;
 use crate::client::scripted::{ok, status};

@@ -43,7 +43,7 @@ async fn an_answer_about_another_record_is_unreadable() {
         let fault = Fault::Unreadable(UnreadableEnvelope::OtherRecord);
         assert!(matches!(&error, ClientError::Unavailable { fault: it, .. } if *it == fault));
     }
-    // One without an id is kept in quarantine, as in a list.
+    // A record without an id is quarantined, as in a list.
     for nameless in [r#"{"Items":[{"submission_id":null,"email":"x"}]}"#, r#"{"Items":["x"]}"#] {
         let (server, client) = submissions([ok(nameless)]).await;
         assert!(client.detail("x").await.unwrap().item.is_some(), "{nameless}");

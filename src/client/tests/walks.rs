@@ -1,4 +1,4 @@
-//! Walks: cursors, ends, circles, resuming.
+//! Passes: cursors, ends, cycles, resuming.
 
 use super::*;
 use crate::{client::scripted::ok, domain::Cursor, domain::CycleDetector};
@@ -100,13 +100,13 @@ async fn face_authentications_are_walked_too() {
     assert_eq!(server.asked(), [window.to_owned(), format!("{window}{behind}")]);
 }
 
-/// A full page of the size that [`small`] asks for, with members behind its items.
+/// A full page of the size that [`small`] requests, with members after its items.
 fn full(members: &str) -> String {
     let items = r#"{"submission_id":"x6"},{"submission_id":"x7"}"#;
     format!(r#"{{"Items":[{items},{items}]{members}}}"#)
 }
 
-/// Asks for pages of four.
+/// Requests pages of four items.
 async fn small(script: impl IntoIterator<Item = String>) -> (Scripted, Client) {
     let server = Scripted::start(script.into_iter().map(|body| ok(&body))).await;
     let page_size = std::num::NonZeroU32::new(4).unwrap();

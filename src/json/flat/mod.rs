@@ -1,5 +1,5 @@
-//! An item laid out flat, to be looked at once: cheaper than a tree, since no value is allocated by
-//! itself.
+//! An item in a flat layout that is read once. This is cheaper than a tree, because values are not
+//! allocated individually.
 
 use super::{
     Malformed, Paths,
@@ -9,19 +9,19 @@ use super::{
 };
 use crate::domain::Digest;
 
-/// About so many bytes of an item go by for each of its places.
+/// Estimated bytes of an item per place.
 const BYTES_A_PLACE: usize = 16;
 
-/// Room for the places of an item whose length is not known.
+/// Places allocated for an item of unknown length.
 const PLACES: usize = 384;
 
-/// A parsed item of which only the digest and some members of the outermost object are wanted.
+/// A parsed item for reading its digest and some members of the outermost object.
 ///
-/// Built by the grammar of [`parse()`](super::parse()): what that refuses is refused here in the
-/// same words, and the digest is that of [`digest()`](super::digest()).
+/// Uses the grammar of [`parse()`](super::parse()), so it returns the same errors, and the same
+/// digest as [`digest()`](super::digest()).
 #[derive(Debug)]
 pub struct Flat<'a> {
-    /// The outermost value's first.
+    /// All values; the outermost value is the first one.
     places: Vec<Member<'a>>,
     unescaped: Vec<String>,
     text_length: usize,
@@ -30,14 +30,14 @@ pub struct Flat<'a> {
 /// The outermost value, an element of an array, or a member of an object.
 #[derive(Debug)]
 struct Member<'a> {
-    /// Empty where there is none.
+    /// The key; empty for a value without one.
     key: Text<'a>,
     value: Value<'a>,
-    /// Where its next sibling stands; members follow each other in key order, each key once.
+    /// The place of its next sibling. Members are in key order, each key once.
     next: Option<usize>,
 }
 
-/// A text as it stands in the item, or the number of an unescaped one.
+/// A text as written in the item, or the index of an unescaped one.
 #[derive(Debug, Clone, Copy)]
 enum Text<'a> {
     Plain(&'a str),
@@ -50,9 +50,9 @@ enum Value<'a> {
     Bool(bool),
     Number(&'a str),
     Text(Text<'a>),
-    /// With the place of the first element.
+    /// An array, with the place of its first element.
     Array(Option<usize>),
-    /// With the place of the first member.
+    /// An object, with the place of its first member.
     Object(Option<usize>),
 }
 
@@ -64,29 +64,29 @@ impl<'a> Flat<'a> {
         Ok(layer.finish(text.len()))
     }
 
-    /// Parses the value that begins a text, and tells where it ends.
+    /// Parses the value at the start of a text, and returns where it ends.
     pub fn parse_first(text: &'a str) -> Result<(Self, usize), Malformed> {
         let mut layer = Layer::with_room(PLACES);
         let end = build_first(text, &mut layer)?;
         Ok((layer.finish(end), end))
     }
 
-    /// Whether this is an object.
+    /// Whether the outermost value is an object.
     pub fn is_object(&self) -> bool {
         matches!(self.root(), Value::Object(_))
     }
 
-    /// The text of the outermost object's member of that name, when it is a string.
+    /// The text of a member of the outermost object, if it is a string.
     pub fn text(&self, key: &str) -> Option<&str> {
         if let Value::Text(text) = self.member(key)? { Some(self.read(text)) } else { None }
     }
 
-    /// The same, when it is a number.
+    /// The text of a member of the outermost object, if it is a number.
     pub fn number(&self, key: &str) -> Option<&str> {
         if let Value::Number(number) = self.member(key)? { Some(number) } else { None }
     }
 
-    /// See [`digest()`](super::digest()).
+    /// The digest of the item; see [`digest()`](super::digest()).
     pub fn digest(&self, volatile: &Paths) -> Digest {
         let mut canonical = Vec::with_capacity(self.text_length * 2);
         self.feed(self.root(), Some(volatile), &mut canonical);
@@ -148,18 +148,18 @@ impl<'a> Flat<'a> {
 struct Layer<'a> {
     places: Vec<Member<'a>>,
     unescaped: Vec<String>,
-    /// The places in the arrays and objects under way, the innermost one's last.
+    /// The places in the unfinished arrays and objects; those of the innermost one are last.
     open: Vec<Handle>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Handle {
-    /// Of its key.
+    /// The prefix of its key.
     prefix: u64,
     place: usize,
 }
 
-/// Where an array or object is, and where its handles begin.
+/// The place of an array or object, and the index of its first handle.
 struct Mark {
     place: usize,
     open: usize,
@@ -188,7 +188,7 @@ impl<'a> Layer<'a> {
         Text::Unescaped(self.unescaped.len() - 1)
     }
 
-    /// Chains the places of the handles from there on, forgets the handles, and tells the first
+    /// Links the places of the handles from `from` on, removes these handles, and returns the first
     /// place.
     fn chain(&mut self, from: usize) -> Option<usize> {
         let mut next = None;
@@ -202,7 +202,7 @@ impl<'a> Layer<'a> {
         next
     }
 
-    /// Brings the handles from there on into key order; of a repeated key the last one stays.
+    /// Sorts the handles from `from` on by key, and keeps the last one of a repeated key.
     fn sort(&mut self, from: usize) {
         let Self { places, unescaped, open } = self;
         let key = |handle: &Handle| match places.get(handle.place)?.key {

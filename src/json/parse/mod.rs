@@ -1,60 +1,61 @@
-//! The grammar of one item, whatever is built of it.
+//! The grammar of one item, independent of the result that is built.
 
 use std::borrow::Cow;
 
 use super::{Malformed, stop::stop};
 
-/// Deepest nesting that is read; a deeper item goes to quarantine whole.
+/// Deepest nesting that is read; a deeper item is quarantined as a whole.
 pub const DEPTH_MAX: u32 = 128;
 
-/// The bytes as text; what is not UTF-8 becomes U+FFFD, and then the result is owned. A byte order
-/// mark is dropped.
+/// Returns the bytes as text, without a byte order mark. Invalid UTF-8 becomes U+FFFD, and the
+/// result is then owned.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // The usual case first: looking for bad bytes to replace is several times slower than looking
-    // whether there are any.
+    // The usual case first: validation is several times faster than the replacement of invalid
+    // bytes.
     match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 
-/// A value that holds no others.
+/// A value that contains no others.
 #[derive(Debug, Clone)]
 pub(super) enum Scalar<'a> {
     Null,
     Bool(bool),
-    /// As it was written.
+    /// A number as written.
     Number(&'a str),
-    /// A string that stands in the text as it is.
+    /// A string without escapes.
     Text(&'a str),
     /// A string that had to be unescaped.
     Unescaped(String),
 }
 
-/// What becomes of the values of a text: there is one grammar, whatever is made of them.
+/// Builds a result from the values of a text, so that one grammar serves all results.
 ///
-/// Every value gets a place first, then what belongs there. Nothing is handed back and forth, since
-/// moving half-made values costs more than the grammar does.
+/// Every value gets a place first, and then its content. No value is passed around, because moving
+/// partly built values costs more than the grammar.
 pub(super) trait Build<'a> {
-    /// The place of an array or object under way.
+    /// The place of an unfinished array or object.
     type Mark;
 
-    /// Makes a place for a member; of a repeated key the last one counts.
+    /// Creates a place for a member; the last one of a repeated key counts.
     fn member(&mut self, key: &'a str);
-    /// The same for a key that had to be unescaped.
+    /// Creates a place for a member whose key had to be unescaped.
     fn unescaped_member(&mut self, key: String);
-    /// Makes a place for an element, or for the outermost value.
+    /// Creates a place for an element, or for the outermost value.
     fn element(&mut self);
     /// Fills the newest place.
     fn scalar(&mut self, scalar: Scalar<'a>);
-    /// Begins an array or object at the newest place: the places made from now on are in it.
+    /// Opens an array or object at the newest place; it contains the places created until it is
+    /// closed.
     fn open(&mut self) -> Self::Mark;
     fn close_array(&mut self, mark: Self::Mark);
     fn close_object(&mut self, mark: Self::Mark);
 }
 
-/// Builds what fills the whole text, and tells whether a text in it was damaged.
+/// Builds the value that fills the whole text, and returns whether any of its texts was damaged.
 pub(super) fn build<'a, B: Build<'a>>(text: &'a str, builder: &mut B) -> Result<bool, Malformed> {
     let mut parser = Parser::new(text, builder);
     parser.outermost()?;
@@ -65,7 +66,7 @@ pub(super) fn build<'a, B: Build<'a>>(text: &'a str, builder: &mut B) -> Result<
     Ok(parser.damaged)
 }
 
-/// Builds what begins a text, and tells where it ends.
+/// Builds the value at the start of a text, and returns where it ends.
 pub(super) fn build_first<'a, B: Build<'a>>(
     text: &'a str,
     builder: &mut B,
@@ -107,7 +108,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         }
     }
 
-    /// A value for the newest place.
+    /// Parses a value into the newest place.
     fn value(&mut self, depth: u32) -> Result<(), Malformed> {
         self.space();
         let scalar = match self.peek() {
@@ -237,8 +238,8 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         self.text.get(from..self.at).ok_or_else(|| self.fail("a broken number"))
     }
 
-    /// A string that stands in the text as it is; the parser stands on its opening quote. `None`
-    /// for any other string, and then the parser has not moved.
+    /// Reads a string without escapes; the parser is at its opening quote. Returns `None` for any
+    /// other string, and then does not advance.
     fn plain(&mut self) -> Option<&'a str> {
         let from = self.at + 1;
         let rest = self.bytes.get(from..)?;
@@ -248,8 +249,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         Some(plain)
     }
 
-    /// A string with what is escaped in it, or wrong with it; the parser stands on its opening
-    /// quote.
+    /// Reads a string with escapes or invalid characters; the parser is at its opening quote.
     fn unescaped(&mut self) -> Result<String, Malformed> {
         let mut out = String::new();
         let mut is_first = true;
@@ -299,7 +299,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
                 if (0xdc00..=0xdfff).contains(&second) {
                     0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
                 } else {
-                    // The second escape stands for itself.
+                    // The second escape is a character of its own.
                     self.at = back;
                     first
                 }
@@ -309,7 +309,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         Ok(char::from_u32(code).filter(|char| *char != '\0').unwrap_or_else(|| self.damage()))
     }
 
-    /// What stands for a character that PostgreSQL cannot hold.
+    /// Records damage, and returns the replacement for a character that PostgreSQL cannot store.
     fn damage(&mut self) -> char {
         self.damaged = true;
         '\u{fffd}'

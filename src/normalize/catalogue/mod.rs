@@ -1,8 +1,7 @@
-//! The catalogue: every path of contract sections 3.5 and 6.4, where it goes, and what kind of data
-//! it is.
+//! The catalogue: every path of contract sections 3.5 and 6.4, its column, and its class of data.
 //!
-//! It is the one description of the data tables. Normalizing walks it, the statements of the
-//! warehouse and the comments in the database are made from it, and tests compare it with the
+//! It is the only description of the data tables. It drives normalization. The warehouse's
+//! statements and the comments in the database are generated from it, and tests compare it with the
 //! migrated schema and with the contract.
 
 mod faceauth;
@@ -13,12 +12,12 @@ pub use tracking::Tracking;
 
 use crate::domain::Stream;
 
-/// Who may see a table: one GRANT a schema.
+/// The audience of a table: one GRANT per schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
     /// `argos`: facts without direct identifiers, for analysts.
     Facts,
-    /// `argos_pii`: what names or describes a person, for few.
+    /// `argos_pii`: data that names or describes a person, for few readers.
     Personal,
 }
 
@@ -32,20 +31,20 @@ impl Schema {
     }
 }
 
-/// What a column says about a person.
+/// The relation of a column to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// A fact about the process.
     Fact,
-    /// Names the record or the person by a number or a code.
+    /// Identifies the record or the person by a number or a code.
     Identifier,
-    /// Describes the person, or may hold free text about one.
+    /// Describes the person, or may contain free text about a person.
     Personal,
     /// Measures or shows the person's body.
     Biometric,
-    /// Names an account.
+    /// Identifies an account.
     Financial,
-    /// Opens something; stored nowhere but in raw.
+    /// Grants access to something; stored only in raw items.
     Secret,
 }
 
@@ -63,18 +62,18 @@ impl Class {
     }
 }
 
-/// How a value is read, and the PostgreSQL type it gets.
+/// How a value is read, and its PostgreSQL type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// Text as delivered; numbers and booleans are taken as their text.
+    /// Text as delivered; numbers and booleans become their text.
     Text,
-    /// An enumerated word, in lower case, since the vendor's case varies (quirk Q11).
+    /// An enumerated word, stored in lower case because the vendor's case varies (quirk Q11).
     Enum,
     /// One text or many (quirk Q6), as an array.
     TextArray,
-    /// A number, or a text that holds one (quirk Q8).
+    /// A number, or a text that contains one (quirk Q8).
     Double,
-    /// A whole number, or a text that holds one.
+    /// A whole number, or a text that contains one.
     Integer,
     /// A boolean, or the text of one.
     Bool,
@@ -82,7 +81,7 @@ pub enum Type {
     Timestamp,
     /// A calendar date.
     Date,
-    /// Any JSON, kept whole: open maps, and values whose shape nobody documents.
+    /// Any JSON, stored as a whole: open maps, and values of undocumented shape.
     Json,
 }
 
@@ -107,66 +106,67 @@ impl Type {
 pub struct Column {
     /// The column's name.
     pub name: &'static str,
-    /// Where the value stands in an item: members separated by dots, array positions left out. A
-    /// second spelling of the vendor's stands behind `|`. Empty for what is derived.
+    /// The path of the value in an item: members separated by dots, array positions omitted.
+    ///
+    /// An alternative spelling of the vendor follows a `|`. Empty for a derived column.
     pub path: &'static str,
     /// How the value is read.
     pub kind: Type,
-    /// What it says about a person.
+    /// Its relation to a person.
     pub class: Class,
     /// Whether its last known value stays when the record is deleted (`deletion.keep = "facts"`).
     pub survives: bool,
-    /// What it means, for `COMMENT ON` and the documents.
+    /// Its meaning, for `COMMENT ON` and the documents.
     pub comment: &'static str,
 }
 
-/// What tells the rows of one record apart.
+/// The key that distinguishes the rows of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// At most one row for a record.
+    /// At most one row per record.
     Record,
-    /// Rows are counted by `ordinal`, from 1, without gaps.
+    /// Rows are numbered by `ordinal`, from 1, without gaps.
     Ordinal,
-    /// The first so many columns belong to the key.
+    /// The given number of leading columns belong to the key.
     Columns(usize),
-    /// Not a record's: one row for each distinct set, keyed by the first column alone, never
-    /// changed.
+    /// The rows do not belong to a record: one row for each distinct set, keyed by the first column
+    /// only, and never changed.
     Set,
 }
 
-/// Where a table's rows come from.
+/// The source of a table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// One row from the item itself.
     Item,
-    /// One row for each element of the array at this path; a lone object counts as one element
+    /// One row for each element of the array at this path; a single object counts as one element
     /// (quirk Q7).
     Elements(&'static str),
-    /// Rows made by a rule of their own in the stream's file.
+    /// Rows created by a rule in the stream's file.
     Derived,
 }
 
 /// A data table.
 #[derive(Debug)]
 pub struct Table {
-    /// Who may see it.
+    /// The schema, which decides who may read it.
     pub schema: Schema,
     /// The table's name.
     pub name: &'static str,
     /// The stream whose items fill it.
     pub stream: Stream,
-    /// What tells the rows of one record apart.
+    /// The key that distinguishes the rows of one record.
     pub key: Key,
-    /// Where the rows come from.
+    /// The source of the rows.
     pub source: Source,
-    /// All columns but `project`, the record's id, `ordinal`, and the warehouse's own times.
+    /// All columns except `project`, the record's id, `ordinal`, and the warehouse's own times.
     pub columns: &'static [Column],
-    /// What one row is.
+    /// The meaning of one row.
     pub comment: &'static str,
 }
 
 impl Table {
-    /// The name of the column that holds the record's id.
+    /// The name of the column with the record's id.
     pub fn id_column(&self) -> &'static str {
         id_column(self.stream)
     }
@@ -182,7 +182,7 @@ impl Table {
     }
 }
 
-/// The name of the column that holds the id of a stream's records.
+/// The name of the column with the id of a stream's records.
 pub fn id_column(stream: Stream) -> &'static str {
     match stream {
         Stream::Submission => "submission_id",
@@ -198,8 +198,8 @@ pub fn tables(stream: Stream) -> &'static [Table] {
     }
 }
 
-/// Paths that are read, but have no column: the id, what a rule of its own decides on, and the
-/// secret that stays in raw.
+/// Paths that are read but have no column: the id, input of special rules, and the secret that is
+/// stored only in raw items.
 pub fn other_paths(stream: Stream) -> &'static [(&'static str, Class, &'static str)] {
     match stream {
         Stream::Submission => submission::OTHER_PATHS,
@@ -207,8 +207,8 @@ pub fn other_paths(stream: Stream) -> &'static [(&'static str, Class, &'static s
     }
 }
 
-/// Paths whose values change with every call although nothing happened (contract U33): left out of
-/// digests.
+/// Paths whose values change with every call although the record is unchanged (contract U33).
+/// Digests leave them out.
 pub fn volatile_paths(stream: Stream) -> &'static [&'static str] {
     match stream {
         Stream::Submission => submission::VOLATILE_PATHS,
@@ -216,19 +216,20 @@ pub fn volatile_paths(stream: Stream) -> &'static [&'static str] {
     }
 }
 
-/// Paths of texts that others than the vendor write, with the reason: the vendor's label of a
-/// deletion proves nothing there. Each path includes everything below it; a `*` at its end stands
-/// for any rest of the name.
+/// Paths of texts not written by the vendor, each with the reason. The vendor's label of a deletion
+/// proves nothing there.
+///
+/// Each path includes everything below it. A `*` at its end matches any rest of the name.
 pub fn texts_of_others(stream: Stream) -> &'static [(&'static str, &'static str)] {
     match stream {
         Stream::Submission => submission::TEXTS_OF_OTHERS,
-        // The vendor marks these by a boolean of its own.
+        // The vendor marks these with a boolean.
         Stream::Faceauth => &[],
     }
 }
 
-/// The member that names an element of the array at this path, for merging (I5); `None`: by
-/// position.
+/// The member that identifies an element of the array at this path, for merging (I5); `None` means
+/// by position.
 pub fn natural_key(array_path: &str) -> Option<&'static str> {
     match array_path {
         "kyc.attempts" => Some("attemptCnt"),
@@ -237,8 +238,7 @@ pub fn natural_key(array_path: &str) -> Option<&'static str> {
     }
 }
 
-/// A column with its path; the short form in which the tables are written down. A deletion empties
-/// it.
+/// A column with its path, emptied by a deletion. Short form for the definition of tables.
 const fn column(
     name: &'static str,
     path: &'static str,

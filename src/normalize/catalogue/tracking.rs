@@ -1,20 +1,20 @@
-//! Of which columns a history is kept.
+//! The columns whose history is recorded.
 
 use super::{Column, Table};
 
-/// How moves of a column are recorded.
+/// How changes of a column are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tracking {
     /// With the values before and after.
     Values,
-    /// That it moved, never its values: the column says who the applicant is.
+    /// Only that it changed, never its values, because the column identifies the applicant.
     Name,
-    /// The column names the elements of a set: which appeared, and which vanished.
+    /// As elements that appeared and disappeared. The column names the elements of a set.
     Elements,
 }
 
 impl Tracking {
-    /// How moves of this column are recorded; `None`: they are not.
+    /// How changes of this column are recorded; `None` if they are not.
     pub fn of(table: &Table, column: &Column) -> Option<Self> {
         match (table.name, column.name) {
             (
@@ -28,7 +28,7 @@ impl Tracking {
         }
     }
 
-    /// The word for the column in the history's `field`.
+    /// The name of the column in the history's `field`.
     pub fn field(self, table: &Table, column: &Column) -> String {
         match self {
             Self::Values => column.name.to_owned(),
@@ -38,7 +38,8 @@ impl Tracking {
     }
 }
 
-/// Who the applicant is: the members of `data`, and the two names the company gave.
+/// Whether a path identifies the applicant: the members of `data`, and the two names given by the
+/// company.
 fn is_identity(path: &str) -> bool {
     path.starts_with("data.") || matches!(path, "email" | "userid")
 }

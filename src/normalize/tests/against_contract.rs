@@ -1,5 +1,5 @@
-//! The catalogue against lists written down from contract sections 3.5 and 6.4 and design section
-//! 7.
+//! Compares the catalogue with lists written from contract sections 3.5 and 6.4 and design
+//! section 7.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ policy.liveness_threshold policy.activeLiveness_threshold result.active_liveness
 result.detectOccluded reject_comment fail_code
 ";
 
-/// Open maps, and values whose shape nobody documents: kept whole.
+/// Open maps and values of undocumented shape, which are stored as a whole.
 const KEPT_WHOLE: [&str; 9] = [
     "OCR_raw",
     "ocr",
@@ -104,7 +104,7 @@ fn every_path_of_the_contract_is_in_the_catalogue_and_no_other() {
         let stored = columns(stream).flat_map(|(_, column)| paths(column));
         let others = catalogue::other_paths(stream).iter().map(|(path, ..)| *path);
         let mut known: BTreeSet<&str> = stored.chain(others).collect();
-        // The sets whose digests are the policies' keys are no leaves.
+        // The sets whose digests are the policies' keys are not leaves.
         known.retain(|path| !["project_options", "policy"].contains(path));
         assert_eq!(known, of_contract(stream));
     }

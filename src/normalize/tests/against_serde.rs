@@ -1,5 +1,5 @@
-//! Rows against the values that `serde_json` finds along the catalogue's paths: a second way to the
-//! same truth.
+//! Compares rows with the values that `serde_json` finds at the catalogue's paths, as an
+//! independent check.
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-/// The value at a path below a place; null where nothing is.
+/// The value at a path below a place; null if there is none.
 fn look_up<'v>(place: &'v Value, path: &str) -> &'v Value {
     path.split('.').fold(place, |place, key| place.get(key).unwrap_or(&Value::Null))
 }
 
-/// Whether a cell holds what the item says; only values in their documented form.
+/// Whether a cell has the value of the item. Handles only values in their documented form.
 fn says_the_same(cell: &Cell<'_>, kind: Type, value: &Value) -> bool {
     match (cell, value) {
         (Cell::Null, Value::Null) => true,
@@ -44,8 +44,7 @@ fn says_the_same(cell: &Cell<'_>, kind: Type, value: &Value) -> bool {
     }
 }
 
-/// Compares every table that the catalogue alone describes, and counts the cells that hold
-/// something.
+/// Compares every table that the catalogue alone describes, and counts the cells with a value.
 fn compare(stream: Stream, item: &Value, normalized: &Normalized<'_>) -> usize {
     let mut filled = 0;
     for (table, rows) in catalogue::tables(stream).iter().zip(&normalized.rows) {
@@ -90,7 +89,7 @@ fn check(stream: Stream, item: &Value) -> usize {
     .unwrap()
 }
 
-/// A documented value of that type, or null, chosen by a number.
+/// A documented value of this type, or null, chosen by a number.
 fn value_of(kind: Type, choice: u32) -> Value {
     let variant = choice / 8;
     if choice.is_multiple_of(8) {
@@ -122,7 +121,7 @@ fn put(place: &mut Value, path: &str, value: Value) {
     }
 }
 
-/// An item of the catalogue's shape, with as many elements in every array.
+/// An item of the catalogue's shape, with this number of elements in every array.
 fn item(stream: Stream, elements: usize, choices: &[u32]) -> Value {
     let mut choices = choices.iter().copied().cycle();
     let mut item = json!({ catalogue::id_column(stream): "id-1" });

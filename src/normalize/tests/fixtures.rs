@@ -1,5 +1,5 @@
-//! Every fixture against its snapshot: one sample for each shape on the vendor's pages, and one
-//! oddity a file.
+//! Compares every fixture with its snapshot: one sample for each shape on the vendor's pages, and
+//! one oddity per file.
 
 use super::{Seen, fixtures, rows};
 use crate::domain::{Call, Stream};

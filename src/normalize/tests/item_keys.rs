@@ -1,4 +1,4 @@
-//! The flat reader reads the same key from an item as its tree has.
+//! The flat reader reads the same key from an item as the tree.
 
 use super::{fixtures, volatile};
 use crate::{
@@ -26,7 +26,7 @@ fn compare(stream: Stream, bytes: &[u8]) {
 fn the_flat_reader_reads_the_key_that_the_tree_has() {
     for stream in Stream::ALL {
         for (_, bytes) in fixtures(stream) {
-            // Also as if the project were of the other kind: without an id.
+            // Also as the other kind of project, so that the id is missing.
             for stream in Stream::ALL {
                 compare(stream, &bytes);
             }

@@ -1,4 +1,4 @@
-//! Properties: nothing panics, digests see content only, and merging keeps the laws of I5.
+//! Properties: nothing panics, digests depend only on content, and merging follows the laws of I5.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
 
 const STREAMS: [Stream; 2] = [Stream::Submission, Stream::Faceauth];
 
-/// Everything that is done with an item's bytes.
+/// Applies every function to an item's bytes.
 fn put_through(stream: Stream, bytes: &[u8]) {
     let _ = read_key(stream, &volatile(stream), bytes);
     let text = json::text(bytes);
@@ -49,7 +49,7 @@ fn key() -> impl Strategy<Value = String> {
     prop_oneof!["[a-c]{1,2}", Just("kyc".to_owned()), Just("attempts".to_owned())]
 }
 
-/// Writes a value with the members of every object in another order, and white space between.
+/// Writes a value with the members of every object in another order, and white space between them.
 fn write_shuffled(value: &Value, turn: usize, out: &mut String) {
     match value {
         Value::Object(members) => {
@@ -84,8 +84,8 @@ fn digest_of(text: &str, volatile: &[&str]) -> Digest {
     json::digest(&json::parse(text).unwrap().value, &json::Paths::new(volatile.iter().copied()))
 }
 
-/// A sparser list item of the same record: leaves are kept, changed, made null or left out, by
-/// these choices.
+/// A sparser list item of the same record. The choices decide which leaves are kept, changed, set
+/// to null or omitted.
 fn thin_out(detail: &Value, choices: &mut impl Iterator<Item = u8>) -> Option<Value> {
     match (detail, choices.next().unwrap_or(0) % 5) {
         (_, 0) => None,
@@ -106,12 +106,12 @@ fn thin_out(detail: &Value, choices: &mut impl Iterator<Item = u8>) -> Option<Va
     }
 }
 
-/// The laws of I5 for a newer list item, told without the code: elements are matched by position
-/// here.
+/// The laws of I5 for a newer list item, implemented independently. Elements are matched by
+/// position here.
 fn follows_the_laws(list: Option<&Value>, detail: Option<&Value>, merged: Option<&Value>) -> bool {
     match (list, detail) {
         (None, None) => merged.is_none(),
-        // What only the detail carries stays.
+        // Values that only the detail item contains stay.
         (None | Some(Value::Null), Some(_)) => merged == detail,
         (Some(Value::Object(list)), Some(Value::Object(detail))) => {
             let Some(Value::Object(merged)) = merged else { return false };
@@ -128,7 +128,7 @@ fn follows_the_laws(list: Option<&Value>, detail: Option<&Value>, merged: Option
                     follows_the_laws(list.get(index), detail.get(index), merged.get(index))
                 })
         }
-        // Every leaf that both carry is the list's.
+        // Every leaf in both items has the value of the list item.
         (Some(_), _) => merged == list,
     }
 }
@@ -239,8 +239,8 @@ proptest! {
         detail in any_json(),
         choices in proptest::collection::vec(any::<u8>(), 40),
     ) {
-        // Elements of `kyc.attempts` have no `attemptCnt` here, so that position decides
-        // everywhere.
+        // Elements of `kyc.attempts` have no `attemptCnt` here, so all arrays are merged by
+        // position.
         let list = thin_out(&detail, &mut choices.into_iter()).unwrap_or_default();
         let merged = overlaid(&list, &detail);
         prop_assert!(
@@ -291,7 +291,7 @@ proptest! {
                 (call, number, which.get(&usable).1.as_slice())
             })
             .collect();
-        // As the warehouse folds: of each call only the item with the highest number is kept.
+        // As in the warehouse: only the item with the highest number is kept for each call.
         let mut kept: BTreeMap<Call, (Call, i64, &[u8])> = BTreeMap::new();
         for index in order {
             let Some(new) = seen.get(index) else { continue };

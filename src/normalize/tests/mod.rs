@@ -1,4 +1,4 @@
-//! The room from outside: bytes of an item in, rows out.
+//! Tests of the whole module: bytes of an item in, rows out.
 
 mod against_contract;
 mod against_serde;
@@ -15,7 +15,7 @@ use crate::{
     json::{self, Paths},
 };
 
-/// The fixtures that begin with the stream's name: their names without ending, and their bytes.
+/// The fixtures whose names begin with the stream's name: names without extension, and bytes.
 fn fixtures(stream: Stream) -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut found: Vec<_> = std::fs::read_dir(folder)
@@ -48,10 +48,10 @@ fn volatile(stream: Stream) -> Paths {
     Paths::new(catalogue::volatile_paths(stream).iter().copied())
 }
 
-/// What was seen of a record: by which call, how recently, and the item's bytes.
+/// An observation of a record: the call, a number that orders it, and the item's bytes.
 type Seen<'b> = (Call, i64, &'b [u8]);
 
-/// The rows of a record of which this was seen, as text, or why there are none.
+/// The rows of a record with these observations as text, or the reason why there are none.
 fn rows(stream: Stream, seen: &[Seen<'_>]) -> Result<String, Refusal> {
     rows_with(stream, seen, |normalized| render(stream, normalized))
 }
@@ -85,13 +85,13 @@ fn of_detail(stream: Stream, item: &str) -> String {
     rows(stream, &[(Call::Detail, 1, item.as_bytes())]).unwrap()
 }
 
-/// What stands in the notes, without the rows.
+/// The content of the notes, without the rows.
 fn notes_of(stream: Stream, item: &str) -> Vec<String> {
     let text = of_detail(stream, item);
     text.lines().filter_map(|line| line.strip_prefix("note ")).map(str::to_owned).collect()
 }
 
-/// Rows as text: null cells and empty tables are left out.
+/// Rows as text, without null cells and empty tables.
 fn render(stream: Stream, normalized: &Normalized<'_>) -> String {
     let mut out = String::new();
     for (table, rows) in catalogue::tables(stream).iter().zip(&normalized.rows) {

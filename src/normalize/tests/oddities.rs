@@ -1,4 +1,4 @@
-//! Items too large or too broken for a fixture file.
+//! Items too large or too damaged for a fixture file.
 
 use super::{notes_of, of_detail, rows};
 use crate::{
@@ -18,7 +18,7 @@ fn an_id_may_have_255_bytes() {
     let item = |id: &str| format!(r#"{{"submission_id":"{id}"}}"#).into_bytes();
     assert_eq!(read_id(&item(&"x".repeat(255))), Ok("x".repeat(255)));
     assert_eq!(read_id(&item(&"x".repeat(256))), Err(Refusal::LongId));
-    // Bytes count, not characters.
+    // The limit counts bytes, not characters.
     assert_eq!(read_id(&item(&"é".repeat(128))), Err(Refusal::LongId));
     assert_eq!(read_id(&item("")), Err(Refusal::NoId));
 }

@@ -1,4 +1,4 @@
-//! Reads one value as the type its column wants, as tolerantly as contract section 13 asks.
+//! Reads a value as the type of its column, as tolerantly as contract section 13 requires.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -10,7 +10,7 @@ use crate::json::Json;
 /// The value of one column in one row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {
-    /// Nothing: absent, null, or unreadable and noted.
+    /// No value: absent, null, or unreadable and noted.
     Null,
     /// For [`Type::Bool`].
     Bool(bool),
@@ -31,7 +31,7 @@ pub enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// The same value, borrowing nothing.
+    /// The same value without borrowed data.
     pub fn into_owned(self) -> Cell<'static> {
         match self {
             Self::Null => Cell::Null,
@@ -49,25 +49,25 @@ impl Cell<'_> {
     }
 }
 
-/// Why a value could not be read as its column wants. The column is null then, and the raw item
-/// keeps the value.
+/// Why a value does not match its column. The column is then null, and the raw item keeps the
+/// value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InvalidValue {
     /// Another JSON type.
     WrongType,
-    /// A text that is no date or time in a form of contract section 8.
+    /// A text that is not a date or time in a form of contract section 8.
     InvalidTimestamp,
-    /// A number that has no value here, such as 1e999.
+    /// A number that cannot be represented, such as 1e999.
     NumberOutOfRange,
 }
 
-/// The years in which times and dates can be stored.
+/// The years of times and dates that can be stored.
 const YEARS: RangeInclusive<i32> = 1..=9999;
 
-/// Room for most values of [`Type::Json`].
+/// Initial capacity for values of [`Type::Json`].
 const JSON_BYTES: usize = 256;
 
-/// Reads a value as a cell of that type.
+/// Reads a value as a cell of this type.
 pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, InvalidValue> {
     if matches!(value, Json::Null) {
         return Ok(Cell::Null);
@@ -85,7 +85,8 @@ pub(super) fn read<'a>(kind: Type, value: &'a Json<'_>) -> Result<Cell<'a>, Inva
     }
 }
 
-/// Reads any JSON as a cell; tells whether a number had to be left out that cannot be stored.
+/// Reads any JSON as a cell. Also returns whether a number was left out because it cannot be
+/// stored.
 pub(super) fn read_json(value: &Json<'_>) -> (Cell<'static>, bool) {
     if matches!(value, Json::Null) {
         return (Cell::Null, false);
@@ -100,8 +101,8 @@ pub(super) fn read_json(value: &Json<'_>) -> (Cell<'static>, bool) {
     (Cell::Json(text), is_cut)
 }
 
-/// Whether a number stands in it that has no value here, or that `jsonb` refuses: one such number
-/// would take the whole page's transaction along.
+/// Whether a value contains a number that `jsonb` or this program cannot represent. One such number
+/// would make the whole page's transaction fail.
 fn holds_unstorable(value: &Json<'_>) -> bool {
     match value {
         Json::Number(number) => !is_storable(number),
@@ -111,11 +112,12 @@ fn holds_unstorable(value: &Json<'_>) -> bool {
     }
 }
 
-/// Far below what PostgreSQL's `numeric` holds: 131072 digits before the point, 16383 behind it.
+/// Whether a number is far below the limits of PostgreSQL's `numeric`: 131072 digits before the
+/// point and 16383 after it.
 fn is_storable(number: &str) -> bool {
     const DIGITS_MAX: usize = 1000;
     const EXPONENT_MAX: u32 = 1000;
-    /// So many digits, with or without a point, are below the largest double.
+    /// Numbers with this many digits, with or without a point, are below the largest double.
     const PLAIN_MAX: usize = 300;
     if number.len() <= PLAIN_MAX && !number.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
         return true;
@@ -127,7 +129,7 @@ fn is_storable(number: &str) -> bool {
         && number.parse().is_ok_and(f64::is_finite)
 }
 
-/// The value with null for every number that cannot be stored.
+/// The value with null in place of numbers that cannot be stored.
 fn storable<'a>(value: &Json<'a>) -> Json<'a> {
     match value {
         Json::Number(number) if !is_storable(number) => Json::Null,
@@ -139,7 +141,7 @@ fn storable<'a>(value: &Json<'a>) -> Json<'a> {
     }
 }
 
-/// One text or many (quirk Q6): elements that are no scalars are kept as JSON text, null ones are
+/// One text or many (quirk Q6). Elements that are not scalars become JSON text; null elements are
 /// left out.
 pub(super) fn texts<'a>(value: &'a Json<'_>) -> Vec<Cow<'a, str>> {
     match value {
@@ -147,13 +149,13 @@ pub(super) fn texts<'a>(value: &'a Json<'_>) -> Vec<Cow<'a, str>> {
         Json::Array(elements) => {
             elements.iter().filter(|element| !matches!(element, Json::Null)).map(text_of).collect()
         }
-        // A lone empty text says what an empty array says.
+        // A single empty text means the same as an empty array.
         Json::Text(text) if text.is_empty() => Vec::new(),
         other => vec![text_of(other)],
     }
 }
 
-/// A scalar as its text, anything else as JSON text.
+/// A scalar as its text, any other value as JSON text.
 pub(super) fn text_of<'a>(value: &'a Json<'_>) -> Cow<'a, str> {
     scalar(value).unwrap_or_else(|_| {
         let mut text = String::new();
@@ -175,7 +177,7 @@ fn lower(word: Cow<'_, str>) -> Cow<'_, str> {
     if word.chars().any(char::is_uppercase) { Cow::Owned(word.to_lowercase()) } else { word }
 }
 
-/// The text of a number; a text may hold one too (quirk Q8), and an empty text none.
+/// The text of a number. A string may contain one too (quirk Q8); an empty string counts as null.
 fn number_text<'a>(value: &'a Json<'_>) -> Result<Option<&'a str>, InvalidValue> {
     match value {
         Json::Number(text) => Ok(Some(text.as_ref())),
@@ -188,7 +190,7 @@ fn number_text<'a>(value: &'a Json<'_>) -> Result<Option<&'a str>, InvalidValue>
 
 fn double<'a>(value: &Json<'_>) -> Result<Cell<'a>, InvalidValue> {
     let Some(text) = number_text(value)? else { return Ok(Cell::Null) };
-    // `f64` also reads words such as `inf`; a number begins with a digit.
+    // `f64` also accepts words such as `inf`; a number begins with a digit.
     if !text.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit()) {
         return Err(InvalidValue::WrongType);
     }
@@ -228,15 +230,17 @@ fn time<'a>(
     if text.is_empty() { Ok(Cell::Null) } else { parse(text).ok_or(InvalidValue::InvalidTimestamp) }
 }
 
-/// A date-time of contract section 8: ISO 8601 with or without fraction, `Z` or an offset; with a
-/// space instead of `T`; `YYYY-MM-DD-HH-MM-SS-mmm`; a date alone is its midnight. No zone means
-/// UTC. The time in UTC must lie in the years 1 to 9999: most client libraries of PostgreSQL read
-/// no others.
+/// Parses a date-time of contract section 8.
+///
+/// Accepts ISO 8601 with or without fraction, with `Z` or an offset, and with a space instead of
+/// `T`; `YYYY-MM-DD-HH-MM-SS-mmm`; and a date alone, which means its midnight. Without a zone, it
+/// is UTC. The time in UTC must lie in the years 1 to 9999, because most client libraries of
+/// PostgreSQL read no others.
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     parse_moment(text).map(|(at, _)| at)
 }
 
-/// The same with the smallest step that the text can express: a day, a minute, a second or a part
+/// The same as [`parse_time`], with the precision of the text: a day, a minute, a second or a part
 /// of one.
 pub(super) fn parse_moment(text: &str) -> Option<(DateTime<Utc>, TimeDelta)> {
     let (at, step) = parse_zoned_time(text)?;
@@ -244,7 +248,7 @@ pub(super) fn parse_moment(text: &str) -> Option<(DateTime<Utc>, TimeDelta)> {
     YEARS.contains(&at.year()).then_some((at, step))
 }
 
-/// The same with its zone, whatever year it is in UTC.
+/// The same as [`parse_moment`], with the zone, and for any year.
 fn parse_zoned_time(text: &str) -> Option<(DateTime<FixedOffset>, TimeDelta)> {
     let date = date_of(text.get(..10)?)?;
     let rest = text.get(10..)?;
@@ -278,8 +282,8 @@ fn parse_zoned_time(text: &str) -> Option<(DateTime<FixedOffset>, TimeDelta)> {
     Some((at_zone(time, zone)?, step))
 }
 
-/// A calendar date: `YYYY-MM-DD`, or the date of a date-time as it is written: a birthday does not
-/// move with the zone.
+/// Parses a calendar date: `YYYY-MM-DD`, or the date part of a date-time as written, because a
+/// birthday does not depend on the zone.
 fn parse_date(text: &str) -> Option<NaiveDate> {
     if text.len() > 10 {
         parse_zoned_time(text)?;
@@ -314,8 +318,8 @@ fn nanoseconds(fraction: &str) -> Option<u32> {
 
 fn at_zone(time: NaiveDateTime, zone: &str) -> Option<DateTime<FixedOffset>> {
     let zone = zone.trim_start_matches(' ');
-    // Where dashes separate all parts, one may stand before the zone too. An offset without a sign
-    // is none.
+    // If dashes separate all parts, one may also precede the zone. An offset without a sign is not
+    // valid.
     let name = zone.strip_prefix('-').unwrap_or(zone);
     let hours_minutes = |text: &str| -> Option<u32> {
         let text = text.replace(':', "");

@@ -1,11 +1,11 @@
-//! What goes back to a caller: status, body, and the two families of errors (contract section 9).
+//! Answers to a caller: status, body, and the two families of errors (contract section 9).
 
 use axum::http::StatusCode;
 
 use crate::simulator::knobs::{ErrorShape, Knobs};
 use crate::simulator::render::writer::Writer;
 
-/// An answer before it becomes HTTP.
+/// An answer before its conversion to HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::simulator) struct Answer {
     pub(in crate::simulator) status: StatusCode,
@@ -13,7 +13,7 @@ pub(in crate::simulator) struct Answer {
 }
 
 impl Answer {
-    /// 200 with this body.
+    /// Status 200 with this body.
     pub(in crate::simulator) fn ok(body: Vec<u8>) -> Self {
         Self { status: StatusCode::OK, body }
     }
@@ -41,7 +41,7 @@ impl Answer {
         Self { status: StatusCode::BAD_REQUEST, body }
     }
 
-    /// What a face authentication call with a key of no add-on project brings.
+    /// The answer to a face authentication call whose key does not belong to an add-on project.
     pub(in crate::simulator) fn no_faceauth_project(call: u64) -> Self {
         let trace = format!("0199cb93-bdf1-77ef-8cd4-{call:012x}");
         let message = "faceAuth_project not found";
@@ -50,12 +50,12 @@ impl Answer {
         Self { status: StatusCode::BAD_REQUEST, body: object(&members) }
     }
 
-    /// A wrong or missing key.
+    /// The answer to a wrong or missing key.
     pub(in crate::simulator) fn forbidden() -> Self {
         Self::gateway(StatusCode::FORBIDDEN, "Forbidden")
     }
 
-    /// What the gateway says of itself with this status.
+    /// The gateway's own answer with this status.
     pub(in crate::simulator) fn gateway_fault(status: StatusCode) -> Self {
         let message = match status {
             StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",

@@ -1,7 +1,7 @@
-//! Secure Data Transmission, the vendor's end of it (contract section 10).
+//! Secure Data Transmission on the vendor's side (contract section 10).
 //!
-//! Written without a look at the client, padding by hand, so that a misunderstanding on one end
-//! shows on the other.
+//! Implemented independently of the client, with manual padding, so that a misunderstanding on one
+//! side shows on the other.
 
 use std::collections::BTreeMap;
 
@@ -18,17 +18,17 @@ use super::request::{invalid_format, missing};
 use crate::simulator::knobs::{EncryptedPaging, Encryption, Knobs, ModeMismatch};
 use crate::simulator::render::writer::Writer;
 
-/// The parameters of a call, as they stand in a query.
+/// The parameters of a call, as in a query.
 pub(in crate::simulator) type Pairs = Vec<(String, String)>;
 
-/// The vendor's list of what may be encrypted in a query.
+/// The vendor's list of parameters that may be encrypted in a query.
 const ENCRYPTABLE: [&str; 4] = ["email", "start_date", "end_date", "submission_id"];
-/// What the list lacks and lists need all the same.
+/// Parameters that lists need although the vendor's list omits them.
 const PAGING: [&str; 3] = ["count", "nextpage_id", "nextpage_date"];
 
 const BLOCK: usize = 16;
 
-/// The parameters that were meant, out of a query that may hold a ciphertext under this key.
+/// The effective parameters of a query that may contain a ciphertext under this key.
 pub(in crate::simulator) fn opened(
     knobs: &Knobs,
     key: &str,
@@ -39,7 +39,7 @@ pub(in crate::simulator) fn opened(
     let overlooks = knobs.mode_mismatch == ModeMismatch::Overlooked;
     let is_encryptable = |name: &str| ENCRYPTABLE.contains(&name);
     if knobs.encryption == Encryption::None {
-        // Without the mode this is a parameter like any unknown one.
+        // Without the mode this is an ordinary unknown parameter.
         clear.retain(|(name, _)| !overlooks || name != "data");
         return Ok(clear);
     }
@@ -73,7 +73,7 @@ pub(in crate::simulator) fn opened(
     Ok(clear)
 }
 
-/// The answer as it leaves: encrypted under this key where the knobs say so.
+/// The final answer: encrypted under this key if the knobs require it.
 pub(super) fn sealed(
     knobs: &Knobs,
     key: &str,
@@ -87,7 +87,7 @@ pub(super) fn sealed(
     match answer {
         _ if knobs.encryption == Encryption::None => answer,
         Ok(answer) => seal(answer),
-        // Gateways know nothing of keys.
+        // Gateways have no keys.
         Err(refused) if knobs.encrypted_errors && refused.status == StatusCode::BAD_REQUEST => {
             Err(seal(refused).unwrap_or_else(|fault| fault))
         }
@@ -95,8 +95,8 @@ pub(super) fn sealed(
     }
 }
 
-/// What PATCH says of ciphertexts it cannot read (contract section 9.3), and probably others say
-/// too.
+/// The answer of PATCH to ciphertexts that it cannot decrypt (contract section 9.3). Other calls
+/// probably answer the same.
 fn decryption_failed(knobs: &Knobs) -> Answer {
     let sentence = "Decryption is Failed. Please check the api-key.";
     Answer::refused(knobs, sentence, sentence)
@@ -106,7 +106,7 @@ fn is_paging(name: &str) -> bool {
     PAGING.contains(&name)
 }
 
-/// The object in a ciphertext, written in just this way; numbers are as good as texts.
+/// The object in a ciphertext. Accepts exactly this format; numbers and texts are equivalent.
 fn parameters(
     encryption: Encryption,
     key: &str,

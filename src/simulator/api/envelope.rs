@@ -1,11 +1,11 @@
-//! The members beside the items of a list: the next-page key in every spelling, errors, unknown
-//! ones.
+//! The members of a list other than its items: the next-page key in every spelling, errors, and
+//! unknown members.
 
 use crate::domain::Stream;
 use crate::simulator::knobs::{Knobs, NextPageKey, TimeFormat};
 use crate::simulator::render::writer::Writer;
 
-/// Writes the members beside the items; `next`: id and moment of the next-page key.
+/// Writes the members next to the items; `next`: id and moment of the next-page key.
 pub(super) fn beside_items(
     w: &mut Writer,
     knobs: &Knobs,
@@ -46,7 +46,7 @@ pub(super) fn beside_items(
     });
 }
 
-/// A list that reports an error beside no items at all.
+/// A list that reports an error and has no items.
 pub(super) fn error_beside_items(stream: Stream) -> Vec<u8> {
     let mut w = Writer::default();
     let error = |w: &mut Writer| {

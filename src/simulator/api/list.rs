@@ -1,4 +1,4 @@
-//! Cuts lists into pages, with every oddity of paging that the knobs ask for.
+//! Cuts lists into pages, with all the paging oddities of the knobs.
 
 use std::ops::Range;
 
@@ -8,27 +8,27 @@ use crate::simulator::people::draw::mix;
 use crate::simulator::people::overlay::Records;
 use crate::simulator::people::population::BEFORE;
 
-/// What one list call asks for.
+/// The parameters of one list call.
 #[derive(Debug, Clone)]
 pub(super) struct ListCall {
-    /// Milliseconds since 1970.
+    /// The requested time in milliseconds since 1970.
     pub(super) window: Option<Range<i64>>,
     pub(super) cursor: Option<StartPlace>,
-    /// At least 1.
+    /// The page size, at least 1.
     pub(super) count: u32,
-    /// Only these records: those of a user or an e-mail address.
+    /// Restricts the list to these records: those of a user or an e-mail address.
     pub(super) among: Option<Vec<u32>>,
 }
 
-/// The rows of one page and the cursor behind them.
+/// The rows of one page and the cursor after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) rows: Vec<u32>,
-    /// The number whose id is the cursor; its moment is that of the record it names.
+    /// The number of the record whose id is the cursor; its moment is that of the record.
     pub(super) next: Option<u32>,
 }
 
-/// The page; `turn` counts the list pages of the project.
+/// Returns the page; `turn` counts the list pages of the project.
 pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u64) -> Page {
     if knobs.dated_lists_are_empty && call.window.is_some() {
         return Page { rows: Vec::new(), next: None };
@@ -37,7 +37,8 @@ pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u
     let resumes_before = call.cursor.is_some_and(|place| place.included);
     let every = u64::from(knobs.empty_page_every);
     if every > 0 && turn % every == every - 1 && !resumes_before {
-        // The cursor of an empty page must differ from the one it was asked with, and lose nothing.
+        // The cursor of an empty page must differ from the requested one, and must not skip any
+        // record.
         if let Some(first) = page.rows.first() {
             return Page { rows: Vec::new(), next: Some(first | BEFORE) };
         }
@@ -79,7 +80,7 @@ fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> Page {
     Page { next: rows.last().copied().filter(|_| more), rows }
 }
 
-/// Puts rows of the page before in front.
+/// Repeats rows of the previous page at the start.
 fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut Page) {
     let (Some(place), None, true) = (call.cursor, &call.among, knobs.repeated_rows > 0) else {
         return;
@@ -94,7 +95,7 @@ fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut 
     page.rows = rows;
 }
 
-/// Makes the cursor one that was there before.
+/// Replaces the cursor by an earlier one.
 fn lead_back(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut Page) {
     let Some(place) = call.cursor else { return };
     match knobs.cursor_loop {
@@ -126,7 +127,7 @@ mod tests {
         Population { seed: 5, submissions, faceauths: 0, from, to: from + chrono::Days::new(2) }
     }
 
-    /// Walks a list to its end; `between` happens after every page.
+    /// Reads a list to its end; calls `between` after every page.
     fn walked(
         population: &Population,
         overlay: &mut Overlay,
@@ -192,7 +193,7 @@ mod tests {
             let seen = walked(&population, &mut overlay, &knobs, count, |overlay, turn| {
                 let number = u32::try_from(turn * 7 % 300).unwrap();
                 overlay.alter_at(number, 0).vanished = true;
-                // More than one a page, for ever, would never let the walk arrive.
+                // With more than one per page forever, the pass would never end.
                 if turn < 50 {
                     overlay.add(&Addition { created_at_ms: Some(start_ms), result: None }, 0);
                 }

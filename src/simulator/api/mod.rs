@@ -1,4 +1,5 @@
-//! What the vendor answers: requests are read, lists walked, answers composed. Knows no HTTP.
+//! The vendor's answers: reads requests, cuts lists into pages, and composes answers. Does not use
+//! HTTP.
 
 pub(super) mod answer;
 pub(super) mod encryption;

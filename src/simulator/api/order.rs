@@ -1,7 +1,7 @@
-//! Goes through the records of a project in the order of its lists.
+//! Iterates over the records of a project in the order of its lists.
 //!
-//! A place is a moment and a record, never an offset: records that come, go or share a moment
-//! change nothing behind it.
+//! A place is a moment and a record, never an offset. Records that appear, disappear or share a
+//! moment therefore do not change the order after it.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::simulator::knobs::Order;
 use crate::simulator::people::draw::mix;
 use crate::simulator::people::overlay::Records;
 
-/// Where a walk begins: at this record's place, with it or after it.
+/// The start of an iteration: the place of this record, with or without the record itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StartPlace {
     pub(super) at_ms: i64,
@@ -17,7 +17,7 @@ pub(super) struct StartPlace {
     pub(super) included: bool,
 }
 
-/// Records in order, one moment at a time.
+/// Iterates over records in order, one moment at a time.
 #[derive(Debug)]
 pub(super) struct OrderedRecords<'a> {
     records: Records<'a>,
@@ -25,18 +25,17 @@ pub(super) struct OrderedRecords<'a> {
     newest_first: bool,
     window: Range<i64>,
     start: Option<StartPlace>,
-    /// The generated records ahead.
+    /// The remaining generated records.
     generated: Range<u32>,
-    /// What is left of the moment reached, next one last.
+    /// The remaining records of the current moment, the next one last.
     moment: Vec<u32>,
-    /// All moments on the near side of this one are done: earlier ones, or later ones when newest
-    /// come first.
+    /// All moments before this one are done; if newest come first, all later ones.
     done_to: i64,
 }
 
 impl<'a> OrderedRecords<'a> {
-    /// A walk over the records made inside `window` (milliseconds since 1970), from `start` or the
-    /// beginning.
+    /// Iterates over the records created in `window` (milliseconds since 1970), from `start` or
+    /// from the beginning.
     pub(super) fn new(
         records: Records<'a>,
         order: Order,
@@ -46,7 +45,7 @@ impl<'a> OrderedRecords<'a> {
         Self::directed(records, order, order == Order::Descending, window, start)
     }
 
-    /// The walk back, over what comes before `start`.
+    /// Iterates backwards over the records before `start`.
     pub(super) fn back(
         records: Records<'a>,
         order: Order,
@@ -79,7 +78,7 @@ impl<'a> OrderedRecords<'a> {
         Self { records, order, newest_first, window, start, generated, moment: Vec::new(), done_to }
     }
 
-    /// Collects the next moment's records; `false` when there is none.
+    /// Collects the next moment's records; `false` if there are none.
     fn reach_next_moment(&mut self) -> bool {
         let timeline = self.records.timeline;
         let ahead = if self.newest_first {
@@ -150,7 +149,7 @@ impl Iterator for OrderedRecords<'_> {
     }
 }
 
-/// Sorts records by the order of a list, where a moment and a record make the place.
+/// Sorts records in the order of a list, by moment and record.
 pub(super) fn sort(records: Records<'_>, order: Order, numbers: &mut [u32]) {
     numbers.sort_unstable_by_key(|number| (records.created_at_ms(*number), rank(order, *number)));
     if order == Order::Descending {

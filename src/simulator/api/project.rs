@@ -23,17 +23,17 @@ use crate::simulator::render::style::{Part, Style};
 use crate::simulator::render::submission::submission;
 use crate::simulator::render::writer::Writer;
 
-/// The addresses of answers for a truth that no call made.
+/// The call number in signed addresses of items that no call requested.
 const NO_CALL: u64 = 0;
 /// No time was set.
 const CLOCK: i64 = i64::MIN;
 
-/// One project while it is simulated.
+/// A running simulated project.
 #[derive(Debug)]
 pub(in crate::simulator) struct LiveProject {
     /// Names the project, whatever keys open it.
     pub(in crate::simulator) key: String,
-    /// The keys that open it now.
+    /// The keys that currently open it.
     accepted: RwLock<Vec<String>>,
     pub(in crate::simulator) stream: Stream,
     population: Population,
@@ -41,9 +41,9 @@ pub(in crate::simulator) struct LiveProject {
     ids: Ids,
     knobs: RwLock<Arc<Knobs>>,
     overlay: RwLock<Overlay>,
-    /// How many list pages were answered.
+    /// The number of list pages answered.
     pages: AtomicU64,
-    /// What time it is; [`CLOCK`] for the time of this machine.
+    /// The current time in milliseconds since 1970; [`CLOCK`] for the time of this machine.
     now_ms: AtomicI64,
 }
 
@@ -97,7 +97,7 @@ impl LiveProject {
         read(Records { timeline: self.timeline, overlay: &overlay, as_of_ms: None })
     }
 
-    /// Adds a record and tells its id.
+    /// Adds a record and returns its id.
     pub(in crate::simulator) fn add(&self, addition: &Addition) -> String {
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
         self.ids.id(overlay.add(addition, self.now_ms()))
@@ -115,7 +115,7 @@ impl LiveProject {
         Ok(())
     }
 
-    /// Serves these bytes in place of the item from now on.
+    /// Serves these bytes instead of the item from now on.
     pub(in crate::simulator) fn override_item(
         &self,
         id: &str,
@@ -133,7 +133,7 @@ impl LiveProject {
         number.filter(exists).ok_or(ChangeError::UnknownRecord)
     }
 
-    /// The ids of all records that are shown: generated ones oldest first, then added ones.
+    /// The ids of all visible records: generated ones oldest first, then added ones.
     pub(in crate::simulator) fn shown_ids(self: Arc<Self>) -> impl Iterator<Item = String> {
         let added = self.with_records(|records| records.overlay.added_numbers());
         (0..self.timeline.count).chain(added).filter_map(move |number| {
@@ -142,7 +142,7 @@ impl LiveProject {
         })
     }
 
-    /// The whole item as a detail call would show it.
+    /// The whole item as a detail call returns it.
     pub(in crate::simulator) fn item(&self, id: &str) -> Option<Vec<u8>> {
         let number = self.ids.number(id)?;
         let knobs = self.knobs();
@@ -164,8 +164,7 @@ impl LiveProject {
         }
     }
 
-    /// Answers a list or detail call that was made with this key; its parameters may have been
-    /// unreadable.
+    /// Answers a list or detail call made with this key; its parameters may have been unreadable.
     pub(in crate::simulator) fn answer(
         &self,
         key: &str,
@@ -232,7 +231,7 @@ impl LiveProject {
         Ok(Answer { status, ..Answer::ok(self.wrapped(records, style, &page, flat)) })
     }
 
-    /// The records of the user or e-mail address asked for.
+    /// The records of the requested user or e-mail address.
     fn among(
         &self,
         records: Records<'_>,
@@ -252,14 +251,14 @@ impl LiveProject {
         ];
         Some(self.showing(records, persons.into_iter().flatten(), |number| {
             let item = Submission::new(&self.population, records, knobs, number);
-            // A deleted submission has neither any more.
+            // A deleted submission has neither of them any more.
             !item.is_deleted
                 && userid.is_none_or(|userid| item.userid().as_deref() == Some(userid))
                 && email.is_none_or(|email| item.email() == email)
         }))
     }
 
-    /// The records that may show one of these persons, edited ones included, and pass the test.
+    /// The records that may show one of these persons, including edited ones, and pass the test.
     fn showing(
         &self,
         records: Records<'_>,
@@ -295,7 +294,7 @@ impl LiveProject {
         })
     }
 
-    /// The body around the items.
+    /// The body with the items and their wrapping.
     fn wrapped(&self, records: Records<'_>, style: Style<'_>, page: &Page, flat: bool) -> Vec<u8> {
         let size = if style.full { 6500 } else { 3000 };
         let mut w = Writer::with_capacity(page.rows.len() * size + 512);

@@ -1,4 +1,5 @@
-//! Reads the query of a call: names, dates, counts, cursors; refuses what the vendor does not know.
+//! Reads the query of a call: names, dates, counts, cursors. Rejects names that the vendor does not
+//! define.
 
 use std::ops::Range;
 
@@ -19,7 +20,7 @@ const KST_AHEAD_MS: i64 = 9 * 3_600_000;
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
-/// What the parameters of one stream are called.
+/// The parameter names of one stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names {
     pub(super) id: &'static str,
@@ -30,7 +31,7 @@ pub(super) struct Names {
     known: &'static [&'static str],
 }
 
-/// Contract section 3.1, without `data`: where there may be a ciphertext, it was opened before.
+/// Contract section 3.1, without `data`, whose ciphertext was decrypted before.
 const SUBMISSION: Names = Names {
     id: "submission_id",
     start: "start_date",
@@ -60,7 +61,7 @@ const FACEAUTH: Names = Names {
     known: &["authId", "startDate", "endDate", "nextKey_id", "nextKey_date", "count"],
 };
 
-/// What the parameters of this stream are called.
+/// The parameter names of this stream.
 pub(super) fn names(stream: Stream) -> Names {
     match stream {
         Stream::Submission => SUBMISSION,
@@ -69,7 +70,8 @@ pub(super) fn names(stream: Stream) -> Names {
 }
 
 impl Parameters {
-    /// The parameters of a list or detail call, decrypted; 400 for a name the vendor does not know.
+    /// The parameters of a list or detail call, decrypted; 400 for a name that the vendor does not
+    /// define.
     pub(super) fn new(
         pairs: Vec<(String, String)>,
         knobs: &Knobs,
@@ -78,7 +80,7 @@ impl Parameters {
         Self::among(pairs, knobs, names(stream).known)
     }
 
-    /// The parameters of a call that knows these names.
+    /// The parameters of a call that accepts these names.
     pub(super) fn among(
         pairs: Vec<(String, String)>,
         knobs: &Knobs,
@@ -115,7 +117,7 @@ impl Parameters {
         }
     }
 
-    /// The time asked for, in milliseconds since 1970; `None` without dates.
+    /// The requested time in milliseconds since 1970; `None` without dates.
     pub(super) fn window(
         &self,
         knobs: &Knobs,
@@ -136,7 +138,7 @@ impl Parameters {
         Ok(Some(from..to.max(from)))
     }
 
-    /// The place to go on from.
+    /// The place to continue from.
     pub(super) fn cursor(
         &self,
         knobs: &Knobs,
@@ -154,7 +156,8 @@ impl Parameters {
         let refused = |name| move || invalid_format(knobs, name);
         let (number, included) = place(ids.number(id).ok_or_else(refused(names.cursor_id))?);
         let at_ms = records.created_at_ms(number).ok_or_else(refused(names.cursor_id))?;
-        // A cursor that is not echoed as it was given would go unnoticed with a kinder vendor.
+        // Checks that the cursor is sent back unchanged; a more lenient vendor would hide such an
+        // error.
         if time_ms(time) != Some(at_ms) {
             return Err(invalid_format(knobs, names.cursor_time));
         }
@@ -162,17 +165,17 @@ impl Parameters {
     }
 }
 
-/// 400 for a value the vendor cannot read.
+/// 400 for a value that the vendor cannot read.
 pub(super) fn invalid_format(knobs: &Knobs, name: &str) -> Answer {
     Answer::refused(knobs, "invalid_format", &format!("invalid format: {name}"))
 }
 
-/// 400 for a value that must be there.
+/// 400 for a missing value.
 pub(super) fn missing(knobs: &Knobs, name: &str) -> Answer {
     Answer::refused(knobs, "missing_data", &format!("Required input data is missing: {name}"))
 }
 
-/// The beginning of a filter's day or moment, and how long it lasts.
+/// The start of a filter's day or moment, and its length.
 fn moment(text: &str, knobs: &Knobs, stream: Stream) -> Option<(i64, i64)> {
     let (dash, compact) = match (stream, knobs.date_format) {
         (Stream::Faceauth, _) | (Stream::Submission, DateFormat::Dash) => (true, false),
@@ -196,7 +199,7 @@ fn moment(text: &str, knobs: &Knobs, stream: Stream) -> Option<(i64, i64)> {
     Some((start_ms - ahead_ms, DAY_MS))
 }
 
-/// A date-time in either form the vendor writes.
+/// A date-time in either form that the vendor writes.
 fn time_ms(text: &str) -> Option<i64> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.timestamp_millis());

@@ -1,4 +1,4 @@
-//! What happens to records while the simulator runs.
+//! Changes of records while the simulator runs.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +10,22 @@ use crate::domain::Stream;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Addition {
-    /// When it was made, in milliseconds since 1970; now when absent.
+    /// Its creation time in milliseconds since 1970; now if absent.
     pub created_at_ms: Option<i64>,
-    /// The state of a submission; drawn when absent. Without meaning for face authentications.
+    /// The state of a submission; random if absent. Ignored for face authentications.
     pub result: Option<KycResult>,
 }
 
-/// What happens to one record. Decisions and edits move `updated_at`; the rest does not (contract
+/// A change of one record. Decisions and edits change `updated_at`; the others do not (contract
 /// U32).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
-    /// A submission gets another state, rejected ones with codes of contract section 11.2.
+    /// A submission gets another state; rejected ones get codes of contract section 11.2.
     Decide {
         /// The new state.
         result: KycResult,
-        /// Why; for rejected ones.
+        /// The reasons, for rejected ones.
         #[serde(default)]
         codes: Vec<String>,
     },
@@ -35,35 +35,35 @@ pub enum Change {
     ClearAml,
     /// Texts of `data`, or `email` or `userid`, by name, get other values.
     ///
-    /// Only the names that list items carry are visible in lists.
+    /// Only the names that list items contain are visible in lists.
     Edit(BTreeMap<String, String>),
     /// An operator writes a memo.
     Memo(String),
-    /// Something moves that only the detail call shows.
+    /// A value changes that only detail calls show.
     Detail,
-    /// A submission is deleted: what contract section 3.6 keeps stays, with the label.
+    /// A submission is deleted: the members of contract section 3.6 stay, with the label.
     Delete,
     /// A face authentication is deleted (`delete_check`).
     DeleteFaceauth {
         /// Whether policy, result and codes stay (Q18).
         keep_result: bool,
     },
-    /// The record is no more: in lists, and by its id.
+    /// The record no longer exists, in lists and by its id.
     Vanish,
-    /// A record that vanished is back.
+    /// A vanished record reappears.
     Return,
-    /// The record's creation date is shown no more; lists with dates know it all the same.
+    /// The record's creation date is hidden; lists with dates still use it.
     HideDate,
     /// The record's creation date is shown again.
     ShowDate,
-    /// Lists with dates leave the record out; all other calls show it.
+    /// Lists with dates omit the record; all other calls show it.
     Unlist,
     /// Lists with dates show the record again.
     Relist,
 }
 
 impl Change {
-    /// The only stream whose records this can happen to; `None` for any.
+    /// The only stream whose records this change applies to; `None` for any.
     pub(in crate::simulator) fn stream(&self) -> Option<Stream> {
         match self {
             Self::Decide { .. }
@@ -90,7 +90,7 @@ impl Change {
 pub enum KycResult {
     /// Started, not finished.
     Incomplete,
-    /// Waits for a person to review it.
+    /// Waiting for review by a person.
     Pending,
     /// Accepted.
     Approved,
@@ -109,7 +109,7 @@ impl KycResult {
     }
 }
 
-/// Why nothing was changed.
+/// Why no change was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// No project has this key.
@@ -118,7 +118,7 @@ pub enum ChangeError {
     /// The project has no such record.
     #[error("the project has no record of this id")]
     UnknownRecord,
-    /// A change of submissions was asked for a face authentication, or the reverse.
+    /// The change does not apply to records of this stream.
     #[error("this cannot happen to a record of this stream")]
     WrongStream,
 }

@@ -1,9 +1,9 @@
-//! Draws numbers that depend on nothing but a seed, a record and a purpose.
+//! Draws numbers that depend only on a seed, a record and a purpose.
 //!
-//! Every section of an item draws under its own purpose, so that a list item, which leaves sections
-//! out, still agrees with the detail call on all it carries.
+//! Every section of an item has its own purpose. A list item, which omits sections, therefore
+//! agrees with the detail call on everything it contains.
 
-/// What is being drawn; each purpose has a sequence of its own.
+/// The purpose of a draw; each one has its own sequence.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::simulator) enum Purpose {
     Tie = 1,
@@ -37,13 +37,13 @@ impl Draw {
         Self { state: mix(seed ^ mix(record)) }
     }
 
-    /// The next number, of 64 bits.
+    /// The next 64-bit number.
     pub(super) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.state)
     }
 
-    /// A number below `limit`; 0 when the limit is 0.
+    /// A number below `limit`; 0 if the limit is 0.
     pub(in crate::simulator) fn below(&mut self, limit: u32) -> u32 {
         let high = self.next() >> 32;
         u32::try_from((high * u64::from(limit)) >> 32).unwrap_or(0)
@@ -54,12 +54,12 @@ impl Draw {
         low + self.below(high.saturating_sub(low))
     }
 
-    /// Whether something that happens to so many in a thousand happens.
+    /// Whether an event with a probability of `share` in a thousand occurs.
     pub(in crate::simulator) fn permille(&mut self, share: u32) -> bool {
         self.below(1000) < share
     }
 
-    /// One of the texts; the empty text when there is none.
+    /// One of the texts; the empty text if there are none.
     pub(in crate::simulator) fn pick<'a>(&mut self, texts: &[&'a str]) -> &'a str {
         let index = self.below(u32::try_from(texts.len()).unwrap_or(0));
         usize::try_from(index).ok().and_then(|index| texts.get(index)).copied().unwrap_or("")
@@ -76,7 +76,7 @@ impl Draw {
     }
 }
 
-/// Spreads every bit of the number over all of the result, one to one.
+/// A bijective function in which every bit of the number affects all bits of the result.
 pub(in crate::simulator) fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,24 +1,24 @@
-//! Ids that look random and still name their record.
+//! Ids that look random but encode the record.
 //!
-//! A keyed one-to-one scrambling of the record's number, in base 36, so that looking an id up takes
-//! no table.
+//! An id is a keyed bijective scrambling of the record's number, in base 36, so that no table is
+//! needed to look it up.
 
 use super::draw::mix;
 
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// How many base-36 digits hold any 64-bit number.
+/// Base-36 digits of any 64-bit number.
 const CORE_LENGTH: usize = 13;
 
-/// Turns record numbers into ids and back.
+/// Converts record numbers to ids and back.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::simulator) struct Ids {
     key: u64,
-    /// The low half of every scrambled number: foreign ids do not have it.
+    /// The low half of every number before scrambling; foreign ids do not have it.
     tag: u32,
 }
 
 impl Ids {
-    /// The ids of one kind of thing (`salt`) in the population of this seed.
+    /// The ids of one kind of object (`salt`) in the population of this seed.
     pub(in crate::simulator) fn new(seed: u64, salt: u64) -> Self {
         let key = mix(seed ^ mix(salt ^ 0x51_7cc1));
         Self { key, tag: low_half(mix(key)) }
@@ -36,7 +36,7 @@ impl Ids {
         id
     }
 
-    /// The record an id names; `None` for an id of another kind or population.
+    /// The record of an id; `None` for an id of another kind or population.
     pub(in crate::simulator) fn number(self, id: &str) -> Option<u32> {
         let core = id.get(..CORE_LENGTH)?;
         let scrambled = u64::from_str_radix(core, 36).ok()?;
@@ -47,7 +47,7 @@ impl Ids {
     }
 }
 
-/// Its own inverse.
+/// A function that is its own inverse.
 fn scramble(number: u64) -> u64 {
     number ^ (number >> 32)
 }
@@ -56,7 +56,7 @@ fn low_half(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0)
 }
 
-/// The number that multiplies with an odd one to 1, by Newton's iteration.
+/// The multiplicative inverse of an odd number, by Newton's iteration.
 fn inverse(odd: u64) -> u64 {
     (0..6).fold(odd, |guess, _| guess.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(guess))))
 }

@@ -1,4 +1,4 @@
-//! Who exists and what changes: a pure function of seed and number, and the changes made since.
+//! The people and their changes: a pure function of seed and number, plus the changes made since.
 
 pub(super) mod change;
 pub(super) mod draw;

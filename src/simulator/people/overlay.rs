@@ -1,4 +1,4 @@
-//! What was changed while the simulator runs: only changed records cost memory.
+//! The changes made while the simulator runs; only changed records need memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,38 +8,38 @@ use super::population::{ADDED, BEFORE, Timeline};
 /// The changes of one project.
 #[derive(Debug, Default)]
 pub(in crate::simulator) struct Overlay {
-    /// Added records by number less [`ADDED`].
+    /// Added records; the index is the number minus [`ADDED`].
     added: Vec<(i64, Option<KycResult>)>,
     added_by_time: BTreeSet<(i64, u32)>,
     altered: HashMap<u32, Altered>,
-    /// What altered records were before each change, and when that ended.
+    /// The states of altered records before each change, and when each ended.
     earlier: HashMap<u32, Vec<(i64, Altered)>>,
 }
 
-/// What became of one record, as far as it is not what was generated.
+/// The differences of one record from the generated one.
 #[derive(Debug, Default, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(in crate::simulator) struct Altered {
-    /// State, codes, when.
+    /// State, codes and time of the decision.
     pub(super) decided: Option<(KycResult, Vec<String>, i64)>,
     /// Whether AML monitoring flags it.
     pub(super) aml_flagged: Option<bool>,
     pub(in crate::simulator) edits: BTreeMap<String, String>,
-    /// Text, when.
+    /// Text and time.
     pub(in crate::simulator) memo: Option<(String, i64)>,
-    /// How often something moved that only the detail call shows.
+    /// How often a value changed that only detail calls show.
     pub(super) detail_revision: u32,
     pub(super) updated_at_ms: Option<i64>,
-    /// Since when it is deleted.
+    /// When it was deleted.
     pub(in crate::simulator) deleted_at_ms: Option<i64>,
     /// Whether a deleted face authentication lost policy, result and codes.
     pub(in crate::simulator) result_lost: bool,
     pub(in crate::simulator) vanished: bool,
-    /// Whether the creation date is left out.
+    /// Whether the creation date is hidden.
     pub(in crate::simulator) date_hidden: bool,
-    /// Whether lists with dates leave it out.
+    /// Whether lists with dates omit it.
     pub(super) unlisted: bool,
-    /// Served in place of the item, byte for byte.
+    /// Served instead of the item, byte for byte.
     pub(in crate::simulator) raw: Option<Vec<u8>>,
 }
 
@@ -74,7 +74,7 @@ impl Altered {
 }
 
 impl Overlay {
-    /// Adds a record and tells its number.
+    /// Adds a record and returns its number.
     pub(in crate::simulator) fn add(&mut self, addition: &Addition, now_ms: i64) -> u32 {
         let at_ms = addition.created_at_ms.unwrap_or(now_ms);
         let number = ADDED + u32::try_from(self.added.len()).unwrap_or(0);
@@ -87,7 +87,7 @@ impl Overlay {
         if self.altered.is_empty() { None } else { self.altered.get(&number) }
     }
 
-    /// The record, to be changed at that moment.
+    /// Returns the state of a record for a change at this moment, and stores the earlier one.
     pub(in crate::simulator) fn alter_at(&mut self, number: u32, now_ms: i64) -> &mut Altered {
         let altered = self.altered.entry(number).or_default();
         self.earlier.entry(number).or_default().push((now_ms, altered.clone()));
@@ -112,17 +112,17 @@ impl Overlay {
     }
 }
 
-/// The records of one project as they are now: generated, added and changed.
+/// The current records of one project: generated, added and changed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::simulator) struct Records<'a> {
     pub(in crate::simulator) timeline: Timeline,
     pub(in crate::simulator) overlay: &'a Overlay,
-    /// The moment as of which records are written; `None`: now.
+    /// The moment as of which records are written; `None` means now.
     pub(in crate::simulator) as_of_ms: Option<i64>,
 }
 
 impl<'a> Records<'a> {
-    /// What became of a record, as it is written.
+    /// The differences of a record, as of that moment.
     pub(in crate::simulator) fn altered(&self, number: u32) -> Option<&'a Altered> {
         let ended_later = |as_of_ms: i64| {
             let earlier = self.overlay.earlier.get(&number)?.iter();
@@ -131,7 +131,7 @@ impl<'a> Records<'a> {
         self.as_of_ms.and_then(ended_later).or_else(|| self.overlay.altered(number))
     }
 
-    /// When the record was made; `None` when there never was one of that number.
+    /// When the record was created; `None` if it never existed.
     pub(in crate::simulator) fn created_at_ms(&self, number: u32) -> Option<i64> {
         if number >= ADDED {
             self.overlay.added_record(number).map(|(at_ms, _)| *at_ms)
@@ -150,33 +150,33 @@ impl<'a> Records<'a> {
         exists && !self.overlay.altered(number).is_some_and(|altered| altered.vanished)
     }
 
-    /// Whether lists with dates know the record.
+    /// Whether lists with dates contain the record.
     pub(in crate::simulator) fn is_listed(&self, number: u32) -> bool {
         !self.overlay.altered(number).is_some_and(|altered| altered.unlisted)
     }
 
-    /// The state an added submission was added with.
+    /// The initial state of an added submission.
     pub(super) fn added_result(&self, number: u32) -> Option<KycResult> {
         self.overlay.added_record(number).and_then(|(_, result)| *result)
     }
 
-    /// The first moment at or after this one at which an added record was made.
+    /// The first creation time of an added record at or after this moment.
     pub(in crate::simulator) fn added_at_or_after(&self, at_ms: i64) -> Option<i64> {
         self.overlay.added_by_time.range((at_ms, 0)..).next().map(|(at_ms, _)| *at_ms)
     }
 
-    /// The last moment before this one at which an added record was made.
+    /// The last creation time of an added record before this moment.
     pub(in crate::simulator) fn added_before(&self, at_ms: i64) -> Option<i64> {
         self.overlay.added_by_time.range(..(at_ms, 0)).next_back().map(|(at_ms, _)| *at_ms)
     }
 
-    /// The records added with this moment as theirs.
+    /// The added records with this creation time.
     pub(in crate::simulator) fn added_at(&self, at_ms: i64) -> impl Iterator<Item = u32> {
         self.overlay.added_by_time.range((at_ms, 0)..=(at_ms, u32::MAX)).map(|(_, number)| *number)
     }
 }
 
-/// The record a cursor names, and whether the walk goes on with it or after it.
+/// The record of a cursor, and whether the pass continues with it or after it.
 pub(in crate::simulator) fn place(number: u32) -> (u32, bool) {
     (number & !BEFORE, number & BEFORE != 0)
 }

@@ -2,7 +2,7 @@
 
 use super::draw::{Draw, Purpose};
 
-/// The person a submission shows. Every value is invented.
+/// The person of a submission. Every value is invented.
 #[derive(Debug)]
 pub(in crate::simulator) struct Person {
     pub(in crate::simulator) is_korean: bool,
@@ -81,7 +81,7 @@ const LATIN_STREETS: [&str; 6] =
     ["Elm Street", "Harbour Road", "Rua das Flores", "Lindenallee", "Mill Lane", "Cedar Avenue"];
 
 impl Person {
-    /// The person of that number.
+    /// The person with this number.
     pub(super) fn new(seed: u64, number: u32) -> Self {
         let mut draw = Draw::new(seed, number, Purpose::Person);
         let is_korean = draw.permille(600);

@@ -1,4 +1,4 @@
-//! Which records exist, and when they were made, without keeping one of them.
+//! Which records exist and when they were created, without storing any of them.
 
 use std::ops::Range;
 
@@ -8,28 +8,28 @@ use super::draw::{Draw, Purpose};
 use super::ids::Ids;
 use crate::domain::{Day, Stream};
 
-/// Numbers from here on are records added while the simulator runs.
+/// The first number of the records added while the simulator runs.
 pub(super) const ADDED: u32 = 0x8000_0000;
-/// Marks the cursor of an empty page: the place just before the record of that number.
+/// Marks the cursor of an empty page: the place just before the record with this number.
 pub(in crate::simulator) const BEFORE: u32 = 0x4000_0000;
-/// How many records of one person there may be.
+/// Most records of one person.
 const SHARING: u32 = 16;
 
-/// What the vendor knows: a pure function of the seed, the numbers and the days.
+/// The generated records of the vendor: a pure function of the seed, the numbers and the days.
 ///
-/// Two projects with one population belong together: the face authentications of one point to the
-/// submissions of the other.
+/// Two projects with the same population belong together: the face authentications of one refer to
+/// the submissions of the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Population {
-    /// Decides every value.
+    /// The seed of all values.
     pub seed: u64,
-    /// How many submissions there are, below 2^30.
+    /// Number of submissions, below 2^30.
     pub submissions: u32,
-    /// How many face authentications there are, below 2^30.
+    /// Number of face authentications, below 2^30.
     pub faceauths: u32,
     /// The UTC day of the first record.
     pub from: Day,
-    /// The day after the last record's.
+    /// The day after the last record.
     pub to: Day,
 }
 
@@ -56,11 +56,10 @@ impl Population {
         )
     }
 
-    /// The number of the person a submission shows: now and then one that another submission shows
-    /// too.
+    /// The number of a submission's person; some persons have several submissions.
     ///
-    /// Those who share a person lie a sixteenth of the population apart, so that finding them takes
-    /// sixteen looks.
+    /// Submissions of the same person are a sixteenth of the population apart, so that a search
+    /// takes sixteen steps.
     pub(super) fn person(&self, number: u32) -> u32 {
         if number >= ADDED {
             return number;
@@ -89,19 +88,19 @@ impl Population {
     }
 }
 
-/// The generated records of one stream, oldest first; one in a hundred shares its predecessor's
-/// time.
+/// The generated records of one stream, oldest first. One in a hundred has the same time as its
+/// predecessor.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::simulator) struct Timeline {
     seed: u64,
-    /// How many records there are.
+    /// The number of records.
     pub(in crate::simulator) count: u32,
     from_ms: i64,
     span_ms: u128,
 }
 
 impl Timeline {
-    /// When the record was made, in milliseconds since 1970. Never falls as the number rises.
+    /// When the record was created, in milliseconds since 1970. Never decreases with the number.
     pub(in crate::simulator) fn created_at_ms(&self, number: u32) -> i64 {
         let mut number = number;
         while number > 0 && Draw::new(self.seed, number, Purpose::Tie).permille(10) {
@@ -112,7 +111,7 @@ impl Timeline {
         start + i64::from(Draw::new(self.seed, number, Purpose::Jitter).below(room))
     }
 
-    /// The first record made at or after that moment; `count` when there is none.
+    /// The first record created at or after this moment; `count` if there is none.
     pub(in crate::simulator) fn first_at_or_after(&self, at_ms: i64) -> u32 {
         let (mut low, mut high) = (0, self.count);
         while low < high {

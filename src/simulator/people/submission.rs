@@ -1,4 +1,4 @@
-//! What there is to know about one submission, computed when it is asked for.
+//! The values of one submission, computed on request.
 
 use super::change::KycResult;
 use super::draw::{Draw, Purpose};
@@ -11,16 +11,16 @@ use crate::simulator::knobs::Knobs;
 
 const MINUTE_MS: i64 = 60_000;
 
-/// Which way the person was verified (contract section 3.4).
+/// How the person was verified (contract section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::simulator) enum Pipeline {
     /// By a photographed identity document.
     Document,
-    /// By what the person knows.
+    /// By questions that the person answered.
     Knowledge,
 }
 
-/// One submission, as far as more than one part of the item needs it.
+/// The values of one submission that several parts of the item need.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(in crate::simulator) struct Submission<'a> {
@@ -41,9 +41,9 @@ pub(in crate::simulator) struct Submission<'a> {
     pub(in crate::simulator) person_number: u32,
     pub(in crate::simulator) aml_flagged: bool,
     pub(in crate::simulator) is_deleted: bool,
-    /// Lists show next to nothing of it (contract section 3.4).
+    /// Lists show almost nothing of it (contract section 3.4).
     pub(in crate::simulator) is_minimal_in_lists: bool,
-    /// Which of the projections hid something.
+    /// The projection that hides values, if any.
     pub(in crate::simulator) projection: Option<u32>,
     pub(in crate::simulator) altered: Option<&'a Altered>,
 }
@@ -71,7 +71,7 @@ pub(in crate::simulator) fn comment(code: &str) -> &'static str {
 }
 
 impl<'a> Submission<'a> {
-    /// The submission of that number, which must exist.
+    /// The submission with this number, which must exist.
     pub(in crate::simulator) fn new(
         population: &Population,
         records: Records<'a>,
@@ -159,12 +159,12 @@ impl<'a> Submission<'a> {
         Draw::new(self.seed.wrapping_add(u64::from(attempt)), self.number, Purpose::Attempt)
     }
 
-    /// How often something moved that only the detail call shows.
+    /// How often a value changed that only detail calls show.
     pub(in crate::simulator) fn detail_revision(&self) -> u32 {
         self.altered.map_or(0, |altered| altered.detail_revision)
     }
 
-    /// What a text was changed to.
+    /// The edited value of a text.
     pub(in crate::simulator) fn edit(&self, name: &str) -> Option<&'a str> {
         self.altered?.edits.get(name).map(String::as_str)
     }
@@ -204,24 +204,24 @@ impl<'a> Submission<'a> {
         [&email_ids(self.seed).id(self.person_number), "@mail.example"].concat()
     }
 
-    /// The vendor's id for the person, of approved submissions only (Q9).
+    /// The vendor's id for the person, only for approved submissions (Q9).
     pub(in crate::simulator) fn applicant_id(&self) -> Option<String> {
         let known = self.result == KycResult::Approved && !self.is_deleted;
         known.then(|| applicant_ids(self.seed).id(self.person_number))
     }
 }
 
-/// The ids behind `userid`.
+/// The ids used in `userid`.
 pub(in crate::simulator) fn user_ids(seed: u64) -> Ids {
     Ids::new(seed, 11)
 }
 
-/// The ids behind `email`.
+/// The ids used in `email`.
 pub(in crate::simulator) fn email_ids(seed: u64) -> Ids {
     Ids::new(seed, 12)
 }
 
-/// The ids behind `applicant_id`.
+/// The ids used in `applicant_id`.
 pub(in crate::simulator) fn applicant_ids(seed: u64) -> Ids {
     Ids::new(seed, 13)
 }
@@ -233,7 +233,7 @@ fn drawn_codes(draw: &mut Draw) -> Vec<&'static str> {
         _ => 3,
     };
     let first = draw.below(12);
-    // Steps of five through twelve reasons meet none twice.
+    // Steps of five through twelve reasons never repeat one.
     let index = |step: u32| usize::try_from((first + step * 5) % 12).unwrap_or(0);
     (0..count).filter_map(|step| REASONS.get(index(step))).map(|(code, _)| *code).collect()
 }

@@ -5,10 +5,10 @@ use super::writer::Writer;
 use crate::simulator::people::draw::{Draw, Purpose};
 use crate::simulator::people::submission::Submission;
 
-/// How many sets of project options there are.
+/// The number of sets of project options.
 const OPTION_SETS: u32 = 12;
 
-/// Writes the members that only the detail call has, but for the envelope and the readings.
+/// Writes the members that only detail calls have, except the envelope and the readings.
 pub(super) fn checks(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     let mut draw = item.draw(Purpose::Signals);
     let format = style.knobs.time_format;
@@ -155,14 +155,14 @@ fn confidences(w: &mut Writer, draw: &mut Draw, names: &[&str]) {
         w.key(name);
         match draw.below(5) {
             0 => w.number(1_u32),
-            // As the vendor's own samples have it (Q20).
+            // As in the vendor's own samples (Q20).
             1 => w.verbatim(b"0.9969999999999999"),
             _ => w.decimal(draw.below(100), 2),
         }
     }
 }
 
-/// An array or an object, as the vendor's pages disagree (Q7).
+/// An array or an object, since the vendor's pages disagree (Q7).
 fn injection_action(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, draw: &mut Draw) {
     let format = style.knobs.time_format;
     let action = |w: &mut Writer| {

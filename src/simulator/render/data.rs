@@ -1,4 +1,4 @@
-//! Writes the personal data of a submission, and what the document was read as (contract sections
+//! Writes the personal data of a submission, and the readings of its document (contract sections
 //! 3.5.2, 3.5.3).
 
 use super::style::Style;
@@ -8,7 +8,7 @@ use crate::simulator::people::submission::{Pipeline, Submission};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The names of `data` that list items carry.
+/// The members of `data` in list items.
 const LISTED: [&str; 11] = [
     "name",
     "gender",
@@ -23,13 +23,13 @@ const LISTED: [&str; 11] = [
     "cf3",
 ];
 
-/// Members of `data`, with edits in place and lists held to what they carry.
+/// Writes members of `data`, applies edits, and omits the members that lists do not contain.
 struct Fields<'w, 'i> {
     w: &'w mut Writer,
     style: Style<'i>,
     item: &'i Submission<'i>,
     minimal: bool,
-    /// The names written, kept only where edits must be added.
+    /// The names written, recorded only if edits may have to be added.
     written: Vec<&'static str>,
 }
 
@@ -118,7 +118,7 @@ pub(super) fn data(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, mini
 
 fn document(fields: &mut Fields<'_, '_>, draw: &mut Draw, day: i64) {
     let person = &fields.item.person;
-    // The older pipeline filled `name` in place of the parts.
+    // The older pipeline filled `name` instead of the parts.
     if draw.permille(250) {
         fields.text("name", &person.full_name);
     } else {

@@ -1,4 +1,4 @@
-//! Writes a face authentication (contract section 6.4); lists and detail calls show the same.
+//! Writes a face authentication (contract section 6.4), the same for lists and detail calls.
 
 use super::writer::Writer;
 use crate::domain::Stream;
@@ -8,10 +8,10 @@ use crate::simulator::people::overlay::Records;
 use crate::simulator::people::population::{BEFORE, Population};
 
 const HOUR_MS: i64 = 3_600_000;
-/// How many sets of thresholds there are.
+/// The number of sets of thresholds.
 const POLICIES: u32 = 6;
 
-/// What is left of a deleted face authentication (Q18).
+/// The remaining parts of a deleted face authentication (Q18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
     Everything,
@@ -89,7 +89,7 @@ fn policy(w: &mut Writer, seed: u64, set: u32) {
     w.key("occluded_threshold").bool(draw.permille(500));
     w.key("faceCover_threshold").number(draw.below(2) * 50);
     w.key("headCover_threshold").number(set * 10);
-    // Older policies had no thresholds of liveness.
+    // Older policies had no liveness thresholds.
     if set < 4 {
         w.key("liveness_threshold").number(draw.below(2) * 50);
         w.key("activeLiveness_threshold").number(draw.below(2) * 80);

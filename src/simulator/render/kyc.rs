@@ -24,7 +24,7 @@ pub(super) fn kyc(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minim
     w.key("retry").array(|_| {});
 }
 
-/// Writes texts as an array, or as one text where the vendor does so (Q6).
+/// Writes texts as an array, or as one text if the knobs require it (Q6).
 fn texts(w: &mut Writer, style: Style<'_>, texts: &[&str]) {
     if style.knobs.comments_as_text {
         w.text(&texts.join(", "));
@@ -38,7 +38,7 @@ fn attempt(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, number: u32)
     let is_last = number == item.attempts;
     let finished = !(is_last && item.result == KycResult::Incomplete);
     let failed = !is_last || item.result == KycResult::Rejected;
-    // All is drawn before anything is left out, so that lists and detail calls agree.
+    // Draws all values before any is omitted, so that lists and detail calls agree.
     let began_ms = item.created_at_ms - i64::from(item.attempts - number + 1) * 180_000;
     let step1_ms = began_ms + i64::from(draw.below(60_000));
     let step2_ms = step1_ms + 5000 + i64::from(draw.below(60_000));
@@ -124,7 +124,7 @@ fn verification(w: &mut Writer, item: &Submission<'_>, draw: &mut Draw, failed: 
     }
 }
 
-/// Why an attempt failed (contract section 11.3).
+/// The reason of a failed attempt (contract section 11.3).
 fn failure(w: &mut Writer, style: Style<'_>, draw: &mut Draw) {
     const CODES: [&str; 7] = [
         "glare_detected",

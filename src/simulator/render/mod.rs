@@ -1,4 +1,4 @@
-//! Items as bytes.
+//! Writes items as bytes.
 
 pub(super) mod faceauth;
 pub(super) mod style;

@@ -1,4 +1,4 @@
-//! Addresses of images, with another signature for every call.
+//! Image addresses with a different signature for every call.
 
 use super::writer::Writer;
 use crate::simulator::people::draw::mix;

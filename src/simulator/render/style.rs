@@ -1,9 +1,9 @@
-//! How an item is written: which part of it, for which call.
+//! How an item is written: its part and its call.
 
 use super::writer::Writer;
 use crate::simulator::knobs::{HiddenFields, Knobs};
 
-/// Which part of an item is asked for (`request_type`).
+/// The requested part of an item (`request_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::simulator) enum Part {
     All,
@@ -18,9 +18,9 @@ pub(in crate::simulator) enum Part {
 pub(in crate::simulator) struct Style<'a> {
     pub(in crate::simulator) knobs: &'a Knobs,
     pub(in crate::simulator) part: Part,
-    /// Everything the detail call shows; else what lists show.
+    /// Whether to write everything that detail calls show, instead of what lists show.
     pub(in crate::simulator) full: bool,
-    /// Signs addresses of images; another one for every call.
+    /// The call number, which changes the signatures of image addresses.
     pub(in crate::simulator) call: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Writes a submission as the vendor does: the envelope, and which parts go with which call.
+//! Writes a submission like the vendor: the envelope, and the parts for each kind of call.
 
 use super::checks;
 use super::data;
@@ -13,7 +13,7 @@ use crate::simulator::people::population::{BEFORE, Population};
 use crate::simulator::people::submission::Submission;
 
 const DAY_MS: i64 = 86_400_000;
-/// What the vendor calls a deleted submission.
+/// The vendor's label of a deleted submission.
 const DELETED: &str = "Deleted Submission";
 
 /// Writes one item.
@@ -59,7 +59,8 @@ pub(in crate::simulator) fn submission(
     });
 }
 
-/// What contract section 3.6 keeps: id, creation date, id type, state; and the label.
+/// Writes the members kept by contract section 3.6: id, creation date, id type, state, and the
+/// label.
 fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     let label = style.knobs.deleted_label;
     w.pair("submission_id", &item.id);
@@ -205,7 +206,7 @@ fn detail_envelope(
     w.key("warning").array(|_| {});
 }
 
-/// A hash of who the person is: the same for all submissions of one person.
+/// A hash of the person's identity: the same for all submissions of one person.
 fn duplicated_information(item: &Submission<'_>, salt: u64) -> String {
     let key = mix(item.seed ^ mix((u64::from(item.person_number) << 4) | salt));
     hex([key, mix(key)])

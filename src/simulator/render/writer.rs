@@ -1,6 +1,6 @@
 //! Appends JSON text to a byte buffer.
 //!
-//! Commas come from the byte before: after `{`, `[` and `:` there is none.
+//! The previous byte decides about a comma: there is none after `{`, `[` and `:`.
 
 use std::io::Write as _;
 
@@ -17,7 +17,7 @@ pub(in crate::simulator) struct Writer {
 }
 
 impl Writer {
-    /// An empty text with room for `capacity` bytes.
+    /// An empty text with a capacity of `capacity` bytes.
     pub(in crate::simulator) fn with_capacity(capacity: usize) -> Self {
         Self { out: Vec::with_capacity(capacity) }
     }

@@ -1,4 +1,4 @@
-//! The addresses by which other processes look into the world and change it while it runs.
+//! The endpoints by which other processes read and change the world while it runs.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ struct ProjectStatus {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnobsOrder {
-    /// The project's key; all projects when absent.
+    /// The project's key; all projects if absent.
     project: Option<String>,
     knobs: Knobs,
 }
@@ -57,7 +57,7 @@ struct ChangeOrder {
     /// The record to change.
     id: Option<String>,
     change: Option<Change>,
-    /// JSON or anything else, to be served in place of the item.
+    /// JSON or any other text, to be served instead of the item.
     raw: Option<String>,
     add: Option<Addition>,
 }
@@ -72,9 +72,10 @@ struct Problem {
     error: String,
 }
 
-/// Refuses requests that a web page could send. A page in a browser on this machine can reach this
-/// port, but it cannot send JSON without an `Origin` header, and DNS rebinding does not produce a
-/// loopback `Host`.
+/// Rejects requests that a web page could send.
+///
+/// A page in a browser on this machine can reach this port, but it cannot send JSON without an
+/// `Origin` header. DNS rebinding does not produce a loopback `Host`.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     match refusal(request.method(), request.headers()) {
         Some((status, error)) => json(status, &Problem { error: error.to_owned() }),
@@ -159,7 +160,7 @@ pub(super) async fn change(State(world): State<World>, body: Bytes) -> Response 
     })
 }
 
-/// Reads an order, does it, and says what came of it.
+/// Parses a request, executes it, and returns the result.
 fn carry_out<T: DeserializeOwned>(
     body: &[u8],
     act: impl FnOnce(T) -> Result<Option<String>, ChangeError>,

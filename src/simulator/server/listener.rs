@@ -1,4 +1,4 @@
-//! Connections that can be cut in the middle, as a network does it.
+//! Connections that can be cut in the middle, as by a network failure.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(in crate::simulator) struct Line {
     scissors: Scissors,
 }
 
-/// Cuts one connection: nothing more is written on it, and it closes.
+/// Cuts one connection: nothing more is written to it, and it closes.
 #[derive(Debug, Clone, Default)]
 pub(in crate::simulator) struct Scissors(Arc<AtomicBool>);
 
@@ -47,8 +47,8 @@ impl Listener for Lines {
 
     async fn accept(&mut self) -> (Line, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait for the acknowledgement of the one before; without it they
-        // are only slower.
+        // Small answers must not wait for the acknowledgement of the previous one. If this fails,
+        // they are only slower.
         let _delayed = stream.set_nodelay(true);
         (Line { stream, scissors: Scissors::default() }, address)
     }

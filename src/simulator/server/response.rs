@@ -1,4 +1,4 @@
-//! Answers as HTTP responses, whole or broken as faults ask for.
+//! Answers as HTTP responses, complete or broken by a fault.
 
 use axum::{
     body::{Body, Bytes},
@@ -20,12 +20,12 @@ pub(super) fn response(answer: Answer) -> Response {
     response
 }
 
-/// The head of the answer and half of the body; then the connection closes.
+/// Sends the head of the answer and half of the body, and then closes the connection.
 pub(super) fn cut_short(answer: Answer, scissors: Scissors) -> Response {
     let length = answer.body.len();
     let half = Bytes::from(answer.body).slice(..length / 2);
     let torn = stream::once(async move {
-        // What was written before leaves the machine first.
+        // Lets the data written so far leave the machine first.
         tokio::task::yield_now().await;
         scissors.cut();
         Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
@@ -62,7 +62,7 @@ pub(super) fn too_many_requests(faults: &Faults) -> Response {
     response
 }
 
-/// The answer of a vendor whose clock is ahead; without a difference the server writes the date.
+/// The answer of a vendor whose clock differs. Without a difference the server writes the date.
 pub(super) fn dated(mut response: Response, ahead_seconds: i64) -> Response {
     let date = clock::now() + TimeDelta::seconds(ahead_seconds);
     let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();

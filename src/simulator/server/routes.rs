@@ -1,4 +1,4 @@
-//! The router: every address the simulator knows.
+//! The router of all simulated endpoints.
 
 use axum::{
     middleware,
@@ -8,7 +8,7 @@ use axum::{
 use super::{control, vendor::vendor};
 use crate::simulator::world::World;
 
-/// Control calls, and everything else as the vendor.
+/// Routes control calls; everything else goes to the vendor's API.
 pub(in crate::simulator) fn router(world: World) -> axum::Router {
     axum::Router::new()
         .route("/sim/status", get(control::status))

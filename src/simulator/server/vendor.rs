@@ -1,4 +1,4 @@
-//! Calls of the vendor's own API: what is called, the answer, and the faults that are asked for.
+//! Calls of the vendor's own API: their kind, answer and faults.
 
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// Where submissions are asked for.
+/// The path of submissions.
 const SUBMISSION: &str = "/v3/submission";
 
-/// Every call of the vendor's own API.
+/// Handles every call of the vendor's own API.
 pub(super) async fn vendor(
     State(world): State<World>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
@@ -39,7 +39,7 @@ pub(super) async fn vendor(
     let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
     let knobs = key.and_then(|key| Some((key, world.opened_by(key)?.knobs())));
     let opened = match &knobs {
-        // Nobody says that anything else is asked in ciphertexts (U24).
+        // Encrypted parameters are documented for no other path (U24).
         Some((key, knobs)) if uri.path() == SUBMISSION => encryption::opened(knobs, key, &pairs),
         _ => Ok(pairs.clone()),
     };
@@ -114,7 +114,7 @@ fn answer(
             None if key.is_none() => Err(Answer::forbidden()),
             None => Err(Answer::no_faceauth_project(call)),
         },
-        // What the gateway says of addresses it does not know.
+        // The gateway's answer to unknown paths.
         CallKind::Other => {
             Err(Answer::gateway(StatusCode::FORBIDDEN, "Missing Authentication Token"))
         }

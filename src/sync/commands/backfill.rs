@@ -1,4 +1,4 @@
-//! A backfill: the days somebody asked for, all of them, then the detail calls of their records.
+//! A backfill: reads all requested days, then makes the detail calls of their records.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,27 +14,28 @@ use crate::{
     warehouse::{RunId, WarehouseError},
 };
 
-/// What was asked for.
+/// A request for a backfill.
 #[derive(Debug, Clone)]
 pub struct BackfillRequest {
-    /// The days.
+    /// The days to read.
     pub window: Window,
-    /// This stream only.
+    /// Restricts the backfill to this stream.
     pub stream: Option<Stream>,
-    /// This project only.
+    /// Restricts the backfill to this project.
     pub project: Option<ProjectName>,
-    /// Begin anew where an earlier start of the same backfill stopped half-way.
+    /// Starts over, even if an earlier start of the same backfill stopped half-way.
     pub restart: bool,
 }
 
 impl BackfillRequest {
-    /// Whether a project is meant.
+    /// Whether the request includes a project.
     pub fn wants(&self, project: &Project) -> bool {
         self.stream.is_none_or(|stream| stream == project.stream())
             && self.project.as_ref().is_none_or(|name| name == project.name())
     }
 
-    /// Reads the days of every project that is meant; the failure of one does not stop another.
+    /// Reads the days of every included project. The failure of one project does not stop the
+    /// others.
     pub async fn run(&self, world: &World) -> Result<(RunId, Ended), WarehouseError> {
         let projects = world.projects.iter().filter(|project| self.wants(project));
         let command = format!("backfill {}", self.window);
@@ -43,8 +44,8 @@ impl BackfillRequest {
             self.project(world, project, run, &done).await
         })
         .await?;
-        // Not before: whoever is stopped among the detail calls of one project must, when started
-        // again, find the windows of all projects done.
+        // Ends the backfills only here. If the process is stopped during the detail calls of one
+        // project, the next start must find the windows of all projects done.
         if ended.worst() != ProjectOutcome::Interrupted {
             for backfill_id in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 world.db.run(async || world.warehouse.end_backfill(backfill_id).await).await?;

@@ -1,7 +1,7 @@
-//! The daemon: bells ring, one loop a project works.
+//! The daemon: schedules ring bells, and one loop per project does the work.
 //!
-//! Schedules only ring; any number of rings while a loop works means one more round, never two at
-//! once.
+//! Rings while a loop works cause one more round, however many there are. Two rounds of a project
+//! never run at once.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -22,7 +22,8 @@ use crate::{
     warehouse,
 };
 
-/// Any number of rings while its loop works means one more round; the loop hears that it rang.
+/// Wakes the loop of a project. Any number of rings during a round causes one more round, and makes
+/// the current one yield.
 #[derive(Default)]
 struct Bell {
     rung: Notify,
@@ -36,19 +37,20 @@ impl Bell {
     }
 }
 
-/// How often secrets are read again after one was refused.
+/// Interval between two reads of the secrets after one was refused.
 const REREAD_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs until the program has to end: one loop for each project, so that none waits for another.
+/// Runs until the program has to end, with one loop per project, so that no project waits for
+/// another.
 ///
-/// Also ends after a secret was refused, once `has_new_secret` returns true: the caller then starts
-/// it again with the new secret.
+/// Also ends after a secret was refused, once `has_new_secret` returns true. The caller then starts
+/// the daemon again with the new secret.
 pub async fn run_daemon(world: &World, has_new_secret: &(dyn Fn() -> bool + Sync)) {
     let world = world.of_daemon();
     let bells: Vec<_> = world.projects.iter().map(|_| Bell::default()).collect();
     let is_refused = AtomicBool::new(false);
     let loops = world.projects.iter().zip(&bells).map(|(project, bell)| {
-        // What was missed while the daemon was down is due at once.
+        // Work missed while the daemon was down is due at once.
         bell.ring();
         work_on_bells(&world, project, bell, &is_refused)
     });
@@ -56,7 +58,7 @@ pub async fn run_daemon(world: &World, has_new_secret: &(dyn Fn() -> bool + Sync
     tokio::join!(ring_on_schedule(&world, &bells), join_all(loops), rereading);
 }
 
-/// Stops all loops once a secret was refused and another one is there.
+/// Stops all loops once a secret was refused and another one is available.
 async fn reread_what_was_refused(
     world: &World,
     is_refused: &AtomicBool,
@@ -73,7 +75,8 @@ async fn reread_what_was_refused(
     }
 }
 
-/// Rings all bells at each occurrence of a schedule. Polls the clock, which may be set meanwhile.
+/// Rings all bells at each occurrence of a schedule. Polls the clock, because it may be set forward
+/// or back.
 async fn ring_on_schedule(world: &World, bells: &[Bell]) {
     let mut schedules = Bells::new(world.settings.schedules.clone(), host_time());
     loop {
@@ -87,8 +90,8 @@ async fn ring_on_schedule(world: &World, bells: &[Bell]) {
     }
 }
 
-/// Does what is due whenever the bell rang. A project whose key the vendor refused rests for a
-/// while.
+/// Does the work that is due whenever the bell has rung. Pauses a project for a while if the vendor
+/// refused its key.
 async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused: &AtomicBool) {
     let mut resting_until = Instant::now();
     loop {

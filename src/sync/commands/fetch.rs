@@ -1,4 +1,4 @@
-//! Reads single records now, through the same path as everything else.
+//! Reads single records immediately, through the same code as all other work.
 
 use std::{collections::BTreeSet, pin::pin};
 
@@ -18,28 +18,28 @@ use crate::{
     warehouse::{Observation, RunId, Tally, WarehouseError},
 };
 
-/// Answers are stored as soon as they have so many bytes together.
+/// Answers are stored once their total size reaches this number of bytes.
 const STORED_BYTES: usize = 8 << 20;
 
-/// Which records are wanted.
+/// The records to fetch.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// The one with that id.
+    /// The record with this id.
     Id(String),
-    /// Those of the company's own name for the applicant.
+    /// The records with this `userid`, the company's own name for the applicant.
     Userid(String),
-    /// Those of an e-mail address.
+    /// The records with this e-mail address.
     Email(String),
 }
 
-/// What a fetch came to.
+/// The result of a fetch.
 #[derive(Debug, Clone)]
 pub struct FetchResult {
-    /// How the project ended, and why if not well.
+    /// The outcome of the project.
     pub outcome: ProjectOutcome,
-    /// What went wrong.
+    /// What went wrong, if anything.
     pub why: Option<String>,
-    /// How many records became what.
+    /// The number of records by result.
     pub tally: Tally,
 }
 
@@ -86,7 +86,7 @@ async fn store(
     Ok((ProjectOutcome::Complete, None))
 }
 
-/// Makes the detail calls of these records and stores what they bring; returns how many were found.
+/// Makes the detail calls of these records and stores the answers. Returns how many were found.
 async fn ask_and_store(
     world: &World,
     project: &Project,
@@ -122,7 +122,8 @@ async fn commit(
     Ok(())
 }
 
-/// List answers are sparse, so they only tell the ids.
+/// Returns the ids of the records that a search finds. Nothing else is used, because list answers
+/// are sparse.
 async fn found(project: &Project, by: Find<'_>) -> Result<BTreeSet<String>, Failure> {
     let mut pages = pin!(project.client(Lane::Detail).find(by)?);
     let (stream, volatile) = (project.stream(), &project.scope.volatile);

@@ -1,4 +1,4 @@
-//! The end of a round or a backfill: its detail calls, until all are made, by whichever process.
+//! The end of a round or a backfill: waits until its detail calls are made, by whichever process.
 
 use std::time::Duration;
 
@@ -20,29 +20,29 @@ use crate::{
     warehouse::{Awaited, DetailsLeft, Priority, RunId},
 };
 
-/// Calls that are free and cannot be claimed are being claimed by somebody else at this moment, so
-/// many looks long.
+/// Most checks for calls that are free and cannot be claimed, because another process is claiming
+/// them at that moment.
 const LOOKS_MAX: i32 = 20;
 
-/// How a project ended, and why if not well.
+/// How a project ended, and the reason if it did not succeed.
 type End = (ProjectOutcome, Option<String>);
 
-/// What follows when calls are left.
+/// The next step if calls are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NextStep {
-    /// They are made now.
+    /// Make them now.
     Make,
-    /// They are looked at again in a moment.
+    /// Check them again after a short wait.
     Look,
-    /// Other processes make them.
+    /// Wait for the other processes that make them.
     WaitForOthers,
-    /// They are tried again later.
+    /// Retry them later.
     TryLater,
 }
 
 impl NextStep {
-    /// Decides from what is left, whether a failure stopped this process, and how often nothing had
-    /// changed.
+    /// Decides from the calls that are left, whether a failure stopped this process, and how many
+    /// checks in a row found no change.
     fn of(left: &DetailsLeft, has_trouble: bool, unchanged: i32) -> Self {
         match left {
             _ if has_trouble => Self::TryLater,
@@ -54,9 +54,10 @@ impl NextStep {
     }
 }
 
-/// Makes the detail calls that are due, all or those of some days, whatever became of the lists;
-/// goes on with those that failed while patient. What another process makes is waited for, and
-/// counts as made.
+/// Makes the due detail calls, all or those of some days, whatever the outcome of the lists.
+///
+/// Retries failed calls until patience ends. Waits for calls that another process makes, and counts
+/// them as made.
 pub(super) async fn finish(
     world: &World,
     project: &Project,
@@ -66,7 +67,7 @@ pub(super) async fn finish(
     yields: &dyn Fn() -> bool,
 ) -> Result<End, Failure> {
     let patience = Patience::of(world);
-    // Calls that are to be made later on purpose are not waited for.
+    // Calls scheduled for later on purpose are not waited for.
     let look = async || world.warehouse.details_left(&project.scope, days, patience.time).await;
     let mut left = world.db.run(look).await?;
     world.progress.add_details_due(left.count());
@@ -110,13 +111,13 @@ pub(super) async fn finish(
     Ok(read)
 }
 
-/// Waits for other processes; returns whether there may be something to do then.
+/// Waits for other processes; returns whether there may be work afterwards.
 async fn wait_for_others(
     world: &World,
     project: &Project,
     left: &DetailsLeft,
 ) -> Result<bool, Failure> {
-    // All answers of this process are stored: what it still holds it was never told of.
+    // All answers of this process are stored, so it does not know of any claim that it still holds.
     if left.held_by.iter().any(|held| held.holder == world.holder) {
         let freeing = async || world.warehouse.free_details(&project.scope, &world.holder).await;
         world.db.run(freeing).await?;
@@ -130,7 +131,7 @@ async fn wait_for_others(
     Ok(wait_for(world, project.name(), &awaited, left.next).await? == Woken::Ready)
 }
 
-/// Waits until calls can be tried again; returns whether they are.
+/// Waits until calls can be retried; returns whether they can.
 async fn wait_for_a_try(
     world: &World,
     project: &Project,
@@ -139,7 +140,7 @@ async fn wait_for_a_try(
     trouble: Option<&ClientError>,
     rounds: i32,
 ) -> bool {
-    // Calls that are free need not wait for those that failed before.
+    // Free calls need not wait for those that failed before.
     let next = if left.free > 0 { None } else { left.next };
     let delay = match trouble {
         Some(error @ ClientError::Limiter(_)) => patience.next_of_limiter(not_before(error)),
@@ -162,7 +163,7 @@ fn not_before(error: &ClientError) -> Option<Duration> {
     }
 }
 
-/// What is left, as told to the operator.
+/// A message for the operator about the calls that are left.
 fn what_is_left(left: &DetailsLeft, trouble: Option<ClientError>) -> String {
     let mut why = match (left.free + left.later, left.claimed) {
         (0, claimed) => {

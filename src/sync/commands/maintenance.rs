@@ -1,5 +1,5 @@
-//! What the daemon does in the background at the end of a round. None of it is urgent, and no round
-//! fails because of it.
+//! Background work of the daemon at the end of a round. None of it is urgent, and its failure does
+//! not fail the round.
 
 use tracing::warn;
 
@@ -9,7 +9,7 @@ use crate::{
     warehouse::WarehouseError,
 };
 
-/// Does some of what there is to do, and yields once it is asked to.
+/// Does some of the pending work, and yields on request.
 pub(super) async fn after_round(world: &World, project: &Project, yields: &dyn Fn() -> bool) {
     if let Err(error) = some(world, project, yields).await {
         let advice = error.advice();

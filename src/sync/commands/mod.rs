@@ -1,4 +1,5 @@
-//! What a person or a schedule starts: the daemon, rounds, backfills, single records, repairs.
+//! The work that a person or a schedule starts: the daemon, rounds, backfills, single records,
+//! repairs.
 
 pub(super) mod backfill;
 pub(super) mod daemon;

@@ -1,4 +1,4 @@
-//! Stores quarantined items again, so many a transaction that memory stays bounded.
+//! Retries quarantined items in batches, so that memory stays bounded.
 
 use crate::{
     domain::Digest,
@@ -6,14 +6,14 @@ use crate::{
     warehouse::{QuarantinedItem, Retried, WarehouseError},
 };
 
-/// Items of a transaction, at most.
+/// Most items of a transaction.
 const ITEMS_MAX: usize = 100;
 
-/// Bytes of a transaction's items, at most; a larger item has one of its own.
+/// Most bytes of a transaction's items; a larger item has a transaction of its own.
 const BYTES_MAX: i64 = 16 << 20;
 
-/// Stores these items of a project again, and returns what came of them; ends early when the
-/// program has to end.
+/// Retries these items of a project and returns the results. Ends early when the program has to
+/// end.
 pub async fn retry_quarantined(
     world: &World,
     project: &Project,

@@ -1,5 +1,5 @@
-//! Refills records that an older normalizer wrote, chunk by chunk: without calls, beside everything
-//! else.
+//! Rebuilds records that an older normalizer wrote, chunk by chunk, without API calls and
+//! concurrently with other work.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::{
     warehouse::{Renormalized, WarehouseError},
 };
 
-/// Chunks after one round of the daemon.
+/// Most chunks after one round of the daemon.
 const CHUNKS_A_ROUND: u32 = 20;
 
-/// So often the command waits for records that others are writing.
+/// Most times that the command waits for records that others are writing.
 const TRIES_MAX: u32 = 30;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
-/// Refills all records of a project, unless the program has to end before; returns what came of it,
-/// and whether any is left.
+/// Rebuilds all older records of a project, unless the program has to end first. Returns the result
+/// and whether any are left.
 pub async fn renormalize(
     world: &World,
     project: &Project,
@@ -29,7 +29,7 @@ pub async fn renormalize(
             return Ok((done, false));
         }
         done += walk(world, project, u32::MAX, &|| false).await?;
-        // What others were writing is done by them, or by the next walk.
+        // Records that others were writing are completed by them or by the next iteration.
         if !has_older(world, project).await? {
             return Ok((done, false));
         }
@@ -40,7 +40,7 @@ pub async fn renormalize(
     Ok((done, true))
 }
 
-/// Refills some records, where there are any left, until asked to yield.
+/// Rebuilds some older records, if there are any, until asked to yield.
 pub(super) async fn renormalize_some(
     world: &World,
     project: &Project,
@@ -61,7 +61,7 @@ async fn has_older(world: &World, project: &Project) -> Result<bool, WarehouseEr
     world.db.run(async || world.warehouse.has_older_records(&project.scope).await).await
 }
 
-/// Goes through the older records in the order of their ids.
+/// Iterates over the older records in the order of their ids.
 async fn walk(
     world: &World,
     project: &Project,

@@ -1,5 +1,5 @@
-//! What is due now: fresh days and those that move, then their detail calls, then the rest of
-//! history, then the rest of the detail calls.
+//! A round of due work: recent and unsettled days, then their detail calls, then the rest of
+//! history, then the remaining detail calls.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ use crate::{
     warehouse::{DAEMON, DetailMode, Priority, RunId, WarehouseError},
 };
 
-/// Does all that is due now in the given projects.
+/// Does all work that is due now in the given projects.
 pub async fn run_due<'p>(
     world: &World,
     projects: impl Iterator<Item = &'p Project>,
@@ -27,8 +27,8 @@ pub async fn run_due<'p>(
     run_due_until(world, projects, &|| false).await
 }
 
-/// Does what is due now, and yields what takes long once it is asked to: fresh days come first in
-/// the next round.
+/// Does the work that is due now. On request it yields before long work, so that the next round can
+/// read recent days first.
 pub(super) async fn run_due_until<'p>(
     world: &World,
     projects: impl Iterator<Item = &'p Project>,
@@ -49,7 +49,7 @@ async fn due(
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         plan_input.tasks().into_iter().partition(|task| is_urgent(task.lane));
     let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
-    // The vendor's first answer may show that its day has come already.
+    // The vendor's first answer may show that a new day has already begun there.
     let clocks = clocks::read(world, project).await?;
     clocks::report(world, project, &clocks).await?;
     if let Some(task) = plan_input.missed(&clocks) {
@@ -59,13 +59,13 @@ async fn due(
     if let Some(schedule) = sparse::schedule(world, project, &plan_input).await? {
         hints::follow(world, project, &plan_input, &schedule).await?;
     }
-    // What moved lately must not wait for years of history; what fails here is tried again below.
+    // Recent changes must not wait for years of history. Failed calls are retried below.
     match drain::drain(world, project, run, Wanted::UpTo(Priority::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
     if !rest.is_empty() {
-        // Older days may prove the date filter for the fresh ones.
+        // Older days may prove the date filter for recent ones.
         rest.extend(walked.unverified.drain(..).map(|(task, _)| task));
         walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
     }
@@ -80,8 +80,8 @@ fn is_urgent(lane: Lane) -> bool {
     }
 }
 
-/// Has the slow cycle ask for as many records as it should have by now: lists do not show
-/// everything.
+/// Makes as many records of the slow cycle due as should have been requested by now, because lists
+/// do not show everything.
 async fn advance_cycle(world: &World, project: &Project) -> Result<(), WarehouseError> {
     if project.scope.details == DetailMode::Never {
         return Ok(());

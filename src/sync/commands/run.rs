@@ -1,4 +1,4 @@
-//! A run: all projects side by side, each with its own end.
+//! A run: processes all projects concurrently, each with its own outcome.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::{
     warehouse::{ProjectEnd, RunId, SetBack, Warehouse, WarehouseError},
 };
 
-/// A run renews its row so often: a fifth of its lease.
+/// Interval between two renewals of a run's row: a fifth of its lease.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
-/// Runs the same work for every project, and notes how it ended.
+/// Runs the same work for every project and records the outcome.
 pub(super) async fn run_projects<'p>(
     world: &World,
     command: &str,
@@ -64,13 +64,13 @@ pub(super) async fn run_projects<'p>(
     Ok((run, ended))
 }
 
-/// Repairs what a clock that was set back, or a sequence that was rebuilt, would spoil.
+/// Repairs the effects of a clock that was set back or a sequence that was rebuilt.
 async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
     report_set_back(world.db.run(async || world.warehouse.note_clock().await).await?);
     world.adopt_server().await
 }
 
-/// Refuses the end of a run whose key stored nothing and turns out to open another account than the
+/// Rejects the outcome of a run whose key stored nothing, if the key opens another account than the
 /// one that another process has bound meanwhile.
 async fn verified<T>(
     world: &World,
@@ -82,13 +82,14 @@ async fn verified<T>(
     Ok(end)
 }
 
-/// Verifies the project's key, and recalls what is known of its API.
+/// Verifies the project's key and loads the stored findings about its API.
 async fn prepare(world: &World, project: &Project) -> Result<(), Failure> {
     account::verify(world, project).await?;
     probe::recall(world, project).await
 }
 
-/// Tells that the run goes on. Where that fails, whatever the run does fails too, and says so.
+/// Renews the run's row. A failure is only logged, because the work of the run then also fails and
+/// reports it.
 async fn renew(world: &World, run: RunId) {
     let renewed = async {
         report_set_back(world.warehouse.note_clock().await?);
@@ -108,7 +109,7 @@ fn report_set_back(set_back: Option<SetBack>) {
     }
 }
 
-/// Frees claims of processes of this machine that are gone, and ends their runs.
+/// Frees the claims of processes of this machine that no longer exist, and ends their runs.
 pub async fn free_gone_holders(warehouse: &Warehouse) -> Result<(), WarehouseError> {
     for gone in warehouse.holders().await?.into_iter().filter(|holder| process_id::is_gone(holder))
     {

@@ -1,5 +1,5 @@
-//! Compares records with the raw items that are kept: all of them for a command, a few at random
-//! after each round of the daemon.
+//! Compares records with their stored raw items: all of them for a command, a random sample after
+//! each round of the daemon.
 
 use std::time::Duration;
 
@@ -12,26 +12,27 @@ use crate::{
     warehouse::{self, Chunk, RawStorage, Verified, WarehouseError},
 };
 
-/// Random records that are compared after one round of the daemon, at most.
+/// Most random records compared after one round of the daemon.
 const SAMPLE: i64 = 100;
 
-/// Records known to differ that are compared again after one round, at most.
+/// Most records known to differ that are compared again after one round.
 const KNOWN: i64 = 100;
 
-/// No more is compared after one round once so much time has passed.
+/// Time after which a round starts no further comparisons.
 const SAMPLE_TIME: Duration = Duration::from_secs(2);
 
-/// What to compare, and whether to rewrite what differs.
+/// Which records to compare, and whether to repair differences.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Verify {
-    /// Records of these days only; `None`: all, and rows without a record too.
+    /// Restricts the comparison to records of these days. `None`: all records, and rows without a
+    /// record.
     pub days: Option<Window>,
-    /// Rewrites rows that differ, and makes detail calls due where kept items are lost.
+    /// Rewrites rows that differ, and makes detail calls due for lost raw items.
     pub repairs: bool,
 }
 
 impl Verify {
-    /// Compares the records of a project with their kept items. Ends early when the program has to
+    /// Compares the records of a project with their raw items. Ends early when the program has to
     /// end.
     pub async fn run(&self, world: &World, project: &Project) -> Result<Verified, WarehouseError> {
         let mut done = Verified::default();
@@ -55,7 +56,7 @@ impl Verify {
         Ok(done)
     }
 
-    /// Goes through the records of a day, or of all, in the order of their ids.
+    /// Iterates over the records of a day, or over all, in the order of their ids.
     async fn walk(
         &self,
         world: &World,
@@ -79,7 +80,7 @@ impl Verify {
         Ok(())
     }
 
-    /// Goes through the data tables in search of rows whose record is not known.
+    /// Searches the data tables for rows whose record is not known.
     async fn look_for_rows_without_record(
         &self,
         world: &World,
@@ -106,7 +107,7 @@ impl Verify {
     }
 }
 
-/// Compares some random records, and those that are known to differ, until asked to yield.
+/// Compares some random records and those known to differ, until asked to yield.
 pub(super) async fn verify_some(
     world: &World,
     project: &Project,
@@ -137,7 +138,7 @@ pub(super) async fn verify_some(
     Ok(())
 }
 
-/// Logs what was found, by table.
+/// Logs the differences by table.
 fn tell(project: &Project, chunk: &Chunk) {
     let Verified { compared, differing, lost_raw, differing_by_table, .. } = &chunk.verified;
     if chunk.found.is_empty() {

@@ -1,6 +1,7 @@
-//! Limits the memory of answers of detail calls (I9). Their sizes are unknown in advance: each call
-//! reserves memory for an answer like the largest recent one, and one answer at a time may be
-//! larger.
+//! Limits the memory of answers of detail calls (I9).
+//!
+//! Their sizes are unknown in advance. Each call therefore reserves memory for an answer like the
+//! largest recent one, and one answer at a time may be larger.
 
 use std::sync::{
     Arc,
@@ -16,30 +17,30 @@ use crate::{
     warehouse,
 };
 
-/// The part of `sync.bytes_in_flight` that is taken for detail calls, on top of what pages take:
-/// with one pool, calls of kilobytes would wait for pages of megabytes.
+/// Divisor of `sync.bytes_in_flight` for detail calls, in addition to the memory for pages. With
+/// one pool, calls of kilobytes would wait for pages of megabytes.
 const PART: usize = 4;
 
-/// An answer up to this size has room always. Most have less than 10 kB.
+/// Size that is always available for an answer. Most answers have less than 10 kB.
 const USUAL_BYTES: usize = 64 << 10;
 
-/// The part of that memory that one call may reserve: a call without an answer must not stop all
-/// others. Answers that need more are taken one at a time.
+/// Divisor of that memory for the reservation of one call, so that a call without an answer cannot
+/// stop all others. Answers that need more are received one at a time.
 const PART_OF_A_CALL: usize = 4;
 
-/// Memory for the answers of detail calls, of all projects.
+/// Memory for the answers of detail calls of all projects.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct AnswerMemory {
     pool: PageMemory,
-    /// The most that a call reserves, in bytes.
+    /// Most bytes that a call reserves.
     bytes_max: usize,
     larger: Arc<Semaphore>,
-    /// Calls that wait for memory.
+    /// The number of calls that wait for memory.
     waiting: watch::Sender<u32>,
 }
 
 impl AnswerMemory {
-    /// Of the bytes that pages may take.
+    /// Takes a part of `bytes_in_flight`, the limit for pages.
     pub(in crate::sync) fn new(bytes_in_flight: usize) -> Self {
         let bytes = bytes_in_flight / PART;
         Self {
@@ -61,11 +62,11 @@ impl AnswerMemory {
     /// Returns once a call waits for memory.
     pub(super) async fn shortage(&self) {
         let mut waiting = self.waiting.subscribe();
-        // It is never closed as long as this is borrowed.
+        // Never closed while `self` is borrowed.
         let _waiting = waiting.wait_for(|calls| *calls > 0).await;
     }
 
-    /// Counts a call as waiting until it has its memory or is given up.
+    /// Counts a call as waiting until it has its memory or is cancelled.
     async fn counted<T>(&self, memory: impl Future<Output = T>) -> T {
         let _counted = Counted::new(&self.waiting);
         memory.await
@@ -87,7 +88,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// What an answer takes until it is stored: with the rows made of it, where those are large.
+/// Memory that an answer needs until it is stored, including its rows if they are large.
 fn needed(bytes: usize) -> usize {
     let rows = if bytes > USUAL_BYTES { warehouse::bytes_to_write(bytes) } else { 0 };
     bytes.saturating_add(rows)
@@ -102,14 +103,14 @@ impl AnswerSizes {
         self.0.load(Relaxed).max(USUAL_BYTES)
     }
 
-    /// Notes the size of an answer. A large one is forgotten little by little.
+    /// Records the size of an answer. The weight of a large one decays gradually.
     fn note(&self, bytes: usize) {
         let before = self.0.load(Relaxed);
         self.0.store((before - before / 64).max(bytes.saturating_add(bytes / 8)), Relaxed);
     }
 }
 
-/// Memory occupied by one answer until this is dropped.
+/// Memory used by one answer, released on drop.
 pub(super) struct UsedMemory {
     _reserved: Reserved,
     _larger: Option<LargeAnswerPermit>,
@@ -124,7 +125,7 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Releases what an answer of this size does not need.
+    /// Releases the memory that an answer of this size does not need.
     pub(super) fn keep(
         self,
         sizes: &AnswerSizes,
@@ -143,7 +144,7 @@ impl AnswerReservation for Reservation {
 
     fn grow(&self) -> BoxFuture<'_, LargeAnswerPermit> {
         Box::pin(async {
-            // It is never closed; without a permit nothing would be bounded, and nothing lost.
+            // Never closed. Without a permit, memory would be unbounded but nothing lost.
             let permit = Arc::clone(&self.memory.larger).acquire_owned();
             let permit = self.memory.counted(permit).await.ok();
             Arc::new(permit) as LargeAnswerPermit

@@ -1,4 +1,4 @@
-//! Detail calls that are due: many in flight, many answers a transaction.
+//! Makes due detail calls: many in flight, many answers per transaction.
 
 use std::future::ready;
 
@@ -13,14 +13,13 @@ use crate::{
     warehouse::{DetailAnswer, DueDetail, Observation, RunId, WarehouseError},
 };
 
-/// Live records that are tried, at most, for a control call that succeeds.
+/// Most live records tried for a successful control call.
 const CONTROLS: i64 = 3;
 
-/// Makes all detail calls that are wanted and due now, or those of some batches when it is asked to
-/// yield.
+/// Makes all detail calls that are wanted and due now, or those of some batches if asked to yield.
 ///
-/// Ends early with the first failure that is not the record's own; what was answered until then is
-/// stored, and what was not made is given back.
+/// Ends early with the first failure that is not specific to a record. Answers received until then
+/// are stored, and the remaining calls are given back.
 pub(in crate::sync) async fn drain(
     world: &World,
     project: &Project,
@@ -37,7 +36,8 @@ pub(in crate::sync) async fn drain(
         let is_done = answers.list.is_empty();
         while !answers.list.is_empty() {
             let claimed: Vec<_> = answers.list.iter().map(|(due, _)| due.clone()).collect();
-            // Stored answers release their memory at once: the calls in flight may wait for it.
+            // Stored answers release their memory at once, because the calls in flight may wait for
+            // it.
             let storing =
                 async { store(world, project, run, &std::mem::take(&mut answers).list).await };
             let (stored, next) = calls.gather(storing).await;
@@ -71,7 +71,7 @@ async fn give_back(world: &World, project: &Project, run: RunId, claimed: Vec<Du
     }
 }
 
-/// Stores answers in one transaction; the next ones come in meanwhile.
+/// Stores answers in one transaction while the next ones arrive.
 async fn store(
     world: &World,
     project: &Project,
@@ -100,8 +100,7 @@ async fn store(
     Ok(())
 }
 
-/// Discards answers that were asked for before PostgreSQL was restored or failed over: their calls
-/// stay due.
+/// Discards answers requested before PostgreSQL was restored or failed over. Their calls stay due.
 async fn ask_again(
     world: &World,
     project: &Project,
@@ -119,9 +118,10 @@ async fn ask_again(
     Ok(())
 }
 
-/// Whether a call of this batch found a live record of the bound account; one is made for it where
-/// a missed record was not found, so that an API that finds nothing at all, or only records of
-/// another account, deletes nothing (I7, I12).
+/// Whether a call of this batch found a live record of the bound account.
+///
+/// If a missed record was not found, makes an additional control call. An API that finds nothing at
+/// all, or only records of another account, then deletes nothing (I7, I12).
 async fn has_control(
     world: &World,
     project: &Project,
@@ -170,8 +170,8 @@ async fn has_control(
     Ok(false)
 }
 
-/// Whether any of the records found belongs to the bound account: one that another account brought
-/// proves nothing.
+/// Whether any of the records found belongs to the bound account. A record that another account
+/// returned proves nothing.
 async fn is_control(
     world: &World,
     project: &Project,

@@ -1,4 +1,4 @@
-//! Single workers: which are claimed, how many are in flight, the memory of their answers.
+//! Detail calls: which are claimed, how many are in flight, and the memory of their answers.
 
 pub(super) mod answer_memory;
 pub(super) mod drain;

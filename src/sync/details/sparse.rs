@@ -1,4 +1,4 @@
-//! Has records read by detail calls whose list items leave something out.
+//! Schedules detail calls for records whose list items omit members.
 
 use crate::{
     domain::Stream,
@@ -7,13 +7,13 @@ use crate::{
     warehouse::{DetailMode, Draw, WarehouseError},
 };
 
-/// Transactions of a round, at most, that note when records are read next.
+/// Most transactions per round that store when records are read next.
 const DATINGS: usize = 20;
 
 /// Makes the detail calls due whose time has come, and returns their schedule.
 ///
-/// Only where detail calls follow changes: with `always` every sight of a list brings one, with
-/// `never` none is wanted.
+/// Applies only if detail calls follow changes: with `always` every list item causes one, with
+/// `never` none is made.
 pub(in crate::sync) async fn schedule(
     world: &World,
     project: &Project,

@@ -1,5 +1,5 @@
-//! Detail calls under way: claimed some at a time, many in flight, handed over as they are
-//! answered.
+//! Detail calls in progress: claims them in batches, keeps many in flight, and hands over their
+//! answers.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,23 +23,23 @@ use crate::{
     warehouse::{DetailAnswer, DueDetail, Observation, Priority, WarehouseError},
 };
 
-/// Detail calls claimed at a time, and stored at a time at most.
+/// Detail calls claimed at a time, and most answers stored at a time.
 const BATCH: usize = 100;
 
-/// After the first answer others are waited for no longer than this before they are stored.
+/// Longest wait for further answers after the first one before they are stored.
 const GATHERING: Duration = Duration::from_millis(200);
 
-/// Which detail calls are made.
+/// The detail calls to make.
 #[derive(Debug)]
 pub(in crate::sync) enum Wanted {
-    /// All that are due up to some rank, the most urgent first.
+    /// All calls that are due up to this priority, the most urgent first.
     UpTo(Priority),
-    /// Those of these records, as far as nobody else makes them.
+    /// The calls of these records, unless another process makes them.
     These(VecDeque<String>),
 }
 
 impl Wanted {
-    /// The same calls, as far as none was taken from here before.
+    /// Returns the same calls, without those that were taken from here before.
     pub(super) fn take(&mut self) -> Self {
         match self {
             Self::UpTo(priority) => Self::UpTo(*priority),
@@ -48,26 +48,26 @@ impl Wanted {
     }
 }
 
-/// A call that is made, with what came of it.
+/// A call and its result.
 type Made<'a> = BoxFuture<'a, (DueDetail, Result<(DetailAnswer, Option<UsedMemory>), Failure>)>;
 
-/// Answers that are stored together, and the memory they occupy until then.
+/// Answers that are stored together, and the memory they use until then.
 #[derive(Default)]
 pub(super) struct Answers {
     pub(super) list: Vec<(DueDetail, DetailAnswer)>,
     memory: Vec<UsedMemory>,
 }
 
-/// Calls that are wanted, until none is left or one fails in a way that concerns all.
+/// Wanted calls, until none is left or one fails in a way that concerns all.
 pub(super) struct Calls<'a> {
     world: &'a World,
     project: &'a Project,
     wanted: Wanted,
-    /// Claimed, and not made yet.
+    /// Claimed calls that were not made yet.
     waiting: VecDeque<DueDetail>,
     claiming: Option<LocalBoxFuture<'a, Result<Vec<DueDetail>, WarehouseError>>>,
     in_flight: FuturesUnordered<Made<'a>>,
-    /// Whom the calls in flight are about, for when they are given up.
+    /// The calls in flight, for the case that they are cancelled.
     asked: BTreeSet<DueDetail>,
     failures_in_a_row: usize,
     /// No more calls are claimed or made.
@@ -91,20 +91,19 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Makes no more calls; those in flight are still waited for.
+    /// Starts no more calls; those in flight are still waited for.
     pub(super) fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// The first failure that was not a record's own.
+    /// The first failure that was not specific to a record.
     pub(super) fn into_trouble(self) -> Option<Failure> {
         self.trouble
     }
 
-    /// Waits until the answers before are stored, and gathers those to store next meanwhile.
+    /// Waits until the previous answers are stored, and meanwhile gathers those to store next.
     ///
-    /// Behind the last answers come the calls that were claimed and not made after all; then there
-    /// are none.
+    /// After the last answers it returns the calls that were claimed but not made, and then none.
     pub(super) async fn gather<T>(&mut self, storing: impl Future<Output = T>) -> (T, Answers) {
         let memory = &self.world.answer_memory;
         let mut storing = pin!(storing);
@@ -112,7 +111,7 @@ impl<'a> Calls<'a> {
         let mut answers = Answers::default();
         let mut end = Instant::now();
         let stored = loop {
-            // The calls in flight are answered too before these are stored.
+            // Leaves space in the batch for the answers of the calls in flight.
             let is_enough = answers.list.len() + self.workers().min(BATCH / 2) >= BATCH;
             if !is_enough {
                 self.ask();
@@ -123,8 +122,8 @@ impl<'a> Calls<'a> {
                 Some(stored) if is_enough || is_dry || is_late => break stored,
                 other => other,
             };
-            // All that is under way goes on whatever is waited for: each may hold the connection
-            // that another one needs.
+            // Everything in progress continues during any wait, because each part may hold the
+            // connection that another one needs.
             tokio::select! {
                 result = &mut storing, if stored.is_none() => stored = Some(result),
                 Some((due, answer)) = self.in_flight.next() => {
@@ -135,7 +134,7 @@ impl<'a> Calls<'a> {
                 }
                 Some(claimed) = OptionFuture::from(self.claiming.as_mut()) => self.add(claimed),
                 () = sleep_until(end), if stored.is_some() && !answers.list.is_empty() => {}
-                // Storing these gives memory back.
+                // Storing these answers frees memory.
                 () = memory.shortage(), if stored.is_some() && !answers.list.is_empty() => {
                     end = Instant::now();
                 }
@@ -150,7 +149,7 @@ impl<'a> Calls<'a> {
         (stored, answers)
     }
 
-    /// Adds an answer to `answers`, or notes a failure that is not the record's own.
+    /// Adds an answer to `answers`, or records a failure that is not specific to a record.
     fn take(
         &mut self,
         due: DueDetail,
@@ -164,7 +163,7 @@ impl<'a> Calls<'a> {
                 answers.list.push((due, answer));
                 answers.memory.extend(memory);
             }
-            // When a call of every worker fails, no record is at fault.
+            // If as many calls in a row fail as there are workers, the cause is not a record.
             Err(failure)
                 if is_of_the_record(&failure) && self.failures_in_a_row < self.workers() =>
             {
@@ -179,7 +178,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Makes calls up to as many as may be in flight, and claims more when they run out.
+    /// Starts calls up to the limit in flight, and claims more when none is waiting.
     fn ask(&mut self) {
         while !self.is_closed && self.in_flight.len() < self.workers() {
             let Some(due) = self.waiting.pop_front() else {
@@ -233,7 +232,7 @@ impl<'a> Calls<'a> {
         self.claiming = Some(claiming);
     }
 
-    /// Whether nothing is left to be claimed, going by a claim that brought nothing.
+    /// Whether nothing is left to claim, after a claim that returned nothing.
     fn is_used_up(&self) -> bool {
         match &self.wanted {
             Wanted::UpTo(_) => true,
@@ -241,7 +240,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Gives up all calls; returns those that are claimed and not handed over.
+    /// Cancels all calls; returns those that are claimed and not handed over.
     pub(super) async fn give_up(&mut self) -> Vec<DueDetail> {
         self.close();
         self.in_flight.clear();
@@ -251,7 +250,7 @@ impl<'a> Calls<'a> {
         self.waiting.drain(..).chain(std::mem::take(&mut self.asked)).collect()
     }
 
-    /// Takes what was claimed; nothing says that no more are due.
+    /// Adds claimed calls. A claim that returns some does not show whether more are due.
     fn add(&mut self, claimed: Result<Vec<DueDetail>, WarehouseError>) {
         self.claiming = None;
         match claimed {
@@ -261,7 +260,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Gives up the calls in flight.
+    /// Cancels the calls in flight.
     fn fail(&mut self, failure: Failure) {
         self.close();
         self.in_flight.clear();
@@ -294,7 +293,7 @@ fn report(project: &Project, failure: &Failure) {
     }
 }
 
-/// Whether a failure says something about this record alone.
+/// Whether a failure concerns this record only.
 fn is_of_the_record(failure: &Failure) -> bool {
     match failure {
         Failure::Client(ClientError::Unavailable { .. }) => true,

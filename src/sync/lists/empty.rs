@@ -1,4 +1,4 @@
-//! An empty walk over days that hold live records: whether detail calls confirm it.
+//! An empty pass over days that hold live records: whether detail calls confirm it.
 
 use tracing::warn;
 
@@ -8,11 +8,11 @@ use crate::{
     warehouse::Claim,
 };
 
-/// Records that are asked for on either side of the comparison.
+/// Most records requested on either side of the comparison.
 const SAMPLE: i64 = 3;
 
-/// Whether an empty walk must not be believed: a record that it should have shown is still there,
-/// or no call shows that the API finds anything at all.
+/// Whether an empty pass is doubtful: a record that it should have shown still exists, or no call
+/// shows that the API finds anything at all.
 pub(super) async fn is_doubted(
     world: &World,
     project: &Project,

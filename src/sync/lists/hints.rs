@@ -1,5 +1,5 @@
-//! Asks for lists of AML data alone where detail calls are few, so that a change there brings a
-//! detail call forward.
+//! Requests lists of AML data only, if detail calls are scarce. A change there brings a detail call
+//! forward.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +24,15 @@ use crate::{
     warehouse::Hint,
 };
 
-/// Whether `check` has found that lists of AML data contain `aml` where other lists lack it.
+/// Whether `check` has found that lists of AML data contain `aml` of records whose other list
+/// items lack it.
 pub fn has_aml_lists(findings: &BTreeMap<String, String>) -> bool {
     findings.get(Fact::AmlLists.as_str()).is_some_and(|found| found == AML_LISTS_ARE_COMPLETE)
 }
 
 /// Reads the next windows of AML data if detail calls are too few and [`has_aml_lists`].
 ///
-/// The lists are a hint only: their digests are compared and nothing else is stored. A failed list
+/// The lists are only a hint: their digests are compared and nothing else is stored. A failed list
 /// is retried later.
 pub(in crate::sync) async fn follow(
     world: &World,

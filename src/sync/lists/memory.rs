@@ -1,5 +1,5 @@
-//! How many bytes of answers are held at a time, with what is made of them: memory is bounded by
-//! them, and not by how many windows are read (I9).
+//! Limits the bytes of pages in memory, including the rows made of them. This bounds memory however
+//! many windows are read (I9).
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{client::SMALL_BYTES_MAX, warehouse};
 
-/// Room is counted in so many bytes.
+/// Bytes of one unit of memory.
 const UNIT: usize = 1024;
 
-/// What an item is taken for before one was seen: lists carry less of it than detail calls, whose
-/// items have six kilobytes.
+/// Assumed size of an item before the first page. Items of lists are smaller than those of detail
+/// calls, which have six kilobytes.
 const ITEM_BYTES_FIRST: u32 = 5 << 10;
 
-/// Room for answers, shared by all that is read.
+/// Memory for pages, shared by all passes.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct PageMemory {
     units_free: Arc<Semaphore>,
@@ -22,13 +22,13 @@ pub(in crate::sync) struct PageMemory {
 }
 
 impl PageMemory {
-    /// Room for so many bytes.
+    /// Memory of this number of bytes.
     pub(in crate::sync) fn new(bytes: usize) -> Self {
         let units = units(bytes).max(1);
         Self { units_free: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
     }
 
-    /// Waits until there is room for a page.
+    /// Waits until memory for a page is reserved.
     ///
     /// Before the first page the reservation uses a pessimistic item size; waiters retry with the
     /// measured size once a page has arrived.
@@ -43,31 +43,31 @@ impl PageMemory {
         self.reserve(pages.expected()).await
     }
 
-    /// Waits until there is room for an answer of about so many bytes. One that is larger than all
-    /// the room gets all of it.
+    /// Waits until memory for an answer of about this number of bytes is reserved. An answer larger
+    /// than all memory gets all of it.
     pub(in crate::sync) async fn reserve(&self, bytes: usize) -> Reserved {
         let units = units(bytes).clamp(1, self.units);
-        // It is never closed; without a permit nothing would be bounded, and nothing lost.
+        // Never closed. Without a permit, memory would be unbounded but nothing lost.
         Reserved { permit: Arc::clone(&self.units_free).acquire_many_owned(units).await.ok() }
     }
 }
 
-/// Room that is taken until this is dropped.
+/// Reserved memory, released on drop.
 #[derive(Debug)]
 pub(in crate::sync) struct Reserved {
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Reserved {
-    /// Releases what an answer of `bytes` and the rows made of it do not need.
+    /// Releases the memory that an answer of `bytes` and its rows do not need.
     ///
-    /// A large answer keeps everything: its buffer may be as large as the whole page was expected
-    /// to be.
+    /// A large answer keeps the whole reservation, because its buffer may be as large as the
+    /// expected page.
     pub(super) fn fit(self, bytes: usize, rows: usize) -> Self {
         if bytes > SMALL_BYTES_MAX { self } else { self.at_most(bytes.saturating_add(rows)) }
     }
 
-    /// Gives back what is more than this.
+    /// Releases the memory above this number of bytes.
     pub(in crate::sync) fn at_most(mut self, bytes: usize) -> Self {
         drop(self.split(self.bytes().saturating_sub(bytes)));
         self
@@ -84,25 +84,25 @@ impl Reserved {
     }
 }
 
-/// How large the items of a project's pages are, from the last one.
+/// The item size of a project's pages, measured on the last one.
 #[derive(Debug, Default)]
 pub(in crate::sync) struct ItemBytes(watch::Sender<Option<u32>>);
 
 impl ItemBytes {
-    /// Whether a page was seen.
+    /// Whether a page has arrived.
     fn is_known(&self) -> bool {
         self.0.borrow().is_some()
     }
 
-    /// Ready once a page was seen.
+    /// Returns once a page has arrived.
     async fn known(&self) {
         let mut bytes = self.0.subscribe();
-        // It is never closed as long as this is borrowed.
+        // Never closed while `self` is borrowed.
         let _known = bytes.wait_for(Option::is_some).await;
     }
 }
 
-/// How much room the next page of a walk needs.
+/// The memory that the next page of a pass needs.
 #[derive(Debug)]
 pub(super) struct PageBytes<'a> {
     item_bytes: &'a ItemBytes,
@@ -110,24 +110,24 @@ pub(super) struct PageBytes<'a> {
     stored: PagesSoFar,
 }
 
-/// What a walk's pages were so far.
+/// The pages of a pass so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PagesSoFar {
     Nothing,
-    /// Known already, so that nothing had to be made of them.
+    /// Already known, so that no rows were made of them.
     Known,
-    /// Not all of them known. The last ones may be, since walks end on days of their neighbours:
-    /// that says nothing of others.
+    /// Not all known. Known pages at the end do not count, since passes end on days of their
+    /// neighbours.
     New,
 }
 
 impl<'a> PageBytes<'a> {
-    /// The pages of one walk, of so many items at most.
+    /// The pages of one pass, with at most `page_size` items each.
     pub(super) fn new(item_bytes: &'a ItemBytes, page_size: u32) -> Self {
         Self { item_bytes, page_size, stored: PagesSoFar::Nothing }
     }
 
-    /// The room for a page.
+    /// The memory for a page.
     fn expected(&self) -> usize {
         let item_bytes = self.item_bytes.0.borrow().unwrap_or(ITEM_BYTES_FIRST);
         let bytes = u64::from(item_bytes) * u64::from(self.page_size);
@@ -135,12 +135,12 @@ impl<'a> PageBytes<'a> {
         bytes.saturating_add(self.rows(bytes))
     }
 
-    /// The room for the rows that are likely made of a page of so many bytes.
+    /// The memory for the rows that are likely made of a page of this size.
     pub(super) fn rows(&self, bytes: usize) -> usize {
         if self.stored == PagesSoFar::Known { 0 } else { warehouse::bytes_to_write(bytes) }
     }
 
-    /// Notes what a page was.
+    /// Records the size of a page.
     pub(super) fn note(&self, bytes: usize, items: usize) {
         if let Some(item_bytes) = bytes.checked_div(items) {
             let item_bytes = u32::try_from(item_bytes).unwrap_or(u32::MAX).max(1);
@@ -148,7 +148,7 @@ impl<'a> PageBytes<'a> {
         }
     }
 
-    /// Notes how many items of a page had to be written; a few take no memory to speak of.
+    /// Records how many items of a page had to be written. The memory for a few is negligible.
     pub(super) fn note_written(&mut self, written: i64, items: i64) {
         let is_known = self.stored != PagesSoFar::New && written <= items / 10;
         self.stored = if is_known { PagesSoFar::Known } else { PagesSoFar::New };

@@ -1,4 +1,4 @@
-//! Windows, read side by side, page by page, in bounded memory.
+//! Reads windows concurrently, page by page, in bounded memory.
 
 pub(super) mod empty;
 pub(super) mod hints;

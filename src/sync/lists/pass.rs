@@ -1,5 +1,5 @@
-//! One walk over one window: page by page, the next one fetched and decoded while this one is
-//! written.
+//! One pass over one window, page by page. The next page is fetched and decoded while the current
+//! one is written.
 
 use futures_util::{Stream, StreamExt as _};
 use tracing::{debug, info, warn};
@@ -19,9 +19,9 @@ use crate::{
     },
 };
 
-/// Walks the claimed window from the pass's checkpoint to its end.
+/// Reads the claimed window from the pass's checkpoint to its end.
 ///
-/// A received page is stored even when the program has to end; a request in flight is dropped.
+/// A received page is stored even if the program has to end; a request in flight is dropped.
 pub(super) async fn walk(
     world: &World,
     project: &Project,
@@ -37,7 +37,7 @@ pub(super) async fn walk(
     if let Some(resume) = &resume {
         info!(project = %project.name(), window = %claim.reading, page = resume.page, "going on from the checkpoint");
     }
-    // What a walk missed is known only to one that nothing interrupted (I7).
+    // Only an uninterrupted pass can determine which records it missed (I7).
     let compares =
         resume.is_none() && world.db.run(async || world.warehouse.can_miss(claim).await).await?;
     let mut seen = compares.then(SeenIds::default);
@@ -61,7 +61,7 @@ pub(super) async fn walk(
         }
         let storing = store_fetched(world, project, claim, pass, run, fetched, seen.as_ref());
         let fetching = async {
-            // Behind the last page there is none, and nothing is interrupted any more.
+            // There is no page after the last one; the failure is not used.
             if is_last {
                 Err(Failure::Interrupted)
             } else {
@@ -81,14 +81,14 @@ pub(super) async fn walk(
     }
 }
 
-/// A decoded page, and the memory reserved for it and for the rows made of it.
+/// A decoded page, with the memory reserved for it and its rows.
 struct FetchedPage {
     page: PageToStore,
     _memory: Reserved,
 }
 
 impl FetchedPage {
-    /// Where the walk stands once the page is stored; `None` behind the last one.
+    /// The checkpoint once the page is stored; `None` after the last page.
     fn checkpoint(&self) -> Option<Checkpoint> {
         let (cursor, cycle) = self.page.next.clone()?;
         Some(Checkpoint { page: self.page.number, cursor, cycle })
@@ -111,7 +111,7 @@ async fn fetch(
         () = world.stop.cancelled() => return Err(Failure::Interrupted),
         fetched = fetching => fetched,
     };
-    // The stream ends only behind a page without a cursor, and nobody asks for more there.
+    // The stream ends only after a page without a cursor, and no page is requested after that.
     let page = page.ok_or(Failure::Interrupted)??;
     account::admit(world, project, page.vendor_project.as_deref()).await?;
     let bytes = page.items.iter().map(|item| item.body.len()).sum();
@@ -159,7 +159,8 @@ async fn store_fetched(
     Ok(stored)
 }
 
-/// Stores a page; asks first whether it is stored already once an answer of PostgreSQL was lost.
+/// Stores a page. After a lost answer of PostgreSQL, first checks whether the page is already
+/// stored.
 async fn store(
     world: &World,
     project: &Project,
@@ -183,7 +184,7 @@ async fn store(
         })
         .await;
     match stored {
-        // A commit whose answer was lost may have come to its end only after it was asked for.
+        // A commit whose answer was lost may have completed only after that check.
         Err(WarehouseError::CheckpointMoved { page: number }) => {
             let asking = async || warehouse.page_is_stored(claim, pass, page).await;
             let stored = world.db.run(asking).await?;

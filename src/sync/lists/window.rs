@@ -1,4 +1,4 @@
-//! One window from claim to proof, with all that may go wrong on the way.
+//! One window from claim to proof, including the handling of failures.
 
 use tracing::{info, warn};
 
@@ -20,15 +20,15 @@ use crate::{
 /// How a window ended.
 #[derive(Debug)]
 pub(super) enum WindowEnd {
-    /// It was walked to its end.
+    /// It was read to its end.
     Read(Proof),
-    /// Another process reads it.
+    /// Another process is reading it.
     Elsewhere,
     /// Another process has read it to its end since this run began.
     ReadElsewhere,
-    /// It was cut: read these instead.
+    /// It was cut in two; read these instead.
     Halved(Window, Window),
-    /// Left for later: what went wrong, and what to do.
+    /// It was left for later: what went wrong, and what to do.
     Left(ProjectOutcome, String),
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn read(
         }
     };
     let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
-    // A claim that cannot be given back ends by itself.
+    // A claim that cannot be released expires.
     let releasing = async || world.warehouse.release(&claim).await;
     if let Err(error) = world.db.run(releasing).await {
         warn!(%error, project = %project.name(), window = %reading, "the claim was not released and ends by itself");
@@ -83,7 +83,7 @@ async fn read_claimed(
     run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
-    // Another process may have been asked for the same and been faster.
+    // Another process may have received the same request and been faster.
     let asking = async || world.warehouse.was_read_during(claim, run).await;
     if world.db.run(asking).await? {
         info!(project = %project.name(), window = %claim.reading, "another process has read these days meanwhile");
@@ -120,7 +120,7 @@ async fn read_claimed(
             Remedy::BlockProject => return Err(Failure::Client(error)),
             Remedy::Stop => return Err(Failure::Interrupted),
         };
-        // A closed gate says nothing about the window: its checkpoint and its size stay.
+        // A closed limiter says nothing about the window: its checkpoint and size stay.
         if let (ClientError::Limiter(_), FailureKind::Passing { not_before }) = (&error, trouble) {
             warn!(project = %project.name(), window = %claim.reading, %error, "the window waits");
             if patience.wait_for_limiter(world, not_before).await {
@@ -200,7 +200,7 @@ async fn give_up(
     world.db.run(async || world.warehouse.give_up_pass(claim, pass, why).await).await
 }
 
-/// How a window ends that waited long enough, or for a program that has to end.
+/// The end of a window after patience has ended or the program has to end.
 fn out_of_patience(
     world: &World,
     claim: &Claim,

@@ -1,4 +1,4 @@
-//! Many windows, several at a time, each under a claim and in transactions of its own.
+//! Reads many windows, several at a time, each under its own claim and in its own transactions.
 
 use std::collections::VecDeque;
 
@@ -18,15 +18,15 @@ use crate::{
     warehouse::{Proof, RunId, Unverified},
 };
 
-/// How far some walks came.
+/// The result of several passes.
 pub(in crate::sync) struct WindowsRead {
     worst: (ProjectOutcome, Option<String>),
-    /// What came back empty without proving anything, and why not.
+    /// Windows that were empty without proof, and the reason.
     pub(in crate::sync) unverified: VecDeque<(Task, Unverified)>,
 }
 
 impl WindowsRead {
-    /// How it ended, all in all.
+    /// The overall outcome.
     pub(in crate::sync) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
         match self.unverified.front() {
             None => self.worst,
@@ -34,17 +34,17 @@ impl WindowsRead {
         }
     }
 
-    /// Joins it with walks that were made later, which had another look at what was unproven.
+    /// Adds passes made later, which have retried the unverified windows.
     pub(in crate::sync) fn then(self, later: Self) -> Self {
         Self { worst: worse(self.worst, later.worst), unverified: later.unverified }
     }
 }
 
-/// Reads windows in their order, as many at a time as the project has workers, halves of those that
-/// are too large included.
+/// Reads windows in order, as many at a time as the project has workers. Includes the halves of
+/// windows that are too large.
 ///
-/// A window that came back empty without proving anything is read once more at the end, when it
-/// may. The first failure that is no window's own keeps further windows from being begun.
+/// A window that was empty without proof may be read once more at the end. After the first failure
+/// that is not specific to a window, no further windows are started.
 pub(in crate::sync) async fn read_windows(
     world: &World,
     project: &Project,
@@ -64,7 +64,7 @@ pub(in crate::sync) async fn read_windows(
     let mut in_flight = FuturesUnordered::new();
     loop {
         while failure.is_none() && in_flight.len() < project.workers.max(1) {
-            // The first window is read whatever happens, so that every round has fresh days.
+            // The first window is always read, so that every round reads recent days.
             if !walks.is_first && (patience.is_over() || yields()) {
                 walks.leave_the_rest();
             }
@@ -92,12 +92,12 @@ pub(in crate::sync) async fn read_windows(
     }
 }
 
-/// What is still to be read, and how the rest ended.
+/// The windows still to be read, and the outcome of the others.
 struct Walks {
     queue: VecDeque<Task>,
     unverified: VecDeque<(Task, Unverified)>,
     worst: (ProjectOutcome, Option<String>),
-    /// Windows that were begun and not read to their end.
+    /// Windows that were started and not read to their end.
     left: usize,
     is_first: bool,
     is_second_try: bool,
@@ -118,8 +118,8 @@ impl Walks {
         }
     }
 
-    /// Whether all is read but for windows that came back empty, whose second try another process
-    /// may have made worth it.
+    /// Whether only unverified empty windows are left, and another process may make their second
+    /// attempt worthwhile.
     fn waits_for_proof(&self) -> bool {
         self.queue.is_empty()
             && !self.unverified.is_empty()
@@ -127,8 +127,8 @@ impl Walks {
             && !self.is_proven
     }
 
-    /// The next window to read. Once nothing is in flight any more, the unproven ones have their
-    /// second try, if anything came meanwhile.
+    /// The next window to read. Once nothing is in flight, the unverified windows get their second
+    /// attempt if any records arrived meanwhile.
     fn next(&mut self, is_idle: bool) -> Option<Task> {
         let is_proven = self.is_proven || self.worst.0 >= ProjectOutcome::Complete;
         let may_be_proven = !self.is_second_try && is_proven;
@@ -191,8 +191,7 @@ impl Walks {
     }
 }
 
-/// What to tell about windows that came back empty without proving anything; `task` is the first of
-/// them.
+/// A message about windows that were empty without proof; `task` is the first of them.
 fn unverified_note(
     project: &Project,
     task: &Task,
@@ -212,7 +211,7 @@ fn unverified_note(
     (ProjectOutcome::EmptyUnverified, Some(format!("empty, unverified: {reading}: {why}")))
 }
 
-/// The worse of two ends; of two alike the first.
+/// The worse of two outcomes; the first if they are equal.
 pub(in crate::sync) fn worse(
     one: (ProjectOutcome, Option<String>),
     two: (ProjectOutcome, Option<String>),

@@ -1,5 +1,5 @@
-//! How the date filter reads its two days, out of which records a dated list brought and which it
-//! did not (contract U3).
+//! How the date filter interprets its two days, derived from the records that a dated list
+//! contained and omitted (contract U3).
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::domain::{Day, Window};
 
-/// Korean days begin so much earlier.
+/// Lead of a Korean day over the UTC day.
 const KOREA_AHEAD: TimeDelta = TimeDelta::hours(9);
 
 /// A record with a readable creation date.
@@ -17,17 +17,17 @@ pub(super) struct Dated {
     pub(super) created_at: DateTime<Utc>,
 }
 
-/// What a list with dates brought.
+/// The result of a list with dates.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct DatedList {
-    /// The days as they were asked for: `to` is the end day itself.
+    /// The days as requested: `to` is the end day itself.
     pub(super) asked: Window,
     pub(super) brought: Vec<Dated>,
-    /// Whether the list was read to its end, so that what did not come is not in it.
+    /// Whether the list was read to its end, so that missing records are known not to be in it.
     pub(super) is_whole: bool,
 }
 
-/// One way to read the days of a filter.
+/// A possible interpretation of a filter's days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rule {
     includes_end: bool,
@@ -41,19 +41,19 @@ const RULES: [Rule; 4] = [
     Rule { includes_end: false, is_korean: true },
 ];
 
-/// What is known of the filter.
+/// The known properties of the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Filter {
-    /// Whether the end day's records come; `None`: not known.
+    /// Whether records of the end day are returned; `None` if unknown.
     pub(super) includes_end: Option<bool>,
-    /// Whether days are those of Korea, and not of UTC; `None`: not known.
+    /// Whether days are Korean instead of UTC; `None` if unknown.
     pub(super) is_korean: Option<bool>,
 }
 
 impl Filter {
-    /// Strikes out every rule that what came and what did not come contradicts.
+    /// Excludes every rule that the returned and omitted records contradict.
     ///
-    /// A list that brought nothing shows no filter at work, and counts for nothing.
+    /// An empty list does not show that a filter is applied, and is ignored.
     pub(super) fn save_findings(walks: &[DatedList], known: &[Dated]) -> Self {
         let agrees = |rule: &Rule| walks.iter().all(|walked| rule.agrees(walked, known));
         let left: Vec<Rule> = RULES.into_iter().filter(agrees).collect();
@@ -82,14 +82,15 @@ impl Rule {
     }
 }
 
-/// The windows to ask for, as few as tell most: in each, the end day is asked for itself.
+/// The fewest windows to request that determine most. In each, the end day itself is requested.
 ///
-/// A record of the end day that is so early that Korea has the same day tells whether that day is
-/// included. One of the evening before the first day tells the zone: in Korea it is that day
-/// already. One in between, which every rule lists, shows that the filter is at work.
+/// A record of the end day before 15:00 UTC, when Korea has the same day, shows whether that day is
+/// included. A record of the evening before the first day shows the zone, because in Korea it
+/// belongs to that day. A record in between, which every rule lists, shows that the filter is
+/// applied.
 pub(super) fn telling_windows(known: &[Dated]) -> Vec<Window> {
     let times: BTreeSet<DateTime<Utc>> = known.iter().map(|record| record.created_at).collect();
-    // Korea's midnight is at 15:00 UTC; a time of day that is subtracted from wraps.
+    // Korea's midnight is at 15:00 UTC. Subtraction from a time of day wraps around.
     let is_late = |at: &&DateTime<Utc>| at.time() >= NaiveTime::MIN - KOREA_AHEAD;
     let evenings: BTreeSet<Day> = times.iter().filter(is_late).map(DateTime::date_naive).collect();
     let ends: BTreeSet<Day> =
@@ -101,7 +102,7 @@ pub(super) fn telling_windows(known: &[Dated]) -> Vec<Window> {
         Window::new(next(*evening), *end).ok()
     });
     let of_the_end = ends.iter().filter_map(|end| Window::new(listed_before(*end)?, *end).ok());
-    // Where all records are of one day, they come or nothing does.
+    // If all records are of one day, either all or none of them are returned.
     let of_one_day = || ends.first().and_then(|end| Window::new(end.pred_opt()?, *end).ok());
     let of_the_zone = evenings.iter().filter_map(|evening| {
         let from = next(*evening);
@@ -122,12 +123,12 @@ fn midnight(day: Day) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// The day after; the last day there is has none and stays.
+/// The day after; the last representable day is returned unchanged.
 fn next(day: Day) -> Day {
     day.succ_opt().unwrap_or(day)
 }
 
-/// What all of them say.
+/// The common answer of all, if they agree.
 fn same(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
     let first = answers.next()?;
     answers.all(|answer| answer == first).then_some(first)
@@ -137,7 +138,7 @@ fn same(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
 mod tests {
     use super::*;
 
-    /// A record of a day and hour of January, named after them.
+    /// A record of this day and hour of January, with an id made of both.
     fn record(day: u32, hour: u32) -> Dated {
         let date = Day::from_ymd_opt(2025, 1, day).unwrap();
         let created_at = date.and_hms_opt(hour, 30, 0).unwrap().and_utc();
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_the_records_cannot_tell_stays_unknown() {
-        // No record of an evening: nothing tells the zone.
+        // No record of an evening: the zone stays unknown.
         let all: Vec<_> = (3..9).map(|day| record(day, 5)).collect();
         let windows = telling_windows(&all);
         for rule in RULES {

@@ -1,27 +1,27 @@
-//! Findings in words, and when one of them contradicts another.
+//! Findings in words, and contradictions between them.
 
 use std::fmt;
 
 /// A question that the vendor's pages leave open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// How the filter's days are written: `dashed` or `compact` (contract U4).
+    /// The style of the filter's days: `dashed` or `compact` (contract U4).
     DateStyle,
-    /// Creation dates of a list: `ascending`, `descending` or `none` (U1).
+    /// The order of creation dates in a list: `ascending`, `descending` or `none` (U1).
     Order,
     /// Records of the filter's last day: `included` or `excluded` (U3).
     EndDay,
-    /// Where the filter's days begin: `utc` or `+09:00` (U3).
+    /// The zone in which the filter's days begin: `utc` or `+09:00` (U3).
     FilterZone,
-    /// Most items of a page: a number, or `at least` one (U10).
+    /// Most items of a page: a number, or `at least` and a number (U10).
     PageLimit,
-    /// Items of lists beside those of detail calls: `sparse` or `complete` (contract section 3.4).
+    /// Items of lists compared with those of detail calls: `sparse` or `complete` (contract section
+    /// 3.4).
     Lists,
-    /// Whether lists with `request_type=aml` show `aml` of records whose other list items leave it
-    /// out: `complete` or
-    /// `sparse` (contract section 3.1).
+    /// Whether lists with `request_type=aml` show `aml` of records whose other list items omit it:
+    /// `complete` or `sparse` (contract section 3.1).
     AmlLists,
-    /// How ciphertexts are written: `base64` or `hex`; `none`: the project uses none (U21).
+    /// The encoding of ciphertexts: `base64` or `hex`; `none` if the project uses none (U21).
     Encryption,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// What could not be derived.
+/// A finding that could not be derived.
 pub(super) const UNKNOWN: &str = "unknown";
 
 /// The answer to a question.
@@ -57,7 +57,7 @@ pub struct Finding {
     pub fact: Fact,
     /// The answer.
     pub words: String,
-    /// What was found before, where the vendor now does otherwise.
+    /// The earlier answer, if the vendor now behaves differently.
     pub before: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(super) enum News {
     Nothing,
     /// More is known; the earlier finding was not wrong.
     More,
-    /// The earlier finding does not hold any more.
+    /// The earlier finding is no longer true.
     Contradiction,
 }
 
@@ -77,7 +77,7 @@ impl Finding {
         Self { fact, words: words.into(), before: None }
     }
 
-    /// Compares with what was found before, if anything was.
+    /// Compares the finding with an earlier one, if there is one.
     pub(super) fn news(&self, before: Option<&str>) -> News {
         let now = self.words.as_str();
         match (self.fact, before) {
@@ -89,11 +89,11 @@ impl Finding {
     }
 }
 
-/// The page limit in words: what came, or that more may have come.
+/// The page limit in words: the number of items received, or a lower limit.
 pub(super) fn page_limit(asked: u32, came: usize, is_last: bool) -> String {
     let came = u32::try_from(came).unwrap_or(u32::MAX);
     match (came, is_last) {
-        // So many records there are: a number that grows, and says nothing of pages. An empty page
+        // These are all records: a number that grows and says nothing about pages. An empty page
         // says nothing either.
         (_, true) | (0, false) => UNKNOWN.to_owned(),
         (came, false) if came < asked => came.to_string(),

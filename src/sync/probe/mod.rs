@@ -1,8 +1,8 @@
-//! What an API key really does where the vendor's pages leave it open: found out by a handful of
-//! calls, kept for the next runs, and compared with the time before.
+//! Probes the behaviour of an API that the vendor's pages leave open. A handful of calls suffice.
+//! The findings are stored for later runs and compared with earlier ones.
 //!
-//! Whatever is found, what is read is the same: windows are asked for a day wider on either side,
-//! and no order is trusted. A finding can only save calls.
+//! They never change what is read: windows are requested one day wider on either side, and no order
+//! is trusted. A finding can only save calls.
 
 mod filter;
 mod finding;
@@ -29,13 +29,13 @@ use crate::{
     warehouse::{FindingUpdate, WarehouseError},
 };
 
-/// Time limit for the calls of a project, together.
+/// Time limit for all calls of a project together.
 const TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Most pages of a list with dates; what lies behind them stays unknown.
+/// Most pages of a list with dates; records after them stay unknown.
 const PAGES_MAX: usize = 2;
 
-/// The finding if lists of AML data contain `aml` where other lists lack it.
+/// The finding if lists of AML data contain `aml` of records whose other list items lack it.
 pub(super) const AML_LISTS_ARE_COMPLETE: &str = "complete";
 
 /// Fewer moments than these may be in order by chance.
@@ -44,10 +44,10 @@ const MOMENTS_MIN: usize = 6;
 /// Why a project was not probed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// The API.
+    /// The API failed.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
     /// The calls took too long.
@@ -56,7 +56,7 @@ pub enum ProbeError {
 }
 
 impl ProbeError {
-    /// What the operator should look at; may be empty.
+    /// What the operator should check; may be empty.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Client(error) => error.advice(),
@@ -68,10 +68,10 @@ impl ProbeError {
     }
 }
 
-/// Finds out what a project's API does, and keeps it; each finding that contradicts an earlier one
-/// says so.
+/// Probes a project's API and stores the findings. A finding that contradicts an earlier one
+/// contains that one too.
 ///
-/// The calls are those of the budget. Needs a schema of this release.
+/// The calls count against the budget. Needs the schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
     let found = ask_in_time(project, project.client(Lane::Audit)).await;
     project.give_calls_back(&world.db).await;
@@ -100,7 +100,7 @@ pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Fin
     Ok(findings)
 }
 
-/// Finds out what a project's API does, by calls through that limiter; nothing is kept.
+/// Probes a project's API by calls through the given limiter; stores nothing.
 pub async fn probe(
     project: &Project,
     limiter: Arc<dyn CallLimiter>,
@@ -108,11 +108,11 @@ pub async fn probe(
     ask_in_time(project, &project.client(Lane::Audit).through(limiter)).await
 }
 
-/// Begins with the date style that was found, so that no process has to find it out by a refusal.
-/// Recalls whether lists have shown a next-page key, so that no process makes a call for it again.
+/// Starts with the date style found earlier, so that no process has to find it by a rejected call.
+/// Recalls whether lists have shown a next-page key, so that no process makes another call for it.
 ///
-/// Of the findings only the date style is used. Smaller pages would save no call, and to trust the
-/// end day or the zone would lose records on the day the vendor changes them.
+/// Of the findings only the date style is used. Smaller pages would save no call. Trusting the end
+/// day or the zone would lose records on the day the vendor changes them.
 pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failure> {
     let client = project.client(Lane::Audit);
     if !client.marks_end()
@@ -195,8 +195,8 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
     Ok(findings)
 }
 
-/// Lists the days from the window's first to the day behind its last, both as they are: what comes
-/// of them is the question.
+/// Lists the days from the window's first to the day after its last. Both are requested as they
+/// are, because the interpretation of the ends is the question.
 async fn walk(project: &Project, client: &Client, asked: Window) -> Result<DatedList, ClientError> {
     let mut walked = DatedList { asked, brought: Vec::new(), is_whole: false };
     let mut pages = client.pages(asked, None).take(PAGES_MAX).boxed();
@@ -207,7 +207,7 @@ async fn walk(project: &Project, client: &Client, asked: Window) -> Result<Dated
     Ok(walked)
 }
 
-/// What a list brought; `None` if its end is in doubt: then nothing is found out.
+/// The result of a list; `None` if its end is in doubt, so that nothing can be derived.
 fn unless_in_doubt<T>(brought: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     match brought {
         Ok(brought) => Ok(Some(brought)),
@@ -232,7 +232,7 @@ fn dated(samples: &[Sample]) -> Vec<Dated> {
     dated.collect()
 }
 
-/// In which order the records came.
+/// The order in which the records were returned.
 fn order(known: &[Dated]) -> &'static str {
     let mut times: Vec<_> = known.iter().map(|record| record.created_at).collect();
     times.dedup();
@@ -244,15 +244,15 @@ fn order(known: &[Dated]) -> &'static str {
     }
 }
 
-/// What detail calls bring beside lists.
+/// The members that detail calls return in addition to lists.
 struct Lists<'a> {
     words: &'static str,
-    /// A record whose AML data the detail call brought alone.
+    /// A record whose AML data only the detail call returned.
     unlisted_aml: Option<&'a Sample>,
 }
 
-/// Whether detail calls bring what lists leave out. Some records have nothing more to bring, so two
-/// are asked for, the first one that lacks AML data among them.
+/// Whether detail calls return members that lists omit. Some records have no more members, so two
+/// are requested; one that lacks AML data is requested first.
 async fn lists<'a>(client: &Client, samples: &'a [Sample]) -> Result<Lists<'a>, ClientError> {
     let mut found = Lists { words: UNKNOWN, unlisted_aml: None };
     let lacking = samples.iter().position(|sample| !sample.objects().aml);
@@ -296,7 +296,7 @@ async fn aml_lists(
     }
 }
 
-/// Whether a list item lacks a member that the detail call brought.
+/// Whether a list item lacks a member that the detail call returned.
 fn is_sparse(list: &Json<'_>, detail: &Json<'_>) -> bool {
     let Json::Object(members) = detail else { return false };
     members.iter().any(|(name, value)| match list.get(name) {

@@ -1,4 +1,4 @@
-//! The calls that a lane holds: how they are paced, when they go stale, and how many to take next.
+//! The calls that a lane holds: their pacing, when they become stale, and how many to take next.
 
 use std::time::Duration;
 
@@ -9,16 +9,18 @@ use crate::{
     warehouse::{Block, Unused},
 };
 
-/// A block holds at most a second's calls and never more than this: what a crash loses, and what
-/// others wait for.
+/// Most calls of a block, which also holds at most a second's calls. Limits the calls that a crash
+/// loses and the time that others wait.
 const BLOCK_MAX: u32 = 250;
 
-/// Calls that were not made so long after their time are given back: the time is somebody else's by
-/// then.
+/// Calls not made this long after their time are given back, because that time then belongs to
+/// others.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
-/// The block a lane holds, and the size of the next. Blocks double while they are used up, so that
-/// a lane with one call in flight does not keep the calls of a second from the others.
+/// The block a lane holds, and the size of the next one.
+///
+/// Blocks double while they are used up. A lane with one call in flight thus does not keep a
+/// second's calls from the others.
 #[derive(Debug)]
 pub(super) struct CallBlock {
     held: Option<Held>,
@@ -36,13 +38,13 @@ struct Held {
 }
 
 impl CallBlock {
-    /// Holds nothing yet.
+    /// Creates a state without calls.
     pub(super) fn new(rate: CallRate) -> Self {
         let size_max = rate.calls_a_second().map_or(BLOCK_MAX, |calls| calls.min(BLOCK_MAX));
         Self { held: None, next_size: 1, size_max, interval: rate.interval() }
     }
 
-    /// From one call to the next.
+    /// Time between two calls.
     pub(super) fn interval(&self) -> Duration {
         self.interval
     }
@@ -52,13 +54,13 @@ impl CallBlock {
         self.next_size
     }
 
-    /// Takes up a block that was taken out of the budget just now.
+    /// Holds a block that was just taken from the budget.
     pub(super) fn hold(&mut self, block: &Block, now: Instant) {
         let wait = block.wait.to_std().unwrap_or_default();
         self.held = Some(Held { day: block.day(), start: now + wait, calls: block.calls, used: 0 });
     }
 
-    /// Uses one call; returns when it may be made. `None`: there is none, or none that is fresh.
+    /// Uses one call and returns when it may be made. `None` if there is none, or only stale ones.
     pub(super) fn take_slot(&mut self, now: Instant) -> Option<Instant> {
         let held = self.held.as_mut()?;
         let end = held.start + self.interval * held.calls;
@@ -70,14 +72,14 @@ impl CallBlock {
         Some(slot)
     }
 
-    /// Takes calls back that were used but not made.
+    /// Returns calls to the block that were used but not made.
     pub(super) fn put_back(&mut self, calls: u32) {
         if let Some(held) = &mut self.held {
             held.calls = held.calls.saturating_add(calls);
         }
     }
 
-    /// Lets the block go; returns what was not used of it.
+    /// Releases the block and returns its unused calls.
     pub(super) fn return_unused(&mut self) -> Option<Unused> {
         let held = self.held.take()?;
         let unused = held.calls - held.used;

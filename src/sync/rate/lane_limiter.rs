@@ -1,5 +1,5 @@
-//! Lets HTTP attempts through: takes a call out of the lane's budget, waits for its time, and draws
-//! the read number that orders what it brings.
+//! Admits HTTP attempts: takes a call from the lane's budget, waits for its time, and draws the
+//! read number that orders its results.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -20,9 +20,10 @@ use crate::{
     warehouse::{Block, Remedy, Warehouse, WarehouseError},
 };
 
-/// While PostgreSQL does not answer, nothing is asked of the vendor: nothing could be stored. The
-/// limiter waits so long for it, since a broken connection is soon replaced, and then closes for as
-/// long.
+/// While PostgreSQL does not answer, no call is made, because nothing could be stored.
+///
+/// The limiter waits this long for PostgreSQL, since a broken connection is soon replaced. It then
+/// closes for the same time.
 const CLOSED_FOR: Duration = Duration::from_secs(5);
 const DELAY_MIN: Duration = Duration::from_millis(50);
 
@@ -39,7 +40,7 @@ pub(in crate::sync) struct LaneLimiter {
     not_made: AtomicU32,
 }
 
-/// One call out of the budget. Dropped before it is made, it can be used again.
+/// One call of the budget. If dropped before the call is made, it can be used again.
 struct Permit<'a> {
     not_made: &'a AtomicU32,
     is_made: bool,
@@ -66,7 +67,8 @@ impl LaneLimiter {
         Self { warehouse, stop, project, lane, budget, call_block, not_made: AtomicU32::new(0) }
     }
 
-    /// Gives back what the lane holds and will not use. What is not taken back counts as made.
+    /// Gives back the calls that the lane holds and will not use. If that fails, they count as
+    /// made.
     pub(in crate::sync) async fn give_back(&self) -> Result<(), WarehouseError> {
         let mut call_block = self.call_block.lock().await;
         call_block.put_back(self.not_made.swap(0, Relaxed));
@@ -94,7 +96,7 @@ impl LaneLimiter {
     }
 
     async fn take_block(&self, call_block: &mut CallBlock) -> Result<(), LimiterClosed> {
-        // Given back once: whether a transaction without an answer was committed is not known.
+        // Given back only once, because a transaction without an answer may have been committed.
         let mut unused = call_block.return_unused();
         let wanted = call_block.next_size();
         let interval = TimeDelta::from_std(call_block.interval()).unwrap_or_default();
@@ -115,7 +117,7 @@ impl LaneLimiter {
 
     fn used_up(&self, block: &Block) -> LimiterClosed {
         let seconds = self.budget.seconds_until_more(&block.spending, self.lane);
-        // Shown in minutes, the time must not lie before there is more.
+        // Rounded up, because the time is shown in minutes and must not be too early.
         let from = block.taken_at + TimeDelta::seconds(i64::from(seconds) + 59);
         let reason = format!(
             "the lane `{}` has used its share of today's {} calls and what others lend; more from {} UTC on",
@@ -126,7 +128,7 @@ impl LaneLimiter {
         LimiterClosed { reason, not_before: Some(Duration::from_secs(seconds.into())) }
     }
 
-    /// Asks PostgreSQL, and again for a while where that may help.
+    /// Runs a query, and retries it for a while if that may help.
     async fn patiently<T, F: Future<Output = Result<T, WarehouseError>>>(
         &self,
         mut ask: impl FnMut() -> F,
