@@ -9,7 +9,7 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use super::words::{optional_word, word};
+use super::words::{LogFormat, Migrate, ProjectKind, optional_word, word};
 use crate::{
     client::{EncryptedPaging, TextForm},
     warehouse::{DetailMode, Keep, RawStorage},
@@ -138,25 +138,6 @@ pub(super) struct Log {
     pub(super) filter: String,
 }
 
-/// Whether a run or `fetch` may migrate the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Migrate {
-    /// They migrate it.
-    Auto,
-    /// They fail until `argos-sync migrate` has been run.
-    Check,
-}
-
-/// The format of log lines.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProjectSection {
@@ -176,12 +157,6 @@ pub(super) struct ProjectSection {
     pub(super) encryption: Option<TextForm>,
     #[serde(default, deserialize_with = "optional_word")]
     pub(super) encrypted_paging: Option<EncryptedPaging>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProjectKind {
-    IdCheck,
-    FaceAuth,
 }
 
 /// Reads a list. In the environment it is one text with semicolons between the elements.

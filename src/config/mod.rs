@@ -26,11 +26,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use effective::effective;
 pub use exposure::is_trusted;
-pub use file::{LogFormat, Migrate};
 use numbers::seconds;
 pub use reference::{DEFAULTS, keys};
 use sources::{Sources, defaults, given_by_environment, sources};
 pub use sources::{is_given_by_environment, log_format};
+pub use words::{LogFormat, Migrate};
 
 use crate::{
     domain::{ByLane, Lane, Schedule},

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::{
     file,
     numbers::{self, seconds},
+    words::ProjectKind,
 };
 use crate::{
     client,
@@ -26,21 +27,17 @@ pub(super) fn settings(
 ) -> Result<sync::ProjectSettings, String> {
     let at = |problem: &dyn std::fmt::Display| format!("`project.{name}`: {problem}");
     let kind = match (project.kind, &project.parent) {
-        (file::ProjectKind::IdCheck, None) => Kind::IdCheck,
-        (file::ProjectKind::IdCheck, Some(_)) => {
+        (ProjectKind::IdCheck, None) => Kind::IdCheck,
+        (ProjectKind::IdCheck, Some(_)) => {
             return Err(at(&"`parent` belongs to projects of kind \"faceauth\""));
         }
-        (file::ProjectKind::FaceAuth, None) => {
+        (ProjectKind::FaceAuth, None) => {
             return Err(at(
                 &"a project of kind \"faceauth\" needs `parent`, the project of its submissions",
             ));
         }
-        (file::ProjectKind::FaceAuth, Some(parent)) => {
-            if file
-                .project
-                .get(parent)
-                .is_none_or(|parent| parent.kind != file::ProjectKind::IdCheck)
-            {
+        (ProjectKind::FaceAuth, Some(parent)) => {
+            if file.project.get(parent).is_none_or(|parent| parent.kind != ProjectKind::IdCheck) {
                 return Err(at(&format!(
                     "`parent`: there is no [project.{parent}] of kind \"idcheck\""
                 )));

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, path::Path};
 
 use config::{Environment, FileFormat};
 
-use super::{LogFormat, reference::DEFAULTS, words};
+use super::{
+    reference::DEFAULTS,
+    words::{self, LogFormat},
+};
 
 /// Environment variables are named after this prefix, the section and the key, joined by
 /// separators.

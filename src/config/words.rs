@@ -2,11 +2,35 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::file::{LogFormat, Migrate, ProjectKind};
 use crate::{
     client::{EncryptedPaging, TextForm},
     warehouse::{DetailMode, Keep, RawStorage},
 };
+
+/// Whether a run or `fetch` may migrate the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrate {
+    /// They migrate it.
+    Auto,
+    /// They fail until `argos-sync migrate` has been run.
+    Check,
+}
+
+/// The format of log lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProjectKind {
+    IdCheck,
+    FaceAuth,
+}
 
 /// A type whose values are written as words.
 pub(super) trait Word: Copy + 'static {

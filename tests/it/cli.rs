@@ -465,7 +465,7 @@ async fn a_database_that_lets_nobody_in_ends_with_78_and_what_to_do() {
         (format!("{server}/nowhere"), "create the database named in"),
         (
             format!("postgres://{guest}:sekret@{host}/{name}"),
-            "grant the role of `database.url` the rights",
+            "grant the role of `database.url` the privileges",
         ),
     ] {
         for arguments in [&["status"][..], &["run", "--backfill", ALL_DAYS]] {
@@ -489,7 +489,7 @@ async fn a_database_that_lets_nobody_in_ends_with_78_and_what_to_do() {
     let url = format!("postgres://{guest}:sekret@{host}/{name}");
     let ran = world.run_with(&[("database.url", &url)], &["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 78, "{ran:?}");
-    assert!(ran.stderr.contains("grant the role of `database.url` the rights"), "{ran:?}");
+    assert!(ran.stderr.contains("grant the role of `database.url` the privileges"), "{ran:?}");
     let drop_guest = format!(
         "revoke all on all tables in schema argos, argos_pii, argos_raw, argos_sync, public from {guest};
          revoke all on all sequences in schema argos_sync from {guest};

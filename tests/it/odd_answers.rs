@@ -101,10 +101,10 @@ async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_
         "x".repeat(90_000)
     );
     world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
-    let small = [("client.answer_bytes_max", "80000"), ("sync.details", "never")];
+    let small = [("client.response_bytes_max", "80000"), ("sync.details", "never")];
     let ran = world.run_with(&small, &BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    let advice = "a single record is too large: raise `client.answer_bytes_max`";
+    let advice = "a single record is too large: raise `client.response_bytes_max`";
     assert!(ran.stderr.contains(advice), "{ran:?}");
     let status = world.run(&["status"]).await;
     assert!(status.code() == 1 && status.stdout.contains(advice), "{status:?}");

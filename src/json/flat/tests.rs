@@ -1,3 +1,5 @@
+//! The flat reader agrees with the tree.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What the grammar accepts and refuses.
+
 use proptest::prelude::*;
 
 use super::{super::parse, *};

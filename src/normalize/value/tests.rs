@@ -1,3 +1,5 @@
+//! Values and the cells that they become.
+
 use proptest::prelude::*;
 
 use super::*;

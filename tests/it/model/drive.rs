@@ -385,9 +385,9 @@ fn since(schedule: &Schedule) -> Day {
 }
 
 fn configure(world: &World, schedule: &Schedule) {
-    let client = format!("page_size = {}\nretry_time_seconds = 1", schedule.page_size[0]);
+    let client = format!("page_size = {}\nretry_budget_seconds = 1", schedule.page_size[0]);
     let more = format!(
-        "[sync]\nsince = \"{}\"\nwindow_days = {}\npatience_minutes = 0\n\
+        "[sync]\nsince = \"{}\"\nwindow_days = {}\ngive_up_after_minutes = 0\n\
          [audit]\ncycle_days = {LIST_CYCLE_DAYS}\ndetail_cycle_days = {DETAIL_CYCLE_DAYS}\n\
          calls_per_day = {}\n\
          [deletion]\nmissing_min = 1000\n",

@@ -1,3 +1,5 @@
+//! The changes that items make.
+
 use super::*;
 use crate::{
     domain::ReadNumber,

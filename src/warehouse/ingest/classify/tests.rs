@@ -1,3 +1,5 @@
+//! Items and what they are classified as.
+
 use super::*;
 use crate::{
     domain::{Digest, ReadNumber},

@@ -1,3 +1,5 @@
+//! When a pass proves that it read the bound account.
+
 use super::{
     KeyProof::{First, Record, VendorProject},
     *,
