@@ -1,7 +1,7 @@
 //! Decides what to read next, and what to do after a failure. Nothing here reads, writes or waits.
 //!
 //! - [`plan`] turns the state of each day into the passes that are due now.
-//! - [`recovery`] decides the next step after a failed pass.
+//! - [`recovery()`] decides the next step after a failed pass.
 //! - [`cycle_due`] computes how far the slow cycle of detail calls should be.
 //! - [`DetailSchedule`] decides when records that lists show only in part are read.
 //! - [`HintSchedule`] decides when lists of AML data that may bring such reads forward are
