@@ -38,7 +38,7 @@ impl Level {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct ChecklistLine {
     level: Level,
     /// What was checked, such as `database` or `project main`.
     subject: String,
@@ -48,7 +48,7 @@ struct Line {
     advice: Option<String>,
 }
 
-impl Line {
+impl ChecklistLine {
     fn text(&self) -> String {
         let Self { level, subject, message, advice } = self;
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
@@ -69,7 +69,7 @@ pub(super) enum Form {
 /// The findings so far.
 pub(super) struct Checklist {
     form: Form,
-    lines: Vec<Line>,
+    lines: Vec<ChecklistLine>,
 }
 
 impl Checklist {
@@ -94,7 +94,7 @@ impl Checklist {
     }
 
     fn add(&mut self, level: Level, subject: &str, message: &str, advice: &str) {
-        let line = Line {
+        let line = ChecklistLine {
             level,
             subject: subject.to_owned(),
             message: message.to_owned(),

@@ -21,14 +21,14 @@ pub(super) enum DeletionsCommand {
     /// Show walks that missed too many records to delete them; ends with 1 if there are any.
     List,
     /// Let records of these days that are missing be deleted, once detail calls confirm it.
-    Approve(Answer),
+    Approve(DecisionArguments),
     /// Keep records of these days, whatever is missing.
-    Reject(Answer),
+    Reject(DecisionArguments),
 }
 
 /// Which days, and for how long that holds.
 #[derive(Debug, clap::Args)]
-pub(super) struct Answer {
+pub(super) struct DecisionArguments {
     /// The days, both included, such as 2024-01-01..2024-01-31.
     #[arg(value_name = "FROM..TO", value_parser = run::days)]
     window: Window,
@@ -69,7 +69,7 @@ pub(super) async fn deletions(
 async fn decide(
     config: &Config,
     opened: &open::Opened,
-    answer: &Answer,
+    answer: &DecisionArguments,
     verdict: Verdict,
 ) -> Result<ExitStatus, Failed> {
     let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;

@@ -7,7 +7,7 @@ use crate::{
     config::ConfigError,
     sync::ProjectOutcome,
     telemetry::InvalidFilter,
-    warehouse::{Remedy, WarehouseError},
+    warehouse::{WarehouseError, WarehouseRemedy},
 };
 
 /// How the process ends.
@@ -102,9 +102,11 @@ impl From<client::SettingsError> for Failed {
 impl From<WarehouseError> for Failed {
     fn from(error: WarehouseError) -> Self {
         let status = match error.remedy() {
-            Remedy::Retry | Remedy::ReadAgain | Remedy::GiveUp => ExitStatus::Interrupted,
-            Remedy::CallPerson if error.is_of_setup() => ExitStatus::Config,
-            Remedy::CallPerson => ExitStatus::Fault,
+            WarehouseRemedy::Retry | WarehouseRemedy::ReadAgain | WarehouseRemedy::GiveUp => {
+                ExitStatus::Interrupted
+            }
+            WarehouseRemedy::CallPerson if error.is_of_setup() => ExitStatus::Config,
+            WarehouseRemedy::CallPerson => ExitStatus::Fault,
         };
         Self::new(status, format!("{error}\n  {}", error.advice()))
     }

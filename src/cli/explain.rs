@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Stream,
+    StreamArgument,
     exit::{ExitStatus, Failed},
     open, print,
 };
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainOptions {
     /// The stream.
-    stream: Stream,
+    stream: StreamArgument,
     /// The record's id.
     id: String,
     /// The project, where several have the stream.

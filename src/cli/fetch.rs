@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Config,
     domain::Stream,
-    sync::{self, ProjectOutcome, Wanted},
+    sync::{self, FetchKey, ProjectOutcome},
 };
 
 /// Which records.
@@ -71,15 +71,15 @@ impl FromStr for Given {
 /// Fetches.
 pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<ExitStatus, Failed> {
     let (stream, wanted) = match &options.what {
-        FetchTarget::Faceauth { id } => (Stream::Faceauth, Wanted::Id(id.0.clone())),
+        FetchTarget::Faceauth { id } => (Stream::Faceauth, FetchKey::Id(id.0.clone())),
         FetchTarget::Submission { id: Some(id), .. } => {
-            (Stream::Submission, Wanted::Id(id.0.clone()))
+            (Stream::Submission, FetchKey::Id(id.0.clone()))
         }
         FetchTarget::Submission { userid: Some(userid), .. } => {
-            (Stream::Submission, Wanted::Userid(userid.0.clone()))
+            (Stream::Submission, FetchKey::Userid(userid.0.clone()))
         }
         FetchTarget::Submission { email: Some(email), .. } => {
-            (Stream::Submission, Wanted::Email(email.0.clone()))
+            (Stream::Submission, FetchKey::Email(email.0.clone()))
         }
         FetchTarget::Submission { id: None, userid: None, email: None } => {
             return Err(Failed::new(ExitStatus::Usage, "give one of --id, --userid and --email"));

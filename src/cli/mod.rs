@@ -142,18 +142,18 @@ enum Command {
 
 /// A stream on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Stream {
+enum StreamArgument {
     /// ID Check submissions.
     Submission,
     /// Face authentications.
     Faceauth,
 }
 
-impl From<Stream> for domain::Stream {
-    fn from(stream: Stream) -> Self {
+impl From<StreamArgument> for domain::Stream {
+    fn from(stream: StreamArgument) -> Self {
         match stream {
-            Stream::Submission => Self::Submission,
-            Stream::Faceauth => Self::Faceauth,
+            StreamArgument::Submission => Self::Submission,
+            StreamArgument::Faceauth => Self::Faceauth,
         }
     }
 }

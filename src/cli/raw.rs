@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Stream,
+    StreamArgument,
     exit::{ExitStatus, Failed},
     open, print,
 };
@@ -13,7 +13,7 @@ use crate::{config::Config, domain::Call};
 #[derive(Debug, clap::Args)]
 pub(super) struct RawOptions {
     /// The stream.
-    stream: Stream,
+    stream: StreamArgument,
     /// The record's id.
     id: String,
     /// The project, where several have the stream.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    Stream,
+    StreamArgument,
     exit::{ExitStatus, Failed},
     open::{self, Opened},
     print, progress_bar, signal, verify,
@@ -34,7 +34,7 @@ pub(super) struct RunOptions {
     backfill: Option<Window>,
     /// Backfill this stream only.
     #[arg(long, requires = "backfill")]
-    stream: Option<Stream>,
+    stream: Option<StreamArgument>,
     /// Sync this project only.
     #[arg(long, value_name = "NAME")]
     project: Option<ProjectName>,

@@ -54,7 +54,7 @@ pub(super) async fn of_all(
             Some((_, DetailMode::Never)) => DetailCause::Never,
             Some((known, DetailMode::OnChange)) => {
                 let page_size = known.client.page_size.get();
-                let settings = planner::Settings { page_size, ..config.sync.planner };
+                let settings = planner::PlanSettings { page_size, ..config.sync.planner };
                 let ledger = warehouse
                     .ledger(&known.name, Stream::Submission, settings.revisit.active_age)
                     .await?;

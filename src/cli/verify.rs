@@ -1,7 +1,7 @@
 //! `verify`: whether the data tables are what the kept raw items say.
 
 use super::{
-    Stream,
+    StreamArgument,
     exit::{ExitStatus, Failed},
     open, print, signal,
 };
@@ -23,7 +23,7 @@ pub(super) struct VerifyOptions {
     project: Option<ProjectName>,
     /// This stream only.
     #[arg(long)]
-    stream: Option<Stream>,
+    stream: Option<StreamArgument>,
 }
 
 impl VerifyOptions {

@@ -15,7 +15,7 @@ use super::{
     memory::{AnswerReservation, LargeAnswerPermit},
     redaction::Redaction,
     retry_after::retry_after,
-    settings::{Settings, SettingsError},
+    settings::{ClientSettings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::{RefusalMeaning, VendorRefusal},
 };
@@ -52,7 +52,7 @@ pub(super) enum AttemptFailure {
 
 /// Creates the HTTP client. Redirects and retries are off, so that only this module's own loop
 /// repeats a request.
-pub(super) fn http_client(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
+pub(super) fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, SettingsError> {
     let mut headers = HeaderMap::new();
     let mut key = reqwest::header::HeaderValue::from_str(settings.api_key.expose_secret())
         .map_err(|_invalid| SettingsError::UnusableKey)?;

@@ -27,7 +27,7 @@ use super::{
     page_size::{AfterFailure, Fitting, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
-    settings::{Settings, SettingsError},
+    settings::{ClientSettings, SettingsError},
     vendor_clock::VendorClock,
     vendor_error::RefusalMeaning,
 };
@@ -35,7 +35,7 @@ use crate::domain::{ReadNumber, Stream};
 
 /// The state of one API key, shared by its workers.
 pub(super) struct Caller {
-    settings: Settings,
+    settings: ClientSettings,
     stream: Stream,
     http: reqwest::Client,
     pause: Pause,
@@ -67,7 +67,7 @@ pub(super) struct Reply {
 impl Caller {
     /// Prepares a project's API without sending anything.
     pub(super) fn new(
-        settings: Settings,
+        settings: ClientSettings,
         stream: Stream,
         look: Arc<Look>,
     ) -> Result<Self, SettingsError> {
@@ -97,7 +97,7 @@ impl Caller {
     }
 
     /// The settings of the API.
-    pub(super) fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &ClientSettings {
         &self.settings
     }
 
@@ -282,7 +282,7 @@ struct Tries {
 }
 
 impl Tries {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &ClientSettings) -> Self {
         // The jitter adds up to the whole delay again: the first delay is at most
         // `retry_delay_min`, the longest one `retry_delay_max`.
         let delays = ExponentialBuilder::new()

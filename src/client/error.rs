@@ -127,7 +127,7 @@ pub enum Fault {
 
 /// What to do after a [`ClientError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
+pub enum CallRemedy {
     /// Fail the pass, keep its checkpoint, and retry at the next tick, but not before `not_before`.
     Later {
         /// The minimum time to wait; applies to the whole project.
@@ -147,21 +147,21 @@ pub enum Remedy {
 
 impl ClientError {
     /// Returns the remedy of this error. This is the only such classification.
-    pub fn remedy(&self) -> Remedy {
+    pub fn remedy(&self) -> CallRemedy {
         match self {
-            Self::Limiter(LimiterClosed { not_before: None, .. }) => Remedy::Stop,
+            Self::Limiter(LimiterClosed { not_before: None, .. }) => CallRemedy::Stop,
             Self::Limiter(LimiterClosed { not_before, .. })
-            | Self::Unavailable { not_before, .. } => Remedy::Later { not_before: *not_before },
-            Self::Paused { not_before } => Remedy::Later { not_before: Some(*not_before) },
+            | Self::Unavailable { not_before, .. } => CallRemedy::Later { not_before: *not_before },
+            Self::Paused { not_before } => CallRemedy::Later { not_before: Some(*not_before) },
             Self::Refused { .. } | Self::RecordTooLarge { .. } | Self::NoSuchSearch => {
-                Remedy::FailPass
+                CallRemedy::FailPass
             }
-            Self::Denied { .. } | Self::Encryption(_) => Remedy::BlockProject,
-            Self::CursorCycle(_) | Self::ResumeProvedNothing => Remedy::RestartWindow,
+            Self::Denied { .. } | Self::Encryption(_) => CallRemedy::BlockProject,
+            Self::CursorCycle(_) | Self::ResumeProvedNothing => CallRemedy::RestartWindow,
             Self::TooManyPages { .. }
             | Self::EndUnknown(_)
             | Self::CursorTooLong { .. }
-            | Self::PageOfOne { .. } => Remedy::SplitWindow,
+            | Self::PageOfOne { .. } => CallRemedy::SplitWindow,
         }
     }
 

@@ -56,12 +56,12 @@ pub use self::{
     encryption::{EncryptedPaging, Encryption, EncryptionError, TextForm, Undecipherable},
     end::Doubt,
     envelope::{Item, Look, UnknownMember, UnreadableEnvelope},
-    error::{ClientError, Fault, Remedy},
+    error::{CallRemedy, ClientError, Fault},
     limiter::{CallLimiter, LimiterClosed},
     memory::{AnswerReservation, LargeAnswerPermit},
     pages::{Page, Resume},
     request::{DateStyle, Find},
-    settings::{Settings, SettingsError},
+    settings::{ClientSettings, SettingsError},
     vendor_error::{Denial, VendorRefusal},
 };
 use self::{
@@ -100,7 +100,7 @@ impl Client {
     /// Prepares the API of a project with this stream, without sending anything. `look` reads item
     /// keys while pages are cut.
     pub fn new(
-        settings: Settings,
+        settings: ClientSettings,
         stream: domain::Stream,
         limiter: Arc<dyn CallLimiter>,
         look: Arc<Look>,

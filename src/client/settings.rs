@@ -13,7 +13,7 @@ const PAGE_SIZE_MAX: u32 = 2000;
 
 /// The settings of a [`Client`](super::Client).
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     /// The API with its version, such as `https://rest-api.argosidentity.com/v3`.
     pub base_url: Url,
     /// The project's key, sent as `x-api-key`.
@@ -69,7 +69,7 @@ pub enum SettingsError {
     NoCipher,
 }
 
-impl Settings {
+impl ClientSettings {
     /// The settings for this API and key, with defaults far below the vendor's limits (contract
     /// U18, U19).
     pub fn new(base_url: Url, api_key: SecretString) -> Self {
@@ -135,8 +135,8 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn settings(base_url: &str) -> Settings {
-        Settings::new(base_url.parse().unwrap(), "key".into())
+    fn settings(base_url: &str) -> ClientSettings {
+        ClientSettings::new(base_url.parse().unwrap(), "key".into())
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn an_unusable_key_is_refused_without_showing_it() {
         for key in ["", "with space", "with\nline", "schlüssel"] {
-            let settings = Settings::new("https://example.com".parse().unwrap(), key.into());
+            let settings = ClientSettings::new("https://example.com".parse().unwrap(), key.into());
             let error = settings.check().unwrap_err();
             assert!(key.is_empty() || !format!("{error} {error:?} {settings:?}").contains(key));
         }

@@ -46,7 +46,7 @@ pub struct Config {
     /// The warehouse; without a URL, the embedded PostgreSQL is used.
     pub database: Database,
     /// How to sync.
-    pub sync: sync::Settings,
+    pub sync: sync::SyncSettings,
     /// The projects, by name.
     pub projects: Vec<sync::ProjectSettings>,
     /// The format of log lines.
@@ -73,8 +73,8 @@ pub struct Database {
 
 impl Database {
     /// The settings of the warehouse at this URL.
-    pub fn at(&self, url: SecretString) -> warehouse::Settings {
-        warehouse::Settings {
+    pub fn at(&self, url: SecretString) -> warehouse::WarehouseSettings {
+        warehouse::WarehouseSettings {
             url,
             connections_max: self.connections_max,
             connect_timeout: self.connect_timeout,
@@ -275,10 +275,10 @@ fn schedules(given: &[String]) -> Result<Vec<Schedule>, String> {
     Ok(schedules)
 }
 
-fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::Settings {
+fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::SyncSettings {
     let sync = &file.sync;
-    sync::Settings {
-        planner: planner::Settings {
+    sync::SyncSettings {
+        planner: planner::PlanSettings {
             since: sync.since,
             settle: chrono::Duration::minutes(i64::from(sync.settle_minutes)),
             window_days: sync.window_days.get(),

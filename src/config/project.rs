@@ -60,7 +60,7 @@ pub(super) fn settings(
         Kind::IdCheck => details,
         Kind::FaceAuth { .. } => DetailMode::Never,
     };
-    let mut client = client_settings(&file.client, client::Settings::new(base_url, api_key));
+    let mut client = client_settings(&file.client, client::ClientSettings::new(base_url, api_key));
     client.page_size = project.page_size.unwrap_or(client.page_size);
     client.encryption = encryption(project);
     client.check().map_err(|error| at(&error))?;
@@ -118,8 +118,11 @@ fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
     usize::try_from(given.map_or(chosen, NonZeroU32::get)).unwrap_or(1)
 }
 
-fn client_settings(file: &file::ClientSection, settings: client::Settings) -> client::Settings {
-    client::Settings {
+fn client_settings(
+    file: &file::ClientSection,
+    settings: client::ClientSettings,
+) -> client::ClientSettings {
+    client::ClientSettings {
         connect_timeout: seconds(file.connect_timeout_seconds),
         request_timeout: seconds(file.request_timeout_seconds),
         retry_budget: seconds(file.retry_budget_seconds),

@@ -69,13 +69,13 @@ fn empty_row<'a>(table: &Table) -> Row<'a> {
 
 /// A place in an item, with its columns and tables.
 #[derive(Debug, Default)]
-struct Node {
+struct CatalogueNode {
     /// The cells that the value at this place fills.
     cells: Vec<Filling>,
     /// Tables that get a row for each element of the array at this place.
     elements: Vec<usize>,
     /// Known members, sorted; empty if the catalogue has nothing below.
-    below: Vec<(&'static str, Node)>,
+    below: Vec<(&'static str, CatalogueNode)>,
 }
 
 /// A cell that a place fills.
@@ -87,7 +87,7 @@ struct Filling {
     is_first_spelling: bool,
 }
 
-impl Node {
+impl CatalogueNode {
     fn at(&self, key: &str) -> Option<&Self> {
         let index = self.below.binary_search_by(|(name, _)| (*name).cmp(key)).ok()?;
         self.below.get(index).map(|(_, node)| node)
@@ -109,17 +109,17 @@ impl Node {
 }
 
 /// The catalogue of a stream as a tree, built once.
-fn tree(stream: Stream) -> &'static Node {
-    static SUBMISSION: LazyLock<Node> = LazyLock::new(|| grow(Stream::Submission));
-    static FACEAUTH: LazyLock<Node> = LazyLock::new(|| grow(Stream::Faceauth));
+fn tree(stream: Stream) -> &'static CatalogueNode {
+    static SUBMISSION: LazyLock<CatalogueNode> = LazyLock::new(|| grow(Stream::Submission));
+    static FACEAUTH: LazyLock<CatalogueNode> = LazyLock::new(|| grow(Stream::Faceauth));
     match stream {
         Stream::Submission => &SUBMISSION,
         Stream::Faceauth => &FACEAUTH,
     }
 }
 
-fn grow(stream: Stream) -> Node {
-    let mut root = Node::default();
+fn grow(stream: Stream) -> CatalogueNode {
+    let mut root = CatalogueNode::default();
     for (table_index, table) in catalogue::tables(stream).iter().enumerate() {
         if let Source::Elements(path) = table.source {
             root.insert(path).elements.push(table_index);
@@ -159,7 +159,7 @@ struct ColumnWriter<'a> {
 }
 
 impl<'a> ColumnWriter<'a> {
-    fn visit(&mut self, node: &Node, value: &'a Json<'_>) {
+    fn visit(&mut self, node: &CatalogueNode, value: &'a Json<'_>) {
         for filling in &node.cells {
             if filling.kind == Type::Json {
                 let (cell, is_cut) = value::read_json(value);
@@ -208,7 +208,7 @@ impl<'a> ColumnWriter<'a> {
         }
     }
 
-    fn visit_elements(&mut self, node: &Node, value: &'a Json<'_>) {
+    fn visit_elements(&mut self, node: &CatalogueNode, value: &'a Json<'_>) {
         match value {
             Json::Null => {}
             Json::Array(elements) => {
@@ -225,7 +225,7 @@ impl<'a> ColumnWriter<'a> {
         }
     }
 
-    fn visit_element(&mut self, node: &Node, element: &'a Json<'_>) {
+    fn visit_element(&mut self, node: &CatalogueNode, element: &'a Json<'_>) {
         for table in &node.elements {
             if let (Some(rows), Some(table)) = (self.rows.get_mut(*table), self.tables.get(*table))
             {
@@ -239,7 +239,7 @@ impl<'a> ColumnWriter<'a> {
     }
 
     /// Both sides are in key order, so each is traversed only once.
-    fn visit_members(&mut self, node: &Node, members: &'a [Member<'_>]) {
+    fn visit_members(&mut self, node: &CatalogueNode, members: &'a [Member<'_>]) {
         let mut known = node.below.iter();
         let mut next = known.next();
         for (key, value) in members {

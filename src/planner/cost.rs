@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::Days;
 
-use super::{DAYS_AHEAD, Settings, Task};
+use super::{DAYS_AHEAD, PlanSettings, Task};
 use crate::domain::{Day, Lane, Ledger, ListScope, Window};
 
 /// The calls of a plan, by lane.
@@ -26,7 +26,7 @@ impl Cost {
 }
 
 /// Adds up the cost of the tasks.
-pub fn cost(settings: &Settings, ledger: &Ledger, tasks: &[Task]) -> Cost {
+pub fn cost(settings: &PlanSettings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     let mut counts: BTreeMap<Day, u32> = ledger
         .days
         .iter()
@@ -63,7 +63,7 @@ fn usual_days(lane: Lane, window: Window) -> impl Iterator<Item = Day> {
 }
 
 /// The list calls of one pass, at least one.
-fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: ListScope) -> u32 {
+fn calls_of(settings: &PlanSettings, counts: &BTreeMap<Day, u32>, reading: ListScope) -> u32 {
     match reading {
         ListScope::Window(window) => calls_of_days(settings, counts, window.from(), window.last()),
         ListScope::All => pages(settings, counts.values().copied()),
@@ -72,7 +72,7 @@ fn calls_of(settings: &Settings, counts: &BTreeMap<Day, u32>, reading: ListScope
 
 /// The list calls of a window from `from` to `last`, both included.
 pub(super) fn calls_of_days(
-    settings: &Settings,
+    settings: &PlanSettings,
     counts: &BTreeMap<Day, u32>,
     from: Day,
     last: Day,
@@ -83,7 +83,7 @@ pub(super) fn calls_of_days(
     records.map_or(1, |records| pages(settings, records))
 }
 
-fn pages(settings: &Settings, records: impl Iterator<Item = u32>) -> u32 {
+fn pages(settings: &PlanSettings, records: impl Iterator<Item = u32>) -> u32 {
     let records: u64 = records.map(u64::from).sum();
     let pages = records.div_ceil(u64::from(settings.page_size.max(1)));
     u32::try_from(pages.max(1)).unwrap_or(u32::MAX)

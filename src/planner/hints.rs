@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{DetailSchedule, Settings, cost::calls_of_days, sparse::time_of, windows};
+use super::{DetailSchedule, PlanSettings, cost::calls_of_days, sparse::time_of, windows};
 use crate::domain::{Day, HintPlace, Lane, Ledger, Window};
 
 /// Detail calls of the schedule for each such list call. Both use the budget of the `detail` lane.
@@ -17,7 +17,7 @@ const CALLS_MAX: u64 = 50;
 /// Schedules such lists.
 #[derive(Debug, Clone)]
 pub struct HintSchedule {
-    settings: Settings,
+    settings: PlanSettings,
     counts: BTreeMap<Day, u32>,
     cycle: Duration,
     calls_per_day: u64,
@@ -26,7 +26,11 @@ pub struct HintSchedule {
 impl HintSchedule {
     /// The schedule that accompanies one of detail calls; `None` if the detail calls keep up with
     /// the cycle of lists.
-    pub fn beside(schedule: &DetailSchedule, settings: &Settings, ledger: &Ledger) -> Option<Self> {
+    pub fn beside(
+        schedule: &DetailSchedule,
+        settings: &PlanSettings,
+        ledger: &Ledger,
+    ) -> Option<Self> {
         let calls_per_day = schedule.calls_per_day().filter(|_| schedule.is_short_of_calls())?;
         Some(Self {
             settings: *settings,

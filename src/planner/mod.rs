@@ -43,7 +43,7 @@ pub struct Task {
 
 /// How often each part of history is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct PlanSettings {
     /// The first day that the warehouse covers. `None`: only today, yesterday and days that were
     /// read before are read on schedule.
     pub since: Option<Day>,
@@ -70,7 +70,7 @@ pub struct Settings {
 /// 2. days with records whose state is expected to change
 /// 3. days that are not final, the newest first
 /// 4. the rest of history, in its turn
-pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> {
+pub fn plan(settings: &PlanSettings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> {
     let now = clocks.database;
     let newest = clocks.newest_window();
     let days = all_days(settings, ledger, newest.from());
@@ -104,7 +104,7 @@ pub fn plan(settings: &Settings, ledger: &Ledger, clocks: &Clocks) -> Vec<Task> 
 /// When a day is read next, and in which lane, if nothing changes until then. A day beyond the
 /// newest window is read once that window reaches it.
 pub fn next_read(
-    settings: &Settings,
+    settings: &PlanSettings,
     ledger: &Ledger,
     day: Day,
     clocks: &Clocks,
@@ -125,7 +125,7 @@ pub fn next_read(
 
 /// Every day before the newest window that the warehouse covers or should cover: all days since the
 /// configured one, and those that were read before.
-fn all_days(settings: &Settings, ledger: &Ledger, newest: Day) -> Vec<DayState> {
+fn all_days(settings: &PlanSettings, ledger: &Ledger, newest: Day) -> Vec<DayState> {
     let mut days: BTreeMap<Day, DayState> = BTreeMap::new();
     if let Some(history) = settings.since.and_then(|since| Window::new(since, newest).ok()) {
         days.extend(history.days().map(|day| (day, DayState::unread(day))));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 
-use super::{Settings, cost::calls_of_days};
+use super::{PlanSettings, cost::calls_of_days};
 use crate::domain::{Day, DayState, Lane};
 
 /// How often days that are expected to change are read.
@@ -46,7 +46,7 @@ impl Revisit {
 
 /// Returns the lane in which a day is due now; `None` if it can wait.
 pub(super) fn due(
-    settings: &Settings,
+    settings: &PlanSettings,
     cycle: Duration,
     state: &DayState,
     now: DateTime<Utc>,
@@ -56,7 +56,7 @@ pub(super) fn due(
 
 /// Returns when a day is read next, and in which lane, if nothing changes until then.
 pub(super) fn next(
-    settings: &Settings,
+    settings: &PlanSettings,
     cycle: Duration,
     state: &DayState,
     now: DateTime<Utc>,
@@ -66,7 +66,7 @@ pub(super) fn next(
 
 /// The reasons to read a day, the most urgent first, with the time from which each applies.
 fn due_times(
-    settings: &Settings,
+    settings: &PlanSettings,
     cycle: Duration,
     state: &DayState,
     now: DateTime<Utc>,
@@ -91,7 +91,7 @@ fn due_times(
 
 /// How long a record may wait for its next read: as long as a day that holds only this record.
 pub(super) fn of_record(
-    settings: &Settings,
+    settings: &PlanSettings,
     cycle: Duration,
     age: Duration,
     unsettled: bool,
@@ -107,7 +107,7 @@ pub(super) fn of_record(
 
 /// The duration of a whole cycle through history: as short as the calls per day allow, but at least
 /// one day.
-pub(super) fn cycle(settings: &Settings, counts: &BTreeMap<Day, u32>) -> Duration {
+pub(super) fn cycle(settings: &PlanSettings, counts: &BTreeMap<Day, u32>) -> Duration {
     let days = counts.keys().next().zip(counts.keys().next_back());
     let Some((first, last)) = days.filter(|_| settings.cycle_calls_per_day > 0) else {
         return settings.cycle;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 
-use super::{Budget, Settings, revisit};
+use super::{Budget, PlanSettings, revisit};
 use crate::domain::{Day, Lane, Ledger, SparseRecord};
 
 /// Unused calls expire after this time, so that calls stay spread out after an outage.
@@ -14,7 +14,7 @@ const KEPT: Duration = Duration::hours(1);
 /// When records that lists show only in part are read, and with how many calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetailSchedule {
-    settings: Settings,
+    settings: PlanSettings,
     /// Duration of a cycle of lists through all history.
     cycle: Duration,
     /// Calls per day, at least 1; `None` means no limit.
@@ -25,7 +25,7 @@ pub struct DetailSchedule {
 
 impl DetailSchedule {
     /// The schedule for `records` sparse records.
-    pub fn new(settings: &Settings, ledger: &Ledger, budget: &Budget, records: u64) -> Self {
+    pub fn new(settings: &PlanSettings, ledger: &Ledger, budget: &Budget, records: u64) -> Self {
         let read = ledger.days.iter().filter(|state| state.as_of.is_some());
         let counts: BTreeMap<Day, u32> = read.map(|state| (state.day, state.records)).collect();
         let calls_per_day = budget.is_limited().then(|| (budget.share(Lane::Detail) / 2).max(1));
@@ -146,8 +146,8 @@ pub(super) mod tests {
         DateTime::UNIX_EPOCH + Duration::days(day)
     }
 
-    pub(in crate::planner) fn settings() -> Settings {
-        Settings {
+    pub(in crate::planner) fn settings() -> PlanSettings {
+        PlanSettings {
             since: None,
             settle: Duration::hours(1),
             window_days: 30,

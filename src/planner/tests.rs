@@ -13,7 +13,7 @@ fn at(number: i64, hour: u32, minute: u32) -> DateTime<Utc> {
 }
 
 /// Plans with clocks that agree.
-fn plan(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Task> {
+fn plan(settings: &PlanSettings, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Task> {
     super::plan(settings, ledger, &Clocks::agreeing(now))
 }
 
@@ -21,8 +21,8 @@ fn window(from: i64, to: i64) -> Window {
     Window::new(day(from), day(to)).unwrap()
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> PlanSettings {
+    PlanSettings {
         since: Some(day(0)),
         settle: Duration::hours(1),
         window_days: 30,
@@ -83,7 +83,7 @@ fn the_older_an_unsettled_day_is_the_longer_it_waits() {
         let mut known = read(0..99, now - waits + Duration::minutes(20), 10);
         let index = usize::try_from(100 - age_days).unwrap();
         known.days[index].unsettled = true;
-        let settings = Settings {
+        let settings = PlanSettings {
             revisit: Revisit { active_interval: Duration::days(9), ..Revisit::PUBLISHED },
             ..settings()
         };
@@ -114,7 +114,7 @@ fn what_lies_between_two_due_days_is_read_along_where_it_costs_no_call() {
         let mut known = read(0..99, now - Duration::hours(25), records);
         known.days[50].unsettled = true;
         known.days[60].unsettled = true;
-        let settings = Settings {
+        let settings = PlanSettings {
             revisit: Revisit { active_age: Duration::zero(), ..Revisit::PUBLISHED },
             ..settings()
         };
@@ -127,7 +127,7 @@ fn what_lies_between_two_due_days_is_read_along_where_it_costs_no_call() {
 fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
     let now = at(400, 12, 0);
     let known = |days| read(0..360, now - Duration::days(days), 80);
-    let quiet = Settings {
+    let quiet = PlanSettings {
         revisit: Revisit { active_age: Duration::zero(), ..Revisit::PUBLISHED },
         ..settings()
     };
@@ -136,18 +136,18 @@ fn all_history_is_read_in_every_cycle_and_faster_where_calls_allow() {
         [],
         "a call a day takes 15 days, and nothing comes more than a fifth early"
     );
-    let days = |settings: &Settings, known: &Ledger| {
+    let days = |settings: &PlanSettings, known: &Ledger| {
         windows(&plan(settings, known, now), Lane::Audit)
             .into_iter()
             .map(Window::len_days)
             .sum::<u32>()
     };
     assert_eq!(days(&quiet, &known(17)), 360);
-    let quick = Settings { cycle_calls_per_day: 100, ..quiet };
+    let quick = PlanSettings { cycle_calls_per_day: 100, ..quiet };
     assert_eq!(days(&quick, &known(1)), 360);
-    let unhurried = Settings { cycle_calls_per_day: 0, ..quiet };
+    let unhurried = PlanSettings { cycle_calls_per_day: 0, ..quiet };
     assert_eq!(days(&unhurried, &known(23)), 0);
-    let slow = Settings { page_size: 10, ..quiet };
+    let slow = PlanSettings { page_size: 10, ..quiet };
     assert!(days(&slow, &known(29)) < 360, "some come early, and some do not");
     assert_eq!(days(&slow, &known(30)), 360);
 }

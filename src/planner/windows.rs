@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Settings, cost::calls_of_days};
+use super::{PlanSettings, cost::calls_of_days};
 use crate::domain::{Day, Lane, Window};
 
 /// Most calls of a window, unless a single day needs more.
@@ -43,7 +43,7 @@ pub fn missing(window: Window, done: &[Window], days_max: u32) -> Vec<Window> {
 /// Days between two due days are included if that costs no additional call. This is common: a
 /// request is wider than its window, and a half-empty page costs as much as a full one.
 pub(super) fn gather(
-    settings: &Settings,
+    settings: &PlanSettings,
     counts: &BTreeMap<Day, u32>,
     lane: Lane,
     days: &[Day],
@@ -67,7 +67,7 @@ pub(super) fn gather(
 
 /// Whether a day is added to the window before it.
 fn is_joined(
-    settings: &Settings,
+    settings: &PlanSettings,
     lane: Lane,
     (from, last): (Day, Day),
     day: Day,

@@ -19,7 +19,7 @@ use super::{
     world::World,
 };
 use crate::{
-    client::{CallLimiter, Client, ClientError, DetailResponse, Remedy},
+    client::{CallLimiter, CallRemedy, Client, ClientError, DetailResponse},
     domain::{KeyId, Lane},
     normalize,
     warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
@@ -66,12 +66,12 @@ pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failu
             Err(failure) => return Err(failure),
         };
         let not_before = match error.remedy() {
-            Remedy::Later { not_before } => not_before,
-            Remedy::Stop => return Err(Failure::Interrupted),
-            Remedy::FailPass
-            | Remedy::RestartWindow
-            | Remedy::SplitWindow
-            | Remedy::BlockProject => return Err(Failure::Client(error)),
+            CallRemedy::Later { not_before } => not_before,
+            CallRemedy::Stop => return Err(Failure::Interrupted),
+            CallRemedy::FailPass
+            | CallRemedy::RestartWindow
+            | CallRemedy::SplitWindow
+            | CallRemedy::BlockProject => return Err(Failure::Client(error)),
         };
         failures += 1;
         warn!(project = %project.name(), %error, "the API key could not be verified yet");
@@ -280,8 +280,8 @@ fn shows(project: &Project, answer: &DetailResponse, id: &str) -> bool {
 fn is_of_the_record(error: &ClientError) -> bool {
     match (error, error.remedy()) {
         (ClientError::Unavailable { .. }, _)
-        | (_, Remedy::FailPass | Remedy::SplitWindow | Remedy::RestartWindow) => true,
-        (_, Remedy::Later { .. } | Remedy::BlockProject | Remedy::Stop) => false,
+        | (_, CallRemedy::FailPass | CallRemedy::SplitWindow | CallRemedy::RestartWindow) => true,
+        (_, CallRemedy::Later { .. } | CallRemedy::BlockProject | CallRemedy::Stop) => false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     world::World,
 };
 use crate::{
-    client::Remedy,
+    client::CallRemedy,
     warehouse::{self, WarehouseError},
 };
 
@@ -39,7 +39,7 @@ pub(super) async fn conclude_failure(
         Failure::Interrupted | Failure::Warehouse(WarehouseError::NoTime) => {
             Ok((ProjectOutcome::Interrupted, None))
         }
-        Failure::Warehouse(fault) if fault.remedy() != warehouse::Remedy::CallPerson => {
+        Failure::Warehouse(fault) if fault.remedy() != warehouse::WarehouseRemedy::CallPerson => {
             warn!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
             Ok((ProjectOutcome::Partial, Some(format!("{fault}; {}", fault.advice()))))
         }
@@ -69,7 +69,7 @@ pub(super) async fn conclude_failure(
         Failure::Client(fault) => {
             let why = format!("{fault}; {}", fault.advice());
             error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
-            if fault.remedy() == Remedy::BlockProject {
+            if fault.remedy() == CallRemedy::BlockProject {
                 let reason = fault.to_string();
                 let blocking = async || world.warehouse.block(project.name(), &reason).await;
                 world.db.run(blocking).await?;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::warehouse::{Remedy, Unreachable, WarehouseError};
+use crate::warehouse::{Unreachable, WarehouseError, WarehouseRemedy};
 
 /// Time for storing received items once the program has to end, over all transactions. With
 /// everything else, the program ends within ten seconds.
@@ -75,7 +75,7 @@ impl DbRetry {
                         cause: Unreachable::Silent,
                     },
                 };
-                if error.remedy() != Remedy::Retry || !self.has_time() {
+                if error.remedy() != WarehouseRemedy::Retry || !self.has_time() {
                     return Err(error);
                 }
                 let advice = error.advice();

@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug)]
 pub struct PlanInput {
     /// How the project's reads are planned.
-    pub settings: planner::Settings,
+    pub settings: planner::PlanSettings,
     /// The state of its days.
     pub ledger: Ledger,
     /// The time by every known clock.
@@ -22,7 +22,7 @@ impl PlanInput {
     /// Reads the current state of a project.
     pub async fn of(world: &World, project: &Project) -> Result<Self, WarehouseError> {
         let page_size = project.client(Lane::Audit).page_size();
-        let settings = planner::Settings { page_size, ..world.settings.planner };
+        let settings = planner::PlanSettings { page_size, ..world.settings.planner };
         let (name, stream) = (project.name(), project.stream());
         let reading =
             async || world.warehouse.ledger(name, stream, settings.revisit.active_age).await;

@@ -13,9 +13,9 @@ use crate::{
 
 /// How every project is synced.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SyncSettings {
     /// When passes are due, and how windows are cut.
-    pub planner: planner::Settings,
+    pub planner: planner::PlanSettings,
     /// Most bytes of answers in memory, over all projects.
     pub bytes_in_flight: usize,
     /// Detail calls in flight for each project.
@@ -37,7 +37,7 @@ pub struct ProjectSettings {
     /// The kind of project that its key opens.
     pub kind: Kind,
     /// How to reach the API.
-    pub client: client::Settings,
+    pub client: client::ClientSettings,
     /// HTTP attempts per second, over all lanes and processes.
     pub rate: CallRate,
     /// HTTP attempts per UTC day, and how the lanes share them.

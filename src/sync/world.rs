@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::{
     db_retry::DbRetry, details::answer_memory::AnswerMemory, lists::memory::PageMemory, process_id,
-    progress::Progress, project::Project, settings::Settings,
+    progress::Progress, project::Project, settings::SyncSettings,
 };
 use crate::warehouse::{Warehouse, WarehouseError};
 
@@ -19,7 +19,7 @@ pub struct World {
     /// The projects of the configuration.
     pub projects: Vec<Project>,
     /// The settings of the work.
-    pub settings: Settings,
+    pub settings: SyncSettings,
     /// Whether this is a daemon, so that another round follows.
     pub(super) is_daemon: bool,
     /// Cancelled when the program has to end.
@@ -41,7 +41,7 @@ impl World {
     pub fn new(
         warehouse: Warehouse,
         projects: Vec<Project>,
-        settings: Settings,
+        settings: SyncSettings,
         stop: CancellationToken,
     ) -> Self {
         Self {

@@ -28,13 +28,13 @@ pub use ingest::hints::Hint;
 pub use ingest::insert::bytes_to_write;
 #[doc(hidden)]
 pub use ingest::insert_statement::all_statements;
-pub use ingest::sparse::{Draw, Drawn, SparseReport};
+pub use ingest::sparse::{CallDraw, DrawnCalls, SparseReport};
 pub use postgres::address::{AddressError, LessThanFull, Protection};
-pub use postgres::error::{Remedy, WarehouseError};
+pub use postgres::error::{WarehouseError, WarehouseRemedy};
 pub use postgres::migrate::{MIGRATOR, SchemaState};
 #[doc(hidden)]
 pub use postgres::plan_settings::LOOKING_UP;
-pub use postgres::pool::{Settings, Warehouse};
+pub use postgres::pool::{Warehouse, WarehouseSettings};
 pub use postgres::renewal::take_refusal;
 pub use postgres::surroundings::{Concern, Obstacle};
 pub use postgres::unreachable::Unreachable;

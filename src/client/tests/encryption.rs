@@ -10,9 +10,9 @@ const EMAIL: &str = "ada.lovelace@example.com";
 /// The start of the SHA-256 of [`KEY`].
 const KEY_HASH: &str = "4ee8f853";
 
-fn encrypting(server: &Scripted, text_form: TextForm) -> Settings {
+fn encrypting(server: &Scripted, text_form: TextForm) -> ClientSettings {
     let encryption = Encryption { text_form, paging: EncryptedPaging::Clear };
-    Settings { encryption: Some(encryption), ..settings(server) }
+    ClientSettings { encryption: Some(encryption), ..settings(server) }
 }
 
 async fn encrypted(script: impl IntoIterator<Item = Step>) -> (Scripted, Client) {
@@ -28,7 +28,7 @@ fn refused(body: &str) -> Step {
 #[track_caller]
 fn assert_stops(error: &ClientError, expected: EncryptionError) {
     assert_eq!(*error, ClientError::Encryption(expected));
-    assert_eq!(error.remedy(), Remedy::BlockProject);
+    assert_eq!(error.remedy(), CallRemedy::BlockProject);
     assert!(error.advice().contains('`'), "{}", error.advice());
 }
 
@@ -121,7 +121,7 @@ async fn a_project_that_does_not_encrypt_as_configured_is_stopped() {
     }
     let server = Scripted::start([ok(&twice)]).await;
     let settings =
-        Settings { retry_budget: Duration::ZERO, ..encrypting(&server, TextForm::Base64) };
+        ClientSettings { retry_budget: Duration::ZERO, ..encrypting(&server, TextForm::Base64) };
     assert!(walk(&client_with(settings, domain::Stream::Submission)).await.is_err());
 }
 

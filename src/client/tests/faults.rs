@@ -43,13 +43,13 @@ async fn what_may_pass_is_asked_again() {
 async fn the_time_for_retries_ends() {
     let script = (0..100_000).map(|_| status(BUSY, "", r#"{"message":"soon"}"#));
     let server = Scripted::start(script).await;
-    let settings = Settings { retry_budget: Duration::from_millis(300), ..settings(&server) };
+    let settings = ClientSettings { retry_budget: Duration::from_millis(300), ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     let ClientError::Unavailable { attempts, elapsed, not_before, .. } = &error else {
         panic!("{error}")
     };
     assert!(*attempts > 2 && *elapsed < Duration::from_secs(5) && not_before.is_none());
-    assert_eq!(error.remedy(), Remedy::Later { not_before: None });
+    assert_eq!(error.remedy(), CallRemedy::Later { not_before: None });
     let text = error.to_string();
     assert!(text.starts_with("the vendor answered with status 503: `soon` (attempt "), "{text}");
 }
@@ -58,7 +58,7 @@ async fn the_time_for_retries_ends() {
 async fn no_connection_is_a_fault_that_may_pass() {
     let server = Scripted::start([]).await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let settings = Settings {
+    let settings = ClientSettings {
         base_url: format!("http://{free}/v3").parse().unwrap(),
         retry_budget: Duration::from_millis(20),
         ..settings(&server)
@@ -98,7 +98,7 @@ async fn a_long_retry_after_ends_the_call_and_holds_the_next_back() {
     for (headers, seconds) in [("Retry-After: 86400\r\n", 3600), (date, 600)] {
         let (server, client) = submissions([status(BUSY, headers, "")]).await;
         let asked = Some(Duration::from_secs(seconds));
-        assert_eq!(walk_error(&client).await.remedy(), Remedy::Later { not_before: asked });
+        assert_eq!(walk_error(&client).await.remedy(), CallRemedy::Later { not_before: asked });
         let second = walk_error(&client).await;
         let ClientError::Paused { not_before } = second else { panic!("{second}") };
         assert!(not_before > Duration::from_secs(seconds - 60));
@@ -118,7 +118,7 @@ async fn a_page_that_is_too_large_is_halved_and_stays_so() {
 #[tokio::test]
 async fn an_answer_over_the_cap_halves_the_page() {
     let server = Scripted::start([ok(&page(200, None)), ok(&page(1, None))]).await;
-    let settings = Settings { response_bytes_max: 1000, ..settings(&server) };
+    let settings = ClientSettings { response_bytes_max: 1000, ..settings(&server) };
     assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
     assert_eq!(counts(&server), [2000, 1000]);
 }
@@ -130,7 +130,7 @@ async fn the_cap_counts_inflated_bytes_that_were_not_announced() {
         Step::Send(format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes())
     };
     let server = Scripted::start([chunked(&page(200, None)), chunked(&page(1, None))]).await;
-    let settings = Settings { response_bytes_max: 1000, ..settings(&server) };
+    let settings = ClientSettings { response_bytes_max: 1000, ..settings(&server) };
     assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
     assert_eq!(counts(&server), [2000, 1000]);
 }
@@ -150,7 +150,8 @@ async fn the_second_gateway_fault_in_a_row_halves_the_page() {
 #[tokio::test]
 async fn a_silent_server_is_given_up_and_asked_for_less() {
     let server = Scripted::start([Step::Hang, Step::Hang, ok(&page(1, None))]).await;
-    let settings = Settings { request_timeout: Duration::from_millis(400), ..settings(&server) };
+    let settings =
+        ClientSettings { request_timeout: Duration::from_millis(400), ..settings(&server) };
     assert_recovered(walk(&client_with(settings, domain::Stream::Submission)).await);
     assert_eq!(counts(&server), [2000, 2000, 1000]);
 }
@@ -158,17 +159,17 @@ async fn a_silent_server_is_given_up_and_asked_for_less() {
 #[tokio::test]
 async fn when_a_page_of_one_fails_the_window_is_split() {
     let server = Scripted::start((0..2).map(|_| status("413 Too Large", "", ""))).await;
-    let settings = Settings { page_size: NonZeroU32::new(2).unwrap(), ..settings(&server) };
+    let settings = ClientSettings { page_size: NonZeroU32::new(2).unwrap(), ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     assert!(matches!(error, ClientError::PageOfOne { .. }), "{error}");
-    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert_eq!(error.remedy(), CallRemedy::SplitWindow);
     assert_eq!(counts(&server), [2, 1]);
 }
 
 #[tokio::test]
 async fn a_part_of_an_answer_is_told_from_a_proxy_and_from_a_new_shape() {
     let server = Scripted::start([status("206 Partial Content", "", &page(1, None))]).await;
-    let settings = Settings { retry_budget: Duration::ZERO, ..settings(&server) };
+    let settings = ClientSettings { retry_budget: Duration::ZERO, ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     assert!(error.to_string().starts_with("the answer has status 206 instead of 200"), "{error}");
     assert!(error.advice().contains("a part"), "{}", error.advice());
@@ -178,10 +179,10 @@ async fn a_part_of_an_answer_is_told_from_a_proxy_and_from_a_new_shape() {
 async fn a_record_that_is_larger_than_an_answer_names_the_key_to_raise() {
     let server = Scripted::start((0..2).map(|_| ok(&page(200, None)))).await;
     let page_size = NonZeroU32::new(2).unwrap();
-    let settings = Settings { response_bytes_max: 1000, page_size, ..settings(&server) };
+    let settings = ClientSettings { response_bytes_max: 1000, page_size, ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
     assert!(matches!(error, ClientError::PageOfOne { fault: Fault::TooLarge { .. } }), "{error}");
-    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert_eq!(error.remedy(), CallRemedy::SplitWindow);
     assert!(error.advice().contains("`client.response_bytes_max`"), "{}", error.advice());
 }
 
@@ -191,7 +192,7 @@ async fn a_next_page_key_that_no_request_can_carry_splits_the_window() {
     let (server, client) = submissions([ok(&page(2, Some(&cursor)))]).await;
     let error = walk_error(&client).await;
     assert!(matches!(error, ClientError::CursorTooLong { bytes: 100_025 }), "{error}");
-    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert_eq!(error.remedy(), CallRemedy::SplitWindow);
     assert!(error.to_string().contains("next-page key") && !error.advice().contains("prox"));
     assert_eq!(server.asked().len(), 1, "it is not sent back");
 }
@@ -242,7 +243,9 @@ async fn a_closed_gate_lets_nothing_through() {
     }
     let (server, client) = submissions([]).await;
     let hour = Some(Duration::from_hours(1));
-    for (not_before, remedy) in [(None, Remedy::Stop), (hour, Remedy::Later { not_before: hour })] {
+    for (not_before, remedy) in
+        [(None, CallRemedy::Stop), (hour, CallRemedy::Later { not_before: hour })]
+    {
         let error = walk_error(&client.through(Arc::new(Closed(not_before)))).await;
         assert_eq!(error.remedy(), remedy);
         assert_eq!(error.to_string(), "no call is let through: the day's calls are used up");

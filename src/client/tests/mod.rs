@@ -37,16 +37,16 @@ impl CallLimiter for Open {
     }
 }
 
-fn settings(server: &Scripted) -> Settings {
-    Settings {
+fn settings(server: &Scripted) -> ClientSettings {
+    ClientSettings {
         retry_delay_min: Duration::from_millis(1),
         retry_delay_max: Duration::from_millis(5),
         retry_budget: Duration::from_secs(10),
-        ..Settings::new(server.base_url.parse().unwrap(), KEY.into())
+        ..ClientSettings::new(server.base_url.parse().unwrap(), KEY.into())
     }
 }
 
-fn client_with(settings: Settings, stream: domain::Stream) -> Client {
+fn client_with(settings: ClientSettings, stream: domain::Stream) -> Client {
     Client::new(settings, stream, Arc::new(Open::default()), Arc::new(|_| None)).unwrap()
 }
 

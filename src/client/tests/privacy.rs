@@ -50,7 +50,7 @@ async fn a_refused_key_blocks_the_project_and_says_what_to_check() {
     ] {
         let (server, client) = submissions([status(line, "", &body)]).await;
         let error = walk_error(&client).await;
-        assert_eq!(error.remedy(), Remedy::BlockProject, "{error}");
+        assert_eq!(error.remedy(), CallRemedy::BlockProject, "{error}");
         assert!(error.advice().contains(hint), "{error}: {}", error.advice());
         assert_eq!(server.asked().len(), 1, "asking again would not help");
     }
@@ -84,7 +84,7 @@ async fn no_error_repeats_the_key_the_person_or_the_answer() {
     ];
     for step in steps {
         let server = Scripted::start([step]).await;
-        let settings = Settings {
+        let settings = ClientSettings {
             retry_budget: Duration::ZERO,
             request_timeout: Duration::from_millis(300),
             ..settings(&server)

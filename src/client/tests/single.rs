@@ -37,7 +37,7 @@ async fn an_answer_about_another_record_is_unreadable() {
         assert!(answer.item.is_some_and(|item| item == r#"{"submission_id":"x"}"#), "{wrong}");
         assert_eq!(server.asked().len(), 2, "{wrong}");
         let server = Scripted::start([ok(wrong)]).await;
-        let settings = Settings { retry_budget: Duration::ZERO, ..settings(&server) };
+        let settings = ClientSettings { retry_budget: Duration::ZERO, ..settings(&server) };
         let client = client_with(settings, domain::Stream::Submission);
         let error = client.detail("x").await.unwrap_err();
         let fault = Fault::Unreadable(UnreadableEnvelope::OtherRecord);
@@ -53,7 +53,7 @@ async fn an_answer_about_another_record_is_unreadable() {
         [(r#"[{"auth_id":17}]"#, true), (r#"[{"data":[{"auth_id":"18"}]}]"#, false)]
     {
         let server = Scripted::start([ok(body)]).await;
-        let settings = Settings { retry_budget: Duration::ZERO, ..settings(&server) };
+        let settings = ClientSettings { retry_budget: Duration::ZERO, ..settings(&server) };
         let client = client_with(settings, domain::Stream::Faceauth);
         assert_eq!(client.detail("17").await.is_ok(), is_right, "{body}");
     }
@@ -78,14 +78,14 @@ async fn any_other_refusal_is_no_absence() {
         let (_server, client) = submissions([status(line, "", body)]).await;
         let error = client.detail("x").await.unwrap_err();
         assert!(matches!(error, ClientError::Refused { .. }), "{error}");
-        assert_eq!(error.remedy(), Remedy::FailPass);
+        assert_eq!(error.remedy(), CallRemedy::FailPass);
     }
 }
 
 #[tokio::test]
 async fn a_record_over_the_cap_is_not_read() {
     let server = Scripted::start([ok(&page(100, None))]).await;
-    let settings = Settings { response_bytes_max: 300, ..settings(&server) };
+    let settings = ClientSettings { response_bytes_max: 300, ..settings(&server) };
     let client = client_with(settings, domain::Stream::Submission);
     let error = client.detail("x").await.unwrap_err();
     assert_eq!(error, ClientError::RecordTooLarge { limit: 300 });

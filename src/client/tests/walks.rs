@@ -42,7 +42,7 @@ async fn circles_of_cursors_end_a_walk_with_an_error() {
         let (_server, client) = submissions(script).await;
         let error = walk_error(&client).await;
         assert!(matches!(error, ClientError::CursorCycle(_)), "{error}");
-        assert_eq!(error.remedy(), Remedy::RestartWindow);
+        assert_eq!(error.remedy(), CallRemedy::RestartWindow);
     }
 }
 
@@ -71,18 +71,18 @@ async fn a_resumed_walk_that_finds_nothing_proves_nothing() {
     let mut pages = client.pages(asked_window(), Some(resume)).boxed();
     let error = pages.next().await.unwrap().unwrap_err();
     assert_eq!(error, ClientError::ResumeProvedNothing);
-    assert_eq!(error.remedy(), Remedy::RestartWindow);
+    assert_eq!(error.remedy(), CallRemedy::RestartWindow);
 }
 
 #[tokio::test]
 async fn a_walk_ends_at_the_cap() {
     let ids = ["a", "b", "c", "d"];
     let server = Scripted::start(ids.iter().map(|id| ok(&page(1, Some(id))))).await;
-    let settings = Settings { pages_per_window_max: 3, ..settings(&server) };
+    let settings = ClientSettings { pages_per_window_max: 3, ..settings(&server) };
     let client = client_with(settings, domain::Stream::Submission);
     let (pages, error) = walk_until_error(&client).await;
     assert_eq!((pages, error.clone()), (3, ClientError::TooManyPages { limit: 3 }));
-    assert_eq!(error.remedy(), Remedy::SplitWindow);
+    assert_eq!(error.remedy(), CallRemedy::SplitWindow);
     assert_eq!(server.asked().len(), 3);
 }
 
@@ -110,7 +110,7 @@ fn full(members: &str) -> String {
 async fn small(script: impl IntoIterator<Item = String>) -> (Scripted, Client) {
     let server = Scripted::start(script.into_iter().map(|body| ok(&body))).await;
     let page_size = std::num::NonZeroU32::new(4).unwrap();
-    let settings = Settings { page_size, ..settings(&server) };
+    let settings = ClientSettings { page_size, ..settings(&server) };
     let client = client_with(settings, domain::Stream::Submission);
     (server, client)
 }
@@ -154,7 +154,7 @@ async fn a_walk_whose_end_stays_in_doubt_ends_with_an_error() {
         let (server, client) = small([first, check]).await;
         let error = walk_error(&client).await;
         assert_eq!(error, ClientError::EndUnknown(doubt));
-        assert_eq!(error.remedy(), Remedy::SplitWindow);
+        assert_eq!(error.remedy(), CallRemedy::SplitWindow);
         assert_eq!(counts(&server), [4, 2]);
     }
 }
@@ -204,7 +204,7 @@ async fn flat_face_authentications_are_in_doubt_when_a_page_is_full() {
         let list = format!("[{}]", vec![record; items].join(","));
         let server = Scripted::start([ok(&list), ok(&format!("[{record}]"))]).await;
         let page_size = std::num::NonZeroU32::new(2).unwrap();
-        let settings = Settings { page_size, ..settings(&server) };
+        let settings = ClientSettings { page_size, ..settings(&server) };
         let client = client_with(settings, domain::Stream::Faceauth);
         assert_eq!(walk(&client).await.is_ok(), is_whole);
         assert_eq!(counts(&server), if is_whole { vec![2] } else { vec![2, 1] });

@@ -22,14 +22,14 @@ const PLACES: usize = 384;
 #[derive(Debug)]
 pub struct Flat<'a> {
     /// All values; the outermost value is the first one.
-    places: Vec<Member<'a>>,
+    places: Vec<FlatMember<'a>>,
     unescaped: Vec<String>,
     text_length: usize,
 }
 
 /// The outermost value, an element of an array, or a member of an object.
 #[derive(Debug)]
-struct Member<'a> {
+struct FlatMember<'a> {
     /// The key; empty for a value without one.
     key: Text<'a>,
     value: Value<'a>,
@@ -102,7 +102,7 @@ impl<'a> Flat<'a> {
         self.siblings(first).find(|place| self.read(place.key) == key).map(|place| place.value)
     }
 
-    fn siblings(&self, first: Option<usize>) -> impl Iterator<Item = &Member<'a>> {
+    fn siblings(&self, first: Option<usize>) -> impl Iterator<Item = &FlatMember<'a>> {
         let at = |index: Option<usize>| self.places.get(index?);
         std::iter::successors(at(first), move |place| at(place.next))
     }
@@ -146,7 +146,7 @@ impl<'a> Flat<'a> {
 
 /// Builds a [`Flat`].
 struct Layer<'a> {
-    places: Vec<Member<'a>>,
+    places: Vec<FlatMember<'a>>,
     unescaped: Vec<String>,
     /// The places in the unfinished arrays and objects; those of the innermost one are last.
     open: Vec<Handle>,
@@ -160,7 +160,7 @@ struct Handle {
 }
 
 /// The place of an array or object, and the index of its first handle.
-struct Mark {
+struct OpenContainer {
     place: usize,
     open: usize,
 }
@@ -180,7 +180,7 @@ impl<'a> Layer<'a> {
 
     fn put(&mut self, prefix: u64, key: Text<'a>) {
         self.open.push(Handle { prefix, place: self.places.len() });
-        self.places.push(Member { key, value: Value::Null, next: None });
+        self.places.push(FlatMember { key, value: Value::Null, next: None });
     }
 
     fn keep(&mut self, text: String) -> Text<'a> {
@@ -227,7 +227,7 @@ impl<'a> Layer<'a> {
 }
 
 impl<'a> Build<'a> for Layer<'a> {
-    type Mark = Mark;
+    type Mark = OpenContainer;
 
     fn member(&mut self, key: &'a str) {
         self.put(key_prefix(key), Text::Plain(key));
@@ -256,16 +256,16 @@ impl<'a> Build<'a> for Layer<'a> {
         }
     }
 
-    fn open(&mut self) -> Mark {
-        Mark { place: self.places.len() - 1, open: self.open.len() }
+    fn open(&mut self) -> OpenContainer {
+        OpenContainer { place: self.places.len() - 1, open: self.open.len() }
     }
 
-    fn close_array(&mut self, mark: Mark) {
+    fn close_array(&mut self, mark: OpenContainer) {
         let first = self.chain(mark.open);
         self.fill(mark.place, Value::Array(first));
     }
 
-    fn close_object(&mut self, mark: Mark) {
+    fn close_object(&mut self, mark: OpenContainer) {
         self.sort(mark.open);
         let first = self.chain(mark.open);
         self.fill(mark.place, Value::Object(first));

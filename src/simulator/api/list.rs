@@ -22,16 +22,16 @@ pub(super) struct ListCall {
 
 /// The rows of one page and the cursor after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct ListPage {
     pub(super) rows: Vec<u32>,
     /// The number of the record whose id is the cursor; its moment is that of the record.
     pub(super) next: Option<u32>,
 }
 
 /// Returns the page; `turn` counts the list pages of the project.
-pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u64) -> Page {
+pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u64) -> ListPage {
     if knobs.dated_lists_are_empty && call.window.is_some() {
-        return Page { rows: Vec::new(), next: None };
+        return ListPage { rows: Vec::new(), next: None };
     }
     let mut page = straight(records, knobs, call);
     let resumes_before = call.cursor.is_some_and(|place| place.included);
@@ -40,7 +40,7 @@ pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u
         // The cursor of an empty page must differ from the requested one, and must not skip any
         // record.
         if let Some(first) = page.rows.first() {
-            return Page { rows: Vec::new(), next: Some(first | BEFORE) };
+            return ListPage { rows: Vec::new(), next: Some(first | BEFORE) };
         }
     }
     repeat_rows(records, knobs, call, &mut page);
@@ -52,7 +52,7 @@ pub(super) fn page(records: Records<'_>, knobs: &Knobs, call: &ListCall, turn: u
 }
 
 /// The page of a vendor without oddities.
-fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> Page {
+fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> ListPage {
     let window = call.window.clone().unwrap_or(i64::MIN..i64::MAX);
     let count = usize::try_from(call.count).unwrap_or(usize::MAX);
     let order = knobs.order;
@@ -77,11 +77,11 @@ fn straight(records: Records<'_>, knobs: &Knobs, call: &ListCall) -> Page {
     };
     let more = rows.len() > count;
     rows.truncate(count);
-    Page { next: rows.last().copied().filter(|_| more), rows }
+    ListPage { next: rows.last().copied().filter(|_| more), rows }
 }
 
 /// Repeats rows of the previous page at the start.
-fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut Page) {
+fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut ListPage) {
     let (Some(place), None, true) = (call.cursor, &call.among, knobs.repeated_rows > 0) else {
         return;
     };
@@ -96,7 +96,7 @@ fn repeat_rows(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut 
 }
 
 /// Replaces the cursor by an earlier one.
-fn lead_back(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut Page) {
+fn lead_back(records: Records<'_>, knobs: &Knobs, call: &ListCall, page: &mut ListPage) {
     let Some(place) = call.cursor else { return };
     match knobs.cursor_loop {
         CursorLoop::None => {}

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use super::answer::Answer;
 use super::encryption::{self, Pairs};
 use super::envelope::{beside_items, error_beside_items};
-use super::list::{ListCall, Page, page};
+use super::list::{ListCall, ListPage, page};
 use super::request::{Parameters, invalid_format, missing, names};
 use crate::domain::Stream;
 use crate::simulator::clock;
@@ -194,7 +194,7 @@ impl LiveProject {
         }
         let other = |number: u32| Some(number + 1).filter(|other| records.is_shown(*other));
         let known = if style.knobs.singles_are_of_others { known.and_then(other) } else { known };
-        let page = Page { rows: known.into_iter().collect(), next: None };
+        let page = ListPage { rows: known.into_iter().collect(), next: None };
         let flat = style.knobs.faceauth_shape != FaceauthShape::Wrapped;
         Ok(Answer::ok(self.wrapped(records, style, &page, flat)))
     }
@@ -295,7 +295,13 @@ impl LiveProject {
     }
 
     /// The body with the items and their wrapping.
-    fn wrapped(&self, records: Records<'_>, style: Style<'_>, page: &Page, flat: bool) -> Vec<u8> {
+    fn wrapped(
+        &self,
+        records: Records<'_>,
+        style: Style<'_>,
+        page: &ListPage,
+        flat: bool,
+    ) -> Vec<u8> {
         let size = if style.full { 6500 } else { 3000 };
         let mut w = Writer::with_capacity(page.rows.len() * size + 512);
         let items = |w: &mut Writer| {

@@ -23,7 +23,7 @@ const STORED_BYTES: usize = 8 << 20;
 
 /// The records to fetch.
 #[derive(Debug, Clone)]
-pub enum Wanted {
+pub enum FetchKey {
     /// The record with this id.
     Id(String),
     /// The records with this `userid`, the company's own name for the applicant.
@@ -47,7 +47,7 @@ pub struct FetchResult {
 pub async fn fetch(
     world: &World,
     project: &Project,
-    wanted: &Wanted,
+    wanted: &FetchKey,
 ) -> Result<FetchResult, WarehouseError> {
     let (run, ended) =
         run_projects(world, "fetch", std::iter::once(project), async |project, run| {
@@ -64,13 +64,13 @@ pub async fn fetch(
 async fn store(
     world: &World,
     project: &Project,
-    wanted: &Wanted,
+    wanted: &FetchKey,
     run: RunId,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
     let ids = match wanted {
-        Wanted::Id(id) => BTreeSet::from([id.clone()]),
-        Wanted::Userid(userid) => found(project, Find::Userid(userid)).await?,
-        Wanted::Email(email) => found(project, Find::Email(email)).await?,
+        FetchKey::Id(id) => BTreeSet::from([id.clone()]),
+        FetchKey::Userid(userid) => found(project, Find::Userid(userid)).await?,
+        FetchKey::Email(email) => found(project, Find::Email(email)).await?,
     };
     let found = match ask_and_store(world, project, run, &ids).await {
         Err(Failure::Warehouse(WarehouseError::ServerChanged)) => {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tracing::info;
 
 use crate::{
-    client::{ClientError, Remedy},
+    client::{CallRemedy, ClientError},
     domain::Window,
     sync::{
-        details::{drain, workers::Wanted},
+        details::{drain, workers::WantedCalls},
         lists::windows::worse,
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
@@ -74,12 +74,12 @@ pub(super) async fn finish(
     let (mut rounds, mut unchanged) = (0, 0);
     while left.count() > 0 {
         let wanted = match days {
-            None => Wanted::UpTo(Priority::Cycle),
-            Some(_) => Wanted::These(std::mem::take(&mut left.ids).into()),
+            None => WantedCalls::UpTo(Priority::Cycle),
+            Some(_) => WantedCalls::These(std::mem::take(&mut left.ids).into()),
         };
         let trouble = match drain::drain(world, project, run, wanted, yields).await {
             Ok(()) => None,
-            Err(Failure::Client(error)) if matches!(error.remedy(), Remedy::Later { .. }) => {
+            Err(Failure::Client(error)) if matches!(error.remedy(), CallRemedy::Later { .. }) => {
                 Some(error)
             }
             Err(failure) => return Err(failure),
@@ -158,7 +158,7 @@ async fn wait_for_a_try(
 
 fn not_before(error: &ClientError) -> Option<Duration> {
     match error.remedy() {
-        Remedy::Later { not_before } => not_before,
+        CallRemedy::Later { not_before } => not_before,
         _ => None,
     }
 }

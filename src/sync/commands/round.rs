@@ -9,7 +9,7 @@ use crate::{
     planner::{self, Task},
     sync::{
         clocks,
-        details::{drain, sparse, workers::Wanted},
+        details::{drain, sparse, workers::WantedCalls},
         lists::{hints, windows::read_windows},
         outcome::{Ended, Failure, ProjectOutcome},
         plan_input::PlanInput,
@@ -60,7 +60,7 @@ async fn due(
         hints::follow(world, project, &plan_input, &schedule).await?;
     }
     // Recent changes must not wait for years of history. Failed calls are retried below.
-    match drain::drain(world, project, run, Wanted::UpTo(Priority::News), &|| false).await {
+    match drain::drain(world, project, run, WantedCalls::UpTo(Priority::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }

@@ -4,7 +4,7 @@ use std::future::ready;
 
 use tracing::{debug, warn};
 
-use super::workers::{Calls, Wanted};
+use super::workers::{Calls, WantedCalls};
 use crate::{
     client::DetailResponse,
     domain::{Lane, ReadNumber},
@@ -24,7 +24,7 @@ pub(in crate::sync) async fn drain(
     world: &World,
     project: &Project,
     run: RunId,
-    mut wanted: Wanted,
+    mut wanted: WantedCalls,
     yields: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     loop {

@@ -4,7 +4,7 @@ use crate::{
     domain::Stream,
     planner::DetailSchedule,
     sync::{plan_input::PlanInput, project::Project, world::World},
-    warehouse::{DetailMode, Draw, WarehouseError},
+    warehouse::{CallDraw, DetailMode, WarehouseError},
 };
 
 /// Most transactions per round that store when records are read next.
@@ -41,7 +41,7 @@ pub(in crate::sync) async fn schedule(
     let mut given_out = drawn.until;
     while left > 0 && !world.stop.is_cancelled() {
         let until = |count| schedule.until(from, count);
-        let draw = Draw { count_max: left, ahead: schedule.ahead(), given_out };
+        let draw = CallDraw { count_max: left, ahead: schedule.ahead(), given_out };
         let drawing =
             async || world.warehouse.draw_sparse(&project.scope, draw, &next, &until).await;
         let count = world.db.run(drawing).await?;

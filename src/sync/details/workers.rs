@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::answer_memory::UsedMemory;
 use crate::{
-    client::{ClientError, DetailResponse, Remedy},
+    client::{CallRemedy, ClientError, DetailResponse},
     domain::Lane,
     sync::{account, outcome::Failure, project::Project, world::World},
     warehouse::{DetailAnswer, DueDetail, Observation, Priority, WarehouseError},
@@ -31,14 +31,14 @@ const GATHERING: Duration = Duration::from_millis(200);
 
 /// The detail calls to make.
 #[derive(Debug)]
-pub(in crate::sync) enum Wanted {
+pub(in crate::sync) enum WantedCalls {
     /// All calls that are due up to this priority, the most urgent first.
     UpTo(Priority),
     /// The calls of these records, unless another process makes them.
     These(VecDeque<String>),
 }
 
-impl Wanted {
+impl WantedCalls {
     /// Returns the same calls, without those that were taken from here before.
     pub(super) fn take(&mut self) -> Self {
         match self {
@@ -62,7 +62,7 @@ pub(super) struct Answers {
 pub(super) struct Calls<'a> {
     world: &'a World,
     project: &'a Project,
-    wanted: Wanted,
+    wanted: WantedCalls,
     /// Claimed calls that were not made yet.
     waiting: VecDeque<DueDetail>,
     claiming: Option<LocalBoxFuture<'a, Result<Vec<DueDetail>, WarehouseError>>>,
@@ -76,7 +76,7 @@ pub(super) struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    pub(super) fn new(world: &'a World, project: &'a Project, wanted: Wanted) -> Self {
+    pub(super) fn new(world: &'a World, project: &'a Project, wanted: WantedCalls) -> Self {
         Self {
             world,
             project,
@@ -204,7 +204,7 @@ impl<'a> Calls<'a> {
         let world = self.world;
         let scope = &self.project.scope;
         let claiming: LocalBoxFuture<'a, _> = match &mut self.wanted {
-            Wanted::UpTo(priority_max) => {
+            WantedCalls::UpTo(priority_max) => {
                 let (priority_max, count) =
                     (*priority_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
                 Box::pin(async move {
@@ -217,7 +217,7 @@ impl<'a> Calls<'a> {
                     world.db.run(claim).await
                 })
             }
-            Wanted::These(ids) => {
+            WantedCalls::These(ids) => {
                 let ids: Vec<String> = ids.drain(..BATCH.min(ids.len())).collect();
                 Box::pin(async move {
                     if ids.is_empty() {
@@ -235,8 +235,8 @@ impl<'a> Calls<'a> {
     /// Whether nothing is left to claim, after a claim that returned nothing.
     fn is_used_up(&self) -> bool {
         match &self.wanted {
-            Wanted::UpTo(_) => true,
-            Wanted::These(ids) => ids.is_empty(),
+            WantedCalls::UpTo(_) => true,
+            WantedCalls::These(ids) => ids.is_empty(),
         }
     }
 
@@ -298,8 +298,8 @@ fn is_of_the_record(failure: &Failure) -> bool {
     match failure {
         Failure::Client(ClientError::Unavailable { .. }) => true,
         Failure::Client(error) => match error.remedy() {
-            Remedy::FailPass | Remedy::SplitWindow | Remedy::RestartWindow => true,
-            Remedy::Later { .. } | Remedy::BlockProject | Remedy::Stop => false,
+            CallRemedy::FailPass | CallRemedy::SplitWindow | CallRemedy::RestartWindow => true,
+            CallRemedy::Later { .. } | CallRemedy::BlockProject | CallRemedy::Stop => false,
         },
         Failure::Warehouse(_) | Failure::NotBound(_) | Failure::Interrupted => false,
     }

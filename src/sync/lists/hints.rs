@@ -8,7 +8,7 @@ use tracing::{debug, info};
 
 use super::memory::PageBytes;
 use crate::{
-    client::{Item, Remedy},
+    client::{CallRemedy, Item},
     domain::{Day, HintPlace, Lane, Window},
     json::{self, Paths},
     normalize,
@@ -69,7 +69,7 @@ pub(in crate::sync) async fn follow(
         }
         let calls = match read(world, project, window).await {
             Ok(calls) => calls,
-            Err(Failure::Client(error)) if error.remedy() != Remedy::Stop => {
+            Err(Failure::Client(error)) if error.remedy() != CallRemedy::Stop => {
                 info!(
                     project = %project.name(), %window, %error,
                     "a list of AML data could not be read; detail calls go on by their schedule"

@@ -4,7 +4,7 @@ use tracing::{info, warn};
 
 use super::pass;
 use crate::{
-    client::{ClientError, Remedy},
+    client::{CallRemedy, ClientError},
     domain::{Lane, ListScope, Window},
     planner::{FailureKind, Recovery, recovery},
     sync::{
@@ -105,7 +105,9 @@ async fn read_claimed(
             )) => {
                 return Ok(left(claim, &error, error.advice()));
             }
-            Err(Failure::Warehouse(error)) if error.remedy() == warehouse::Remedy::ReadAgain => {
+            Err(Failure::Warehouse(error))
+                if error.remedy() == warehouse::WarehouseRemedy::ReadAgain =>
+            {
                 info!(project = %project.name(), window = %claim.reading, "{error}");
                 world.adopt_server().await?;
                 continue;
@@ -113,12 +115,12 @@ async fn read_claimed(
             Err(other) => return Err(other),
         };
         let trouble = match error.remedy() {
-            Remedy::Later { not_before } => FailureKind::Passing { not_before },
-            Remedy::RestartWindow => FailureKind::Cursor,
-            Remedy::SplitWindow => FailureKind::TooLarge,
-            Remedy::FailPass => FailureKind::Permanent,
-            Remedy::BlockProject => return Err(Failure::Client(error)),
-            Remedy::Stop => return Err(Failure::Interrupted),
+            CallRemedy::Later { not_before } => FailureKind::Passing { not_before },
+            CallRemedy::RestartWindow => FailureKind::Cursor,
+            CallRemedy::SplitWindow => FailureKind::TooLarge,
+            CallRemedy::FailPass => FailureKind::Permanent,
+            CallRemedy::BlockProject => return Err(Failure::Client(error)),
+            CallRemedy::Stop => return Err(Failure::Interrupted),
         };
         // A closed limiter says nothing about the window: its checkpoint and size stay.
         if let (ClientError::Limiter(_), FailureKind::Passing { not_before }) = (&error, trouble) {

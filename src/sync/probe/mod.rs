@@ -22,7 +22,7 @@ use super::outcome::Failure;
 use super::project::Project;
 use super::world::World;
 use crate::{
-    client::{CallLimiter, Client, ClientError, DateStyle, Item, Page, Remedy, TextForm},
+    client::{CallLimiter, CallRemedy, Client, ClientError, DateStyle, Item, Page, TextForm},
     domain::{ItemKey, Lane, Stream, Window},
     json::{self, Json},
     normalize::{self, Objects},
@@ -285,7 +285,7 @@ async fn aml_lists(
     let mut pages = client.aml_pages(asked).take(PAGES_MAX).boxed();
     loop {
         let page = match pages.try_next().await {
-            Err(error) if error.remedy() == Remedy::FailPass => return Ok(UNKNOWN),
+            Err(error) if error.remedy() == CallRemedy::FailPass => return Ok(UNKNOWN),
             brought => unless_in_doubt(brought)?.flatten(),
         };
         let Some(page) = page else { return Ok(UNKNOWN) };

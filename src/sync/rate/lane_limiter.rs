@@ -17,7 +17,7 @@ use crate::{
     domain::{CallRate, Lane, ProjectName, ReadNumber, Spending},
     planner::Budget,
     sync::stop::pause,
-    warehouse::{Block, Remedy, Warehouse, WarehouseError},
+    warehouse::{Block, Warehouse, WarehouseError, WarehouseRemedy},
 };
 
 /// While PostgreSQL does not answer, no call is made, because nothing could be stored.
@@ -143,7 +143,7 @@ impl LaneLimiter {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if error.remedy() != Remedy::Retry || Instant::now() + delay >= end {
+            if error.remedy() != WarehouseRemedy::Retry || Instant::now() + delay >= end {
                 return Err(LimiterClosed {
                     reason: error.to_string(),
                     not_before: Some(CLOSED_FOR),

@@ -220,7 +220,7 @@ impl Warehouse {
         }
         log_calls(&mut transaction, scope, answers).await?;
         let calls = i64::try_from(done.len()).unwrap_or(i64::MAX);
-        let source = run::Source::Details(calls);
+        let source = run::CountSource::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.doing("committing detail calls")?;
         Ok(tally)
@@ -249,7 +249,7 @@ impl Warehouse {
         tally.updated += same;
         sparse::note_reads(&mut transaction, scope, &given, now).await?;
         let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
-        let source = run::Source::Details(calls);
+        let source = run::CountSource::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.doing("committing what was fetched")?;
         Ok(tally)

@@ -177,7 +177,7 @@ impl Warehouse {
         };
         // Last: all windows of a run update the same row, which this transaction locks until its
         // end.
-        run::count(&mut transaction, run, scope, &tally, run::Source::Page, drawn).await?;
+        run::count(&mut transaction, run, scope, &tally, run::CountSource::Page, drawn).await?;
         transaction.commit().await.doing("committing a page")?;
         Ok(PageStored { tally, proof, alarm })
     }

@@ -5,7 +5,7 @@
 
 use super::{
     confirmed,
-    delete::{self, Gone, Proof},
+    delete::{self, DeletionProof, Gone},
     judge::{Expected, judge},
     seen_ids::{SeenIds, Sorted},
 };
@@ -307,7 +307,7 @@ pub(in crate::warehouse) async fn is_not_there(
         detail_queue::mark(connection, scope, &ids, Priority::News, due_at).await?;
     }
     let believed = confirmed::believed(connection, scope, &gone, now).await?;
-    let proof = Proof::Absent;
+    let proof = DeletionProof::Absent;
     let proven: Vec<Gone<'_>> =
         believed.iter().map(|&(id, read)| Gone { id, read, proof }).collect();
     delete::delete(connection, scope, &proven, now).await?;

@@ -228,7 +228,7 @@ pub(in crate::warehouse) fn keeps_rows(deleted_at: Option<DateTime<Utc>>) -> boo
 
 /// The proof of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) enum Proof {
+pub(in crate::warehouse) enum DeletionProof {
     /// A pass missed the record, and two detail calls did not find it.
     Absent,
     /// Two detail calls showed the vendor's deletion mark.
@@ -241,7 +241,7 @@ pub(in crate::warehouse) struct Gone<'a> {
     pub(in crate::warehouse) id: &'a str,
     /// The read number of the detail call that proved it.
     pub(in crate::warehouse) read: ReadNumber,
-    pub(in crate::warehouse) proof: Proof,
+    pub(in crate::warehouse) proof: DeletionProof,
 }
 
 /// Marks records as deleted, and clears the data that are not kept. Returns the number of deleted
@@ -262,8 +262,8 @@ pub(in crate::warehouse) async fn delete(
         .iter()
         .filter(|gone| deleted.contains(gone.id))
         .map(|gone| match gone.proof {
-            Proof::Absent => (gone.id, None),
-            Proof::Marked(mark) => (gone.id, mark.at),
+            DeletionProof::Absent => (gone.id, None),
+            DeletionProof::Marked(mark) => (gone.id, mark.at),
         })
         .unzip();
     let keep = scope.deletion.keep;
@@ -310,7 +310,7 @@ async fn mark_records(
     let ids: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
     let numbers: Vec<i64> = gone.iter().map(|gone| gone.read.0).collect();
     let deleted_by_absence: Vec<bool> =
-        gone.iter().map(|gone| gone.proof == Proof::Absent).collect();
+        gone.iter().map(|gone| gone.proof == DeletionProof::Absent).collect();
     let deleted = sqlx::query_scalar!(
         "with given as (
             select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, deleted_by_absence)),

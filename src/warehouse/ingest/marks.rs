@@ -15,7 +15,7 @@ use crate::{
     warehouse::{
         deletion::{
             absence,
-            delete::{self, Gone, Proof},
+            delete::{self, DeletionProof, Gone},
         },
         postgres::{
             error::{Doing as _, WarehouseError},
@@ -142,7 +142,7 @@ pub(super) async fn suspect(
         let mark = marks.iter().find(|(id, ..)| *id == row.id);
         match mark {
             Some((id, read, mark)) if is_detail_call && confirmed_at <= now => {
-                gone.push(Gone { id, read: *read, proof: Proof::Marked(*mark) });
+                gone.push(Gone { id, read: *read, proof: DeletionProof::Marked(*mark) });
             }
             Some(_) | None => again.entry(confirmed_at.max(now)).or_default().push(&row.id),
         }

@@ -58,7 +58,7 @@ pub(in crate::warehouse) async fn note_reads(
 
 /// The progress of detail calls for records with incomplete list items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drawn {
+pub struct DrawnCalls {
     /// The number of such records, counted within the last hour.
     pub records: u64,
     /// The time up to which calls were scheduled; `None` if none were.
@@ -84,7 +84,7 @@ pub struct SparseReport {
 
 /// Parameters for making detail calls due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draw {
+pub struct CallDraw {
     /// The maximum number of calls.
     pub count_max: u64,
     /// How long before its scheduled time a record may be read.
@@ -121,7 +121,7 @@ pub(super) type NextRead<'a> = &'a (dyn Fn(&SparseRecord, DateTime<Utc>) -> Date
 impl Warehouse {
     /// Counts records with incomplete list items at most once an hour, and reads the progress of
     /// their calls.
-    pub async fn sparse_drawn(&self, scope: &Scope) -> Result<Drawn, WarehouseError> {
+    pub async fn sparse_drawn(&self, scope: &Scope) -> Result<DrawnCalls, WarehouseError> {
         let doing = "counting records that lists leave things out of";
         sqlx::query!(
             "update argos_sync.project set sparse_counted_at = argos_sync.clock(), sparse_records = (
@@ -143,7 +143,7 @@ impl Warehouse {
         .fetch_one(&self.pool)
         .await
         .doing(doing)?;
-        Ok(Drawn {
+        Ok(DrawnCalls {
             records: u64::try_from(row.sparse_records).unwrap_or_default(),
             until: row.sparse_drawn_at,
             now: row.now,
@@ -201,7 +201,7 @@ impl Warehouse {
     pub async fn draw_sparse(
         &self,
         scope: &Scope,
-        draw: Draw,
+        draw: CallDraw,
         next: NextRead<'_>,
         until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
     ) -> Result<u64, WarehouseError> {

@@ -29,7 +29,7 @@ const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
 /// The element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) enum Element {
+pub(in crate::warehouse) enum PgType {
     Text,
     /// Arrays of texts, each sent in PostgreSQL's text format because `unnest` flattens nested
     /// arrays.
@@ -44,7 +44,7 @@ pub(in crate::warehouse) enum Element {
     Date,
 }
 
-impl Element {
+impl PgType {
     /// The element type for the values of a column of this type.
     pub(in crate::warehouse) fn of(kind: catalogue::Type) -> Self {
         match kind {
@@ -79,7 +79,7 @@ impl Element {
 /// Values of one type, one for each row.
 #[derive(Debug)]
 pub(in crate::warehouse) struct PgArray {
-    element: Element,
+    element: PgType,
     count: usize,
     has_null: bool,
     /// The elements, each preceded by its length.
@@ -90,7 +90,7 @@ pub(in crate::warehouse) struct PgArray {
 
 impl PgArray {
     /// Creates an empty array with a capacity of `bytes`.
-    pub(in crate::warehouse) fn with_room(element: Element, bytes: usize) -> Self {
+    pub(in crate::warehouse) fn with_room(element: PgType, bytes: usize) -> Self {
         let bytes = Vec::with_capacity(bytes);
         Self { element, count: 0, has_null: false, bytes, is_spoilt: false }
     }
@@ -112,24 +112,24 @@ impl PgArray {
     }
 
     pub(in crate::warehouse) fn text(&mut self, value: &str) {
-        self.put(Element::Text, value.as_bytes());
+        self.put(PgType::Text, value.as_bytes());
     }
 
     pub(in crate::warehouse) fn bytes(&mut self, value: &[u8]) {
-        self.put(Element::Bytes, value);
+        self.put(PgType::Bytes, value);
     }
 
     pub(in crate::warehouse) fn int4(&mut self, value: i32) {
-        self.put(Element::Int4, &value.to_be_bytes());
+        self.put(PgType::Int4, &value.to_be_bytes());
     }
 
     /// Appends one column value.
     pub(in crate::warehouse) fn cell(&mut self, cell: &Cell<'_>) {
         match cell {
             Cell::Null => self.null(),
-            Cell::Bool(value) => self.put(Element::Bool, &[u8::from(*value)]),
-            Cell::Integer(value) => self.put(Element::Int8, &value.to_be_bytes()),
-            Cell::Double(value) => self.put(Element::Double, &value.to_be_bytes()),
+            Cell::Bool(value) => self.put(PgType::Bool, &[u8::from(*value)]),
+            Cell::Integer(value) => self.put(PgType::Int8, &value.to_be_bytes()),
+            Cell::Double(value) => self.put(PgType::Double, &value.to_be_bytes()),
             Cell::Text(value) => self.text(value),
             Cell::TextArray(values) => self.texts(values),
             Cell::Timestamp(value) => self.at(*value),
@@ -140,23 +140,23 @@ impl PgArray {
 
     fn at(&mut self, value: DateTime<Utc>) {
         let microseconds = value.timestamp_micros() - EPOCH_MICROSECONDS;
-        self.put(Element::Timestamp, &microseconds.to_be_bytes());
+        self.put(PgType::Timestamp, &microseconds.to_be_bytes());
     }
 
     fn date(&mut self, value: NaiveDate) {
-        self.put(Element::Date, &(value.num_days_from_ce() - EPOCH_DAYS).to_be_bytes());
+        self.put(PgType::Date, &(value.num_days_from_ce() - EPOCH_DAYS).to_be_bytes());
     }
 
     /// Appends a `jsonb` value: the version byte of its binary format, then the text.
     fn json(&mut self, text: &str) {
-        self.write(Element::Json, |out| {
+        self.write(PgType::Json, |out| {
             out.push(1);
             out.extend_from_slice(text.as_bytes());
         });
     }
 
     fn texts(&mut self, texts: &[Cow<'_, str>]) {
-        self.write(Element::TextArray, |out| {
+        self.write(PgType::TextArray, |out| {
             out.push(b'{');
             for (index, text) in texts.iter().enumerate() {
                 if index > 0 {
@@ -175,12 +175,12 @@ impl PgArray {
         });
     }
 
-    fn put(&mut self, element: Element, value: &[u8]) {
+    fn put(&mut self, element: PgType, value: &[u8]) {
         self.write(element, |out| out.extend_from_slice(value));
     }
 
     /// Appends one element, preceded by its length.
-    fn write(&mut self, element: Element, write: impl FnOnce(&mut Vec<u8>)) {
+    fn write(&mut self, element: PgType, write: impl FnOnce(&mut Vec<u8>)) {
         self.count += 1;
         self.is_spoilt |= element != self.element;
         let start = self.bytes.len();
@@ -242,10 +242,10 @@ mod tests {
     #[test]
     fn the_epochs_are_postgresqls() {
         let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
-        let mut days = PgArray::with_room(Element::Date, 0);
+        let mut days = PgArray::with_room(PgType::Date, 0);
         days.cell(&Cell::Date(day));
         assert_eq!(sent(&days)[20..], [0, 0, 0, 4, 0, 0, 0, 1]);
-        let mut times = PgArray::with_room(Element::Timestamp, 0);
+        let mut times = PgArray::with_room(PgType::Timestamp, 0);
         times.cell(&Cell::Timestamp(day.and_time(chrono::NaiveTime::MIN).and_utc()));
         assert_eq!(sent(&times)[24..], 86_400_000_000i64.to_be_bytes());
     }
@@ -253,10 +253,10 @@ mod tests {
     #[test]
     fn an_array_tells_its_shape_and_an_empty_one_has_none() {
         assert_eq!(
-            sent(&PgArray::with_room(Element::Int4, 0)),
+            sent(&PgArray::with_room(PgType::Int4, 0)),
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
         );
-        let mut array = PgArray::with_room(Element::Text, 0);
+        let mut array = PgArray::with_room(PgType::Text, 0);
         array.text("a");
         array.null();
         let head = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1];
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_refused() {
-        let mut array = PgArray::with_room(Element::Int8, 0);
+        let mut array = PgArray::with_room(PgType::Int8, 0);
         array.cell(&Cell::Bool(true));
         assert!(array.encode_by_ref(&mut PgArgumentBuffer::default()).is_err());
     }

@@ -78,7 +78,7 @@ pub enum WarehouseError {
 
 /// How to handle an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
+pub enum WarehouseRemedy {
     /// Retry: the same transaction may succeed soon.
     Retry,
     /// The data to write is no longer valid; request it again.
@@ -125,15 +125,15 @@ impl WarehouseError {
     }
 
     /// How to handle this error.
-    pub fn remedy(&self) -> Remedy {
+    pub fn remedy(&self) -> WarehouseRemedy {
         match self {
-            Self::Connection { .. } => Remedy::Retry,
+            Self::Connection { .. } => WarehouseRemedy::Retry,
             Self::Refused { sqlstate, .. } => match SqlFault::of(sqlstate) {
                 SqlFault::Contention
                 | SqlFault::NoConnection
                 | SqlFault::ReadOnly
                 | SqlFault::DiskFull
-                | SqlFault::Unavailable => Remedy::Retry,
+                | SqlFault::Unavailable => WarehouseRemedy::Retry,
                 SqlFault::UniqueViolation
                 | SqlFault::Constraint
                 | SqlFault::Privileges
@@ -142,10 +142,12 @@ impl WarehouseError {
                 | SqlFault::MissingObject
                 | SqlFault::OtherType
                 | SqlFault::Pooler
-                | SqlFault::Other => Remedy::CallPerson,
+                | SqlFault::Other => WarehouseRemedy::CallPerson,
             },
-            Self::ServerChanged => Remedy::ReadAgain,
-            Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => Remedy::GiveUp,
+            Self::ServerChanged => WarehouseRemedy::ReadAgain,
+            Self::NoTime | Self::FenceLost | Self::CheckpointMoved { .. } => {
+                WarehouseRemedy::GiveUp
+            }
             Self::Address(_)
             | Self::NewerSchema
             | Self::UnreleasedSchema
@@ -153,7 +155,7 @@ impl WarehouseError {
             | Self::OldServer { .. }
             | Self::WrongEncoding { .. }
             | Self::CorruptRaw(_)
-            | Self::Shape { .. } => Remedy::CallPerson,
+            | Self::Shape { .. } => WarehouseRemedy::CallPerson,
         }
     }
 

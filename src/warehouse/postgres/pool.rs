@@ -21,7 +21,7 @@ use crate::domain::ReadNumber;
 
 /// Connection settings.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct WarehouseSettings {
     /// `postgres://user:password@host:port/database`.
     pub url: SecretString,
     /// The maximum number of simultaneous connections.
@@ -49,7 +49,7 @@ pub struct Warehouse {
 
 impl Warehouse {
     /// Creates the pools without connecting. Connections are opened on demand.
-    pub fn new(settings: &Settings) -> Result<Self, WarehouseError> {
+    pub fn new(settings: &WarehouseSettings) -> Result<Self, WarehouseError> {
         let is_mode_given = std::env::var_os("PGSSLMODE").is_some();
         let (options, protection) =
             address::read(&settings.url, is_mode_given).map_err(WarehouseError::Address)?;

@@ -29,7 +29,7 @@ pub enum Concern {
     /// The server.
     Server,
     /// Settings of the role or the database.
-    Settings,
+    WarehouseSettings,
     /// Privileges of the role.
     Rights,
     /// The number of free connections.
@@ -44,7 +44,11 @@ impl Concern {
     /// Whether an obstacle of this category stops the work.
     pub fn stops_work(self) -> bool {
         match self {
-            Self::Server | Self::Settings | Self::Rights | Self::Connections | Self::Tables => true,
+            Self::Server
+            | Self::WarehouseSettings
+            | Self::Rights
+            | Self::Connections
+            | Self::Tables => true,
             Self::Log => false,
         }
     }
@@ -54,7 +58,7 @@ impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Server => "server",
-            Self::Settings => "settings",
+            Self::WarehouseSettings => "settings",
             Self::Rights => "rights",
             Self::Connections => "connections",
             Self::Tables => "tables",
@@ -233,7 +237,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     }
     if said.statement_timeout != "0" {
         found.push(Obstacle {
-            concern: Concern::Settings,
+            concern: Concern::WarehouseSettings,
             problem: format!(
                 "statements end after {} (statement_timeout): long ones would never be through",
                 said.statement_timeout
@@ -243,7 +247,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     }
     if said.isolation != "read committed" {
         found.push(Obstacle {
-            concern: Concern::Settings,
+            concern: Concern::WarehouseSettings,
             problem: format!(
                 "transactions are {} by default: where processes write side by side, some fail",
                 said.isolation

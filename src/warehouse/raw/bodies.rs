@@ -6,7 +6,7 @@ use crate::{
     normalize::catalogue,
     warehouse::{
         postgres::{
-            array::{Element, PgArray},
+            array::{PgArray, PgType},
             error::{Doing as _, WarehouseError},
             sql,
         },
@@ -35,8 +35,8 @@ impl Bodies {
 
     /// Creates an empty set with the capacity that [`Bodies::room`] returned for another one.
     pub(in crate::warehouse) fn with_room([ids, packed]: [usize; 2]) -> Self {
-        let packed = PgArray::with_room(Element::Bytes, packed);
-        Self { ids: PgArray::with_room(Element::Text, ids), packed }
+        let packed = PgArray::with_room(PgType::Bytes, packed);
+        Self { ids: PgArray::with_room(PgType::Text, ids), packed }
     }
 
     /// The capacity to reserve for a similar number of bodies.

@@ -96,7 +96,7 @@ pub struct ProjectEnd<'a> {
 
 /// The source of the counted items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) enum Source {
+pub(in crate::warehouse) enum CountSource {
     /// A page of a list.
     Page,
     /// This number of detail calls.
@@ -196,12 +196,12 @@ pub(in crate::warehouse) async fn count(
     run: RunId,
     scope: &Scope,
     tally: &Tally,
-    source: Source,
+    source: CountSource,
     drawn: Drawn,
 ) -> Result<(), WarehouseError> {
     let (pages, details) = match source {
-        Source::Page => (1, 0),
-        Source::Details(calls) => (0, calls),
+        CountSource::Page => (1, 0),
+        CountSource::Details(calls) => (0, calls),
     };
     sqlx::query!(
         "with mark as (

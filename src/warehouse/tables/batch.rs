@@ -7,7 +7,7 @@ use crate::{
         Cell, Row,
         catalogue::{Column, Key, Table},
     },
-    warehouse::postgres::array::{Element, PgArray},
+    warehouse::postgres::array::{PgArray, PgType},
 };
 
 /// Rows of one table, with the keys that the rows do not contain.
@@ -55,9 +55,9 @@ impl ColumnBatch {
     ) -> Self {
         let mut room = room.iter().copied();
         let mut array = |element| PgArray::with_room(element, room.next().unwrap_or_default());
-        let (ids, ordinals) = (array(Element::Text), array(Element::Int4));
+        let (ids, ordinals) = (array(PgType::Text), array(PgType::Int4));
         let such = table.columns.iter().enumerate().filter(|(_, column)| is_such(column));
-        let columns = such.map(|(position, column)| (position, array(Element::of(column.kind))));
+        let columns = such.map(|(position, column)| (position, array(PgType::of(column.kind))));
         Self { table, ids, ordinals, columns: columns.collect() }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use argos_sync::{
     config::Config,
     domain::{Clocks, Day, DayState, Ledger, ListScope, SparseRecord, Window},
-    planner::{self, Budget, DetailSchedule, Settings},
+    planner::{self, Budget, DetailSchedule, PlanSettings},
 };
 use chrono::{DateTime, Duration, Utc};
 
@@ -298,8 +298,8 @@ fn defaults() -> Config {
     Config::of_text(text).expect("the defaults are complete")
 }
 
-pub(crate) fn settings() -> Settings {
-    Settings { since: Some(first_day()), ..defaults().sync.planner }
+pub(crate) fn settings() -> PlanSettings {
+    PlanSettings { since: Some(first_day()), ..defaults().sync.planner }
 }
 
 fn budget() -> Budget {
