@@ -8,7 +8,8 @@ use argos_sync::{
     normalize::{Context, catalogue},
     warehouse::{
         Claim, DeletionRules, DetailAnswer, DetailMode, Keep, Observation, PageToStore, Pass,
-        Priority, RawStorage, Remedy, RunId, Scope, Settings, Tally, Warehouse, WarehouseError,
+        Priority, RawStorage, RunId, Scope, Tally, Warehouse, WarehouseError, WarehouseRemedy,
+        WarehouseSettings,
     },
 };
 use sqlx::{AssertSqlSafe, PgPool};
@@ -41,7 +42,7 @@ pub(crate) fn window(from: u32, to: u32) -> Window {
 
 /// The library's warehouse at this address.
 pub(crate) fn warehouse(url: &str) -> Warehouse {
-    Warehouse::new(&Settings {
+    Warehouse::new(&WarehouseSettings {
         url: url.into(),
         connections_max: 4,
         connect_timeout: Duration::from_secs(30),
@@ -285,7 +286,7 @@ pub(crate) async fn insist<T>(
     for _ in 0..20 {
         match transaction().await {
             Ok(value) => return value,
-            Err(error) if error.remedy() == Remedy::Retry => {}
+            Err(error) if error.remedy() == WarehouseRemedy::Retry => {}
             Err(error) => panic!("{error}"),
         }
     }
