@@ -10,6 +10,7 @@ mod conclude;
 mod db_retry;
 mod details;
 mod heartbeat;
+mod job;
 mod lists;
 mod outcome;
 mod patience;

@@ -6,6 +6,7 @@ use super::{finish::finish, run::run_projects};
 use crate::{
     domain::{ProjectName, Stream, Window},
     sync::{
+        job::Job,
         lists::windows::read_windows,
         outcome::{Ended, Failure, ProjectOutcome},
         project::Project,
@@ -40,10 +41,9 @@ impl BackfillRequest {
         let projects = world.projects.iter().filter(|project| self.wants(project));
         let command = format!("backfill {}", self.window);
         let done = Mutex::new(Vec::new());
-        let (run, ended) = run_projects(world, &command, projects, async |project, run| {
-            self.project(world, project, run, &done).await
-        })
-        .await?;
+        let (run, ended) =
+            run_projects(world, &command, projects, async |job| self.project(job, &done).await)
+                .await?;
         // Ends the backfills only here. If the process is stopped during the detail calls of one
         // project, the next start must find the windows of all projects done.
         if ended.worst() != ProjectOutcome::Interrupted {
@@ -56,11 +56,10 @@ impl BackfillRequest {
 
     async fn project(
         &self,
-        world: &World,
-        project: &Project,
-        run: RunId,
+        job: Job<'_>,
         done: &Mutex<Vec<i64>>,
     ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+        let Job { world, project, .. } = job;
         let (name, stream) = (project.name(), project.stream());
         let opening =
             async || world.warehouse.open_backfill(name, stream, self.window, self.restart).await;
@@ -68,11 +67,10 @@ impl BackfillRequest {
         let tasks = project
             .backfill_tasks(world.settings.planner.window_days, self.window, &backfill.done)
             .into();
-        let walked =
-            read_windows(world, project, run, Some(backfill.backfill_id), tasks, &|| false).await?;
+        let walked = read_windows(job, Some(backfill.backfill_id), tasks, &|| false).await?;
         let read = walked.end(project);
         let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
-        let end = finish(world, project, run, read, Some(self.window), &|| false).await?;
+        let end = finish(job, read, Some(self.window), &|| false).await?;
         if is_read {
             done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);
         }

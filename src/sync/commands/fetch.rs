@@ -11,11 +11,12 @@ use crate::{
     normalize,
     sync::{
         account,
+        job::Job,
         outcome::{Failure, ProjectOutcome},
         project::Project,
         world::World,
     },
-    warehouse::{Observation, RunId, Tally, WarehouseError},
+    warehouse::{Observation, Tally, WarehouseError},
 };
 
 /// Answers are stored once their total size reaches this number of bytes.
@@ -49,11 +50,10 @@ pub async fn fetch(
     project: &Project,
     wanted: &FetchKey,
 ) -> Result<FetchResult, WarehouseError> {
-    let (run, ended) =
-        run_projects(world, "fetch", std::iter::once(project), async |project, run| {
-            store(world, project, wanted, run).await
-        })
-        .await?;
+    let (run, ended) = run_projects(world, "fetch", std::iter::once(project), async |job| {
+        store(job, wanted).await
+    })
+    .await?;
     let tally = world.warehouse.run_tally(run, project.scope()).await?;
     let end = ended.projects.into_iter().next();
     let (outcome, why) =
@@ -62,20 +62,19 @@ pub async fn fetch(
 }
 
 async fn store(
-    world: &World,
-    project: &Project,
+    job: Job<'_>,
     wanted: &FetchKey,
-    run: RunId,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let Job { world, project, .. } = job;
     let ids = match wanted {
         FetchKey::Id(id) => BTreeSet::from([id.clone()]),
         FetchKey::Userid(userid) => found(project, Find::Userid(userid)).await?,
         FetchKey::Email(email) => found(project, Find::Email(email)).await?,
     };
-    let found = match ask_and_store(world, project, run, &ids).await {
+    let found = match ask_and_store(job, &ids).await {
         Err(Failure::Warehouse(WarehouseError::ServerChanged)) => {
             world.adopt_server().await?;
-            ask_and_store(world, project, run, &ids).await?
+            ask_and_store(job, &ids).await?
         }
         other => other?,
     };
@@ -87,12 +86,8 @@ async fn store(
 }
 
 /// Makes the detail calls of these records and stores the answers. Returns how many were found.
-async fn ask_and_store(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    ids: &BTreeSet<String>,
-) -> Result<usize, Failure> {
+async fn ask_and_store(job: Job<'_>, ids: &BTreeSet<String>) -> Result<usize, Failure> {
+    let Job { world, project, .. } = job;
     let (mut count, mut bytes, mut observations) = (0, 0, Vec::new());
     for id in ids {
         let answer = project.client(Lane::Detail).detail(id).await?;
@@ -101,20 +96,16 @@ async fn ask_and_store(
         (count, bytes) = (count + 1, bytes + item.len());
         observations.push(Observation::of(&project.scope, answer.read, item));
         if bytes >= STORED_BYTES {
-            commit(world, project, run, &observations).await?;
+            commit(job, &observations).await?;
             (bytes, observations) = (0, Vec::new());
         }
     }
-    commit(world, project, run, &observations).await?;
+    commit(job, &observations).await?;
     Ok(count)
 }
 
-async fn commit(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    observations: &[Observation],
-) -> Result<(), WarehouseError> {
+async fn commit(job: Job<'_>, observations: &[Observation]) -> Result<(), WarehouseError> {
+    let Job { world, project, run } = job;
     world
         .db
         .run(async || world.warehouse.commit_fetched(&project.scope, run, observations).await)

@@ -9,6 +9,7 @@ use crate::{
     domain::Window,
     sync::{
         details::{drain, workers::WantedCalls},
+        job::Job,
         lists::windows::worse,
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
@@ -17,7 +18,7 @@ use crate::{
         wait::{Woken, a_moment, wait_for},
         world::World,
     },
-    warehouse::{Awaited, DetailsLeft, Priority, RunId},
+    warehouse::{Awaited, DetailsLeft, Priority},
 };
 
 /// Most checks for calls that are free and cannot be claimed, because another process is claiming
@@ -59,13 +60,12 @@ impl NextStep {
 /// Retries failed calls until patience ends. Waits for calls that another process makes, and counts
 /// them as made.
 pub(super) async fn finish(
-    world: &World,
-    project: &Project,
-    run: RunId,
+    job: Job<'_>,
     read: End,
     days: Option<Window>,
     yields: &dyn Fn() -> bool,
 ) -> Result<End, Failure> {
+    let Job { world, project, .. } = job;
     let patience = Patience::of(world);
     // Calls scheduled for later on purpose are not waited for.
     let look = async || world.warehouse.details_left(&project.scope, days, patience.time).await;
@@ -77,7 +77,7 @@ pub(super) async fn finish(
             None => WantedCalls::UpTo(Priority::Cycle),
             Some(_) => WantedCalls::These(std::mem::take(&mut left.ids).into()),
         };
-        let trouble = match drain::drain(world, project, run, wanted, yields).await {
+        let trouble = match drain::drain(job, wanted, yields).await {
             Ok(()) => None,
             Err(Failure::Client(error)) if matches!(error.remedy(), CallRemedy::Later { .. }) => {
                 Some(error)

@@ -10,6 +10,7 @@ use crate::{
     sync::{
         clocks,
         details::{drain, sparse, workers::WantedCalls},
+        job::Job,
         lists::{hints, windows::read_windows},
         outcome::{Ended, Failure, ProjectOutcome},
         plan_input::PlanInput,
@@ -34,43 +35,42 @@ pub(super) async fn run_due_until<'p>(
     projects: impl Iterator<Item = &'p Project>,
     yields: &dyn Fn() -> bool,
 ) -> Result<(RunId, Ended), WarehouseError> {
-    let work = async |project, run| due(world, project, run, yields).await;
+    let work = async |job: Job<'_>| due(job, yields).await;
     let command = if world.is_daemon { DAEMON } else { "run --once" };
     run_projects(world, command, projects, work).await
 }
 
 async fn due(
-    world: &World,
-    project: &Project,
-    run: RunId,
+    job: Job<'_>,
     yields: &dyn Fn() -> bool,
 ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    let Job { world, project, .. } = job;
     let plan_input = PlanInput::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         plan_input.tasks().into_iter().partition(|task| is_urgent(task.lane));
-    let mut walked = read_windows(world, project, run, None, urgent, yields).await?;
+    let mut walked = read_windows(job, None, urgent, yields).await?;
     // The vendor's first answer may show that a new day has already begun there.
     let clocks = clocks::read(world, project).await?;
     clocks::report(world, project, &clocks).await?;
     if let Some(task) = plan_input.missed(&clocks) {
         let tasks = VecDeque::from([task]);
-        walked = walked.then(read_windows(world, project, run, None, tasks, yields).await?);
+        walked = walked.then(read_windows(job, None, tasks, yields).await?);
     }
     if let Some(schedule) = sparse::schedule(world, project, &plan_input).await? {
         hints::follow(world, project, &plan_input, &schedule).await?;
     }
     // Recent changes must not wait for years of history. Failed calls are retried below.
-    match drain::drain(world, project, run, WantedCalls::UpTo(Priority::News), &|| false).await {
+    match drain::drain(job, WantedCalls::UpTo(Priority::News), &|| false).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
     if !rest.is_empty() {
         // Older days may prove the date filter for recent ones.
         rest.extend(walked.unverified.drain(..).map(|(task, _)| task));
-        walked = walked.then(read_windows(world, project, run, None, rest, yields).await?);
+        walked = walked.then(read_windows(job, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;
-    finish(world, project, run, walked.end(project), None, yields).await
+    finish(job, walked.end(project), None, yields).await
 }
 
 fn is_urgent(lane: Lane) -> bool {

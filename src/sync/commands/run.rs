@@ -10,6 +10,7 @@ use crate::{
         account,
         conclude::conclude,
         heartbeat::with_heartbeat,
+        job::Job,
         outcome::{Ended, Failure, ProjectOutcome},
         probe, process_id,
         project::Project,
@@ -26,7 +27,7 @@ pub(super) async fn run_projects<'p>(
     world: &World,
     command: &str,
     projects: impl Iterator<Item = &'p Project>,
-    work: impl AsyncFn(&'p Project, RunId) -> Result<(ProjectOutcome, Option<String>), Failure>,
+    work: impl AsyncFn(Job<'_>) -> Result<(ProjectOutcome, Option<String>), Failure>,
 ) -> Result<(RunId, Ended), WarehouseError> {
     prepare_database(world).await?;
     let run =
@@ -37,7 +38,10 @@ pub(super) async fn run_projects<'p>(
         let registering = async || world.warehouse.register(project.name(), &project.kind).await;
         let result = match world.db.run(registering).await {
             Ok(()) => match prepare(world, project).await {
-                Ok(()) => verified(world, project, work(project, run).await).await,
+                Ok(()) => {
+                    let done = work(Job { world, project, run }).await;
+                    verified(world, project, done).await
+                }
                 Err(failure) => Err(failure),
             },
             Err(error) => Err(error.into()),

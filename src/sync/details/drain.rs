@@ -9,8 +9,8 @@ use crate::{
     client::DetailResponse,
     domain::{Lane, ReadNumber},
     normalize::mark_in,
-    sync::{account, outcome::Failure, project::Project, world::World},
-    warehouse::{DetailAnswer, DueDetail, Observation, RunId, WarehouseError},
+    sync::{account, job::Job, outcome::Failure, project::Project, world::World},
+    warehouse::{DetailAnswer, DueDetail, Observation, WarehouseError},
 };
 
 /// Most live records tried for a successful control call.
@@ -21,12 +21,11 @@ const CONTROLS: i64 = 3;
 /// Ends early with the first failure that is not specific to a record. Answers received until then
 /// are stored, and the remaining calls are given back.
 pub(in crate::sync) async fn drain(
-    world: &World,
-    project: &Project,
-    run: RunId,
+    job: Job<'_>,
     mut wanted: WantedCalls,
     yields: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
+    let Job { world, project, .. } = job;
     loop {
         if world.stop.is_cancelled() {
             return Err(Failure::Interrupted);
@@ -38,13 +37,12 @@ pub(in crate::sync) async fn drain(
             let claimed: Vec<_> = answers.list.iter().map(|(due, _)| due.clone()).collect();
             // Stored answers release their memory at once, because the calls in flight may wait for
             // it.
-            let storing =
-                async { store(world, project, run, &std::mem::take(&mut answers).list).await };
+            let storing = async { store(job, &std::mem::take(&mut answers).list).await };
             let (stored, next) = calls.gather(storing).await;
             if let Err(failure) = stored {
                 let claimed = claimed.into_iter().chain(next.list.into_iter().map(|(due, _)| due));
                 let claimed = claimed.chain(calls.give_up().await).collect();
-                give_back(world, project, run, claimed).await;
+                give_back(job, claimed).await;
                 return Err(failure);
             }
             answers = next;
@@ -62,7 +60,8 @@ pub(in crate::sync) async fn drain(
 }
 
 /// Gives back detail calls whose answers could not be stored.
-async fn give_back(world: &World, project: &Project, run: RunId, claimed: Vec<DueDetail>) {
+async fn give_back(job: Job<'_>, claimed: Vec<DueDetail>) {
+    let Job { world, project, run } = job;
     let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
     let giving =
         async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await;
@@ -72,12 +71,8 @@ async fn give_back(world: &World, project: &Project, run: RunId, claimed: Vec<Du
 }
 
 /// Stores answers in one transaction while the next ones arrive.
-async fn store(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    answers: &[(DueDetail, DetailAnswer)],
-) -> Result<(), Failure> {
+async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<(), Failure> {
+    let Job { world, project, run } = job;
     account::admit(world, project, None).await?;
     let has_control = has_control(world, project, answers).await?;
     let stored = world
@@ -87,7 +82,7 @@ async fn store(
         })
         .await;
     let tally = match stored {
-        Err(WarehouseError::ServerChanged) => return ask_again(world, project, run, answers).await,
+        Err(WarehouseError::ServerChanged) => return ask_again(job, answers).await,
         stored => stored?,
     };
     let made = answers.iter().filter(|(_, answer)| !matches!(answer, DetailAnswer::NotAsked));
@@ -101,12 +96,8 @@ async fn store(
 }
 
 /// Discards answers requested before PostgreSQL was restored or failed over. Their calls stay due.
-async fn ask_again(
-    world: &World,
-    project: &Project,
-    run: RunId,
-    answers: &[(DueDetail, DetailAnswer)],
-) -> Result<(), Failure> {
+async fn ask_again(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<(), Failure> {
+    let Job { world, project, run } = job;
     warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "detail calls are made again");
     world.adopt_server().await?;
     let not_made: Vec<_> =

@@ -12,9 +12,9 @@ use crate::{
     client::{ClientError, Page, Resume},
     domain::ListScope,
     normalize::Note,
-    sync::{account, outcome::Failure, project::Project, world::World},
+    sync::{account, job::Job, outcome::Failure, project::Project, world::World},
     warehouse::{
-        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, RunId, SeenIds, Tally,
+        Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, SeenIds, Tally,
         WarehouseError,
     },
 };
@@ -22,13 +22,8 @@ use crate::{
 /// Reads the claimed window from the pass's checkpoint to its end.
 ///
 /// A received page is stored even if the program has to end; a request in flight is dropped.
-pub(super) async fn walk(
-    world: &World,
-    project: &Project,
-    claim: &Claim,
-    pass: &mut Pass,
-    run: RunId,
-) -> Result<Proof, Failure> {
+pub(super) async fn walk(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result<Proof, Failure> {
+    let Job { world, project, .. } = job;
     let resume = pass.checkpoint.clone().map(|checkpoint| Resume {
         cursor: checkpoint.cursor,
         page: checkpoint.page,
@@ -59,7 +54,7 @@ pub(super) async fn walk(
         if is_last && !has_brought && claim.reading.is_filtered() {
             fetched.page.is_doubted = empty::is_doubted(world, project, claim).await?;
         }
-        let storing = store_fetched(world, project, claim, pass, run, fetched, seen.as_ref());
+        let storing = store_fetched(job, claim, pass, fetched, seen.as_ref());
         let fetching = async {
             // There is no page after the last one; the failure is not used.
             if is_last {
@@ -131,16 +126,15 @@ async fn fetch(
 
 /// Stores a page, releases its memory and returns the result.
 async fn store_fetched(
-    world: &World,
-    project: &Project,
+    job: Job<'_>,
     claim: &Claim,
     pass: &Pass,
-    run: RunId,
     fetched: FetchedPage,
     seen: Option<&SeenIds>,
 ) -> Result<PageStored, WarehouseError> {
+    let Job { world, project, .. } = job;
     let page = &fetched.page;
-    let stored = store(world, project, claim, pass, run, page, seen).await?;
+    let stored = store(job, claim, pass, page, seen).await?;
     world.progress.add_items(page.observations.len());
     debug!(
         project = %project.name(), window = %claim.reading, page = page.number,
@@ -162,14 +156,13 @@ async fn store_fetched(
 /// Stores a page. After a lost answer of PostgreSQL, first checks whether the page is already
 /// stored.
 async fn store(
-    world: &World,
-    project: &Project,
+    job: Job<'_>,
     claim: &Claim,
     pass: &Pass,
-    run: RunId,
     page: &PageToStore,
     seen: Option<&SeenIds>,
 ) -> Result<PageStored, WarehouseError> {
+    let Job { world, project, run } = job;
     let warehouse = &world.warehouse;
     let mut is_retry = false;
     let stored = world

@@ -5,16 +5,17 @@ use tracing::{info, warn};
 use super::pass;
 use crate::{
     client::{CallRemedy, ClientError},
-    domain::{Lane, ListScope, Window},
-    planner::{FailureKind, Recovery, recovery},
+    domain::{Lane, Window},
+    planner::{FailureKind, Recovery, Task, recovery},
     sync::{
+        job::Job,
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
         wait::{Woken, wait_for},
         world::World,
     },
-    warehouse::{self, Awaited, Claim, GivenUp, Pass, Proof, RunId, WarehouseError},
+    warehouse::{self, Awaited, Claim, GivenUp, Pass, Proof, WarehouseError},
 };
 
 /// How a window ended.
@@ -34,14 +35,13 @@ pub(super) enum WindowEnd {
 
 /// Reads a window under a claim of its own.
 pub(super) async fn read(
-    world: &World,
-    project: &Project,
-    lane: Lane,
+    job: Job<'_>,
+    task: Task,
     backfill_id: Option<i64>,
-    reading: ListScope,
-    run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
+    let Job { world, project, .. } = job;
+    let reading = task.reading;
     let claim = loop {
         let claim = world.db.run(async || {
             world.warehouse.claim(project.name(), project.stream(), reading, &world.holder).await
@@ -65,7 +65,7 @@ pub(super) async fn read(
             }
         }
     };
-    let end = read_claimed(world, project, lane, backfill_id, &claim, run, patience).await;
+    let end = read_claimed(job, task.lane, backfill_id, &claim, patience).await;
     // A claim that cannot be released expires.
     let releasing = async || world.warehouse.release(&claim).await;
     if let Err(error) = world.db.run(releasing).await {
@@ -75,14 +75,13 @@ pub(super) async fn read(
 }
 
 async fn read_claimed(
-    world: &World,
-    project: &Project,
+    job: Job<'_>,
     lane: Lane,
     backfill_id: Option<i64>,
     claim: &Claim,
-    run: RunId,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
+    let Job { world, project, run } = job;
     // Another process may have received the same request and been faster.
     let asking = async || world.warehouse.was_read_during(claim, run).await;
     if world.db.run(asking).await? {
@@ -93,7 +92,7 @@ async fn read_claimed(
     let mut pass = world.db.run(open).await?;
     loop {
         let stood_at = pass.checkpoint.clone();
-        let walked = pass::walk(world, project, claim, &mut pass, run).await;
+        let walked = pass::walk(job, claim, &mut pass).await;
         if walked.is_ok() || pass.checkpoint != stood_at {
             patience.renew();
         }

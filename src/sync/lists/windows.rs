@@ -10,12 +10,13 @@ use crate::{
     domain::ListScope,
     planner::Task,
     sync::{
+        job::Job,
         outcome::{Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
         world::World,
     },
-    warehouse::{Proof, RunId, Unverified},
+    warehouse::{Proof, Unverified},
 };
 
 /// The result of several passes.
@@ -46,18 +47,14 @@ impl WindowsRead {
 /// A window that was empty without proof may be read once more at the end. After the first failure
 /// that is not specific to a window, no further windows are started.
 pub(in crate::sync) async fn read_windows(
-    world: &World,
-    project: &Project,
-    run: RunId,
+    job: Job<'_>,
     backfill_id: Option<i64>,
     tasks: VecDeque<Task>,
     yields: &dyn Fn() -> bool,
 ) -> Result<WindowsRead, Failure> {
+    let Job { world, project, .. } = job;
     let patience = Patience::of(world);
-    let read = async |task: Task| {
-        let Task { lane, reading } = task;
-        (task, window::read(world, project, lane, backfill_id, reading, run, &patience).await)
-    };
+    let read = async |task: Task| (task, window::read(job, task, backfill_id, &patience).await);
     world.progress.add_windows(tasks.len());
     let mut walks = Walks::new(tasks);
     let mut failure = None;
