@@ -256,7 +256,7 @@ async fn an_unfinished_backfill_is_taken_up_and_restart_begins_anew() {
 #[tokio::test]
 async fn every_sight_brings_a_detail_call_where_detail_is_always() {
     let world = World::new(80, 40).await;
-    world.configure_client("", "[raw]\nstorage = \"none\"\n[sync]\ndetailss = \"always\"\n");
+    world.configure_client("", "[raw]\nstorage = \"none\"\n[sync]\ndetails = \"always\"\n");
     world.backfill().await;
     assert_tables_equal(&world).await;
     let unseen = world.vendor.submission_ids(KEY).next().expect("one");
