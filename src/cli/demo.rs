@@ -148,7 +148,7 @@ async fn show_open(
     let window = Window::new(from.unwrap_or(today), Window::day(today).to())
         .map_err(|error| Failed::new(ExitStatus::Fault, error.to_string()))?;
     print::stdout(
-        "PostgreSQL runs. ListScope everything, with a detail call for every submission ...\n\n",
+        "PostgreSQL runs. Reading everything, with a detail call for every submission ...\n\n",
     );
     let backfill = BackfillRequest { window, stream: None, project: None, restart: false };
     let start = tokio::time::Instant::now();

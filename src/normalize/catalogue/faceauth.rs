@@ -76,7 +76,7 @@ const FAILURE: &[Column] = &[
 
 #[rustfmt::skip]
 const COMMENT: &[Column] = &[
-    column("reject_comment", "reject_comment", TextArray, Personal, "TextArray beside the fail codes, in their order."),
+    column("reject_comment", "reject_comment", TextArray, Personal, "Texts beside the fail codes, in their order."),
 ];
 
 #[rustfmt::skip]

@@ -235,7 +235,7 @@ const IDENTITY: &[Column] = &[
     column("cf2", "data.cf2", Text, Personal, "The company's own field 2."),
     column("cf3", "data.cf3", Text, Personal, "The company's own field 3."),
     column("memo", "memo.text", Text, Personal, "What operators wrote about it."),
-    column("kyc_comment", "kyc.comment", TextArray, Personal, "TextArray beside the reject codes, in their order."),
+    column("kyc_comment", "kyc.comment", TextArray, Personal, "Texts beside the reject codes, in their order."),
     column("kyc_retry", "kyc.retry", Json, Personal, "Undocumented."),
     column("ocr", "ocr", Json, Personal, "What was read from the document, normalised by the vendor."),
     column("ocr_raw", "OCR_raw", Json, Personal, "What was read from the document, field by field."),
