@@ -76,13 +76,14 @@ fn due_times(
     let is_final = state.as_of.is_some_and(|as_of| as_of > end + settings.settle);
     let as_of = state.as_of.unwrap_or(begin);
     let age = now - begin;
-    let is_active = settings.revisit.is_active(age, state.changed_at.map(|at| now - at));
-    let interval = settings.revisit.unsettled_interval(age);
+    let revisit = &settings.revisit;
+    let is_active = revisit.is_active(age, state.changed_at.map(|at| now - at));
+    let interval = revisit.unsettled_interval(age);
     [
         (!is_final).then_some((Lane::Backfill, end.min(now))),
         state.approved_at.filter(|approved_at| *approved_at >= as_of).map(|at| (Lane::Audit, at)),
         state.unsettled.then_some((Lane::Unsettled, as_of + interval)),
-        is_active.then_some((Lane::Unsettled, as_of + settings.revisit.active_interval)),
+        is_active.then_some((Lane::Unsettled, as_of + revisit.active_interval)),
         Some((Lane::Audit, as_of + cycle - early(cycle, state.day))),
     ]
     .into_iter()
@@ -95,13 +96,11 @@ pub(super) fn of_record(
     cycle: Duration,
     age: Duration,
     unsettled: bool,
-    changed_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
+    since_change: Option<Duration>,
 ) -> Duration {
-    let Revisit { active_interval, .. } = settings.revisit;
-    let is_active = settings.revisit.is_active(age, changed_at.map(|at| now - at));
-    let unsettled = unsettled.then(|| settings.revisit.unsettled_interval(age));
-    let active = is_active.then_some(active_interval);
+    let revisit = &settings.revisit;
+    let unsettled = unsettled.then(|| revisit.unsettled_interval(age));
+    let active = revisit.is_active(age, since_change).then_some(revisit.active_interval);
     [unsettled, active].into_iter().flatten().fold(cycle, Duration::min)
 }
 

@@ -72,17 +72,16 @@ impl DetailSchedule {
     /// last read in the future was stored while the clock was ahead and is ignored.
     pub fn next(&self, record: &SparseRecord, now: DateTime<Utc>) -> DateTime<Utc> {
         let age = now - record.day.and_time(NaiveTime::MIN).and_utc();
-        let revisit = revisit::of_record(
+        let interval = revisit::of_record(
             &self.settings,
             self.cycle,
             age,
             record.unsettled,
-            record.changed_at,
-            now,
+            record.changed_at.map(|at| now - at),
         );
         match record.read_at.filter(|read_at| *read_at <= now) {
-            Some(read_at) => read_at + (revisit - part(revisit / 5, &record.id)).max(self.turn),
-            None => now + part(revisit.max(self.turn), &record.id),
+            Some(read_at) => read_at + (interval - part(interval / 5, &record.id)).max(self.turn),
+            None => now + part(interval.max(self.turn), &record.id),
         }
     }
 
