@@ -128,7 +128,7 @@ impl Attempt<'_> {
         let open = move || envelope::open(stream, call, &body, cipher.as_deref(), &*look);
         let opened = blocking::run(open).await.map_err(|problem| match problem {
             NoEnvelope::Encryption(error) => AttemptFailure::Final(error.into()),
-            NoEnvelope::UnreadableEnvelope(why) => unreadable(why),
+            NoEnvelope::Unreadable(why) => unreadable(why),
             NoEnvelope::LongCursor { bytes } => {
                 AttemptFailure::Final(ClientError::CursorTooLong { bytes })
             }

@@ -84,7 +84,7 @@ pub(super) enum NoEnvelope {
     /// help.
     Encryption(EncryptionError),
     /// Another answer may be valid.
-    UnreadableEnvelope(UnreadableEnvelope),
+    Unreadable(UnreadableEnvelope),
     /// The next-page key is too long to be sent back; only a shorter list helps.
     LongCursor {
         /// The length of both parts in bytes.
@@ -94,7 +94,7 @@ pub(super) enum NoEnvelope {
 
 impl From<UnreadableEnvelope> for NoEnvelope {
     fn from(unreadable: UnreadableEnvelope) -> Self {
-        Self::UnreadableEnvelope(unreadable)
+        Self::Unreadable(unreadable)
     }
 }
 
@@ -106,7 +106,7 @@ impl From<EncryptionError> for NoEnvelope {
 
 impl From<Malformed> for NoEnvelope {
     fn from(malformed: Malformed) -> Self {
-        Self::UnreadableEnvelope(UnreadableEnvelope::NotJson(malformed))
+        Self::Unreadable(UnreadableEnvelope::NotJson(malformed))
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn open(
             let envelope = opened.and_then(|members| read(stream, call, text, members));
             let envelope = envelope.map_err(|problem| match misplaced(problem) {
                 // A wrong key sometimes yields valid padding, but never JSON.
-                NoEnvelope::UnreadableEnvelope(
+                NoEnvelope::Unreadable(
                     UnreadableEnvelope::Html | UnreadableEnvelope::NotJson(_),
                 ) => EncryptionError::from(Undecipherable::NotJson).into(),
                 other => other,

@@ -86,8 +86,7 @@ fn half_understood_answers_are_refused() {
     ];
     for body in &submission {
         let error = list(Stream::Submission, body).unwrap_err();
-        let is_wrong =
-            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
+        let is_wrong = matches!(error, NoEnvelope::Unreadable(UnreadableEnvelope::WrongShape(_)));
         assert!(is_wrong, "{body}: {error:?}");
     }
     for body in [
@@ -101,8 +100,7 @@ fn half_understood_answers_are_refused() {
             {"data":[],"nextPage_key":{"authId":"y","createTime":"1"}}]"#,
     ] {
         let error = list(Stream::Faceauth, body).unwrap_err();
-        let is_wrong =
-            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
+        let is_wrong = matches!(error, NoEnvelope::Unreadable(UnreadableEnvelope::WrongShape(_)));
         assert!(is_wrong, "{body}: {error:?}");
     }
     for body in [r#"{"message":"busy"}"#, r#"{"Items":[{},{}]}"#, r#"{"submission_id":"x"}"#] {
@@ -117,7 +115,7 @@ fn garbage_and_bodies_cut_short_are_no_json() {
     for length in 0..whole.len() {
         let error = list(Stream::Submission, whole.get(..length).unwrap()).unwrap_err();
         assert!(
-            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::NotJson(_))),
+            matches!(error, NoEnvelope::Unreadable(UnreadableEnvelope::NotJson(_))),
             "{length}"
         );
     }
@@ -126,10 +124,7 @@ fn garbage_and_bodies_cut_short_are_no_json() {
     }
     for body in ["OK", "null", r#"{"Items":[]} trailing"#] {
         let error = list(Stream::Submission, body).unwrap_err();
-        assert!(
-            matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::NotJson(_))),
-            "{body}"
-        );
+        assert!(matches!(error, NoEnvelope::Unreadable(UnreadableEnvelope::NotJson(_))), "{body}");
     }
     let html = list(Stream::Submission, "\n<!doctype html><p>Sign in</p>");
     assert_eq!(html, Err(UnreadableEnvelope::Html.into()));
@@ -195,7 +190,7 @@ fn half_a_next_page_key_and_two_different_ones_are_refused() {
         ] {
             let error = list(stream, &body).unwrap_err();
             let is_wrong =
-                matches!(error, NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)));
+                matches!(error, NoEnvelope::Unreadable(UnreadableEnvelope::WrongShape(_)));
             assert!(is_wrong, "{body}: {error:?}");
         }
     }
@@ -277,10 +272,8 @@ fn an_error_beside_items_is_no_page() {
             (Stream::Faceauth, format!(r#"[{{"auth_id":"1"}},{{{error}}}]"#)),
         ] {
             for found in [list(stream, &body), detail(stream, &body)] {
-                let is_wrong = matches!(
-                    found,
-                    Err(NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)))
-                );
+                let is_wrong =
+                    matches!(found, Err(NoEnvelope::Unreadable(UnreadableEnvelope::WrongShape(_))));
                 assert!(is_wrong, "{body}: {found:?}");
             }
         }
@@ -297,10 +290,8 @@ fn items_that_come_twice_are_no_page() {
         (Stream::Faceauth, r#"{"data":[],"data":null}"#),
     ] {
         for found in [list(stream, body), detail(stream, body)] {
-            let is_wrong = matches!(
-                found,
-                Err(NoEnvelope::UnreadableEnvelope(UnreadableEnvelope::WrongShape(_)))
-            );
+            let is_wrong =
+                matches!(found, Err(NoEnvelope::Unreadable(UnreadableEnvelope::WrongShape(_))));
             assert!(is_wrong, "{body}: {found:?}");
         }
     }

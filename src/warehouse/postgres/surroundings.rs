@@ -29,7 +29,7 @@ pub enum Concern {
     /// The server.
     Server,
     /// Settings of the role or the database.
-    WarehouseSettings,
+    Settings,
     /// Privileges of the role.
     Rights,
     /// The number of free connections.
@@ -44,11 +44,7 @@ impl Concern {
     /// Whether an obstacle of this category stops the work.
     pub fn stops_work(self) -> bool {
         match self {
-            Self::Server
-            | Self::WarehouseSettings
-            | Self::Rights
-            | Self::Connections
-            | Self::Tables => true,
+            Self::Server | Self::Settings | Self::Rights | Self::Connections | Self::Tables => true,
             Self::Log => false,
         }
     }
@@ -58,7 +54,7 @@ impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Server => "server",
-            Self::WarehouseSettings => "settings",
+            Self::Settings => "settings",
             Self::Rights => "rights",
             Self::Connections => "connections",
             Self::Tables => "tables",
@@ -111,13 +107,16 @@ impl Warehouse {
         let said = sqlx::query_as!(
             Said,
             r#"with others as (
-                select count(*) as of_server, count(*) filter (where usename = current_user) as of_role,
+                select count(*) as of_server, count(*) filter (where usename = current_user) as
+                    of_role,
                     count(*) filter (where datname = current_database()) as of_database
                 from pg_stat_activity
                 where backend_type = 'client backend'
-                    and not (usename is not distinct from current_user and application_name = 'argos-sync')),
+                    and not (usename is not distinct from current_user
+                        and application_name = 'argos-sync')),
              schemas as (
-                select oid from pg_namespace where nspname in ('argos', 'argos_pii', 'argos_raw', 'argos_sync'))
+                select oid from pg_namespace where nspname in ('argos', 'argos_pii', 'argos_raw',
+                    'argos_sync'))
              select pg_is_in_recovery() as "is_standby!",
                 current_setting('transaction_read_only') = 'on' as "is_read_only!",
                 current_setting('default_transaction_isolation') as "isolation!",
@@ -127,10 +126,13 @@ impl Warehouse {
                 has_database_privilege(current_database(), 'create') as "may_create!",
                 least(
                     current_setting('max_connections')::int8
-                        - case when rolsuper then 0 else current_setting('superuser_reserved_connections')::int8 end
+                        - case when rolsuper then 0 else
+                            current_setting('superuser_reserved_connections')::int8 end
                         - of_server,
-                    case when rolconnlimit >= 0 and not rolsuper then rolconnlimit - of_role else 1000000 end,
-                    case when datconnlimit >= 0 and not rolsuper then datconnlimit - of_database else 1000000 end
+                    case when rolconnlimit >= 0 and not rolsuper then rolconnlimit - of_role
+                        else 1000000 end,
+                    case when datconnlimit >= 0 and not rolsuper then datconnlimit - of_database
+                        else 1000000 end
                 ) as "free_connections!",
                 array(
                     select relation.oid::regclass::text from pg_class as relation
@@ -145,24 +147,30 @@ impl Warehouse {
                 array(
                     select relation.oid::regclass::text from pg_class as relation
                     where relnamespace in (select oid from schemas)
-                        and not exists (select from pg_depend where objid = relation.oid and deptype = 'i')
-                        and case when relkind = 'S' then not has_sequence_privilege(relation.oid, 'usage') end
+                        and not exists (select from pg_depend where objid = relation.oid
+                            and deptype = 'i')
+                        and case when relkind = 'S' then not has_sequence_privilege(relation.oid,
+                            'usage') end
                     order by 1) as "closed_sequences!",
                 array(
                     select routine.oid::regprocedure::text from pg_proc as routine
-                    where pronamespace in (select oid from schemas) and not has_function_privilege(routine.oid, 'execute')
+                    where pronamespace in (select oid from schemas)
+                        and not has_function_privilege(routine.oid, 'execute')
                     order by 1) as "closed_functions!",
                 to_regclass('pg_catalog.pg_dist_partition') is not null as "is_distributing!",
                 current_setting('log_parameter_max_length') <> '0'
                     and (current_setting('log_statement') in ('mod', 'all')
                         or current_setting('log_min_duration_statement') <> '-1'
                         or current_setting('log_min_duration_sample') <> '-1'
-                        or current_setting('log_transaction_sample_rate') <> '0') as "logs_parameters!",
+                        or current_setting('log_transaction_sample_rate') <> '0') as
+                            "logs_parameters!",
                 current_setting('log_error_verbosity') <> 'terse' as "logs_rows!",
                 coalesce(current_setting('auto_explain.log_min_duration', true), '-1') <> '-1'
-                    and coalesce(current_setting('auto_explain.log_parameter_max_length', true), '-1') <> '0'
+                    and coalesce(current_setting('auto_explain.log_parameter_max_length', true),
+                        '-1') <> '0'
                     as "explains!",
-                coalesce(current_setting('pgaudit.log_parameter', true), 'off') = 'on' as "audits_parameters!"
+                coalesce(current_setting('pgaudit.log_parameter', true),
+                    'off') = 'on' as "audits_parameters!"
              from pg_roles, pg_database, others
              where rolname = current_user and datname = current_database()"#
         )
@@ -237,7 +245,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     }
     if said.statement_timeout != "0" {
         found.push(Obstacle {
-            concern: Concern::WarehouseSettings,
+            concern: Concern::Settings,
             problem: format!(
                 "statements end after {} (statement_timeout): long ones would never be through",
                 said.statement_timeout
@@ -247,7 +255,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     }
     if said.isolation != "read committed" {
         found.push(Obstacle {
-            concern: Concern::WarehouseSettings,
+            concern: Concern::Settings,
             problem: format!(
                 "transactions are {} by default: where processes write side by side, some fail",
                 said.isolation
