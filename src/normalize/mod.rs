@@ -73,10 +73,14 @@ pub struct Normalized<'a> {
     pub notes: Vec<Note>,
 }
 
+/// The same row, borrowing nothing.
+pub fn owned(row: Row<'_>) -> Row<'static> {
+    row.into_iter().map(Cell::into_owned).collect()
+}
+
 impl Normalized<'_> {
     /// The same rows without borrowed data.
     pub fn into_owned(self) -> Normalized<'static> {
-        let owned = |row: Row<'_>| row.into_iter().map(Cell::into_owned).collect();
         let rows = self.rows.into_iter().map(|rows| rows.into_iter().map(owned).collect());
         Normalized {
             rows: rows.collect(),

@@ -16,7 +16,7 @@ pub struct DueDetail {
 }
 
 impl DueDetail {
-    /// Creates a claimed call. `was_missed` is null for a record that is not suspected of being
+    /// Creates a claimed call. `was_missed` is `None` for a record that is not suspected of being
     /// deleted.
     pub(super) fn new(id: String, fence: i64, was_missed: Option<bool>) -> Self {
         let is_suspect = was_missed.is_some();

@@ -10,6 +10,7 @@ use crate::warehouse::{
     postgres::{
         error::{Doing as _, WarehouseError},
         pool::{self, Warehouse},
+        sql::count,
     },
     record::{
         compare::{ItemChange, compare},
@@ -75,7 +76,7 @@ async fn unchanged(
             compare(Origin::Detail, seen.read, key, stored) == ItemChange::Unchanged
         })
     };
-    Ok(i64::try_from(observations.iter().filter(is_same).count()).unwrap_or(i64::MAX))
+    Ok(count(observations.iter().filter(is_same).count()))
 }
 
 impl Warehouse {
@@ -94,8 +95,10 @@ impl Warehouse {
                 select from argos_sync.suspect
                 where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id)
                 and window_day >= '-infinity'
-                and first_read >= (select account_first_read from argos_sync.project where project = $1)
-                and first_read <= (select account_last_read from argos_sync.project where project = $1)
+                and first_read >= (select account_first_read from argos_sync.project
+                    where project = $1)
+                and first_read <= (select account_last_read from argos_sync.project
+                    where project = $1)
              order by window_day desc limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -120,7 +123,8 @@ impl Warehouse {
         let rows = sqlx::query!(
             r#"with free as materialized (
                 select ctid as place from argos_sync.detail_due
-                where project = $1 and stream = $2 and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
+                where project = $1 and stream = $2 and due_at <= argos_sync.clock()
+                    and expires_at <= argos_sync.clock()
                     and priority <= $6
                 order by priority, due_at limit $3 for update skip locked)
              update argos_sync.detail_due as stored
@@ -130,7 +134,8 @@ impl Warehouse {
              where stored.ctid = free.place
              returning stored.id, stored.fence, (
                 select missed_at is not null from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id) as was_missed"#,
+                where suspect.project = $1 and suspect.stream = $2
+                    and suspect.id = stored.id) as was_missed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             count_max,
@@ -168,7 +173,8 @@ impl Warehouse {
              where stored.ctid = free.place
              returning stored.id, stored.fence, (
                 select missed_at is not null from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id) as was_missed"#,
+                where suspect.project = $1 and suspect.stream = $2
+                    and suspect.id = stored.id) as was_missed"#,
             scope.project.as_str(),
             scope.stream.as_str(),
             ids,
@@ -219,7 +225,7 @@ impl Warehouse {
             sparse::note_reads(&mut transaction, scope, &observations, now).await?;
         }
         log_calls(&mut transaction, scope, answers).await?;
-        let calls = i64::try_from(done.len()).unwrap_or(i64::MAX);
+        let calls = count(done.len());
         let source = run::CountSource::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.doing("committing detail calls")?;
@@ -248,7 +254,7 @@ impl Warehouse {
         tally.unchanged -= same;
         tally.updated += same;
         sparse::note_reads(&mut transaction, scope, &given, now).await?;
-        let calls = i64::try_from(observations.len()).unwrap_or(i64::MAX);
+        let calls = count(observations.len());
         let source = run::CountSource::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
         transaction.commit().await.doing("committing what was fetched")?;

@@ -12,6 +12,7 @@ use crate::{
             error::{Doing as _, WarehouseError},
             plan_settings,
             pool::Warehouse,
+            sql::count,
         },
         record::observation::{Observation, Origin},
         scope::{Count, Scope},
@@ -132,7 +133,7 @@ impl Warehouse {
             Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
         let (asked, in_window) =
             (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
-        let received = i64::try_from(page.observations.len()).unwrap_or(i64::MAX);
+        let received = count(page.observations.len());
         let next = page.next.as_ref().map(|(cursor, cycle)| (cursor, cycle));
         let arrived = Tally { received, ..Tally::default() };
         pass::advance(
@@ -211,5 +212,5 @@ fn count_days(page: &PageToStore, such: impl Fn(NaiveDate) -> bool) -> i64 {
         .observations
         .iter()
         .filter_map(|observation| Some(observation.key.as_ref().ok()?.created_at?.date_naive()));
-    i64::try_from(days.filter(|day| such(*day)).count()).unwrap_or(i64::MAX)
+    count(days.filter(|day| such(*day)).count())
 }

@@ -9,6 +9,7 @@ use crate::{
         postgres::{
             error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
+            sql::count,
         },
         raw::codec::{self},
         record::{
@@ -110,10 +111,12 @@ impl Warehouse {
             "with bodies as (
                 delete from argos_raw.quarantine as stored
                 using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
-                where (stored.project, stored.stream, stored.digest) = (given.project, given.stream, given.digest))
+                where (stored.project, stored.stream, stored.digest) = (given.project, given.stream,
+                    given.digest))
              delete from argos_sync.quarantine as stored
              using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
-             where (stored.project, stored.stream, stored.digest) = (given.project, given.stream, given.digest)",
+             where (stored.project, stored.stream, stored.digest) = (given.project, given.stream,
+                 given.digest)",
             &projects as &[&str],
             &streams as &[&str],
             &digests as &[&[u8]],
@@ -150,7 +153,7 @@ impl Warehouse {
             let storable = without_older_than_known(&mut transaction, scope, &items).await?;
             let origin = Origin::Quarantine { call, day };
             let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
-            let passed_over = i64::try_from(items.len() - storable.len()).unwrap_or(i64::MAX);
+            let passed_over = count(items.len() - storable.len());
             retried += Retried {
                 inserted: tally.inserted,
                 updated: tally.updated,
@@ -247,7 +250,8 @@ async fn take_out(
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
         "with bodies as (
-            delete from argos_raw.quarantine where project = $1 and stream = $2 and digest = any($3))
+            delete from argos_raw.quarantine where project = $1 and stream = $2
+                and digest = any($3))
          delete from argos_sync.quarantine where project = $1 and stream = $2 and digest = any($3)",
         scope.project.as_str(),
         scope.stream.as_str(),

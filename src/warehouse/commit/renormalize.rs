@@ -12,6 +12,7 @@ use crate::{
         postgres::{
             error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
+            sql::count,
         },
         raw::{
             bodies::{self, RawItems},
@@ -100,7 +101,8 @@ impl Warehouse {
         let now = pool::now(&mut transaction).await?;
         let ids = sqlx::query_scalar!(
             "select id from argos_sync.record
-             where project = $1 and stream = $2 and id > $3 and normalizer_version < $4 order by id limit $5",
+             where project = $1 and stream = $2 and id > $3 and normalizer_version < $4
+                 order by id limit $5",
             scope.project.as_str(),
             scope.stream.as_str(),
             behind,
@@ -194,7 +196,6 @@ async fn refill(
     drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
     update(connection, scope, older, &updates).await?;
     usual.count(connection, scope).await?;
-    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
     Ok(Renormalized {
         records: count(stored.len() + deleted),
         changed: count(touched.len()),
@@ -236,8 +237,10 @@ async fn update(
     let sparse: Vec<Option<i16>> = updates.iter().map(|place| place.sparse).collect();
     sqlx::query!(
         "update argos_sync.record as stored set normalizer_version = $3,
-            window_day = given.day, undated = given.undated, sparse = given.sparse, detail_next_at = null
-         from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[]) as given (id, day, undated, sparse)
+            window_day = given.day, undated = given.undated, sparse = given.sparse,
+                detail_next_at = null
+         from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[]) as given (id, day,
+             undated, sparse)
          where stored.project = $1 and stored.stream = $2 and stored.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),

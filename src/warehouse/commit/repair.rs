@@ -16,6 +16,7 @@ use crate::{
         postgres::{
             error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
+            sql::count,
         },
         raw::{bodies, codec::Inflater},
         record::{
@@ -127,7 +128,8 @@ impl Warehouse {
         let id = catalogue::id_column(scope.stream);
         let sql = format!(
             "with step as materialized (
-                select {id} as id from {table} where project = $1 and {id} > $3 order by {id} limit $4)
+                select {id} as id from {table} where project = $1 and {id} > $3
+                    order by {id} limit $4)
              select (select max(id) from step), array(
                 select distinct id from step where not exists (
                     select from argos_sync.record as stored
@@ -251,8 +253,10 @@ async fn forget_digests(
     let details: Vec<bool> = lost.iter().map(|item| item.lost.detail).collect();
     sqlx::query!(
         "update argos_sync.record as stored set
-            list_digest = case when given.list and list_read is not null then $6 else list_digest end,
-            detail_digest = case when given.detail and detail_read is not null then $6 else detail_digest end
+            list_digest = case when given.list and list_read is not null then $6
+                else list_digest end,
+            detail_digest = case when given.detail and detail_read is not null then $6
+                else detail_digest end
          from unnest($3::text[], $4::boolean[], $5::boolean[]) as given (id, list, detail)
          where stored.project = $1 and stored.stream = $2 and stored.id = given.id",
         scope.project.as_str(),
@@ -266,8 +270,4 @@ async fn forget_digests(
     .await
     .map(drop)
     .doing("forgetting digests of lost items")
-}
-
-fn count(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
 }

@@ -17,6 +17,7 @@ use crate::{
         postgres::{
             error::{Doing as _, WarehouseError},
             pool::Warehouse,
+            sql::count,
         },
         raw::{bodies, codec::Inflater},
         record::stored::{self, StoredRecord},
@@ -76,7 +77,7 @@ async fn next_ids(
     day: Option<Day>,
     behind: &str,
 ) -> Result<Vec<String>, WarehouseError> {
-    let count = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+    let step = count(CHUNK);
     let (project, stream) = (scope.project.as_str(), scope.stream.as_str());
     let ids = match day {
         None => {
@@ -86,7 +87,7 @@ async fn next_ids(
                 project,
                 stream,
                 behind,
-                count,
+                step,
             )
             .fetch_all(connection)
             .await
@@ -99,7 +100,7 @@ async fn next_ids(
                 project,
                 stream,
                 behind,
-                count,
+                step,
                 day,
             )
             .fetch_all(connection)
@@ -187,10 +188,6 @@ async fn compare_known(
         *verified.differing_by_table.entry(table.clone()).or_default() += 1;
     }
     Ok((verified, InvalidRecords { differing, lost }))
-}
-
-fn count(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
         postgres::{
             error::{Doing as _, WarehouseError},
             pool::Warehouse,
-            sql::{self, CHANGE_NUMBER},
+            sql::{self, CHANGE_NUMBER, count},
         },
         raw::bodies,
         scope::{Count, Keep, Scope},
@@ -84,10 +84,12 @@ impl Warehouse {
     pub async fn deletion_alarms(&self) -> Result<Vec<Alarm>, WarehouseError> {
         sqlx::query_as!(
             Alarm,
-            r#"select project, stream, filtered, min(day) as "first!", max(day) as "last!", max(raised_at) as "raised_at!",
+            r#"select project, stream, filtered, min(day) as "first!", max(day) as "last!",
+                   max(raised_at) as "raised_at!",
                 sum(live)::bigint as "live!", sum(missing)::bigint as "missing!", confirmed
                from (
-                select *, day - (row_number() over (partition by project, stream, filtered, confirmed order by day))::int as run
+                select *, day - (row_number() over (partition by project, stream, filtered,
+                    confirmed order by day))::int as run
                 from argos_sync.deletion_alarm) as alarm
                group by project, stream, filtered, confirmed, run
                order by project, stream, filtered, confirmed, run"#,
@@ -111,7 +113,8 @@ impl Warehouse {
         sqlx::query!(
             "insert into argos_sync.deletion_decision
                 (project, stream, window_from, window_to, approved, decided_at, expires_at)
-             values ($1, $2, $3, $4, $5, argos_sync.clock(), argos_sync.clock() + make_interval(secs => $6))",
+             values ($1, $2, $3, $4, $5, argos_sync.clock(),
+                 argos_sync.clock() + make_interval(secs => $6))",
             project.as_str(),
             stream.as_str(),
             decision.window.from(),
@@ -184,7 +187,8 @@ pub(super) async fn raise_alarm(
         "insert into argos_sync.deletion_alarm
             (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
          select $1, $2, $3, given.day, argos_sync.clock(), $4, given.live, given.missing, $8
-         from unnest($5::date[], $6::int[], $7::int[]) as given (day, live, missing) order by given.day",
+         from unnest($5::date[], $6::int[], $7::int[]) as given (day, live, missing)
+             order by given.day",
         claim.project.as_str(),
         claim.stream.as_str(),
         claim.reading.is_filtered(),
@@ -207,7 +211,8 @@ pub(super) async fn clear_alarms(
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
         "delete from argos_sync.deletion_alarm
-         where project = $1 and stream = $2 and filtered = $3 and (not $3 or (day >= $4 and day < $5))",
+         where project = $1 and stream = $2 and filtered = $3 and (not $3 or (day >= $4
+             and day < $5))",
         claim.project.as_str(),
         claim.stream.as_str(),
         claim.reading.is_filtered(),
@@ -296,7 +301,7 @@ pub(in crate::warehouse) async fn delete(
             bodies::drop_bodies(connection, scope, &ids).await?;
         }
     }
-    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+    Ok(count(ids.len()))
 }
 
 /// Marks the records that have no newer item as deleted, and returns their ids. After a mark, the
@@ -313,19 +318,25 @@ async fn mark_records(
         gone.iter().map(|gone| gone.proof == DeletionProof::Absent).collect();
     let deleted = sqlx::query_scalar!(
         "with given as (
-            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number, deleted_by_absence)),
+            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number,
+                deleted_by_absence)),
          locked as (
-            select stored.id, given.number, given.deleted_by_absence from argos_sync.record as stored join given using (id)
+            select stored.id, given.number, given.deleted_by_absence
+                from argos_sync.record as stored join given using (id)
             where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
               and coalesce(greatest(stored.list_read, stored.detail_read), 0) < given.number
             order by stored.id for update of stored)
          update argos_sync.record as stored
-         set deleted_at = $5, deleted_by_absence = locked.deleted_by_absence, unlisted = false, unsettled = false, sources_differ = false,
+         set deleted_at = $5, deleted_by_absence = locked.deleted_by_absence, unlisted = false,
+             unsettled = false, sources_differ = false,
             changed_at = null,
-            list_digest = case when locked.deleted_by_absence then null else coalesce(stored.doubted_digest, stored.list_digest) end,
-            list_read = case when locked.deleted_by_absence then stored.list_read else greatest(stored.list_read, stored.doubted_read) end,
+            list_digest = case when locked.deleted_by_absence then null
+                else coalesce(stored.doubted_digest, stored.list_digest) end,
+            list_read = case when locked.deleted_by_absence then stored.list_read
+                else greatest(stored.list_read, stored.doubted_read) end,
             detail_digest = null, detail_read = locked.number,
-            doubted_digest = null, doubted_read = null, sparse = null, detail_next_at = null, hint_digest = null
+            doubted_digest = null, doubted_read = null, sparse = null, detail_next_at = null,
+                hint_digest = null
          from locked where stored.project = $1 and stored.stream = $2 and stored.id = locked.id
          returning stored.id",
         scope.project.as_str(),
@@ -347,9 +358,11 @@ fn compose_mark(table: &Table, keep: Keep) -> String {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
     format!(
-        "update {table} as stored set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
+        "update {table} as stored set deleted_at = $3, vendor_deleted_at = found.at,
+             changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
          from (
-            select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id, at)
+            select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id,
+                at)
             cross join lateral (
                 select ctid as place from {table} where project = $1 and {id} = given.id offset 0
             ) as found

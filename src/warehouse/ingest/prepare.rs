@@ -143,12 +143,8 @@ impl Ready {
             if let Some(Cell::Text(key)) = row.first()
                 && !sets.contains_key(key.as_ref())
             {
-                sets.insert(key.clone().into_owned(), owned(row));
+                sets.insert(key.clone().into_owned(), normalize::owned(row.clone()));
             }
         }
     }
-}
-
-fn owned(row: &Row<'_>) -> Row<'static> {
-    row.iter().cloned().map(Cell::into_owned).collect()
 }

@@ -7,6 +7,7 @@ use crate::{
         postgres::{
             error::{Doing as _, WarehouseError},
             pool::{self, Warehouse},
+            sql::count,
         },
         record::{
             observation::Observation,
@@ -41,7 +42,8 @@ pub(in crate::warehouse) async fn note_reads(
             select stored.place
             from (select distinct id from unnest($2::text[]) as given (id)) as given
             cross join lateral (
-                select ctid as place from argos.submission where project = $1 and submission_id = given.id
+                select ctid as place from argos.submission where project = $1
+                    and submission_id = given.id
                 for update skip locked) as stored)
            update argos.submission as own
            set detail_read_at = $3, change_number = (select argos_sync.change_number())
@@ -124,11 +126,13 @@ impl Warehouse {
     pub async fn sparse_drawn(&self, scope: &Scope) -> Result<DrawnCalls, WarehouseError> {
         let doing = "counting records that lists leave things out of";
         sqlx::query!(
-            "update argos_sync.project set sparse_counted_at = argos_sync.clock(), sparse_records = (
+            "update argos_sync.project set sparse_counted_at = argos_sync.clock(),
+                 sparse_records = (
                 select count(*) from argos_sync.record
                 where record.project = $1 and record.stream = $2 and sparse is not null)
              where project = $1 and (sparse_counted_at is null
-                or argos_sync.clock() not between sparse_counted_at and sparse_counted_at + interval '1 hour')",
+                or argos_sync.clock() not between sparse_counted_at
+                    and sparse_counted_at + interval '1 hour')",
             scope.project.as_str(),
             scope.stream.as_str(),
         )
@@ -165,14 +169,18 @@ impl Warehouse {
         for rank in [SCREENED, OTHER] {
             let rows = sqlx::query_as!(
                 SparseRow,
-                r#"select stored.id, stored.window_day, stored.unsettled, stored.changed_at, stored.detail_next_at,
+                r#"select stored.id, stored.window_day, stored.unsettled, stored.changed_at,
+                       stored.detail_next_at,
                     own.detail_read_at as "detail_read_at?"
                    from (
-                    select id, window_day, unsettled, changed_at, detail_next_at from argos_sync.record
-                    where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null or detail_next_at > $5)
+                    select id, window_day, unsettled, changed_at, detail_next_at
+                        from argos_sync.record
+                    where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null
+                        or detail_next_at > $5)
                     limit $4 for update skip locked) as stored
                    left join lateral (
-                    select detail_read_at from argos.submission where project = $1 and submission_id = stored.id offset 0
+                    select detail_read_at from argos.submission where project = $1
+                        and submission_id = stored.id offset 0
                    ) as own on true"#,
                 scope.project.as_str(),
                 scope.stream.as_str(),
@@ -191,7 +199,7 @@ impl Warehouse {
         }
         set_next(&mut transaction, scope, &dated).await?;
         transaction.commit().await.doing(doing)?;
-        Ok(limit(STEP) <= i64::try_from(dated.len()).unwrap_or(i64::MAX))
+        Ok(limit(STEP) <= count(dated.len()))
     }
 
     /// Makes detail calls due for records whose time has come or is near, limited to one
@@ -223,7 +231,8 @@ impl Warehouse {
         for rank in [SCREENED, OTHER] {
             let of_rank = sqlx::query_as!(
                 SparseRow,
-                r#"select id, window_day, unsettled, changed_at, null::timestamptz as detail_read_at, detail_next_at
+                r#"select id, window_day, unsettled, changed_at,
+                       null::timestamptz as detail_read_at, detail_next_at
                    from argos_sync.record
                    where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= $5
                    order by detail_next_at limit $4 for update skip locked"#,
@@ -279,7 +288,8 @@ impl Warehouse {
                 count(*) filter (where own.detail_read_at is null) as "unread!",
                 min(own.detail_read_at) as oldest_read_at
                from argos_sync.record as stored
-               left join argos.submission as own on own.project = stored.project and own.submission_id = stored.id
+               left join argos.submission as own on own.project = stored.project
+                   and own.submission_id = stored.id
                where stored.sparse is not null and stored.stream = 'submission'
                group by stored.project order by stored.project"#
         )
@@ -319,7 +329,8 @@ async fn set_next(
         "update argos_sync.record as stored set detail_next_at = given.at
          from unnest($3::text[], $4::timestamptz[]) as given (id, at)
          cross join lateral (
-            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+            select ctid as place from argos_sync.record where project = $1 and stream = $2
+                and id = given.id offset 0
          ) as found
          where stored.ctid = found.place",
         scope.project.as_str(),

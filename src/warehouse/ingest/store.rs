@@ -19,7 +19,7 @@ use crate::{
     blocking,
     domain::Stream,
     warehouse::{
-        postgres::error::WarehouseError,
+        postgres::{error::WarehouseError, sql::count},
         record::{
             doubt,
             observation::{Observation, Origin},
@@ -122,8 +122,4 @@ async fn store_changed(
     tally.updated += deleted;
     tally.unchanged += count(special.len()) - deleted;
     Ok(())
-}
-
-fn count(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
 }

@@ -98,15 +98,15 @@ pub(in crate::warehouse) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &'static str) -> Result<T, WarehouseError> {
-        self.map_err(WarehouseError::database(doing))
+        self.map_err(|error| WarehouseError::database(doing, &error))
     }
 }
 
 impl WarehouseError {
     /// Converts an error of sqlx. Keeps the SQLSTATE and the constraint, and drops texts that may
     /// contain personal data.
-    pub(in crate::warehouse) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |error| match &error {
+    pub(in crate::warehouse) fn database(doing: &'static str, error: &sqlx::Error) -> Self {
+        match error {
             sqlx::Error::Database(fault) => {
                 let sqlstate = fault.code().map_or_else(|| "unknown".to_owned(), Into::into);
                 renewal::note(&sqlstate);
@@ -230,7 +230,8 @@ impl WarehouseError {
             Self::OlderSchema => "run `argos-sync migrate`",
             Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
             Self::WrongEncoding { .. } => {
-                "make a database with `create database NAME encoding 'UTF8' template template0` and \
+                "make a database with `create database NAME encoding 'UTF8' template template0`
+                     and \
                  name it in `database.url`; rows move there by pg_dump and pg_restore, or are read \
                  again by a backfill"
             }

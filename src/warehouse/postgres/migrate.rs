@@ -67,7 +67,7 @@ impl Warehouse {
         MIGRATOR.run(&self.pool).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
-                WarehouseError::database("migrating the schema")(error)
+                WarehouseError::database("migrating the schema", &error)
             }
             _ => WarehouseError::Shape { doing: "migrating the schema" },
         })?;

@@ -152,7 +152,7 @@ pub(super) async fn begin(
     let mut transaction = pool
         .begin_with("begin isolation level read committed read write")
         .await
-        .map_err(|error| of_begin(error, doing))?;
+        .map_err(|error| of_begin(&error, doing))?;
     // A process that freezes inside a transaction must not keep its row locks forever, and waits
     // for such locks must end. JIT compilation takes longer than running the plan. Parameters are
     // personal data, which must not appear in the server's log.
@@ -177,8 +177,8 @@ pub(in crate::warehouse) async fn now(
 
 /// Converts a standby's refusal to begin a writing transaction into the refusal of a statement that
 /// writes.
-pub(super) fn of_begin(error: sqlx::Error, doing: &'static str) -> WarehouseError {
-    match WarehouseError::database(doing)(error) {
+pub(super) fn of_begin(error: &sqlx::Error, doing: &'static str) -> WarehouseError {
+    match WarehouseError::database(doing, error) {
         WarehouseError::Refused { doing, sqlstate, constraint } if sqlstate == RECOVERY => {
             renewal::note(renewal::READ_ONLY);
             WarehouseError::Refused { doing, sqlstate: renewal::READ_ONLY.to_owned(), constraint }

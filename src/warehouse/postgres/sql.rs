@@ -5,6 +5,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{Doing as _, WarehouseError};
 use crate::domain::ProjectName;
 
+/// A number of things, as PostgreSQL's `bigint`.
+pub(in crate::warehouse) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 pub(in crate::warehouse) fn list<T>(
     items: impl IntoIterator<Item = T>,
     text: impl Fn(T) -> String,
@@ -26,7 +31,8 @@ pub(in crate::warehouse) fn found(table: &str, id_column: &str, columns: &str) -
     format!(
         "unnest($2::text[]) as given (id)\n\
          cross join lateral (\n\
-         select {columns} from {table} where project = $1 and {id_column} = given.id offset 0) as found"
+         select {columns} from {table} where project = $1
+             and {id_column} = given.id offset 0) as found"
     )
 }
 

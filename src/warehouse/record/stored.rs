@@ -42,7 +42,7 @@ pub(in crate::warehouse) struct StoredRecord {
 
 /// A row of `argos_sync.record`.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
-struct HeldRow {
+struct StoredRow {
     id: String,
     list_digest: Option<Vec<u8>>,
     list_read: Option<i64>,
@@ -60,7 +60,7 @@ struct HeldRow {
     normalizer_version: i16,
 }
 
-impl HeldRow {
+impl StoredRow {
     fn read(self) -> (String, StoredRecord) {
         let pair = |digest: Option<Vec<u8>>, number: Option<i64>| {
             Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
@@ -110,13 +110,17 @@ pub(in crate::warehouse) async fn find_differing(
 ) -> Result<HashMap<String, Known>, WarehouseError> {
     let rows = sqlx::query!(
         r#"select given.id as "id!", stored.id is not null as "is_known!",
-            coalesce(stored.sources_differ or stored.unlisted or stored.deleted_by_absence or stored.doubted_read is not null, false) as "is_special!"
+            coalesce(stored.sources_differ or stored.unlisted or stored.deleted_by_absence
+                or stored.doubted_read is not null, false) as "is_special!"
          from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
          left join lateral (
-            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+            select * from argos_sync.record where project = $1 and stream = $2
+                and id = given.id offset 0
          ) as stored on true
-         where (case when $3 then stored.list_digest else stored.detail_digest end) is distinct from given.digest
-            or stored.sources_differ or stored.unlisted or stored.deleted_by_absence or stored.doubted_read is not null"#,
+         where (case when $3 then stored.list_digest else stored.detail_digest end) is distinct
+             from given.digest
+            or stored.sources_differ or stored.unlisted or stored.deleted_by_absence
+                or stored.doubted_read is not null"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -150,12 +154,14 @@ pub(in crate::warehouse) async fn look_up(
         return Ok(HashMap::new());
     }
     let rows = sqlx::query_as!(
-        HeldRow,
-        "select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
+        StoredRow,
+        "select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest,
+             doubted_read, sources_differ, window_day,
             unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
          from unnest($3::text[]) as given (id)
          cross join lateral (
-            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+            select * from argos_sync.record where project = $1 and stream = $2
+                and id = given.id offset 0
          ) as stored",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -164,7 +170,7 @@ pub(in crate::warehouse) async fn look_up(
     .fetch_all(connection)
     .await
     .doing("reading what is known")?;
-    Ok(rows.into_iter().map(HeldRow::read).collect())
+    Ok(rows.into_iter().map(StoredRow::read).collect())
 }
 
 /// Locks these records in key order and reads everything that merging needs.
@@ -177,12 +183,14 @@ pub(in crate::warehouse) async fn lock(
         return Ok(HashMap::new());
     }
     let rows = sqlx::query_as!(
-        HeldRow,
-        r#"select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest, doubted_read, sources_differ, window_day,
+        StoredRow,
+        r#"select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest,
+               doubted_read, sources_differ, window_day,
             unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
-            select * from argos_sync.record where project = $1 and stream = $2 and id = given.id for update
+            select * from argos_sync.record where project = $1 and stream = $2
+                and id = given.id for update
          ) as stored"#,
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -191,7 +199,7 @@ pub(in crate::warehouse) async fn lock(
     .fetch_all(&mut *connection)
     .await
     .doing("locking records")?;
-    let mut stored: HashMap<_, _> = rows.into_iter().map(HeldRow::read).collect();
+    let mut stored: HashMap<_, _> = rows.into_iter().map(StoredRow::read).collect();
     for (id, kept) in bodies::read(connection, scope, ids).await? {
         if let Some(stored) = stored.get_mut(&id) {
             stored.kept = Some(kept);
@@ -277,23 +285,34 @@ pub(in crate::warehouse) async fn update(
             detail_digest = case when $3 then stored.detail_digest else digest end,
             detail_read = case when $3 then stored.detail_read else number end,
             sources_differ = given.sources_differ, normalizer_version = $4,
-            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at, unlisted = given.unlisted,
-            deleted_by_absence = given.deleted_by_absence, unsettled = given.unsettled, changed_at = given.changed_at,
-            doubted_digest = case when $3 and given.number > stored.doubted_read then null else stored.doubted_digest end,
-            doubted_read = case when $3 and given.number > stored.doubted_read then null else stored.doubted_read end,
+            window_day = given.day, undated = given.undated, deleted_at = given.deleted_at,
+                unlisted = given.unlisted,
+            deleted_by_absence = given.deleted_by_absence, unsettled = given.unsettled,
+                changed_at = given.changed_at,
+            doubted_digest = case when $3 and given.number > stored.doubted_read then null
+                else stored.doubted_digest end,
+            doubted_read = case when $3 and given.number > stored.doubted_read then null
+                else stored.doubted_read end,
             sparse = given.sparse, detail_next_at = null
-         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[], $10::boolean[], $11::timestamptz[],
+         from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[],
+             $10::boolean[], $11::timestamptz[],
                 $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[], $16::smallint[])
-            as given (id, digest, number, sources_differ, day, undated, deleted_at, unlisted, deleted_by_absence, unsettled, changed_at, sparse)
+            as given (id, digest, number, sources_differ, day, undated, deleted_at, unlisted,
+                deleted_by_absence, unsettled, changed_at, sparse)
          cross join lateral (
-            select ctid as place from argos_sync.record where project = $1 and stream = $2 and id = given.id offset 0
+            select ctid as place from argos_sync.record where project = $1 and stream = $2
+                and id = given.id offset 0
          ) as found
          where stored.ctid = found.place
-            and (case when $3 then stored.list_read else stored.detail_read end, stored.sources_differ, stored.deleted_at,
-                 stored.normalizer_version, stored.window_day, stored.undated, stored.unlisted, stored.deleted_by_absence, stored.unsettled,
+            and (case when $3 then stored.list_read else stored.detail_read end,
+                stored.sources_differ, stored.deleted_at,
+                 stored.normalizer_version, stored.window_day, stored.undated, stored.unlisted,
+                     stored.deleted_by_absence, stored.unsettled,
                  stored.changed_at, stored.sparse)
-                is distinct from (given.number, given.sources_differ, given.deleted_at, $4, given.day, given.undated,
-                 given.unlisted, given.deleted_by_absence, given.unsettled, given.changed_at, given.sparse)",
+                is distinct from (given.number, given.sources_differ, given.deleted_at, $4,
+                    given.day, given.undated,
+                 given.unlisted, given.deleted_by_absence, given.unsettled, given.changed_at,
+                     given.sparse)",
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,

@@ -48,7 +48,11 @@ pub(super) fn build(
     usual: Usual,
     now: DateTime<Utc>,
 ) -> Result<ChangeSet, WarehouseError> {
-    let (mut inflater, mut compressor) = (Inflater::new()?, Compressor::new()?);
+    let mut inflater = Inflater::new()?;
+    let mut compressor = match scope.raw {
+        RawStorage::Zstd => Some(Compressor::new()?),
+        RawStorage::None => None,
+    };
     let mut changes = ChangeSet {
         records: Vec::with_capacity(work.len()),
         updates: Vec::with_capacity(work.len()),
@@ -67,7 +71,7 @@ pub(super) fn build(
         if let (Some(merged), Some(normalized)) = (&merged, &normalized) {
             update.sparse = changes.usual.priority(scope.stream, merged, normalized);
         }
-        if scope.raw == RawStorage::Zstd && update.deleted_at.is_none() {
+        if let Some(compressor) = compressor.as_mut().filter(|_| update.deleted_at.is_none()) {
             changes.bodies.add(&work.item.id, compressor.compress(&work.item.body)?);
         }
         changes.updates.push(update);
