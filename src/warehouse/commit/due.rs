@@ -62,7 +62,8 @@ pub(super) async fn settle_claimed(
                 order by id collate "C") as given
            cross join lateral (
                 select id, failures from argos_sync.detail_due
-                where project = $1 and stream = $2 and id = given.id and fence = given.fence for update
+                where project = $1 and stream = $2 and id = given.id
+                    and fence = given.fence for update
            ) as stored"#,
         scope.project.as_str(),
         scope.stream.as_str(),

@@ -40,9 +40,11 @@ impl Warehouse {
         let days = claim.reading.is_filtered().then_some(claim.window);
         sqlx::query_scalar!(
             r#"select exists (select from argos_sync.record where project = $1 and stream = $2
-                    and ($3::date is null or window_day >= $3) and ($4::date is null or window_day < $4))
+                    and ($3::date is null or window_day >= $3) and ($4::date is null
+                        or window_day < $4))
                 or exists (select from argos_sync.suspect where project = $1 and stream = $2)
-                or exists (select from argos_sync.deletion_alarm where project = $1 and stream = $2) as "can_miss!""#,
+                or exists (select from argos_sync.deletion_alarm where project = $1
+                    and stream = $2) as "can_miss!""#,
             claim.project.as_str(),
             claim.stream.as_str(),
             days.map(Window::from),
@@ -68,14 +70,18 @@ pub(in crate::warehouse) async fn compare(
     let decisions = delete::decisions(connection, claim).await?;
     let mut rows = sqlx::query!(
         r#"select id, window_day,
-            case when first_read > (select account_last_read from argos_sync.project where project = $1) then false
-                when first_read >= (select account_first_read from argos_sync.project where project = $1) then true end as is_bound
+            case when first_read > (select account_last_read from argos_sync.project
+                where project = $1) then false
+                when first_read >= (select account_first_read from argos_sync.project
+                    where project = $1) then true end as is_bound
          from argos_sync.record
          where project = $1 and stream = $2 and deleted_at is null and first_read < $3
-           and case when $4 then window_day >= $5 and window_day < $6 and not undated and not unlisted
+           and case when $4 then window_day >= $5 and window_day < $6 and not undated
+               and not unlisted
                 else undated or unlisted or not exists (
                     select from argos_sync.coverage as covered
-                    where covered.project = $1 and covered.stream = $2 and covered.day = window_day) end"#,
+                    where covered.project = $1 and covered.stream = $2
+                        and covered.day = window_day) end"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         seen.began.0,
@@ -123,7 +129,8 @@ async fn clear_seen(
 ) -> Result<(), WarehouseError> {
     let doing = "clearing suspects";
     let suspects = sqlx::query!(
-        "select id, window_day from argos_sync.suspect join argos_sync.record using (project, stream, id)
+        "select id, window_day from argos_sync.suspect join argos_sync.record using (project,
+             stream, id)
          where project = $1 and stream = $2 and missed_at is not null",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -200,7 +207,8 @@ async fn suspect(
         "insert into argos_sync.suspect as stored (project, stream, id, missed_at, pass_id)
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id) order by given.id
          on conflict (project, stream, id) do update
-         set missed_at = excluded.missed_at, pass_id = excluded.pass_id where stored.missed_at is null
+         set missed_at = excluded.missed_at, pass_id = excluded.pass_id
+             where stored.missed_at is null
          returning id",
         scope.project.as_str(),
         scope.stream.as_str(),

@@ -55,7 +55,8 @@ impl Warehouse {
     ) -> Result<bool, WarehouseError> {
         let moved = sqlx::query!(
             "update argos_sync.project set hint_started_at = $2, hint_before = $3, hint_until = $4
-             where project = $1 and hint_started_at is not distinct from $5 and hint_before is not distinct from $6
+             where project = $1 and hint_started_at is not distinct from $5
+                 and hint_before is not distinct from $6
                 and hint_until is not distinct from $7",
             scope.project.as_str(),
             to.started_at,
@@ -105,7 +106,8 @@ impl Warehouse {
         let changed = sqlx::query!(
             r#"with found as materialized (
                 select stored.place, stored.before, given.digest
-                from (select distinct on (id) id, digest from unnest($3::text[], $4::bytea[]) as given (id, digest)) as given
+                from (select distinct on (id) id, digest from unnest($3::text[], $4::bytea[])
+                    as given (id, digest)) as given
                 cross join lateral (
                     select ctid as place, hint_digest as before from argos_sync.record
                     where project = $1 and stream = $2 and id = given.id and sparse is not null

@@ -60,8 +60,10 @@ impl Warehouse {
         .await
         .doing(doing)?;
         let claimed = sqlx::query!(
-            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at)
-             select $1, $2, $3, $4, nextval('argos_sync.fence'), $5, argos_sync.clock() + make_interval(secs => $6)
+            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder,
+                 expires_at)
+             select $1, $2, $3, $4, nextval('argos_sync.fence'), $5,
+                 argos_sync.clock() + make_interval(secs => $6)
              where not exists (
                 select from argos_sync.claim
                 where project = $1 and stream = $2 and expires_at > argos_sync.clock()
@@ -92,8 +94,10 @@ impl Warehouse {
     pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
         sqlx::query_scalar!(
             r#"select holder as "holder!" from argos_sync.claim
-               union select holder from argos_sync.detail_due where holder is not null and expires_at > argos_sync.clock()
-               union select holder from argos_sync.run where holder is not null and ended_at is null"#
+               union select holder from argos_sync.detail_due where holder is not null
+                   and expires_at > argos_sync.clock()
+               union select holder from argos_sync.run where holder is not null
+                   and ended_at is null"#
         )
         .fetch_all(&self.pool)
         .await
@@ -106,7 +110,8 @@ impl Warehouse {
         sqlx::query!(
             "with windows as (delete from argos_sync.claim where holder = $1),
              runs as (
-                update argos_sync.run set ended_at = least(expires_at, argos_sync.clock()), outcome = 'interrupted'
+                update argos_sync.run set ended_at = least(expires_at, argos_sync.clock()),
+                    outcome = 'interrupted'
                 where holder = $1 and ended_at is null)
              update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
              where holder = $1",

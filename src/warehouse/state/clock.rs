@@ -43,7 +43,8 @@ impl Warehouse {
                 argos_sync.clock() + argos_sync.clock_ahead($2) as "host!",
                 argos_sync.clock() + coalesce(argos_sync.clock_ahead($3),
                     make_interval(secs => (
-                        select vendor_ahead_seconds from argos_sync.project where project = $1))) as vendor"#,
+                        select vendor_ahead_seconds from argos_sync.project
+                            where project = $1))) as vendor"#,
             project.as_str(),
             host(),
             vendor,
@@ -86,7 +87,8 @@ impl Warehouse {
         let Some(vendor) = clocks.vendor else { return Ok(()) };
         sqlx::query!(
             "update argos_sync.project set vendor_ahead_seconds = $2
-             where project = $1 and (vendor_ahead_seconds is null or abs(vendor_ahead_seconds - $2) >= $3)",
+             where project = $1 and (vendor_ahead_seconds is null
+                 or abs(vendor_ahead_seconds - $2) >= $3)",
             project.as_str(),
             (vendor - clocks.database).as_seconds_f64(),
             VENDOR_CHANGE_MIN,

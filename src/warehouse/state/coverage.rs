@@ -32,19 +32,24 @@ impl Warehouse {
         let doing = "reading coverage";
         let rows = sqlx::query_as!(
             DayRow,
-            r#"select covered.day, covered.as_of <= argos_sync.clock() as "is_past!", covered.as_of, covered.records,
-                unsettled.window_day is not null as "unsettled!", changed.changed_at, decided.approved_at
+            r#"select covered.day, covered.as_of <= argos_sync.clock() as "is_past!", covered.as_of,
+                   covered.records,
+                unsettled.window_day is not null as "unsettled!", changed.changed_at,
+                    decided.approved_at
              from argos_sync.coverage as covered
              left join (
                 select distinct window_day from argos_sync.record
-                where project = $1 and stream = $2 and unsettled) as unsettled on unsettled.window_day = covered.day
+                where project = $1 and stream = $2 and unsettled) as unsettled on
+                    unsettled.window_day = covered.day
              left join (
                 select window_day, max(changed_at) as changed_at from argos_sync.record
-                where project = $1 and stream = $2 and changed_at > argos_sync.clock() - make_interval(secs => $3)
+                where project = $1 and stream = $2 and changed_at > argos_sync.clock() -
+                    make_interval(secs => $3)
                 group by window_day) as changed on changed.window_day = covered.day
              left join lateral (
                 select max(decided_at) as approved_at from argos_sync.deletion_decision as decision
-                where decision.project = $1 and decision.stream = $2 and approved and expires_at > argos_sync.clock()
+                where decision.project = $1 and decision.stream = $2 and approved
+                    and expires_at > argos_sync.clock()
                   and window_from <= covered.day and covered.day < window_to) as decided on true
              where covered.project = $1 and covered.stream = $2
              order by covered.day"#,
@@ -82,7 +87,8 @@ impl Warehouse {
             r#"select coalesce(case when $5 then (
                     select count(*) = $4::date - $3::date from argos_sync.coverage as covered
                     where covered.project = $1 and covered.stream = $2 and day >= $3 and day < $4
-                      and covered.fence > run.fence and as_of between run.started_at and argos_sync.clock())
+                      and covered.fence > run.fence and as_of between run.started_at
+                          and argos_sync.clock())
                 else (
                     select unfiltered_fence > run.fence
                         and unfiltered_as_of between run.started_at and argos_sync.clock()

@@ -39,7 +39,8 @@ impl Warehouse {
         .await
         .doing(doing)?;
         let row = sqlx::query!(
-            r#"select detail_cycle_started_at as "started_at!", detail_cycle_count, argos_sync.clock() as "now!", (
+            r#"select detail_cycle_started_at as "started_at!", detail_cycle_count,
+                   argos_sync.clock() as "now!", (
                 select coalesce(sum(records), 0) from argos_sync.coverage as covered
                 where covered.project = $1 and covered.stream = $2) as "records!"
                from argos_sync.project where project = $1"#,
@@ -79,7 +80,8 @@ impl Warehouse {
         .doing(doing)?;
         let ids = sqlx::query_scalar!(
             "select id from argos_sync.record
-             where project = $1 and stream = $2 and id > $3 and deleted_at is null order by id limit $4",
+             where project = $1 and stream = $2 and id > $3 and deleted_at is null
+                 order by id limit $4",
             scope.project.as_str(),
             scope.stream.as_str(),
             place.detail_cycle_after_id,

@@ -58,7 +58,8 @@ pub(in crate::warehouse) async fn mark(
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id)
          order by given.id
          on conflict (project, stream, id) do update
-         set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority), fence = 0, expires_at = '-infinity', failures = 0",
+         set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority),
+             fence = 0, expires_at = '-infinity', failures = 0",
         scope.project.as_str(),
         scope.stream.as_str(),
         ids as &[&str],

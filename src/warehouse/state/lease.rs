@@ -85,12 +85,14 @@ impl Warehouse {
                 let rows = sqlx::query_as!(
                     LeaseRow,
                     r#"select due.holder as "holder!", due.expires_at as expires_at,
-                        extract(epoch from due.expires_at - argos_sync.clock())::float8 as "seconds!"
+                        extract(epoch from due.expires_at - argos_sync.clock())::float8 as
+                            "seconds!"
                      from unnest($3::text[], $4::bigint[]) as given (id, fence)
                      cross join lateral (
                         select holder, fence, expires_at from argos_sync.detail_due
                         where project = $1 and stream = $2 and id = given.id offset 0) as due
-                     where due.fence = given.fence and due.expires_at > argos_sync.clock() and due.holder is not null
+                     where due.fence = given.fence and due.expires_at > argos_sync.clock()
+                         and due.holder is not null
                      order by given.fence"#,
                     project.as_str(),
                     stream.as_str(),

@@ -38,7 +38,8 @@ impl Warehouse {
     pub async fn adopt_server(&self) -> Result<bool, WarehouseError> {
         let drawn = self.server.drawn();
         let row = sqlx::query!(
-            r#"select argos_sync.database_identity() as "identity!", floor as "floor!", was_behind as "was_behind!"
+            r#"select argos_sync.database_identity() as "identity!", floor as "floor!",
+                   was_behind as "was_behind!"
                from argos_sync.raise_sequences($1)"#,
             drawn,
         )

@@ -82,7 +82,8 @@ impl Warehouse {
             "update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock(),
                 last_error = 'the checkpoint was too old'
              where project = $1 and stream = $2 and window_from = $3 and window_to = $4
-               and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open' and page > 0
+               and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open'
+                   and page > 0
                and advanced_at < argos_sync.clock() - make_interval(secs => $6)",
             claim.project.as_str(),
             claim.stream.as_str(),
@@ -99,9 +100,11 @@ impl Warehouse {
                 (project, stream, lane, backfill_id, window_from, window_to, filtered, state, fence,
                  started_at, advanced_at)
              values ($1, $2, $3, $4, $5, $6, $8, 'open', $7, argos_sync.clock(), argos_sync.clock())
-             on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0)) where state = 'open'
+             on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0))
+                 where state = 'open'
              do update set fence = excluded.fence,
-                started_at = case when open.page = 0 then excluded.started_at else open.started_at end
+                started_at = case when open.page = 0 then excluded.started_at
+                    else open.started_at end
              returning pass_id, started_at, page, cursor_id, cursor_date, cycle_anchor, cycle_steps,
                 cycle_limit, received, failures, restarts",
             claim.project.as_str(),
@@ -169,9 +172,11 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         let now = claim::hold(&mut transaction, claim).await?;
         pass.restarts = sqlx::query_scalar!(
-            "update argos_sync.pass set page = 0, cursor_id = null, cursor_date = null, cycle_anchor = null,
+            "update argos_sync.pass set page = 0, cursor_id = null, cursor_date = null,
+                 cycle_anchor = null,
                 cycle_steps = 0, cycle_limit = 0, failures = 0, restarts = restarts + 1,
-                started_at = argos_sync.clock(), advanced_at = argos_sync.clock(), received = 0, in_window = 0
+                started_at = argos_sync.clock(), advanced_at = argos_sync.clock(), received = 0,
+                    in_window = 0
              where pass_id = $1 and fence = $2 and state = 'open' returning restarts",
             pass.pass_id,
             claim.fence,

@@ -87,7 +87,8 @@ impl Warehouse {
     /// not contain a secret.
     pub async fn block(&self, project: &ProjectName, reason: &str) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.project set blocked_at = coalesce(blocked_at, argos_sync.clock()), blocked_reason = $2
+            "update argos_sync.project set blocked_at = coalesce(blocked_at, argos_sync.clock()),
+                 blocked_reason = $2
              where project = $1",
             project.as_str(),
             reason,
@@ -121,7 +122,8 @@ pub(in crate::warehouse) async fn note_seen(
     end_marked: bool,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
-        "update argos_sync.project set filter_proven = filter_proven or $2, end_marked = end_marked or $3
+        "update argos_sync.project set filter_proven = filter_proven or $2, end_marked = end_marked
+             or $3
          where project = $1 and (($2 and not filter_proven) or ($3 and not end_marked))",
         project.as_str(),
         proves_filter,

@@ -40,13 +40,16 @@ impl Warehouse {
                 select run_id from argos_sync.run
                 where ended_at < argos_sync.clock() - make_interval(days => $1)
                 order by ended_at limit $2 for update skip locked),
-             counters as (delete from argos_sync.run_counter using old_run where run_counter.run_id = old_run.run_id),
+             counters as (delete from argos_sync.run_counter using old_run
+                 where run_counter.run_id = old_run.run_id),
              runs as (
-                delete from argos_sync.run using old_run where run.run_id = old_run.run_id returning 1),
+                delete from argos_sync.run using old_run
+                    where run.run_id = old_run.run_id returning 1),
              old_pass as materialized (
                 select pass_id from argos_sync.pass
                 where ended_at < argos_sync.clock() - make_interval(days => $1)
-                  and not exists (select from argos_sync.coverage where coverage.pass_id = pass.pass_id)
+                  and not exists (select from argos_sync.coverage
+                      where coverage.pass_id = pass.pass_id)
                   and (state not in ('blocked', 'empty_unverified') or exists (
                     select from argos_sync.coverage
                     where coverage.project = pass.project and coverage.stream = pass.stream
@@ -56,7 +59,8 @@ impl Warehouse {
                     where backfill.backfill_id = pass.backfill_id and backfill.ended_at is null)
                 order by ended_at limit $2 for update skip locked),
              passes as (
-                delete from argos_sync.pass using old_pass where pass.pass_id = old_pass.pass_id returning 1)
+                delete from argos_sync.pass using old_pass
+                    where pass.pass_id = old_pass.pass_id returning 1)
              select (select count(*) from runs) + (select count(*) from passes) as "forgotten!""#,
             KEPT_DAYS,
             STEP,

@@ -155,9 +155,11 @@ impl Warehouse {
         let troubles: Vec<Option<&str>> = projects.iter().map(|end| end.trouble).collect();
         sqlx::query!(
             "with ended as (
-                update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2 where run_id = $1)
+                update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2
+                    where run_id = $1)
              update argos_sync.project as stored
-             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(), last_run_error = given.trouble
+             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(),
+                 last_run_error = given.trouble
              from unnest($3::text[], $4::text[], $5::text[]) as given (project, outcome, trouble)
              where stored.project = given.project",
             run.0,
@@ -205,18 +207,24 @@ pub(in crate::warehouse) async fn count(
     };
     sqlx::query!(
         "with mark as (
-            insert into argos_sync.high_water_mark as stored (project, stream, read_number, fence) values ($2, $3, $13, $14)
+            insert into argos_sync.high_water_mark as stored (project, stream, read_number,
+                fence) values ($2, $3, $13, $14)
             on conflict (project, stream) do update
-            set read_number = greatest(stored.read_number, excluded.read_number), fence = greatest(stored.fence, excluded.fence))
+            set read_number = greatest(stored.read_number, excluded.read_number),
+                fence = greatest(stored.fence, excluded.fence))
          insert into argos_sync.run_counter as stored
-            (run_id, project, stream, pages, details, received, inserted, updated, unchanged, quarantined, duplicate, skipped)
+            (run_id, project, stream, pages, details, received, inserted, updated, unchanged,
+                quarantined, duplicate, skipped)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (run_id, project, stream) do update set
             pages = stored.pages + excluded.pages, details = stored.details + excluded.details,
-            received = stored.received + excluded.received, inserted = stored.inserted + excluded.inserted,
-            updated = stored.updated + excluded.updated, unchanged = stored.unchanged + excluded.unchanged,
+            received = stored.received + excluded.received,
+                inserted = stored.inserted + excluded.inserted,
+            updated = stored.updated + excluded.updated,
+                unchanged = stored.unchanged + excluded.unchanged,
             quarantined = stored.quarantined + excluded.quarantined,
-            duplicate = stored.duplicate + excluded.duplicate, skipped = stored.skipped + excluded.skipped",
+            duplicate = stored.duplicate + excluded.duplicate,
+                skipped = stored.skipped + excluded.skipped",
         run.0,
         scope.project.as_str(),
         scope.stream.as_str(),

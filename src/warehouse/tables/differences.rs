@@ -25,7 +25,8 @@ pub(super) fn compose(table: &Table) -> String {
             given.extend(given_columns(table).into_iter().skip(key.len()));
             format!(
                 "select given.{id} from {given}\nleft join {stored} on true\n\
-                 where given.is_there <> (stored.place is not null) or given.is_there and {differs}",
+                 where given.is_there <> (stored.place is not null) or given.is_there
+                     and {differs}",
                 id = table.id_column(),
                 given = side_by_side(2, &given),
             )
@@ -58,8 +59,10 @@ pub(super) fn compose_rewrite(table: &Table) -> Option<&'static str> {
     let keys = list(&key, |(name, _)| (*name).to_owned());
     let differs = differs(table).unwrap_or_else(|| "false".to_owned());
     let sql = format!(
-        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null or {differs}\n\
-         order by given.{keys}\non conflict (project, {keys}) do update set {set}\nreturning {keys}",
+        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null
+             or {differs}\n\
+         order by given.{keys}\non conflict (project, {keys}) do update set {set}\nreturning
+             {keys}",
         insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
         given = unnest("given", 2, &given_columns(table)),
         stored = looked_up(table, "own.ctid as place, own.*", &same(&key, "given"), "stored"),

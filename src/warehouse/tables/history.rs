@@ -139,7 +139,8 @@ pub(in crate::warehouse) fn compose_forget(
         format!(
             "from unnest($2::text[]) as given (id)
              cross join lateral (
-                select ctid as place from {history} where project = $1 and {id} = given.id and {condition} offset 0
+                select ctid as place from {history} where project = $1 and {id} = given.id
+                    and {condition} offset 0
              ) as found"
         )
     };
@@ -158,7 +159,8 @@ pub(in crate::warehouse) fn compose_forget(
     let statement = |field: String| {
         let rows = place(&format!("field = '{field}'"));
         format!(
-            "update {history} as stored set old_value = null, new_value = null, change_number = {CHANGE_NUMBER}
+            "update {history} as stored set old_value = null, new_value = null,
+                 change_number = {CHANGE_NUMBER}
              from (select place {rows}) as found where stored.ctid = found.place"
         )
     };
@@ -199,8 +201,10 @@ fn insert_into(table: &Table) -> String {
 /// part of the statement that records the changes. `None` if no history of the table is recorded.
 pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
     keeps_moves(table).then(|| {
-        let before = tracked(table).map(|(column, _)| format!(", stored.{0} as held_{0}", column.name));
-        let changes = list(tracked(table), |(column, tracking)| compose_change(table, column, tracking));
+        let before =
+            tracked(table).map(|(column, _)| format!(", stored.{0} as held_{0}", column.name));
+        let changes =
+            list(tracked(table), |(column, tracking)| compose_change(table, column, tracking));
         // Most rows differ only in columns without history. One comparison of all columns excludes
         // them before each column is compared.
         let stored = list(tracked(table), |(column, _)| format!("held_{}", column.name));
@@ -210,8 +214,10 @@ pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
              select $1, differing.{id}, changed.field, changed.old_value, changed.new_value,\n\
              argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
              from (select * from differing where lane is not null\n\
-             and case when ({stored}) is distinct from ({given}) then true else false end) as differing\n\
-             cross join lateral (values\n{changes}\n) as changed (field, old_value, new_value, was_null, is_change)\n\
+             and case when ({stored}) is distinct from ({given}) then true
+                 else false end) as differing\n\
+             cross join lateral (values\n{changes}\n) as changed (field, old_value, new_value,
+                 was_null, is_change)\n\
              where changed.is_change and not (differing.completes and changed.was_null)\n\
              order by differing.{id}, changed.field",
             insert = insert_into(table),
@@ -260,11 +266,13 @@ pub(super) fn compose_elements(table: &Table) -> Option<String> {
          select distinct known.id, stands.{element} as element from known\n\
          cross join {stands} where stands.{element} is not null)\n\
          {insert}\n\
-         select $1, known.id, '{field}', stored.element, given.element, argos_sync.clock(), known.lane,\n\
+         select $1, known.id, '{field}', stored.element, given.element, argos_sync.clock(),
+             known.lane,\n\
          {CHANGE_NUMBER}\n\
          from stored full join given using (id, element) join known using (id)\n\
          where (stored.id is null or given.id is null)\n\
-         and not (known.completes and not exists (select from stored as any_held where any_held.id = known.id))\n\
+         and not (known.completes and not exists (select from stored as any_held
+             where any_held.id = known.id))\n\
          order by known.id, coalesce(stored.element, given.element)",
         known = unnest("known", 2, &known),
         given = unnest("given", 5, &[("id", "text"), ("element", sent_type(column.kind))]),

@@ -116,7 +116,8 @@ impl Warehouse {
         let doing = "reading the project's binding";
         let row = sqlx::query!(
             r#"select secret.value, stored.vendor_project as "vendor_project?"
-               from argos_sync.key_secret as secret left join argos_sync.project as stored on stored.project = $1"#,
+               from argos_sync.key_secret as secret left
+                   join argos_sync.project as stored on stored.project = $1"#,
             project.as_str(),
         )
         .fetch_one(&self.pool)
@@ -149,7 +150,8 @@ impl Warehouse {
              left join argos_sync.suspect
                 on suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id
              where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
-               and stored.first_read >= (select account_first_read from argos_sync.project where project = $1)
+               and stored.first_read >= (select account_first_read from argos_sync.project
+                   where project = $1)
              order by suspect.id is not null, stored.first_read, stored.id limit $3",
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -180,18 +182,22 @@ impl Warehouse {
         .doing(doing)?;
         let known = sqlx::query!(
             r#"select
-                exists (select from argos_sync.project_key where project = $1 and key_id = $3) as "is_bound!",
+                exists (select from argos_sync.project_key where project = $1
+                    and key_id = $3) as "is_bound!",
                 exists (
                     select from argos_sync.record
                     where project = $1 and stream = $2 and deleted_at is null
-                      and first_read >= (select account_first_read from argos_sync.project where project = $1))
+                      and first_read >= (select account_first_read from argos_sync.project
+                          where project = $1))
                     as "has_records!",
                 exists (
                     select from argos_sync.project_key
-                    where project = $1 and key_id <> $3 and bound_at > argos_sync.clock() - interval '1 hour')
+                    where project = $1 and key_id <> $3 and bound_at > argos_sync.clock() - interval
+                        '1 hour')
                     and exists (
                         select from argos_sync.run
-                        where ended_at is null and expires_at > argos_sync.clock() and holder is distinct from $4)
+                        where ended_at is null and expires_at > argos_sync.clock()
+                            and holder is distinct from $4)
                     as "is_other_first!""#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -255,7 +261,8 @@ impl Warehouse {
             r#"with keys as (delete from argos_sync.project_key where project = $1),
              stored as (
                 update argos_sync.project
-                set vendor_project = null, account_first_read = nextval('argos_sync.read_number'), account_last_read = null,
+                set vendor_project = null, account_first_read = nextval('argos_sync.read_number'),
+                    account_last_read = null,
                     blocked_at = null, blocked_reason = null
                 where project = $1 returning project)
              select exists (select from stored) as "is_known!""#,
@@ -270,7 +277,8 @@ impl Warehouse {
     /// account.
     pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
         sqlx::query!(
-            "update argos_sync.project as stored set account_last_read = nextval('argos_sync.read_number')
+            "update argos_sync.project as stored set account_last_read =
+                 nextval('argos_sync.read_number')
              where project = $1 and account_last_read is null and exists (
                 select from argos_sync.record
                 where project = $1 and stream = $2 and first_read >= stored.account_first_read)",
@@ -303,10 +311,13 @@ impl Warehouse {
                 cross join lateral (
                     select first_read from argos_sync.record
                     where project = $1 and stream = $2 and id = given.id offset 0) as stored
-                where stored.first_read >= (select account_first_read from argos_sync.project where project = $1)
-                  and stored.first_read <= (select account_last_read from argos_sync.project where project = $1)),
+                where stored.first_read >= (select account_first_read from argos_sync.project
+                    where project = $1)
+                  and stored.first_read <= (select account_last_read from argos_sync.project
+                      where project = $1)),
              raised as (
-                update argos_sync.project as stored set account_last_read = confirmed.number from confirmed
+                update argos_sync.project as stored set account_last_read = confirmed.number
+                    from confirmed
                 where stored.project = $1 and stored.account_last_read < confirmed.number)
              select number is not null as "is_confirmed!" from confirmed"#,
             scope.project.as_str(),
