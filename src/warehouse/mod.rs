@@ -22,7 +22,7 @@ pub use commit::renormalize::Renormalized;
 pub use commit::repair::tables_of_records;
 pub use commit::sample::SampleReport;
 pub use commit::verified::{Chunk, InvalidRecords, Verified};
-pub use deletion::delete::{Alarm, Decision, Verdict};
+pub use deletion::alarms::{Alarm, Decision, Verdict};
 pub use deletion::seen_ids::SeenIds;
 pub use ingest::hints::Hint;
 pub use ingest::insert::bytes_to_write;

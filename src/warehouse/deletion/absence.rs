@@ -4,7 +4,7 @@
 //! detail calls as evidence.
 
 use super::{
-    confirmed,
+    alarms, confirmed,
     delete::{self, DeletionProof, Gone},
     judge::{Expected, judge},
     seen_ids::{SeenIds, Sorted},
@@ -67,7 +67,7 @@ pub(in crate::warehouse) async fn compare(
     now: DateTime<Utc>,
 ) -> Result<Option<Count>, WarehouseError> {
     let Some(seen) = seen.sorted() else { return Ok(None) };
-    let decisions = delete::decisions(connection, claim).await?;
+    let decisions = alarms::decisions(connection, claim).await?;
     let mut rows = sqlx::query!(
         r#"select id, window_day,
             case when first_read > (select account_last_read from argos_sync.project
@@ -103,7 +103,7 @@ pub(in crate::warehouse) async fn compare(
     }
     clear_seen(connection, scope, claim, &seen).await?;
     if expected.is_complete() {
-        delete::clear_alarms(connection, claim).await?;
+        alarms::clear_alarms(connection, claim).await?;
         return Ok(None);
     }
     let is_stopped = confirmed::is_stopped(connection, scope).await?;
@@ -111,10 +111,10 @@ pub(in crate::warehouse) async fn compare(
     let suspects: Vec<&str> = judged.suspects.iter().map(String::as_str).collect();
     suspect(connection, scope, pass_id, &suspects, now).await?;
     let Some(missed) = judged.alarm else {
-        delete::clear_alarms(connection, claim).await?;
+        alarms::clear_alarms(connection, claim).await?;
         return Ok(None);
     };
-    delete::raise_alarm(connection, claim, pass_id, &missed, is_stopped).await?;
+    alarms::raise_alarm(connection, claim, pass_id, &missed, is_stopped).await?;
     Ok(Some(judged.undecided))
 }
 

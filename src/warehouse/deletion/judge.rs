@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::delete::{Decision, Verdict};
+use super::alarms::{Decision, Verdict};
 use crate::{
     domain::Day,
     warehouse::scope::{Count, DeletionRules},
