@@ -122,9 +122,8 @@ async fn rename(
     print::stdout(&format!("project `{old}` is now `{new}`\n"));
     if configured(old).is_some() || kind.is_none() {
         print::stderr(&format!(
-            "rename the section [project.{old}] to [project.{new}] before the next run,
-                 and `parent` \
-             where it names it"
+            "rename the section [project.{old}] to [project.{new}] before the next run, \
+             and `parent` where it names it"
         ));
     }
     Ok(ExitStatus::Done)
@@ -161,9 +160,8 @@ fn refused(hindrance: Hindrance, name: &ProjectName, new: &ProjectName) -> Faile
             ExitStatus::Usage,
             format!(
                 "project `{new}` has records of its own: keep them and delete the others with \
-                 `argos-sync project forget {name}`; or remove the section [project.{new}]
-                     from the \
-                 configuration, run `argos-sync project forget {new}`, and rename again"
+                 `argos-sync project forget {name}`; or remove the section [project.{new}] \
+                 from the configuration, run `argos-sync project forget {new}`, and rename again"
             ),
         ),
         Hindrance::OtherKind => Failed::new(

@@ -138,9 +138,8 @@ impl EmbeddedError {
             ),
             Self::NotOurs { .. } => "name a directory that does not exist yet".to_owned(),
             Self::WritableByOthers { path } => format!(
-                "take that right from them (chmod go-w '{}'), start argos-sync as an ordinary user,
-                     name a \
-                 `data_dir` below it that does not exist yet, {own}",
+                "take that right from them (chmod go-w '{}'), start argos-sync as an ordinary user, \
+                 name a `data_dir` below it that does not exist yet, {own}",
                 path.display()
             ),
             Self::Unreachable { path, user } => format!(
@@ -161,9 +160,8 @@ impl EmbeddedError {
                 )
             }
             Self::WrongVersion { path, needed, .. } => format!(
-                "install the server binaries of PostgreSQL {needed},
-                     or bring `{}` to the installed version with \
-                 pg_upgrade (it needs the binaries of both); nothing was changed",
+                "install the server binaries of PostgreSQL {needed}, or bring `{}` to the \
+                 installed version with pg_upgrade (it needs the binaries of both); nothing was changed",
                 path.display()
             ),
             Self::Damaged { path, .. } => format!(

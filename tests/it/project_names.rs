@@ -230,7 +230,9 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
     assert_eq!(ran.code(), 0, "{ran:?}");
     let ran = world.run(&["project", "rename", "main", "other"]).await;
     assert_eq!(ran.code(), 2, "{ran:?}");
+    let advice = "remove the section [project.other] from the configuration";
     assert!(ran.stderr.contains("has records of its own"), "{ran:?}");
+    assert!(ran.stderr.contains(advice), "{ran:?}");
     assert_eq!(world.number("select count(*) from argos.submission").await, 40);
 
     // Somebody reads it at this moment.
@@ -256,5 +258,7 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
         .expect("it has ended");
     let ran = world.run(&["project", "rename", "main", "new"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    assert!(ran.stderr.contains("rename the section [project.main] to [project.new]"), "{ran:?}");
+    let advice = "rename the section [project.main] to [project.new] before the next run, \
+                  and `parent` where it names it\n";
+    assert!(ran.stderr.contains(advice), "{ran:?}");
 }

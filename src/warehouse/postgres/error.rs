@@ -230,9 +230,8 @@ impl WarehouseError {
             Self::OlderSchema => "run `argos-sync migrate`",
             Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
             Self::WrongEncoding { .. } => {
-                "make a database with `create database NAME encoding 'UTF8' template template0`
-                     and \
-                 name it in `database.url`; rows move there by pg_dump and pg_restore, or are read \
+                "make a database with `create database NAME encoding 'UTF8' template template0` \
+                 and name it in `database.url`; rows move there by pg_dump and pg_restore, or are read \
                  again by a backfill"
             }
             Self::CorruptRaw(_) => {
