@@ -10,7 +10,7 @@ use crate::config::LogFormat;
 
 /// The log filter is not valid.
 #[derive(Debug, thiserror::Error)]
-#[error("`log.filter` is no filter: {0}")]
+#[error("`log.filter` is not a valid filter: {0}")]
 pub struct InvalidFilter(String);
 
 /// Sends log lines to the writer from now on, in colour on a terminal.

@@ -32,7 +32,7 @@ const RETRY_TIME: Duration = Duration::from_secs(4);
 /// How to show it.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckOptions {
-    /// As JSON, for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -97,12 +97,12 @@ async fn check_all(config: &Config, list: &mut Checklist) -> Result<(), Failed> 
 fn check_since(config: &Config, list: &mut Checklist) {
     match config.sync.planner.since {
         None => {
-            let advice = "write how far back the warehouse reaches, such as since = \"2024-01-01\"";
+            let advice = "set the first day of the warehouse, such as since = \"2024-01-01\"";
             list.warn("sync.since", "missing: the daemon and `run --once` need it", advice);
         }
         Some(since) if since > host_time().date_naive() => {
-            let advice = "correct it: until then, the daemon reads nothing but the newest days";
-            list.wrong("sync.since", &format!("{since} is still to come"), advice);
+            let advice = "correct it: until then, the daemon reads the newest days only";
+            list.wrong("sync.since", &format!("{since} is in the future"), advice);
         }
         Some(_) => {}
     }
@@ -160,18 +160,22 @@ async fn check_database(opened: &Opened, config: &Config, list: &mut Checklist) 
     match state {
         SchemaState::Current => {}
         SchemaState::Missing => {
-            let message = "not there yet; the first run, or `argos-sync migrate`, makes it";
+            let message = "does not exist yet; the first run or `argos-sync migrate` creates it";
             list.ok("schema", message);
             return false;
         }
         SchemaState::Older(count) => {
             let problem = format!("{count} migrations have not run");
-            list.wrong("schema", &problem, "run `argos-sync migrate`; any run does it too");
+            list.wrong(
+                "schema",
+                &problem,
+                "run `argos-sync migrate`; every run migrates the schema, too",
+            );
             return false;
         }
         SchemaState::Newer => {
             let advice = "run the newer release of argos-sync";
-            list.wrong("schema", "made by a newer release", advice);
+            list.wrong("schema", "created by a newer release", advice);
             return false;
         }
         SchemaState::Unreleased => {
@@ -199,12 +203,13 @@ async fn check_projects(opened: &Opened, config: &Config, list: &mut Checklist) 
         let subject = format!("project {project}");
         let oldest = host_time() - UNSYNCED_MAX;
         if !config.has_project(&project) {
-            let problem =
-                format!("in the warehouse, not in this configuration; {}", last_run(last_ended_at));
+            let problem = format!(
+                "in the warehouse, but not in this configuration; {}",
+                last_run(last_ended_at)
+            );
             list.warn(&subject, &problem, UNCONFIGURED_ADVICE);
         } else if last_ended_at.is_some_and(|ended| ended < oldest) {
-            let problem =
-                format!("nothing has kept it current for days: {}", last_run(last_ended_at));
+            let problem = format!("not synced for days: {}", last_run(last_ended_at));
             list.wrong(&subject, &problem, "start the daemon, or read its log");
         }
     }
@@ -225,15 +230,17 @@ async fn check_key(
         return false;
     }
     if !has_schema {
-        list.ok(&subject, "the API answers to this key");
+        list.ok(&subject, "the API accepts this key");
         return true;
     }
     let standing = match sync::key_standing(world, project, Arc::new(Unordered)).await {
         Ok(KeyStanding::Verified) => "which is verified",
         Ok(KeyStanding::Proven(..)) => {
-            "which opens the bound account; the next run notes it as verified"
+            "which opens the bound account; the next run stores it as verified"
         }
-        Ok(KeyStanding::First) => "which the next run binds the project to: no record is known yet",
+        Ok(KeyStanding::First) => {
+            "to which the next run binds the project, because no record is known yet"
+        }
         Ok(KeyStanding::Other(other)) => {
             list.wrong(&subject, &other.to_string(), &other.advice(project.name()));
             return false;
@@ -243,7 +250,7 @@ async fn check_key(
             return false;
         }
     };
-    list.ok(&subject, &format!("the API answers to this key, {standing}"));
+    list.ok(&subject, &format!("the API accepts this key, {standing}"));
     true
 }
 
@@ -273,7 +280,7 @@ async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list
         Ok(findings) => findings.iter().for_each(|finding| show(name, finding, list)),
         // Nothing is wrong with the API: there are no calls left, or not yet.
         Err(ProbeError::Client(error @ ClientError::Limiter(_))) => {
-            list.ok(name.as_str(), &format!("nothing was found out: {error}"));
+            list.ok(name.as_str(), &format!("the probe failed: {error}"));
         }
         Err(error @ ProbeError::Slow) => {
             list.warn(name.as_str(), &error.to_string(), error.advice());
@@ -291,7 +298,7 @@ fn show(project: &ProjectName, finding: &Finding, list: &mut Checklist) {
         Some(before) => list.changed(
             project.as_str(),
             &format!("{message} (changed: was {before})"),
-            "the vendor does otherwise than at the last check; argos-sync needs no change for it",
+            "the API behaves differently from the last check; argos-sync adapts by itself",
         ),
     }
 }

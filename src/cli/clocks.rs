@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What to do about any of them.
-pub(super) const ADVICE: &str = "correct the clock that is wrong: argos-sync reads the newest days by the latest of all clocks, but everything \
-     else by PostgreSQL's";
+pub(super) const ADVICE: &str = "correct the wrong clock: argos-sync uses the latest of all \
+     clocks for the newest days, and PostgreSQL's for everything else";
 
 /// A clock that disagrees with PostgreSQL's.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -19,11 +19,11 @@ const OF_THE_MACHINE: &str = "/etc/argos-sync/argos-sync.toml";
 /// What to print of the configuration.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Print every key with the value in use; ends with 78 when it cannot be used.
+    /// Print every key with its effective value; exits with 78 if the configuration is invalid.
     ///
-    /// Secrets, and the values of unknown keys, are shown as `<hidden>`.
+    /// Secrets and the values of unknown keys are printed as `<hidden>`.
     Show,
-    /// Print the defaults with what each key means: a file to begin with.
+    /// Print all keys with their defaults and meaning, as a file to start from.
     Default,
 }
 
@@ -72,8 +72,8 @@ fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
         }
         return Err(Failed::new(
             ExitStatus::Config,
-            "./argos-sync.toml is not used: it belongs to another user, or others may write to it; \
-             name it with --config if you trust it",
+            "./argos-sync.toml is ignored: it belongs to another user, or others may write to it; \
+             pass it with --config if you trust it",
         ));
     }
     let of_the_machine = Path::new(OF_THE_MACHINE);
@@ -86,8 +86,9 @@ fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     Err(Failed::new(
         ExitStatus::Config,
         format!(
-            "there is no configuration: name a file with --config or {VARIABLE}, or write ./{HERE} or {OF_THE_MACHINE}; \
-             `argos-sync config default` prints one to begin with, and `argos-sync demo` needs none"
+            "no configuration found: pass a file with --config or {VARIABLE}, or create ./{HERE} \
+             or {OF_THE_MACHINE}; `argos-sync config default` prints one to start from, and \
+             `argos-sync demo` needs none"
         ),
     ))
 }

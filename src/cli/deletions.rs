@@ -18,25 +18,30 @@ use crate::{
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeletionsCommand {
-    /// Show walks that missed too many records to delete them; ends with 1 if there are any.
+    /// List passes that missed too many records to delete them; exits with 1 if there are any.
     List,
-    /// Let records of these days that are missing be deleted, once detail calls confirm it.
+    /// Delete the missing records of these days once detail calls confirm their absence.
     Approve(DecisionArguments),
-    /// Keep records of these days, whatever is missing.
+    /// Keep all records of these days.
     Reject(DecisionArguments),
 }
 
 /// Which days, and for how long that holds.
 #[derive(Debug, clap::Args)]
 pub(super) struct DecisionArguments {
-    /// The days, both included, such as 2024-01-01..2024-01-31.
+    /// The days (inclusive), such as 2024-01-01..2024-01-31.
     #[arg(value_name = "FROM..TO", value_parser = run::days)]
     window: Window,
-    /// The project, where there are several.
+    /// The project, if there are several.
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
     /// How long the decision applies, in hours.
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        value_name = "HOURS",
+        default_value_t = 24,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     valid_hours: u16,
 }
 
@@ -81,11 +86,13 @@ async fn decide(
     let (name, window, hours) = (project.name(), answer.window, answer.valid_hours);
     print::stdout(&match verdict {
         Verdict::Approved => format!(
-            "{name} {window}: approved for {hours} hours ({settled} alarms settled); these days are read again, and what \
-             is still missing is deleted once two detail calls have confirmed it\n"
+            "{name} {window}: approved for {hours} hours ({settled} alarms settled); these days \
+             are read again, and records that are still missing are deleted after two detail calls \
+             have confirmed their absence\n"
         ),
         Verdict::Rejected => format!(
-            "{name} {window}: rejected for {hours} hours ({settled} alarms settled); what is missing there is kept\n"
+            "{name} {window}: rejected for {hours} hours ({settled} alarms settled); the missing \
+             records are kept\n"
         ),
     });
     Ok(ExitStatus::Done)
@@ -99,7 +106,7 @@ fn days(alarm: &Alarm) -> String {
 
 fn as_text(alarms: &[Alarm]) -> String {
     if alarms.is_empty() {
-        return "no walk missed more records than can be believed\n".to_owned();
+        return "no pass missed implausibly many records\n".to_owned();
     }
     let row = |alarm: &Alarm| {
         vec![
@@ -112,5 +119,5 @@ fn as_text(alarms: &[Alarm]) -> String {
         ]
     };
     let rows: Vec<_> = alarms.iter().map(row).collect();
-    print::table(&["project", "stream", "days", "live", "missing", "noticed (UTC)"], &rows)
+    print::table(&["project", "stream", "days", "live", "missing", "raised (UTC)"], &rows)
 }

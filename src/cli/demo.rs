@@ -21,13 +21,13 @@ use crate::{
 /// How to demonstrate.
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoOptions {
-    /// Leave simulator and PostgreSQL running until Ctrl-C.
+    /// Keep the simulator and PostgreSQL running until Ctrl-C.
     #[arg(long)]
     keep: bool,
-    /// Where PostgreSQL keeps its data [default: a directory that goes with the demo].
+    /// Data directory of PostgreSQL [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// People to simulate.
+    /// Number of simulated people.
     #[arg(long, default_value_t = 3000)]
     submissions: u32,
 }
@@ -35,7 +35,7 @@ pub(super) struct DemoOptions {
 /// What an analyst would ask first.
 const QUESTIONS: [(&str, &str); 3] = [
     (
-        "How many are approved, by day? (the last seven days)",
+        "How many people were approved each day? (last seven days)",
         "select created_at::date::text as day, count(*)::text as decided,
             count(*) filter (where kyc_result = 'approved')::text as approved,
             round(100.0 * count(*) filter (where kyc_result = 'approved') / count(*),
@@ -45,7 +45,7 @@ const QUESTIONS: [(&str, &str); 3] = [
          group by created_at::date order by created_at::date desc limit 7",
     ),
     (
-        "Why are people rejected?",
+        "Why were people rejected?",
         "select coalesce(reason.comment_code, '(text only)') as reason,
             count(distinct (project, submission_id))::text as submissions
          from argos.submission join argos.kyc_reject_reason as reason using (project, submission_id)
@@ -54,7 +54,7 @@ const QUESTIONS: [(&str, &str); 3] = [
              reason.comment_code limit 5",
     ),
     (
-        "Who of the approved has an open AML red flag? (the riskiest five)",
+        "Which approved people have an open AML red flag? (the five with the highest risk)",
         "select submission.submission_id, submission.aml_risk_level as risk,
              count(*)::text as matches,
             round(max(score)::numeric, 1)::text as best_score
@@ -77,8 +77,9 @@ pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<Exi
         print::StderrWriter,
     )?;
     let stop = signal::listen()?;
-    let fault =
-        |error: std::io::Error| Failed::new(ExitStatus::Fault, format!("no simulator: {error}"));
+    let fault = |error: std::io::Error| {
+        Failed::new(ExitStatus::Fault, format!("the simulator could not start: {error}"))
+    };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(fault)?;
     let url = format!("http://{}/v3", listener.local_addr().map_err(fault)?);
     let simulated = simulated(options.submissions);
@@ -117,9 +118,9 @@ fn simulated(submissions: u32) -> SimulateOptions {
 /// The configuration a user would write for the simulator.
 fn config(url: &str, simulated: &SimulateOptions, dir: &std::path::Path) -> Result<Config, Failed> {
     let text = format!(
-        "data_dir = \"{}\"\n[client]\ncalls_per_second = 1000\n\
-         [project.main]\nkind = \"idcheck\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n\
-         [project.face]\nkind = \"faceauth\"\nparent = \"main\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n",
+        "data_dir = \"{}\"\n[client]\ncalls_per_second = 1000\n[project.main]\nkind = \
+         \"idcheck\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n[project.face]\nkind = \
+         \"faceauth\"\nparent = \"main\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n",
         dir.display(),
         simulated.key,
         simulated.faceauth_key,
@@ -152,7 +153,8 @@ async fn show_open(
     let window = Window::new(from.unwrap_or(today), Window::day(today).to())
         .map_err(|error| Failed::new(ExitStatus::Fault, error.to_string()))?;
     print::stdout(
-        "PostgreSQL runs. Reading everything, with a detail call for every submission ...\n\n",
+        "PostgreSQL is running. Reading all records, with a detail call for each submission \
+         ...\n\n",
     );
     let backfill = BackfillRequest { window, stream: None, project: None, restart: false };
     let start = tokio::time::Instant::now();
@@ -164,7 +166,7 @@ async fn show_open(
     if !is_complete {
         return Ok(status);
     }
-    print::stdout(&format!("\nRead in {seconds:.1} s. What the warehouse holds now:\n\n"));
+    print::stdout(&format!("\nRead in {seconds:.1} s. The warehouse now contains:\n\n"));
     let counts = opened.warehouse.table_counts().await?;
     let rows: Vec<_> =
         counts.into_iter().map(|table| vec![table.name, table.rows.to_string()]).collect();
@@ -176,11 +178,12 @@ async fn show_open(
     }
     let connect = opened.how_to_connect().unwrap_or_default();
     if options.keep {
-        print::stdout(&format!("\nLook around until Ctrl-C:\n\n  {connect}\n"));
+        print::stdout(&format!("\nRunning until Ctrl-C. Connect with:\n\n  {connect}\n"));
         stop.cancelled().await;
     } else {
         print::stdout(
-            "\nTo look around yourself: `argos-sync demo --keep` leaves both running and prints a psql line.\n",
+            "\nTo explore the data: `argos-sync demo --keep` keeps both running and prints a psql \
+             command.\n",
         );
     }
     Ok(status)

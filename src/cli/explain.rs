@@ -25,7 +25,7 @@ pub(super) struct ExplainOptions {
     stream: StreamArgument,
     /// The record's id.
     id: String,
-    /// The project, where several have the stream.
+    /// The project, if several have this stream.
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
 }
@@ -40,7 +40,7 @@ pub(super) async fn explain(
         let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
         let project = open::project(&world, options.project.as_deref(), options.stream.into())?;
         let Some(standing) = opened.warehouse.standing(project.scope(), &options.id).await? else {
-            let why = "no record of that id is known: no list and no detail call has shown it";
+            let why = "no record with this id is known: no list and no detail call has returned it";
             return Err(Failed::new(ExitStatus::Wrong, why));
         };
         let events =
@@ -73,40 +73,39 @@ fn as_text(
     tell(format_args!("unsettled       {}", yes(standing.unsettled)));
     tell(format_args!("last change     {}", time(standing.changed_at)));
     if let Some(at) = standing.deleted_at {
-        let why = if standing.deleted_by_absence {
-            "it was not found any more"
-        } else {
-            "the vendor marks it"
-        };
+        let why = if standing.deleted_by_absence { "not found" } else { "marked by the vendor" };
         tell(format_args!("deleted         {} ({why})", time(Some(at))));
     }
     if standing.undated {
         tell(format_args!(
-            "undated         its creation date is missing or unreadable; only a list without a date filter can miss it"
+            "undated         its creation date is missing or invalid; only a list without a date \
+             filter can miss it"
         ));
     }
     if standing.unlisted {
-        tell(format_args!("unlisted        it is there, but lists of its day do not show it"));
+        tell(format_args!("unlisted        it exists, but lists of its day do not contain it"));
     }
     if standing.sources_differ {
         tell(format_args!(
-            "sources differ  list and detail call disagree; the later response counts"
+            "sources differ  list and detail call disagree; the later response wins"
         ));
     }
     if standing.doubted {
         tell(format_args!(
-            "set aside       a list item that is older than the record by the vendor's own times; a detail call decides"
+            "set aside       a list item that is older than the record by the vendor's own times; \
+             a detail call decides"
         ));
     }
     if standing.sparse {
         tell(format_args!(
-            "sparse          lists leave kyc or aml out; scheduled detail calls read it, the next after {}",
+            "sparse          lists omit kyc or aml; scheduled detail calls read it, the next one \
+             after {}",
             time(standing.detail_next_at)
         ));
     }
     if let Some(missed_at) = standing.missed_at {
         let calls = if standing.absent_at.is_some() {
-            "one detail call has not found it; another decides"
+            "one detail call has not found it; a second one decides"
         } else {
             "detail calls decide"
         };
@@ -114,7 +113,7 @@ fn as_text(
     }
     if let Some(marked_at) = standing.marked_at {
         let calls = if standing.mark_found_at.is_some() {
-            "one detail call has shown the mark; another decides"
+            "one detail call has shown the mark; a second one decides"
         } else {
             "detail calls decide"
         };
@@ -147,14 +146,15 @@ fn tell_next(
     }
     match next {
         Some((lane, at)) if lane == Lane::Recent && at > now => tell(format_args!(
-            "next list       {} (lane {lane}), when its day is {} days ahead; until then only lists without a date filter \
-             and detail calls read it",
+            "next list       {} (lane {lane}), when its day is at most {} days ahead; until then, \
+             only lists without a date filter and detail calls read it",
             time(Some(at)),
             crate::domain::DAYS_AHEAD,
         )),
         Some((lane, at)) => tell(format_args!("next list       {} (lane {lane})", soon(at, now))),
         None => tell(format_args!(
-            "next list       none of its day: only lists without a date filter and detail calls read it"
+            "next list       none for its day: only lists without a date filter and detail calls \
+             read it"
         )),
     }
 }

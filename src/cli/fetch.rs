@@ -17,24 +17,25 @@ use crate::{
 pub(super) struct FetchOptions {
     #[command(subcommand)]
     what: FetchTarget,
-    /// The project, where several have the stream.
+    /// The project, if several have this stream.
     #[arg(long, global = true, value_name = "NAME")]
     project: Option<String>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum FetchTarget {
-    /// Submissions. Every user of the machine can see arguments: give a person's data as `-` or
-    /// `@FILE`.
+    /// ID Check submissions. Arguments are visible to every user of the machine: pass personal data
+    /// as `-` or `@FILE`.
     #[command(group = clap::ArgGroup::new("by").required(true))]
     Submission {
-        /// The submission of this id.
+        /// The submission with this id.
         #[arg(long, group = "by")]
         id: Option<Given>,
-        /// All submissions of this user id; `-` is read from standard input, `@FILE` from a file.
+        /// All submissions of this user id; `-` reads it from standard input, `@FILE` from a file.
         #[arg(long, group = "by")]
         userid: Option<Given>,
-        /// All submissions of this e-mail address; `-` and `@FILE` likewise.
+        /// All submissions of this e-mail address; `-` reads it from standard input, `@FILE` from a
+        /// file.
         #[arg(long, group = "by")]
         email: Option<Given>,
     },
@@ -54,7 +55,7 @@ impl FromStr for Given {
     type Err = String;
 
     fn from_str(argument: &str) -> Result<Self, String> {
-        let failed = |error: io::Error| format!("it cannot be read: {}", error.kind());
+        let failed = |error: io::Error| format!("the value cannot be read: {}", error.kind());
         let value = match argument.strip_prefix('@') {
             Some(path) => fs::read_to_string(path).map_err(failed)?,
             None if argument == "-" => io::read_to_string(io::stdin()).map_err(failed)?,
@@ -62,7 +63,7 @@ impl FromStr for Given {
         };
         let value = value.trim();
         if value.is_empty() {
-            return Err("it is empty".to_owned());
+            return Err("the value is empty".to_owned());
         }
         Ok(Self(value.to_owned()))
     }

@@ -38,7 +38,7 @@ use exit::{ExitStatus, Failed};
 
 use crate::{config::Config, domain, telemetry};
 
-/// Keeps a PostgreSQL warehouse equal to what the ARGOS Identity API knows.
+/// Keeps a PostgreSQL warehouse equal to the ARGOS Identity API.
 #[derive(Debug, Parser)]
 #[command(name = "argos-sync", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -51,89 +51,87 @@ struct Cli {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Configuration file (TOML); without it, see `argos-sync config --help`.
+    /// Configuration file (TOML). Default: see `argos-sync config --help`.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What is logged, instead of log.filter: error, warn, info, debug, trace.
+    /// Log level, overrides log.filter: error, warn, info, debug or trace.
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the thing asked about is wrong (check, status, verify, deletions list) or not there \
-    (fetch, raw, quarantine, project); 2 usage; 65 partial; 69 a project is blocked; 70 our fault; 74 the output could not be written; 75 interrupted, start again; 78 configuration or rights.";
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 a problem was found (check, status, verify, \
+     deletions list) or the item does not exist (fetch, raw, quarantine, project); 2 usage; 65 \
+     partial; 69 a project is blocked; 70 internal error; 74 the output could not be written; 75 \
+     interrupted, start again; 78 configuration or permissions.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Sync: as a daemon, once, or a backfill.
+    /// Sync as a daemon, once, or for a backfill.
     Run(run::RunOptions),
-    /// Show how fresh and how complete the warehouse is.
+    /// Show the freshness and completeness of the warehouse.
     ///
-    /// Ends with 1 where a person should look: the vendor refuses a project's key, a window came
-    /// back empty without proving anything, a day cannot be read whatever is tried, a walk missed
-    /// too many records and waits for
-    /// `deletions approve|reject`, clocks differ, records are known to differ from their raw items,
-    /// or the last run of a project failed. What is left to read, or waits for another try, is
-    /// shown and not wrong: the next run goes on with it. Neither is a run that was interrupted:
-    /// the next one takes up its work.
+    /// Exits with 1 if an operator must act: the vendor refuses a project's key, a window is empty
+    /// and unverified, a day cannot be read, a pass missed too many records and waits for
+    /// `deletions approve` or `deletions reject`, clocks differ, records differ from their raw
+    /// items, or the last run of a project failed. Pending work and interrupted runs are shown but
+    /// are not an error: the next run continues them.
     Status(status::StatusOptions),
-    /// Check configuration, database and keys, and what the API does with each key.
+    /// Check the configuration, the database and the keys, and probe the API.
     ///
-    /// Each key is tried, and compared with the account that its project is bound to; about eight
-    /// calls a project find out what the vendor's pages leave open: how dates are written, the
-    /// order of lists, which days a filter includes, how large a page may be, what lists leave out,
-    /// and whether `request_type=aml` fills it. That is kept where the schema is up to date, and
-    /// the calls count in the budget; nothing else is written. What the API did otherwise at the
-    /// last check is shown, and ends this one with 1, once.
+    /// Verifies that each key opens the account that its project is bound to. About eight calls for
+    /// each project probe what the vendor does not document: the date format, the order of lists,
+    /// the days that a filter includes, the largest page, the fields missing from lists, and
+    /// whether `request_type=aml` returns them. The results are stored if the schema is up to date,
+    /// and the calls count towards the budget; nothing else is written. Exits with 1 once when the
+    /// API behaves differently from the last check.
     Check(check::CheckOptions),
-    /// Read single records now, into the warehouse.
+    /// Read single records now and store them.
     Fetch(fetch::FetchOptions),
-    /// Print the last items of a record as the vendor sent them. They are personal data.
+    /// Print the latest raw items of a record. They are personal data.
     Raw(raw::RawOptions),
-    /// Print the calls that the next round, or a backfill, will make, without making them.
+    /// Print the calls of the next round or of a backfill without making them.
     Plan(plan::PlanOptions),
-    /// Tell why a record looks as it does, and when it is looked at next; prints no value of it.
+    /// Explain the state of a record and when it is read next; prints none of its values.
     Explain(explain::ExplainOptions),
-    /// Decide about walks that missed more records than can be believed.
+    /// Decide about passes that missed implausibly many records.
     #[command(subcommand)]
     Deletions(deletions::DeletionsCommand),
-    /// Bind a project to another account, or delete or rename the rows of one that the
-    /// configuration no longer has.
+    /// Rebind a project to another account, or delete or rename the rows of a removed project.
     #[command(subcommand)]
     Project(project::ProjectCommand),
-    /// Show what could not be stored, store it again, or drop it.
+    /// List, retry or drop items that could not be stored.
     Quarantine(quarantine::QuarantineOptions),
-    /// Refill rows that an older release wrote, from the raw items that are kept. No call is made.
+    /// Rebuild the rows of an older release from the stored raw items. Makes no calls.
     ///
-    /// The daemon does the same in the background, some records after each round. Records whose raw
-    /// items are missing keep their rows until they are read again.
+    /// The daemon does the same in the background, some records after each round. Records without
+    /// stored raw items keep their rows until they are read again.
     Renormalize(renormalize::RenormalizeOptions),
-    /// Compare the data tables with the raw items that are kept, and rewrite what differs. No call
-    /// is made.
+    /// Compare the data tables with the stored raw items, and repair them. Makes no calls.
     ///
-    /// Finds rows that were changed, lost or added by other hands, raw items that are lost, and
-    /// rows without a record. Prints how many records differ in which table, never a value. Ends
-    /// with 0 when all is equal and with 1 when something differs; with `--repair`, with 0 when all
-    /// is rewritten and with 65 when detail calls are due for what is lost. Deleted records are not
-    /// compared, and with `raw.storage = "none"` nothing is. History records nothing; `changed_at`
-    /// of a record moves where a row of it was rewritten. The daemon compares random records after
-    /// each round, and `status` shows the result.
+    /// Finds rows that others changed, deleted or added, lost raw items, and rows without a record.
+    /// Prints the number of differing records of each table, never a value. Exits with 0 if
+    /// everything is equal and with 1 if anything differs; with `--repair`, with 0 if everything
+    /// was repaired and with 65 if detail calls are due for lost items. Deleted records are not
+    /// compared; with `raw.storage = "none"`, no records are. Repairs are not recorded in history,
+    /// but set `changed_at` of the record. The daemon compares random records after each round, and
+    /// `status` shows the result.
     Verify(verify::VerifyOptions),
-    /// Bring the schema up to date.
+    /// Migrate the schema to this release.
     Migrate,
-    /// Print the configuration in use without secrets, or the defaults of all keys.
+    /// Print the effective configuration without secrets, or the defaults of all keys.
     ///
-    /// Without --config, every command takes the first of: the file that `ARGOS_SYNC_CONFIG` names,
-    /// ./argos-sync.toml unless it belongs to another user or others may write to it,
-    /// /etc/argos-sync/argos-sync.toml. The environment alone is enough, too.
+    /// Without --config, every command reads the first file of: `$ARGOS_SYNC_CONFIG`,
+    /// ./argos-sync.toml (unless it belongs to another user or others may write to it),
+    /// /etc/argos-sync/argos-sync.toml. Environment variables alone are enough, too.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
-    /// Simulator, PostgreSQL and a backfill together, and what comes of them.
+    /// Run the simulator, PostgreSQL and a backfill together, and show the result.
     #[cfg(all(feature = "simulator", feature = "embedded"))]
     Demo(demo::DemoOptions),
-    /// Serve the vendor's API with generated people, on this machine only.
+    /// Serve a simulated API with generated people, on this machine only.
     #[cfg(feature = "simulator")]
     Simulate(crate::simulator::SimulateOptions),
-    /// Print the completion script of a shell.
+    /// Print the completion script for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -164,7 +162,7 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            print::failure(&format!("no threads to work with: {error}"));
+            print::failure(&format!("the runtime could not start: {error}"));
             return ExitStatus::Fault.into();
         }
     };

@@ -46,7 +46,7 @@ impl Opened {
 pub(super) const READABLE: &str =
     "the file contains a secret, and every user of this machine may read it";
 pub(super) const READABLE_ADVICE: &str =
-    "let only the user of argos-sync read it, or keep secrets in files of their own (KEY_file)";
+    "restrict it to the user of argos-sync, or keep secrets in separate files (KEY_file)";
 
 /// Opens the database, whatever its schema, and makes sure that it answers.
 pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
@@ -85,7 +85,7 @@ async fn embedded(config: &Config) -> Result<Opened, Failed> {
     })?;
     let options = crate::embedded::Options::new(data_dir)?;
     let server = crate::embedded::start(&options).await?;
-    tracing::info!(connect = server.how_to_connect(), "the embedded PostgreSQL runs");
+    tracing::info!(connect = server.how_to_connect(), "the embedded PostgreSQL is running");
     let warehouse = Warehouse::new(&config.database.at(server.url().clone()))?;
     Ok(Opened { warehouse, server: Some(server) })
 }
@@ -145,7 +145,8 @@ pub(super) fn world(
     if config.projects.is_empty() {
         return Err(Failed::new(
             ExitStatus::Config,
-            "no project is configured: add a [project.NAME] section with kind, base_url and api_key_file",
+            "no project is configured: add a [project.NAME] section with kind, base_url and \
+             api_key_file",
         ));
     }
     let projects = config
@@ -176,7 +177,7 @@ pub(super) fn project<'w>(
         )),
         (Some(_), Some(_)) => Err(Failed::new(
             ExitStatus::Usage,
-            format!("several projects have the stream {stream}: name one with --project"),
+            format!("several projects have the stream {stream}: choose one with --project"),
         )),
     }
 }
@@ -190,7 +191,7 @@ pub(super) fn project_named<'w>(
         (None, [project]) => Ok(project),
         (None, _) => Err(Failed::new(
             ExitStatus::Usage,
-            "there are several projects: name one with --project",
+            "there are several projects: choose one with --project",
         )),
         (Some(name), projects) => projects
             .iter()

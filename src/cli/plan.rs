@@ -20,7 +20,7 @@ use crate::{
 /// What to plan.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanOptions {
-    /// A backfill of these days (both included), instead of what is due now.
+    /// Plan a backfill of these days (inclusive) instead of the next round.
     #[arg(long, value_name = "FROM..TO", value_parser = run::backfill_days)]
     backfill: Option<Window>,
     /// This project only.
@@ -144,12 +144,13 @@ impl Planned {
         let _infallible = match expected {
             0 => writeln!(
                 notes,
-                "{name}: {days} days were never read; how many records they hold nobody knows yet, so it is a call for each \
-                 walk at least, and a detail call for each submission"
+                "{name}: {days} days were never read; the number of their records is unknown, so \
+                 this needs at least one call for each pass, and a detail call for each submission"
             ),
             _ => writeln!(
                 notes,
-                "{name}: {days} days were never read; {expected} records are expected there, going by the days that were"
+                "{name}: {days} days were never read; {expected} records are expected there, \
+                 estimated from the other days"
             ),
         };
     }

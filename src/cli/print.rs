@@ -39,8 +39,9 @@ pub(super) fn json(bytes: &[u8]) {
 
 /// Prints a value as indented JSON.
 pub(super) fn document(value: &impl Serialize) -> Result<(), Failed> {
-    let text = serde_json::to_vec_pretty(value)
-        .map_err(|error| Failed::new(ExitStatus::Fault, format!("no JSON: {error}")))?;
+    let text = serde_json::to_vec_pretty(value).map_err(|error| {
+        Failed::new(ExitStatus::Fault, format!("cannot be printed as JSON: {error}"))
+    })?;
     json(&text);
     Ok(())
 }
@@ -50,7 +51,10 @@ fn escaped(json: &str) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(json.len());
     for char in json.chars() {
-        let is_direction = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let is_direction = matches!(
+            char,
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
         match char {
             '\n' | '\t' => text.push(char),
             // All of them have four digits, and occur only in JSON strings.

@@ -58,7 +58,7 @@ fn draw_windows(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
 
 fn draw_detail_calls(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
     let rate = per_second(seen.details_done, elapsed);
-    bar.set_message(format!("detail calls, {rate}/s, behind {} items of lists", seen.items));
+    bar.set_message(format!("detail calls, {rate}/s, after {} items of lists", seen.items));
     bar.set_length(seen.details_due);
     bar.set_position(seen.details_done);
 }

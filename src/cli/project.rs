@@ -16,21 +16,20 @@ use crate::{
 /// What to do with a project.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ProjectCommand {
-    /// Delete every row of a project that is no longer configured.
+    /// Delete all rows of a project that is no longer configured.
     ///
-    /// Without --yes it shows how many rows each table has, and deletes nothing.
+    /// Without --yes, prints the number of rows of each table and deletes nothing.
     Forget(ForgetOptions),
-    /// Give the rows of a project the name that its section has now, in one transaction.
+    /// Rename a project in the warehouse, in one transaction.
     ///
-    /// Stop the processes that sync it first. Face authentications that refer to the project
-    /// follow.
+    /// Stop all processes that sync it first. References of face authentications are renamed too.
     Rename(RenameOptions),
-    /// Accept a changed account: the next API key of the project is bound without a comparison.
+    /// Accept another account: bind the project's next API key without verification.
     ///
-    /// Use it where a run refuses a key that is right: the vendor moved the account, or no longer
-    /// has the records that have been known longest. Keys bound until now are forgotten and have to
-    /// open the new account too. Records stay; those that the new account does not list show in
-    /// `argos-sync deletions list`.
+    /// For a correct key that a run refuses, because the vendor moved the account or no longer has
+    /// the oldest known records. All bound keys are removed and must open the new account, too.
+    /// Records stay; those that the new account does not list raise an alarm in `argos-sync
+    /// deletions list`.
     Rebind {
         /// The project.
         #[arg(value_name = "NAME")]
@@ -131,14 +130,14 @@ async fn rename(
 
 async fn rebind(opened: &Opened, name: &ProjectName) -> Result<ExitStatus, Failed> {
     if !opened.warehouse.rebind(name).await? {
-        let unknown = format!("no project `{name}` was ever synced");
+        let unknown = format!("project `{name}` has never been synced");
         return Err(Failed::new(ExitStatus::Wrong, unknown));
     }
     print::stdout(&format!(
-        "{name}: the bound API keys are forgotten; the next key is bound without a comparison\n\
-         \x20 records stored before stay: if the key opens another account, this project will hold\n\
-         \x20 the records of both; a [project.NAME] section of its own for that account avoids this\n\
-         \x20 a running daemon that was refused tries again after `sync.blocked_retry_minutes`\n"
+        "{name}: the bound API keys were removed; the next key is bound without verification\n\x20 \
+         stored records stay: if the key opens another account, this project will hold\n\x20 the \
+         records of both accounts; use a separate [project.NAME] section to avoid this\n\x20 a \
+         running daemon retries a refused key after `sync.blocked_retry_minutes`\n"
     ));
     Ok(ExitStatus::Done)
 }
@@ -152,21 +151,21 @@ fn refused(hindrance: Hindrance, name: &ProjectName, new: &ProjectName) -> Faile
         Hindrance::Claimed => Failed::new(
             ExitStatus::Interrupted,
             format!(
-                "a process is reading project `{name}`: stop it and try again; the claims of a \
-                 killed process on another machine end after five minutes"
+                "a process is reading project `{name}`: stop it and try again; the leases of a \
+                 killed process on another machine expire after five minutes"
             ),
         ),
         Hindrance::NameTaken => Failed::new(
             ExitStatus::Usage,
             format!(
-                "project `{new}` has records of its own: keep them and delete the others with \
-                 `argos-sync project forget {name}`; or remove the section [project.{new}] \
-                 from the configuration, run `argos-sync project forget {new}`, and rename again"
+                "project `{new}` already has records: keep them and delete the others with \
+                 `argos-sync project forget {name}`; or remove the section [project.{new}] from \
+                 the configuration, run `argos-sync project forget {new}`, and rename again"
             ),
         ),
         Hindrance::OtherKind => Failed::new(
             ExitStatus::Usage,
-            format!("projects `{name}` and `{new}` are not of the same kind: choose another name"),
+            format!("projects `{name}` and `{new}` are of different kinds: choose another name"),
         ),
     }
 }

@@ -36,28 +36,26 @@ pub(super) struct QuarantineOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum QuarantineAction {
-    /// Show what is in quarantine: where from, why and since when, never a value.
+    /// List quarantined items with their source, reason and time, never a value.
     List {
-        /// As JSON, for programs; with whole digests.
+        /// Print JSON, with full digests.
         #[arg(long)]
         json: bool,
     },
-    /// Store items again, as after an upgrade: what can be stored now leaves quarantine, and
-    /// nothing newer is overwritten. No call is made, unless the project's API key still has to be
-    /// verified.
+    /// Store items again, for example after an upgrade. Stored items leave quarantine; newer data
+    /// are not overwritten. Makes no calls, unless the project's API key must still be verified.
     Retry {
-        /// The items, all without any; the first characters of a digest are enough where they name
-        /// one.
+        /// Digests or unique prefixes; all items if omitted.
         #[arg(value_name = "DIGEST", value_parser = digest)]
         digests: Vec<String>,
     },
-    /// Remove items with their kept bodies; nothing asks whether that is meant.
+    /// Delete items and their bodies. Does not ask for confirmation.
     #[command(group = clap::ArgGroup::new("which").required(true))]
     Drop {
-        /// The items; the first characters of a digest are enough where they name one.
+        /// Digests or unique prefixes.
         #[arg(value_name = "DIGEST", value_parser = digest, group = "which")]
         digests: Vec<String>,
-        /// All items; with --project, all of that project.
+        /// All items, or all of --project.
         #[arg(long, group = "which")]
         all: bool,
     },
@@ -70,7 +68,8 @@ fn digest(text: &str) -> Result<String, String> {
         Ok(text.to_ascii_lowercase())
     } else {
         Err(format!(
-            "write {DIGEST_LENGTH_MIN} to {DIGEST_LENGTH_MAX} hexadecimal digits, as `quarantine list` shows them"
+            "expected {DIGEST_LENGTH_MIN} to {DIGEST_LENGTH_MAX} hexadecimal digits, as printed by \
+             `quarantine list`"
         ))
     }
 }
@@ -124,9 +123,9 @@ fn chosen<'i>(
         let count = found.len();
         if count != 1 {
             let what = if count == 0 {
-                format!("no item in quarantine has the digest `{wanted}`")
+                format!("no quarantined item has the digest `{wanted}`")
             } else {
-                format!("{count} digests begin with `{wanted}`: write more of the one you mean")
+                format!("{count} digests start with `{wanted}`: give a longer prefix")
             };
             return Err(Failed::new(ExitStatus::Wrong, what));
         }
@@ -153,7 +152,8 @@ async fn retry(
             .find(|project| project.name().as_str() == name && project.stream().as_str() == stream);
         let Some(project) = project else {
             print::stderr(&format!(
-                "argos-sync: no [project.{name}] with the stream {stream} is configured; its {} items stay",
+                "argos-sync: no [project.{name}] with the stream {stream} is configured; its {} \
+                 items stay",
                 items.len()
             ));
             continue;
@@ -177,7 +177,7 @@ async fn retry(
     }
     if rows.is_empty() {
         let of = options.project.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
-        print::stdout(&format!("no item{of} was tried again\n"));
+        print::stdout(&format!("no item{of} was retried\n"));
         return Ok(worst);
     }
     let head = [

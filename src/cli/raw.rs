@@ -16,7 +16,7 @@ pub(super) struct RawOptions {
     stream: StreamArgument,
     /// The record's id.
     id: String,
-    /// The project, where several have the stream.
+    /// The project, if several have this stream.
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
 }

@@ -56,7 +56,8 @@ async fn refill_all(world: &World, only: Option<&ProjectName>) -> Result<ExitSta
     }
     if any_left {
         print::stderr(
-            "argos-sync: other processes are writing records of an older version; start again",
+            "argos-sync: other processes are writing records of an older version; run this command \
+             again",
         );
         return Ok(ExitStatus::Partial);
     }

@@ -25,11 +25,10 @@ const FIRST_YEAR: i32 = 2000;
 /// What to run.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunOptions {
-    /// Do what is due now, then end.
+    /// Do all work that is due now, then exit.
     #[arg(long, conflicts_with = "backfill")]
     once: bool,
-    /// Read these days (both included), then end; an unfinished backfill of the same days is taken
-    /// up.
+    /// Read these days (inclusive), then exit. Resumes an unfinished backfill of the same days.
     #[arg(long, value_name = "FROM..TO", value_parser = backfill_days)]
     backfill: Option<Window>,
     /// Backfill this stream only.
@@ -38,15 +37,14 @@ pub(super) struct RunOptions {
     /// Sync this project only.
     #[arg(long, value_name = "NAME")]
     project: Option<ProjectName>,
-    /// Begin an unfinished backfill anew.
+    /// Restart an unfinished backfill from its first day.
     #[arg(long, requires = "backfill")]
     restart: bool,
-    /// First rewrite rows of these days that differ from the raw items that are kept, as `verify
-    /// --repair` does. Without it, an item with the digest of the last one counts as unchanged,
-    /// whatever is in the tables.
+    /// First repair rows of these days that differ from the stored raw items, as `verify --repair`
+    /// does. Without this option, an item with an unchanged digest leaves its rows untouched.
     #[arg(long, requires = "backfill")]
     repair: bool,
-    /// Windows read at a time for each project, instead of `sync.workers`.
+    /// Concurrent windows for each project, overrides `sync.workers`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
 }
@@ -54,10 +52,11 @@ pub(super) struct RunOptions {
 /// Reads `2024-01-01..2024-12-31`, both days included.
 pub(super) fn days(text: &str) -> Result<Window, String> {
     let day = |text: &str| {
-        text.parse::<Day>().map_err(|_no_day| format!("`{text}` is no day such as 2024-12-31"))
+        text.parse::<Day>()
+            .map_err(|_no_day| format!("`{text}` is not a valid day such as 2024-12-31"))
     };
     let (from, last) =
-        text.split_once("..").ok_or("write both days, such as 2024-01-01..2024-12-31")?;
+        text.split_once("..").ok_or("expected two days, such as 2024-01-01..2024-12-31")?;
     let (from, last) = (day(from)?, day(last)?);
     Window::new(from, Window::day(last).to())
         .map_err(|_empty| "the last day is before the first".to_owned())
@@ -68,10 +67,10 @@ pub(super) fn backfill_days(text: &str) -> Result<Window, String> {
     let window = days(text)?;
     let newest = crate::sync::host_time().date_naive() + chrono::Days::new(2);
     if window.from().year() < FIRST_YEAR {
-        return Err(format!("no submission is older than {FIRST_YEAR}"));
+        return Err(format!("the API has no submission from before {FIRST_YEAR}"));
     }
     if window.to() > newest {
-        return Err("the last day is still to come; the daemon reads new days by itself".to_owned());
+        return Err("the last day is in the future; the daemon reads new days by itself".to_owned());
     }
     Ok(window)
 }
@@ -93,7 +92,8 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
     if config.sync.planner.since.is_none() && options.backfill.is_none() {
         return Err(Failed::new(
             ExitStatus::Config,
-            "`sync.since` is missing: say how far back the warehouse reaches, such as since = \"2024-01-01\"",
+            "`sync.since` is missing: set the first day of the warehouse, such as since = \
+             \"2024-01-01\"",
         ));
     }
     if is_daemon {
@@ -118,7 +118,7 @@ async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStat
         let renewed = OnceLock::new();
         let world = open::world(&config, &opened.warehouse, &rounds);
         if let Ok(world) = &world {
-            info!(projects = world.projects.len(), "the daemon runs");
+            info!(projects = world.projects.len(), "the daemon is running");
             run_daemon(world, &|| match config.with_new_secrets() {
                 Ok(Some(config)) => renewed.set(config).is_ok(),
                 // A file that cannot be read now is read again.

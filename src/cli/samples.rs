@@ -34,7 +34,7 @@ pub(super) fn sample_as_text(sample: &SampleReport) -> String {
         let tables: Vec<_> = tables.map(|(table, records)| format!("{table} {records}")).collect();
         let tables = tables.join(", ");
         tell(format_args!(
-            " has {known} records that differ from their raw items, or lack these ({tables}): \
+            " has {known} records that differ from their raw items or have none ({tables}): \
              `argos-sync verify --project {project} --repair` rewrites them"
         ));
     }

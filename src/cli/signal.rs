@@ -35,7 +35,7 @@ pub(super) fn listen() -> Result<CancellationToken, Failed> {
         next().await;
         rung.cancel();
         print::stderr(
-            "argos-sync: ending; what was received is stored first, a second signal ends at once",
+            "argos-sync: stopping after storing the received data; a second signal stops at once",
         );
         let rung_at = Instant::now();
         // Service managers and terminals may send the first one twice.

@@ -94,10 +94,10 @@ impl Sparse {
                     calls.map(|calls| format!(", at most {calls} a day")).unwrap_or_default();
                 let within = hours(schedule.longest());
                 let sooner =
-                    if *has_hints { ", sooner where lists of AML data show a change" } else { "" };
+                    if *has_hints { ", earlier if a list of AML data shows a change" } else { "" };
                 format!("detail calls read each within {within}{most}{sooner}")
             }
-            DetailCause::Always => "a detail call follows each list that shows them".to_owned(),
+            DetailCause::Always => "a detail call follows each list that contains them".to_owned(),
             DetailCause::Never => {
                 "no detail call is made for them (sync.details is \"never\")".to_owned()
             }
@@ -108,11 +108,9 @@ impl Sparse {
                 format!("; the oldest read is of {} UTC", at.format("%Y-%m-%d %H:%M:%S"))
             }
             (0, None) => String::new(),
-            (unread, _) => format!("; {unread} were not read since that is noted"),
+            (unread, _) => format!("; {unread} have no recorded read time"),
         };
-        format!(
-            "{project}: lists leave kyc or aml out of {records} submissions: {reading}{oldest}\n"
-        )
+        format!("{project}: lists omit kyc or aml for {records} submissions: {reading}{oldest}\n")
     }
 
     /// The same for programs.

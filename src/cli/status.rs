@@ -21,17 +21,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// How to show it.
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusOptions {
-    /// As JSON, for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// End with 1 when a project's newest data are older than this, such as 30m, 2h or 1d.
+    /// Exit with 1 if the newest data of a project are older than this, such as 30m, 2h or 1d.
     #[arg(long, value_name = "AGE", value_parser = age)]
     max_age: Option<TimeDelta>,
 }
 
 /// Reads a number with its unit: s, m, h or d.
 fn age(text: &str) -> Result<TimeDelta, String> {
-    let wrong = || "give a number and a unit: 90s, 30m, 2h or 1d".to_owned();
+    let wrong = || "expected a number and a unit: 90s, 30m, 2h or 1d".to_owned();
     let unit = text.chars().next_back().ok_or_else(wrong)?;
     let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok());
     let number = i64::from(number.ok_or_else(wrong)?);
@@ -48,8 +48,8 @@ fn age(text: &str) -> Result<TimeDelta, String> {
 const RUNS: i64 = 5;
 
 /// What to do about a project that the warehouse has and the configuration has not.
-pub(super) const UNCONFIGURED_ADVICE: &str = "nothing keeps its rows current, unless another \
-     configuration does; see `argos-sync project --help`";
+pub(super) const UNCONFIGURED_ADVICE: &str = "its rows are not updated, unless another \
+     configuration contains it; see `argos-sync project --help`";
 
 /// Blocked days of a project that are told one by one.
 const BLOCKED_DAYS: usize = 10;
@@ -95,7 +95,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
     let Some(standing) = reports? else {
         return Err(Failed::new(
             ExitStatus::Wrong,
-            "the database holds no warehouse yet: `argos-sync migrate`, or any run, makes one",
+            "the database has no warehouse yet: `argos-sync migrate` or any run creates one",
         ));
     };
     if options.json {
@@ -133,11 +133,12 @@ fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String
     let older = match (project.covered_days_before, project.records_before) {
         (0, 0) => String::new(),
         (days, records) => {
-            format!("; before that, {days} days are covered, and there are {records} records")
+            format!("; before that, {days} days with {records} records are covered")
         }
     };
     format!(
-        "{name}: {covered} of {days} days from `sync.since` ({since}) to yesterday are covered{older}\n"
+        "{name}: {covered} of {days} days from `sync.since` ({since}) to yesterday are \
+         covered{older}\n"
     )
 }
 
@@ -194,7 +195,7 @@ fn as_text(standing: &Standing) -> String {
         too_old,
     } = standing;
     if projects.is_empty() {
-        return "no project was synced yet\n".to_owned();
+        return "no project has been synced yet\n".to_owned();
     }
     let mut text = projects_as_text(projects);
     text.push('\n');
@@ -213,7 +214,8 @@ fn as_text(standing: &Standing) -> String {
     for project in too_old {
         let _infallible = writeln!(
             text,
-            "\n{project} has data older than asked for: look whether the daemon runs, and into its log"
+            "\n{project} has data older than --max-age: check that the daemon is running, and read \
+             its log"
         );
     }
     text.extend(samples.iter().map(sample_as_text));
@@ -221,8 +223,8 @@ fn as_text(standing: &Standing) -> String {
         let _infallible = writeln!(text, "\n{}; {}", clock.text, clocks::ADVICE);
     }
     let _infallible = match daemon_seen_at {
-        Some(_) => writeln!(text, "\nthe daemon was last seen at {} UTC", time(*daemon_seen_at)),
-        None => writeln!(text, "\nno daemon was seen"),
+        Some(_) => writeln!(text, "\nthe daemon was last active at {} UTC", time(*daemon_seen_at)),
+        None => writeln!(text, "\nno daemon has run"),
     };
     text + "\n" + &runs_as_text(runs)
 }
@@ -247,14 +249,15 @@ fn notes_as_text(
     }
     if project.empty_unverified > 0 {
         tell(format_args!(
-            "has {} windows that came back empty, unverified: {}",
+            "has {} empty, unverified windows: {}",
             project.empty_unverified,
             empty_reason(project)
         ));
     }
     if project.alarms > 0 {
         tell(format_args!(
-            "misses more records than can be believed, and deletes none of them: see `argos-sync deletions list`"
+            "misses implausibly many records and deletes none of them: see `argos-sync deletions \
+             list`"
         ));
     }
     if let Some(error) = &project.open_pass_error {
@@ -268,8 +271,8 @@ fn notes_as_text(
     }
     let days: Vec<_> = blocked_days.iter().filter(|day| day.project == *name).collect();
     for BlockedDay { day, ended_at, error, .. } in days.iter().take(BLOCKED_DAYS) {
-        let error = error.as_deref().unwrap_or("no reason was noted");
-        tell(format_args!("could not read {day}, given up at {}: {error}", time(*ended_at)));
+        let error = error.as_deref().unwrap_or("no reason was recorded");
+        tell(format_args!("could not read {day}, abandoned at {}: {error}", time(*ended_at)));
     }
     if let Some(more) = days.len().checked_sub(BLOCKED_DAYS).filter(|more| *more > 0) {
         tell(format_args!("could not read {more} more days: see status --json"));
@@ -280,7 +283,7 @@ fn notes_as_text(
 /// Why windows that came back empty are not believed.
 fn empty_reason(project: &ProjectReport) -> &'static str {
     if project.is_doubted {
-        "live records are known there, and detail calls do not show that they are gone"
+        "live records are known there, and detail calls do not prove that they are deleted"
     } else {
         "the date filter of this project has never returned anything"
     }
@@ -326,7 +329,7 @@ fn counts_as_text(run: &RunReport) -> String {
 /// When a project was last kept current.
 pub(super) fn last_run(ended_at: Option<DateTime<Utc>>) -> String {
     match ended_at {
-        None => "no run of it has ended".to_owned(),
+        None => "it has no finished run".to_owned(),
         Some(_) => format!("its last run ended at {} UTC", time(ended_at)),
     }
 }

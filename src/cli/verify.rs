@@ -15,7 +15,7 @@ use crate::{
 /// Whose records, and what to do about those that differ.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyOptions {
-    /// Rewrite rows that differ, and have lost raw items read again.
+    /// Rewrite differing rows, and schedule detail calls for lost raw items.
     #[arg(long)]
     repair: bool,
     /// This project only.
@@ -125,7 +125,7 @@ fn as_text(all: &[(&Project, Verified)]) -> String {
 fn advice(raw: RawStorage, verified: &Verified, repairs: bool) -> Vec<&'static str> {
     let mut lines = Vec::new();
     if raw == RawStorage::None {
-        lines.push("nothing was compared: `raw.storage = \"none\"` keeps no raw items");
+        lines.push("nothing was compared: `raw.storage = \"none\"` stores no raw items");
     }
     if verified.older > 0 {
         lines.push(
@@ -134,11 +134,11 @@ fn advice(raw: RawStorage, verified: &Verified, repairs: bool) -> Vec<&'static s
     }
     if repairs {
         if verified.lost_raw > 0 || !verified.without_record.is_empty() {
-            lines.push("lost items are read again: the detail calls are due with the next `run`");
+            lines.push("lost items are read again: their detail calls are due in the next run");
         }
     } else if verified.is_wrong() {
         lines.push(
-            "`argos-sync verify --repair` rewrites rows that differ and has lost items read again",
+            "`argos-sync verify --repair` rewrites differing rows and reads lost items again",
         );
     }
     lines

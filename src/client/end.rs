@@ -27,12 +27,15 @@ impl fmt::Display for Doubt {
         match self {
             Self::Members(names) => {
                 let names = names.join("`, `");
-                write!(f, "the answer has no known next-page key, and the unknown member `{names}`")
+                write!(
+                    f,
+                    "the response has no known next-page key, but an unknown member `{names}`"
+                )
             }
             Self::FullPage { items } => write!(
                 f,
-                "a full page of {items} items came without a next-page key, and no list of this \
-                 project has shown one yet"
+                "a full page of {items} items has no next-page key, and no list of this project \
+                 has ever had one"
             ),
         }
     }

@@ -15,10 +15,10 @@ use crate::domain::CursorCycle;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// The limiter admitted no attempt.
-    #[error("no call is let through: {0}")]
+    #[error("no call is allowed: {0}")]
     Limiter(LimiterClosed),
     /// The vendor asked all users of this key to wait longer than one call may take.
-    #[error("the vendor asked for a pause of another {}", seconds(*.not_before))]
+    #[error("the vendor asked for a pause; it ends in {}", seconds(*.not_before))]
     Paused {
         /// The rest of the pause.
         not_before: Duration,
@@ -60,7 +60,7 @@ pub enum ClientError {
     #[error(transparent)]
     CursorCycle(#[from] CursorCycle),
     /// A resumed pass found nothing after its cursor. The vendor may no longer know that cursor.
-    #[error("the resumed walk found neither an item nor a next page behind its cursor")]
+    #[error("the resumed pass found neither an item nor a next page after its cursor")]
     ResumeProvedNothing,
     /// The pass is longer than a window should be.
     #[error("the window has more than {limit} pages")]
@@ -69,10 +69,10 @@ pub enum ClientError {
         limit: u32,
     },
     /// The page without a next-page key may not be the last one of its list.
-    #[error("the list may not end there: {0}")]
+    #[error("the end of the list is uncertain: {0}")]
     EndUnknown(Doubt),
     /// The next-page key is too long for a request.
-    #[error("the vendor's next-page key has {bytes} bytes, too many to send it back in a request")]
+    #[error("the vendor's next-page key has {bytes} bytes, too many for a request")]
     CursorTooLong {
         /// The length of its parts in bytes.
         bytes: usize,
@@ -84,13 +84,13 @@ pub enum ClientError {
         fault: Fault,
     },
     /// The answer to a detail call exceeds the limit.
-    #[error("the record is larger than the {limit} bytes an answer may have")]
+    #[error("the record is larger than the limit of {limit} bytes")]
     RecordTooLarge {
         /// Most bytes of an answer.
         limit: usize,
     },
     /// Face authentications cannot be listed by person.
-    #[error("face authentications cannot be searched by user id or e-mail")]
+    #[error("face authentications cannot be searched by user id or e-mail address")]
     NoSuchSearch,
 }
 
@@ -101,13 +101,13 @@ pub enum Fault {
     #[error("no connection to the API ({0})")]
     Connect(String),
     /// No complete answer within the time for one attempt.
-    #[error("no complete answer in time")]
+    #[error("no complete response in time")]
     TimedOut,
     /// The connection ended before the answer did.
-    #[error("the answer was cut short ({0})")]
+    #[error("the response was cut short ({0})")]
     CutShort(String),
     /// A status that describes the server's state instead of the request.
-    #[error("the vendor answered with status {status}: {refusal}")]
+    #[error("the vendor responded with status {status}: {refusal}")]
     Status {
         /// 408, 413, 429 or 5xx.
         status: u16,
@@ -118,7 +118,7 @@ pub enum Fault {
     #[error("{0}")]
     Unreadable(#[from] UnreadableEnvelope),
     /// The answer exceeds the limit.
-    #[error("the answer is larger than the {limit} bytes allowed")]
+    #[error("the response is larger than the limit of {limit} bytes")]
     TooLarge {
         /// Most bytes of an answer.
         limit: usize,
@@ -141,7 +141,7 @@ pub enum CallRemedy {
     SplitWindow,
     /// Stop requests for this project until an operator has checked it; retry slowly.
     BlockProject,
-    /// Stop working, because the program is ending.
+    /// Stop working, because the program is stopping.
     Stop,
 }
 
@@ -169,13 +169,14 @@ impl ClientError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Limiter(LimiterClosed { not_before: None, .. }) => {
-                "nothing to do: the work goes on after the next start"
+                "no action needed: work resumes after the next start"
             }
             Self::Limiter(_) => {
-                "work goes on by itself; raise `calls_per_day` if the budget is used up every day"
+                "work resumes by itself; raise `calls_per_day` if the budget is used up every day"
             }
             Self::Paused { .. } => {
-                "work goes on by itself after the pause; lower `calls_per_second` if it comes often"
+                "work resumes by itself after the pause; lower `calls_per_second` if it happens \
+                 often"
             }
             Self::Unavailable { fault, .. } => fault.advice(),
             Self::Refused { status: 300..=399, .. } => {
@@ -186,30 +187,30 @@ impl ClientError {
                 "check that `base_url` ends with the API version, such as `/v3`"
             }
             Self::Refused { .. } => {
-                "the vendor does not accept this request: look its code up in the vendor's \
-                 reference, and report it here if the request is at fault"
+                "the vendor rejects this request: look up its code in the vendor's reference, and \
+                 report a bug if the request is wrong"
             }
             Self::Denied { denial, .. } => denial.advice(),
             Self::Encryption(error) => error.advice(),
             Self::CursorCycle(_) | Self::ResumeProvedNothing => {
-                "the window is read again from its start; tell the vendor if it keeps happening"
+                "the window is read again from its start; report it to the vendor if it keeps \
+                 happening"
             }
             Self::TooManyPages { .. } => "the window is read in smaller parts",
             Self::EndUnknown(_) => {
-                "smaller windows are read, and a single day that stays in doubt is blocked: ask the \
-                 vendor how this list marks its next page, and report its reply here"
+                "smaller windows are read, and a single day that stays uncertain is blocked: ask \
+                 the vendor how this list marks its next page, and report a bug with the answer"
             }
             Self::CursorTooLong { .. } => {
-                "the window is read in smaller parts, which need no such key; tell the vendor which \
-                 days fail if a single day still does"
+                "the window is read in smaller parts, which need no such key; report days that \
+                 still fail to the vendor"
             }
             Self::PageOfOne { fault: Fault::TooLarge { .. } } => {
-                "a single record is too large: raise `client.response_bytes_max`; the next run reads \
-                 the blocked days again"
+                "a single record is too large: raise `client.response_bytes_max`; the next run \
+                 reads the blocked days again"
             }
             Self::PageOfOne { .. } => {
-                "the window is read in smaller parts; tell the vendor which days fail if a single \
-                 day still does"
+                "the window is read in smaller parts; report days that still fail to the vendor"
             }
             Self::RecordTooLarge { .. } => {
                 "raise `client.response_bytes_max` if such records are expected"
@@ -227,29 +228,29 @@ impl Fault {
                  machine and the API host"
             }
             Self::TimedOut => {
-                "check the network and the vendor's status; raise `client.request_timeout_seconds` if answers are \
-                 known to be slow"
+                "check the network and the vendor's status; raise `client.request_timeout_seconds` \
+                 if responses are slow"
             }
             Self::CutShort(_) => {
-                "check proxies on the way to the API; the call is tried again by itself"
+                "check the proxies between this machine and the API; the call is retried by itself"
             }
             Self::Status { status: 429, .. } => {
                 "lower `calls_per_second`, or ask the vendor for a higher limit"
             }
             Self::Status { .. } => {
-                "the vendor's servers are in trouble: check the vendor's status; the call is tried \
-                 again by itself"
+                "the vendor's servers fail: check the vendor's status; the call is retried by \
+                 itself"
             }
             Self::Unreadable(UnreadableEnvelope::OtherSuccess(_)) => {
-                "check caches and proxies on the way to the API, which may answer with a part; the \
-                 call is tried again by itself"
+                "check the caches and proxies between this machine and the API, which may return \
+                 partial responses; the call is retried by itself"
             }
             Self::Unreadable(UnreadableEnvelope::OtherRecord) => {
-                "nothing of the answer is stored; tell the vendor if it keeps happening"
+                "the response is not stored; report it to the vendor if it keeps happening"
             }
             Self::Unreadable(_) => {
-                "check that `base_url` leads to the API and not to a login page or proxy; if it \
-                 does, the vendor has changed its answers and this program must follow"
+                "check that `base_url` is the API and not a login page or proxy; if it is, the \
+                 vendor has changed its responses: update argos-sync or report a bug"
             }
             Self::TooLarge { .. } => {
                 "raise `client.response_bytes_max` or lower `client.page_size`"
@@ -266,7 +267,7 @@ impl Denial {
                  this `kind` of project, and that `base_url` ends with the API version"
             }
             Self::AddressRefused => {
-                "the API key is known, but this machine's outgoing IP address is not on the \
+                "the API key is valid, but this machine's outgoing IP address is not on the \
                  project's API allowlist: add it in the vendor's dashboard"
             }
             Self::NoSuchProject => {

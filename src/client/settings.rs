@@ -24,8 +24,8 @@ pub struct ClientSettings {
     pub request_timeout: Duration,
     /// How long one call is retried, counted from its first fault.
     pub retry_budget: Duration,
-    /// The limit of the first delay. A delay is random, between half of its limit and the limit; the
-    /// limit doubles with each attempt.
+    /// The limit of the first delay. A delay is random, between half of its limit and the limit;
+    /// the limit doubles with each attempt.
     pub retry_delay_min: Duration,
     /// The limit of delays stops growing here.
     pub retry_delay_max: Duration,
@@ -50,10 +50,13 @@ pub enum SettingsError {
     )]
     NotHttps,
     /// The key has its own setting, and a query would be lost.
-    #[error("`base_url` must hold a host and a path only: no user, password, query or fragment")]
+    #[error(
+        "`base_url` must consist of a host and a path only, without user, password, query or \
+         fragment"
+    )]
     NotABase,
     /// The key is empty or contains characters that a header cannot carry.
-    #[error("the API key is empty or holds characters that cannot be sent")]
+    #[error("the API key is empty or contains characters that are not valid in a header")]
     UnusableKey,
     /// Outside the range that the vendor documents.
     #[error("`page_size` must be between 1 and {PAGE_SIZE_MAX}")]
@@ -62,10 +65,10 @@ pub enum SettingsError {
     #[error("`{0}` must not be zero")]
     Zero(&'static str),
     /// TLS could not be set up, for example without trusted certificates on this machine.
-    #[error("no HTTPS client can be made here: {0}")]
+    #[error("the HTTPS client could not be created: {0}")]
     NoClient(String),
     /// The cryptographic library failed.
-    #[error("no cipher can be made here")]
+    #[error("the cipher could not be created")]
     NoCipher,
 }
 

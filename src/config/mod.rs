@@ -85,7 +85,7 @@ impl Database {
 
 /// Why the configuration is not valid: every problem that was found.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration cannot be used:\n  {}", problems.join("\n  "))]
+#[error("the configuration is invalid:\n  {}", problems.join("\n  "))]
 pub struct ConfigError {
     /// One sentence each, without values of secrets.
     pub problems: Vec<String>,
@@ -145,9 +145,9 @@ fn sentence(error: &SourceError) -> String {
             let span = cause.downcast_ref::<toml::de::Error>().and_then(toml::de::Error::span);
             match span.and_then(|span| place(file, span.start)) {
                 Some((line, column)) => {
-                    format!("{file} is not TOML: see line {line}, column {column}")
+                    format!("{file} is not valid TOML: see line {line}, column {column}")
                 }
-                None => format!("{file} cannot be read as TOML"),
+                None => format!("{file} is not valid TOML"),
             }
         }
         other => other.to_string(),
@@ -215,7 +215,8 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
     let data_dir = file.data_dir.clone().or_else(default_data_dir);
     if data_dir.is_none() && url.is_none() {
         problems.push(
-            "`database.url` or `data_dir` is needed: there is neither a state directory nor a home"
+            "`database.url` or `data_dir` is required: there is neither a state directory nor a \
+             home directory"
                 .to_owned(),
         );
     }
@@ -257,7 +258,8 @@ fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)
         let mut earlier = keys.iter().take(index);
         if let Some((other, ..)) = earlier.find(|(_, known, held)| (known, held) == (kind, key)) {
             problems.push(format!(
-                "`project.{name}`: `api_key` is the same as that of `project.{other}`; each key belongs to one project"
+                "`project.{name}`: `api_key` is the same as that of `project.{other}`; each key \
+                 belongs to one project"
             ));
         }
     }
@@ -270,7 +272,7 @@ fn schedules(given: &[String]) -> Result<Vec<Schedule>, String> {
     let schedules = given.iter().map(|text| text.parse().map_err(|error| problem(&error)));
     let schedules = schedules.collect::<Result<Vec<_>, _>>()?;
     if schedules.is_empty() {
-        return Err(problem(&"without one the daemon would never look for work"));
+        return Err(problem(&"without one, the daemon would never start a round"));
     }
     Ok(schedules)
 }

@@ -58,12 +58,12 @@ fn visit<'v>(
         Value::Array(_) | Value::Object(_) => false,
     };
     if is_wrong {
-        let kind = match (may_be_fraction, is_number) {
-            (true, _) => "a number",
-            (false, true) => "a whole number",
-            (false, false) => "no truth value",
+        let expectation = match (may_be_fraction, is_number) {
+            (true, _) => "must be a number",
+            (false, true) => "must be a whole number",
+            (false, false) => "must not be a boolean",
         };
-        problems.push(format!("`{}` must be {kind}", path.join(".")));
+        problems.push(format!("`{}` {expectation}", path.join(".")));
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
                 Some("`project.main.calls_per_day`"),
             ),
             (json!({"sync": {"workers": "yes"}}), Some("`sync.workers` must be a whole number")),
-            (json!({"log": {"format": true}}), Some("`log.format` must be no truth value")),
+            (json!({"log": {"format": true}}), Some("`log.format` must not be a boolean")),
         ] {
             let problems = problems(&given, &defaults);
             match expected {

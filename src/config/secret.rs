@@ -39,7 +39,8 @@ impl Places<'_> {
             (Some(name), Some(dir)) => Some(dir.join(name)),
             (Some(_), None) => {
                 return Err(format!(
-                    "`{key}_credential` needs $CREDENTIALS_DIRECTORY, which systemd sets with LoadCredential="
+                    "`{key}_credential` needs $CREDENTIALS_DIRECTORY, which systemd sets with \
+                     LoadCredential="
                 ));
             }
         };

@@ -36,9 +36,7 @@ impl std::fmt::Debug for Cursor {
 
 /// The vendor returned a cursor that this pass has already followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the vendor's next-page key runs in a circle: page {page} leads back to a page already read"
-)]
+#[error("the vendor's next-page keys form a cycle: page {page} leads back to an earlier page")]
 pub struct CursorCycle {
     /// The page whose cursor revealed the cycle, from 1.
     pub page: u32,

@@ -10,7 +10,10 @@ pub struct ProjectName(String);
 
 /// The text is not a valid project name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no project name: use lower-case letters, digits and `_`, at most 63")]
+#[error(
+    "`{0}` is not a valid project name: use lower-case letters, digits and `_`, at most 63 \
+     characters"
+)]
 pub struct InvalidProjectName(String);
 
 impl ProjectName {

@@ -22,7 +22,7 @@ pub enum InvalidSchedule {
     #[error("a schedule has six fields, seconds first, such as \"0 */5 * * * *\"")]
     Unreadable,
     /// No time matches the expression, for example the 30th of February.
-    #[error("a schedule never comes round, like one of the 30th of February")]
+    #[error("a schedule never occurs, such as one on February 30")]
     NeverRings,
 }
 

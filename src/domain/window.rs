@@ -16,7 +16,7 @@ pub struct Window {
 
 /// The two days do not form a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no window from {from} to {to}: the end must be later than the start")]
+#[error("the window from {from} to {to} is invalid: its end must be later than its start")]
 pub struct InvalidWindow {
     from: Day,
     to: Day,

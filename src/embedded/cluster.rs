@@ -128,7 +128,7 @@ impl Cluster {
                     }
                 }
             }
-            limit.pause("the embedded PostgreSQL's first answer").await?;
+            limit.pause("the first response of the embedded PostgreSQL").await?;
         }
     }
 
@@ -185,7 +185,7 @@ fn free_port(wanted: u16) -> Result<u16, EmbeddedError> {
 fn trim_log(layout: &Layout) -> Result<(), EmbeddedError> {
     let log = layout.server_log();
     if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > LOG_SIZE_MAX) {
-        File::create(&log).map_err(|error| EmbeddedError::file("begin anew", &log, &error))?;
+        File::create(&log).map_err(|error| EmbeddedError::file("truncate", &log, &error))?;
     }
     Ok(())
 }

@@ -22,13 +22,15 @@ pub enum EmbeddedError {
         reason: String,
     },
     /// The path contains characters that the server's start script would interpret as commands.
-    #[error("the data directory `{}` has a character that PostgreSQL's start cannot take", .path.display())]
+    #[error(
+        "the path of the data directory `{}` contains a character that PostgreSQL cannot be \
+         started with", .path.display())]
     UnusablePath {
         /// The data directory.
         path: PathBuf,
     },
     /// A directory that is to be removed at the end was created by another process.
-    #[error("`{}` exists already and is not ours to remove", .path.display())]
+    #[error("`{}` already exists and does not belong to argos-sync", .path.display())]
     NotOurs {
         /// The data directory.
         path: PathBuf,
@@ -48,19 +50,22 @@ pub enum EmbeddedError {
         user: String,
     },
     /// The supervisor was started as root and could not switch to another user.
-    #[error("cannot give up root: {reason}")]
+    #[error("cannot drop root privileges: {reason}")]
     GiveUpRoot {
         /// The system's reason.
         reason: String,
     },
     /// PostgreSQL is not installed and could not be downloaded.
-    #[error("no PostgreSQL server is installed, and the download failed: {reason}")]
+    #[error("PostgreSQL is not installed, and its download failed: {reason}")]
     Download {
         /// The reason of the failed download.
         reason: String,
     },
     /// The data belong to another major version than every installed PostgreSQL.
-    #[error("the data in `{}` belong to PostgreSQL {needed}; installed is {found}", .path.display())]
+    #[error(
+        "the data in `{}` belong to PostgreSQL {needed}, but {found} is installed",
+        .path.display()
+    )]
     WrongVersion {
         /// The cluster.
         path: PathBuf,
@@ -70,7 +75,7 @@ pub enum EmbeddedError {
         found: String,
     },
     /// The data directory of the cluster is incomplete, and this program did not leave it so.
-    #[error("`{}` is no complete PostgreSQL cluster: `{missing}` is missing", .path.display())]
+    #[error("`{}` is not a complete PostgreSQL cluster: `{missing}` is missing", .path.display())]
     Damaged {
         /// The directory.
         path: PathBuf,
@@ -127,23 +132,25 @@ pub enum EmbeddedError {
 impl EmbeddedError {
     /// The next step for the operator, in one sentence.
     pub fn advice(&self) -> String {
-        let own = "or configure a PostgreSQL of your own as `database.url`";
+        let own = "or set `database.url` to a PostgreSQL server of your own";
         match self {
             Self::File { path, .. } => format!(
-                "give the user who runs argos-sync the right to read and write `{}`, choose another `data_dir`, {own}",
+                "let the user of argos-sync read and write `{}`, choose another `data_dir`, {own}",
                 path.display()
             ),
             Self::UnusablePath { .. } => format!(
-                "choose a `data_dir` without quotes, `$`, back-ticks, back-slashes and line breaks, {own}"
+                "choose a `data_dir` without quotes, `$`, back-ticks, back-slashes and line \
+                 breaks, {own}"
             ),
-            Self::NotOurs { .. } => "name a directory that does not exist yet".to_owned(),
+            Self::NotOurs { .. } => "choose a directory that does not exist yet".to_owned(),
             Self::WritableByOthers { path } => format!(
-                "take that right from them (chmod go-w '{}'), start argos-sync as an ordinary user, \
-                 name a `data_dir` below it that does not exist yet, {own}",
+                "revoke that permission (chmod go-w '{}'), start argos-sync as an ordinary user, \
+                 choose a `data_dir` below it that does not exist yet, {own}",
                 path.display()
             ),
             Self::Unreachable { path, user } => format!(
-                "let `{user}` pass (chmod o+x) every directory above `{}`, choose another `data_dir`, {own}",
+                "let `{user}` pass (chmod o+x) every directory above `{}`, choose another \
+                 `data_dir`, {own}",
                 path.display()
             ),
             Self::GiveUpRoot { .. } => {
@@ -161,11 +168,13 @@ impl EmbeddedError {
             }
             Self::WrongVersion { path, needed, .. } => format!(
                 "install the server binaries of PostgreSQL {needed}, or bring `{}` to the \
-                 installed version with pg_upgrade (it needs the binaries of both); nothing was changed",
+                 installed version with pg_upgrade (it needs the binaries of both); nothing was \
+                 changed",
                 path.display()
             ),
             Self::Damaged { path, .. } => format!(
-                "restore `{}` from a backup, or move it away to start with an empty database; nothing was changed",
+                "restore `{}` from a backup, or move it away to start with an empty database; \
+                 nothing was changed",
                 path.display()
             ),
             Self::Initialise { .. } => {
@@ -173,7 +182,7 @@ impl EmbeddedError {
             }
             Self::Start { log, .. } => format!("read the last lines of `{}`, {own}", log.display()),
             Self::Stop { .. } => {
-                "start argos-sync once more: it adopts the server and stops it".to_owned()
+                "start argos-sync again: it adopts the server and stops it".to_owned()
             }
             Self::Database { .. } => {
                 "read the server's `start.log` in the data directory".to_owned()
@@ -181,7 +190,8 @@ impl EmbeddedError {
             Self::SupervisorBusy => "try again".to_owned(),
             Self::SupervisorEnded { log } => format!("read `{}` and try again", log.display()),
             Self::TooSlow { .. } => {
-                "look for another argos-sync that hangs on this data directory, and try again"
+                "find the other argos-sync process that uses this data directory and stop it, then \
+                 try again"
                     .to_owned()
             }
         }
@@ -197,7 +207,7 @@ impl EmbeddedError {
         let code = match error {
             sqlx::Error::Database(refusal) => refusal
                 .code()
-                .map_or_else(|| "no SQLSTATE".to_owned(), |code| format!("SQLSTATE {code}")),
+                .map_or_else(|| "without SQLSTATE".to_owned(), |code| format!("SQLSTATE {code}")),
             sqlx::Error::Io(error) => error.kind().to_string(),
             _ => "the connection failed".to_owned(),
         };

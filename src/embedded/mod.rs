@@ -60,7 +60,7 @@ impl Options {
     /// supervisor.
     pub fn new(data_dir: PathBuf) -> Result<Self, EmbeddedError> {
         let program = std::env::current_exe().map_err(|error| {
-            EmbeddedError::file("find the running program", "/proc/self/exe", &error)
+            EmbeddedError::file("find the executable of", "/proc/self/exe", &error)
         })?;
         let database = connection::ROLE.to_owned();
         Ok(Self { data_dir, program, database, settings: Vec::new(), ephemeral: false })

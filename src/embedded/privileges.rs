@@ -34,7 +34,7 @@ pub(super) fn become_owner(layout: &Layout) -> Result<(), EmbeddedError> {
         return Ok(());
     }
     let metadata =
-        fs::metadata(data_dir).map_err(|error| EmbeddedError::file("look at", data_dir, &error))?;
+        fs::metadata(data_dir).map_err(|error| EmbeddedError::file("inspect", data_dir, &error))?;
     if metadata.uid() != 0 {
         return become_user(metadata.uid(), metadata.gid());
     }
@@ -77,7 +77,7 @@ pub(super) fn give_up_root(layout: &Layout) -> Result<(), EmbeddedError> {
 /// Changes the owner of a directory, or of a link itself.
 fn give_away(path: &Path, uid: u32, gid: u32) -> Result<(), EmbeddedError> {
     lchown(path, Some(uid), Some(gid))
-        .map_err(|error| EmbeddedError::file("give away", path, &error))
+        .map_err(|error| EmbeddedError::file("change the owner of", path, &error))
 }
 
 fn become_user(uid: u32, gid: u32) -> Result<(), EmbeddedError> {
@@ -92,7 +92,7 @@ fn become_user(uid: u32, gid: u32) -> Result<(), EmbeddedError> {
 fn owner(path: &Path) -> Result<(u32, u32), EmbeddedError> {
     fs::symlink_metadata(path)
         .map(|metadata| (metadata.uid(), metadata.gid()))
-        .map_err(|error| EmbeddedError::file("look at", path, &error))
+        .map_err(|error| EmbeddedError::file("inspect", path, &error))
 }
 
 fn server_user() -> Result<(u32, u32), EmbeddedError> {

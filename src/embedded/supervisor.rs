@@ -134,8 +134,10 @@ async fn serve(order: &SupervisorRequest, users: &Arc<File>) -> Result<(), Embed
             tokio::select! {
                 locked = &mut unused => {
                     locked
-                        .unwrap_or_else(|_| Err(io::Error::other("the waiting thread is gone")))
-                        .map_err(|error| EmbeddedError::file("lock", order.layout.users_lock(), &error))?;
+                        .unwrap_or_else(|_| Err(io::Error::other("the waiting thread ended")))
+                        .map_err(|error| {
+                            EmbeddedError::file("lock", order.layout.users_lock(), &error)
+                        })?;
                     break;
                 }
                 () = signals.received() => reviving = false,
@@ -149,7 +151,7 @@ async fn serve(order: &SupervisorRequest, users: &Arc<File>) -> Result<(), Embed
 async fn revive(cluster: &mut Cluster) {
     if let Err(error) = cluster.revive().await {
         // Written to the supervisor's log. The next check tries again.
-        drop(writeln!(io::stderr(), "the server is gone and does not come back: {error}"));
+        drop(writeln!(io::stderr(), "the server stopped and cannot be restarted: {error}"));
     }
 }
 

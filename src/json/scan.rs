@@ -46,7 +46,7 @@ pub fn members<T>(bytes: &[u8], cut: &str, read: &Read<'_, T>) -> Result<Vec<Cut
         let key = parse(&text)?.value.as_text().unwrap_or_default().to_owned();
         scan.space();
         if scan.peek() != Some(b':') {
-            return Err(scan.fail("no colon after a key"));
+            return Err(scan.fail("missing colon after a key"));
         }
         scan.at += 1;
         scan.space();
@@ -103,7 +103,7 @@ impl Scan<'_> {
         }
         self.space();
         if self.peek() != Some(bracket) {
-            return Err(self.fail("not the bracket that was expected"));
+            return Err(self.fail("unexpected bracket"));
         }
         self.at += 1;
         Ok(())
@@ -123,8 +123,8 @@ impl Scan<'_> {
                 Ok(false)
             }
             Some(_) if first => Ok(false),
-            Some(_) => Err(self.fail("no comma between two entries")),
-            None => Err(self.fail("the text ends early")),
+            Some(_) => Err(self.fail("missing comma between two entries")),
+            None => Err(self.fail("unexpected end of text")),
         }
     }
 
@@ -172,7 +172,7 @@ impl Scan<'_> {
         let mut depth = 0u32;
         loop {
             match self.peek() {
-                None => return Err(self.fail("the text ends early")),
+                None => return Err(self.fail("unexpected end of text")),
                 Some(b'"') => self.string()?,
                 Some(b'{' | b'[') => {
                     depth = depth.saturating_add(1);
@@ -186,7 +186,7 @@ impl Scan<'_> {
                     self.at += 1;
                     continue;
                 }
-                Some(b'}' | b']' | b',' | b':') => return Err(self.fail("no JSON value")),
+                Some(b'}' | b']' | b',' | b':') => return Err(self.fail("not a JSON value")),
                 Some(_) => self.bare(),
             }
             if depth == 0 {
@@ -208,7 +208,7 @@ impl Scan<'_> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let stop = stop(rest).ok_or_else(|| self.fail("a string does not end"))?;
+            let stop = stop(rest).ok_or_else(|| self.fail("unterminated string"))?;
             self.at += stop + 1;
             match rest.get(stop) {
                 Some(b'"') => return Ok(()),

@@ -15,7 +15,7 @@ pub struct SimulateOptions {
     /// Port on the loopback address; 0 picks a free one.
     #[arg(long, default_value_t = 8641)]
     pub port: u16,
-    /// Decides every generated value.
+    /// Seed of all generated values.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Number of submissions.
@@ -39,37 +39,37 @@ pub struct SimulateOptions {
     /// Order of lists.
     #[arg(long, value_enum, default_value = "descending")]
     pub order: Order,
-    /// Dates the filter takes.
+    /// Date format that the filter accepts.
     #[arg(long, value_enum, default_value = "dash")]
     pub date_format: DateFormat,
-    /// How date-times of submissions are written.
+    /// Format of date-times of submissions.
     #[arg(long, value_enum, default_value = "iso")]
     pub time_format: TimeFormat,
-    /// Where the days of the date filter begin.
+    /// Time zone of the days of the date filter.
     #[arg(long, value_enum, default_value = "utc")]
     pub filter_zone: FilterZone,
-    /// The end day of a filter is left out.
+    /// Exclude the end day of a filter.
     #[arg(long)]
     pub end_exclusive: bool,
-    /// List items carry every field.
+    /// Return all fields in list items.
     #[arg(long)]
     pub full_list_items: bool,
     /// Largest page size.
     #[arg(long, default_value_t = 2000)]
     pub max_count: u32,
-    /// Every nth list page is empty and has a cursor; 0 is never.
+    /// Return every Nth list page empty, with a cursor; 0 means never.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub empty_page_every: u32,
-    /// Milliseconds that every answer waits.
+    /// Delay of every response in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub latency_ms: u64,
-    /// Whether both projects use Secure Data Transmission, and how ciphertexts are written.
+    /// Text form of ciphertexts if both projects use Secure Data Transmission.
     #[arg(long, value_enum, default_value = "none", value_name = "TEXT_FORM")]
     pub encryption: Encryption,
-    /// Where page size and cursor of encrypted requests stand.
+    /// Place of the page size and cursor of encrypted requests.
     #[arg(long, value_enum, default_value = "clear", value_name = "PLACE")]
     pub encrypted_paging: EncryptedPaging,
-    /// Share of the calls that go wrong, between 0 and 1.
+    /// Share of calls that fail, from 0 to 1.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     pub fault_share: f64,
 }

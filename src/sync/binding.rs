@@ -18,7 +18,7 @@ pub(super) struct Account {
 pub enum OtherAccount {
     /// None of the known records was found.
     #[error(
-        "the API key opens another account: none of the {asked} known records asked for was found"
+        "the API key opens another account: none of the {asked} requested known records was found"
     )]
     Records {
         /// The number of records requested.
@@ -33,8 +33,9 @@ impl OtherAccount {
     /// The next step for the operator.
     pub fn advice(self, project: &ProjectName) -> String {
         format!(
-            "check `api_key` and `base_url` of [project.{project}]; give another account a section of \
-             its own; if this account is the right one, run `argos-sync project rebind {project}`"
+            "check `api_key` and `base_url` of [project.{project}]; use a separate section for \
+             another account; if this account is correct, run `argos-sync project rebind \
+             {project}`"
         )
     }
 }
@@ -48,7 +49,8 @@ pub(super) enum NotBound {
     /// Another process has bound another key, and has not yet stored a record that could verify
     /// this one.
     #[error(
-        "another process has just bound another API key, and no record is known yet to compare with"
+        "another process has just bound another API key, and no record is known yet for a \
+         comparison"
     )]
     OtherFirst,
 }
@@ -59,8 +61,8 @@ impl NotBound {
         match self {
             Self::Other(other) => format!("{other}; {}", other.advice(project)),
             Self::OtherFirst => format!(
-                "{self}; check that all configurations of [project.{project}] have keys of one \
-                 account, and start again"
+                "{self}; check that the keys in all configurations of [project.{project}] belong \
+                 to one account, and start again"
             ),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 /// Returns this machine's time.
 #[expect(
     clippy::disallowed_methods,
-    reason = "it decides nothing: it is only compared with PostgreSQL's clock"
+    reason = "it is only compared with PostgreSQL's clock and decides nothing"
 )]
 pub fn host_time() -> DateTime<Utc> {
     Utc::now()
@@ -35,7 +35,7 @@ pub(super) async fn report(
     clocks: &Clocks,
 ) -> Result<(), WarehouseError> {
     for skew in clocks.skews() {
-        warn!(project = %project.name(), "{skew}; correct the clock that is wrong");
+        warn!(project = %project.name(), "{skew}; correct the wrong clock");
     }
     world.db.run(async || world.warehouse.note_vendor_clock(project.name(), clocks).await).await
 }

@@ -40,11 +40,17 @@ pub(super) async fn conclude_failure(
             Ok((ProjectOutcome::Interrupted, None))
         }
         Failure::Warehouse(fault) if fault.remedy() != warehouse::WarehouseRemedy::CallPerson => {
-            warn!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
+            warn!(
+                project = %project.name(), error = %fault, advice = fault.advice(),
+                "the project stopped"
+            );
             Ok((ProjectOutcome::Partial, Some(format!("{fault}; {}", fault.advice()))))
         }
         Failure::Warehouse(fault) => {
-            error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project failed");
+            error!(
+                project = %project.name(), error = %fault, advice = fault.advice(),
+                "the project failed"
+            );
             let outcome = if fault.is_of_setup() {
                 ProjectOutcome::Misconfigured
             } else {
@@ -68,7 +74,10 @@ pub(super) async fn conclude_failure(
         }
         Failure::Client(fault) => {
             let why = format!("{fault}; {}", fault.advice());
-            error!(project = %project.name(), error = %fault, advice = fault.advice(), "the project stopped");
+            error!(
+                project = %project.name(), error = %fault, advice = fault.advice(),
+                "the project stopped"
+            );
             if fault.remedy() == CallRemedy::BlockProject {
                 let reason = fault.to_string();
                 let blocking = async || world.warehouse.block(project.name(), &reason).await;

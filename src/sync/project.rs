@@ -130,7 +130,8 @@ impl Project {
     pub(super) async fn give_calls_back(&self, db: &DbRetry) {
         for (lane, (_, limiter)) in self.lanes.iter() {
             if let Err(error) = db.run(async || limiter.give_back().await).await {
-                warn!(project = %self.name(), lane = %lane, %error, "could not return unused calls to the budget");
+                warn!(project = %self.name(), lane = %lane, %error,
+                    "could not return unused calls to the budget");
             }
         }
     }

@@ -44,7 +44,7 @@ pub(super) async fn wait_for(
     awaited: &Awaited,
     other_work_in: Option<Duration>,
 ) -> Result<Woken, WarehouseError> {
-    info!(project = %project, "waiting: {awaited}");
+    info!(project = %project, "waiting for {awaited}");
     let began = Instant::now();
     let other_work_at = other_work_in.map(|time| began + time);
     let mut watch = Watch::new(began);
@@ -67,7 +67,7 @@ pub(super) async fn wait_for(
             break Woken::Stopped;
         }
     };
-    debug!(project = %project, ?woken, waited_ms = began.elapsed().as_millis(), "the wait is over");
+    debug!(project = %project, ?woken, waited_ms = began.elapsed().as_millis(), "done waiting");
     Ok(woken)
 }
 
@@ -107,7 +107,7 @@ async fn free_one_that_is_gone(world: &World, leases: &[Lease]) -> Result<bool, 
     let Some(gone) = leases.iter().find(|lease| process_id::is_gone(&lease.holder)) else {
         return Ok(false);
     };
-    info!("freeing the claims of a process that is gone");
+    info!("releasing the claims of a dead process");
     world.db.run(async || world.warehouse.free(&gone.holder).await).await?;
     Ok(true)
 }

@@ -68,7 +68,8 @@ impl World {
     pub(super) async fn adopt_server(&self) -> Result<(), WarehouseError> {
         if self.db.run(async || self.warehouse.adopt_server().await).await? {
             warn!(
-                "a sequence of argos_sync was behind the numbers in use, as after a restore or a failover: it was raised"
+                "a sequence of argos_sync was lower than the numbers in use, as after a restore or \
+                 failover; raised it"
             );
         }
         Ok(())

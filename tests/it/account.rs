@@ -193,7 +193,7 @@ async fn a_project_that_is_bound_again_accepts_the_next_key_and_no_longer_the_la
     let unknown = ends_with(&world, &other, &["project", "rebind", "nobody"], 1).await;
     assert!(unknown.stderr.contains("`nobody`"), "{unknown:?}");
     let rebound = ends_with(&world, &other, &["project", "rebind", "main"], 0).await;
-    assert!(rebound.stdout.contains("the next key is bound without a comparison"), "{rebound:?}");
+    assert!(rebound.stdout.contains("the next key is bound without verification"), "{rebound:?}");
     let status = ends_with(&world, &other, &["status"], 0).await;
     assert!(!status.stdout.contains("is blocked"), "{status:?}");
     ends_with(&world, &other, &BACKFILL, 0).await;

@@ -105,7 +105,7 @@ async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_r
     // A fifth of the calls is for backfills.
     let ran = world.run_lists("20", &BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    let reason = "the lane `backfill` has used its share of today's 20 calls and what others lend; more from ";
+    let reason = "lane `backfill` has spent its share of today's 20 calls; next calls at ";
     assert!(ran.stderr.contains(reason), "{ran:?}");
     assert!(ran.stderr.contains("raise `calls_per_day`"), "{ran:?}");
     assert_eq!(world.vendor.call_count(), 4);
@@ -113,8 +113,8 @@ async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_r
     // The list without a date filter has a share of its own, which is not enough for it.
     let ran = world.run_lists("20", &["run", "--once", "--project", "main"]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("everything: no call is let through: the lane `audit`"), "{ran:?}");
-    assert!(ran.stderr.contains("window read to its end project=main lane=recent"), "{ran:?}");
+    assert!(ran.stderr.contains("everything: no call is allowed: lane `audit`"), "{ran:?}");
+    assert!(ran.stderr.contains("window read project=main lane=recent"), "{ran:?}");
     let recent = "select taken from argos_sync.budget where lane = 'recent'";
     assert_eq!(world.number(recent).await, 1);
 }
@@ -126,7 +126,7 @@ async fn a_new_utc_day_is_a_new_budget_and_the_walk_goes_on_where_it_stood() {
     for again in 0..2 {
         let ran = world.run_lists("6", &BACKFILL).await;
         assert_eq!(ran.code(), 65, "{again}: {ran:?}");
-        assert!(ran.stderr.contains("more from 00:00 UTC on"), "{again}: {ran:?}");
+        assert!(ran.stderr.contains("next calls at 00:00 UTC"), "{again}: {ran:?}");
         assert_eq!(world.vendor.call_count(), 4, "{again}");
     }
     let pass = "select page::bigint from argos_sync.pass where state = 'open' and restarts = 0";

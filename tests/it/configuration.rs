@@ -73,13 +73,13 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
         ("[client]\ncalls_per_second = nan\n", "client.calls_per_second"),
         ("[budget]\ncalls_per_day = 0.4\n", "`budget.calls_per_day` must be a whole number"),
         ("[sync]\ndetail_workers = true\n", "`sync.detail_workers` must be a whole number"),
-        ("[database\n", "is not TOML: see line 1, column 10"),
+        ("[database\n", "is not valid TOML: see line 1, column 10"),
         (
             "[project.main]\nkind = \"idcheck\"\napi_key = \"sekret\n",
-            "is not TOML: see line 3, column",
+            "is not valid TOML: see line 3, column",
         ),
-        ("[database]\nurl = postgres://u:sekret@db/w\n", "is not TOML: see line 2, column"),
-        ("[database]\nurl = \"a\"\nurl = \"sekret\"\n", "is not TOML: see line 3, column"),
+        ("[database]\nurl = postgres://u:sekret@db/w\n", "is not valid TOML: see line 2, column"),
+        ("[database]\nurl = \"a\"\nurl = \"sekret\"\n", "is not valid TOML: see line 3, column"),
     ] {
         let with_project =
             if text.contains("[project.") { text.to_owned() } else { format!("{text}{PROJECT}") };

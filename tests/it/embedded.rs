@@ -128,7 +128,7 @@ async fn a_killed_command_leaves_no_server_behind() {
     world.wait_for_the_supervisor();
     world.assert_stopped();
     // The last thing it does but end is to remove its pid file.
-    wait_until("the server is gone", || !Path::new(&format!("/proc/{postmaster}")).exists());
+    wait_until("the server stopped", || !Path::new(&format!("/proc/{postmaster}")).exists());
 }
 
 #[tokio::test]

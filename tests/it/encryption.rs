@@ -202,11 +202,11 @@ async fn stopped(knobs: Knobs, encryption: &str, words: &[&str]) {
 #[tokio::test]
 async fn a_project_configured_plain_that_encrypts_is_stopped() {
     let on = Knobs { encryption: Encryption::Base64, ..Knobs::default() };
-    stopped(on.clone(), "none", &["wants encrypted requests", "`encryption`"]).await;
+    stopped(on.clone(), "none", &["requires encrypted requests", "`encryption`"]).await;
     let overlooking = Knobs { mode_mismatch: ModeMismatch::Overlooked, ..on.clone() };
-    stopped(overlooking, "none", &["encrypts its answers", "`encryption`"]).await;
+    stopped(overlooking, "none", &["encrypts its responses", "`encryption`"]).await;
     let encrypted_errors = Knobs { encrypted_errors: true, ..on };
-    stopped(encrypted_errors, "none", &["encrypts its answers", "`encryption`"]).await;
+    stopped(encrypted_errors, "none", &["encrypts its responses", "`encryption`"]).await;
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn a_project_configured_encrypted_that_does_not_is_stopped() {
     let off = Knobs::default();
     stopped(off.clone(), "base64", &["cannot decrypt the request", "`encryption`"]).await;
     let overlooking = Knobs { mode_mismatch: ModeMismatch::Overlooked, ..off };
-    stopped(overlooking, "hex", &["answers in the clear", "`encryption`"]).await;
+    stopped(overlooking, "hex", &["the vendor's responses are plain", "`encryption`"]).await;
     let hex = Knobs { encryption: Encryption::Hex, ..Knobs::default() };
     stopped(hex, "base64", &["cannot decrypt the request", "`encryption`"]).await;
 }

@@ -44,7 +44,7 @@ async fn explain_tells_what_happened_to_a_record_and_names_nobody() {
 
     let unknown = world.run(&["explain", "submission", "nobody"]).await;
     assert_eq!(unknown.code(), 1, "{unknown:?}");
-    assert!(unknown.stderr.contains("no record of that id is known"), "{unknown:?}");
+    assert!(unknown.stderr.contains("no record with this id is known"), "{unknown:?}");
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_plan_makes_no_call_and_tells_what_the_backfill_then_makes() {
     let calls = world.vendor.call_count();
     let unknown = world.run(&["plan", "--backfill", ALL_DAYS]).await;
     assert_eq!(unknown.code(), 0, "{unknown:?}");
-    assert!(unknown.stdout.contains("main: 90 days were never read; how many"), "{unknown:?}");
+    assert!(unknown.stdout.contains("main: 90 days were never read; the number of"), "{unknown:?}");
     assert_eq!(world.vendor.call_count(), calls);
 
     world.backfill().await;

@@ -72,7 +72,7 @@ async fn a_list_that_leads_in_circles_is_reported_and_covers_nothing() {
         assert!(ran.stdout.contains("partial"), "{ran:?}");
         assert!(ran.stderr.contains("(and 2 more windows)"), "{ran:?}");
         assert!(
-            ran.stderr.contains("runs in a circle") && ran.stderr.contains("main: 2025-"),
+            ran.stderr.contains("form a cycle") && ran.stderr.contains("main: 2025-"),
             "{ran:?}"
         );
         assert_eq!(world.number("select count(*) from argos_sync.coverage").await, 0);
@@ -125,7 +125,7 @@ async fn a_web_page_in_place_of_an_answer_is_no_answer() {
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("the answer is a web page and no JSON"), "{ran:?}");
-    assert!(ran.stderr.contains("check that `base_url` leads to the API"), "{ran:?}");
+    assert!(ran.stderr.contains("check that `base_url` is the API"), "{ran:?}");
     assert_eq!(world.number("select count(*) from argos_sync.coverage").await, 0);
     assert_eq!(world.number("select count(*) from argos_sync.record").await, 0);
 }
@@ -211,7 +211,7 @@ async fn an_outage_among_the_detail_calls_ends_the_run_and_the_next_one_makes_th
     world.vendor.set_faults(Faults { server_error: 1.0, ..Faults::default() });
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("detail calls wait for another try"), "{ran:?}");
+    assert!(ran.stderr.contains("detail calls wait for a retry"), "{ran:?}");
     assert!(world.number("select count(*) from argos_sync.detail_due").await > 0);
 
     world.vendor.set_faults(Faults::default());

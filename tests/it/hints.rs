@@ -97,7 +97,7 @@ async fn where_calls_are_few_a_list_of_aml_data_brings_a_detail_call_forward() {
     }
     assert!(i64::from(days) * 86_400 < scheduled_in, "{days} days instead of {scheduled_in} s");
     let status = world.run_with(&FEW, &["status"]).await;
-    assert!(status.stdout.contains("sooner where lists of AML data show a change"), "{status:?}");
+    assert!(status.stdout.contains("earlier if a list of AML data shows a change"), "{status:?}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_part_of_an_answer_is_no_answer() {
     world.vendor.set_all_knobs(&Knobs { list_status: 206, ..Knobs::default() });
     let ran = ended_within(SOON, world.start_with(&IMPATIENT, &BACKFILL)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("the answer has status 206 instead of 200"), "{ran:?}");
+    assert!(ran.stderr.contains("the response has status 206 instead of 200"), "{ran:?}");
     for table in
         ["select count(*) from argos_sync.record", "select count(*) from argos_sync.coverage"]
     {
@@ -169,8 +169,8 @@ async fn of_a_record_dated_further_ahead_explain_says_when_lists_of_its_day_begi
     assert_eq!(decided(&world, &far, KycResult::Pending).await, pending);
     let explain = ["explain", "submission", &far];
     let told = world.run_with(&[("sync.since", "2025-01-01")], &explain).await;
-    let line = "next list       2025-05-13 00:00:00 (lane recent), when its day is 7 days ahead; \
-        until then only lists without a date filter";
+    let line = "next list       2025-05-13 00:00:00 (lane recent), when its day is at most 7 days \
+        ahead; until then, only lists without a date filter";
     assert!(told.stdout.contains(line), "{told:?}");
 
     clock.set("2025-05-12T23:59:00Z".parse().expect("a time")).await;

@@ -163,7 +163,7 @@ async fn whom_a_fetch_asks_about_can_be_read_from_standard_input_and_from_a_file
     for (stream, empty) in [("submission", ""), ("faceauth", " "), ("submission", "-")] {
         let ran = world.run(&["fetch", stream, "--id", empty]).await;
         assert_eq!(ran.code(), 2, "{ran:?}");
-        assert!(ran.stderr.contains("it is empty"), "{ran:?}");
+        assert!(ran.stderr.contains("the value is empty"), "{ran:?}");
     }
 }
 

@@ -190,7 +190,7 @@ async fn without_calls_left_nothing_is_found_out_and_nothing_is_wrong() {
     let ran = world.run_with(&settings, &["check"]).await;
     let ran_again = world.run_with(&settings, &["check"]).await;
     assert_eq!((ran.code(), ran_again.code()), (0, 0), "{ran:?} {ran_again:?}");
-    assert!(of_main(&ran_again)[0].starts_with("nothing was found out: "), "{ran_again:?}");
+    assert!(of_main(&ran_again)[0].starts_with("the probe failed: "), "{ran_again:?}");
 }
 
 #[tokio::test]

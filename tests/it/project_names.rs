@@ -217,13 +217,13 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
         assert_eq!(fingerprint(&world.pool).await, before);
     };
     refused(["nobody", "somebody"], 1, "no rows of project `nobody`").await;
-    refused(["main", "face"], 2, "not of the same kind").await;
+    refused(["main", "face"], 2, "of different kinds").await;
     // The kind that the configuration has for the new name counts, though no run has seen it yet.
     configure(
         &world,
         &[("other", "\"idcheck\"", KEY), ("new", "\"faceauth\"\nparent = \"other\"", FACE_KEY)],
     );
-    refused(["main", "new"], 2, "not of the same kind").await;
+    refused(["main", "new"], 2, "of different kinds").await;
 
     configure(&world, &[("other", "\"idcheck\"", KEY)]);
     let ran = world.run(&["run", "--backfill", ALL_DAYS]).await;
@@ -231,7 +231,7 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
     let ran = world.run(&["project", "rename", "main", "other"]).await;
     assert_eq!(ran.code(), 2, "{ran:?}");
     let advice = "remove the section [project.other] from the configuration";
-    assert!(ran.stderr.contains("has records of its own"), "{ran:?}");
+    assert!(ran.stderr.contains("already has records"), "{ran:?}");
     assert!(ran.stderr.contains(advice), "{ran:?}");
     assert_eq!(world.number("select count(*) from argos.submission").await, 40);
 

@@ -26,7 +26,7 @@ async fn the_daemon_goes_on_with_a_key_that_replaced_a_refused_one() {
     terminate(&program).await;
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    assert!(ran.stderr.contains("a secret that was refused has changed"), "{ran:?}");
+    assert!(ran.stderr.contains("a refused secret has changed"), "{ran:?}");
     assert!(!ran.stderr.contains("an-old-key") && !ran.stderr.contains(KEY), "{ran:?}");
 }
 
@@ -64,7 +64,7 @@ async fn the_daemon_goes_on_with_a_password_that_replaced_a_refused_one() {
     terminate(&program).await;
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    assert!(ran.stderr.contains("a secret that was refused has changed"), "{ran:?}");
+    assert!(ran.stderr.contains("a refused secret has changed"), "{ran:?}");
     assert!(!ran.stderr.contains("first@") && !ran.stderr.contains("second@"), "{ran:?}");
     world.execute(&format!("drop role {role}")).await;
 }

@@ -187,7 +187,7 @@ async fn a_later_since_deletes_nothing_and_status_says_what_is_covered() {
     let text = world.run_with(&later, &["status"]).await;
     let line = format!(
         "main: 22 of 22 days from `sync.since` (2025-03-15) to yesterday are covered; \
-         before that, 28 days are covered, and there are {older} records\n"
+         before that, 28 days with {older} records are covered\n"
     );
     assert!(text.stdout.contains(&line), "{text:?}");
 }

@@ -63,7 +63,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
         ),
         (
             "alter database DB set statement_timeout = '5s'",
-            "statements end after 5s",
+            "statements time out after 5s",
             "set statement_timeout = 0",
         ),
         (
@@ -73,7 +73,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
         ),
         (
             "revoke execute on all functions in schema argos_sync from public, ROLE",
-            "none to call",
+            "not allowed to call",
             "grant execute on all functions in schema argos, argos_sync to ROLE",
         ),
         (
@@ -89,7 +89,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
         (
             "drop schema argos cascade; drop schema argos_pii cascade; drop schema argos_raw cascade;
              drop schema argos_sync cascade; revoke create on database DB from ROLE, public",
-            "none to make the schema",
+            "not allowed to create the schema",
             "grant create on database DB to ROLE",
         ),
     ] {
@@ -177,5 +177,5 @@ async fn check_names_a_beginning_that_is_missing_or_still_to_come() {
     assert!(missing.stdout.contains("warn   sync.since: missing"), "{missing:?}");
     let future = world.run_with(&[("sync.since", "2999-01-01")], &["check"]).await;
     assert_eq!(future.code(), 1, "{future:?}");
-    assert!(future.stdout.contains("wrong  sync.since: 2999-01-01 is still to come"), "{future:?}");
+    assert!(future.stdout.contains("wrong  sync.since: 2999-01-01 is in the future"), "{future:?}");
 }

@@ -28,8 +28,8 @@ async fn an_address_with_a_parameter_that_means_nothing_is_refused_without_its_v
     for (query, named) in [
         ("sslpassword=sekret", "the parameter `sslpassword`, which argos-sync does not support"),
         ("connect_timeout=5", "the parameter `connect_timeout`"),
-        ("password=a&sekret", "a parameter that is not known"),
-        ("sekret=a", "a parameter that is not known"),
+        ("password=a&sekret", "an unknown parameter"),
+        ("sekret=a", "an unknown parameter"),
     ] {
         let url = format!("postgres://u:sekret@127.0.0.1:9/warehouse?{query}");
         for command in ["check", "status"] {
@@ -46,10 +46,10 @@ async fn an_address_with_a_parameter_that_means_nothing_is_refused_without_its_v
 async fn less_than_a_verified_name_off_this_machine_is_warned_of() {
     let world = World::new(0, 0).await;
     for (mode, warning) in [
-        ("disable", "passwords and personal data are readable on the way"),
-        ("prefer", "encrypted only where the server likes"),
-        ("require", "any server is believed"),
-        ("verify-ca", "verify-full checks its name too"),
+        ("disable", "passwords and personal data cross the network in plain text"),
+        ("prefer", "encrypted only if the server supports it"),
+        ("require", "any server is trusted"),
+        ("verify-ca", "verify-full also checks its name"),
     ] {
         let url = format!("postgres://u:sekret@db.invalid/warehouse?sslmode={mode}");
         let ran = with_url(&world, &url, "status").await;
@@ -95,7 +95,7 @@ async fn a_server_without_tls_is_named_with_what_to_do() {
     for command in ["check", "status"] {
         let ran = with_url(&world, &url, command).await;
         let all = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(all.contains("the server speaks no TLS"), "{ran:?}");
+        assert!(all.contains("the server does not support TLS"), "{ran:?}");
         assert!(all.contains("`sslmode=disable`"), "{ran:?}");
     }
 }
@@ -188,8 +188,5 @@ async fn each_fault_of_a_certificate_has_a_sentence_and_a_next_step() {
         speaks_tls(&right).await.1
     );
     let ran = with_url(&world, &url, "check").await;
-    assert!(
-        ran.stdout.contains("a file of certificates, is not there or may not be read"),
-        "{ran:?}"
-    );
+    assert!(ran.stdout.contains("a certificate file does not exist or cannot be read"), "{ran:?}");
 }

@@ -9,7 +9,7 @@ const UNRELEASED: &str = include_str!("../fixtures/unreleased-schema.sql");
 
 /// What every command says.
 const SENTENCE: &str =
-    "the schema was made by an unreleased version of argos-sync; nothing was changed";
+    "the schema was created by an unreleased version of argos-sync; nothing was changed";
 
 /// The statement that the advice names.
 const DROP: &str = "drop schema argos, argos_pii, argos_raw, argos_sync cascade";

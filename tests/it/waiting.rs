@@ -38,8 +38,8 @@ async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let ran = ended_within(SOON, world.start_with(&settings, &days)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("detail calls wait for another try"), "{ran:?}");
-    assert!(ran.stderr.contains("more from 14:0"), "{ran:?}");
+    assert!(ran.stderr.contains("detail calls wait for a retry"), "{ran:?}");
+    assert!(ran.stderr.contains("next calls at 14:0"), "{ran:?}");
     assert_eq!(world.number(LEASED).await, 0, "what was not made is given back");
     assert_eq!(world.number(DUE).await + world.number(MADE).await, 150);
 }
@@ -172,7 +172,10 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
     let ran = ended_within(SOON, world.start_with(&[], &days)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("waiting: another process is reading"), "{ran:?}");
-    assert!(ran.stderr.contains("another process holds these days and does not go on"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("another process claims these days and makes no progress"),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test]

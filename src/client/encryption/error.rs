@@ -8,24 +8,24 @@
 pub enum EncryptionError {
     /// Configured without encryption, but the answer is encrypted.
     #[error(
-        "the vendor encrypts its answers (Secure Data Transmission), but this project is \
+        "the vendor encrypts its responses (Secure Data Transmission), but this project is \
          configured without encryption"
     )]
     AnswerEncrypted,
     /// The vendor reports failed decryption of a request that was sent in the clear.
     #[error(
-        "the vendor wants encrypted requests (Secure Data Transmission), but this one was sent in \
-         the clear"
+        "the vendor requires encrypted requests (Secure Data Transmission), but this project sends \
+         plain ones"
     )]
     RequestPlain,
     /// Configured with encryption, but the answer is in the clear.
-    #[error("this project is configured with encryption, but the vendor answers in the clear")]
+    #[error("this project is configured with encryption, but the vendor's responses are plain")]
     AnswerPlain,
     /// The vendor cannot decrypt the request.
     #[error("the vendor cannot decrypt the request")]
     RequestNotUnderstood,
     /// The answer cannot be decrypted.
-    #[error("the answer cannot be decrypted: {0}")]
+    #[error("the response cannot be decrypted: {0}")]
     Undecipherable(#[from] Undecipherable),
     /// The cipher failed.
     #[error("the request could not be encrypted")]
@@ -36,22 +36,22 @@ pub enum EncryptionError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undecipherable {
     /// There is no ciphertext.
-    #[error("its `data` is no text")]
+    #[error("its `data` is not a string")]
     NoText,
     /// A ciphertext where the contract names none.
-    #[error("a ciphertext stands where none is known")]
+    #[error("it has a ciphertext in an unknown place")]
     UnknownPlace,
     /// Neither hexadecimal nor base64.
-    #[error("it is written neither in base64 nor in hexadecimal digits")]
+    #[error("it is neither base64 nor hexadecimal")]
     TextForm,
     /// Not a whole number of cipher blocks.
-    #[error("its length is not that of whole blocks")]
+    #[error("its length is not a multiple of the block size")]
     Length,
     /// The padding of the last block is not valid.
-    #[error("its padding is wrong")]
+    #[error("its padding is invalid")]
     Padding,
     /// The decrypted text is not JSON, so the vendor did not send it.
-    #[error("what comes out is no JSON")]
+    #[error("the plaintext is not valid JSON")]
     NotJson,
 }
 
@@ -60,17 +60,17 @@ impl EncryptionError {
     pub(in crate::client) fn advice(self) -> &'static str {
         match self {
             Self::AnswerEncrypted => {
-                "set `encryption` of this project to \"base64\" (or \"hex\"), or switch Secure Data \
+                "set `encryption` of this project to \"base64\" (or \"hex\"), or turn Secure Data \
                  Transmission off in the vendor's dashboard"
             }
             Self::RequestPlain => {
-                "set `encryption` of this project to \"base64\" (or \"hex\"); face authentications \
-                 are always asked in the clear, so for them switch Secure Data Transmission off in \
-                 the vendor's dashboard"
+                "set `encryption` of this project to \"base64\" (or \"hex\"); requests for face \
+                 authentications are always plain, so turn Secure Data Transmission off for them \
+                 in the vendor's dashboard"
             }
             Self::AnswerPlain => {
-                "set `encryption` of this project to \"none\", or switch Secure Data Transmission \
-                 on in the vendor's dashboard"
+                "set `encryption` of this project to \"none\", or turn Secure Data Transmission on \
+                 in the vendor's dashboard"
             }
             Self::RequestNotUnderstood => {
                 "set `encryption` of this project to the other of \"base64\" and \"hex\", or to \
@@ -78,10 +78,10 @@ impl EncryptionError {
                  `api_key` is the project's current key"
             }
             Self::Undecipherable(_) => {
-                "check that `api_key` is the project's current key, for it decrypts the answers \
-                 too; if it is, the vendor encrypts in a way this program does not know"
+                "check that `api_key` is the project's current key, because it also decrypts the \
+                 responses; if it is, the vendor uses an unknown form of encryption: report it"
             }
-            Self::NotEncrypted => "report it: the cryptographic library of this program failed",
+            Self::NotEncrypted => "report a bug: the program's cryptographic library failed",
         }
     }
 }

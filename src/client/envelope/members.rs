@@ -223,7 +223,7 @@ fn is_one_of(name: &str, plain: &[&str]) -> bool {
     plain.iter().any(|plain| is_named(name, plain))
 }
 
-/// A text or number as text; `None` if it is empty or could not be sent back unchanged.
+/// A text or number as text; `None` if the value is empty or could not be sent back unchanged.
 pub(super) fn scalar(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let parsed = json::parse(text).ok().filter(|parsed| !parsed.damaged)?;

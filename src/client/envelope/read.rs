@@ -30,7 +30,7 @@ pub(super) fn read(
         (Stream::Submission, true) => submissions(call, body, members)?,
         (Stream::Submission, false) => {
             json::elements(body)?;
-            return Err(wrong("an array where an object with `Items` belongs"));
+            return Err(wrong("an array instead of an object with `Items`"));
         }
         (Stream::Faceauth, true) => face_authentications(call, std::slice::from_ref(body))?,
         (Stream::Faceauth, false) => {
@@ -53,7 +53,7 @@ fn submissions(
     let items: Vec<Item> = match (find(body, &members, "Items"), call) {
         (Some(index), _) => match members.remove(index).elements {
             Some(elements) => elements.into_iter().map(|element| item(body, element)).collect(),
-            None => return Err(wrong("`Items` is no array")),
+            None => return Err(wrong("`Items` is not an array")),
         },
         (None, Call::Detail) if is_empty => Vec::new(),
         (None, _) => return Err(wrong("no `Items`")),
@@ -113,7 +113,7 @@ fn face_authentications(call: Call, elements: &[Bytes]) -> Result<Envelope, NoEn
                 strangers |= !is_record;
                 envelope.items.push(element.clone().into());
             }
-            Some(_) | None => return Err(wrong("a wrapper whose `data` is no array")),
+            Some(_) | None => return Err(wrong("a wrapper whose `data` is not an array")),
         }
         // The members of a record belong to the record.
         let mut beside = if kind == ElementKind::Record {

@@ -51,7 +51,7 @@ async fn the_time_for_retries_ends() {
     assert!(*attempts > 2 && *elapsed < Duration::from_secs(5) && not_before.is_none());
     assert_eq!(error.remedy(), CallRemedy::Later { not_before: None });
     let text = error.to_string();
-    assert!(text.starts_with("the vendor answered with status 503: `soon` (attempt "), "{text}");
+    assert!(text.starts_with("the vendor responded with status 503: `soon` (attempt "), "{text}");
 }
 
 #[tokio::test]
@@ -171,8 +171,8 @@ async fn a_part_of_an_answer_is_told_from_a_proxy_and_from_a_new_shape() {
     let server = Scripted::start([status("206 Partial Content", "", &page(1, None))]).await;
     let settings = ClientSettings { retry_budget: Duration::ZERO, ..settings(&server) };
     let error = walk_error(&client_with(settings, domain::Stream::Submission)).await;
-    assert!(error.to_string().starts_with("the answer has status 206 instead of 200"), "{error}");
-    assert!(error.advice().contains("a part"), "{}", error.advice());
+    assert!(error.to_string().starts_with("the response has status 206 instead of 200"), "{error}");
+    assert!(error.advice().contains("partial responses"), "{}", error.advice());
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn a_closed_gate_lets_nothing_through() {
     {
         let error = walk_error(&client.through(Arc::new(Closed(not_before)))).await;
         assert_eq!(error.remedy(), remedy);
-        assert_eq!(error.to_string(), "no call is let through: the day's calls are used up");
+        assert_eq!(error.to_string(), "no call is allowed: the day's calls are used up");
     }
     assert!(server.asked().is_empty());
 }

@@ -122,8 +122,8 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             Some(b'f') => self.word("false", Scalar::Bool(false))?,
             Some(b'n') => self.word("null", Scalar::Null)?,
             Some(b'-' | b'0'..=b'9') => Scalar::Number(self.number()?),
-            Some(_) => return Err(self.fail("no JSON value")),
-            None => return Err(self.fail("the text ends early")),
+            Some(_) => return Err(self.fail("not a JSON value")),
+            None => return Err(self.fail("unexpected end of text")),
         };
         self.builder.scalar(scalar);
         Ok(())
@@ -132,7 +132,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
     fn word(&mut self, word: &'static str, value: Scalar<'a>) -> Result<Scalar<'a>, Malformed> {
         let end = self.at + word.len();
         if self.bytes.get(self.at..end) != Some(word.as_bytes()) {
-            return Err(self.fail("no JSON value"));
+            return Err(self.fail("not a JSON value"));
         }
         self.at = end;
         Ok(value)
@@ -165,7 +165,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             }
             self.space();
             if self.peek() != Some(b':') {
-                return Err(self.fail("no colon after a key"));
+                return Err(self.fail("missing colon after a key"));
             }
             self.at += 1;
             self.value(depth)?;
@@ -173,7 +173,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => break,
-                _ => return Err(self.fail("an object does not end")),
+                _ => return Err(self.fail("unterminated object")),
             }
         }
         self.at += 1;
@@ -198,7 +198,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => break,
-                _ => return Err(self.fail("an array does not end")),
+                _ => return Err(self.fail("unterminated array")),
             }
         }
         self.at += 1;
@@ -211,7 +211,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == from { Err(self.fail("a number without digits")) } else { Ok(()) }
+        if self.at == from { Err(self.fail("number without digits")) } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<&'a str, Malformed> {
@@ -222,7 +222,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         let first = self.at;
         self.digits()?;
         if self.bytes.get(first) == Some(&b'0') && self.at > first + 1 {
-            return Err(self.fail("a number with a leading zero"));
+            return Err(self.fail("number with a leading zero"));
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -235,7 +235,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             }
             self.digits()?;
         }
-        self.text.get(from..self.at).ok_or_else(|| self.fail("a broken number"))
+        self.text.get(from..self.at).ok_or_else(|| self.fail("invalid number"))
     }
 
     /// Reads a string without escapes; the parser is at its opening quote. Returns `None` for any
@@ -256,7 +256,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         loop {
             let from = self.at + usize::from(is_first);
             let rest = self.bytes.get(from..).unwrap_or_default();
-            let stop = stop(rest).ok_or_else(|| self.fail("a string does not end"))?;
+            let stop = stop(rest).ok_or_else(|| self.fail("unterminated string"))?;
             is_first = false;
             out.push_str(self.text.get(from..from + stop).unwrap_or_default());
             self.at = from + stop + 1;
@@ -282,7 +282,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
                     let char = self.unicode()?;
                     out.push(char);
                 }
-                _ => return Err(self.fail("an unknown escape")),
+                _ => return Err(self.fail("unknown escape")),
             }
         }
         Ok(out)
@@ -319,7 +319,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
         let digits = self.text.get(self.at..self.at + 4);
         let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let code = code.ok_or_else(|| self.fail("an unknown escape"))?;
+        let code = code.ok_or_else(|| self.fail("unknown escape"))?;
         self.at += 4;
         Ok(code)
     }

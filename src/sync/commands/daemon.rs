@@ -69,7 +69,7 @@ async fn reread_what_was_refused(
             is_refused.store(true, Relaxed);
         }
         if is_refused.load(Relaxed) && has_new_secret() {
-            info!("a secret that was refused has changed: work goes on with the new one");
+            info!("a refused secret has changed: continuing with the new one");
             world.stop.cancel();
         }
     }
@@ -116,7 +116,10 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused
             }
             Err(fault) => {
                 let advice = fault.advice();
-                error!(project = %project.name(), error = %fault, advice, "the round failed; the next bell tries again");
+                error!(
+                    project = %project.name(), error = %fault, advice,
+                    "the round failed; the next one retries"
+                );
             }
         }
         maintenance::after_round(world, project, &rang_again).await;

@@ -79,7 +79,7 @@ async fn store(
         other => other?,
     };
     if found == 0 {
-        let why = "the vendor knows no such record".to_owned();
+        let why = "the vendor has no such record".to_owned();
         return Ok((ProjectOutcome::CompleteEmpty, Some(why)));
     }
     Ok((ProjectOutcome::Complete, None))

@@ -148,10 +148,10 @@ async fn wait_for_a_try(
         None => patience.next(rounds, next),
     };
     let Some(delay) = delay else { return false };
-    let why = trouble.map_or("the last try failed".to_owned(), ToString::to_string);
+    let why = trouble.map_or("the last attempt failed".to_owned(), ToString::to_string);
     info!(
         project = %project.name(), calls = left.count(), seconds = delay.as_secs(),
-        "waiting before detail calls are tried again: {why}"
+        "waiting before retrying detail calls: {why}"
     );
     pause(&world.stop, delay).await
 }
@@ -167,9 +167,9 @@ fn not_before(error: &ClientError) -> Option<Duration> {
 fn what_is_left(left: &DetailsLeft, trouble: Option<ClientError>) -> String {
     let mut why = match (left.free + left.later, left.claimed) {
         (0, claimed) => {
-            format!("{claimed} detail calls are held by another process that does not go on")
+            format!("{claimed} detail calls are claimed by another process that makes no progress")
         }
-        (waiting, _) => format!("{waiting} detail calls wait for another try"),
+        (waiting, _) => format!("{waiting} detail calls wait for a retry"),
     };
     if let Some(error) = trouble {
         why = format!("{why}: {error}; {}", error.advice());

@@ -13,7 +13,8 @@ use crate::{
 pub(super) async fn after_round(world: &World, project: &Project, yields: &dyn Fn() -> bool) {
     if let Err(error) = some(world, project, yields).await {
         let advice = error.advice();
-        warn!(project = %project.name(), %error, advice, "the upkeep waits for the end of the next round");
+        warn!(project = %project.name(), %error, advice,
+            "maintenance waits for the end of the next round");
     }
 }
 

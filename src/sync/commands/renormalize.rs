@@ -52,7 +52,7 @@ pub(super) async fn renormalize_some(
     let done = walk(world, project, CHUNKS_A_ROUND, yields).await?;
     info!(
         project = %project.name(), records = done.records, changed = done.changed,
-        without_raw = done.without_raw, "records of an older version were refilled"
+        without_raw = done.without_raw, "rebuilt records of an older version"
     );
     Ok(())
 }

@@ -100,7 +100,7 @@ async fn renew(world: &World, run: RunId) {
         world.warehouse.renew_run(run).await
     };
     if let Err(error) = renewed.await {
-        debug!(%error, run = run.0, "the run was not renewed");
+        debug!(%error, run = run.0, "could not renew the lease of the run");
     }
 }
 
@@ -108,7 +108,8 @@ fn report_set_back(set_back: Option<SetBack>) {
     if let Some(SetBack { by }) = set_back {
         warn!(
             minutes = by.num_minutes(),
-            "PostgreSQL's clock was ahead and has been set back: the days read by the wrong time are read again"
+            "PostgreSQL's clock was ahead and was set back: days read with the wrong time are read \
+             again"
         );
     }
 }
@@ -117,7 +118,7 @@ fn report_set_back(set_back: Option<SetBack>) {
 pub async fn free_gone_holders(warehouse: &Warehouse) -> Result<(), WarehouseError> {
     for gone in warehouse.holders().await?.into_iter().filter(|holder| process_id::is_gone(holder))
     {
-        info!("freeing the claims of a process that is gone");
+        info!("releasing the claims of a dead process");
         warehouse.free(&gone).await?;
     }
     Ok(())

@@ -66,7 +66,8 @@ async fn give_back(job: Job<'_>, claimed: Vec<DueDetail>) {
     let giving =
         async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await;
     if let Err(error) = world.db.run(giving).await {
-        warn!(project = %project.name(), %error, "detail calls were not given back and are claimed for some minutes");
+        warn!(project = %project.name(), %error,
+            "could not release detail calls; their claims expire after some minutes");
     }
 }
 
@@ -98,7 +99,10 @@ async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<()
 /// Discards answers requested before PostgreSQL was restored or failed over. Their calls stay due.
 async fn ask_again(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<(), Failure> {
     let Job { world, project, run } = job;
-    warn!(project = %project.name(), error = %WarehouseError::ServerChanged, "detail calls are made again");
+    warn!(
+        project = %project.name(), error = %WarehouseError::ServerChanged,
+        "retrying detail calls"
+    );
     world.adopt_server().await?;
     let not_made: Vec<_> =
         answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();

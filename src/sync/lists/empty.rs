@@ -27,7 +27,8 @@ pub(super) async fn is_doubted(
     if find_any(project, &expected).await? {
         warn!(
             project = %project.name(), window = %claim.reading,
-            "the list is empty, but a detail call still finds a record of these days: the answer is not believed"
+            "the list is empty, but a detail call finds a record of these days: the window is \
+             unverified"
         );
         return Ok(true);
     }
@@ -37,7 +38,8 @@ pub(super) async fn is_doubted(
     if !has_control {
         warn!(
             project = %project.name(), window = %claim.reading,
-            "the list is empty, and no detail call finds a record, also none of other days: the answer is not believed"
+            "the list is empty, and detail calls find no record of any day: the window is \
+             unverified"
         );
     }
     Ok(!has_control)

@@ -72,7 +72,7 @@ pub(in crate::sync) async fn follow(
             Err(Failure::Client(error)) if error.remedy() != CallRemedy::Stop => {
                 info!(
                     project = %project.name(), %window, %error,
-                    "a list of AML data could not be read; detail calls go on by their schedule"
+                    "a list of AML data could not be read; scheduled detail calls continue"
                 );
                 break;
             }

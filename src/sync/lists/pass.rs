@@ -30,7 +30,10 @@ pub(super) async fn walk(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result
         cycle: checkpoint.cycle,
     });
     if let Some(resume) = &resume {
-        info!(project = %project.name(), window = %claim.reading, page = resume.page, "going on from the checkpoint");
+        info!(
+            project = %project.name(), window = %claim.reading, page = resume.page,
+            "resuming from the checkpoint"
+        );
     }
     // Only an uninterrupted pass can determine which records it missed (I7).
     let compares =
@@ -146,8 +149,8 @@ async fn store_fetched(
     if let Some(Count { live, missing }) = stored.alarm {
         warn!(
             project = %project.name(), window = %claim.reading, live, missing,
-            advice = "look at `argos-sync deletions list`; approve or reject",
-            "too many records are missing to believe it: nothing is deleted"
+            advice = "run `argos-sync deletions list`, then approve or reject",
+            "implausibly many records are missing; deletion suspended"
         );
     }
     Ok(stored)

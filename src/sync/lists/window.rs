@@ -50,7 +50,10 @@ pub(super) async fn read(
             Some(claim) => break claim,
             None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
             None if world.is_daemon => {
-                info!(project = %project.name(), window = %reading, "another process is reading these days");
+                info!(
+                    project = %project.name(), window = %reading,
+                    "another process is reading these days"
+                );
                 return Ok(WindowEnd::Elsewhere);
             }
             None => {}
@@ -60,7 +63,8 @@ pub(super) async fn read(
             Woken::Ready => {}
             Woken::Stopped => return Err(Failure::Interrupted),
             Woken::InVain => {
-                let why = format!("{reading}: another process holds these days and does not go on");
+                let why =
+                    format!("{reading}: another process claims these days and makes no progress");
                 return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
             }
         }
@@ -69,7 +73,8 @@ pub(super) async fn read(
     // A claim that cannot be released expires.
     let releasing = async || world.warehouse.release(&claim).await;
     if let Err(error) = world.db.run(releasing).await {
-        warn!(%error, project = %project.name(), window = %reading, "the claim was not released and ends by itself");
+        warn!(%error, project = %project.name(), window = %reading,
+            "could not release the claim; it expires by itself");
     }
     end
 }
@@ -85,7 +90,8 @@ async fn read_claimed(
     // Another process may have received the same request and been faster.
     let asking = async || world.warehouse.was_read_during(claim, run).await;
     if world.db.run(asking).await? {
-        info!(project = %project.name(), window = %claim.reading, "another process has read these days meanwhile");
+        info!(project = %project.name(), window = %claim.reading,
+            "another process has read these days in the meantime");
         return Ok(WindowEnd::ReadElsewhere);
     }
     let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
@@ -123,7 +129,7 @@ async fn read_claimed(
         };
         // A closed limiter says nothing about the window: its checkpoint and size stay.
         if let (ClientError::Limiter(_), FailureKind::Passing { not_before }) = (&error, trouble) {
-            warn!(project = %project.name(), window = %claim.reading, %error, "the window waits");
+            warn!(project = %project.name(), window = %claim.reading, %error, "window postponed");
             if patience.wait_for_limiter(world, not_before).await {
                 continue;
             }
@@ -170,7 +176,7 @@ async fn note(
 ) -> Result<(), WarehouseError> {
     warn!(
         project = %project.name(), window = %claim.reading, %error, advice = error.advice(),
-        "the window could not be read to its end"
+        "window failed"
     );
     let text = error.to_string();
     let noting = async || {

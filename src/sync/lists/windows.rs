@@ -139,7 +139,7 @@ impl Walks {
 
     fn leave_the_rest(&mut self) {
         if !self.queue.is_empty() {
-            let why = format!("{} windows were left for later", self.queue.len());
+            let why = format!("{} windows were postponed", self.queue.len());
             self.add(ProjectOutcome::Partial, Some(why));
             self.queue.clear();
         }
@@ -159,7 +159,7 @@ impl Walks {
             WindowEnd::Read(proof) => {
                 self.add(ProjectOutcome::of(proof), None);
                 world.progress.window_done();
-                info!(project = %project.name(), lane = %lane, window = %reading, "window read to its end");
+                info!(project = %project.name(), lane = %lane, window = %reading, "window read");
             }
             WindowEnd::Elsewhere => world.progress.window_done(),
             WindowEnd::ReadElsewhere => {
@@ -197,11 +197,12 @@ fn unverified_note(
     let (name, reading) = (project.name(), task.reading);
     let why = match why {
         Unverified::Filter => {
-            "this project's date filter has never returned anything; check that the days and the key are the ones you mean"
+            "this project's date filter has never returned anything; check the days and the key"
         }
         Unverified::Records => {
-            "live records are known there, and detail calls do not show that they are gone; nothing was covered or deleted, \
-             and the next run reads these days again: if it ends the same way, ask the vendor why its list is empty"
+            "live records are known there, and detail calls do not prove that they are deleted; \
+             nothing was covered or deleted, and the next run reads these days again: if the \
+             result is the same, ask the vendor why its list is empty"
         }
     };
     warn!(project = %name, window = %reading, "empty, unverified: {why}");

@@ -51,7 +51,7 @@ pub enum ProbeError {
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
     /// The calls took too long.
-    #[error("the calls took longer than {} s; nothing was found out", TIME_MAX.as_secs())]
+    #[error("the probe took longer than {} s", TIME_MAX.as_secs())]
     Slow,
 }
 
@@ -62,7 +62,8 @@ impl ProbeError {
             Self::Client(error) => error.advice(),
             Self::Warehouse(error) => error.advice(),
             Self::Slow => {
-                "run `check` again when the vendor is faster, and no other process makes its calls"
+                "run `check` again when the vendor responds faster and no other process uses up \
+                 its calls"
             }
         }
     }
@@ -128,7 +129,10 @@ pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failu
     let found = held.get(Fact::DateStyle.as_str());
     if let Some(style) = styles.into_iter().find(|style| found.is_some_and(|it| it == word(*style)))
     {
-        debug!(project = %project.name(), style = word(style), "beginning with the date style that was found");
+        debug!(
+            project = %project.name(), style = word(style),
+            "starting with the detected date style"
+        );
         client.expect_date_style(style);
     }
     Ok(())

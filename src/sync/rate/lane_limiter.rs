@@ -120,7 +120,7 @@ impl LaneLimiter {
         // Rounded up, because the time is shown in minutes and must not be too early.
         let from = block.taken_at + TimeDelta::seconds(i64::from(seconds) + 59);
         let reason = format!(
-            "the lane `{}` has used its share of today's {} calls and what others lend; more from {} UTC on",
+            "lane `{}` has spent its share of today's {} calls; next calls at {} UTC",
             self.lane,
             self.budget.calls_per_day,
             from.format("%H:%M"),
@@ -173,5 +173,5 @@ impl CallLimiter for LaneLimiter {
 }
 
 fn ending() -> LimiterClosed {
-    LimiterClosed { reason: "the program is ending".to_owned(), not_before: None }
+    LimiterClosed { reason: "the program is stopping".to_owned(), not_before: None }
 }

@@ -106,7 +106,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("looking for a live record")
+        .doing("reading a live record")
     }
 
     /// Claims due detail calls up to this priority, most urgent first.
@@ -257,7 +257,7 @@ impl Warehouse {
         let calls = count(observations.len());
         let source = run::CountSource::Details(calls);
         run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
-        transaction.commit().await.doing("committing what was fetched")?;
+        transaction.commit().await.doing("committing fetched records")?;
         Ok(tally)
     }
 }

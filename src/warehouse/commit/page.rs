@@ -198,7 +198,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .doing("asking for a checkpoint")?;
+        .doing("reading a checkpoint")?;
         Ok(row.map(|row| {
             let proof = Proof::of_state(&row.state, row.unverified.as_deref());
             PageStored { tally: Tally::default(), proof, alarm: None }

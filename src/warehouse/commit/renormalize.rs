@@ -85,7 +85,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("looking for older records")?;
+        .doing("reading older records")?;
         Ok(oldest.is_some_and(|version| version < normalize::VERSION))
     }
 
@@ -97,7 +97,7 @@ impl Warehouse {
         scope: &Scope,
         behind: &str,
     ) -> Result<Option<(Renormalized, String)>, WarehouseError> {
-        let mut transaction = self.begin("refilling from raw").await?;
+        let mut transaction = self.begin("rebuilding from raw items").await?;
         let now = pool::now(&mut transaction).await?;
         let ids = sqlx::query_scalar!(
             "select id from argos_sync.record
@@ -111,11 +111,11 @@ impl Warehouse {
         )
         .fetch_all(&mut *transaction)
         .await
-        .doing("looking for older records")?;
+        .doing("reading older records")?;
         let Some(last) = ids.last().cloned() else { return Ok(None) };
         let older = lock(&mut transaction, scope, &ids).await?;
         let done = refill(&mut transaction, scope, &older, now).await?;
-        let doing = "committing what was refilled";
+        let doing = "committing rebuilt records";
         transaction.commit().await.doing(doing)?;
         Ok(Some((done, last)))
     }

@@ -124,7 +124,7 @@ impl Warehouse {
         behind: &str,
         asks: bool,
     ) -> Result<Option<(Vec<String>, String)>, WarehouseError> {
-        let doing = "looking for rows without a record";
+        let doing = "reading rows without a record";
         let id = catalogue::id_column(scope.stream);
         let sql = format!(
             "with step as materialized (
@@ -269,5 +269,5 @@ async fn forget_digests(
     .execute(connection)
     .await
     .map(drop)
-    .doing("forgetting digests of lost items")
+    .doing("clearing digests of lost items")
 }

@@ -119,7 +119,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .doing("forgetting samples")
+        .doing("deleting samples")
     }
 
     /// Returns the sample statistics of each project and stream.
@@ -318,5 +318,5 @@ pub(super) async fn forget(
     .execute(connection)
     .await
     .map(drop)
-    .doing("forgetting differences")
+    .doing("deleting differences")
 }

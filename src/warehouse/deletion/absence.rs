@@ -52,7 +52,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("asking what is known of some days")
+        .doing("reading the known records of some days")
     }
 }
 

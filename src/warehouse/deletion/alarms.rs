@@ -87,7 +87,7 @@ impl Warehouse {
         decision: Decision,
         time: Duration,
     ) -> Result<u64, WarehouseError> {
-        let doing = "noting a decision";
+        let doing = "storing a decision";
         let mut transaction = self.begin(doing).await?;
         sqlx::query!(
             "insert into argos_sync.deletion_decision
@@ -201,5 +201,5 @@ pub(super) async fn clear_alarms(
     .execute(connection)
     .await
     .map(drop)
-    .doing("taking back alarms")
+    .doing("clearing alarms")
 }

@@ -36,7 +36,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("reading how far lists of AML data have come")?;
+        .doing("reading the progress of lists of AML data")?;
         let place = HintPlace {
             started_at: row.hint_started_at,
             before: row.hint_before,
@@ -68,7 +68,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .doing("noting how far lists of AML data have come")?;
+        .doing("storing the progress of lists of AML data")?;
         Ok(moved.rows_affected() == 1)
     }
 

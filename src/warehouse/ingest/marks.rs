@@ -235,5 +235,5 @@ async fn note_vendor_times(
         .execute(connection)
         .await
         .map(drop)
-        .doing("noting the vendor's time of deletions")
+        .doing("storing the vendor's time of deletions")
 }

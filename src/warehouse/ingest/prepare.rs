@@ -87,7 +87,7 @@ impl Ready {
     ) -> Result<(), WarehouseError> {
         let text = json::text(&item.body);
         let parsed = json::parse(&text)
-            .map_err(|_malformed| WarehouseError::CorruptRaw("no JSON any more"))?;
+            .map_err(|_malformed| WarehouseError::CorruptRaw("no longer valid JSON"))?;
         let damaged = parsed.damaged || matches!(text, std::borrow::Cow::Owned(_));
         let observed = Some((parsed.value, item.read));
         let merged = match origin.call() {

@@ -81,7 +81,7 @@ pub(super) async fn keep(
     .execute(connection)
     .await
     .map(drop)
-    .doing("keeping what cannot be stored")
+    .doing("storing quarantined items")
 }
 
 /// The word in the `call` column.

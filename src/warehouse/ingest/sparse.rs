@@ -162,7 +162,7 @@ impl Warehouse {
         too_late: Duration,
         next: NextRead<'_>,
     ) -> Result<bool, WarehouseError> {
-        let doing = "dating detail calls";
+        let doing = "scheduling detail calls";
         let mut transaction = self.begin(doing).await?;
         let now = pool::now(&mut transaction).await?;
         let mut dated = Vec::new();

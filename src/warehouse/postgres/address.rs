@@ -87,16 +87,20 @@ impl LessThanFull {
     pub fn warning(self) -> &'static str {
         match self {
             Self::AnyName => {
-                "`sslmode=verify-ca`: any server with a certificate of that authority is believed; verify-full checks its name too"
+                "`sslmode=verify-ca`: any server with a certificate of that authority is trusted; \
+                 verify-full also checks its name"
             }
             Self::AnyServer => {
-                "`sslmode=require`: the connection is encrypted, but any server is believed; use verify-full"
+                "`sslmode=require`: the connection is encrypted, but any server is trusted; use \
+                 verify-full"
             }
             Self::Perhaps => {
-                "`sslmode=prefer`: the connection is encrypted only where the server likes, and any server is believed; use verify-full"
+                "`sslmode=prefer`: the connection is encrypted only if the server supports it, and \
+                 any server is trusted; use verify-full"
             }
             Self::Plain => {
-                "`sslmode` asks for no encryption: passwords and personal data are readable on the way; use verify-full"
+                "`sslmode` turns encryption off: passwords and personal data cross the network in \
+                 plain text; use verify-full"
             }
         }
     }
@@ -109,13 +113,13 @@ impl LessThanFull {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// The URL cannot be parsed.
-    #[error("`database.url` is no address of a PostgreSQL database")]
+    #[error("`database.url` is not a valid PostgreSQL URL")]
     Unreadable,
     /// The URL has a libpq parameter that is not supported.
     #[error("`database.url` has the parameter `{0}`, which argos-sync does not support")]
     Unsupported(&'static str),
     /// The URL has an unknown parameter.
-    #[error("`database.url` has a parameter that is not known")]
+    #[error("`database.url` has an unknown parameter")]
     Unknown,
 }
 

@@ -14,7 +14,10 @@ pub enum WarehouseError {
         cause: Unreachable,
     },
     /// PostgreSQL refused a statement.
-    #[error("{doing}: PostgreSQL answered SQLSTATE {sqlstate}{}", constraint.as_ref().map(|name| format!(" (constraint `{name}`)")).unwrap_or_default())]
+    #[error(
+        "{doing}: PostgreSQL returned SQLSTATE {sqlstate}{}",
+        constraint.as_ref().map(|name| format!(" (constraint `{name}`)")).unwrap_or_default()
+    )]
     Refused {
         /// The operation that failed.
         doing: &'static str,
@@ -27,28 +30,26 @@ pub enum WarehouseError {
     #[error("{0}")]
     Address(AddressError),
     /// The program had to exit before PostgreSQL completed the write.
-    #[error("the program had to end before PostgreSQL answered")]
+    #[error("the program stopped before PostgreSQL responded")]
     NoTime,
     /// Another process now holds the claim; nothing was written.
     #[error("another process has taken over this work")]
     FenceLost,
     /// The checkpoint does not directly precede this page; nothing was written.
-    #[error("the checkpoint has moved: page {page} cannot follow it")]
+    #[error("the checkpoint has changed: page {page} does not follow it")]
     CheckpointMoved {
         /// The number of the page that was to be stored.
         page: u32,
     },
     /// The server was restored or failed over after these observations were numbered; nothing was
     /// written.
-    #[error(
-        "PostgreSQL was restored or failed over: answers that were asked for before are discarded"
-    )]
+    #[error("PostgreSQL was restored or failed over: responses to earlier calls are discarded")]
     ServerChanged,
     /// A newer release created the schema.
     #[error("the schema is newer than this program")]
     NewerSchema,
     /// Migrations from before the first release, which no longer exist, created the schema.
-    #[error("the schema was made by an unreleased version of argos-sync; nothing was changed")]
+    #[error("the schema was created by an unreleased version of argos-sync; nothing was changed")]
     UnreleasedSchema,
     /// Some migrations have not run.
     #[error("the schema is not up to date")]
@@ -60,16 +61,16 @@ pub enum WarehouseError {
         version: String,
     },
     /// The database's encoding cannot represent every character.
-    #[error("the database has the encoding {encoding}: names in other scripts could not be stored")]
+    #[error("the database has the encoding {encoding}, which cannot store names in other scripts")]
     WrongEncoding {
         /// PostgreSQL's name of the encoding.
         encoding: String,
     },
     /// A stored body cannot be decoded.
-    #[error("a stored item cannot be read back ({0})")]
+    #[error("a stored item cannot be read ({0})")]
     CorruptRaw(&'static str),
     /// A result of the database does not have the expected shape.
-    #[error("{doing}: PostgreSQL answered in another shape than expected")]
+    #[error("{doing}: PostgreSQL returned an unexpected result")]
     Shape {
         /// The operation that failed.
         doing: &'static str,
@@ -209,33 +210,35 @@ impl WarehouseError {
             Self::Connection { cause, .. } => cause.advice(),
             Self::Refused { sqlstate, .. } => SqlFault::of(sqlstate).advice(),
             Self::Address(AddressError::Unreadable) => {
-                "write postgres://USER:PASSWORD@HOST:PORT/DATABASE; a socket's directory in place of the host, as %2Fvar%2Frun%2Fpostgresql"
+                "use postgres://USER:PASSWORD@HOST:PORT/DATABASE; for a socket, replace the host \
+                 by its directory, such as %2Fvar%2Frun%2Fpostgresql"
             }
-            Self::Address(AddressError::Unsupported(_)) => "leave it out of `database.url`",
+            Self::Address(AddressError::Unsupported(_)) => "remove it from `database.url`",
             Self::Address(AddressError::Unknown) => {
-                "leave it out of `database.url`; in a password, write & as %26 and # as %23"
+                "remove it from `database.url`; in a password, write & as %26 and # as %23"
             }
-            Self::ServerChanged => "nothing to do: the same is asked for again",
-            Self::NoTime => "start again: work goes on from the last page that was stored",
+            Self::ServerChanged => "no action needed: the data are requested again",
+            Self::NoTime => "start again: work resumes after the last stored page",
             Self::FenceLost | Self::CheckpointMoved { .. } => {
-                "nothing to do: the other process goes on with it"
+                "no action needed: the other process continues it"
             }
-            Self::NewerSchema => "run the newer release of argos-sync that made the schema",
+            Self::NewerSchema => "run the newer release of argos-sync that created the schema",
             Self::UnreleasedSchema => {
-                "to keep the raw items, read them with `argos-sync raw` of the version that wrote them, \
-                 or dump them with `pg_dump --schema=argos_raw`, which only that version can read; \
-                 then use an empty database, or run `drop schema argos, argos_pii, argos_raw, \
-                 argos_sync cascade` in this one, and run `argos-sync migrate` and a backfill"
+                "to keep the raw items, read them with `argos-sync raw` of the version that wrote \
+                 them, or dump them with `pg_dump --schema=argos_raw`, which only that version can \
+                 read; then use an empty database, or run `drop schema argos, argos_pii, \
+                 argos_raw, argos_sync cascade` in this one, and run `argos-sync migrate` and a \
+                 backfill"
             }
             Self::OlderSchema => "run `argos-sync migrate`",
             Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
             Self::WrongEncoding { .. } => {
-                "make a database with `create database NAME encoding 'UTF8' template template0` \
-                 and name it in `database.url`; rows move there by pg_dump and pg_restore, or are read \
-                 again by a backfill"
+                "create a database with `create database NAME encoding 'UTF8' template template0` \
+                 and use it in `database.url`; move the rows with pg_dump and pg_restore, or read \
+                 them again with a backfill"
             }
             Self::CorruptRaw(_) => {
-                "run `argos-sync verify --repair`, which has lost items read again"
+                "run `argos-sync verify --repair`, which schedules detail calls for lost items"
             }
             Self::Shape { .. } => "run `argos-sync check`; if it finds nothing, report a bug",
         }

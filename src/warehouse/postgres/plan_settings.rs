@@ -9,8 +9,8 @@ use super::error::{Doing as _, WarehouseError};
 /// These statements look rows up by key or `ctid`, so one generic plan is right for any table size.
 /// Re-planning costs more than writing a few rows and copies all parameters.
 #[doc(hidden)]
-pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; \
-    set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
+pub const LOOKING_UP: &str = "set local plan_cache_mode = force_generic_plan; set local \
+     enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
 /// Planner settings of all other transactions. A generic plan made for an empty table would be kept
 /// while the table fills.

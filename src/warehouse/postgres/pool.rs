@@ -117,7 +117,7 @@ impl Warehouse {
 
     /// The current time by PostgreSQL's clock.
     pub async fn now(&self) -> Result<DateTime<Utc>, WarehouseError> {
-        let mut connection = self.pool.acquire().await.doing("asking for the time")?;
+        let mut connection = self.pool.acquire().await.doing("reading the time")?;
         now(&mut connection).await
     }
 
@@ -172,7 +172,7 @@ pub(in crate::warehouse) async fn now(
     sqlx::query_scalar!(r#"select argos_sync.clock() as "now!""#)
         .fetch_one(connection)
         .await
-        .doing("asking for the time")
+        .doing("reading the time")
 }
 
 /// Converts a standby's refusal to begin a writing transaction into the refusal of a statement that

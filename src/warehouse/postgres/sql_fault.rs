@@ -72,26 +72,27 @@ impl SqlFault {
             Self::NoDatabase => "create the database named in `database.url`",
             Self::MissingObject => "run `argos-sync migrate`",
             Self::Pooler => {
-                "a pooler seems to be in between: use its session mode, see \"Poolers\" in README.md"
+                "a connection pooler seems to be in use: switch it to session mode, see \
+                 \"Poolers\" in README.md"
             }
             Self::NoConnection => {
                 "raise `max_connections` of the server or the limit of the role or database, or \
                  lower `database.connections_max`"
             }
             Self::ReadOnly => {
-                "the server takes no writes, as a standby or after a failover: let `database.url` \
-                 name the one that does; argos-sync goes on by itself once it writes"
+                "the server is read-only, as a standby or after a failover: set `database.url` to \
+                 the primary; argos-sync continues by itself once the server is writable"
             }
             Self::UniqueViolation | Self::Constraint => {
                 "drop the constraint or trigger if it was added to a table of argos-sync: the \
-                 tables take whatever the vendor sends, and rules belong on a copy or a view; \
+                 tables must accept all data of the vendor, so put rules on a copy or a view; \
                  otherwise report a bug"
             }
             Self::DiskFull => {
-                "free disk space on the database server; argos-sync goes on by itself"
+                "free disk space on the database server; argos-sync continues by itself"
             }
             Self::Contention | Self::OtherType | Self::Unavailable | Self::Other => {
-                "look the SQLSTATE up in PostgreSQL's documentation and in the server's log"
+                "look up the SQLSTATE in PostgreSQL's documentation and in the server's log"
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{
     unreachable::Unreachable,
 };
 
-const LOOKING: &str = "looking at the database's surroundings";
+const LOOKING: &str = "checking the database's settings";
 
 /// A problem and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +192,7 @@ async fn distributed_tables(connection: &mut PgConnection) -> Result<Vec<String>
     )
     .fetch_all(connection)
     .await
-    .doing("looking for distributed tables")
+    .doing("reading distributed tables")
 }
 
 fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obstacle> {
@@ -206,15 +206,17 @@ fn obstacles(said: &Said, connections: i64, distributed: &[String]) -> Vec<Obsta
                 "{} are free, and `database.connections_max` asks for {connections}",
                 said.free_connections.max(0)
             ),
-            advice: "raise max_connections of the server or the limit of role or database, or lower `database.connections_max`"
-                .to_owned(),
+            advice:
+                "raise max_connections of the server or the limit of role or database, or lower \
+                 `database.connections_max`"
+                    .to_owned(),
         });
     }
     if !distributed.is_empty() {
         found.push(Obstacle {
             concern: Concern::Tables,
             problem: format!(
-                "an extension has distributed {}: nothing can be written there",
+                "an extension has distributed {}, which makes writing impossible",
                 distributed.join(", ")
             ),
             advice: "undistribute them; a copy of the data tables may be distributed".to_owned(),
@@ -232,8 +234,8 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
     if said.is_standby {
         found.push(Obstacle {
             concern: Concern::Server,
-            problem: "it is a standby, which takes no writes".to_owned(),
-            advice: "let `database.url` name the primary; a proxy can follow it through failovers"
+            problem: "the server is a read-only standby".to_owned(),
+            advice: "set `database.url` to the primary; a proxy can follow it through failovers"
                 .to_owned(),
         });
     } else if said.is_read_only {
@@ -247,7 +249,7 @@ fn of_settings(said: &Said) -> Vec<Obstacle> {
         found.push(Obstacle {
             concern: Concern::Settings,
             problem: format!(
-                "statements end after {} (statement_timeout): long ones would never be through",
+                "statements time out after {} (statement_timeout): long ones can never finish",
                 said.statement_timeout
             ),
             advice: set("statement_timeout = 0"),
@@ -295,28 +297,29 @@ fn of_rights(said: &Said) -> Vec<Obstacle> {
     };
     if !said.has_schema && !said.may_create {
         lacks(
-            "none to make the schema".to_owned(),
+            "not allowed to create the schema".to_owned(),
             format!(
-                "grant create on database {database} to {role}; or have its owner run `argos-sync migrate`"
+                "grant create on database {database} to {role}; or have its owner run `argos-sync \
+                 migrate`"
             ),
         );
     }
     if !said.closed_tables.is_empty() {
         lacks(
-            format!("none to write {}", said.closed_tables.join(", ")),
+            format!("not allowed to write {}", said.closed_tables.join(", ")),
             "grant select, insert, update and delete on them to the role of `database.url`"
                 .to_owned(),
         );
     }
     if !said.closed_sequences.is_empty() {
         lacks(
-            format!("none to use the sequences {}", said.closed_sequences.join(", ")),
+            format!("not allowed to use the sequences {}", said.closed_sequences.join(", ")),
             format!("grant usage, select on all sequences in schema argos_sync to {role}"),
         );
     }
     if !said.closed_functions.is_empty() {
         lacks(
-            format!("none to call {}", said.closed_functions.join(", ")),
+            format!("not allowed to call {}", said.closed_functions.join(", ")),
             format!("grant execute on all functions in schema argos, argos_sync to {role}"),
         );
     }

@@ -76,38 +76,46 @@ impl Unreachable {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Refused => {
-                "start PostgreSQL, or correct host and port in `database.url`; argos-sync goes on by itself once it answers"
+                "start PostgreSQL, or correct the host and port in `database.url`; argos-sync \
+                 continues by itself once PostgreSQL responds"
             }
             Self::UnknownHost => {
-                "correct the host in `database.url`, or the machine's name service"
+                "correct the host in `database.url`, or the machine's name resolution"
             }
             Self::Silent => {
-                "check host, port and firewall, and whether connections are free; argos-sync goes on by itself once it answers"
+                "check the host, port, firewall and free connections; argos-sync continues by \
+                 itself once PostgreSQL responds"
             }
             Self::Closed | Self::Io(_) => {
-                "look into the server's log; argos-sync goes on by itself once it answers"
+                "read the server's log; argos-sync continues by itself once PostgreSQL responds"
             }
             Self::NoTls => {
-                "switch TLS on at the server, or write `sslmode=disable` into `database.url` where nobody can listen"
+                "turn TLS on at the server, or add `sslmode=disable` to `database.url` if the \
+                 network is trusted"
             }
             Self::UnknownAuthority => {
-                "write `sslrootcert=FILE` with the authority's certificate into `database.url`; managed databases offer it for download"
+                "add `sslrootcert=FILE` with the authority's certificate to `database.url`; \
+                 managed databases offer it for download"
             }
             Self::OtherName => {
-                "write the host into `database.url` as the certificate has it, or `sslmode=verify-ca` where certificates name no hosts"
+                "use the certificate's host name in `database.url`, or `sslmode=verify-ca` if the \
+                 certificates have no host names"
             }
             Self::OldCertificate => {
-                "give the server a certificate of version 3 with its name (subjectAltName), such as by `openssl req -x509 -addext`"
+                "give the server a certificate of version 3 with its name (subjectAltName), such \
+                 as by `openssl req -x509 -addext`"
             }
             Self::Expired => "renew the server's certificate, or correct this machine's clock",
             Self::CertificateFile => {
-                "correct `sslrootcert`, `sslcert` and `sslkey` in `database.url`: each names a readable file in PEM form"
+                "correct `sslrootcert`, `sslcert` and `sslkey` in `database.url`: each names a \
+                 readable file in PEM form"
             }
             Self::NoFile => {
-                "correct the socket's directory, `sslrootcert`, `sslcert` or `sslkey` in `database.url`, or their rights"
+                "correct the socket's directory, `sslrootcert`, `sslcert` or `sslkey` in \
+                 `database.url`, or their permissions"
             }
             Self::Tls => {
-                "look into the server's log; `sslmode` and `sslrootcert` in `database.url` decide about TLS"
+                "read the server's log; `sslmode` and `sslrootcert` in `database.url` control TLS"
             }
         }
     }
@@ -116,19 +124,17 @@ impl Unreachable {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Refused => "nobody listens there",
+            Self::Refused => "connection refused",
             Self::UnknownHost => "no such host",
-            Self::Silent => "no answer in time",
+            Self::Silent => "timed out",
             Self::Closed => "connection closed",
-            Self::NoTls => "the server speaks no TLS",
+            Self::NoTls => "the server does not support TLS",
             Self::UnknownAuthority => "the server's certificate is from an unknown authority",
             Self::OtherName => "the server's certificate is for another host name",
             Self::OldCertificate => "the server's certificate is of X.509 version 1",
             Self::Expired => "the server's certificate has expired or is not valid yet",
             Self::CertificateFile => "a certificate or key of `database.url` cannot be read",
-            Self::NoFile => {
-                "its socket, or a file of certificates, is not there or may not be read"
-            }
+            Self::NoFile => "its socket or a certificate file does not exist or cannot be read",
             Self::Tls => "TLS failure",
             Self::Io(kind) => return kind.fmt(f),
         })

@@ -92,7 +92,7 @@ pub(in crate::warehouse) async fn keep(
         .execute(connection)
         .await
         .map(drop)
-        .doing("keeping raw items")
+        .doing("storing raw items")
 }
 
 /// The stored raw items of a record.
@@ -164,7 +164,7 @@ pub(in crate::warehouse) async fn weights(
         .bind(codec::HEAD_BYTES)
         .fetch_all(connection)
         .await
-        .doing("weighing raw items")?;
+        .doing("measuring raw items")?;
     let weight = |(id, packed, list, detail): HeadRow| {
         let heads = [list, detail].into_iter().flatten();
         let inflated: u64 = heads.filter_map(|head| codec::inflated_length(&head)).sum();

@@ -57,7 +57,7 @@ impl Compressor {
     pub(in crate::warehouse) fn new() -> Result<Self, WarehouseError> {
         bulk::Compressor::with_prepared_dictionary(&ENCODER)
             .map(|context| Self { context, packed: Vec::new() })
-            .map_err(|_no_memory| WarehouseError::CorruptRaw("no compressor"))
+            .map_err(|_no_memory| WarehouseError::CorruptRaw("compressor unavailable"))
     }
 
     /// Returns the compressed body with its format byte. Valid until the next call.
@@ -82,7 +82,7 @@ pub(in crate::warehouse) struct Inflater {
 
 impl Inflater {
     pub(in crate::warehouse) fn new() -> Result<Self, WarehouseError> {
-        let no_memory = |_no_memory| WarehouseError::CorruptRaw("no decompressor");
+        let no_memory = |_no_memory| WarehouseError::CorruptRaw("decompressor unavailable");
         Ok(Self {
             plain: bulk::Decompressor::new().map_err(no_memory)?,
             with_dictionary: bulk::Decompressor::with_prepared_dictionary(&DECODER)
@@ -100,7 +100,7 @@ impl Inflater {
         };
         content_size(frame)
             .and_then(|length| context.decompress(frame, usize::try_from(length).ok()?).ok())
-            .ok_or(WarehouseError::CorruptRaw("broken compression"))
+            .ok_or(WarehouseError::CorruptRaw("invalid compressed data"))
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
             // A frame without a format byte: zstd's magic number.
             (frame, "unknown format byte"),
             (Vec::new(), "empty body"),
-            (vec![1], "broken compression"),
+            (vec![1], "invalid compressed data"),
         ] {
             let error = inflate(&stored).unwrap_err();
             let expected = format!("a stored item cannot be read back ({problem})");

@@ -160,7 +160,7 @@ pub(in crate::warehouse) fn merge<'a>(
     if (both.other_is_lost || parsed.is_err()) && !detail_is_newest {
         return Ok(None);
     }
-    let corrupt = |_malformed| WarehouseError::CorruptRaw("no JSON any more");
+    let corrupt = |_malformed| WarehouseError::CorruptRaw("no longer valid JSON");
     let parsed = parsed.or_else(|_malformed| both.texts.parse_detail());
     let ParsedItems { list, detail, damaged } = parsed.map_err(corrupt)?;
     let sources_differ = match (&list, &detail) {

@@ -50,7 +50,7 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     )
     .fetch_all(connection)
     .await
-    .doing("looking for days that were asked for")?;
+    .doing("reading the requested days")?;
     Ok(older.into_iter().filter(|(_, day)| !read.contains(day)).map(|(id, _)| id).collect())
 }
 

@@ -38,6 +38,6 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("looking for blocked days")
+        .doing("reading blocked days")
     }
 }

@@ -105,7 +105,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .doing("reading a record's standing")
+        .doing("reading the status of a record")
     }
 
     /// Returns the passes over a record's day, its detail calls, changes and repairs, oldest first.

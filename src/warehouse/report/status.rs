@@ -136,7 +136,7 @@ impl Warehouse {
         sqlx::query_file_as!(ProjectReport, "src/warehouse/report/sql/project_report.sql", since)
             .fetch_all(&self.pool)
             .await
-            .doing("reading the projects' standing")
+            .doing("reading the status of the projects")
     }
 
     /// Returns the last runs, newest first.
@@ -197,7 +197,7 @@ impl Warehouse {
         &self,
         sql: &'static str,
     ) -> Result<(Vec<String>, Vec<Vec<String>>), WarehouseError> {
-        let doing = "answering a question";
+        let doing = "running a query";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await.doing(doing)?;
         let head =
             rows.first().map(|row| row.columns().iter().map(|c| c.name().to_owned()).collect());

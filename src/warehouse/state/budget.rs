@@ -25,7 +25,7 @@ const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 /// set back. It is void.
 const VOID_AHEAD: TimeDelta = TimeDelta::hours(1);
 
-const TAKING: &str = "taking calls out of the budget";
+const TAKING: &str = "taking calls from the budget";
 
 /// Calls that were taken and will not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Warehouse {
         lane: Lane,
         unused: Unused,
     ) -> Result<(), WarehouseError> {
-        let doing = "giving calls back to the budget";
+        let doing = "returning calls to the budget";
         let mut connection = self.pool.acquire().await.doing(doing)?;
         put_back(&mut connection, project, lane, unused).await
     }

@@ -96,7 +96,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .doing("noting the vendor's clock")
+        .doing("storing the vendor's clock")
     }
 
     /// Compares PostgreSQL's clock with the latest time recorded by any run. If it was set back,
@@ -173,5 +173,5 @@ async fn take_back(
     .execute(connection)
     .await
     .map(drop)
-    .doing("taking times back")
+    .doing("resetting times")
 }

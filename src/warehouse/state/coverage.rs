@@ -104,6 +104,6 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("looking whether somebody was faster")
+        .doing("checking whether another process was faster")
     }
 }

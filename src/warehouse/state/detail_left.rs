@@ -186,7 +186,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("looking for who makes detail calls")
+        .doing("reading who makes detail calls")
     }
 
     /// Releases detail calls that a process has claimed and does not make.
@@ -201,7 +201,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .doing("giving detail calls back")
+        .doing("releasing detail calls")
     }
 }
 
@@ -226,5 +226,5 @@ async fn holders_of(
     )
     .fetch_all(connection)
     .await
-    .doing("looking for who makes detail calls")
+    .doing("reading who makes detail calls")
 }

@@ -37,7 +37,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("looking for records that a walk should have shown")
+        .doing("reading the records that a pass should have shown")
     }
 
     /// Returns some live records of the days nearest to the claimed ones.
@@ -65,6 +65,6 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("looking for records of other days")
+        .doing("reading records of other days")
     }
 }

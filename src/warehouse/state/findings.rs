@@ -69,6 +69,6 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .doing("keeping findings")
+        .doing("storing findings")
     }
 }

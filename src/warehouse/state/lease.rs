@@ -102,7 +102,7 @@ impl Warehouse {
                 (rows.fetch_all(&self.pool).await, stored.len())
             }
         };
-        let rows = rows.doing("looking for what others hold")?;
+        let rows = rows.doing("reading the claims of other processes")?;
         if rows.len() < count_min {
             return Ok(Vec::new());
         }

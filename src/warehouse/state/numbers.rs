@@ -62,7 +62,7 @@ impl Warehouse {
             sqlx::query_scalar!(r#"select argos_sync.database_identity() as "identity!""#)
                 .fetch_one(connection)
                 .await
-                .doing("asking which server this is")?;
+                .doing("identifying the server")?;
         if self.server.accepts(&identity, lowest) {
             Ok(())
         } else {

@@ -168,7 +168,7 @@ impl Warehouse {
 
     /// Drops the checkpoint: the pass starts again from its first page.
     pub async fn restart_pass(&self, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
-        let doing = "beginning a window again";
+        let doing = "restarting a window";
         let mut transaction = self.begin(doing).await?;
         let now = claim::hold(&mut transaction, claim).await?;
         pass.restarts = sqlx::query_scalar!(
@@ -197,7 +197,7 @@ impl Warehouse {
         pass: &Pass,
         why: GivenUp,
     ) -> Result<(), WarehouseError> {
-        let doing = "giving up a pass";
+        let doing = "abandoning a pass";
         let mut transaction = self.begin(doing).await?;
         claim::hold(&mut transaction, claim).await?;
         sqlx::query!(

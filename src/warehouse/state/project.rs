@@ -79,7 +79,7 @@ impl Warehouse {
         )
         .fetch_optional(&self.pool)
         .await
-        .doing("asking for the date filter")?;
+        .doing("reading the date filter")?;
         Ok(is_proven.unwrap_or_default())
     }
 

@@ -223,7 +223,7 @@ async fn is_claimed(
     connection: &mut PgConnection,
     projects: &[&ProjectName],
 ) -> Result<bool, WarehouseError> {
-    let doing = "looking for claims";
+    let doing = "reading claims";
     let names: Vec<&str> = projects.iter().map(|project| project.as_str()).collect();
     sqlx::query!(
         "select from argos_sync.project where project = any($1) order by project for update",

@@ -200,5 +200,5 @@ async fn clear_superseded(
     .execute(connection)
     .await
     .map(drop)
-    .doing("forgetting superseded passes")
+    .doing("deleting superseded passes")
 }

@@ -33,7 +33,7 @@ impl Warehouse {
         )
         .execute(&self.pool)
         .await
-        .doing("forgetting old detail calls")?;
+        .doing("deleting old detail calls")?;
         sqlx::query_scalar!(
             r#"with
              old_run as materialized (
@@ -67,6 +67,6 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("forgetting old runs")
+        .doing("deleting old runs")
     }
 }

@@ -120,7 +120,8 @@ pub(super) fn same(key: &[(&str, &str)], given: &str) -> String {
 pub(super) fn looked_up(table: &Table, columns: &str, condition: &str, name: &str) -> String {
     let table = table.qualified();
     format!(
-        "lateral (select {columns} from {table} as own where own.project = $1 and {condition} offset 0) as {name}"
+        "lateral (select {columns} from {table} as own where own.project = $1 and {condition} \
+         offset 0) as {name}"
     )
 }
 

@@ -147,7 +147,8 @@ pub(in crate::warehouse) fn compose_forget(
     if takes_all {
         let rows = place("field <> 'deleted_at'");
         return vec![format!(
-            "delete from {history} as stored using (select place {rows}) as found where stored.ctid = found.place"
+            "delete from {history} as stored using (select place {rows}) as found \
+             where stored.ctid = found.place"
         )];
     }
     let tables = catalogue::tables(stream).iter();

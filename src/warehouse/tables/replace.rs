@@ -66,7 +66,8 @@ pub(super) fn compose_changes(table: &Table) -> Option<Changes> {
 fn compose_change(table: &Table, sets: fn(&Column) -> bool) -> String {
     let set = plain_columns(table).iter().filter(|column| sets(column));
     format!(
-        "update {name} as own set {set}\nfrom {given}\ncross join {stored}\nwhere own.ctid = stored.place",
+        "update {name} as own set {set}\nfrom {given}\ncross join {stored}\n\
+         where own.ctid = stored.place",
         name = table.qualified(),
         set = assign(set, "given"),
         given = side_by_side(2, &given_such(table, sets)),
@@ -134,7 +135,8 @@ fn compose_set(table: &Table) -> String {
     let key = key_parts(table);
     let keys = list(&key, |(name, _)| (*name).to_owned());
     format!(
-        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null\norder by {keys}\n\
+        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null\n\
+         order by {keys}\n\
          on conflict (project, {keys}) do nothing\nreturning null::text",
         insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
         given = unnest("given", 2, &given_columns(table)),
@@ -192,7 +194,8 @@ fn assign<'a>(columns: impl IntoIterator<Item = &'a Column>, given: &str) -> Str
 
 fn insert(table: &Table, condition: &str) -> String {
     format!(
-        "inserted as (\n{insert}\nfrom differing where differing.place is null{condition}\nreturning {id})",
+        "inserted as (\n{insert}\nfrom differing where differing.place is null{condition}\n\
+         returning {id})",
         insert = insert_into(table, |_, (name, _)| format!("differing.{name}")),
         id = table.id_column(),
     )

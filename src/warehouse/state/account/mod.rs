@@ -159,7 +159,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("looking for the records known longest")
+        .doing("reading the oldest known records")
     }
 
     /// Binds the first key of an account. Does nothing if records are known by now, because they
@@ -270,7 +270,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("binding a project again")
+        .doing("rebinding a project")
     }
 
     /// Records, at the end of a project's first run, that the records known by now belong to its
@@ -288,7 +288,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .doing("noting the project's account")
+        .doing("storing the project's account")
     }
 
     /// Whether any of these records, found by detail calls at these read numbers, was already known
@@ -347,7 +347,7 @@ pub(in crate::warehouse) async fn raise_account_last_read(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting the project's account")
+    .doing("storing the project's account")
 }
 
 async fn bind(
