@@ -280,7 +280,7 @@ fn notes_as_text(
     text
 }
 
-/// Why windows that came back empty are not believed.
+/// Explains why empty windows are unverified.
 fn empty_reason(project: &ProjectReport) -> &'static str {
     if project.is_doubted {
         "live records are known there, and detail calls do not prove that they are deleted"

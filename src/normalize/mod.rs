@@ -108,7 +108,7 @@ pub enum Refusal {
     #[error("the id is longer than {ID_BYTES_MAX} bytes")]
     LongId,
     /// The id contains characters that PostgreSQL cannot store, so that two ids might become equal.
-    #[error("the id holds characters that cannot be stored")]
+    #[error("the id contains characters that cannot be stored")]
     DamagedId,
 }
 

@@ -149,10 +149,10 @@ pub enum Order {
     Ascending,
     /// Newest first.
     Descending,
-    /// Oldest first, those of one moment in any order.
+    /// Oldest first, records of the same time in any order.
     ShuffledTies,
-    /// Oldest page first, the rows of a page in any order. The cursor names the newest row,
-    /// wherever it stands.
+    /// Oldest page first, the rows of a page in any order. The cursor is the newest row of the
+    /// page.
     ShuffledPages,
 }
 
@@ -164,17 +164,17 @@ pub enum DateFormat {
     Dash,
     /// `YYYYMMDD`
     Compact,
-    /// Either.
+    /// Both formats.
     Both,
 }
 
-/// Where the days of a date filter begin.
+/// The time zone of the days of a date filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum FilterZone {
-    /// At midnight UTC.
+    /// Days begin at midnight UTC.
     Utc,
-    /// At midnight in Korea, nine hours earlier.
+    /// Days begin at midnight in Korea, nine hours earlier.
     Kst,
 }
 
@@ -301,11 +301,11 @@ pub enum ErrorShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Encryption {
-    /// It does not.
+    /// Plain requests and responses.
     None,
-    /// In base64.
+    /// Base64.
     Base64,
-    /// In hexadecimal digits.
+    /// Hexadecimal digits.
     Hex,
 }
 
@@ -313,11 +313,11 @@ pub enum Encryption {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum EncryptedPaging {
-    /// In the query.
+    /// The query.
     Clear,
-    /// In the ciphertext.
+    /// The ciphertext.
     Inside,
-    /// In both; else it is refused.
+    /// Both; otherwise the request is refused.
     Both,
 }
 

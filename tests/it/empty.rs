@@ -38,7 +38,7 @@ async fn lists_that_turn_empty_cover_nothing_and_delete_nothing_while_the_record
     let status = world.run(&["status"]).await;
     assert_eq!(status.code(), 1, "{status:?}");
     assert!(
-        status.stdout.contains("empty, unverified: live records are known there"),
+        status.stdout.contains("empty, unverified windows: live records are known there"),
         "{status:?}"
     );
 

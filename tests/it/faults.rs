@@ -124,7 +124,7 @@ async fn a_web_page_in_place_of_an_answer_is_no_answer() {
     let program = world.start_with(&IMPATIENT, &BACKFILL);
     let ran = ended_within(SOON, program).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("the answer is a web page and no JSON"), "{ran:?}");
+    assert!(ran.stderr.contains("the response is a web page instead of JSON"), "{ran:?}");
     assert!(ran.stderr.contains("check that `base_url` is the API"), "{ran:?}");
     assert_eq!(world.number("select count(*) from argos_sync.coverage").await, 0);
     assert_eq!(world.number("select count(*) from argos_sync.record").await, 0);

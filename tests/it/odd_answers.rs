@@ -39,7 +39,7 @@ async fn a_detail_call_that_answers_with_another_record_is_not_believed() {
     world.vendor.set_all_knobs(&Knobs { singles_are_of_others: true, ..Knobs::default() });
     let ran = ended_within(SOON, world.start_with(&IMPATIENT, &BACKFILL)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("the answer holds another record"), "{ran:?}");
+    assert!(ran.stderr.contains("the response contains another record"), "{ran:?}");
     let details = "select count(*) from argos_sync.record where detail_read is not null";
     assert_eq!(world.number(details).await, 0);
     let id = world.vendor.submission_ids(KEY).next().expect("one");

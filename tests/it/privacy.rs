@@ -222,7 +222,7 @@ async fn a_page_that_is_no_json_is_not_quoted() {
     let settings = [("client.retry_budget_seconds", "0"), ("sync.give_up_after_minutes", "0")];
     let ran = world.run_with(&settings, &BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
-    assert!(ran.stderr.contains("the answer is no JSON"), "{ran:?}");
+    assert!(ran.stderr.contains("the response is not valid JSON"), "{ran:?}");
     nothing_personal_shows(&world, &ran, &identifiers).await;
 }
 

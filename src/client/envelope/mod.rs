@@ -61,19 +61,19 @@ pub type Look = dyn Fn(&str) -> Option<(ItemKey, usize)> + Send + Sync;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableEnvelope {
     /// A web page, for example of a proxy or a login, instead of JSON.
-    #[error("the answer is a web page and no JSON")]
+    #[error("the response is a web page instead of JSON")]
     Html,
     /// Not JSON, or truncated JSON.
-    #[error("the answer is no JSON: {0}")]
+    #[error("the response is not valid JSON: {0}")]
     NotJson(Malformed),
     /// JSON of an unknown shape.
-    #[error("the answer has an unknown shape: {0}")]
+    #[error("the response has an unknown shape: {0}")]
     WrongShape(&'static str),
     /// A successful status other than 200; 206, for example, is a partial answer.
-    #[error("the answer has status {0} instead of 200, so it may not be complete")]
+    #[error("the response has status {0} instead of 200, so it may be incomplete")]
     OtherSuccess(u16),
     /// The answer to a detail call is about another record.
-    #[error("the answer holds another record than the one asked for")]
+    #[error("the response contains another record than the requested one")]
     OtherRecord,
 }
 

@@ -243,7 +243,7 @@ impl Warehouse {
         // A separate transaction: a writer that holds rows of known records must not wait for
         // others to insert new ones.
         let repaired = self.repair_fetched(scope, observations).await?;
-        let mut transaction = self.begin_writing("storing what was fetched").await?;
+        let mut transaction = self.begin_writing("storing fetched records").await?;
         let now = pool::now(&mut transaction).await?;
         let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
         self.check_numbers(&mut transaction, &drawn).await?;

@@ -42,7 +42,7 @@ pub(super) async fn log_calls(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting detail calls")
+    .doing("storing detail calls")
 }
 
 /// Settles the calls that are still claimed. Returns the records whose call is done, and the

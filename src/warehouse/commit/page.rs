@@ -191,7 +191,8 @@ impl Warehouse {
         page: &PageToStore,
     ) -> Result<Option<PageStored>, WarehouseError> {
         let row = sqlx::query!(
-            "select state, unverified from argos_sync.pass where pass_id = $1 and fence = $2 and page = $3",
+            "select state, unverified from argos_sync.pass
+             where pass_id = $1 and fence = $2 and page = $3",
             pass.pass_id,
             claim.fence,
             i32::try_from(page.number).unwrap_or(i32::MAX),

@@ -79,7 +79,8 @@ impl Warehouse {
     /// independent of the number of records.
     pub async fn has_older_records(&self, scope: &Scope) -> Result<bool, WarehouseError> {
         let oldest = sqlx::query_scalar!(
-            "select min(normalizer_version) from argos_sync.record where project = $1 and stream = $2",
+            "select min(normalizer_version) from argos_sync.record
+             where project = $1 and stream = $2",
             scope.project.as_str(),
             scope.stream.as_str(),
         )
@@ -102,7 +103,7 @@ impl Warehouse {
         let ids = sqlx::query_scalar!(
             "select id from argos_sync.record
              where project = $1 and stream = $2 and id > $3 and normalizer_version < $4
-                 order by id limit $5",
+             order by id limit $5",
             scope.project.as_str(),
             scope.stream.as_str(),
             behind,
@@ -253,5 +254,5 @@ async fn update(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting what was refilled")
+    .doing("storing rebuilt records")
 }

@@ -129,7 +129,7 @@ impl Warehouse {
         let sql = format!(
             "with step as materialized (
                 select {id} as id from {table} where project = $1 and {id} > $3
-                    order by {id} limit $4)
+                order by {id} limit $4)
              select (select max(id) from step), array(
                 select distinct id from step where not exists (
                     select from argos_sync.record as stored
@@ -235,7 +235,7 @@ async fn put_on_days(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting records on their days")
+    .doing("storing records on their days")
 }
 
 /// Clears the digests of lost items, so that the next items of the same kind are stored regardless

@@ -91,7 +91,7 @@ impl Warehouse {
         chunk: &Chunk,
         is_sample: bool,
     ) -> Result<(), WarehouseError> {
-        let doing = "noting what was compared";
+        let doing = "storing the comparison";
         let mut transaction = self.begin(doing).await?;
         if is_sample {
             count(&mut transaction, scope, chunk).await?;
@@ -293,7 +293,7 @@ async fn note(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting differences")
+    .doing("storing differences")
 }
 
 /// Deletes the differences of correct records.

@@ -208,7 +208,7 @@ async fn suspect(
          select $1, $2, given.id, $4, $5 from unnest($3::text[]) as given (id) order by given.id
          on conflict (project, stream, id) do update
          set missed_at = excluded.missed_at, pass_id = excluded.pass_id
-             where stored.missed_at is null
+         where stored.missed_at is null
          returning id",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -218,7 +218,7 @@ async fn suspect(
     )
     .fetch_all(&mut *connection)
     .await
-    .doing("noting suspects")?;
+    .doing("storing suspects")?;
     let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
     detail_queue::mark(connection, scope, &fresh, Priority::News, now).await
 }
@@ -273,7 +273,7 @@ async fn note_unlisted(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting what is not listed")
+    .doing("marking unlisted records")
 }
 
 /// Handles detail calls that did not find a suspect, in a batch whose control call found a live
@@ -301,7 +301,7 @@ pub(in crate::warehouse) async fn is_not_there(
     )
     .fetch_all(&mut *connection)
     .await
-    .doing("noting what was not found")?;
+    .doing("storing absences")?;
     let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
     let mut gone = Vec::new();
     for row in &rows {

@@ -167,7 +167,7 @@ pub(super) async fn raise_alarm(
             (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
          select $1, $2, $3, given.day, argos_sync.clock(), $4, given.live, given.missing, $8
          from unnest($5::date[], $6::int[], $7::int[]) as given (day, live, missing)
-             order by given.day",
+         order by given.day",
         claim.project.as_str(),
         claim.stream.as_str(),
         claim.reading.is_filtered(),

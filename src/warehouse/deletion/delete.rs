@@ -131,7 +131,7 @@ async fn mark_records(
                 deleted_by_absence)),
          locked as (
             select stored.id, given.number, given.deleted_by_absence
-                from argos_sync.record as stored join given using (id)
+            from argos_sync.record as stored join given using (id)
             where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
               and coalesce(greatest(stored.list_read, stored.detail_read), 0) < given.number
             order by stored.id for update of stored)

@@ -96,7 +96,7 @@ async fn keep_repairs(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting repairs")
+    .doing("storing repairs")
 }
 
 /// Adds new kinds of deviation.
@@ -147,5 +147,5 @@ pub(in crate::warehouse) async fn keep_drift(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting drift")
+    .doing("storing drift")
 }

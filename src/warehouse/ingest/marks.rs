@@ -134,7 +134,7 @@ pub(super) async fn suspect(
     )
     .fetch_all(&mut *connection)
     .await
-    .doing("noting marks of deletions")?;
+    .doing("storing marks of deletions")?;
     let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
     let mut gone = Vec::new();
     for row in &rows {
@@ -201,7 +201,7 @@ async fn note_digests(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting digests")
+    .doing("storing digests")
 }
 
 /// Stores the vendor's deletion time of records whose deletion was proven without one.

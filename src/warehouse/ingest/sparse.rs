@@ -55,7 +55,7 @@ pub(in crate::warehouse) async fn note_reads(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting when detail calls were read")
+    .doing("storing the times of detail calls")
 }
 
 /// The progress of detail calls for records with incomplete list items.
@@ -124,7 +124,7 @@ impl Warehouse {
     /// Counts records with incomplete list items at most once an hour, and reads the progress of
     /// their calls.
     pub async fn sparse_drawn(&self, scope: &Scope) -> Result<DrawnCalls, WarehouseError> {
-        let doing = "counting records that lists leave things out of";
+        let doing = "counting sparse records";
         sqlx::query!(
             "update argos_sync.project set sparse_counted_at = argos_sync.clock(),
                  sparse_records = (
@@ -174,7 +174,7 @@ impl Warehouse {
                     own.detail_read_at as "detail_read_at?"
                    from (
                     select id, window_day, unsettled, changed_at, detail_next_at
-                        from argos_sync.record
+                    from argos_sync.record
                     where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null
                         or detail_next_at > $5)
                     limit $4 for update skip locked) as stored
@@ -295,7 +295,7 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("counting records that lists leave things out of")
+        .doing("counting sparse records")
     }
 }
 
@@ -341,5 +341,5 @@ async fn set_next(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting the next detail calls")
+    .doing("storing the next detail calls")
 }

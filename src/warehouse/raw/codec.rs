@@ -173,7 +173,7 @@ mod tests {
             (vec![1], "invalid compressed data"),
         ] {
             let error = inflate(&stored).unwrap_err();
-            let expected = format!("a stored item cannot be read back ({problem})");
+            let expected = format!("a stored item cannot be read ({problem})");
             assert_eq!(error.to_string(), expected, "{stored:?}");
             assert_eq!(inflated_length(&stored), None, "{stored:?}");
         }

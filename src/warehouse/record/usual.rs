@@ -52,7 +52,7 @@ impl Usual {
         )
         .fetch_all(connection)
         .await
-        .doing("reading what details carry")?;
+        .doing("reading the usual fields of details")?;
         let objects =
             rows.into_iter().map(|row| (row.kyc_result, Objects { kyc: row.kyc, aml: row.aml }));
         Ok(Self { known: objects.collect(), seen: BTreeMap::new() })
@@ -123,7 +123,7 @@ impl Usual {
         .execute(connection)
         .await
         .map(drop)
-        .doing("counting what details carry")
+        .doing("counting the fields of details")
     }
 }
 

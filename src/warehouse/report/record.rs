@@ -165,6 +165,6 @@ impl Warehouse {
         )
         .fetch_all(&self.pool)
         .await
-        .doing("reading what happened to a record")
+        .doing("reading the events of a record")
     }
 }

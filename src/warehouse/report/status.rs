@@ -169,7 +169,8 @@ impl Warehouse {
     /// Returns when a daemon's round last ended or was last renewed; `None` if there was none.
     pub async fn daemon_seen_at(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
         sqlx::query_scalar!(
-            "select max(coalesce(ended_at, least(expires_at, argos_sync.clock()))) from argos_sync.run where command = $1",
+            "select max(coalesce(ended_at, least(expires_at, argos_sync.clock())))
+             from argos_sync.run where command = $1",
             DAEMON
         )
         .fetch_one(&self.pool)

@@ -44,7 +44,7 @@ impl Warehouse {
                 argos_sync.clock() + coalesce(argos_sync.clock_ahead($3),
                     make_interval(secs => (
                         select vendor_ahead_seconds from argos_sync.project
-                            where project = $1))) as vendor"#,
+                        where project = $1))) as vendor"#,
             project.as_str(),
             host(),
             vendor,
@@ -148,9 +148,11 @@ async fn take_back(
          -- What a person decided is as good as long as it would have been.
          decisions as (
             update argos_sync.deletion_decision
-            set decided_at = $1, expires_at = expires_at - make_interval(secs => $2) where decided_at > $1),
+            set decided_at = $1, expires_at = expires_at - make_interval(secs => $2)
+            where decided_at > $1),
          passes as (
-            update argos_sync.pass set state = 'dropped', ended_at = $1, last_error = 'the clock was set back'
+            update argos_sync.pass
+            set state = 'dropped', ended_at = $1, last_error = 'the clock was set back'
             where state = 'open' and (started_at > $1 or advanced_at > $1)),
          claims as (
             update argos_sync.claim set expires_at = $1 + make_interval(secs => $3)

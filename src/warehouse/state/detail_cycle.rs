@@ -72,7 +72,8 @@ impl Warehouse {
         let mut transaction = self.begin(doing).await?;
         let now = pool::now(&mut transaction).await?;
         let place = sqlx::query!(
-            "select detail_cycle_after_id, detail_cycle_started_at from argos_sync.project where project = $1 for update",
+            "select detail_cycle_after_id, detail_cycle_started_at from argos_sync.project
+             where project = $1 for update",
             scope.project.as_str(),
         )
         .fetch_one(&mut *transaction)
@@ -81,7 +82,7 @@ impl Warehouse {
         let ids = sqlx::query_scalar!(
             "select id from argos_sync.record
              where project = $1 and stream = $2 and id > $3 and deleted_at is null
-                 order by id limit $4",
+             order by id limit $4",
             scope.project.as_str(),
             scope.stream.as_str(),
             place.detail_cycle_after_id,
@@ -97,7 +98,10 @@ impl Warehouse {
         detail_queue::mark(&mut transaction, scope, &due, Priority::Cycle, now).await?;
         if count < step && is_over {
             sqlx::query!(
-                "update argos_sync.project set detail_cycle_after_id = '', detail_cycle_count = 0, detail_cycle_started_at = $2 where project = $1",
+                "update argos_sync.project
+                 set detail_cycle_after_id = '', detail_cycle_count = 0,
+                     detail_cycle_started_at = $2
+                 where project = $1",
                 scope.project.as_str(),
                 now,
             )
@@ -106,7 +110,9 @@ impl Warehouse {
             .doing(doing)?;
         } else if let Some(last) = ids.last() {
             sqlx::query!(
-                "update argos_sync.project set detail_cycle_after_id = $2, detail_cycle_count = detail_cycle_count + $3 where project = $1",
+                "update argos_sync.project
+                 set detail_cycle_after_id = $2, detail_cycle_count = detail_cycle_count + $3
+                 where project = $1",
                 scope.project.as_str(),
                 last,
                 count,

@@ -82,7 +82,7 @@ impl Warehouse {
         )
         .fetch_one(&self.pool)
         .await
-        .doing("counting what is due")?;
+        .doing("counting the due detail calls")?;
         let is_held = row.free == 0 && row.claimed > 0;
         Ok(DetailsLeft {
             free: row.free,
@@ -100,7 +100,7 @@ impl Warehouse {
         days: Window,
         within: Duration,
     ) -> Result<DetailsLeft, WarehouseError> {
-        let doing = "counting what is due of some days";
+        let doing = "counting the due detail calls of some days";
         // Only one plan is good for its look-ups.
         let mut transaction = self.begin_writing(doing).await?;
         let are_few = sqlx::query_scalar!(
@@ -118,14 +118,14 @@ impl Warehouse {
             r#"with clock as materialized (select argos_sync.clock() as now),
              due as materialized (
                 select due.id, window_day, due_at, expires_at, failures
-                    from argos_sync.detail_due as due
+                from argos_sync.detail_due as due
                 cross join lateral (
                     select window_day from argos_sync.record
                     where project = $1 and stream = $2 and id = due.id offset 0) as stored
                 where $7 and project = $1 and stream = $2 and window_day >= $4 and window_day < $5
                 union all
                 select due.id, window_day, due_at, expires_at, failures
-                    from argos_sync.record as stored
+                from argos_sync.record as stored
                 cross join lateral (
                     select id, due_at, expires_at, failures from argos_sync.detail_due
                     where project = $1 and stream = $2 and id = stored.id offset 0) as due

@@ -69,5 +69,5 @@ pub(in crate::warehouse) async fn mark(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting what is due")
+    .doing("storing due detail calls")
 }

@@ -149,7 +149,7 @@ impl Warehouse {
         pass: &mut Pass,
         error: &str,
     ) -> Result<(), WarehouseError> {
-        let doing = "noting a failure";
+        let doing = "storing a failure";
         let mut transaction = self.begin(doing).await?;
         claim::hold(&mut transaction, claim).await?;
         pass.failures = sqlx::query_scalar!(

@@ -50,7 +50,8 @@ impl Warehouse {
     ) -> Result<ProjectState, WarehouseError> {
         let state = sqlx::query_as!(
             ProjectState,
-            "select blocked_at, blocked_reason, not_before from argos_sync.project where project = $1",
+            "select blocked_at, blocked_reason, not_before from argos_sync.project
+             where project = $1",
             project.as_str(),
         )
         .fetch_optional(&self.pool)
@@ -132,5 +133,5 @@ pub(in crate::warehouse) async fn note_seen(
     .execute(connection)
     .await
     .map(drop)
-    .doing("noting what a page showed")
+    .doing("storing the findings of a page")
 }

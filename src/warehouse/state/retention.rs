@@ -44,7 +44,7 @@ impl Warehouse {
                  where run_counter.run_id = old_run.run_id),
              runs as (
                 delete from argos_sync.run using old_run
-                    where run.run_id = old_run.run_id returning 1),
+                where run.run_id = old_run.run_id returning 1),
              old_pass as materialized (
                 select pass_id from argos_sync.pass
                 where ended_at < argos_sync.clock() - make_interval(days => $1)
@@ -60,7 +60,7 @@ impl Warehouse {
                 order by ended_at limit $2 for update skip locked),
              passes as (
                 delete from argos_sync.pass using old_pass
-                    where pass.pass_id = old_pass.pass_id returning 1)
+                where pass.pass_id = old_pass.pass_id returning 1)
              select (select count(*) from runs) + (select count(*) from passes) as "forgotten!""#,
             KEPT_DAYS,
             STEP,

@@ -125,7 +125,7 @@ impl Warehouse {
         .fetch_one(&self.pool)
         .await
         .map(RunId)
-        .doing("noting the run")
+        .doing("storing the run")
     }
 
     /// Renews the lease of a run.
@@ -156,7 +156,7 @@ impl Warehouse {
         sqlx::query!(
             "with ended as (
                 update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2
-                    where run_id = $1)
+                where run_id = $1)
              update argos_sync.project as stored
              set last_outcome = given.outcome, last_ended_at = argos_sync.clock(),
                  last_run_error = given.trouble
@@ -171,7 +171,7 @@ impl Warehouse {
         .execute(&self.pool)
         .await
         .map(drop)
-        .doing("noting the end of the run")
+        .doing("storing the end of the run")
     }
 
     /// Returns the counters of a run for a project.

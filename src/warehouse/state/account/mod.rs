@@ -116,8 +116,8 @@ impl Warehouse {
         let doing = "reading the project's binding";
         let row = sqlx::query!(
             r#"select secret.value, stored.vendor_project as "vendor_project?"
-               from argos_sync.key_secret as secret left
-                   join argos_sync.project as stored on stored.project = $1"#,
+               from argos_sync.key_secret as secret
+               left join argos_sync.project as stored on stored.project = $1"#,
             project.as_str(),
         )
         .fetch_one(&self.pool)
@@ -317,7 +317,7 @@ impl Warehouse {
                       where project = $1)),
              raised as (
                 update argos_sync.project as stored set account_last_read = confirmed.number
-                    from confirmed
+                from confirmed
                 where stored.project = $1 and stored.account_last_read < confirmed.number)
              select number is not null as "is_confirmed!" from confirmed"#,
             scope.project.as_str(),
