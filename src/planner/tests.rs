@@ -1,4 +1,4 @@
-//! Which passes are due, and when.
+//! The passes that are due, and their times.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
-//! One project, one vendor account (I12): a key of another account writes nothing and deletes
-//! nothing.
+//! One vendor account per project (I12): with a key of another account, nothing is written and
+//! nothing is deleted.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ const DELETED: &str = "select count(*) from argos_sync.record where deleted_at i
 const SUBMISSIONS: &str = "select count(*) from argos.submission";
 const KEYS: &str = "select count(*) from argos_sync.project_key where project = 'main'";
 
-/// Two customers with projects of both kinds; the configuration has the keys of the first.
+/// Two customers with projects of both kinds; the configuration contains the keys of the first.
 async fn two_customers(submissions: u32, faceauths: u32) -> World {
     let project = |key: &str, stream, seed| SimulatedProject {
         key: key.to_owned(),
@@ -54,7 +54,7 @@ async fn ends_with(world: &World, settings: &[(&str, &str)], arguments: &[&str],
     ran
 }
 
-/// Submissions of the warehouse that are those of this customer, and those that are not.
+/// Number of stored submissions of this customer, and of other stored submissions.
 async fn of_customer(world: &World, key: &str) -> (usize, usize) {
     let held: Vec<String> = sqlx::query_scalar("select submission_id from argos.submission")
         .fetch_all(&world.pool)
@@ -100,7 +100,7 @@ async fn the_key_of_another_customer_stores_no_row_and_deletes_none_a_day_later(
         0
     );
     assert_eq!(world.number(DELETED).await, 0);
-    // The first customer's key still reads.
+    // The first customer's key still works.
     ends_with(&world, &[SINCE], &ONCE, 0).await;
     let status = ends_with(&world, &[SINCE], &["status"], 0).await;
     assert!(!status.stdout.contains("rebind"), "{status:?}");
@@ -119,8 +119,8 @@ async fn a_rotated_key_of_the_same_account_is_verified_once_and_both_stay_valid(
     let calls = detail_calls(&world);
     ends_with(&world, &rotated, &BACKFILL, 0).await;
     assert_eq!((detail_calls(&world) - calls, world.number(KEYS).await), (1, 2));
-    // The first key was bound before any record was known. Beside another key that is not enough:
-    // one call proves it.
+    // The first key was bound before any record was known. Next to another key that is not enough:
+    // one call verifies it.
     for (settings, expected) in [(&rotated[..], 0), (&[], 1), (&[], 0), (&rotated, 0)] {
         let calls = detail_calls(&world);
         ends_with(&world, settings, &BACKFILL, 0).await;
@@ -147,7 +147,7 @@ async fn a_key_is_verified_by_any_of_the_records_known_longest() {
     let rotated = [("project.main.api_key", "rotated")];
     ends_with(&world, &rotated, &["fetch", "submission", "--id", &oldest[2]], 0).await;
     assert_eq!(world.number(KEYS).await, 2);
-    // A third key finds none of them any more.
+    // A third key finds none of these records any more.
     world.vendor.set_accepted_keys(KEY, vec!["third".to_owned()]).expect("a project");
     world.vendor.change(KEY, &oldest[2], Change::Vanish).expect("the change");
     let third = [("project.main.api_key", "third")];
@@ -243,7 +243,7 @@ async fn a_page_that_names_another_vendor_project_is_refused_before_it_is_writte
     let world = two_customers(10, 40).await;
     ends_with(&world, &[], &BACKFILL, 0).await;
     let before = world.tables().await;
-    // The key is verified; the vendor makes it open another project.
+    // The key is verified already; the vendor now makes it open another project.
     world.vendor.set_accepted_keys(FACE_KEY, Vec::new()).expect("a project");
     world.vendor.set_accepted_keys(OTHER_FACE_KEY, vec![FACE_KEY.to_owned()]).expect("a project");
     let ran = ends_with(&world, &[], &BACKFILL, 69).await;
@@ -325,7 +325,7 @@ async fn a_warehouse_names_a_key_by_a_digest_that_no_other_warehouse_has() {
     let mut names = Vec::new();
     for secret in ["first", "second"] {
         let world = two_customers(20, 0).await;
-        // The tests' warehouses are copies of one.
+        // The tests' warehouses are copies of one, and so are their secrets.
         sqlx::query("update argos_sync.key_secret set value = sha256($1::text::bytea)")
             .bind(secret)
             .execute(&world.pool)

@@ -1,5 +1,5 @@
-//! The budget: every call counts, lanes keep their shares, processes share both limits, and a new
-//! day is a new budget.
+//! The budget: every call is counted, lanes keep their shares, processes share both limits, and
+//! each day has its own budget.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const BACKFILL: [&str; 5] = ["run", "--backfill", ALL_DAYS, "--project", "main"];
 
-/// Lists of ten in one window, no detail calls, no waiting.
+/// Pages of ten items in one window, no detail calls, no waiting.
 const LISTS_ALONE: [(&str, &str); 4] = [
     ("client.page_size", "10"),
     ("sync.window_days", "365"),
@@ -24,8 +24,8 @@ const LISTS_ALONE: [(&str, &str); 4] = [
 const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.budget";
 
 impl World {
-    /// Puts a clock into the warehouse that goes on from this SQL expression, or stands still
-    /// there.
+    /// Replaces the warehouse's clock with one that starts at this SQL expression, and that runs or
+    /// stands still.
     pub(crate) async fn set_clock(&self, time: &str, stands_still: bool) {
         let time =
             if stands_still { time.to_owned() } else { format!("{time} + (now() - started)") };
@@ -53,7 +53,7 @@ impl World {
 #[tokio::test]
 async fn every_attempt_counts_repeated_ones_and_those_of_earlier_runs_too() {
     let world = World::new(150, 60).await;
-    // No midnight in between.
+    // At noon, so that midnight does not fall between the runs.
     world.set_clock("timestamptz '2025-06-01T12:00:00Z'", false).await;
     world.vendor.set_faults(Faults { retry_after_seconds: None, ..Faults::evenly(5, 0.2) });
     for _ in 0..2 {
@@ -102,7 +102,7 @@ async fn without_limits_calls_are_counted_all_the_same_and_status_shows_them() {
 async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_read_all_the_same() {
     let world = World::new(60, 0).await;
     world.set_clock("timestamptz '2025-06-01T00:00:01Z'", true).await;
-    // A fifth of the calls is for backfills.
+    // The share of backfills is a fifth of the calls.
     let ran = world.run_lists("20", &BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     let reason = "lane `backfill` has spent its share of today's 20 calls; next calls at ";
@@ -110,7 +110,7 @@ async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_r
     assert!(ran.stderr.contains("raise `calls_per_day`"), "{ran:?}");
     assert_eq!(world.vendor.call_count(), 4);
 
-    // The list without a date filter has a share of its own, which is not enough for it.
+    // The list without a date filter has a lane of its own, whose share is too small for it.
     let ran = world.run_lists("20", &["run", "--once", "--project", "main"]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("everything: no call is allowed: lane `audit`"), "{ran:?}");
@@ -153,7 +153,7 @@ async fn two_processes_together_keep_the_limit_a_second() {
     }
     let (calls, took) = (world.vendor.call_count(), started.elapsed());
     assert!(calls >= 120, "{calls}");
-    // Whoever is late may hurry a little; two limits side by side would take half the time.
+    // A late process may catch up a little; two separate limits would take half the time.
     let at_least = Duration::from_secs(calls) / 20 * 8 / 10;
     assert!(took >= at_least, "{calls} calls in {took:?}");
     assert_eq!(world.counted().await, calls);

@@ -1,5 +1,5 @@
-//! Of a record that changed only tables are written whose rows are others than before; all are
-//! compared where nobody knows for certain what stands in them.
+//! Of a changed record, only tables with changed rows are written. All tables are compared if the
+//! stored items do not prove what they contain.
 
 use argos_sync::simulator::{Change, Knobs, KycResult};
 
@@ -8,8 +8,8 @@ use crate::{
     world::{ALL_DAYS, KEY, World},
 };
 
-/// Attempts that were taken away by hand: what a change elsewhere in the record does to them shows
-/// whether they were looked at.
+/// Deletes attempts by hand. A later change elsewhere in the record restores them only if they are
+/// compared.
 const ATTEMPTS_TAKEN: &str = "delete from argos.kyc_attempt where submission_id = $1";
 
 async fn backfill(world: &World, pseudonym_key: &str) {
@@ -26,13 +26,13 @@ async fn text(world: &World, sql: &'static str, id: &str) -> String {
     sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect(sql)
 }
 
-/// Takes a submission's attempts away, and has AML monitoring flag it, which moves other tables.
+/// Deletes a submission's attempts, and has AML monitoring flag it, which changes other tables.
 async fn take_and_flag(world: &World, id: &str) {
     execute(world, ATTEMPTS_TAKEN, id).await;
     world.vendor.change(KEY, id, Change::FlagAml).expect("a change");
 }
 
-/// Submissions that AML monitoring does not flag, with attempts.
+/// Submissions with attempts that AML monitoring has not screened.
 async fn unflagged(world: &World) -> impl Iterator<Item = String> {
     listed(world).await.into_iter().filter_map(|(id, item)| {
         let is_free = item["aml"]["currentstatus"] == "Not Screened"

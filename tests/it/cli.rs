@@ -1,4 +1,4 @@
-//! The face the program shows: help, status, exit codes.
+//! The command line: help, status, exit codes.
 //!
 //! `INSTA_UPDATE=always cargo test --test it cli` rewrites the files of `tests/it/snapshots`.
 
@@ -24,7 +24,7 @@ const COMMANDS: [&str; 14] = [
     "completions",
 ];
 
-/// The text with every time of day replaced by one of the same width.
+/// The text with every date and time replaced by one of the same width.
 fn without_times(text: &str) -> String {
     const PATTERN: &str = "dddd-dd-dd dd:dd:dd";
     let fits = |chars: &[char]| {
@@ -185,7 +185,7 @@ async fn schedules_that_are_none_or_never_ring_are_named_with_78() {
 #[tokio::test]
 async fn what_a_backfill_and_the_status_after_it_print() {
     let world = World::new(60, 30).await;
-    // Of two windows side by side either may be first to store what both asked for.
+    // With several workers, either of two windows may be the first to store an item that both show.
     let backfill = ["--log", "warn", "run", "--backfill", ALL_DAYS, "--workers", "1"];
     let ran = world.run(&backfill).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -206,7 +206,7 @@ async fn what_a_backfill_and_the_status_after_it_print() {
     insta::assert_snapshot!("status_json", serde_json::to_string_pretty(&json).expect("JSON"));
 }
 
-/// Takes away all that migrations made.
+/// Drops everything that migrations created.
 async fn empty(world: &World) {
     sqlx::raw_sql(
         "drop schema argos cascade; drop schema argos_pii cascade; drop schema argos_raw cascade;
@@ -270,7 +270,7 @@ async fn commands_that_only_look_make_and_change_no_schema() {
         assert!(ran.stderr.contains("run `argos-sync migrate`"), "{ran:?}");
         assert_eq!(world.number(schemas).await, 0, "{command:?}");
     }
-    // A site may keep even the daemon from it.
+    // This setting keeps even `run` from migrating.
     let check = [("database.migrate", "check")];
     for command in [&["run", "--backfill", ALL_DAYS][..], &["fetch", "submission", "--id", "x"]] {
         let ran = world.run_with(&check, command).await;
@@ -478,7 +478,7 @@ async fn a_database_that_lets_nobody_in_ends_with_78_and_what_to_do() {
         assert_eq!(ran.code(), 1, "{ran:?}");
         assert!(ran.stdout.contains(advice), "{ran:?}");
     }
-    // Rights to look, and none to write: found out in the middle of a run.
+    // The role may read but not write, which fails in the middle of a run.
     let grant = format!(
         "grant usage on schema argos, argos_pii, argos_raw, argos_sync to {guest};
          grant all on all tables in schema argos_sync to {guest};

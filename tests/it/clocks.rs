@@ -1,4 +1,4 @@
-//! A wrong clock hides no record and holds no work up, and a difference is reported.
+//! A wrong clock hides no records and delays no work, and differences are reported.
 
 use argos_sync::simulator::{Addition, CallKind, Change, Knobs};
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
 
-/// A submission that comes to be at the vendor.
+/// Adds a submission at the vendor.
 fn appears(world: &World, created_at: &str) -> String {
     let created_at_ms = Some(at(created_at).timestamp_millis());
     world.vendor.add(KEY, &Addition { created_at_ms, result: None }).expect("a submission")
@@ -37,7 +37,7 @@ async fn is_stored(world: &World, id: &str) -> bool {
         .expect("an answer")
 }
 
-/// Other clocks are so far ahead of PostgreSQL's.
+/// Sets the other clocks ahead of PostgreSQL's by this interval.
 async fn others_are_ahead(world: &World, interval: &str) {
     let sql = format!(
         "create or replace function argos_sync.clock_ahead(other timestamptz) returns interval
@@ -51,7 +51,7 @@ async fn days_that_were_read_by_a_clock_that_was_ahead_are_read_again_once_it_is
     let world = World::new(60, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-05 12:00:00Z").await;
     once(&world).await;
-    // It is the second of April.
+    // The real date is the second of April.
     clock.set(at("2025-04-02T12:00:00Z")).await;
     let id = appears(&world, "2025-04-02T11:00:00Z");
     let old = world.vendor.submission_ids(KEY).next().expect("a submission");
@@ -61,7 +61,7 @@ async fn days_that_were_read_by_a_clock_that_was_ahead_are_read_again_once_it_is
     assert!(ran.stderr.contains("clock was ahead and was set back"), "{ran:?}");
     assert!(lists() > before && is_stored(&world, &id).await);
     assert_eq!(world.number(READ_AT).await, 0);
-    // Every day, and not only the newest: a change of an older one comes in, too.
+    // All days are read, not only the newest: a change of an older record arrives, too.
     world.vendor.change(KEY, &old, Change::FlagAml).expect("a change");
     clock.forward(24 * 60).await;
     once(&world).await;
@@ -88,10 +88,10 @@ async fn detail_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
     .await
     .expect("left behind by a process that is gone");
     clock.set(at("2025-04-02T12:00:00Z")).await;
-    // Any run notices it; this one waits for no claim.
+    // Any run detects it; this one waits for no claim.
     let ran = world.run(&["fetch", "submission", "--id", "nobody"]).await;
     assert!(ran.stderr.contains("set back"), "{ran:?}");
-    // Now they wait for minutes, not for days.
+    // The calls are due within minutes now, not within days.
     clock.forward(66).await;
     once(&world).await;
     assert_eq!(
@@ -107,7 +107,7 @@ async fn detail_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
 async fn a_clock_that_is_days_behind_hides_no_submission_of_today() {
     let world = World::new(60, 5).await;
     let _clock = Clock::replace(&world.pool, "2025-03-30 12:00:00Z").await;
-    // It is the second of April; this machine's clock says so.
+    // The real date is the second of April, and this machine's clock shows it.
     others_are_ahead(&world, "3 days").await;
     let id = appears(&world, "2025-04-02T11:00:00Z");
     let ran = once(&world).await;
@@ -136,7 +136,7 @@ async fn the_vendors_own_date_is_enough_and_its_difference_is_reported() {
     assert!(status.stdout.contains(skew), "{status:?}");
     let json = world.run(&["status", "--json"]).await.stdout;
     assert!(json.contains(r#""clock": "vendor""#), "{json}");
-    // Until the vendor's clock is right again.
+    // The difference is reported until the vendor's clock is right again.
     world.vendor.set_all_knobs(&Knobs::default());
     once(&world).await;
     let status = world.run(&["status"]).await;
@@ -150,11 +150,11 @@ async fn calls_that_were_spread_by_a_clock_that_was_ahead_delay_nothing() {
     world
         .execute("update argos_sync.rate set free_at = argos_sync.clock() + interval '1 day'")
         .await;
-    // The first call would wait for the limit of a check.
+    // If this time were used, the check would reach its time limit.
     let check = world.run(&["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");
     assert!(check.stdout.contains("main: date style: "), "{check:?}");
-    // Calls of other processes are waited for, but not by a check.
+    // A check does not wait for calls of other processes, unlike other commands.
     let ahead = "update argos_sync.rate set free_at = argos_sync.clock() + interval '50 seconds'
         where project = 'main'";
     world.execute(ahead).await;
@@ -186,7 +186,7 @@ async fn the_slow_cycle_of_detail_calls_does_not_wait_for_the_wrong_time_either(
     };
     let mut clock = Clock::replace(&world.pool, "2025-05-12 12:00:00Z").await;
     once().await;
-    // It is the twelfth of April.
+    // The real date is the twelfth of April.
     clock.set(at("2025-04-12T12:00:00Z")).await;
     for _ in 0..6 {
         once().await;

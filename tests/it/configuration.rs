@@ -1,4 +1,4 @@
-//! The configuration: what is missing, wrong or unknown is named, and no value of a secret ever is.
+//! The configuration: missing, wrong and unknown keys are named, but never a secret's value.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +11,13 @@ use tokio::process::Command;
 
 use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
 
-/// Configures the whole of it, and asks for the status.
+/// Writes this whole configuration and runs `status`.
 async fn status_of(world: &World, text: &str) -> Ran {
     world.configure_whole(text);
     world.run(&["status"]).await
 }
 
-/// A project that lacks nothing.
+/// A complete project.
 const PROJECT: &str = "[project.main]\nkind = \"idcheck\"\nbase_url = \"https://api.example/v3\"\napi_key = \"sekret\"\n";
 
 #[tokio::test]
@@ -113,10 +113,10 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
         assert!(ran.stderr.contains(named), "{key}: {ran:?}");
         assert!(!ran.stderr.contains("sekret"), "{key}: {ran:?}");
     }
-    // The elements of lists stand between semicolons.
+    // Semicolons separate the elements of a list.
     let ran = world.run_with(&[("sync.volatile_paths", "data.cf1; data.cf2")], &["status"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    // It takes the place of the other forms of a secret.
+    // A variable replaces the other forms of a secret.
     let config = world.dir.path().join("argos-sync.toml");
     let text = fs::read_to_string(&config).expect("the configuration");
     let in_a_file = format!("api_key = \"{KEY}\"");
@@ -125,7 +125,7 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(world.run(&["status"]).await.code(), 78);
     world.configure_whole(&text);
-    // A secret of digits stays the text it is.
+    // A secret that consists of digits stays text.
     world.vendor.set_accepted_keys(KEY, vec!["0012".to_owned()]).expect("a project");
     let settings = [("project.main.api_key", "0012")];
     let backfill = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -249,7 +249,7 @@ async fn every_key_is_documented_and_every_documented_key_is_known() {
     }
 }
 
-/// The program in this directory, without `--config` and without variables that name a file.
+/// Runs the program in this directory, without `--config` and without variables that name a file.
 async fn run_in(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_argos-sync"));
     command.args(arguments).current_dir(dir).env_remove("ARGOS_SYNC_CONFIG");

@@ -1,5 +1,5 @@
-//! Consumers that read what changed, by the recipe in README.md: no change is lost, whatever
-//! happens between two reads.
+//! Consumers that read changes by the recipe in README.md lose none, whatever happens between two
+//! reads.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,17 +14,17 @@ use crate::{
 /// The first statement of the recipe.
 const WATERMARK: &str = "select argos.change_watermark(), argos.change_line()";
 
-/// The second, for the consumer's own copy.
+/// The second statement, for the consumer's own copy.
 const ROWS: &str = "select submission_id, to_jsonb(submission)::text from argos.submission
     where change_number >= $1 and change_number < $2";
 
-/// All rows, as a consumer that lost nothing has them.
+/// All rows; the copy of a consumer that lost nothing is the same.
 const ALL_ROWS: &str = "select submission_id, to_jsonb(submission)::text from argos.submission";
 
 /// A consumer with its copy of `argos.submission`.
 #[derive(Debug, Clone, Default)]
 struct Consumer {
-    /// Where the last read ended.
+    /// The watermark at which the last read ended.
     last: i64,
     line: Option<String>,
     copy: BTreeMap<String, String>,
@@ -57,7 +57,7 @@ impl Consumer {
         self.read_by(&mut pool.acquire().await.expect("a connection")).await;
     }
 
-    /// Whether the copy is what stands in the table.
+    /// Whether the copy equals the table.
     async fn has_all(&self, pool: &PgPool) -> bool {
         let rows: Vec<(String, String)> =
             sqlx::query_as(ALL_ROWS).fetch_all(pool).await.expect("all rows");
@@ -86,8 +86,7 @@ async fn two_submissions() -> (Room, Consumer) {
     (room, consumer)
 }
 
-/// Waits for the transactions that other tests have open on the same server: they hold the
-/// watermark back.
+/// Waits for open transactions of other tests on the same server, which hold the watermark back.
 async fn others_have_ended(pool: &PgPool) {
     const NEXT: &str = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
     const OTHERS: &str = "select exists (select from pg_stat_activity
@@ -102,7 +101,7 @@ async fn execute(pool: &PgPool, sql: &'static str) {
     sqlx::raw_sql(sql).execute(pool).await.expect(sql);
 }
 
-/// Demands of every later write that it numbers its row.
+/// Makes every later write fail that does not number its row.
 pub(crate) async fn demand_numbers(pool: &PgPool) {
     execute(
         pool,
@@ -170,7 +169,7 @@ async fn a_commit_between_the_snapshot_the_watermark_and_the_rows_is_read_the_ne
     consumer.read(&room.pool).await;
     assert!(consumer.has_all(&room.pool).await, "{consumer:#?}");
 
-    // Without one snapshot for both: the watermark first, then the rows.
+    // Watermark first, then rows, without one snapshot for both.
     let mut connection = room.pool.acquire().await.expect("a connection");
     let (next, _) = Consumer::watermark(&mut connection).await;
     room.fetched(&[seen(&room, 3, "a", "rejected"), seen(&room, 3, "b", "approved")]).await;
@@ -270,13 +269,13 @@ async fn the_documented_recipe_is_the_one_that_is_tested() {
     }
 }
 
-/// Restored rows carry numbers of a cluster that was far ahead; the new one's transactions begin
+/// Restored rows have numbers of a cluster that was far ahead; transactions of the new one start
 /// low.
 #[cfg(feature = "embedded")]
 #[tokio::test]
 async fn a_dump_restored_into_another_cluster_loses_no_change_and_is_noticed() {
     let (room, _) = two_submissions().await;
-    // A cluster that has seen many transactions.
+    // Uses up many transaction ids of this cluster.
     execute(
         &room.pool,
         "do $$ begin for n in 1..20000 loop perform pg_current_xact_id(); commit; end loop; end $$",
@@ -290,7 +289,7 @@ async fn a_dump_restored_into_another_cluster_loses_no_change_and_is_noticed() {
     let other = crate::database::elsewhere().await;
     let pool = other.database.pool().await;
     restore(&room.pool, &pool).await;
-    // One that asks before anything is written there, and one that does not.
+    // One consumer reads before anything is written there, the other does not.
     let mut eager = consumer.clone();
     eager.read(&pool).await;
     assert!(eager.last < consumer.last, "the cluster's own transactions begin low");

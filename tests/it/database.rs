@@ -1,7 +1,7 @@
 //! A PostgreSQL database for each test.
 //!
 //! `ARGOS_SYNC_TEST_DATABASE_URL` names a server whose role may create databases. Without it, each
-//! test process starts a private server of its own, which goes with the process, however that ends.
+//! test process starts a private server, which stops with the process, however that ends.
 
 use std::{
     str::FromStr as _,
@@ -15,21 +15,20 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, OnceCell};
 
-/// Most connections of one test's pool: many tests share a server.
+/// Maximum connections of one test's pool, because many tests share a server.
 const POOL_SIZE_MAX: u32 = 5;
 
-/// The server all tests of this process share. Bound to no runtime: every test has its own.
+/// The server of all tests of this process. Not bound to a runtime, because every test has its own.
 static SERVER: OnceCell<TestServer> = OnceCell::const_new();
 
-/// Only one copy of a template can be made at a time.
+/// PostgreSQL can make only one copy of a template at a time.
 static COPYING: Mutex<()> = Mutex::const_new(());
 
-/// A database of a test's own, with all migrations applied.
+/// A database for one test, with all migrations applied.
 #[derive(Debug)]
 pub(crate) struct Database {
     /// Its address, for the program under test.
     pub(crate) url: String,
-    /// Its name.
     pub(crate) name: String,
 }
 
@@ -54,7 +53,7 @@ pub(crate) async fn encoded(encoding: &str) -> Database {
     let server = SERVER.get_or_init(TestServer::find).await;
     let name = format!("argos_sync_test_{}_{}", std::process::id(), encoding.to_lowercase());
     let _copying = COPYING.lock().await;
-    // The locale `C` goes with every encoding.
+    // The locale `C` supports every encoding.
     let create = format!(
         "create database {name} encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0"
     );
@@ -62,7 +61,7 @@ pub(crate) async fn encoded(encoding: &str) -> Database {
     Database { url: with_database(&server.url, &name), name }
 }
 
-/// A database on a server of its own, with all migrations applied; the server goes with it.
+/// A migrated database on a server of its own, which stops with this value.
 #[cfg(feature = "embedded")]
 pub(crate) struct Elsewhere {
     pub(crate) database: Database,
@@ -90,12 +89,11 @@ impl Database {
             .expect("the test database answers")
     }
 
-    /// Drops the database, and sends away who is still connected. Only servers that outlive the
-    /// tests need it.
+    /// Drops the database and closes its connections. Only servers that outlive the tests need it.
     pub(crate) async fn close(self) {
         let server = SERVER.get_or_init(TestServer::find).await;
         let order = format!("drop database if exists {} with (force)", self.name);
-        // The server's own vacuum cannot be sent away; it ends by itself.
+        // Autovacuum cannot be disconnected; it ends by itself.
         for _ in 0..100 {
             if server.order(&order).await.is_ok() {
                 return;
@@ -107,11 +105,11 @@ impl Database {
 }
 
 struct TestServer {
-    /// Address of a database to give orders in.
+    /// Address of a database for administrative statements.
     url: String,
-    /// A migrated database to copy. A server that outlives us has none: who would drop it?
+    /// A migrated database to copy; none on a server that outlives the tests.
     template: Option<String>,
-    /// Never dropped; when this process ends, so does the server.
+    /// Never dropped; the server ends with this process.
     #[cfg(feature = "embedded")]
     _private: Option<argos_sync::embedded::Server>,
 }
@@ -137,7 +135,7 @@ impl TestServer {
     #[cfg(feature = "embedded")]
     async fn start() -> Self {
         use secrecy::ExposeSecret as _;
-        // Only its name: the directory is the server's to create and to remove.
+        // Only the name is used: the server itself creates and removes the directory.
         let data_dir = tempfile::tempdir().expect("a temporary directory").path().to_owned();
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let server = argos_sync::embedded::start(&argos_sync::embedded::Options {
@@ -162,7 +160,7 @@ impl TestServer {
         test_server
     }
 
-    /// Lets tests create roles, by the superuser's password in this file.
+    /// Allows tests to create roles, with the superuser's password from this file.
     #[cfg(feature = "embedded")]
     async fn allow_roles(&self, password: &std::path::Path) {
         let password = std::fs::read_to_string(password).expect("the superuser's password");
@@ -192,7 +190,7 @@ async fn migrate(url: &str) {
     connection.close().await.expect("the connection closes");
 }
 
-/// The same address, for another database.
+/// The address of another database of the same server.
 fn with_database(url: &str, name: &str) -> String {
     let (address, query) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = address.split_once("://").expect("an address is a URL");

@@ -1,5 +1,5 @@
-//! A deletion is proven (I7): by the vendor's mark, or by absence, twice confirmed; too many at
-//! once need a person.
+//! A deletion is proven (I7): by the vendor's mark or by absence, confirmed twice. Too many at once
+//! need an operator.
 
 use argos_sync::{
     domain::Stream,
@@ -19,7 +19,7 @@ pub(crate) const DELETED: &str =
 pub(crate) const ABSENT: &str = "select count(*) from argos_sync.record where deleted_by_absence";
 pub(crate) const SUSPECTS: &str = "select count(*) from argos_sync.suspect";
 
-/// A warehouse that holds everything, at noon after the last day of the population.
+/// A complete warehouse, at noon after the last day of the population.
 pub(crate) async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
     let world = World::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
@@ -98,7 +98,7 @@ async fn an_api_that_finds_nothing_at_all_deletes_nothing() {
     happens(&world, KEY, &ids(&world, Stream::Submission), &Change::Vanish).await;
     for _ in 0..4 {
         clock.forward(25 * 60).await;
-        // Nothing comes of lists or detail calls, though something should: that proves nothing.
+        // Neither lists nor detail calls find a known record, which proves nothing.
         let ran = world.run_with(&SETTINGS, &["run", "--once"]).await;
         assert_eq!(ran.code(), 65, "{ran:?}");
     }
@@ -113,7 +113,7 @@ async fn a_pass_that_misses_all_of_five_records_is_not_believed() {
     for (count, suspects, alarm) in [(5, 0, 1), (4, 4, 0)] {
         let (world, mut clock) = synced(count, 5).await;
         let known = ids(&world, Stream::Submission);
-        // The list is not empty: that alone would not be believed.
+        // Keeps the list from being empty, since an empty one would be doubted.
         let created_at_ms = Some(1_739_620_800_000);
         world.vendor.add(KEY, &Addition { created_at_ms, result: None }).expect("a submission");
         happens(&world, KEY, &known, &Change::Vanish).await;
@@ -130,7 +130,7 @@ async fn a_pass_that_misses_all_of_five_records_is_not_believed() {
     }
 }
 
-/// Vanish, are missed by a backfill, and are not found by two detail calls an hour apart.
+/// Makes records vanish: a backfill misses them, and two detail calls an hour apart find none.
 async fn are_confirmed_absent(world: &World, clock: &mut Clock, gone: &[String]) {
     happens(world, KEY, gone, &Change::Vanish).await;
     world.backfill().await;
@@ -153,7 +153,7 @@ async fn absences_confirmed_within_a_day_stop_at_the_limit_until_a_person_decide
     assert!(listed.stdout.contains("confirmed, too many in 24 hours"), "{listed:?}");
     let status = world.run(&["status"]).await;
     assert!(status.stdout.contains("argos-sync deletions"), "{status:?}");
-    // Time alone decides nothing, and nothing else is deleted meanwhile.
+    // Time alone decides nothing, and no other record is deleted meanwhile.
     clock.forward(30 * 60).await;
     are_confirmed_absent(&world, &mut clock, &ids[11..12]).await;
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 6));

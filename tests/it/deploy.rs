@@ -1,6 +1,6 @@
-//! The files of `deploy/`: what a cluster would refuse.
+//! The files of `deploy/`: mistakes that a cluster would refuse.
 
-/// Every file of `deploy/` of that ending: name and text.
+/// Name and text of every file of `deploy/` with this extension.
 fn files(ending: &str) -> Vec<(String, String)> {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
     let paths =

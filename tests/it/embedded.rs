@@ -13,10 +13,10 @@ use argos_sync::embedded::{EmbeddedError, Options, Server, start};
 use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, PgConnection, error::DatabaseError};
 
-/// Tells [`a_command`] which data directory to use.
+/// Names the data directory for [`a_command`].
 const DATA_DIR: &str = "ARGOS_SYNC_TEST_DATA_DIR";
 
-/// Longest wait for something that should happen at once.
+/// Maximum wait for events that should be immediate.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn commands_that_start_at_once_share_one_server() {
     let (one, two, three) = tokio::join!(world.start(), world.start(), world.start());
     assert_eq!(one.url().expose_secret(), two.url().expose_secret());
     assert_eq!(one.url().expose_secret(), three.url().expose_secret());
-    // One arrives while the others go: it finds the old server or a new one, never none.
+    // One starts while the others stop: it finds the old server or a new one.
     let (_, _, _, late) = tokio::join!(one.stop(), two.stop(), three.stop(), world.start());
     run("select 1", &mut connect(&late).await).await;
     late.stop().await.expect("the server stops");
@@ -127,7 +127,7 @@ async fn a_killed_command_leaves_no_server_behind() {
     command.child.wait().expect("it is dead");
     world.wait_for_the_supervisor();
     world.assert_stopped();
-    // The last thing it does but end is to remove its pid file.
+    // The server removes its pid file just before it ends.
     wait_until("the server stopped", || !Path::new(&format!("/proc/{postmaster}")).exists());
 }
 
@@ -190,7 +190,7 @@ async fn a_signalled_supervisor_waits_for_the_users_and_stops_cleanly() {
     let server = world.start().await;
     world.signal_supervisor("TERM");
     run("select 1", &mut connect(&server).await).await;
-    // The lifeline is still open; the supervisor goes as soon as nobody uses the server.
+    // The lifeline is still open; the supervisor ends once no command uses the server.
     server.stop().await.expect("the server stops");
     world.wait_for_the_supervisor();
     world.assert_stopped();
@@ -232,7 +232,7 @@ async fn a_directory_the_server_cannot_reach_is_named() {
 #[tokio::test]
 async fn only_a_directory_of_its_own_is_removed_at_the_end() {
     let world = World::new();
-    // As in the directory for temporary files: the server's user has to remove an entry of it.
+    // Like the directory for temporary files: the server's user must be able to remove an entry.
     fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o1777)).expect("open");
     let options = Options { ephemeral: true, ..world.options() };
     let server = start(&options).await.expect("a server");
@@ -253,7 +253,7 @@ async fn an_ordinary_user_needs_no_root_and_root_can_join() {
     let world = World::new();
     fs::create_dir(world.data_dir()).expect("a directory");
     chown(world.data_dir(), Some(65534), Some(65534)).expect("given away");
-    // Root comes first, and leaves nothing that the ordinary user could not use.
+    // Root starts first, and must leave nothing that the ordinary user cannot use.
     let mut first = world.command(None);
     first.wait_for("up ");
     first.end();
@@ -280,7 +280,7 @@ fn root_touches_nothing_that_links_in_the_directory_of_an_ordinary_user_name() {
         let metadata = fs::metadata(&target).expect("the file");
         assert_eq!((metadata.uid(), metadata.len()), (0, 6), "{planted}");
     }
-    // The log is written in the place of the link.
+    // The log file replaces the link.
     for (planted, word) in [("postgres", "failed "), ("postgres-supervisor.log", "up ")] {
         let world = World::new();
         let target = world.plant(planted);
@@ -329,7 +329,7 @@ async fn the_password_in_the_connection_file_opens_no_superuser() {
     server.stop().await.expect("the server stops");
 }
 
-/// Not a test: a command of its own process, for the tests above. Its words go to standard error.
+/// Not a test: a command that the tests above start as a process. It prints to standard error.
 #[tokio::test]
 #[ignore = "started by other tests"]
 async fn a_command() {
@@ -345,7 +345,7 @@ async fn a_command() {
     }
 }
 
-/// A data directory, and what can be seen of its server from outside.
+/// A data directory, and its server as visible from outside.
 struct World {
     directory: tempfile::TempDir,
 }
@@ -353,7 +353,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        // Root's server runs as somebody else, who has to pass.
+        // Root's server runs as another user, who must be able to enter.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("open");
         Self { directory }
     }
@@ -396,7 +396,7 @@ impl World {
         CommandProcess { child, words }
     }
 
-    /// Makes the data directory that of an ordinary user, with a link in it; returns what it names.
+    /// Gives an ordinary user the data directory, with a link in it; returns the link's target.
     fn plant(&self, name: &str) -> PathBuf {
         let (data_dir, target) = (self.data_dir(), self.directory.path().join("target"));
         fs::create_dir(&data_dir).expect("a directory");
@@ -423,7 +423,7 @@ impl World {
         signal(supervisor.expect("a supervisor"), name);
     }
 
-    /// Returns when the supervisor has ended: its lock is free.
+    /// Returns when the supervisor has ended, which frees its lock.
     fn wait_for_the_supervisor(&self) {
         let lock = fs::OpenOptions::new()
             .write(true)

@@ -1,4 +1,4 @@
-//! An empty list over days with live records is not believed before detail calls confirm it.
+//! An empty list over days with live records is doubted until detail calls confirm it.
 
 use argos_sync::simulator::{Change, Knobs};
 
@@ -29,7 +29,7 @@ async fn lists_that_turn_empty_cover_nothing_and_delete_nothing_while_the_record
         assert!(ran.stderr.contains("a detail call finds a record"), "{ran:?}");
         clock.forward(61).await;
     }
-    // Days without a record prove nothing new and nothing wrong.
+    // Days without records may be covered, days with records may not.
     let covered =
         "select count(*) from argos_sync.coverage join argos_sync.record using (project, stream)
         where as_of > '2025-04-03 00:00:00Z' and window_day = day";
@@ -54,7 +54,7 @@ async fn an_empty_list_counts_once_the_records_of_its_days_are_gone_and_others_a
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let settings = [SINCE[0], ("sync.window_days", "1"), ("deletion.missing_min", "1000")];
     assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
-    // A day whose neighbours hold no record, so that its list is empty as a whole.
+    // A day whose neighbours have no records, so that its whole list is empty.
     let day: String = sqlx::query_scalar(
         "select window_day::text from argos_sync.record as alone
          where stream = 'submission' and not exists (
@@ -121,7 +121,7 @@ async fn one_of_three_records_that_is_still_there_is_enough_to_doubt_an_empty_li
             }
         }
         world.vendor.set_all_knobs(&Knobs { dated_lists_are_empty: true, ..friendly });
-        // Two records are too few to raise an alarm: what keeps them is the third.
+        // Two records are too few for an alarm, so only the third one keeps them.
         for minutes in [25 * 60, 61, 61] {
             clock.forward(minutes).await;
             let ran = world.run_with(&settings, &["run", "--once", "--project", "main"]).await;

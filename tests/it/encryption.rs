@@ -1,5 +1,5 @@
 //! Secure Data Transmission: the warehouse is the same with it, a mismatch stops the project, and
-//! no log tells the key.
+//! no log contains the key.
 
 use argos_sync::simulator::{EncryptedPaging, Encryption, Knobs, ModeMismatch, UnknownId};
 use serde_json::Value;
@@ -36,7 +36,7 @@ async fn run(world: &World, encryption: &str, paging: &str, arguments: &[&str]) 
     world.run_with(&settings, arguments).await
 }
 
-/// Demands that output and operators' tables hold no key, no hash of a key and nobody's data.
+/// Demands that output and operators' tables contain no key, no hash of a key and no personal data.
 async fn nothing_secret_shows(world: &World, ran: &Ran) {
     let operators = world.all_that_operators_see().await;
     let mut secrets = vec![KEY.to_owned(), FACE_KEY.to_owned(), "@mail.example".to_owned()];
@@ -56,7 +56,7 @@ async fn nothing_secret_shows(world: &World, ran: &Ran) {
     }
 }
 
-/// The warehouse equals the vendor, with the same words on both ends.
+/// Demands that the warehouse equals the vendor if both use the same forms.
 async fn equal_with(encryption: Encryption, paging: EncryptedPaging) {
     let text_form = match encryption {
         Encryption::None => "none",
@@ -77,7 +77,7 @@ async fn equal_with(encryption: Encryption, paging: EncryptedPaging) {
     nothing_secret_shows(&world, &ran).await;
 }
 
-/// One claim for each way of writing.
+/// One test for each combination of forms.
 macro_rules! equal_with {
     ($($claim:ident: $encryption:ident, $paging:ident;)*) => {
         $(#[tokio::test]
@@ -127,7 +127,7 @@ async fn paging_that_the_vendor_does_not_see_covers_no_day() {
 async fn refusals_are_understood_in_the_clear_and_encrypted() {
     for encrypted_errors in [false, true] {
         let encryption = Encryption::Hex;
-        // Compact dates are found by the refusal of dashed ones.
+        // The date style is detected by the refusal of dashed dates.
         let date_format = argos_sync::simulator::DateFormat::Compact;
         let unknown_id = UnknownId::BadRequest;
         let knobs =
@@ -173,8 +173,7 @@ async fn encrypted_face_authentications_are_read() {
     nothing_secret_shows(&world, &ran).await;
 }
 
-/// Demands that a mismatch ends with 69 and these words, and that nothing was stored and nothing
-/// shows.
+/// Demands that a mismatch ends with 69 and these words, stores nothing and reveals nothing.
 async fn stopped(knobs: Knobs, encryption: &str, words: &[&str]) {
     let world = world_with(knobs.clone()).await;
     let ran = run(&world, encryption, "clear", &BACKFILL).await;

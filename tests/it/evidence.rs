@@ -1,5 +1,5 @@
-//! What tests look at beside exit codes: whole tables, all that operators see, facts that come
-//! about.
+//! Evidence that tests use next to exit codes: whole tables, everything that operators see, and
+//! awaited conditions.
 
 use std::{collections::BTreeMap, process::Output, time::Duration};
 
@@ -12,16 +12,16 @@ use crate::{
     world::{Ran, World},
 };
 
-/// Columns that hold our own times, numbers and claims, or addresses that are signed anew with
-/// every answer.
+/// Columns with the program's own times, numbers and claims, or with addresses that have a new
+/// signature in every answer.
 const OUR_OWN: &str = "'first_seen_at', 'changed_at', 'change_number', 'change_id', 'noted_at', 'as_of', 'pass_id', 'list_read', 'detail_read', 'first_read', 'changed_at', \
     'id_image', 'id_back_image', 'selfie_image', 'address_image', 'detail_read_at', 'detail_next_at', 'doubted_read', 'due_at', 'fence', 'holder', 'expires_at'";
 
-/// Tables of `argos_sync` that say what is known, and not what was done.
+/// Tables of `argos_sync` that describe the data and not the work done.
 const KNOWLEDGE: &str =
     "'record', 'coverage', 'detail_due', 'quarantine', 'repair', 'schema_drift'";
 
-/// Longer than anything takes that is waited for.
+/// More tries than any awaited condition needs.
 const TRIES: u32 = 12_000;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
@@ -57,7 +57,7 @@ impl World {
         self.command_with(settings, arguments).spawn().expect("the program starts")
     }
 
-    /// Row count and fingerprint of every table that holds what the vendor said, by name.
+    /// Row count and fingerprint of every table with the vendor's data, by name.
     pub(crate) async fn tables(&self) -> BTreeMap<String, String> {
         let columns = format!(
             "select table_schema || '.' || table_name,
@@ -105,7 +105,7 @@ impl World {
         all
     }
 
-    /// Waits until the warehouse says yes.
+    /// Waits until this query returns true.
     pub(crate) async fn until(&self, fact: &'static str) {
         for _ in 0..TRIES {
             let is_so: bool = sqlx::query_scalar(fact).fetch_one(&self.pool).await.expect(fact);
@@ -117,8 +117,8 @@ impl World {
         panic!("it never came about: {fact}");
     }
 
-    /// Waits until the vendor was called so often since; returns whether the program ran as long as
-    /// that.
+    /// Waits until the vendor has received `calls` more calls than `before`. Returns whether the
+    /// program ran until then.
     pub(crate) async fn until_calls(&self, program: &mut Child, before: u64, calls: u64) -> bool {
         for _ in 0..TRIES {
             if program.try_wait().expect("a status").is_some() {
@@ -132,7 +132,7 @@ impl World {
         panic!("the vendor was never called so often");
     }
 
-    /// Makes every answer of both projects wait.
+    /// Delays every answer of both projects.
     pub(crate) fn slow_vendor(&self, latency_ms: u64) {
         for key in [crate::world::KEY, crate::world::FACE_KEY] {
             let knobs = self.vendor.knobs(key).expect("a project");
@@ -149,7 +149,7 @@ pub(crate) async fn terminate(program: &Child) {
     assert!(sent.expect("kill runs").success(), "the signal is sent");
 }
 
-/// Waits for the end of a program that has to end within that time.
+/// Waits for the end of a program, which must come within this time.
 pub(crate) async fn ended_within(time: Duration, program: Child) -> Ran {
     let output: Output = tokio::time::timeout(time, program.wait_with_output())
         .await
@@ -158,13 +158,13 @@ pub(crate) async fn ended_within(time: Duration, program: Child) -> Ran {
     Ran::of(output)
 }
 
-/// The one clock, standing until it is set: in place of the database's.
+/// A stopped clock in place of the database's.
 pub(crate) struct Clock {
     pool: sqlx::PgPool,
 }
 
 impl Clock {
-    /// Puts a clock that stands in place of the warehouse's.
+    /// Replaces the warehouse's clock with one that is stopped at this time.
     pub(crate) async fn replace(pool: &sqlx::PgPool, at: &str) -> Self {
         let sql = format!(
             "create schema argos_sync_test;
@@ -176,7 +176,6 @@ impl Clock {
         Self { pool: pool.clone() }
     }
 
-    /// Sets it.
     pub(crate) async fn set(&mut self, at: DateTime<Utc>) {
         sqlx::query("update argos_sync_test.clock set at = $1")
             .bind(at)
@@ -185,7 +184,6 @@ impl Clock {
             .expect("the clock");
     }
 
-    /// Sets it forward.
     pub(crate) async fn forward(&mut self, minutes: i32) {
         sqlx::query("update argos_sync_test.clock set at = at + make_interval(mins => $1)")
             .bind(minutes)

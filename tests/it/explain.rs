@@ -1,4 +1,4 @@
-//! `explain` and `plan` tell what was done and what will be, without a value and without a call.
+//! `explain` and `plan` report past and future work, without values and without a call.
 
 use argos_sync::simulator::{Change, KycResult};
 

@@ -1,5 +1,5 @@
-//! A vendor and a network that misbehave: everything comes in all the same, or the program says
-//! that it did not.
+//! A misbehaving vendor or network: everything arrives nevertheless, or the program reports that it
+//! did not.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::{
 
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
 
-/// No waiting for what will not pass.
+/// No waiting for failures that will not pass.
 const IMPATIENT: [(&str, &str); 3] = [
     ("client.page_size", "10"),
     ("client.retry_budget_seconds", "1"),
     ("sync.give_up_after_minutes", "0"),
 ];
 
-/// A program that has nothing to wait for ends within this time, on the busiest machine.
+/// A program that has nothing to wait for ends within this time, even on a busy machine.
 const SOON: Duration = Duration::from_mins(1);
 
-/// Detail calls that could be made now; those that confirm a deletion wait for an hour.
+/// Detail calls that are due now; those that confirm a deletion wait for an hour.
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_list_that_leads_in_circles_is_reported_and_covers_nothing() {
         let status = world.run(&["status"]).await;
         assert!(status.stdout.contains("an open pass that last failed with"), "{status:?}");
 
-        // A vendor that is well again is read to the end.
+        // Once the vendor works again, everything is read.
         world.vendor.set_all_knobs(&Knobs::default());
         world.backfill().await;
         assert_eq!(world.number("select count(*) from argos.submission").await, 300);
@@ -134,7 +134,7 @@ async fn a_web_page_in_place_of_an_answer_is_no_answer() {
 async fn nobody_at_the_address_is_reported_with_what_to_check() {
     let world = World::new(0, 0).await;
     let mut settings = IMPATIENT.to_vec();
-    // Port 9 of the loopback address: discard, which nobody serves.
+    // Port 9 (discard) of the loopback address, where no server listens.
     settings.push(("project.main.base_url", "http://127.0.0.1:9/v3"));
     settings.push(("project.face.base_url", "http://127.0.0.1:9/v3"));
     let ran = ended_within(SOON, world.start_with(&settings, &BACKFILL)).await;
@@ -169,7 +169,7 @@ async fn run_once_reads_history_once_and_what_is_new_each_time() {
     assert_eq!(world.number("select count(*) from argos.submission").await, 120);
     assert_eq!(world.number("select count(*) from argos.faceauth").await, 60);
 
-    // Once history is there, all is listed without a date filter, once a cycle.
+    // After history was read, everything is listed without a date filter, once a cycle.
     let calls = world.vendor.call_count();
     let unfiltered = world.run_with(&settings, &["run", "--once"]).await;
     assert_eq!(unfiltered.code(), 0, "{unfiltered:?}");

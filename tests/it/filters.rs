@@ -1,4 +1,4 @@
-//! Whatever the vendor means by a date, and however it cuts its lists: what is read is the truth
+//! The warehouse equals the vendor for any meaning of a date filter and any order of lists
 //! (contract U1, U3, U8, U9, U11).
 
 use std::{any::Any, panic::AssertUnwindSafe};
@@ -12,11 +12,11 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
-/// Worlds that are read at the same time.
+/// Number of worlds that are read in parallel.
 const AT_A_TIME: usize = 3;
 
-/// Moments at which the days of one reading end, and those of another do not: around midnight here
-/// and in Korea, at the edges of the windows of nine days and in the middle of one.
+/// Moments that different meanings of the filter assign to different days: around midnight in UTC
+/// and in Korea, at the edges of the windows of nine days and inside one.
 const EDGES: [&str; 10] = [
     "2025-01-01T00:00:00.000Z",
     "2025-01-09T14:59:59.999Z",
@@ -30,11 +30,11 @@ const EDGES: [&str; 10] = [
     "2025-03-31T23:59:59.999Z",
 ];
 
-/// Where a checkpoint stands whose cursor is going to die.
+/// Number of checkpoints, whose cursors will be forgotten.
 const CHECKPOINTS: &str =
     "select count(*) from argos_sync.pass where state = 'open' and cursor_id is not null";
 
-/// One way to read what the contract leaves open.
+/// One combination of behaviours that the contract leaves open.
 #[derive(Debug, Clone, Copy)]
 struct Habits {
     order: Order,
@@ -74,7 +74,7 @@ impl Habits {
     }
 }
 
-/// Lists that lead in circles are no habit to cope with: they have no end (`faults.rs` has them).
+/// Circular lists are not included, because they have no end (`faults.rs` tests them).
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_date_filter_means_and_however_lists_are_cut_the_warehouse_equals_the_vendor() {
     let read = |habits: Habits| async move {
@@ -93,13 +93,13 @@ async fn whatever_a_date_filter_means_and_however_lists_are_cut_the_warehouse_eq
     assert!(died >= 32, "only {died} cursors died");
 }
 
-/// What a test that failed said.
+/// The message of a test that failed.
 fn reason(why: &(dyn Any + Send)) -> String {
     let text = why.downcast_ref::<String>().cloned();
     text.or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// Reads a world of such habits; returns how many cursors died meanwhile.
+/// Reads a world with these habits; returns the number of forgotten cursors.
 async fn ends_equal(habits: Habits) -> i64 {
     let world = World::new(60, 30).await;
     world.configure_client("page_size = 3", "[sync]\nwindow_days = 9\n");
@@ -115,7 +115,7 @@ async fn ends_equal(habits: Habits) -> i64 {
     let died = stop_and_lose_cursors(&world).await;
     world.backfill().await;
     assert_equal(&world).await;
-    // Nothing of what was read is missed by walks that read it again.
+    // Passes that read everything again miss nothing.
     let before = fingerprint(&world.pool).await;
     world.backfill().await;
     assert_eq!(fingerprint(&world.pool).await, before);
@@ -125,8 +125,8 @@ async fn ends_equal(habits: Habits) -> i64 {
     died
 }
 
-/// Reads as far as a small budget allows, and has the vendor forget the cursors of the checkpoints;
-/// returns how many.
+/// Reads as far as a small budget allows, and has the vendor forget the cursors of the checkpoints.
+/// Returns their number.
 async fn stop_and_lose_cursors(world: &World) -> i64 {
     let settings = [("budget.calls_per_day", "9"), ("sync.give_up_after_minutes", "0")];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;

@@ -14,11 +14,11 @@ use crate::{
     world::{KEY, World},
 };
 
-/// Half of 40% of these are three detail calls a day, so that a turn takes days.
+/// Half of 40% of these are three detail calls a day, so a turn takes days.
 const FEW: [(&str, &str); 2] =
     [("budget.calls_per_day", "15"), ("sync.give_up_after_minutes", "0")];
 
-/// A world that was read whole and checked, whose lists of AML data are like that.
+/// A world that was read completely and checked, with complete or sparse lists of AML data.
 async fn checked(aml_lists_are_whole: bool) -> (World, Clock) {
     let world = World::new(150, 0).await;
     let knobs = Knobs { deleted_permille: 0, aml_lists_are_whole, ..Knobs::default() };
@@ -50,7 +50,7 @@ impl World {
         sqlx::query_scalar(sql).bind(id).fetch_one(&self.pool).await.expect("it is known")
     }
 
-    /// All that lists of AML data may have written.
+    /// Everything that lists of AML data must not change.
     async fn facts(&self) -> String {
         let sql = "select string_agg(held::text, E'\\n' order by id) from (
             select id, list_digest, list_read, detail_digest, detail_read, changed_at, sparse from argos_sync.record) as held";
@@ -68,7 +68,7 @@ async fn where_calls_are_few_a_list_of_aml_data_brings_a_detail_call_forward() {
     once(&world, &[]).await;
     assert_eq!(world.parts(), before, "with enough calls no such list is asked for");
 
-    // The first turn notes what is there.
+    // The first turn stores the digests.
     let facts = world.facts().await;
     for _ in 0..6 {
         clock.forward(A_DAY).await;

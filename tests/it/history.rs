@@ -1,4 +1,4 @@
-//! History: every observed move once, no value of a person, and what was known at an earlier
+//! History: every observed change once, no personal values, and the state known at an earlier
 //! moment.
 
 use argos_sync::{
@@ -15,8 +15,8 @@ use crate::{
     world::{FACE_KEY, KEY, World},
 };
 
-/// All moves of a record as `field: old -> new (lane)`, sorted; of a deletion's time only that it
-/// is there.
+/// All changes of a record as `field: old -> new (lane)`, sorted; the time of a deletion is shown
+/// as `time`.
 async fn recorded(pool: &PgPool, id: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select format('%s: %s -> %s (%s)', field, coalesce(old, '-'), coalesce(new, '-'), lane)
@@ -46,8 +46,8 @@ async fn count(pool: &PgPool) -> i64 {
     .expect("a count")
 }
 
-/// A move of each kind, each to a record of its own, with what must be recorded; `*` stands for any
-/// value.
+/// A change of each kind, each to a record of its own, with the expected history; `*` stands for
+/// any value.
 async fn changes(world: &World) -> Vec<(String, Change, Vec<&'static str>)> {
     let listed = listed(world).await;
     let mut free = listed.iter().filter(|(_, item)| {
@@ -98,22 +98,21 @@ async fn changes(world: &World) -> Vec<(String, Change, Vec<&'static str>)> {
         ),
         (
             next(),
-            // Lists do not show the town, but the name, so that a detail call follows.
+            // Lists show the name but not the town, so a detail call follows.
             edit(&[("name", "EDITED name"), ("address_city", "EDITED town")]),
             vec!["identity.address_city: - -> - (detail)", "identity.name: - -> - (backfill)"],
         ),
         (next(), Change::Memo("EDITED memo".to_owned()), vec![]),
         (
             next(),
-            // The vendor keeps the decision and drops the rest; the list shows the label where the
-            // name was.
+            // The vendor keeps only the decision; the list shows the label in place of the name.
             Change::Delete,
             vec!["deleted_at: - -> time (detail)"],
         ),
     ]
 }
 
-/// Hides drawn values, and that a submission may have several matches.
+/// Masks random values, and removes the repeated lines of several matches.
 fn with_stars(changes: &[String]) -> Vec<String> {
     let star = |line: &String| {
         let (field, rest) = line.split_once(": ").expect("a field");
@@ -134,7 +133,7 @@ fn with_stars(changes: &[String]) -> Vec<String> {
     lines
 }
 
-/// Keeps what is known now, to be compared with what is told of this moment later.
+/// Saves the current state, to compare it later with the answer for this moment.
 async fn remember(world: &World) {
     sqlx::raw_sql(
         "create table public.moment as select argos_sync.clock() as at;
@@ -152,8 +151,8 @@ async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
     demand_numbers(&world.pool).await;
     world.vendor.set_all_knobs(&Knobs {
         deleted_label: DeletedLabel::Name,
-        // Those that were deleted before are asked about again too, which tells nothing of the
-        // others.
+        // Records that were deleted earlier would get detail calls, too, which prove nothing about
+        // the others.
         deleted_permille: 0,
         ..Knobs::default()
     });
@@ -206,7 +205,7 @@ async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
 }
 
 async fn no_person_is_named(world: &World) {
-    // The test would not see a thing if the edits had not arrived.
+    // Without the edits, the test would prove nothing.
     let edited = "select count(*) from argos_pii.submission_identity
         where 'EDITED@mail.example' = email or 'EDITED name' = name and 'EDITED town' = address_city";
     assert_eq!(world.number(edited).await, 2);
@@ -261,7 +260,7 @@ async fn the_first_detail_call_completes_a_record_and_moves_only_what_differs() 
     let first = "kyc_result: pending -> approved (detail)";
     assert_eq!(recorded(&room.pool, "a").await, [first]);
 
-    // From now on every difference is a move.
+    // From now on, every difference is a change.
     let detail = item(
         "a",
         r#""kyc":{"result":"approved"},"email":"e","userid":"u","data":{"cf1":"c"},
@@ -323,7 +322,7 @@ async fn writers_that_see_one_move_at_once_record_it_once() {
                 r#""kyc":{{"result":"{}"}},"email":"e{round}","aml":{{"matches":[{{"resource_id":"r{round}"}}]}}"#,
                 ["approved", "rejected"][usize::from(round % 2 == 0)]
             );
-            // In another order each, so that they meet in the middle.
+            // In opposite orders, so that they meet in the middle.
             let id = |n: i64| if read % 2 == 0 { n } else { RECORDS - 1 - n };
             let body = |n: i64| item(&format!("s{:03}", id(n)), &members);
             (0..RECORDS).map(|n| room.observe(round * 10 + read, body(n))).collect()
@@ -350,7 +349,7 @@ async fn writers_that_see_one_move_at_once_record_it_once() {
     .expect("counts");
     let moved = RECORDS * ROUNDS;
     let wanted = [
-        // Each round one match appears and one vanishes.
+        // In each round one match appears and one vanishes.
         ("aml_match".to_owned(), 2 * moved, 2 * moved),
         ("identity.email".to_owned(), moved, RECORDS),
         ("kyc_result".to_owned(), moved, 2 * RECORDS),
@@ -358,7 +357,7 @@ async fn writers_that_see_one_move_at_once_record_it_once() {
     assert_eq!(counts, wanted);
 }
 
-/// All that was known at that moment.
+/// The state that was known at this moment.
 async fn known_at(room: &Room, at: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select concat_ws(' ', submission_id, kyc_result, coalesce(reviewer, '-'), coalesce(aml_status, '-'),

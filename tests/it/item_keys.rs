@@ -1,4 +1,4 @@
-//! The flat reader reads the same key from a simulated item as its tree has.
+//! The flat reader reads the same key from a simulated item as the tree.
 
 use argos_sync::{
     domain::{Day, ItemKey, Stream},

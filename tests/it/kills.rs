@@ -1,5 +1,5 @@
-//! Killed, told to end, or without its database: the next start goes on, and the tables are as if
-//! nothing had happened.
+//! After a kill, a signal or a loss of the database, the next start continues, and the tables equal
+//! those of an undisturbed run.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -21,11 +21,11 @@ const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
 const SMALL_PAGES: [(&str, &str); 1] = [("client.page_size", "100")];
 const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
 
-/// What the program has to keep of a termination grace period.
+/// Time in which a terminated program must end.
 const GRACE: Duration = Duration::from_secs(10);
 
 const PAGES: &str = "select coalesce(sum(pages), 0)::bigint from argos_sync.run_counter";
-/// The program waits for the table that the test has locked, not for another of its own
+/// Whether the program waits for the table that the test has locked, and not for one of its own
 /// connections.
 const STUCK: &str = "select exists (select from pg_locks join pg_stat_activity using (pid)
     where datname = current_database() and application_name = 'argos-sync' and not granted
@@ -33,7 +33,7 @@ const STUCK: &str = "select exists (select from pg_locks join pg_stat_activity u
 const RUNNING: &str = "select count(*) from argos_sync.run where ended_at is null";
 const DETAILS: &str = "select coalesce(sum(details), 0)::bigint from argos_sync.run_counter";
 
-/// The warehouse that an undisturbed run fills.
+/// The warehouse filled by an undisturbed run.
 async fn undisturbed(world: &World, settings: &[(&str, &str)]) -> World {
     let twin = world.twin().await;
     let ran = twin.run_with(settings, &BACKFILL).await;
@@ -50,7 +50,7 @@ async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
     let twin = undisturbed(&world, &SMALL_PAGES).await;
     world.slow_vendor(5);
     for kill in 0..20 {
-        // The first ten die among the lists, the others among the detail calls.
+        // The first ten are killed during lists, the others during detail calls.
         let calls = if kill < 10 { random.up_to(4) } else { random.up_to(120) };
         let before = world.vendor.call_count();
         let mut program = world.start_with(&SMALL_PAGES, &BACKFILL);
@@ -63,7 +63,7 @@ async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
     let ran = world.run_with(&SMALL_PAGES, &BACKFILL).await;
     assert_eq!(ran.code(), 0, "seed {seed}: {ran:?}");
     assert_eq!(world.tables().await, twin.tables().await, "seed {seed}");
-    // Nothing was stored twice, and no window began anew.
+    // Nothing was stored twice, and no window started again.
     assert_eq!(world.number(PAGES).await, twin.number(PAGES).await, "seed {seed}");
     assert_eq!(world.number(DETAILS).await, twin.number(DETAILS).await, "seed {seed}");
     assert_eq!(world.number("select count(*) from argos_sync.claim").await, 0, "seed {seed}");
@@ -129,8 +129,8 @@ async fn stuck(world: &World) -> (Transaction<'static, Postgres>, Child) {
 async fn a_second_sigterm_ends_at_once() {
     let world = World::new(60, 10).await;
     let (locking, mut program) = stuck(&world).await;
-    // What was received is stored first: as long as that cannot be, the first signal does not end
-    // it.
+    // Received pages are stored first, so the first signal does not end the program while that is
+    // blocked.
     while program.try_wait().expect("a status").is_none() {
         terminate(&program).await;
     }
@@ -162,7 +162,7 @@ async fn the_daemon_ends_with_0_on_sigterm() {
     let world = World::new(60, 30).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
     let program = world.start_with(&settings, &["run"]);
-    // Each project has runs of its own.
+    // Each project has its own runs.
     world
         .until(
             "select (select count(*) from argos.submission) = 60 and (select count(*) from argos.faceauth) = 30",
@@ -245,12 +245,12 @@ async fn a_page_that_postgresql_refused_is_stored_again_without_another_call() {
     let writes = world.number("select last_value from public.writes").await;
     assert!(writes > 1500, "{writes}: no page was refused");
     assert_eq!(world.tables().await, twin.tables().await);
-    // The undisturbed run asked the same vendor.
+    // `before` counts the lists of the undisturbed run.
     assert_eq!(lists() - before, before, "{ran:?}");
     assert_eq!(world.number(PAGES).await, twin.number(PAGES).await);
 }
 
-/// Connections to the database of a world, through a wire that can be cut for good.
+/// A connection to the database of a world that can be cut permanently.
 async fn wire(world: &World) -> (String, tokio::task::JoinHandle<()>) {
     let (scheme, rest) = world.database.url.split_once("://").expect("an address");
     let (user, rest) = rest.rsplit_once('@').expect("a user");
@@ -259,7 +259,7 @@ async fn wire(world: &World) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let carrying = tokio::spawn(async move {
-        // Those that are carried go with the one that carries them.
+        // Aborting this task aborts its connections.
         let mut carried = tokio::task::JoinSet::new();
         loop {
             let (mut from, _) = listener.accept().await.expect("a connection");
@@ -328,7 +328,7 @@ async fn after_a_failover_connections_to_the_old_server_are_closed() {
     let settings = [TINY_PAGES.as_slice(), &[("sync.give_up_after_minutes", "1")]].concat();
     let program = world.start_with(&settings, &BACKFILL);
     world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_counter").await;
-    // From now on, the server of these connections takes no writes.
+    // From now on, the server of these connections accepts no writes.
     world
         .execute(
             "insert into test.old_server select pid from pg_stat_activity

@@ -1,5 +1,4 @@
-//! Lists that lag behind take nothing back: an older item raises doubt, and one detail call
-//! decides.
+//! Lagging lists revert nothing: an older item raises doubt, and one detail call decides.
 
 use argos_sync::{
     simulator::{CallKind, Change, Knobs, KycResult},
@@ -17,7 +16,7 @@ use crate::{
 const AN_HOUR_MS: u32 = 3_600_000;
 
 impl World {
-    /// Backfills the submissions; returns how many detail calls that made.
+    /// Backfills the submissions; returns the number of detail calls.
     async fn detail_calls(&self, settings: &[(&str, &str)]) -> u64 {
         let count = || self.vendor.calls_by_kind()[&CallKind::SubmissionSingle];
         let before = count();
@@ -50,7 +49,7 @@ impl World {
         sqlx::query_scalar(sql).bind(id).fetch_one(&self.pool).await.expect("a state")
     }
 
-    /// The decisions that history tells of, in their order.
+    /// The decisions in history, in order.
     async fn decisions(&self) -> Vec<String> {
         let sql = "select old_value || ' -> ' || new_value from argos.submission_change
             where field = 'kyc_result' order by change_id";
@@ -116,7 +115,7 @@ async fn what_the_detail_call_confirms_is_stored_whatever_its_times_say() {
     let earlier = world.vendor.submission(KEY, &id).expect("an item");
     world.approve(&id);
     assert_eq!(world.detail_calls(&[]).await, 1);
-    // The decision is withdrawn, and the vendor shows the times of before.
+    // The decision is withdrawn, and the vendor shows the earlier times.
     world.vendor.override_item(KEY, &id, earlier).expect("an item");
     assert_eq!(world.detail_calls(&[]).await, 1);
     assert_eq!(world.state(&id).await, "pending");
@@ -129,12 +128,12 @@ async fn what_the_detail_call_confirms_is_stored_whatever_its_times_say() {
     assert_eq!(world.number(doubted).await, 0);
 }
 
-/// An item of the record `a`, with its state and the hour of its last update.
+/// An item of the record `a` with this state and hour of its last update.
 fn item(result: &str, hour: u32) -> String {
     item_with("updated_at", result, hour)
 }
 
-/// An item of the record `a`, with its state and a time of that name and hour.
+/// An item of the record `a` with this state and a time with this name and hour.
 fn item_with(time: &str, result: &str, hour: u32) -> String {
     format!(
         r#"{{"submission_id":"a","created_at":"2025-01-05T10:00:00Z","kyc":{{"result":"{result}"}},"{time}":"2025-01-05T{hour}:00:00.000Z"}}"#
@@ -183,7 +182,7 @@ async fn a_stale_item_in_any_order_of_arriving_takes_nothing_back() {
         let room = Room::new().await;
         let mut walk = room.walk(window(1, 10), "one").await;
         for seen in order {
-            // The stale item was asked for last.
+            // The stale item was requested last.
             let (read, text) = match seen {
                 List => (1, item_with(time, "approved", 12)),
                 Detail => (2, item_with(time, "approved", 12)),

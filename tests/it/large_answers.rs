@@ -1,4 +1,4 @@
-//! Large answers of detail calls: their memory, and one that does not come.
+//! Large answers of detail calls: their memory, and one that is held back.
 
 use std::{
     fs,
@@ -18,17 +18,17 @@ use tokio::{
 
 use crate::{evidence::ended_within, world::World};
 
-/// Records, and bytes of each in a detail call.
+/// Number of records, and bytes of each in a detail call.
 const RECORDS: u32 = 40;
 const BYTES: usize = 4 << 20;
 
-/// A vendor with one day of records, which holds the answer of one of them back.
+/// A vendor with one day of records, which holds back the answer about one of them.
 struct Vendor {
     url: String,
-    /// Detail calls that are answered.
+    /// Number of answered detail calls.
     answered: Arc<AtomicU32>,
     is_answered: Arc<Notify>,
-    /// With a permit, the answer that is held back comes.
+    /// A permit releases the answer that is held back.
     last: Arc<Semaphore>,
 }
 
@@ -66,8 +66,8 @@ impl Vendor {
     }
 }
 
-/// Reads a request; returns the id of a detail call, or `Some(None)` for a list. `None`: the client
-/// is gone.
+/// Reads a request; returns the id of a detail call, `Some(None)` for a list, or `None` if the
+/// client has closed the connection.
 async fn asked_for(client: &mut BufReader<TcpStream>) -> Option<Option<String>> {
     let mut request = String::new();
     while !request.ends_with("\r\n\r\n") {
@@ -115,6 +115,6 @@ async fn large_answers_take_turns_in_memory_and_wait_for_none_that_does_not_come
     assert_eq!(world.number(details).await, i64::from(RECORDS));
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     let peak: u64 = peak.split_whitespace().next().expect("kB").parse().expect("a number");
-    // All together are 160 MiB.
+    // All answers together are 160 MiB.
     assert!(peak < 120 * 1024, "{peak} kB");
 }

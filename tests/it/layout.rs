@@ -1,5 +1,4 @@
-//! What prose asks for, a test enforces: who may know whom, how long a file may be, which names are
-//! no names.
+//! Enforces the layout: permitted dependencies, the length of files, and meaningful file names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The most lines of a source file; a longer one has two jobs.
+/// Maximum number of lines of a source file; a longer one has two jobs.
 const LINES_MAX: usize = 400;
 
-/// The most lines of a file of tests.
+/// Maximum number of lines of a test file.
 const TEST_LINES_MAX: usize = 500;
 
-/// Each room with the rooms it may know. `cli` knows all.
+/// Each top-level module with those that it may use. `cli` may use all.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("json", &["domain"]),
@@ -47,14 +46,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The room a source file belongs to.
+/// The top-level module of a source file.
 fn room(path: &Path) -> String {
     let inside = path.strip_prefix(root().join("src")).expect("a source file");
     let first = inside.components().next().expect("a name").as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The rooms that a text names behind `crate::`, one by one or in braces.
+/// The top-level modules that a text names after `crate::`, one by one or in braces.
 fn named_rooms(text: &str) -> BTreeSet<String> {
     let mut rooms = BTreeSet::new();
     for rest in text.split("crate::").skip(1) {
@@ -143,8 +142,8 @@ fn every_source_file_says_what_it_is_for() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
-/// The modules of the rooms that have some, from the ground up: each may import those before it.
-/// The files beside them are in the order of their imports.
+/// The order of submodules: each may import those before it. Other files must only be free of
+/// cycles.
 const INNER_ORDER: &[(&str, &[&str])] = &[
     (
         "warehouse",
@@ -163,7 +162,7 @@ fn module(path: &Path) -> Vec<String> {
     names
 }
 
-/// The paths of all `use` declarations of a text outside of unit tests, one by one.
+/// The paths of all `use` declarations outside unit tests, one by one.
 fn used_paths(text: &str) -> Vec<Vec<String>> {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut paths = Vec::new();
@@ -208,7 +207,7 @@ fn absolute(module: &[String], path: &[String]) -> Vec<String> {
     }
 }
 
-/// The file that a path leads to, through what `mod.rs` files show.
+/// The file that a path leads to, through the re-exports of `mod.rs` files.
 fn imported<'t>(
     texts: &'t BTreeMap<Vec<String>, String>,
     faces: &BTreeMap<Vec<String>, String>,
@@ -231,7 +230,7 @@ fn imported<'t>(
 
 /// The files that each file imports, by their modules.
 fn imports() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
-    // `mod.rs` is the face of its folder: what it shows is in other files.
+    // `mod.rs` re-exports items of other files.
     let (mut faces, mut texts) = (BTreeMap::new(), BTreeMap::new());
     for path in files(&root().join("src")) {
         let text = fs::read_to_string(&path).expect("a text");

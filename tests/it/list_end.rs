@@ -1,4 +1,4 @@
-//! A list ends only where nothing hints at another page (contract Q4, I2 of the design).
+//! A list ends only if nothing indicates another page (contract Q4, I2 of the design).
 
 use argos_sync::{
     domain::Stream,
@@ -98,7 +98,7 @@ async fn a_day_that_fills_a_page_without_a_known_key_is_blocked_by_name() {
         for part in [why, "ask the vendor how this list marks its next page"] {
             assert!(ran.stderr.contains(part), "{part}: {ran:?}");
         }
-        // A day is asked for with its neighbours, whichever way the ends of a window are read.
+        // A day is requested together with its neighbours, for any meaning of a window's ends.
         let blocked = "select count(*) from argos_sync.pass
             where state = 'blocked' and window_from between '2025-02-08' and '2025-02-11'";
         assert_eq!(world.number(blocked).await, 4);
@@ -108,7 +108,7 @@ async fn a_day_that_fills_a_page_without_a_known_key_is_blocked_by_name() {
         for part in ["could not read 2025-02-10, abandoned at", why] {
             assert!(status.stdout.contains(part), "{part}: {status:?}");
         }
-        // A vendor that is well again, or an argos-sync that knows the key, reads them.
+        // A vendor that works again, or an argos-sync that supports the key, makes them readable.
         world.vendor.set_all_knobs(&Knobs::default());
         let ran = world.run_with(&SMALL_PAGES, &arguments).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
@@ -148,7 +148,7 @@ async fn a_vendor_whose_lists_fit_into_a_page_pays_no_call_more() {
     assert_equal_lists(&world).await;
 }
 
-/// All that lists show is there.
+/// Demands that all listed records are stored.
 async fn assert_equal_lists(world: &World) {
     let count = |stream| match stream {
         Stream::Submission => world.vendor.submission_ids(KEY).count(),

@@ -1,4 +1,4 @@
-//! The vendor's marks of deletions: what proves one, what it leaves, and what is no mark.
+//! The vendor's deletion marks: their proof, the data they leave, and texts that are not marks.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, World},
 };
 
-/// All rows of a record in the data tables, by table, without our own times.
+/// All rows of a record in the data tables, by table, without the program's own times.
 async fn rows_of(world: &World, stream: Stream, id: &str) -> BTreeMap<&'static str, Vec<Value>> {
     let mut all = BTreeMap::new();
     for table in catalogue::tables(stream).iter().filter(|table| table.key != Key::Set) {
@@ -40,7 +40,7 @@ async fn rows_of(world: &World, stream: Stream, id: &str) -> BTreeMap<&'static s
     all
 }
 
-/// What must be left of these rows, by what the configuration says and the catalogue flags.
+/// The part of these rows that must remain, by the configuration and the catalogue's flags.
 fn left_of(
     stream: Stream,
     keep: Keep,
@@ -68,7 +68,7 @@ fn left_of(
     left
 }
 
-/// The rows without their times of deletion, and those times.
+/// The rows without their times of deletion, and these times.
 fn without_times(
     stream: Stream,
     mut rows: BTreeMap<&'static str, Vec<Value>>,
@@ -90,11 +90,11 @@ async fn history(world: &World, stream: Stream, id: &str) -> Vec<String> {
     rows.expect("the history")
 }
 
-/// What must be left of the history, told of a record before its deletion.
+/// The part of a record's history that must remain after its deletion.
 fn told_of(keep: Keep, before: &[String]) -> Vec<String> {
     let left: Vec<String> = match keep {
         Keep::Everything => before.to_vec(),
-        // A match names the person on a list.
+        // A match identifies a person on an AML list.
         Keep::Facts => {
             let is_match = |line: &String| line.starts_with("aml_match");
             let forget = |line: &String| {
@@ -107,7 +107,7 @@ fn told_of(keep: Keep, before: &[String]) -> Vec<String> {
     left.into_iter().chain(["deleted_at time".to_owned()]).collect()
 }
 
-/// Two submissions with much to forget, and two rejected face authentications.
+/// Two submissions with much data to delete, and two rejected face authentications.
 async fn rich_records(world: &World) -> [Vec<String>; 2] {
     let pick = async |sql: &'static str| -> Vec<String> {
         sqlx::query_scalar(sql).fetch_all(&world.pool).await.expect("ids")
@@ -144,7 +144,7 @@ async fn either_proof_leaves(keep: Keep, word: &str) {
         before.push((rows_of(&world, *stream, id).await, told));
     }
     assert!(before[0].1.iter().any(|line| line.starts_with("aml_match ")), "{:?}", before[0].1);
-    // The first of each with a mark, the second without a word.
+    // The first of each gets a mark, the second vanishes.
     happens(&world, KEY, &submissions[..1], &Change::Delete).await;
     let deletion = Change::DeleteFaceauth { keep_result: false };
     happens(&world, FACE_KEY, &faces[..1], &deletion).await;
@@ -169,7 +169,7 @@ async fn either_proof_leaves(keep: Keep, word: &str) {
     }
     let is_kept = keep == Keep::Everything;
     assert_eq!(world.number(RAW_OF_DELETED).await > 3, is_kept, "{word}");
-    // What the vendor shows of them later says nothing new.
+    // Later items of the vendor change nothing.
     clock.forward(25 * 60).await;
     once_with(&world, &settings).await;
     let fetched = ["fetch", "submission", "--id", &submissions[0]];
@@ -210,7 +210,7 @@ async fn a_mark_deletes_once_two_detail_calls_an_hour_apart_show_it_and_a_record
             .filter(|(table, ..)| !table.starts_with("argos_sync.") && table != "argos.submission")
             .collect::<Vec<_>>()
     };
-    // A detail call notes when it was made.
+    // A detail call stores its own time.
     let submissions = async || -> String {
         sqlx::query_scalar(
             "select string_agg((to_jsonb(held) - '{detail_read_at,change_number}'::text[])::text, ' ' order by submission_id)
@@ -224,7 +224,7 @@ async fn a_mark_deletes_once_two_detail_calls_an_hour_apart_show_it_and_a_record
     once(&world).await;
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (1, 0));
     clock.forward(50).await;
-    // A walk shows it, with the mark: that takes nothing back and proves nothing.
+    // A pass shows the mark, which neither ends the suspicion nor proves anything.
     for _ in 0..2 {
         assert_eq!(world.run(&["run", "--backfill", ALL_DAYS, "--restart"]).await.code(), 0);
     }
@@ -263,7 +263,7 @@ async fn no_text_that_an_applicant_or_the_company_writes_deletes_anybody() {
         r#""review":{"full_name":"Deleted Submission"}"#,
         r#""ocr":{"full_name":"Deleted Submission"}"#,
         r#""tokenId":"Deleted Submission""#,
-        // A label of the vendor's beside the data of a person.
+        // A label of the vendor next to personal data.
         r#""warning":["Deleted Submission"],"data":{"full_name":"Ada"}"#,
     ];
     for (id, members) in ids(&world, Stream::Submission).iter().zip(written) {

@@ -1,5 +1,5 @@
-//! What was known at a moment: an error before the first observation, and what the vendor's own
-//! times tell of it.
+//! The state known at a moment: an error before the first observation, and the vendor's own times
+//! as a substitute.
 
 use argos_sync::{domain::Stream, simulator::Change};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::{
     world::{FACE_KEY, World},
 };
 
-/// The SQLSTATE, the message and the hint that a question ends with.
+/// The SQLSTATE, the message and the hint with which a query fails.
 async fn refusal(pool: &PgPool, sql: &'static str) -> (String, String, String) {
     let error = sqlx::query(sql).fetch_all(pool).await.expect_err(sql);
     let sqlx::Error::Database(fault) = &error else { panic!("{error}") };
@@ -59,7 +59,7 @@ async fn a_moment_before_the_first_observation_is_an_error_that_names_the_earlie
         assert_eq!(message, format!("history of {stream}s begins at {earliest}"));
         assert!(hint.contains(&format!("argos.{stream}_by_vendor_times(..)")), "{hint}");
     }
-    // From the first observation on there is an answer.
+    // From the first observation on, there is an answer.
     for sql in [
         "select count(*) from argos.submission_as_of(
             (select min(first_seen_at) from argos.submission))",
@@ -125,7 +125,7 @@ async fn the_vendor_s_own_times_answer_where_history_does_not_reach_and_say_what
     let seen: Vec<_> = items.iter().map(|item| room.observe(1, item.clone())).collect();
     room.fetched(&seen).await;
     clock.forward(24 * 60).await;
-    // Its first decision's time is overwritten.
+    // The time of its first decision is overwritten.
     let revised = item("h revised", created, &decided("rejected", "2025-02-02T10:00:00Z", ""));
     room.fetched(&[room.observe(2, revised)]).await;
 
@@ -154,7 +154,7 @@ async fn the_vendor_s_own_times_answer_where_history_does_not_reach_and_say_what
         ]
     );
     assert_eq!(told("2025-01-01T00:00Z").await, [""; 0]);
-    // Where history reaches, it answers.
+    // Where history exists, it answers.
     let then = told("2025-02-01T12:00Z").await;
     assert!(then.iter().all(|line| line.ends_with(", history")), "{then:?}");
     assert_eq!(then.len(), items.len());
@@ -169,7 +169,7 @@ async fn the_vendor_s_own_times_answer_where_history_does_not_reach_and_say_what
 async fn face_authentications_are_told_from_the_vendor_s_times_too() {
     let world = World::new(40, 60).await;
     world.backfill().await;
-    // Half of what there is today was made by then; none of it was observed before the backfill.
+    // Half of today's records were created by then; none was observed before the backfill.
     let differing = "with asked as (
             select percentile_disc(0.5) within group (order by created_at) as at
             from argos.faceauth),

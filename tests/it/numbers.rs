@@ -1,4 +1,4 @@
-//! Read numbers and fencing numbers never go backwards, whatever becomes of the database (I6).
+//! Read numbers and fencing numbers never decrease, whatever happens to the database (I6).
 
 use argos_sync::simulator::Change;
 
@@ -15,7 +15,7 @@ const BACKFILL: [&str; 4] = ["run", "--backfill", ALL_DAYS, "--restart"];
 async fn changes_are_stored_although_the_sequences_were_rebuilt() {
     let world = World::new(60, 20).await;
     world.backfill().await;
-    // What a data-only restore or a logical replica leaves.
+    // As after a data-only restore, or in a logical replica.
     world
         .execute(
             "alter sequence argos_sync.read_number restart with 1; alter sequence argos_sync.fence restart with 1",
@@ -52,8 +52,8 @@ async fn a_fence_that_was_rebuilt_holds_no_day_back() {
 
 #[tokio::test]
 async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_for_again() {
-    // The server turns into another one when it was asked which it is for so many times: at the
-    // start, between pages, among detail calls.
+    // The server becomes another one after `turn` queries of its identity: at the start, between
+    // pages, among detail calls.
     for turn in [2, 4, 9] {
         let world = World::new(90, 40).await;
         world
@@ -81,7 +81,7 @@ async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
             let edit = Change::Edit([("email".to_owned(), format!("{id}@example.com"))].into());
             world.vendor.change(KEY, &id, edit).expect("the change");
         }
-        // What a failover to a replica leaves that never got the sequences.
+        // As after a failover to a replica that never got the sequences.
         world
             .execute(&format!(
                 "create sequence public.asked;
@@ -108,7 +108,7 @@ async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
 async fn a_pass_with_a_lower_fencing_number_takes_no_day_from_one_with_a_higher() {
     let world = World::new(30, 10).await;
     world.backfill().await;
-    // Another process has read all of it under a later claim, by a clock that is behind.
+    // Another process has read everything under a later claim, with a clock that is behind.
     world
         .execute(
             "update argos_sync.coverage set fence = fence + 1000000, as_of = as_of - interval '1 hour'",

@@ -1,4 +1,4 @@
-//! Odd answers: parts, other records, records of other times, records that are too large.
+//! Odd answers: partial ones, other records, records of other days, records that are too large.
 
 use argos_sync::simulator::{Addition, Change, Knobs, KycResult};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::{
 const BACKFILL: [&str; 5] = ["run", "--backfill", ALL_DAYS, "--project", "main"];
 const ONCE: [&str; 4] = ["run", "--once", "--project", "main"];
 
-/// No waiting for what will not pass.
+/// No waiting for failures that will not pass.
 const IMPATIENT: [(&str, &str); 2] =
     [("client.retry_budget_seconds", "1"), ("sync.give_up_after_minutes", "0")];
 
@@ -63,7 +63,7 @@ async fn an_item_dated_to_the_first_day_of_all_proves_no_date_filter() {
     let item = format!(r#"{{"submission_id":"{id}","created_at":"0001-01-01T10:00:00.000Z"}}"#);
     world.vendor.override_item(KEY, &id, item.into_bytes()).expect("an override");
     world.vendor.set_all_knobs(&Knobs { dated_lists_are_empty: true, ..Knobs::default() });
-    // No history is asked for, so that all is listed without a date filter at once.
+    // No history is requested, so the list without a date filter is read at once.
     let settings = [("sync.since", "2025-04-02"), ("sync.details", "never")];
     for _ in 0..2 {
         let ran = world.run_with(&settings, &ONCE).await;
@@ -115,7 +115,7 @@ async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_
     assert_eq!(world.run(&["status"]).await.code(), 0);
 }
 
-/// Adds a pending submission of that moment.
+/// Adds a pending submission created at this moment.
 fn add(world: &World, created_at: &str) -> String {
     let at: DateTime<Utc> = created_at.parse().expect("a time");
     let created_at_ms = Some(at.timestamp_millis());
@@ -123,7 +123,7 @@ fn add(world: &World, created_at: &str) -> String {
     world.vendor.add(KEY, &addition).expect("an addition")
 }
 
-/// Decides it, and returns its result in the warehouse after the next round; `None`: not stored.
+/// Decides it, and returns its result in the warehouse after the next round; `None` if not stored.
 async fn decided(world: &World, id: &str, result: KycResult) -> Option<String> {
     world.vendor.change(KEY, id, Change::Decide { result, codes: vec![] }).expect("a decision");
     let ran = world.run_with(&[("sync.since", "2025-01-01")], &ONCE).await;
@@ -145,7 +145,7 @@ async fn a_record_dated_some_days_ahead_is_seen_and_kept_up_to_date_by_every_rou
     let rejected = Some("rejected".to_owned());
     clock.forward(10).await;
     assert_eq!(decided(&world, &ahead, KycResult::Rejected).await, rejected);
-    // All is listed without a date filter once a cycle, and was already.
+    // The list without a date filter is read once a cycle, and was already read.
     clock.forward(10).await;
     let calls = world.vendor.call_count();
     assert_eq!(decided(&world, &ahead, KycResult::Approved).await, approved);
@@ -174,7 +174,7 @@ async fn of_a_record_dated_further_ahead_explain_says_when_lists_of_its_day_begi
     assert!(told.stdout.contains(line), "{told:?}");
 
     clock.set("2025-05-12T23:59:00Z".parse().expect("a time")).await;
-    // The walk without a date filter that is due by now must not be what shows it.
+    // The list without a date filter, which is due by now, must not be the one that shows it.
     sqlx::query("update argos_sync.project set unfiltered_as_of = '2025-05-12'")
         .execute(&world.pool)
         .await

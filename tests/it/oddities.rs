@@ -1,5 +1,4 @@
-//! Items that no vendor should send: each is stored or kept in quarantine, noted, and stops
-//! nothing.
+//! Items that no vendor should send: each is stored or quarantined, noted, and stops nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +9,10 @@ use crate::{
     world::{FACE_KEY, KEY, World},
 };
 
-/// Stands in every value that must not be noted anywhere.
+/// Part of every value that must not be noted anywhere.
 const SECRET: &str = "Zaphod";
 
-/// A submission whose members behind the creation date are these.
+/// A submission with these members after the creation date.
 fn item(id: &str, members: &[u8]) -> Vec<u8> {
     let mut item = format!(
         r#"{{"submission_id":"{id}","created_at":"2025-02-01T10:00:00.000Z","email":"odd@mail.example","kyc":{{"result":"approved"}}"#
@@ -27,7 +26,7 @@ fn item(id: &str, members: &[u8]) -> Vec<u8> {
     item
 }
 
-/// Text that does not compress away.
+/// Text that hardly compresses.
 fn noise(length: usize) -> String {
     let mut state = 88_172_645_463_325_252_u64;
     let mut next = || {
@@ -39,7 +38,7 @@ fn noise(length: usize) -> String {
     std::iter::repeat_with(&mut next).take(length).collect()
 }
 
-/// A world in which the first submissions are the given bytes instead; their ids.
+/// A world whose first submissions are replaced by the given bytes, and their ids.
 async fn odd_world(odd: impl Fn(&str, usize) -> Option<Vec<u8>>) -> (World, Vec<String>) {
     let world = World::new(60, 10).await;
     let mut ids = Vec::new();
@@ -57,7 +56,7 @@ async fn value(world: &World, id: &str, column: &str, table: &str) -> Option<Str
     sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_one(&world.pool).await.expect("a row")
 }
 
-/// What was noted about a record: path, what, JSON type.
+/// The notes about a record: path, finding, JSON type.
 async fn repairs(world: &World, id: &str) -> Vec<(String, String, String)> {
     sqlx::query_as("select path, found, json_type from argos_sync.repair where id = $1 order by 1")
         .bind(id)
@@ -66,7 +65,7 @@ async fn repairs(world: &World, id: &str) -> Vec<(String, String, String)> {
         .expect("repairs")
 }
 
-/// Nothing of the vendor's values is in what operators see.
+/// Demands that operators' tables contain no value of the vendor.
 async fn assert_no_value_was_noted(world: &World) {
     for table in ["repair", "schema_drift", "quarantine", "pass", "run", "project"] {
         let sql = format!(
@@ -78,17 +77,17 @@ async fn assert_no_value_was_noted(world: &World) {
     }
 }
 
-/// Reads all again: the same bytes must write nothing.
+/// Reads everything again: the same bytes must write nothing.
 async fn assert_again_writes_nothing(world: &World) {
-    // Odd items may name other days than those that list them. The first walk of these misses them,
-    // and a detail call finds them all the same; from then on that is known.
+    // Odd items may show other days than those that list them. The first pass of these days misses
+    // them, and a detail call finds them; from then on they are unlisted.
     world.backfill().await;
     let before = fingerprint(&world.pool).await;
     world.backfill().await;
     assert_eq!(fingerprint(&world.pool).await, before);
 }
 
-/// What `raw` prints: a line for the list item and one for the detail item.
+/// The output of `raw`: a line for the list item and one for the detail item.
 async fn printed(world: &World, id: &str) -> Vec<u8> {
     let output = world.command(&["raw", "submission", id]).output().await.expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -230,7 +229,7 @@ async fn the_longest_id_and_the_deepest_item_are_stored() {
         _ => None,
     })
     .await;
-    // Its detail call knows the vendor's own id only, and that is no refusal of the record.
+    // The vendor finds it only under its own id; the failed detail call quarantines nothing.
     world.backfill().await;
     assert_eq!(world.number("select count(*) from argos_sync.quarantine").await, 0);
     assert_eq!(
@@ -257,7 +256,7 @@ async fn a_record_that_turns_bad_keeps_its_row() {
     assert_eq!(world.number("select count(*) from argos_sync.quarantine").await, 1);
 }
 
-/// Whatever has a limit in PostgreSQL: keys of indexes, numbers of jsonb, paths of notes.
+/// Everything that has a limit in PostgreSQL: keys of indexes, numbers of jsonb, paths of notes.
 #[tokio::test]
 async fn no_size_of_any_value_stops_a_page() {
     let long = noise(200_000);

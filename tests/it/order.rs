@@ -19,7 +19,7 @@ use crate::{
     truth::fingerprint,
 };
 
-/// A warehouse with one project, and nobody who syncs it but the test.
+/// A warehouse with one project that only the test writes to.
 pub(crate) struct Room {
     _database: Database,
     pub(crate) pool: PgPool,
@@ -28,7 +28,7 @@ pub(crate) struct Room {
     pub(crate) run: RunId,
 }
 
-/// A walk under a claim.
+/// A pass under a claim.
 pub(crate) struct Walk {
     claim: Claim,
     pass: Pass,
@@ -67,11 +67,11 @@ pub(crate) fn scope(deletion: DeletionRules) -> Arc<Scope> {
 
 impl Room {
     pub(crate) async fn new() -> Self {
-        // What is emptied no order can tell.
+        // In emptied columns, different orders would look the same.
         Self::keeping(Keep::Everything).await
     }
 
-    /// A warehouse that keeps this of deleted records.
+    /// A warehouse with this `deletion.keep`.
     pub(crate) async fn keeping(keep: Keep) -> Self {
         let database = database::fresh().await;
         let pool = database.pool().await;
@@ -82,7 +82,7 @@ impl Room {
         Self { _database: database, pool, warehouse, scope, run }
     }
 
-    /// Detail calls that are due.
+    /// Number of due detail calls.
     async fn left(&self) -> i64 {
         let left = self.warehouse.details_left(&self.scope, None, Duration::ZERO).await;
         left.expect("a count").count()
@@ -128,7 +128,7 @@ impl Room {
         stored.expect("the items are stored")
     }
 
-    /// Each record's rows in all tables, without what depends on the clock.
+    /// Each record's rows in all tables, without values that depend on the clock.
     async fn rows(&self) -> BTreeMap<String, String> {
         let mut rows: BTreeMap<String, String> = BTreeMap::new();
         let parts = [
@@ -167,7 +167,7 @@ impl Room {
     }
 }
 
-/// One of the five things seen of a record.
+/// One of the five observations of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
     List(usize),
@@ -177,7 +177,7 @@ enum Seen {
 const ALL: [Seen; 5] =
     [Seen::List(0), Seen::List(1), Seen::List(2), Seen::Detail(0), Seen::Detail(1)];
 
-/// The members behind the id; none contains it, so that all records can be compared.
+/// The members after the id; none contains it, so that records can be compared.
 fn members(seen: Seen) -> &'static str {
     match seen {
         Seen::List(0) => {
@@ -210,8 +210,8 @@ fn permutations<T: Copy>(all: &[T]) -> Vec<Vec<T>> {
     longer.map(|(one, at)| with_first(one, at)).collect()
 }
 
-/// Every order of asking, in every order of arriving: 120 times 120 records would be much, so lists
-/// and details are asked in their own order, in all ten ways of mixing them.
+/// Every order of requests, in every order of arrival. 120 times 120 records would be too many, so
+/// lists and details are requested in their own order, mixed in all ten ways.
 #[tokio::test]
 async fn any_order_of_arriving_gives_the_row_that_the_order_of_asking_says() {
     let room = Room::new().await;
@@ -255,7 +255,7 @@ async fn any_order_of_arriving_gives_the_row_that_the_order_of_asking_says() {
     for (mix, asked) in asked.iter().enumerate() {
         let mut outcomes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (order, _) in arrivals.iter().enumerate() {
-            // Bodies hold the id, so the raw rows differ; the digest of the rest must not.
+            // Bodies contain the id, so the raw rows differ; the digest of the rest must not.
             let row = without_raw(&rows[&format!("{mix}-{order:03}")]);
             outcomes.entry(row).or_default().push(order);
         }
@@ -279,7 +279,7 @@ fn plain(id: &str, result: &str) -> String {
     )
 }
 
-/// As the program does it: a deadlock or the like is tried again.
+/// Retries deadlocks and similar errors, as the program does.
 pub(crate) async fn insist<T>(
     mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
 ) -> T {
@@ -296,8 +296,8 @@ pub(crate) async fn insist<T>(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_writers_of_the_same_new_records_leave_one_row_each_and_counters_that_add_up() {
     let room = Room::new().await;
-    // Both lists show day 9: it is the last of the one and, asked for one day wider, seen by the
-    // other.
+    // Both lists show day 9: it is the last day of the first window, and the second list includes
+    // one day more.
     let mut one = room.walk(window(1, 10), "one").await;
     let mut other = room.walk(window(10, 20), "other").await;
     for round in 0..10_i64 {
@@ -431,7 +431,7 @@ async fn a_lasting_disagreement_of_list_and_detail_call_settles() {
     let answers: Vec<_> = due.into_iter().zip([answer]).collect();
     room.warehouse.commit_details(&room.scope, room.run, &answers, true).await.expect("stored");
 
-    // The list was asked last, so it wins once more; then there is nothing left to say.
+    // The list was requested last, so it wins once more; after that, nothing changes.
     let again = room.next_page(&mut walk, vec![room.observe(3, item("1"))]).await;
     assert_eq!((again.updated, again.unchanged), (1, 0));
     let score: f64 = sqlx::query_scalar("select argos_score from argos.submission")

@@ -1,5 +1,4 @@
-//! No personal value leaves by the side door (I8): not in what the program prints, not in what
-//! operators see.
+//! No personal value leaks (I8): neither into the program's output nor into operators' tables.
 
 use argos_sync::simulator::Faults;
 use serde_json::Value;
@@ -8,10 +7,10 @@ use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
 
 const BACKFILL: [&str; 5] = ["--log", "trace", "run", "--backfill", ALL_DAYS];
 
-/// Every invented value that must not show begins so.
+/// The prefix of all invented values, which must not appear.
 const MARK: &str = "MARKED-";
 
-/// Keeps the id of the record that stands there, and replaces members of the item.
+/// An item of the vendor with the same id and some members replaced.
 fn altered(world: &World, id: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let item = world.vendor.submission(KEY, id).or_else(|| world.vendor.faceauth(FACE_KEY, id));
     let mut item = serde_json::from_slice(&item.expect("a record")).expect("JSON");
@@ -19,7 +18,7 @@ fn altered(world: &World, id: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> 
     serde_json::to_vec(&item).expect("JSON")
 }
 
-/// Makes the vendor serve odd items, all with marked values.
+/// Makes the vendor serve odd items with marked values.
 fn odd_items(world: &World) {
     let ids: Vec<_> = world.vendor.submission_ids(KEY).take(10).collect();
     let oddities: [&dyn Fn(&mut Value); 8] = [
@@ -49,7 +48,7 @@ fn odd_items(world: &World) {
     world.vendor.override_item(FACE_KEY, &ids[1], nameless).expect("a record");
 }
 
-/// What identifies the people of the vendor: e-mails, user ids, names, document numbers.
+/// Values that identify the vendor's people: e-mails, user ids, names, document numbers.
 fn identifiers(world: &World) -> Vec<String> {
     let mut all = Vec::new();
     for id in world.vendor.submission_ids(KEY) {
@@ -102,7 +101,7 @@ async fn odd_items_show_in_no_output_and_no_table_of_operators() {
     assert_eq!(world.number("select count(*) from argos_sync.quarantine").await, 4);
     assert!(world.number("select count(*) from argos_sync.schema_drift").await > 4);
     nothing_personal_shows(&world, &ran, &identifiers).await;
-    // The test would not see a thing if the marks had not arrived.
+    // Without the marks, the test would prove nothing.
     let marked =
         "select count(*) from argos_pii.submission_identity where full_name like 'MARKED-%'";
     assert_eq!(world.number(marked).await, 1);
@@ -179,7 +178,7 @@ async fn keys_of_a_map_show_as_one_path_and_names_of_fields_are_bounded() {
         );
         world.vendor.override_item(KEY, id, item.into_bytes()).expect("a record");
     }
-    // Transactions side by side do not see each other's names: one after the other, 50 is exact.
+    // Parallel transactions do not see each other's names; in sequence, the limit of 50 is exact.
     let settings = [("sync.details", "never"), ("database.connections_max", "1")];
     let ran = world.run_with(&settings, &BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");

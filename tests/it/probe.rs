@@ -1,11 +1,11 @@
-//! What `check` finds out about the API, what it keeps of it, and what a run saves with it.
+//! `check`: its findings about the API, their storage, and the calls that they save a run.
 
 use argos_sync::simulator::{DateFormat, Encryption, FilterZone, Knobs, Order};
 
 use crate::world::{FACE_KEY, KEY, Ran, World};
 
 impl World {
-    /// Checks, and returns what was found out about `main`, as printed.
+    /// Runs `check`; returns the printed findings about `main`.
     async fn found(&self, settings: &[(&str, &str)], code: i32) -> Vec<String> {
         let ran = self.run_with(settings, &["check"]).await;
         assert_eq!(ran.code(), code, "{ran:?}");
@@ -23,7 +23,7 @@ impl World {
     }
 }
 
-/// The facts and findings of `main`, without the word in front of them.
+/// The facts and findings of `main`, without the leading word.
 fn of_main(ran: &Ran) -> Vec<String> {
     let lines = ran.stdout.lines().filter_map(|line| line.get(7..)?.strip_prefix("main: "));
     lines.map(str::to_owned).collect()
@@ -44,7 +44,7 @@ async fn a_friendly_vendor_is_found_out_with_a_handful_of_calls() {
         "lists by request_type=aml: sparse",
     ];
     assert_eq!(found, expected);
-    // The keys are tried besides, with a call each that nobody counts.
+    // The keys are tried as well, with one uncounted call each.
     let calls = world.vendor.call_count();
     assert!(calls <= 14, "{calls}");
     let counted = "select sum(taken)::bigint from argos_sync.budget where lane = 'audit'";
@@ -75,7 +75,7 @@ async fn every_oddity_of_a_vendor_is_found_out() {
             Knobs { filter_zone: FilterZone::Kst, end_exclusive: true, ..known() },
             ["dashed", "descending", "excluded", "+09:00", "at least 200", "sparse"],
         ),
-        // Nothing tells how a filter works that brings nothing.
+        // A filter that returns nothing does not reveal how it works.
         one(
             Knobs { dated_lists_are_empty: true, ..known() },
             ["dashed", "descending", "unknown", "unknown", "at least 200", "sparse"],
@@ -113,7 +113,7 @@ async fn a_vendor_that_changes_is_told_of_once() {
     assert_eq!(world.kept("filter zone").await, ("utc".to_owned(), None, false));
     let found = world.found(&[], 0).await;
     assert!(found.iter().all(|line| !line.contains("changed")), "{found:?}");
-    // What cannot be found out now is no change, and forgets nothing.
+    // An inconclusive check reports no change and keeps earlier findings.
     world.knobs(&Knobs { dated_lists_are_empty: true, ..changed });
     world.found(&[], 0).await;
     assert_eq!(world.kept("end day").await, before("excluded", "included"));
@@ -145,9 +145,9 @@ async fn a_run_begins_with_the_date_style_that_was_found() {
     };
     let without = calls().await;
     world.found(&[], 0).await;
-    // A backfill that ended begins anew: the same calls, but the refused one.
+    // A backfill that ended starts again: the same calls, except the refused one.
     assert_eq!(calls().await, without - 1);
-    // The vendor changes behind the finding's back: one refusal more, and nothing lost.
+    // The vendor changes after the check: one more refusal, and nothing is lost.
     world.knobs(&Knobs::default());
     let records = "select count(*) from argos.submission";
     sqlx::raw_sql("truncate argos.submission, argos_sync.record, argos_sync.coverage")

@@ -1,5 +1,5 @@
-//! Projects that were removed from the configuration or renamed there: named, deleted, renamed,
-//! with nothing left over.
+//! Projects that were removed from the configuration or renamed in it: reported, deleted, renamed,
+//! without leftovers.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -37,7 +37,7 @@ fn configure(world: &World, projects: &[(&str, &str, &str)]) {
     world.configure_whole(&text);
 }
 
-/// How many values of all text columns are this text, by table and column.
+/// The number of values in all text columns that equal this text, by table and column.
 async fn mentions(world: &World, text: &str) -> BTreeMap<String, i64> {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "select format('%I.%I', table_schema, table_name), format('%I', column_name)
@@ -109,7 +109,7 @@ async fn a_project_that_is_not_configured_is_named_by_check_and_status() {
         status.stdout.contains("face is not in this configuration; its last run ended at"),
         "{status:?}"
     );
-    // Another configuration may keep it current, so that this alone is no fault.
+    // Another configuration may keep it current, so this alone is not an error.
     assert_eq!(status.code(), 0, "{status:?}");
     let check = world.run(&["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");
@@ -145,7 +145,7 @@ async fn forgetting_a_project_leaves_no_row_of_it_and_every_row_of_the_others() 
     let ran = world.run(&["project", "forget", "face", "--yes"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(mentions(&world, "face").await, BTreeMap::new());
-    // The rows that referred to it went with the other project.
+    // Rows that referred to it were deleted with the other project.
     let mut rest = of_main;
     rest.retain(|name, _| !name.ends_with(".kyc_project") && !name.ends_with(".parent"));
     assert_eq!(mentions(&world, "main").await, rest);
@@ -218,7 +218,7 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
     };
     refused(["nobody", "somebody"], 1, "no rows of project `nobody`").await;
     refused(["main", "face"], 2, "of different kinds").await;
-    // The kind that the configuration has for the new name counts, though no run has seen it yet.
+    // The configured kind of the new name counts, even before its first run.
     configure(
         &world,
         &[("other", "\"idcheck\"", KEY), ("new", "\"faceauth\"\nparent = \"other\"", FACE_KEY)],
@@ -235,7 +235,7 @@ async fn a_project_is_renamed_only_where_that_mixes_nothing() {
     assert!(ran.stderr.contains(advice), "{ran:?}");
     assert_eq!(world.number("select count(*) from argos.submission").await, 40);
 
-    // Somebody reads it at this moment.
+    // Another process is reading it.
     sqlx::raw_sql(
         "insert into argos_sync.claim
             (project, stream, window_from, window_to, fence, holder, expires_at)

@@ -1,5 +1,5 @@
-//! Many projects in one warehouse: the trouble of one is not the trouble of another, and no key
-//! shows anywhere.
+//! Many projects in one warehouse: a failure of one does not affect the others, and no key appears
+//! anywhere.
 
 use argos_sync::{
     domain::Stream,
@@ -19,7 +19,7 @@ const PROJECTS: [(&str, &str, &str); 5] = [
     ("japan_face", "faceauth", "sekret-key-of-the-face-of-japan"),
 ];
 
-/// The text no output may show: it begins every key, right or wrong.
+/// The prefix of every key, right or wrong, which no output may show.
 const SECRET: &str = "sekret";
 
 async fn five_projects() -> World {
@@ -31,7 +31,7 @@ async fn five_projects() -> World {
     World::of((0..).zip(&PROJECTS).map(project).collect()).await
 }
 
-/// Configures all five, one of them with another key.
+/// Configures all five, one of them optionally with another key.
 fn configure(world: &World, wrong: Option<(&str, &str)>) {
     let mut text = format!(
         "[database]\nurl = \"{}\"\n[client]\ncalls_per_second = 5000\n",
@@ -50,7 +50,7 @@ fn configure(world: &World, wrong: Option<(&str, &str)>) {
     world.configure_whole(&text);
 }
 
-/// The password of the test server, where it wants one.
+/// The password of the test server, if it requires one.
 fn password(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (user, _) = rest.split_once('@')?;
@@ -115,7 +115,7 @@ async fn a_wrong_key_blocks_only(world: &World, name: &str, answer: &str, advice
     nothing_secret_shows(world, &ran).await;
 }
 
-/// Detail calls that could be made now; those that confirm a deletion wait for an hour.
+/// Detail calls that are due now; those that confirm a deletion wait for an hour.
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 
 #[tokio::test]

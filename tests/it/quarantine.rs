@@ -1,5 +1,5 @@
-//! Quarantine from outside: shown without values, stored again without overwriting anything newer,
-//! dropped.
+//! Quarantine from outside: items are shown without values, stored again without overwriting newer
+//! data, and dropped.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::{
     world::{FACE_KEY, KEY, World},
 };
 
-/// Stands in every value of what is refused.
+/// Part of every value of a refused item.
 const SECRET: &str = "Zaphod";
 
 const KEPT: &str = "select count(*) from argos_sync.quarantine join argos_raw.quarantine using (project, stream, digest)";
 
-/// A program of another release, which refused what this one can store.
+/// A program of another release, which refused items that this one can store.
 struct OtherRelease {
     warehouse: Warehouse,
     scope: Arc<Scope>,
@@ -94,7 +94,7 @@ async fn score(world: &World, id: &str) -> Option<f64> {
         .flatten()
 }
 
-/// The numbers behind a project's name: inserted, updated, superseded, still refused, unreadable.
+/// Retries; returns the project and counts: inserted, updated, superseded, refused, unreadable.
 async fn retry(world: &World, arguments: &[&str]) -> Vec<String> {
     let ran = world.run(&[&["quarantine", "retry"], arguments].concat()).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -246,7 +246,7 @@ async fn what_can_be_stored_now_leaves_quarantine_and_overwrites_nothing_newer()
     );
     assert_eq!(retry(&world, &[]).await, ["main", "0", "0", "0", "1", "0"]);
 
-    // The vendor knows better, and was asked later.
+    // The vendor's items differ, and were requested later.
     world.configure("[sync]\ndetails = \"always\"\n");
     world.backfill().await;
     assert_ne!(score(&world, &ids[2]).await, Some(1003.0));

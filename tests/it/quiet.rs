@@ -1,5 +1,4 @@
-//! What did not change costs no write (I4): a whole audit of all records leaves nothing behind but
-//! its own notes.
+//! Unchanged records cost no write (I4): an audit of all records writes nothing but its own state.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +7,7 @@ use crate::{
     world::{Ran, World},
 };
 
-/// Lists alone; every day is due again, and everything without a date filter, after a day.
+/// Lists alone; every day, and the list without a date filter, is due again after a day.
 const SETTINGS: [(&str, &str); 4] = [
     ("sync.since", "2025-01-01"),
     ("sync.details", "never"),
@@ -16,14 +15,13 @@ const SETTINGS: [(&str, &str); 4] = [
     ("audit.calls_per_day", "100000"),
 ];
 
-/// More than a day, in minutes, and less than it takes until a day between was never read.
+/// More than a day, in minutes, but not enough for a whole day to remain unread.
 const A_CYCLE: i32 = 25 * 60;
 
-/// Bytes of the write-ahead log for each item that is received and did not change: what the page
-/// around it costs.
+/// Maximum bytes of write-ahead log for each unchanged item received: its share of the page's cost.
 const WAL_BYTES_MAX: f64 = 50.0;
 
-/// Rows that were inserted, updated and deleted in the tables of what the vendor said.
+/// Rows inserted, updated and deleted in the tables of the vendor's data.
 const WRITTEN: &str = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 from pg_stat_user_tables
     where schemaname in ('argos', 'argos_pii', 'argos_raw') or (schemaname = 'argos_sync' and relname = 'record')";
 
@@ -31,16 +29,16 @@ const NOT_READ_NOW: &str =
     "select (select count(*) from argos_sync.coverage where as_of < argos_sync.clock())
     + (select count(*) from argos_sync.project where unfiltered_as_of < argos_sync.clock())";
 
-/// What an audit of records that did not change cost.
+/// The cost of an audit of unchanged records.
 #[derive(Debug)]
 struct Audit {
     /// Items received.
     received: i64,
-    /// Those of them that were neither unchanged nor shown twice.
+    /// Items that were neither unchanged nor shown twice.
     news: i64,
     /// Rows inserted, updated or deleted.
     written: i64,
-    /// Bytes of the write-ahead log, of the whole server.
+    /// Bytes of write-ahead log, of the whole server.
     wal: i64,
     /// From the start of the program to its end.
     time: Duration,
@@ -70,7 +68,7 @@ async fn once(world: &World) -> Ran {
     ran
 }
 
-/// The program's connections report what they did when they end, at the latest.
+/// Waits until the program's connections end, since they report statistics then at the latest.
 async fn written(world: &World) -> i64 {
     world
         .until(
@@ -81,23 +79,22 @@ async fn written(world: &World) -> i64 {
     world.number(WRITTEN).await
 }
 
-/// Loads so many submissions, and audits them once they have settled.
+/// Loads this number of records, and audits them once they have settled.
 async fn audited(submissions: u32, faceauths: u32) -> Audit {
     let world = World::new(submissions, faceauths).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once(&world).await;
-    // The load reads days; that everything has to be listed without a date filter, too, is due once
-    // they are read.
+    // The list without a date filter is due only after the load has read all days.
     once(&world).await;
     // Marked records need a second detail call.
     clock.forward(61).await;
     once(&world).await;
     assert_eq!(world.number("select count(*) from argos_sync.suspect").await, 0);
     assert_eq!(world.number("select count(*) from argos.submission").await, i64::from(submissions));
-    // What the load left to do is not to be charged to the audit.
+    // Vacuum now, so that the audit does not pay for the load.
     sqlx::raw_sql("vacuum (analyze)").execute(&world.pool).await.expect("a vacuum");
-    // Whole pages are logged after a checkpoint, where the server logs them at all; the private one
-    // does not, and its role may not ask for one.
+    // Whole pages are logged after a checkpoint, if the server logs them at all. The private server
+    // does not, and its role may not run checkpoints.
     drop(sqlx::raw_sql("checkpoint").execute(&world.pool).await);
 
     clock.forward(A_CYCLE).await;
@@ -131,7 +128,7 @@ async fn an_unchanged_audit_writes_nothing() {
     assert_eq!((audit.news, audit.written), (0, 0), "{audit}");
 }
 
-/// Alone, since all tests share one write-ahead log:
+/// Run alone, since all tests share one write-ahead log:
 /// `cargo test --test it a_hundred_thousand -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a hundred thousand records take minutes, and the write-ahead log must be its own"]

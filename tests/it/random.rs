@@ -1,8 +1,8 @@
-//! Numbers that look random, and repeat with their seed.
+//! Reproducible pseudo-random numbers.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-/// A sequence of numbers (`SplitMix64`).
+/// A generator (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -35,7 +35,7 @@ impl Random {
         number.try_into().ok().expect("it lies between two of its type")
     }
 
-    /// Yes in so many of a hundred cases.
+    /// Returns true in this percentage of calls.
     pub(crate) fn percent(&mut self, share: u64) -> bool {
         self.any() % 100 < share
     }

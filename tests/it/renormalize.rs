@@ -1,5 +1,5 @@
-//! Rows of an older release are refilled from raw: without a call, beside everything else, and as
-//! if always so.
+//! Rows of an older release are refilled from raw items: without calls, in parallel with other
+//! work, and equal to rows of this release.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     world::{ALL_DAYS, KEY, Ran, World},
 };
 
-/// As a release left them that knew neither these columns nor these tables.
+/// Makes rows like those of a release without these columns and tables.
 const AS_AN_OLDER_RELEASE: &str = "
     update argos_sync.record set normalizer_version = 0;
     update argos.submission set nationality = null, kyc_result = null, created_at = null where submission_id > 'm';
@@ -25,14 +25,14 @@ const AS_AN_OLDER_RELEASE: &str = "
 
 const LEFT: &str = "select count(*) from argos_sync.record where normalizer_version = 0";
 
-/// A world without deleted records, of which no raw item is kept.
+/// A world without deleted records, whose raw items are not kept.
 async fn with_raw(submissions: u32, faceauths: u32) -> World {
     let world = World::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     world
 }
 
-/// What is told of each project: refilled, changed, without raw.
+/// The printed counts of each project: refilled, changed, without raw.
 fn counts(ran: &Ran) -> BTreeMap<&str, Vec<i64>> {
     let rows = ran.stdout.lines().skip(1).map(|line| {
         let mut cells = line.split_whitespace();
@@ -49,7 +49,7 @@ async fn renormalize(world: &World) -> Ran {
     ran
 }
 
-/// Where the rows of the raw tables lie, and which transaction wrote them.
+/// Location and writing transaction of each row of the raw tables.
 async fn raw(world: &World) -> Vec<(String, i64, String)> {
     let mut all = truth::fingerprint(&world.pool).await;
     all.retain(|(table, ..)| table.starts_with("argos_raw"));
@@ -123,7 +123,7 @@ async fn a_record_that_is_known_to_be_deleted_stays_so() {
     let world = World::new(30, 0).await;
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
-    // Found out by its absence, say: its items show no mark of it.
+    // Deleted by absence, for example: its items show no mark.
     world
         .execute(
             "update argos_sync.record set normalizer_version = 0, deleted_at = '2025-06-01' where id = (select min(id) from argos_sync.record);
@@ -145,7 +145,7 @@ async fn killed_in_the_middle_it_goes_on() {
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     world.execute(AS_AN_OLDER_RELEASE).await;
-    // A row of the last chunk that cannot be written: two chunks are committed, the third waits.
+    // Locks a row of the last chunk: two chunks are committed, the third waits.
     let mut locking = world.pool.begin().await.expect("a transaction");
     sqlx::raw_sql(
         "select from argos_pii.submission_identity
@@ -164,7 +164,7 @@ async fn killed_in_the_middle_it_goes_on() {
         .await;
     program.kill().await.expect("SIGKILL");
     locking.rollback().await.expect("the lock goes");
-    // Its connection may still be there for a moment, with its locks.
+    // Its connection may remain for a moment, with its locks.
     world
         .until(
             "select not exists (select from pg_stat_activity where datname = current_database()

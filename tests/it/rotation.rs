@@ -1,4 +1,4 @@
-//! Secrets in files are read again once they were refused.
+//! Secrets in files are read again after they were refused.
 
 use std::{fs, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How runs end, whatever ends them: what `status` says of it, and what is forgotten in time.
+//! The ends of runs: their outcome in `status`, whatever ended them, and the deletion of old ones.
 
 use argos_sync::simulator::{CursorLoop, Knobs};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::{
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
 const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
 
-/// Run numbers with how they ended, the oldest first.
+/// Run numbers and outcomes, oldest first.
 async fn outcomes(world: &World) -> Vec<(i64, Option<String>)> {
     sqlx::query_as("select run_id, outcome from argos_sync.run order by run_id")
         .fetch_all(&world.pool)
@@ -19,7 +19,7 @@ async fn outcomes(world: &World) -> Vec<(i64, Option<String>)> {
         .expect("the runs")
 }
 
-/// The outcome that `status` shows for a run, and its exit code.
+/// The outcome that `status` shows for a run, and the exit code of `status`.
 async fn shown(world: &World, run: i64) -> (String, i32) {
     let status = world.run(&["status"]).await;
     let json = world.run(&["status", "--json"]).await;
@@ -122,7 +122,7 @@ async fn a_day_that_cannot_be_read_is_shown_until_it_is() {
 async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
     let world = World::new(20, 10).await;
     world.backfill().await;
-    // PostgreSQL refuses what no trying again makes good.
+    // PostgreSQL refuses this permanently, so a retry cannot help.
     world
         .execute(
             "alter table argos_sync.run_counter add constraint odd check (received < 1) not valid",
@@ -144,7 +144,7 @@ async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
 async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not() {
     let world = World::new(20, 10).await;
     world.backfill().await;
-    // Everything until now is old: the passes that covered the days, and the run that made them.
+    // Makes everything old: the passes that covered the days, and the run that made them.
     world
         .execute(
             "update argos_sync.run set started_at = started_at - interval '91 days', ended_at = ended_at - interval '91 days';
@@ -170,7 +170,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
         )
         .await;
     let covering = world.number("select count(distinct pass_id) from argos_sync.coverage").await;
-    // History that is not read again.
+    // With these settings, history is not read again.
     let settings =
         [("sync.since", "2025-01-01"), ("audit.cycle_days", "999"), ("audit.calls_per_day", "0")];
     let program = world.start_with(&settings, &["run"]);

@@ -1,4 +1,4 @@
-//! The migrated schema is the catalogue's, and PostgreSQL accepts every statement made from it.
+//! The migrated schema equals the catalogue, and PostgreSQL accepts all statements made from it.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +67,8 @@ async fn every_statement_of_the_catalogue_is_accepted() {
     }
 }
 
-/// A table that filled since it was analyzed is taken for tiny. What compares each of its rows with
-/// each of those given then costs more with every page.
+/// PostgreSQL assumes that a table is tiny if it was filled after its last analyze. A plan that
+/// compares all its rows with all given ones then costs more with every page.
 #[tokio::test]
 async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
     let world = World::new(0, 0).await;
@@ -92,14 +92,14 @@ async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
             .await
             .expect("a plan");
         let all_with_all = ["Hash Cond", "Merge Cond", "Join Filter", "Seq Scan"];
-        // The few rows that one record has are compared with those it keeps.
+        // The few rows of one record may be compared with the stored ones.
         let is_bad = |lines: &&[String]| {
             all_with_all.iter().any(|word| lines[1].contains(word))
                 && !lines[0].contains("Anti Join")
         };
         let bad: Vec<_> = plan.windows(2).filter(is_bad).collect();
         assert!(bad.is_empty(), "{statement}\n{}", plan.join("\n"));
-        // Another index that begins with the project finds all its records.
+        // Another index that begins with the project finds all records of the project.
         let is_other = |line: &&String| line.contains("Index Scan") && !line.contains("_pkey on ");
         let others: Vec<_> = plan.iter().filter(is_other).collect();
         assert!(others.is_empty(), "{others:?}\n{statement}\n{}", plan.join("\n"));
@@ -107,9 +107,8 @@ async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
     }
 }
 
-/// The same for all that the program asks: with the statistics of a warehouse that was empty a
-/// moment ago, a second load finds what it needs by key, and goes through no large table, nor an
-/// index of it, from one end to the other.
+/// The same for all statements of the program: with the statistics of an empty warehouse, a second
+/// load finds rows by key and reads no large table, and no index of one, from one end to the other.
 #[tokio::test]
 async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     const LARGE: i64 = 1000;
@@ -154,14 +153,14 @@ async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     let after = read().await;
     let more: BTreeMap<_, _> =
         before.iter().map(|(table, read)| (table, after[table] - read)).collect();
-    // Each record is compared with its item, by its own days and by those beside them, and counted
-    // as seen.
+    // Each record is compared with its item, by its own window and the neighbouring ones, and
+    // counted as seen.
     let most = |table: &str| if table.ends_with("record") { 6 * i64::from(ITEMS) } else { LARGE };
     assert!(more.iter().all(|(table, read)| *read < most(table)), "{more:#?}");
 }
 
-/// Columns that name a record, a policy or a project by the key of another table. Of two columns
-/// with different collations a comparison takes "C", and an index under another cannot serve it.
+/// Columns that refer to a record, a policy or a project by the key of another table. If collations
+/// differ, a comparison uses "C", and an index with the other collation cannot serve it.
 #[tokio::test]
 async fn columns_that_are_joined_have_one_collation() {
     let world = World::new(0, 0).await;
@@ -184,7 +183,7 @@ async fn columns_that_are_joined_have_one_collation() {
     assert_eq!(others, [""; 0]);
 }
 
-/// The join that README.md gives, and what was known of one submission.
+/// The join of README.md, and the earlier state of one submission.
 #[tokio::test]
 async fn the_documented_join_and_a_look_back_at_one_submission_use_an_index() {
     const JOIN: &str = "faceauth.kyc_project = submission.project and \
@@ -192,7 +191,7 @@ async fn the_documented_join_and_a_look_back_at_one_submission_use_an_index() {
     let world = World::new(0, 0).await;
     assert!(include_str!("../../README.md").contains(JOIN));
     let mut connection = world.pool.acquire().await.expect("a connection");
-    // The tables are empty: without this, reading them whole is cheapest.
+    // The tables are empty: otherwise, reading them whole would be cheapest.
     let settings =
         "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
     sqlx::raw_sql(settings).execute(&mut *connection).await.expect("the session's settings");

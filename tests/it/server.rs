@@ -1,4 +1,4 @@
-//! Databases that cannot hold a warehouse are refused before anything is written there.
+//! Databases that cannot hold a warehouse are refused before anything is written to them.
 
 use std::net::Ipv4Addr;
 
@@ -47,8 +47,8 @@ async fn a_database_that_is_not_utf_8_is_refused_by_name_and_stays_empty() {
     }
 }
 
-/// A proxy to the server of this address that reports another `server_version_num`. Returns the
-/// address of the same database behind it.
+/// Starts a proxy to the server of this address that reports another `server_version_num`. Returns
+/// the address of the same database through the proxy.
 async fn with_version(pool: &PgPool, url: &str, version: i32) -> String {
     let own: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int4")
         .fetch_one(pool)

@@ -1,5 +1,5 @@
-//! How far back the warehouse reaches: what is older is stored when somebody asks for it, and is
-//! current from then on.
+//! The start of the stored history (`sync.since`): older records are stored only on request, and
+//! stay current from then on.
 
 use argos_sync::simulator::{Addition, Change, Knobs, KycResult};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -15,7 +15,7 @@ const SINCE: &str = "2025-02-15";
 const SETTINGS: [(&str, &str); 3] =
     [("sync.since", SINCE), ("audit.cycle_days", "4"), ("audit.detail_cycle_days", "3650")];
 
-/// A bit more than the cycle, in minutes.
+/// Slightly more than the cycle, in minutes.
 const A_CYCLE: i32 = 4 * 25 * 60;
 
 const OLDER: &str = "select count(*) from argos_sync.record where window_day < '2025-02-15'";
@@ -30,7 +30,7 @@ async fn once(world: &World, settings: &[(&str, &str)]) -> Ran {
     ran
 }
 
-/// A world whose days since 2025-02-15 were read, and all once without a date filter.
+/// A world whose days since 2025-02-15 were read, and the list without a date filter once.
 async fn read() -> (World, Clock) {
     let world = World::new(120, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
@@ -42,7 +42,7 @@ async fn read() -> (World, Clock) {
     (world, clock)
 }
 
-/// The walk without a date filter comes around.
+/// Makes the pass without a date filter due, and runs it.
 async fn walk_over_everything(world: &World, clock: &mut Clock) {
     let before = world.number(WALKS_OVER_EVERYTHING).await;
     clock.forward(A_CYCLE).await;
@@ -86,7 +86,7 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
     assert_eq!(world.number(OLDER).await, 0);
     assert_eq!(world.number("select count(*) from argos_sync.record").await, 120 - older);
     assert_eq!(world.number(MADE).await, 120 - older, "a detail call for each that is stored");
-    // The walk without a date filter showed each of them, and the first window those of the day
+    // The pass without a date filter showed each of them, and the first window those of the day
     // before.
     assert!((older..=older + 10).contains(&world.number(SKIPPED).await), "{older}");
     let uneven = "select count(*) from argos_sync.run_counter
@@ -133,7 +133,7 @@ async fn what_a_backfill_or_fetch_asked_for_stays_current_and_its_days_take_new_
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(is_stored(&world, fetched).await);
 
-    // On a day that was read, one comes that windows do not list; what was fetched changes.
+    // An unlisted record appears on a day that was read; the fetched record changes.
     let addition = Addition { created_at_ms: Some(1_736_942_400_000), result: None };
     let late = world.vendor.add(KEY, &addition).expect("a new record");
     world.vendor.change(KEY, &late, Change::Unlist).expect("the change");
@@ -146,7 +146,7 @@ async fn what_a_backfill_or_fetch_asked_for_stays_current_and_its_days_take_new_
         sqlx::query_scalar(result).bind(fetched).fetch_one(&world.pool).await.expect("a row");
     assert_eq!(result, "rejected");
 
-    // And its absence is judged.
+    // The absence of the fetched record is evidence, too.
     world.vendor.change(KEY, fetched, Change::Vanish).expect("the change");
     walk_over_everything(&world, &mut clock).await;
     clock.forward(61).await;

@@ -1,5 +1,5 @@
-//! Submissions whose list items leave `kyc` or `aml` out: detail calls read them on a schedule, and
-//! the program says how often.
+//! Submissions whose list items omit `kyc` or `aml`: detail calls read them on a schedule, and the
+//! program reports its interval.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ use crate::{
 };
 
 const SINCE: (&str, &str) = ("sync.since", "2025-01-01");
-/// Detail calls are made for cause only: the slow cycle takes years.
+/// The slow cycle takes years, so detail calls have other causes.
 const SLOW_CYCLE: (&str, &str) = ("audit.detail_cycle_days", "3650");
-/// A bit more than a day, in minutes.
+/// Slightly more than a day, in minutes.
 pub(crate) const A_DAY: i32 = 25 * 60;
 
 /// A world that was read at noon after the last day of the population.
@@ -33,12 +33,12 @@ async fn read() -> (World, Clock) {
 pub(crate) async fn once(world: &World, more: &[(&str, &str)]) -> Ran {
     let settings = [&[SINCE, SLOW_CYCLE], more].concat();
     let ran = world.run_with(&settings, &["run", "--once", "--project", "main"]).await;
-    // With few calls a day the lists wait for more.
+    // With few calls a day, some lists remain for later.
     assert!(ran.code() == 0 || (ran.code() == 65 && !more.is_empty()), "{ran:?}");
     ran
 }
 
-/// The ids of submissions whose list items have no `aml`.
+/// The ids of submissions whose list items omit `aml`.
 pub(crate) async fn without_aml(world: &World) -> BTreeSet<String> {
     let listed = listed(world).await.into_iter();
     listed.filter(|(_, item)| item.get("aml").is_none()).map(|(id, _)| id).collect()
@@ -89,7 +89,7 @@ async fn a_flag_that_no_list_shows_is_seen_within_the_cycle_of_lists() {
     assert_eq!(single() - before, count, "one call for each of them, and no other");
     assert_eq!(text(&world, unflagged, &flagged).await, "red flag");
     assert!(read_at(&world, &flagged).await > first_read_at);
-    // The others were read too, which changed nothing else.
+    // The others were read, too, which changed nothing else.
     assert_eq!(text(&world, changed, &flagged).await, changed_at);
     let oldest =
         "select count(*) from argos.submission join argos_sync.record on id = submission_id
@@ -214,10 +214,10 @@ async fn a_list_item_lacks_what_its_detail_or_details_of_its_state_usually_carry
     let room = Room::new().await;
     let mut walk = room.walk(window(1, 10), "one").await;
     let known = |id: &str, rank: i16| (id.to_owned(), rank);
-    // Nobody is screened in this project, as far as it is known: no list item lacks anything.
+    // No stored detail shows a screening, so no list item counts as incomplete.
     room.see(&mut walk, 1, &[("a", APPROVED, APPROVED), ("b", APPROVED, APPROVED)]).await;
     assert_eq!(room.sparse().await, []);
-    // Screened ones, of which lists show nothing, or not even the decision, or all.
+    // List items that omit the screening, omit also the decision, or show all.
     room.see(
         &mut walk,
         11,
@@ -230,7 +230,7 @@ async fn a_list_item_lacks_what_its_detail_or_details_of_its_state_usually_carry
     )
     .await;
     assert_eq!(room.sparse().await, [known("c", 0), known("d", 0), known("f", 1)]);
-    // Most are screened by now: one whose detail shows no screening yet will be.
+    // Most are screened by now, so a detail without a screening counts as not screened yet.
     room.see(&mut walk, 21, &[("g", APPROVED, SCREENED), ("h", APPROVED, SCREENED)]).await;
     room.see(
         &mut walk,
@@ -243,7 +243,7 @@ async fn a_list_item_lacks_what_its_detail_or_details_of_its_state_usually_carry
     .await;
     let expected = [("c", 0), ("d", 0), ("f", 1), ("g", 0), ("h", 0), ("i", 1)];
     assert_eq!(room.sparse().await, expected.map(|(id, rank)| known(id, rank)));
-    // A list that shows it after all ends it.
+    // A list item that shows the screening ends this.
     room.see(&mut walk, 41, &[("c", SCREENED, SCREENED)]).await;
     assert!(!room.sparse().await.contains(&known("c", 0)));
 }

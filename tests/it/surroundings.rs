@@ -147,7 +147,7 @@ async fn check_waits_for_no_vendor_that_does_not_answer() {
 async fn check_prints_the_same_findings_as_json() {
     let world = World::new(20, 10).await;
     for (settings, code) in [(&[][..], 0), (&[("sync.since", "2999-01-01")], 1)] {
-        // The API is known from the second time on.
+        // The second check compares with the findings of the first.
         world.run_with(settings, &["check"]).await;
         let text = world.run_with(settings, &["check"]).await;
         let json = world.run_with(settings, &["check", "--json"]).await;

@@ -18,7 +18,7 @@ use crate::{
     world::{ALL_DAYS, FACE_KEY, KEY, Ran, World},
 };
 
-/// What a run counted over all projects.
+/// The counters of a run over all projects.
 #[derive(Debug, sqlx::FromRow)]
 struct Counted {
     received: i64,
@@ -46,7 +46,7 @@ async fn counted(world: &World) -> Counted {
     counted
 }
 
-/// Backfills, compares all, backfills again: nothing but reading may have happened.
+/// Backfills, compares everything, and backfills again, which may only read.
 async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
     let records = submissions + faceauths;
     world.backfill().await;
@@ -76,7 +76,7 @@ async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
     assert_eq!(fingerprint(&world.pool).await, before);
 }
 
-/// Detail calls that could be made now; those that confirm a deletion wait for an hour.
+/// Detail calls that are due now; those that confirm a deletion wait for an hour.
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_backfill_stores_every_record_and_the_same_again_writes_nothing() {
     equal_and_idempotent(&world, 1500, 700).await;
 }
 
-/// The whole thing: `cargo test --test it thirty_thousand -- --ignored`
+/// The full size: `cargo test --test it thirty_thousand -- --ignored`
 #[tokio::test]
 #[ignore = "30,000 records and 20,000 detail calls take minutes"]
 async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
@@ -112,7 +112,7 @@ async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
     equal_and_idempotent(&world, 20_000, 10_000).await;
 }
 
-/// Items of the submission list as they come.
+/// Items of the submission list as received, by id.
 #[expect(
     clippy::disallowed_methods,
     reason = "asked of the simulator without the program's client"
@@ -189,8 +189,8 @@ async fn what_the_vendor_changes_arrives_with_the_next_backfill() {
     let (unseen, seen) = changes.split_last().expect("changes");
     let seen = i64::try_from(seen.len()).expect("few");
     assert_eq!((now.inserted, now.details), (4, seen + 2 + 2));
-    // Changed by list and by detail call, and the new ones by detail call. The marks of deletions
-    // change no row.
+    // Changed records are updated by list and by detail call, new ones by detail call. Deletion
+    // marks change no row.
     assert_eq!(now.updated, (seen - 1) * 2 + 2);
     let unlike: BTreeSet<_> =
         differences(&world).await.into_iter().flat_map(|found| found.ids).collect();
@@ -267,8 +267,8 @@ async fn every_sight_brings_a_detail_call_where_detail_is_always() {
     assert_eq!(world.number(DUE).await, 0);
 }
 
-/// Each call in flight needs a connection for a moment, and so do claiming and storing: none may
-/// wait for one that another holds.
+/// Calls in flight, claiming and storing each need a connection for a moment; none may wait for one
+/// that another holds.
 #[tokio::test]
 async fn many_detail_calls_get_by_with_one_connection() {
     for workers in [16, 200] {
@@ -321,7 +321,7 @@ async fn streams_read_one_after_the_other_are_equal_too() {
     assert_equal(&world).await;
 }
 
-/// A vendor with these knobs, read in small pages.
+/// Demands equality with a vendor with these knobs, read in small pages.
 async fn equal_with(page_size: u32, knobs: Knobs) {
     let world = World::new(130, 90).await;
     world.configure_client(&format!("page_size = {page_size}"), "");
@@ -329,7 +329,7 @@ async fn equal_with(page_size: u32, knobs: Knobs) {
     equal_and_idempotent(&world, 130, 90).await;
 }
 
-/// One claim, one habit of the vendor.
+/// One test for each habit of the vendor.
 macro_rules! equal_with {
     ($($claim:ident: $page_size:literal, $($knob:ident: $value:expr),*;)*) => {
         $(#[tokio::test]

@@ -62,7 +62,7 @@ async fn less_than_a_verified_name_off_this_machine_is_warned_of() {
     assert!(ran.stderr.contains("correct the host in `database.url`"), "{ran:?}");
 }
 
-/// A server that answers the request for TLS with this letter, and then like the other server, if
+/// A server that answers the TLS request with this letter, and then forwards to another server, if
 /// there is one.
 async fn server(letter: u8, behind: Option<u16>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
@@ -100,7 +100,7 @@ async fn a_server_without_tls_is_named_with_what_to_do() {
     }
 }
 
-/// Makes a certificate for these names and a key, with `openssl`; `None` where that is missing.
+/// Makes a certificate and a key with `openssl`; `None` if `openssl` is missing.
 fn certificate(dir: &Path, name: &str, arguments: &[&str]) -> Option<(String, String)> {
     let path = |ending: &str| dir.join(format!("{name}.{ending}")).display().to_string();
     let (key, file) = (path("key"), path("pem"));
@@ -118,7 +118,7 @@ fn certificate(dir: &Path, name: &str, arguments: &[&str]) -> Option<(String, St
     Some((file, key))
 }
 
-/// Makes a certificate of version 1; `None` where `openssl` makes none.
+/// Makes a certificate of version 1; `None` if `openssl` cannot.
 fn old_certificate(dir: &Path, (file, key): &(String, String)) -> Option<(String, String)> {
     let old = dir.join("old.pem").display().to_string();
     let script = format!(
@@ -134,7 +134,7 @@ fn old_certificate(dir: &Path, (file, key): &(String, String)) -> Option<(String
     is_old.then(|| (old, key.clone()))
 }
 
-/// A TLS server with that certificate.
+/// Starts a TLS server with this certificate.
 async fn speaks_tls((file, key): &(String, String)) -> (Child, u16) {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = free.local_addr().expect("an address").port();

@@ -1,5 +1,5 @@
-//! Undated and misdated records: which day they belong to, and who may find them missing (design
-//! section 5).
+//! Undated and misdated records: the day that they belong to, and the passes that may find them
+//! missing (design section 5).
 
 use argos_sync::{
     domain::Stream,
@@ -14,12 +14,12 @@ use crate::{
     world::{FACE_KEY, KEY, Ran, World},
 };
 
-/// Days are read again daily, all without a date filter every four days; detail calls are made for
-/// cause only.
+/// Every day is read daily, the list without a date filter every four days. The slow cycle takes
+/// years, so detail calls have other causes.
 const SETTINGS: [(&str, &str); 3] =
     [("sync.since", "2025-01-01"), ("audit.cycle_days", "4"), ("audit.detail_cycle_days", "3650")];
 
-/// A bit more than a day, in minutes; four of them are a bit more than a cycle.
+/// Slightly more than a day, in minutes; four of them are slightly more than a cycle.
 const A_DAY: i32 = 25 * 60;
 
 const RECORDS: &str = "select count(*) from argos_sync.record";
@@ -45,7 +45,7 @@ async fn once(world: &World) -> Ran {
     ran
 }
 
-/// First all days, and then, since they are all read, everything without a date filter.
+/// Reads all days first and then, since all are read, the list without a date filter.
 async fn read_all(world: &World) {
     once(world).await;
     assert_eq!(world.number(WALKS_OVER_EVERYTHING).await, 0, "days come first");
@@ -53,7 +53,7 @@ async fn read_all(world: &World) {
     assert_eq!(world.number(WALKS_OVER_EVERYTHING).await, 2);
 }
 
-/// A day later every day is read again.
+/// Advances by a day, after which every day is read again.
 async fn next_day(world: &World, clock: &mut Clock) {
     clock.forward(A_DAY).await;
     once(world).await;
@@ -73,7 +73,7 @@ fn item(world: &World, stream: Stream, id: &str) -> String {
     String::from_utf8(item.expect("an item")).expect("UTF-8")
 }
 
-/// The pair that dates an item, and its moment.
+/// The member with the item's date, as text, and the date itself.
 fn date(world: &World, stream: Stream, id: &str) -> (String, DateTime<Utc>) {
     let name = match stream {
         Stream::Submission => "created_at",
@@ -85,8 +85,7 @@ fn date(world: &World, stream: Stream, id: &str) -> (String, DateTime<Utc>) {
     (format!("\"{name}\":\"{text}\""), text.parse().expect("a time"))
 }
 
-/// A record from the middle of February, far from the edges of any window that starts with a month
-/// or so.
+/// A record from the middle of February, far from the edges of likely windows.
 fn of_february(world: &World, stream: Stream) -> String {
     let mut ids: Box<dyn Iterator<Item = String>> = match stream {
         Stream::Submission => Box::new(world.vendor.submission_ids(KEY)),
@@ -107,7 +106,7 @@ fn decide(world: &World, id: &str, result: KycResult) {
     world.vendor.change(KEY, id, change).expect("the change");
 }
 
-/// The day a record belongs to, whether it is undated, unlisted, and still there.
+/// The day of a record, and whether it is undated, unlisted and live.
 async fn standing(world: &World, id: &str) -> (NaiveDate, bool, bool, bool) {
     sqlx::query_as(
         "select window_day, undated, unlisted, deleted_at is null from argos_sync.record where id = $1",
@@ -170,7 +169,7 @@ async fn no_window_suspects_an_undated_record_and_a_walk_over_everything_does() 
     let (world, mut clock) = unread().await;
     let submission = of_february(&world, Stream::Submission);
     let face = of_february(&world, Stream::Faceauth);
-    // One that never had a date, and one that loses it later.
+    // One record that never had a date, and one that loses it later.
     let later = world.vendor.submission_ids(KEY).nth(40).expect("a record");
     assert_ne!(submission, later);
     happens(&world, &submission, &face, &Change::HideDate);
@@ -195,7 +194,7 @@ async fn no_window_suspects_an_undated_record_and_a_walk_over_everything_does() 
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 3));
 }
 
-/// Has the vendor show the submission with another date; lists go by the true one.
+/// Makes the vendor show the submission with another date; its lists use the true one.
 fn misdate(world: &World, id: &str, created_at: &str) {
     let (pair, _) = date(world, Stream::Submission, id);
     let other = format!("\"created_at\":\"{created_at}\"");
@@ -208,7 +207,7 @@ async fn an_unknown_item_dated_outside_the_window_is_stored_under_its_own_date_a
     let (world, mut clock) = unread().await;
     let id = of_february(&world, Stream::Submission);
     misdate(&world, &id, "2024-06-01T10:00:00.000Z");
-    // Without `sync.since` no day is too early; its detail call belongs to a regular round.
+    // Without `sync.since` no day is too early. The detail call is left to a regular round.
     world.backfill().await;
     once(&world).await;
     let own = NaiveDate::from_ymd_opt(2024, 6, 1).expect("a day");

@@ -1,4 +1,4 @@
-//! A warehouse from before the first release is refused by name and left alone.
+//! A warehouse from before the first release is refused with a clear message and left unchanged.
 
 use sqlx::AssertSqlSafe;
 
@@ -7,14 +7,14 @@ use crate::world::{ALL_DAYS, World};
 /// Part of such a warehouse.
 const UNRELEASED: &str = include_str!("../fixtures/unreleased-schema.sql");
 
-/// What every command says.
+/// The message of every command.
 const SENTENCE: &str =
     "the schema was created by an unreleased version of argos-sync; nothing was changed";
 
 /// The statement that the advice names.
 const DROP: &str = "drop schema argos, argos_pii, argos_raw, argos_sync cascade";
 
-/// Every relation and function, and every row with its place and its transaction.
+/// Every relation and function, and every row with its location and transaction.
 async fn contents(world: &World) -> Vec<String> {
     let mut found: Vec<String> = sqlx::query_scalar(
         "select 'relation ' || oid::regclass || ' ' || relfilenode from pg_class

@@ -1,4 +1,4 @@
-//! Rows that other hands changed, lost or added are noticed, named and rewritten.
+//! Rows that others changed, deleted or added are detected, reported and rewritten.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,11 +15,10 @@ use crate::{
     world::{ALL_DAYS, KEY, Ran, World},
 };
 
-/// A name that stands nowhere else.
+/// A name that occurs nowhere else.
 const INVENTED: &str = "Vera Falsifier";
 
-/// Every way in which other hands damage rows, each to records of its own, with the table in which
-/// it shows.
+/// All kinds of damage to rows, each to records of its own, with the affected table.
 const DAMAGE: [(&str, &str); 12] = [
     (
         "update argos_pii.submission_identity set full_name = 'Vera Falsifier' where submission_id = $1",
@@ -79,7 +78,7 @@ async fn changed(world: &World, sql: &str, id: &str) {
     assert!(done.rows_affected() > 0, "{sql} changes nothing");
 }
 
-/// Damages one record in each way; returns in how many records each table differs.
+/// Damages one record in each way; returns the number of differing records of each table.
 async fn damage(world: &World) -> BTreeMap<String, i64> {
     let mut tables = BTreeMap::new();
     let ids: Vec<String> = sqlx::query_scalar(
@@ -104,7 +103,7 @@ fn counts(ran: &Ran, project: &str) -> Vec<i64> {
     cells.map(|cell| cell.parse().expect("a number")).collect()
 }
 
-/// In how many records each table differs.
+/// The number of differing records of each table.
 fn tables(ran: &Ran) -> BTreeMap<String, i64> {
     let lines = ran.stdout.split("\n\n").nth(1).unwrap_or_default().lines().skip(1);
     let cells = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -145,7 +144,7 @@ async fn damaged_rows_are_named_by_table_and_a_repair_makes_them_what_the_vendor
     truth::assert_equal(&world).await;
     assert_eq!(world.vendor.call_count(), calls, "no call is made");
     assert_eq!(world.number(CHANGES).await, changes, "the vendor changed nothing");
-    // All but the record that was only noted on another day.
+    // All except the record whose damage was only another day.
     let moved = "select count(*) from argos.submission where changed_at > '2020-01-01'";
     assert_eq!(world.number(moved).await, 11);
     let repaired = truth::fingerprint(&world.pool).await;
@@ -346,7 +345,7 @@ async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() 
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 200, ..Knobs::default() });
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     assert_eq!(world.run(&days).await.code(), 0);
-    // An hour goes by, and a second detail call confirms each mark.
+    // An hour later, a second detail call confirms each mark.
     world
         .execute(
             "update argos_sync.suspect set mark_found_at = mark_found_at - interval '2 hours';
@@ -437,7 +436,7 @@ async fn records_are_rewritten_in_chunks_with_a_transaction_each() {
     let ran = world.run_with(&lists_alone, &backfill).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     world.execute("update argos.submission set kyc_result = 'invented'").await;
-    // The last chunk has to wait for this.
+    // The last chunk must wait for this lock.
     let mut lock = world.pool.begin().await.expect("a transaction");
     sqlx::query("select from argos_sync.record order by id collate \"C\" desc limit 1 for update")
         .execute(&mut *lock)
@@ -454,8 +453,8 @@ async fn records_are_rewritten_in_chunks_with_a_transaction_each() {
     assert_eq!(world.number(left).await, 0);
 }
 
-/// Records of `main`, three quarters of which lie on half of the pages, and as many of another
-/// project between them.
+/// Records of `main`, three quarters of them on half of the pages, and records of another project
+/// between them.
 const UNEVEN: &str = "
     insert into argos_sync.record (project, stream, id, list_digest, list_read, normalizer_version, window_day)
     select case when number % 2 = 0 then 'main' else 'other' end, 'submission', 'r' || number,

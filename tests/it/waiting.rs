@@ -1,5 +1,4 @@
-//! Waiting: for the budget, for what another process holds, and for what it makes. What another
-//! process did counts as done.
+//! Waiting for the budget and for other processes. Work that another process did counts as done.
 
 use std::time::Duration;
 
@@ -11,18 +10,18 @@ use crate::{
     world::{ALL_DAYS, KEY, World},
 };
 
-/// Shorter than a lease, and longer than anything takes here on the busiest machine.
+/// Shorter than a lease, but longer than any step here, even on a busy machine.
 const SOON: Duration = Duration::from_secs(150);
 
 const LEASED: &str = "select count(*) from argos_sync.detail_due where expires_at > now()";
 const DUE: &str = "select count(*) from argos_sync.detail_due";
 const MADE: &str = "select count(*) from argos_sync.detail_call";
-/// Another process holds some days.
+/// A claim of another process on some days.
 const HELD: &str = "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder, expires_at) values
     ('main', 'submission', '2024-01-01', '2024-01-03', 1, 'another machine/1/1', now() + interval '1 hour')";
 const RELEASED: &str = "delete from argos_sync.claim where holder = 'another machine/1/1'";
 
-/// Nothing is marked as deleted: detail calls that confirm a mark wait for an hour.
+/// Disables deletion marks, because detail calls that confirm a mark wait for an hour.
 fn without_deletions(world: &World) {
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
 }
@@ -32,7 +31,7 @@ async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come
  {
     let world = World::new(150, 0).await;
     without_deletions(&world);
-    // The other lanes lend calls every two hours, and the next at 14:00.
+    // The other lanes lend calls every two hours, next at 14:00.
     world.set_clock("timestamptz '2025-06-01T13:35:00Z'", false).await;
     let settings = [("budget.calls_per_day", "60"), ("client.calls_per_second", "0")];
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -160,7 +159,7 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
     let world = World::new(0, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
-    // The clock stands, so that no lease ends by it.
+    // The clock is stopped, so no lease expires by it.
     let _clock = Clock::replace(&world.pool, "2025-06-01 12:00:00Z").await;
     world
         .execute(
@@ -187,7 +186,7 @@ async fn a_backfill_makes_the_detail_calls_of_its_own_days_and_leaves_all_others
         assert_eq!(ran.code(), 0, "{ran:?}");
     };
     backfill(ALL_DAYS).await;
-    // Few due calls are compared with the days, many are looked up from there.
+    // The program counts the calls of the days in one way if few are due, in another if many are.
     for others in [0, 12_000] {
         let sql = format!(
             "delete from argos_sync.detail_due;

@@ -1,5 +1,5 @@
-//! A whole world for one test: the simulated vendor over real HTTP, a database, a configuration,
-//! the real program.
+//! The world of one test: the simulated vendor over real HTTP, a database, a configuration, the
+//! real program.
 
 use std::{
     net::Ipv4Addr,
@@ -17,22 +17,21 @@ use tokio::{net::TcpListener, process::Command};
 
 use crate::database::{self, Database};
 
-/// The key of the project `main`.
+/// The API key of the project `main`.
 pub(crate) const KEY: &str = "idcheck-key-of-the-tests";
-/// The key of the project `face`.
+/// The API key of the project `face`.
 pub(crate) const FACE_KEY: &str = "faceauth-key-of-the-tests";
 
-/// One test's world.
 pub(crate) struct World {
-    /// The vendor, to change and to ask for the truth.
+    /// The vendor, to change it and to read its records.
     pub(crate) vendor: simulator::World,
     /// The vendor's address, such as `http://127.0.0.1:1234/v3`.
     pub(crate) url: String,
     /// The warehouse.
     pub(crate) database: Database,
-    /// A pool of the test's own.
+    /// The test's own pool.
     pub(crate) pool: PgPool,
-    /// Where configuration and state are.
+    /// The directory of configuration and state.
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -42,7 +41,7 @@ pub(crate) fn population(submissions: u32, faceauths: u32) -> Population {
     Population { seed: 7, submissions, faceauths, from: day(1, 1), to: day(4, 1) }
 }
 
-/// All days of [`population`], as on the command line.
+/// All days of [`population`], in the form of the command line.
 pub(crate) const ALL_DAYS: &str = "2025-01-01..2025-03-31";
 
 impl World {
@@ -57,7 +56,7 @@ impl World {
         Self::of(vec![project(KEY, Stream::Submission), project(FACE_KEY, Stream::Faceauth)]).await
     }
 
-    /// A vendor with these projects; the configuration knows `main` and `face`.
+    /// A vendor with these projects; the configuration contains `main` and `face`.
     pub(crate) async fn of(projects: Vec<SimulatedProject>) -> Self {
         let vendor = simulator::World::new(projects);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
@@ -72,8 +71,8 @@ impl World {
         world
     }
 
-    /// Writes the configuration: the world's own with the given text behind it (more sections, or
-    /// more projects).
+    /// Writes the configuration: the world's own, followed by this text (more sections or
+    /// projects).
     pub(crate) fn configure(&self, more: &str) {
         let text = format!(
             "[database]\nurl = \"{database}\"\n\
@@ -131,12 +130,12 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect(sql);
     }
 
-    /// One number out of the warehouse.
+    /// Returns one number from the warehouse.
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect(sql)
     }
 
-    /// Writes the configuration with lines of one's own in `[client]`, and text behind everything.
+    /// Writes the configuration with these lines in `[client]`, followed by more text.
     pub(crate) fn configure_client(&self, client: &str, more: &str) {
         self.configure(more);
         let text = std::fs::read_to_string(self.config()).expect("the configuration is read");
@@ -144,7 +143,7 @@ impl World {
     }
 }
 
-/// What a run of the program left behind.
+/// The result of a run of the program.
 pub(crate) struct Ran {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
@@ -161,7 +160,7 @@ impl Ran {
         }
     }
 
-    /// The exit code; -1 when a signal ended it.
+    /// The exit code; -1 if a signal ended the program.
     pub(crate) fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
     }

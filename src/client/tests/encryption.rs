@@ -1,4 +1,4 @@
-//! Secure Data Transmission: what is sent and read, and what stops a project.
+//! Secure Data Transmission: requests, answers, and mismatches that stop a project.
 
 use super::*;
 use crate::client::{

@@ -1,4 +1,4 @@
-//! Faults: which are retried, which make pages smaller, and which end a call.
+//! Faults that are retried, that make pages smaller, or that end a call.
 
 use std::{num::NonZeroU32, time::Instant};
 

@@ -9,7 +9,7 @@ fn volatile() -> Paths {
     Paths::new(["b", "a.b", "selfieImage.a.selfieImages"])
 }
 
-/// Compares with the tree; tells whether the text was readable.
+/// Compares with the tree; returns whether the text was readable.
 fn compare(text: &str) -> bool {
     match (Flat::parse(text), parse(text)) {
         (Ok(flat), Ok(tree)) => {
@@ -35,7 +35,7 @@ fn compare(text: &str) -> bool {
     }
 }
 
-/// Keys of which many are repeated, begin alike, or come to the same unescaped.
+/// Keys; many are repeated, begin alike, or are equal when unescaped.
 fn key() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         r#""a""#,

@@ -1,4 +1,4 @@
-//! What the grammar accepts and refuses.
+//! Texts that the grammar accepts or refuses.
 
 use proptest::prelude::*;
 

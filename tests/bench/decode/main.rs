@@ -1,9 +1,9 @@
-//! What the steps of reading one item cost: a page is cut, an item is glanced at, and if it changed
-//! it is parsed, normalized and kept.
+//! Measures the steps of reading one item: cut a page into items, read the key, and for a changed
+//! item parse, normalize and compress it.
 //!
-//! `cargo bench --bench decode` prints the time of one item for each step (of one page for
-//! `page/`), over 200 full-size submissions of the simulator. `reference/` are the same bytes
-//! through other hands, to know what a step could cost. Nothing is asserted.
+//! `cargo bench --bench decode` prints the time per item (per page for `page/`) of each step, over
+//! 200 full-size submissions of the simulator. `reference/` processes the same bytes with other
+//! libraries, for comparison. Nothing is asserted.
 
 #![expect(clippy::expect_used, reason = "a program of measurements")]
 
@@ -22,7 +22,7 @@ use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main}
 const ITEMS: u32 = 200;
 const PROJECT: &str = "decode";
 
-/// Submissions as a full list shows them, which is as detail calls do.
+/// Submissions in full, as detail calls show them.
 fn items() -> Vec<Vec<u8>> {
     let day = |day| Day::from_ymd_opt(2024, 1, day).expect("a day");
     let population =
@@ -33,7 +33,7 @@ fn items() -> Vec<Vec<u8>> {
     world.submission_ids(PROJECT).map(item).collect()
 }
 
-/// Measures one item per turn, a different one each time.
+/// Measures one item per iteration, a different one each time.
 fn each(bencher: &mut Bencher<'_>, items: &[Vec<u8>], mut step: impl FnMut(&[u8])) {
     let mut turn = items.iter().cycle();
     bencher.iter(|| step(turn.next().map(Vec::as_slice).unwrap_or_default()));

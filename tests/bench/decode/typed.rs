@@ -1,5 +1,4 @@
-//! A submission for `serde_json`: its main members, borrowed where they can be, the others stepped
-//! over.
+//! A submission for `serde_json`: main members, borrowed where possible; others are skipped.
 
 #![expect(dead_code, reason = "filled to measure the filling")]
 #![expect(clippy::struct_field_names, reason = "the vendor's names")]

@@ -1,9 +1,9 @@
-//! How stale the warehouse gets: a year of one customer, replayed against the planner and against a
-//! fixed lookback.
+//! Computes how late changes become visible: replays a year of one customer against the planner and
+//! against a fixed lookback.
 //!
-//! `cargo bench --bench staleness` prints the table of docs/staleness.md. Nothing is measured with
-//! a clock: time is simulated, the planner is the program's own, and a walk is assumed to answer at
-//! once. It fails when a promise is broken.
+//! `cargo bench --bench staleness` prints the table of docs/staleness.md. Time is simulated, the
+//! planner is the program's own, and responses are assumed to come at once. Fails if a promise is
+//! broken.
 
 #![expect(
     clippy::print_stdout,
@@ -23,7 +23,7 @@ use readers::{Lookback, Planned};
 fn main() -> ExitCode {
     let year = year::Year::generate(7, 30_000);
     let (ours, our_calls) = Planned::replay(&year);
-    // The same number of list calls over the year; detail calls go to what changed, as with us.
+    // The same number of list calls over the year; detail calls for changes, as with the planner.
     let (theirs, their_calls) = Lookback::replay(&year, 7, our_calls.lists);
     print!("{}", report::table(&year, &ours, &theirs));
     println!("\ncalls in {} days, lists and detail calls:", year::DAYS + year::QUIET_DAYS);

@@ -1,4 +1,4 @@
-//! Who reads the year: the planner, and a fixed lookback.
+//! The two readers of the year: the planner, and a fixed lookback.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +11,34 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::year::{DAY, DAYS, HOUR, Kind, MINUTE, QUIET_DAYS, Year};
 
-/// The daemon's bell.
+/// Interval of the daemon's schedule.
 const BELL: i64 = 5 * MINUTE;
-/// Between the two detail calls that confirm a deletion.
+/// Delay between the two detail calls that confirm a deletion.
 const CONFIRM: i64 = HOUR;
 const PAGE_SIZE: i64 = 2000;
 
-/// What was asked of the vendor.
+/// Calls made to the vendor.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Calls {
     pub(crate) lists: u64,
     pub(crate) singles: u64,
 }
 
-/// What a warehouse knows while time goes on.
+/// The state of a warehouse during the replay.
 struct Warehouse<'a> {
     year: &'a Year,
-    /// Records by the day of their creation.
+    /// Records by creation day.
     by_day: Vec<Vec<usize>>,
-    /// Moves of each record, in the order of time.
+    /// Changes of each record, oldest first.
     by_record: Vec<Vec<usize>>,
-    /// When each move became visible.
+    /// When each change became visible.
     visible: Vec<Option<i64>>,
     days: Vec<DayState>,
-    /// Records of each day that are known, and those of them known to be unsettled.
+    /// Whether each record is known, and whether it is known to be unsettled.
     known: Vec<bool>,
     unsettled: Vec<bool>,
-    /// When each sparse record was last seen to change, and those whose next detail call has to be
-    /// scheduled.
+    /// When each sparse record was last found changed, and the sparse records whose next detail
+    /// call must be scheduled.
     moved: Vec<Option<i64>>,
     to_schedule: Vec<usize>,
     calls: Calls,
@@ -86,7 +86,7 @@ impl<'a> Warehouse<'a> {
         }
     }
 
-    /// Records that a list of these days shows.
+    /// Number of records that a list of these days shows.
     fn listed(&self, from: usize, to: usize, now: i64) -> i64 {
         let days = self.by_day.get(from..to.min(self.by_day.len())).unwrap_or_default();
         let shown = days.iter().flatten().filter(|number| {
@@ -97,7 +97,7 @@ impl<'a> Warehouse<'a> {
         i64::try_from(shown.count()).unwrap_or(i64::MAX)
     }
 
-    /// Walks some days, asking for one more on either side.
+    /// Reads some days; the list includes one more day on either side.
     fn walk(&mut self, from: usize, to: usize, now: i64) {
         let asked = self.listed(from.saturating_sub(1), to + 1, now);
         self.calls.lists +=
@@ -122,8 +122,8 @@ impl<'a> Warehouse<'a> {
         }
     }
 
-    /// Sees a record; returns whether a known one changed. What changed gets a detail call, which
-    /// shows the rest.
+    /// Reads a record; returns whether a known one changed. A changed record gets a detail call,
+    /// which shows the rest.
     fn look(&mut self, number: usize, now: i64, by_detail_call: bool) -> bool {
         let year = self.year;
         let Some(record) = year.records.get(number).filter(|record| record.shown <= now) else {
@@ -184,7 +184,7 @@ impl<'a> Warehouse<'a> {
 struct Scheduled {
     schedule: DetailSchedule,
     budget: Budget,
-    /// When each is made next, in the order of time.
+    /// Next call of each record, earliest first.
     next: BTreeSet<(i64, usize)>,
     next_of: Vec<Option<i64>>,
     until: Option<DateTime<Utc>>,
@@ -198,7 +198,7 @@ impl Scheduled {
         Self { schedule, budget, next: BTreeSet::new(), next_of, until: None }
     }
 
-    /// Dates those that were just read, and reads those whose time has come.
+    /// Schedules the records that were just read, and reads those that are due.
     fn round(&mut self, warehouse: &mut Warehouse<'_>, now: i64) {
         self.date(warehouse, now);
         let (mut left, from) = self.schedule.allowance(self.until, time(now));
@@ -243,7 +243,7 @@ impl Scheduled {
 pub(crate) struct Planned;
 
 impl Planned {
-    /// When each move became visible, and what that took.
+    /// When each change became visible, and the calls that this took.
     pub(crate) fn replay(year: &Year) -> (Vec<Option<i64>>, Calls) {
         let settings = settings();
         let mut warehouse = Warehouse::new(year);
@@ -267,7 +267,7 @@ impl Planned {
                     DetailSchedule::new(settings, ledger, budget, count.unwrap_or_default());
             }
             scheduled.round(&mut warehouse, now);
-            // The slow cycle of detail calls, in the order of ids: any order.
+            // The slow cycle of detail calls; ids have an arbitrary order.
             let known = u64::try_from(warehouse.known.len()).unwrap_or_default();
             let elapsed = Duration::seconds(now - cycle_started);
             let due = planner::cycle_due(known, cycle_done, elapsed, settings.detail_cycle)
@@ -285,13 +285,13 @@ impl Planned {
     }
 }
 
-/// The windows' places in the year; the planner begins a day before it.
+/// The window as day indexes of the year. The planner starts a day earlier, which becomes 0.
 fn places(window: Window) -> (usize, usize) {
     let place = |day: Day| usize::try_from((day - first_day()).num_days()).unwrap_or_default();
     (place(window.from()), place(window.to()))
 }
 
-/// What config/default.toml says.
+/// The configuration of config/default.toml.
 fn defaults() -> Config {
     let text = "data_dir = \"unused\"\n[project.main]\nkind = \"idcheck\"\n\
         base_url = \"https://api.example/v3\"\napi_key = \"unused\"";
@@ -306,16 +306,16 @@ fn budget() -> Budget {
     defaults().projects.first().expect("a project").budget
 }
 
-/// What most tools do: the last days, again and again.
+/// The common approach: reads the last days repeatedly.
 pub(crate) struct Lookback;
 
 impl Lookback {
-    /// Reads the last days as often as so many list calls allow.
+    /// Reads the last days as often as this number of list calls allows.
     pub(crate) fn replay(year: &Year, days: usize, calls: u64) -> (Vec<Option<i64>>, Calls) {
         let mut warehouse = Warehouse::new(year);
         let end = i64::from(DAYS + QUIET_DAYS) * DAY;
         for now in (0..end).step_by(usize::try_from(BELL).unwrap_or(1)) {
-            // Spread evenly: a share of the calls for a share of the time.
+            // Spreads the calls evenly over the time.
             let allowed = u128::from(calls) * u128::try_from(now + BELL).unwrap_or_default()
                 / u128::try_from(end).unwrap_or(1);
             if u128::from(warehouse.calls.lists) < allowed {

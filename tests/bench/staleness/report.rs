@@ -1,10 +1,10 @@
-//! The table: what was missed, what came late, and how late.
+//! The table of missed and late changes, and of their delays.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::year::{DAY, HOUR, Kind, MINUTE, Move, Year};
 
-/// How old a record was when something happened to it.
+/// The age of a record when it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
     ToTwoDays,
@@ -16,7 +16,7 @@ enum Age {
 impl Age {
     fn of(seconds: i64) -> Self {
         match seconds {
-            // Whatever the hour, today and yesterday.
+            // Today or yesterday, at any hour.
             ..DAY => Self::ToTwoDays,
             _ if seconds < 13 * DAY => Self::ToTwoWeeks,
             _ if seconds < 60 * DAY => Self::ToTwoMonths,
@@ -48,7 +48,7 @@ fn words(kind: Kind) -> &'static str {
     }
 }
 
-/// What a user may count on while the budget lasts: two bells more than the planner's spacing.
+/// The promised delay while the budget lasts: the planner's interval and two schedule intervals.
 fn promise(kind: Kind, age: i64) -> i64 {
     let bells = 10 * MINUTE;
     let cycle = DAY + bells;
@@ -58,10 +58,10 @@ fn promise(kind: Kind, age: i64) -> i64 {
         Age::ToTwoMonths | Age::Older => cycle,
     };
     match kind {
-        // A day is as old as its first minute.
+        // The age of a day counts from its first minute.
         Kind::Decided => (((age + DAY) / 48).clamp(15 * MINUTE, DAY) + bells).min(settled),
         Kind::New | Kind::Late | Kind::Aml | Kind::Edited => settled,
-        // Detail calls go by the spacing of days, and today and yesterday are no exception.
+        // The interval of detail calls is at least six hours, also for today and yesterday.
         Kind::AmlUnlisted => settled.max(6 * HOUR + bells),
         Kind::Deleted | Kind::Vanished => settled + HOUR + bells,
         Kind::DetailOnly => 180 * DAY + bells,
@@ -72,7 +72,7 @@ fn age(year: &Year, given: &Move) -> i64 {
     year.records.get(given.record).map_or(0, |record| given.at - record.created)
 }
 
-/// Moves that came later than promised, or not at all.
+/// The number of changes that became visible late or never.
 pub(crate) fn broken_promises(year: &Year, visible: &[Option<i64>]) -> usize {
     let late =
         year.moves.iter().zip(visible).filter(|(given, visible)| is_late(year, given, **visible));
@@ -83,7 +83,7 @@ fn is_late(year: &Year, given: &Move, visible: Option<i64>) -> bool {
     visible.is_none_or(|visible| visible - given.at > promise(given.kind, age(year, given)))
 }
 
-/// One line for each kind of move and age of its record.
+/// One line for each kind of change and age of its record.
 pub(crate) fn table(year: &Year, ours: &[Option<i64>], theirs: &[Option<i64>]) -> String {
     let mut classes: BTreeMap<(Kind, Age), Vec<usize>> = BTreeMap::new();
     for (index, given) in year.moves.iter().enumerate() {

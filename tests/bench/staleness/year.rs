@@ -1,38 +1,38 @@
-//! A year of one customer: submissions, and what happens to them.
+//! A year of one customer: submissions and their changes.
 
-/// Days on which something happens.
+/// Days with changes.
 pub(crate) const DAYS: u32 = 365;
-/// Days behind them, for what takes long to be seen.
+/// Quiet days after these, for changes that become visible late.
 pub(crate) const QUIET_DAYS: u32 = 200;
 
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// What happens to a submission.
+/// A kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// It is submitted.
     New,
-    /// It is submitted, but dated back.
+    /// It is submitted, but backdated.
     Late,
-    /// Review or time-out decides a pending or incomplete one.
+    /// A review or timeout decides a pending or incomplete submission.
     Decided,
-    /// AML monitoring flags or clears an approved one.
+    /// AML monitoring flags or clears an approved submission.
     Aml,
-    /// The same, where list items leave `aml` out.
+    /// Like `Aml`, but list items omit `aml`.
     AmlUnlisted,
-    /// An operator edits a settled one.
+    /// An operator edits a settled submission.
     Edited,
-    /// Something moves that only the detail call shows.
+    /// A change that only the detail call shows.
     DetailOnly,
     /// It is deleted, and stays in lists with the vendor's mark.
     Deleted,
-    /// It is gone from lists and detail calls.
+    /// It disappears from lists and detail calls.
     Vanished,
 }
 
-/// One thing that happened.
+/// One change.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Move {
     pub(crate) record: usize,
@@ -44,30 +44,30 @@ pub(crate) struct Move {
 /// One submission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record {
-    /// When it says it was made.
+    /// Creation time that it shows.
     pub(crate) created: i64,
-    /// When lists show it first.
+    /// When lists first show it.
     pub(crate) shown: i64,
-    /// Until when it is pending or incomplete.
+    /// When it stops being pending or incomplete.
     pub(crate) settled: i64,
-    /// When it is gone.
+    /// When it disappears.
     pub(crate) vanished: Option<i64>,
-    /// Lists leave `aml` out of it.
+    /// Whether list items omit `aml`.
     pub(crate) sparse: bool,
 }
 
-/// Of so many records in a hundred list items are sparse.
+/// Percentage of records whose list items are sparse.
 const SPARSE_PERCENT: u64 = 12;
 
-/// All of it.
+/// All records and changes.
 #[derive(Debug)]
 pub(crate) struct Year {
     pub(crate) records: Vec<Record>,
-    /// In the order of time.
+    /// Oldest first.
     pub(crate) moves: Vec<Move>,
 }
 
-/// Repeatable numbers (`SplitMix64`).
+/// Reproducible pseudo-random numbers (`SplitMix64`).
 struct Draw(u64);
 
 impl Draw {
@@ -78,7 +78,7 @@ impl Draw {
         mixed ^ (mixed >> 31)
     }
 
-    /// Between 0 and 1.
+    /// A number from 0 to below 1.
     fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -87,7 +87,7 @@ impl Draw {
         i64::try_from(self.next() % u64::try_from(end.max(1)).unwrap_or(1)).unwrap_or_default()
     }
 
-    /// Most short, some long: exponential around that mean.
+    /// An exponentially distributed number with this mean.
     #[expect(clippy::cast_possible_truncation, reason = "seconds of days")]
     fn around(&mut self, mean: i64) -> i64 {
         (-(1.0 - self.share()).ln() * mean as f64) as i64
@@ -95,13 +95,13 @@ impl Draw {
 }
 
 impl Year {
-    /// So many submissions, evenly over the year.
+    /// Generates `count` submissions, evenly over the year.
     pub(crate) fn generate(seed: u64, count: usize) -> Self {
         let mut draw = Draw(seed);
         let end = i64::from(DAYS) * DAY;
         let mut year = Self { records: Vec::with_capacity(count), moves: Vec::new() };
         for record in 0..count {
-            // Drawn apart, so that all else is as it would be without.
+            // Drawn separately, so that the other draws do not depend on it.
             let number = u64::try_from(record).unwrap_or_default();
             let sparse =
                 Draw(seed ^ number.wrapping_mul(0x9e37_79b9)).next() % 100 < SPARSE_PERCENT;
@@ -117,7 +117,7 @@ impl Year {
                 at < end
             };
             happens(kind, shown);
-            // Every fifth waits: for a reviewer, hours to days, or for the applicant.
+            // Every fifth waits: hours to days for a reviewer, or for the applicant.
             let settled = match draw.share() {
                 waits if waits < 0.12 => shown + 10 * MINUTE + draw.around(8 * HOUR),
                 waits if waits < 0.18 => shown + HOUR + draw.around(2 * DAY),
@@ -153,7 +153,7 @@ impl Year {
             }
             year.records.push(Record { created, shown, settled, vanished, sparse });
         }
-        // Nothing happens to what is gone.
+        // Vanished records do not change.
         let records = &year.records;
         year.moves.retain(|given| {
             let vanished = records.get(given.record).and_then(|record| record.vanished);

@@ -1,9 +1,9 @@
-//! What was asked for on the command line.
+//! The command line.
 
 pub(crate) const USAGE: &str = "cargo bench --features jemalloc --bench sync -- \
     [--submissions N] [--rounds N] [--only load,workers,details,memory,present] [--scale]";
 
-/// What can be measured by itself.
+/// A part of the benchmark that can run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Load,
@@ -27,7 +27,7 @@ impl Part {
         }
     }
 
-    /// Whether it takes so long that it has to be asked for.
+    /// Whether it is long and runs only on request.
     fn is_long(self) -> bool {
         match self {
             Self::Load | Self::Workers | Self::Details => false,
@@ -38,17 +38,17 @@ impl Part {
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    /// Submissions of the first load; the other parts follow it.
+    /// Submissions of the first load, from which the other parts derive their sizes.
     pub(crate) submissions: u32,
     pub(crate) rounds: u32,
     only: Vec<Part>,
     scale: bool,
-    /// Whether cargo runs it as a benchmark, and not as one of all targets of `cargo test`.
+    /// Whether `cargo bench` started it, and not `cargo test --all-targets`.
     pub(crate) is_bench: bool,
 }
 
 impl Arguments {
-    /// Reads the arguments; the error says what is wrong with them.
+    /// Reads the arguments; the error describes the first invalid one.
     pub(crate) fn read(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = Self {
             submissions: 100_000,
@@ -60,7 +60,7 @@ impl Arguments {
         while let Some(name) = given.next() {
             let mut value = || given.next().ok_or(format!("{name} needs a value"));
             match name.as_str() {
-                // What `cargo bench` says to every benchmark.
+                // Passed by `cargo bench` to every benchmark.
                 "--bench" => arguments.is_bench = true,
                 "--scale" => arguments.scale = true,
                 "--submissions" => arguments.submissions = number(&value()?)?,
@@ -74,7 +74,7 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// What is to be measured, in order.
+    /// The parts to measure, in order.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
         Part::ALL.into_iter().filter(|part| match self.only.as_slice() {
             [] => self.scale || !part.is_long(),

@@ -1,8 +1,8 @@
-//! The machine a result was measured on.
+//! The machine on which a result was measured.
 
 use std::{fs, path::Path};
 
-/// Some lines about the machine, and how busy it is.
+/// Describes the machine and its load.
 pub(crate) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
@@ -22,7 +22,7 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// The kind of file system a directory is on.
+/// The type of a directory's file system.
 pub(crate) fn file_system(directory: &Path) -> String {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mounts = mounts.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! How many detail calls are made a second.
+//! The number of detail calls per second.
 
 use crate::{
     arguments::Arguments,
@@ -10,18 +10,17 @@ use crate::{
     simulator::{Population, Simulator},
 };
 
-/// Submissions, at most, each of which gets a detail call.
+/// Maximum number of submissions; each gets a detail call.
 const SUBMISSIONS_MAX: u32 = 5_000;
 
 const LATENCY_MS: u32 = 20;
 
-/// In flight at a time; 8, the default, could not make more than 400 calls a second at this
-/// latency.
+/// Calls in flight. With the default, 8, at most 400 calls a second are possible at this latency.
 const WORKERS: u32 = 16;
 
 const RATE: &str = "detail calls";
 
-/// Does all rounds.
+/// Runs all rounds.
 pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
     let submissions = arguments.submissions.min(SUBMISSIONS_MAX);
     let mut figures = Figures::default();

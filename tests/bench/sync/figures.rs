@@ -1,18 +1,18 @@
-//! What was measured, round by round, and the table of it.
+//! The measured figures of all rounds, and their table.
 
 use std::fmt::Write as _;
 
-/// How a figure is written.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Unit {
-    /// Something a second.
+    /// A rate per second.
     PerSecond,
     Seconds,
     Mebibytes,
-    /// Bytes for each submission.
+    /// Bytes per submission.
     BytesEach,
     Count,
-    /// So many times as much.
+    /// A ratio.
     Times,
 }
 
@@ -63,7 +63,7 @@ impl Figure {
 pub(crate) struct Figures(Vec<Figure>);
 
 impl Figures {
-    /// Notes what a round brought.
+    /// Adds the value of a round.
     pub(crate) fn note(&mut self, name: impl Into<String>, unit: Unit, value: f64) {
         let name = name.into();
         match self.0.iter_mut().find(|figure| figure.name == name) {
@@ -82,7 +82,7 @@ impl Figures {
         self.named(name).values.iter().copied().fold(f64::NAN, f64::max)
     }
 
-    /// The median of a figure in its unit.
+    /// The median of a figure with its unit.
     pub(crate) fn written(&self, name: &str) -> String {
         let figure = self.named(name);
         figure.unit.write(figure.median())
@@ -111,7 +111,7 @@ impl Figures {
     }
 }
 
-/// A whole number with commas.
+/// A rounded number with commas between thousands.
 pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();

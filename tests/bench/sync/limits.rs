@@ -1,4 +1,4 @@
-//! What the machine allows: the same items without the program.
+//! The limits of the machine, measured with the same items but without the program.
 
 use std::{fs::File, hint::black_box, io::Read as _, io::Write as _, time::Instant};
 
@@ -15,26 +15,26 @@ use crate::{
     simulator::{KEY, Simulator},
 };
 
-/// Items a page, as the program asks for by default.
+/// Items per page, the program's default.
 pub(crate) const PAGE_SIZE: usize = 2000;
 
-/// How the program compresses bodies.
+/// The program's compression level.
 const LEVEL: i32 = 1;
 
 /// Bytes sent to the server at a time.
 const SEND_BYTES: usize = 1 << 20;
 
-/// What one client with one thread can do.
+/// The speed of one client with one thread.
 #[derive(Debug, Default)]
 pub(crate) struct ClientLimit {
-    /// Fetching all pages, and throwing them away.
+    /// Fetching and discarding all pages.
     pub(crate) drain_seconds: f64,
-    /// Parsing each item and making its digest.
+    /// Parsing each item and computing its digest.
     pub(crate) parse_seconds: f64,
     /// Compressing each item.
     pub(crate) compress_seconds: f64,
     pub(crate) items: u32,
-    /// Of all items, as they came.
+    /// Size of all items as received.
     pub(crate) bytes: usize,
 }
 
@@ -44,7 +44,7 @@ impl ClientLimit {
         self.parse_seconds + self.compress_seconds
     }
 
-    /// Walks over all that the simulator has. Each kind of work is timed by itself, page by page.
+    /// Reads all items of the simulator. Each kind of work is timed separately, page by page.
     pub(crate) async fn measure(simulator: &Simulator) -> Self {
         let client = reqwest::Client::builder().no_proxy().no_gzip().build().expect("a client");
         let volatile = Paths::new(catalogue::volatile_paths(Stream::Submission).iter().copied());
@@ -78,7 +78,7 @@ impl ClientLimit {
     }
 }
 
-/// Fetches one page. Compression is offered, and must not be used.
+/// Fetches one page. Offers compression, which the simulator must not use.
 async fn fetch(
     client: &reqwest::Client,
     simulator: &Simulator,
@@ -106,7 +106,7 @@ async fn fetch(
     }
 }
 
-/// The items of a page, and the cursor behind them.
+/// The items of a page, and the next cursor.
 fn take_apart(body: &[u8]) -> (Vec<&[u8]>, Option<(String, String)>) {
     let members = json::members(body, "Items", &json::unread).expect("a page");
     let member = |wanted: &str| members.iter().find(|cut| cut.key == wanted);
@@ -121,7 +121,7 @@ fn take_apart(body: &[u8]) -> (Vec<&[u8]>, Option<(String, String)>) {
     (items, next)
 }
 
-/// What one backend of the server can do.
+/// The speed of one backend of the server.
 #[derive(Debug)]
 pub(crate) struct ServerLimit {
     pub(crate) seconds: f64,
@@ -129,7 +129,7 @@ pub(crate) struct ServerLimit {
 }
 
 impl ServerLimit {
-    /// Copies all that a warehouse holds into empty tables with all their indexes.
+    /// Copies all rows of a warehouse into empty tables with all their indexes.
     pub(crate) async fn measure(server: &mut Server, filled: &Database) -> Self {
         let mut source = filled.connect().await;
         let tables = tables(&mut source).await;
@@ -157,7 +157,7 @@ impl ServerLimit {
     }
 }
 
-/// The data tables that hold something, each with its columns and the columns of its key.
+/// The data tables, each with its columns and the columns of its key.
 async fn tables(connection: &mut PgConnection) -> Vec<(String, String, String)> {
     let tables: Vec<(String, String, String)> = sqlx::query_as(AssertSqlSafe(format!(
         "select format('%I.%I', nspname, relname),

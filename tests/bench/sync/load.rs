@@ -1,4 +1,4 @@
-//! The first load, reading it again, and the limits of the same machine at the same time.
+//! The first load, further loads of the same data, and the limits of the machine in the same round.
 
 use sqlx::Connection as _;
 
@@ -13,10 +13,10 @@ use crate::{
     simulator::{Population, Simulator},
 };
 
-/// Most memory of the program, in MiB.
+/// Promised maximum memory of the program, in MiB.
 pub(crate) const MEMORY_MAX: f64 = 64.0;
 
-/// The names of figures that promises are made about.
+/// The names of the figures with promises.
 const LOAD_RATE: &str = "first load: submissions";
 const LOAD_MEMORY: &str = "first load: peak memory of the program";
 const LOAD_RATIO: &str = "first load: time / largest limit";
@@ -25,7 +25,7 @@ const SAME_WAL: &str = "unchanged: WAL for each submission";
 const SAME_RATIO: &str = "unchanged: rate / rate of parse and digest";
 const CHANGED_RATIO: &str = "1% changed: CPU / CPU of unchanged";
 
-/// Does all rounds.
+/// Runs all rounds.
 pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
     let mut figures = Figures::default();
     let simulator = Simulator::start_recorded(Population::of_year(2024, arguments.submissions));
@@ -74,8 +74,8 @@ async fn round(server: &mut Server, simulator: &Simulator, figures: &mut Figures
     changed.demand(0, u32::try_from(chosen.len()).expect("a count"));
     demand_submissions(&database, submissions).await;
 
-    // Last: its tables take the place of these in the server's memory, and what is read again finds
-    // them there both times.
+    // Measured last: its tables displace those of this database in the server's memory, which both
+    // further loads must find there.
     let limit = ServerLimit::measure(server, &database).await;
     server.drop(database).await;
 
@@ -88,8 +88,8 @@ async fn round(server: &mut Server, simulator: &Simulator, figures: &mut Figures
     note_ratios(figures, &first, &same, &changed, &client, &limit);
 }
 
-/// One in a hundred of the live submissions that nothing says is deleted, spread over the year: id
-/// and state.
+/// Id and state of every hundredth live submission without evidence of a deletion, spread over the
+/// year.
 async fn every_hundredth(database: &Database) -> Vec<(String, Option<String>)> {
     let mut connection = database.connect().await;
     let chosen = sqlx::query_as(
@@ -136,7 +136,7 @@ fn note_ratios(
     client: &ClientLimit,
     server: &ServerLimit,
 ) {
-    // Two cores for three who work.
+    // Three processes share two cores.
     let shared = (client.seconds() + server.seconds + first.simulator_cpu_seconds) / 2.0;
     let largest = client.seconds().max(server.seconds).max(shared);
     let mut ratio = |name: &str, value: f64| figures.note(name, Unit::Times, value);

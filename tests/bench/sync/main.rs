@@ -1,37 +1,35 @@
-//! How fast the program is, end to end, and how far that is from what the machine allows.
+//! Measures the speed of the program, end to end, and compares it with the limits of the machine.
 //!
 //! ```text
 //! cargo bench --features jemalloc --bench sync -- [--submissions N] [--rounds N] \
 //!     [--only PART,...] [--scale]
 //! ```
 //!
-//! The real program (`run --backfill`) reads the simulated vendor over HTTP, a process of its own,
-//! and writes to a real PostgreSQL, all on this machine. Every run begins with a fresh, migrated
-//! database and a checkpoint, ends with exit code 0, and is checked: a wrong count of rows fails
-//! the benchmark, a broken promise does not. `load` replays answers of the simulator that were
-//! recorded before its rounds.
+//! The real program (`run --backfill`) reads the simulated vendor over HTTP and writes to a real
+//! PostgreSQL, each a process on this machine. Every run starts after a checkpoint and must end
+//! with exit code 0. A wrong number of rows fails the benchmark, a broken promise does not. `load`
+//! replays answers of the simulator that were recorded before its rounds.
 //!
 //! | part | what one round does |
 //! |---|---|
-//! | `load` | first load of N submissions (100,000); the same again, unchanged; again with 1% changed; and the limits |
+//! | `load` | first load of N (100,000) submissions; again unchanged; with 1% changed; limits |
 //! | `workers` | 50 items a page at 200 ms latency, with one worker and with 8 |
-//! | `details` | a detail call for every submission at 20 ms latency, against the same lists without them |
-//! | `memory` | first load of 10 N, for the peak memory (needs `--scale`, or `--only`) |
-//! | `present` | N new submissions into 20 N, and into an empty warehouse (needs `--scale`, or `--only`) |
+//! | `details` | a detail call for each submission at 20 ms latency, compared with lists alone |
+//! | `memory` | first load of 10 N, for the peak memory (`--scale` or `--only`) |
+//! | `present` | N new submissions into 20 N and into an empty warehouse (`--scale` or `--only`) |
 //!
-//! The limits are measured in the same round, on the same items: *drain*, a plain client that walks
-//! the list and throws the pages away; the *client limit*, parse, digest and compression on one
-//! thread; the *server limit*, a binary COPY of everything that is stored into empty tables with
-//! all their indexes, by one backend in one transaction.
+//! The limits are measured in the same round, on the same items. *Drain* is a plain client that
+//! reads the list and discards the pages. The *client limit* is parsing, digest and compression on
+//! one thread. The *server limit* is a binary COPY of all stored rows into empty tables with all
+//! their indexes, by one backend in one transaction.
 //!
 //! Times are wall clock from the program's start to its exit. CPU seconds and memory are the
-//! kernel's. Ratios are taken within a round; every figure is the median of all rounds, with the
-//! smallest and the largest.
+//! kernel's. Ratios are computed within a round. Every figure is the median of all rounds, with the
+//! smallest and the largest value.
 //!
-//! An embedded PostgreSQL is started for it in the directory for temporary files (`TMPDIR`; it
-//! should not be in memory), as durable as PostgreSQL is by default.
-//! `ARGOS_SYNC_BENCH_DATABASE_URL` names another one: on this machine, with a role that may create
-//! databases and checkpoints.
+//! The benchmark starts an embedded PostgreSQL with default durability in the directory for
+//! temporary files (`TMPDIR`, which should not be in memory). `ARGOS_SYNC_BENCH_DATABASE_URL` names
+//! another server on this machine, with a role that may create databases and checkpoints.
 
 #![expect(
     clippy::print_stdout,
@@ -61,7 +59,7 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Part};
 
-// One thread: nothing here may take time from what is measured.
+// One thread, so that the benchmark takes little time from the measured processes.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = match Arguments::read(std::env::args().skip(1)) {
@@ -75,7 +73,7 @@ async fn main() -> ExitCode {
         eprintln!("nothing is measured but by {}", arguments::USAGE);
         return ExitCode::SUCCESS;
     }
-    // Before anything here adds to the load.
+    // Read before the benchmark adds to the load.
     let machine = conditions::machine();
     let mut server = server::Server::find().await;
     println!("{machine}{}", server.conditions().await);

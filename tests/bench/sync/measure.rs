@@ -1,4 +1,4 @@
-//! One run of the program, with all that it cost.
+//! One run of the program and its cost.
 
 use sqlx::Connection as _;
 
@@ -9,7 +9,7 @@ use crate::{
     simulator::Simulator,
 };
 
-/// What the program says it did with the items of its last run.
+/// The item counters of the last run.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Tally {
     pub(crate) received: i64,
@@ -29,11 +29,11 @@ pub(crate) struct Measured {
     /// Rows inserted, updated or deleted in the data tables.
     pub(crate) rows_written: i64,
     pub(crate) tally: Tally,
-    /// Different submissions that were read.
+    /// Number of distinct submissions.
     submissions: f64,
 }
 
-/// Runs the program once: it reads all that the simulator has.
+/// Runs the program once, over all submissions of the simulator.
 pub(crate) async fn measure(
     server: &mut Server,
     database: &Database,
@@ -79,7 +79,7 @@ async fn tally(database: &Database) -> Tally {
 }
 
 impl Measured {
-    /// Different submissions a second.
+    /// Distinct submissions per second.
     pub(crate) fn rate(&self) -> f64 {
         self.submissions / self.ran.seconds
     }
@@ -89,12 +89,12 @@ impl Measured {
         self.ran.cpu_seconds + self.postgres_cpu_seconds
     }
 
-    /// Bytes of write-ahead log for each submission.
+    /// Bytes of write-ahead log per submission.
     pub(crate) fn wal_bytes_each(&self) -> f64 {
         self.wal_bytes / self.submissions
     }
 
-    /// Fails unless the run received everything, and stored just so many new and changed
+    /// Fails unless the run received everything and stored these numbers of new and changed
     /// submissions.
     pub(crate) fn demand(&self, inserted: u32, updated: u32) {
         let Tally { received, inserted: new, updated: changed, quarantined, .. } = self.tally;
@@ -106,7 +106,7 @@ impl Measured {
         );
     }
 
-    /// Notes what every run has.
+    /// Adds the figures that every run has.
     pub(crate) fn note(&self, figures: &mut Figures, run: &str) {
         let memory = mebibytes(self.ran.peak_memory_bytes);
         figures.note(format!("{run}: submissions"), Unit::PerSecond, self.rate());
@@ -127,7 +127,7 @@ impl Measured {
     }
 }
 
-/// Fails unless the warehouse holds so many submissions.
+/// Fails unless the warehouse contains this number of submissions.
 pub(crate) async fn demand_submissions(database: &Database, expected: u32) {
     for table in ["argos.submission", "argos_sync.record"] {
         let count = database.number(&format!("select count(*) from {table}")).await;

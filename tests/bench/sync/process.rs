@@ -1,11 +1,11 @@
-//! What the kernel counts for a process: CPU time and memory, out of `/proc`.
+//! CPU time and memory of processes, from `/proc`.
 
 use std::fs;
 
-/// Units of CPU time a second in `/proc`, on every Linux there is.
+/// Units of CPU time per second in `/proc`, the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A line of `/proc/PID/stat`, as far as it is needed.
+/// The required fields of `/proc/PID/stat`.
 struct Stat {
     parent: u32,
     own_ticks: u64,
@@ -14,12 +14,12 @@ struct Stat {
 }
 
 impl Stat {
-    /// `None` when there is no such process.
+    /// `None` if the process does not exist.
     fn read(process: &str) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name before it may hold anything.
+        // The name before it may contain any character.
         let (_, rest) = text.rsplit_once(')')?;
-        // Behind the name: state, parent, and so on; see proc_pid_stat(5).
+        // After the name: state, parent, and so on; see proc_pid_stat(5).
         let field = |number: usize| rest.split_whitespace().nth(number)?.parse::<u64>().ok();
         Some(Self {
             parent: u32::try_from(field(1)?).ok()?,
@@ -29,7 +29,7 @@ impl Stat {
     }
 }
 
-/// CPU seconds that a living process or thread has used; `/proc` has a directory of this name.
+/// CPU seconds used by a running process or thread, named by its directory in `/proc`.
 pub(crate) fn cpu_seconds(name: &str) -> f64 {
     let stat = Stat::read(name).expect("it lives");
     stat.own_ticks as f64 / TICKS_PER_SECOND
@@ -41,13 +41,13 @@ pub(crate) fn this_thread() -> String {
     directory.into_os_string().into_string().expect("a number")
 }
 
-/// CPU seconds that this process' children had used when they ended.
+/// CPU seconds used by children of this process that have ended.
 pub(crate) fn ended_children_cpu_seconds() -> f64 {
     let stat = Stat::read("self").expect("/proc is there");
     stat.children_ticks as f64 / TICKS_PER_SECOND
 }
 
-/// CPU seconds of a process and all its children, those that have ended included.
+/// CPU seconds of a process and all its children, including ended ones.
 pub(crate) fn family_cpu_seconds(parent: u32) -> f64 {
     let own = Stat::read(&parent.to_string()).expect("the process lives");
     let names = fs::read_dir("/proc").expect("/proc is there").flatten();
@@ -59,18 +59,18 @@ pub(crate) fn family_cpu_seconds(parent: u32) -> f64 {
     (own.own_ticks + own.children_ticks + living) as f64 / TICKS_PER_SECOND
 }
 
-/// The parent of a process; `None` when no such process is on this machine.
+/// The parent of a process; `None` if the process is not on this machine.
 pub(crate) fn parent(process: u32) -> Option<u32> {
     Some(Stat::read(&process.to_string())?.parent)
 }
 
-/// The name of a process' program.
+/// The name of a process's program.
 pub(crate) fn name(process: u32) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     Some(name.trim().to_owned())
 }
 
-/// The most memory a process has had so far, in bytes; `None` when it has ended.
+/// Peak memory of a process so far, in bytes; `None` if it has ended.
 pub(crate) fn peak_memory_bytes(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -14,11 +14,11 @@ use crate::{
     simulator::{KEY, Simulator},
 };
 
-/// How often the memory is looked at. The kernel keeps the peak, so that only the last moment can
-/// be missed.
+/// Interval between reads of the peak memory. The kernel keeps the peak, so only growth in the last
+/// moment can be missed.
 const LOOK_DELAY: Duration = Duration::from_millis(20);
 
-/// What the configuration says; everything else is the program's default.
+/// Configured values; all other settings are the program's defaults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// `sync.details`
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Lists alone, as fast as it goes.
+    /// Lists alone, at full speed.
     pub(crate) const LISTS: Self = Self {
         details: "never",
         detail_workers: None,
@@ -72,7 +72,7 @@ impl Settings {
     }
 }
 
-/// What a run of the program cost the program.
+/// Duration, CPU and memory of a run of the program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ran {
     /// From its start to its exit.
@@ -81,7 +81,7 @@ pub(crate) struct Ran {
     pub(crate) peak_memory_bytes: u64,
 }
 
-/// Reads all that the simulator has, and demands success.
+/// Reads all data of the simulator, and requires success.
 pub(crate) fn backfill(database: &Database, simulator: &Simulator, settings: Settings) -> Ran {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("argos-sync.toml");

@@ -1,4 +1,4 @@
-//! What the project promises, and whether it was kept this time.
+//! The project's promises, and whether this measurement keeps them.
 
 use std::fmt::Write as _;
 

@@ -9,14 +9,14 @@
 //! - Its requests depend on nothing but the data: the days are those of a past year, the page size
 //!   is constant, and a cursor is the id and time of the last item.
 //! - Its data change only in [`Simulator::decide`], which refreshes the recording. Ids, times and
-//!   so cursors stay the same.
-//! - Addresses of images have a new signature in every answer, but not in a replay. Digests leave
-//!   these paths out, so a run compares the same either way.
+//!   therefore cursors stay the same.
+//! - Addresses of images have a new signature in every answer, but not in a replay. Digests omit
+//!   these paths, so a run compares the same either way.
 //! - The vendor's clock is current: the server writes a `Date` of its own.
-//! - It uses neither encryption, whose answers differ from call to call, nor latency, faults or
-//!   limits, which a replay leaves out.
+//! - `load` uses neither encryption, whose answers differ from call to call, nor latency, faults or
+//!   limits, which a replay omits.
 //!
-//! The other parts talk to the simulator itself: `workers` and `details` measure its latency,
+//! The other parts call the simulator directly: `workers` and `details` measure its latency,
 //! `memory` has too many items to hold, and `present` reads most of its items once.
 //!
 //! [`Simulator::decide`]: crate::simulator::Simulator::decide
@@ -42,12 +42,12 @@ use crate::process;
 
 const API_KEY: &str = "x-api-key";
 
-/// Most bytes of bodies in memory; what exceeds them is not recorded. 100,000 submissions are
+/// Maximum bytes of recorded bodies; answers beyond this are not recorded. 100,000 submissions take
 /// 1.3 GB: each is an item of a page that the program requests, and of one that the client limit
 /// requests.
 const BYTES_MAX: usize = 2 << 30;
 
-/// What an answer depends on: path and query, and the API key.
+/// The inputs of an answer: path and query, and the API key.
 type Request = (String, Option<HeaderValue>);
 
 /// Clones share the body.
@@ -117,7 +117,7 @@ impl Recorder {
 
 async fn serve(listener: net::TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
     let listener = TcpListener::from_std(listener).expect("a listener");
-    // The end of an answer must not wait for the acknowledgement of what came before.
+    // The end of an answer must not wait for the acknowledgement of its beginning.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("no delay"));
     let stopped = async { stopped.await.unwrap_or_default() };
     let served = axum::serve(listener, router).with_graceful_shutdown(stopped).await;

@@ -1,4 +1,4 @@
-//! What stays the same however much there is.
+//! Costs that must not grow with the amount of data.
 
 use crate::{
     arguments::Arguments,
@@ -11,14 +11,14 @@ use crate::{
     simulator::{Population, Simulator},
 };
 
-/// Differences in peak memory that mean nothing, in MiB.
+/// Insignificant difference in peak memory, in MiB.
 const MEMORY_NOISE: f64 = 4.0;
 
 const LARGE: &str = "10 N: peak memory of the program";
 const SMALL: &str = "N: peak memory of the program";
 const RATIO: &str = "CPU of a new submission, among 20 N / into an empty warehouse";
 
-/// Peak memory of a first load that is ten times as large.
+/// Compares the peak memory of a first load with that of one ten times as large.
 pub(crate) async fn memory(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
     let submissions = arguments.submissions;
     let mut figures = Figures::default();
@@ -56,7 +56,7 @@ pub(crate) async fn memory(server: &mut Server, arguments: &Arguments) -> (Strin
     (figures.table(&title), promises)
 }
 
-/// What new submissions cost among many old ones.
+/// Measures the cost of new submissions among many old ones.
 pub(crate) async fn present(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
     let submissions = arguments.submissions;
     let mut total = submissions * 20;
@@ -70,7 +70,7 @@ pub(crate) async fn present(server: &mut Server, arguments: &Arguments) -> (Stri
     let mut figures = Figures::default();
     for number in 1..=arguments.rounds {
         eprintln!("  round {number} of {}", arguments.rounds);
-        // Other people, in a year of their own: the days that are there already are left alone.
+        // Other people in another year, so that days with records are not read again.
         let year = 2024 - i32::try_from(number).expect("few rounds");
         let population =
             Population { seed: 100 + u64::from(number), ..Population::of_year(year, submissions) };

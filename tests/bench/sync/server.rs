@@ -1,4 +1,4 @@
-//! The PostgreSQL that is written to, what it counts, and a fresh database for every run.
+//! The PostgreSQL under test, its counters, and a fresh database for every run.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -8,14 +8,14 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{conditions, process};
 
-/// What the private server is started with; everything else is PostgreSQL's default, or
-/// argos-sync's for its own server.
+/// Settings of the private server; all others are the defaults of PostgreSQL or of argos-sync's own
+/// server.
 const SETTINGS: [(&str, &str); 2] = [("shared_buffers", "1GB"), ("max_wal_size", "4GB")];
 
-/// Data tables: where an unchanged item must not write.
+/// Data tables: an unchanged item must not write to them.
 pub(crate) const IS_DATA: &str = "(nspname in ('argos', 'argos_pii', 'argos_raw') or (nspname, relname) = ('argos_sync', 'record'))";
 
-/// How long the program's connections may take to go.
+/// Maximum wait until the program's connections have closed.
 const QUIET_SECONDS: u64 = 30;
 
 /// A database of one run.
@@ -28,9 +28,9 @@ pub(crate) struct Database {
 
 /// A PostgreSQL on this machine.
 pub(crate) struct Server {
-    /// Address for the program's role, of any database.
+    /// Address of one of its databases, with the program's role.
     url: String,
-    /// Connected with more rights, where there are more.
+    /// A connection with more privileges, if there is such a role.
     admin: PgConnection,
     admin_url: String,
     postmaster: u32,
@@ -53,7 +53,7 @@ impl Server {
     }
 
     async fn start() -> Self {
-        // Only its name: the directory is the server's to create and to remove.
+        // Only the name is used: the server itself creates and removes the directory.
         let data_dir = tempfile::tempdir().expect("a temporary directory").path().to_owned();
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let options = embedded::Options {
@@ -64,7 +64,7 @@ impl Server {
         };
         let private = embedded::start(&options).await.expect("the embedded PostgreSQL starts");
         let url = private.url().expose_secret().to_owned();
-        // Only a superuser may order checkpoints.
+        // Only a superuser may run checkpoints.
         let password = fs::read_to_string(data_dir.join("postgres/password"));
         let password = password.expect("the superuser's password");
         let (_, address) = url.split_once('@').expect("an address with a user");
@@ -110,12 +110,11 @@ impl Server {
         Database { url: with_database(&self.url, name), name: name.to_owned() }
     }
 
-    /// Drops a database.
     pub(crate) async fn drop(&mut self, database: Database) {
         order(&mut self.admin, &format!("drop database {} with (force)", database.name)).await;
     }
 
-    /// Stops the private server, or cleans up on another one.
+    /// Stops the private server, or drops the template of another one.
     pub(crate) async fn stop(mut self) {
         order(&mut self.admin, &format!("drop database {} with (force)", self.template)).await;
         self.admin.close().await.expect("the connection closes");
@@ -165,19 +164,19 @@ impl Server {
             .expect("the write-ahead log")
     }
 
-    /// Writes everything to disk, so that no run pays for what was before it.
+    /// Writes all changes to disk, so that no run pays for an earlier one.
     pub(crate) async fn checkpoint(&mut self) {
         order(&mut self.admin, "checkpoint").await;
     }
 
-    /// Does what autovacuum would have done some minutes later.
+    /// Does the work that autovacuum would do some minutes later.
     pub(crate) async fn vacuum(&mut self, database: &Database) {
         let mut connection = connect(&with_database(&self.admin_url, &database.name)).await;
         order(&mut connection, "vacuum (analyze)").await;
         connection.close().await.expect("the connection closes");
     }
 
-    /// Waits until nobody is connected to a database, and all that was counted there is known.
+    /// Waits until a database has no connections, so that its statistics are complete.
     pub(crate) async fn quiet(&mut self, database: &Database) {
         let waiting = async {
             loop {
@@ -194,7 +193,7 @@ impl Server {
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            // Processes end a moment after they are gone from the list.
+            // A process ends shortly after it disappears from the list.
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let limit = Duration::from_secs(QUIET_SECONDS);
@@ -208,7 +207,7 @@ impl Database {
         connect(&self.url).await
     }
 
-    /// One number out of it.
+    /// Returns one number from the database.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let mut connection = self.connect().await;
         let number = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await;
@@ -221,7 +220,7 @@ impl Database {
         self.number("select pg_database_size(current_database())").await
     }
 
-    /// Rows that were ever inserted into, updated in or deleted from its data tables.
+    /// Rows inserted into, updated in or deleted from its data tables so far.
     pub(crate) async fn rows_written(&self) -> i64 {
         self.number(&format!(
             "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
@@ -239,7 +238,7 @@ async fn order(connection: &mut PgConnection, statement: &str) {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.expect(statement);
 }
 
-/// The same address, for another database.
+/// The address of another database of the same server.
 fn with_database(url: &str, name: &str) -> String {
     let (address, query) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = address.split_once("://").expect("an address is a URL");

@@ -9,27 +9,27 @@ use argos_sync::domain::Day;
 
 use crate::{process, recorder::Recorder};
 
-/// The key of its project.
+/// The API key of its project.
 pub(crate) const KEY: &str = "idcheck-key-of-the-benchmark";
 
-/// Who the vendor knows.
+/// The submissions of the vendor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Population {
-    /// Decides every value, ids included.
+    /// Determines all values, including ids.
     pub(crate) seed: u64,
     pub(crate) submissions: u32,
-    /// They are spread evenly over these days, both included.
+    /// First and last day; submissions are spread evenly over them.
     pub(crate) days: (Day, Day),
 }
 
 impl Population {
-    /// People of one year.
+    /// Submissions of one year.
     pub(crate) fn of_year(year: i32, submissions: u32) -> Self {
         let day = |month, day| Day::from_ymd_opt(year, month, day).expect("a day");
         Self { seed: 7, submissions, days: (day(1, 1), day(12, 31)) }
     }
 
-    /// The days as the command line has them.
+    /// The days in the form of the command line.
     pub(crate) fn days_as_text(&self) -> String {
         format!("{}..{}", self.days.0, self.days.1)
     }
@@ -46,7 +46,7 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a vendor whose lists carry every field, and who waits so long before every answer.
+    /// Starts a vendor whose lists show every field and whose answers have this latency.
     pub(crate) fn start(population: Population, latency_ms: u32) -> Self {
         let day_after = population.days.1.succ_opt().expect("a day");
         let mut process = Command::new(env!("CARGO_BIN_EXE_argos-sync"))
@@ -88,8 +88,8 @@ impl Simulator {
         process::cpu_seconds(&self.process.id().to_string()) + recorder.unwrap_or_default()
     }
 
-    /// Each of these submissions, given with its state, gets another state, which lists show.
-    /// Recorded answers are replaced.
+    /// Gives each of these submissions another state than the given one, which lists show. Replaces
+    /// recorded answers.
     pub(crate) async fn decide(&self, submissions: &[(String, Option<String>)]) {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let url = format!("{}/sim/change", self.origin);
@@ -112,7 +112,7 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        // It may be gone already, which is as well.
+        // It may have ended already.
         let _ended = self.process.kill().and_then(|()| self.process.wait());
     }
 }

@@ -1,4 +1,4 @@
-//! What several windows in flight bring against a slow vendor.
+//! The gain of several windows in flight with a slow vendor.
 
 use crate::{
     arguments::Arguments,
@@ -10,20 +10,20 @@ use crate::{
     simulator::{Population, Simulator},
 };
 
-/// Submissions, at most: one worker takes a call of 200 ms for every 50 of them.
+/// Maximum number of submissions: one worker needs a call of 200 ms for every 50 of them.
 const SUBMISSIONS_MAX: u32 = 4_000;
 
 const LATENCY_MS: u32 = 200;
 const PAGE_SIZE: u32 = 50;
 
-/// 37 windows in a year: more than enough for every worker, and the last turn hardly counts.
+/// 37 windows in a year: enough for all workers, and the uneven end hardly counts.
 const WINDOW_DAYS: u32 = 10;
 
 const WORKERS: u32 = 8;
 
 const RATIO: &str = "8 workers / one worker";
 
-/// Does all rounds.
+/// Runs all rounds.
 pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, Vec<Promise>) {
     let submissions = arguments.submissions.min(SUBMISSIONS_MAX);
     let mut figures = Figures::default();

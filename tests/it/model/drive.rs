@@ -1,5 +1,4 @@
-//! Drives a world through a schedule, and compares the warehouse with the truth when the world has
-//! stopped.
+//! Plays a schedule in a world, and compares the warehouse with the vendor after the last change.
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -24,25 +23,25 @@ use crate::{
     world::{FACE_KEY, KEY, World},
 };
 
-/// Whole days in which every record is listed once, and called for once.
+/// Days in which every record is listed once, and gets a detail call once.
 const LIST_CYCLE_DAYS: i64 = 4;
 const DETAIL_CYCLE_DAYS: i64 = 8;
-/// Longer than a claim holds.
+/// Longer than a lease.
 const LEASE: TimeDelta = TimeDelta::minutes(10);
-/// Longer than between two detail calls that confirm a deletion.
+/// Longer than the delay between two detail calls that confirm a deletion.
 const CONFIRMATION: TimeDelta = TimeDelta::minutes(61);
-/// A pass that misses a record is followed by two detail calls.
+/// A pass that misses a record, and two detail calls.
 const CONFIRMATIONS: u32 = 3;
-/// How often the count of calls is looked at.
+/// Interval between reads of the number of calls.
 const LOOK: Duration = Duration::from_millis(1);
 
 const DUE: [&str; 2] = ["run", "--once"];
 /// The key of another customer of the same vendor.
 const OTHER_KEY: &str = "idcheck-key-of-another-customer";
-/// How a process ends that was given a key of another account.
+/// Exit code of a process with a key of another account.
 const REFUSED: i32 = 69;
 
-/// A world that follows a schedule.
+/// A world that plays a schedule.
 struct Model {
     schedule: Arc<Schedule>,
     world: World,
@@ -50,16 +49,16 @@ struct Model {
     now: DateTime<Utc>,
     /// How far PostgreSQL's clock is ahead.
     ahead: TimeDelta,
-    /// The ids of all records there ever were, by number.
+    /// The ids of all records that ever existed, by number.
     submissions: Vec<String>,
     faceauths: Vec<String>,
-    /// Those with changes that only the slow cycle of detail calls is sure to show.
+    /// Records with changes that only the slow cycle of detail calls is certain to show.
     unseen: BTreeSet<String>,
-    /// What the processes said, in order.
+    /// The output of the processes, in order.
     said: String,
 }
 
-/// Lets everything happen; tells what was wrong in the end.
+/// Plays the schedule. The error describes the final differences.
 pub(super) async fn play(schedule: Schedule) -> Result<(), String> {
     let mut model = Model::new(Arc::new(schedule)).await;
     match model.play().await {
@@ -129,7 +128,7 @@ impl Model {
             self.note(end);
         }
         for End { ran, .. } in ends {
-            // Done, partial, told to end, or killed.
+            // Complete, partial, terminated, or killed.
             let is_refused = is_swapped && ran.code() == REFUSED;
             if !is_refused && ![0, 65, 75, -1].contains(&ran.code()) {
                 return Err(format!("a process ended with {}", ran.code()));
@@ -139,8 +138,8 @@ impl Model {
         Ok(())
     }
 
-    /// Returns whether the last process gets another customer's key: not before one can be told
-    /// from the right one.
+    /// Returns whether the last process gets another customer's key, which must not happen before
+    /// the program can detect it.
     async fn begin_trouble(&mut self, trouble: Option<Trouble>) -> bool {
         match trouble {
             Some(Trouble::SwappedKey) => return knows_a_submission(&self.world).await,
@@ -159,7 +158,7 @@ impl Model {
         }
     }
 
-    /// The processes of a step, while things happen.
+    /// Runs the processes of a step while changes happen.
     async fn work(&mut self, step: &Step, is_swapped: bool) -> Vec<End> {
         let days = self.days();
         let arguments: &[&str] =
@@ -168,7 +167,7 @@ impl Model {
         let mut replicas = Vec::new();
         for (number, fate) in step.replicas.iter().enumerate() {
             let has_other_key = is_swapped && number + 1 == step.replicas.len();
-            // The other one begins when the first stands still, and its claims have ended.
+            // The other process starts when the first is frozen and its claims have expired.
             if one_freezes
                 && let Some(first) = replicas.first_mut()
                 && Replica::stands_still(first).await
@@ -183,7 +182,7 @@ impl Model {
                 return join_all(replicas.into_iter().map(Replica::end)).await;
             }
             let mut ends = Vec::new();
-            // One that stands still goes on when the others have ended.
+            // A frozen process continues when the others have ended.
             while let Some(replica) = replicas.pop() {
                 ends.push(replica.end().await);
             }
@@ -219,7 +218,7 @@ impl Model {
         format!("{}..{}", since(&self.schedule), self.now.date_naive())
     }
 
-    /// Makes it happen at the vendor.
+    /// Makes the change at the vendor.
     async fn happen(&mut self, happening: &Happening) {
         let vendor = &self.world.vendor;
         match happening {
@@ -250,18 +249,17 @@ impl Model {
         }
     }
 
-    /// Lets time pass, here and at the vendor.
+    /// Advances the clocks of the vendor and of PostgreSQL.
     async fn pass(&mut self, time: TimeDelta) {
         self.now += time;
         self.world.vendor.set_now_ms(self.now.timestamp_millis());
         self.clock.set(self.now + self.ahead).await;
     }
 
-    /// The world has stopped: within the cycles of lists and of detail calls, all of it has to be
-    /// known.
+    /// Demands that the warehouse equals the vendor after the cycles of lists and of detail calls.
     async fn settle(&mut self) -> Result<(), String> {
         self.round(&[0, 65]).await?;
-        // By then detail calls that failed are due again.
+        // Until failed detail calls are due again.
         self.pass(TimeDelta::hours(7)).await;
         for _ in 0..LIST_CYCLE_DAYS {
             self.round(&[0]).await?;
@@ -279,8 +277,8 @@ impl Model {
                 "after a cycle of lists the warehouse is not the truth: {early:#?}"
             ));
         }
-        // The clock goes by days, so that a cycle may begin a day late, and a record's turn in it
-        // come a day late.
+        // The clock advances by days, so a cycle may start a day late, and a record's turn in it
+        // may come a day late.
         for _ in LIST_CYCLE_DAYS..DETAIL_CYCLE_DAYS + 2 {
             self.pass(TimeDelta::days(1)).await;
             self.round(&[0]).await?;
@@ -292,7 +290,7 @@ impl Model {
         self.rest().await
     }
 
-    /// Nothing waits any more, and reading what is known writes no row (I4).
+    /// Demands that no work is left, and that reading known records writes no row (I4).
     async fn rest(&mut self) -> Result<(), String> {
         for table in ["claim", "suspect", "deletion_alarm", "quarantine"] {
             let sql = format!("select count(*) from argos_sync.{table}");
@@ -320,8 +318,8 @@ impl Model {
         Ok(())
     }
 
-    /// All rows of submissions. Of one that lists with dates do not show, the time of its last
-    /// detail call moves with each walk that misses it.
+    /// Hash of all rows of submissions. Of an unlisted one, the time of the last detail call is
+    /// omitted, because it changes with each pass that misses the record.
     async fn submissions_at_rest(&self) -> Option<String> {
         let sql = "select md5(string_agg((case when unlisted
                 then to_jsonb(held) - '{detail_read_at,change_number}'::text[] else to_jsonb(held) end)::text,
@@ -330,7 +328,7 @@ impl Model {
         sqlx::query_scalar(sql).fetch_one(&self.world.pool).await.expect("the submissions")
     }
 
-    /// One process does what is due.
+    /// Runs one process that does the due work.
     async fn round(&mut self, codes: &[i32]) -> Result<(), String> {
         let end = self.start(&DUE, Fate::Lives, KEY).await.end().await;
         self.note(&end);
@@ -360,9 +358,8 @@ impl Model {
     }
 }
 
-/// Whether a cycle of lists is sure to show such a change: in the list item, or, where that leaves
-/// `kyc` or `aml` out, by a detail call of its own. Lists that say little of a record may not show
-/// the others.
+/// Whether a cycle of lists is certain to show such a change: in the list item or, if that omits
+/// `kyc` or `aml`, by a detail call. Sparse lists may not show the others.
 fn is_seen_soon(change: &Change) -> bool {
     match change {
         Change::FlagAml
@@ -379,7 +376,7 @@ fn is_seen_soon(change: &Change) -> bool {
     }
 }
 
-/// Before all records.
+/// A day before all records.
 fn since(schedule: &Schedule) -> Day {
     schedule.population.from - Days::new(1)
 }

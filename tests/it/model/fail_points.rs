@@ -1,5 +1,5 @@
-//! Killed once at every commit there is, before and after it: the next start ends as if nothing had
-//! happened.
+//! Kills the program once before and once after every commit: the next start ends like an
+//! undisturbed run.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ const SETTINGS: [(&str, &str); 2] = [("client.page_size", "4"), ("sync.window_da
 
 const ENDED: &str = "select count(*) from argos_sync.backfill where ended_at is not null";
 
-/// Worlds at a time.
+/// Number of worlds in parallel.
 const AT_A_TIME: usize = 2;
 
-/// What a warehouse holds in the end, and what it took.
+/// The final content of a warehouse, and the work done.
 #[derive(Debug, PartialEq, Eq)]
 struct Result {
     tables: BTreeMap<String, String>,
@@ -53,8 +53,8 @@ async fn model_a_backfill_killed_at_any_commit_ends_as_if_it_never_had_been() {
             let twin = world.twin().await;
             let End { ran, .. } = backfill(&twin, fate).await;
             assert_eq!(ran.code(), -1, "{fate}: {ran:?}");
-            // Killed between its end and its last word, it is done, and another start is another
-            // backfill.
+            // If it was killed after the backfill ended but before the program did, the next start
+            // is another backfill.
             let is_done = twin.number(ENDED).await > 0;
             let End { ran, .. } = backfill(&twin, Fate::Lives).await;
             assert_eq!(ran.code(), 0, "{fate}: {ran:?}");

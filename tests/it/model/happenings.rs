@@ -1,4 +1,4 @@
-//! What happens at the vendor, drawn from a seed: every form of change, to records of every kind.
+//! Changes at the vendor, drawn from a seed: every kind of change, to every kind of record.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use argos_sync::{
 
 use crate::random::Random;
 
-/// One thing that happens.
+/// One change at the vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Happening {
     /// A record appears; it may be older than now.
     New { stream: Stream, minutes_old: i64, result: Option<KycResult> },
-    /// Something happens to the record of that number: generated ones first, then new ones in their
-    /// order.
+    /// The record with this number changes. Generated records have the first numbers, new ones
+    /// follow in their order.
     Changed { stream: Stream, number: usize, change: Change },
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Happening {
     }
 }
 
-/// The records of one stream, as far as they decide what may happen next.
+/// The state of one stream's records that determines which changes are possible.
 #[derive(Debug)]
 pub(super) struct Records {
     stream: Stream,
@@ -47,7 +47,7 @@ struct Record {
     is_unlisted: bool,
 }
 
-/// Names that lists carry, and names that only detail calls do.
+/// Members that lists show, and members that only detail calls show.
 const EDITABLE: [&str; 9] = [
     "email",
     "userid",
@@ -61,7 +61,7 @@ const EDITABLE: [&str; 9] = [
 ];
 const TEXTS: [&str; 6] = ["new", "", "이름 \"O'Brien\" \\ {x}", "a\nb\tc", "null", "0"];
 const CODES: [&str; 4] = ["duplicate_user", "expired_id", "timeout", "other"];
-/// As far back as late records are.
+/// Maximum age of late records.
 const OLDEST_MINUTES: u64 = 20 * 24 * 60;
 
 impl Records {
@@ -70,12 +70,12 @@ impl Records {
         Self { stream, of: vec![Record::default(); count] }
     }
 
-    /// Draws what happens next.
+    /// Draws the next change.
     pub(super) fn next(&mut self, random: &mut Random) -> Happening {
         if self.of.is_empty() || random.percent(20) {
             return self.add(random);
         }
-        // A few records have eventful lives.
+        // A few records change often.
         let among = if random.percent(30) { self.of.len().min(6) } else { self.of.len() };
         let number = random.between(0, among - 1);
         let stream = self.stream;
@@ -93,7 +93,7 @@ impl Records {
                 record.is_unlisted = !record.is_unlisted;
                 if record.is_unlisted { Change::Unlist } else { Change::Relist }
             }
-            // Half of the vanished ones come back.
+            // Vanished records often return.
             19..=40 if record.is_vanished => {
                 record.is_vanished = false;
                 Change::Return

@@ -10,7 +10,7 @@ use argos_sync::{
 
 use crate::random::Random;
 
-/// The habits of one project, all of which the program has to cope with.
+/// The habits of one project, all of which the program must handle.
 pub(super) fn habits(random: &mut Random, stream: Stream, page_size: u32) -> Knobs {
     let faceauth_shape = match stream {
         Stream::Submission => FaceauthShape::Wrapped,
@@ -21,12 +21,12 @@ pub(super) fn habits(random: &mut Random, stream: Stream, page_size: u32) -> Kno
             FaceauthShape::Flat,
         ]),
     };
-    // Flat lists have no cursor: whatever shortens a page loses records.
+    // Flat lists have no cursor, so a shortened page would lose records.
     let has_pages = faceauth_shape != FaceauthShape::Flat;
     let sometimes = |random: &mut Random, share: u64, value: u32| {
         if has_pages && random.percent(share) { value } else { 0 }
     };
-    // Drawn apart, so that each seed makes the schedule that it always made.
+    // Drawn separately, so that each seed keeps its schedule.
     let list_lag_ms = match stream {
         Stream::Submission => Random(random.0 ^ 0x6c61_6773).pick(&[0, 0, 600_000, 7_200_000]),
         Stream::Faceauth => 0,
@@ -75,11 +75,11 @@ pub(super) fn habits(random: &mut Random, stream: Stream, page_size: u32) -> Kno
     }
 }
 
-/// What goes wrong on the way in one step; mostly nothing.
+/// The faults of one step; mostly none.
 pub(super) fn faults(random: &mut Random) -> Faults {
     let seed = random.any();
     match random.up_to(10) {
-        // A vendor that is not there at all.
+        // An unreachable vendor.
         1 => Faults { seed, server_error: 0.5, dropped: 0.5, ..Faults::default() },
         2..=4 => {
             let share = f64::from(random.between(5_u32, 40)) / 100.0;

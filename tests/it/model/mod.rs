@@ -1,13 +1,13 @@
-//! The proof: whatever happens in whatever order, when the world stops the warehouse becomes the
-//! truth.
+//! Proves convergence: whatever happens in whatever order, once changes stop, the warehouse becomes
+//! equal to the vendor.
 //!
-//! A seed makes a [`schedule`]: a vendor with random habits, records that come, change, vanish and
-//! return, faults, troubles on our own side (a key of another customer, a wrong clock, lost
-//! numbers), and processes that are killed or frozen at commits, two at once. The clock of the
-//! database is the schedule's. When everything has happened, the clock goes on for one cycle of
-//! lists and one of detail calls, and then every table must be what the vendor shows.
+//! A seed determines a [`schedule`]: a vendor with random habits; records that appear, change,
+//! vanish and return; faults; troubles on this side of the API (a key of another customer, a wrong
+//! clock, lost numbers); and processes, two at once, that are killed or frozen at commits. The
+//! schedule sets the clock of the database. After the last change the clock advances by one cycle
+//! of lists and one of detail calls. Then every table must equal the vendor.
 //!
-//! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed again, `ARGOS_SYNC_SEEDS=1000
+//! `ARGOS_SYNC_SEED=123 cargo test --test it model` plays one seed. `ARGOS_SYNC_SEEDS=1000
 //! cargo test --test it model_seeds -- --ignored --nocapture` plays a thousand, and
 //! `ARGOS_SYNC_SEEDS=1001..2000` the next ones.
 
@@ -26,13 +26,13 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use schedule::Schedule;
 
-/// Played by every `cargo test`. Those that once found a mistake stay.
+/// The seeds of every `cargo test`. Those that once found a bug stay.
 const SEEDS: [u64; 13] = [1, 2, 3, 4, 5, 6, 9, 10, 13, 14, 15, 20, 1015];
 
-/// Seeds that are played at the same time.
+/// Number of seeds that are played in parallel.
 const AT_A_TIME: usize = 2;
 
-/// The same where there are many: most of their time they wait for the leases of frozen processes.
+/// The same for many seeds, which mostly wait for the leases of frozen processes.
 const MANY_AT_A_TIME: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +41,7 @@ async fn model_when_the_world_stops_the_warehouse_becomes_the_truth() {
     play_all(seeds.unwrap_or_else(|| SEEDS.to_vec()), AT_A_TIME).await;
 }
 
-/// Any number of seeds.
+/// Plays any number of seeds.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "as long as one likes: ARGOS_SYNC_SEEDS says how many"]
 async fn model_seeds() {
@@ -50,7 +50,7 @@ async fn model_seeds() {
     play_all((number(first)..=number(last)).collect(), MANY_AT_A_TIME).await;
 }
 
-/// What the environment says.
+/// The value of an environment variable.
 fn given(variable: &str) -> Option<String> {
     std::env::var_os(variable).map(|text| text.into_string().expect("UTF-8"))
 }
@@ -85,7 +85,7 @@ async fn play_all(seeds: Vec<u64>, at_a_time: usize) {
     assert!(failed.is_empty(), "{} of {count} seeds failed: {failed:?}", failed.len());
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Processes of the program that are killed, or stand still, at a chosen commit.
+//! Processes of the program that are killed or frozen at a chosen commit.
 
 use std::{
     fmt,
@@ -18,19 +18,19 @@ use crate::{
     world::{Ran, World},
 };
 
-/// What becomes of a process.
+/// The fate of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It works to its end.
+    /// It is not disturbed.
     Lives,
     /// It is killed before PostgreSQL gets its nth commit.
     KilledBefore(u64),
-    /// It is killed behind its nth commit, before it learns that it succeeded.
+    /// It is killed after its nth commit, before it receives the answer.
     KilledAfter(u64),
-    /// It is told to end behind its nth commit.
+    /// It is terminated after its nth commit.
     ToldToEndAfter(u64),
-    /// It stands still behind its nth commit, until all its claims have ended and another process
-    /// has worked.
+    /// It is frozen after its nth commit, until all its claims have expired and another process has
+    /// worked.
     FrozenAfter(u64),
 }
 
@@ -70,13 +70,13 @@ pub(super) struct Replica {
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) ran: Ran,
-    /// The commits it made or tried.
+    /// Number of commits that it made or tried.
     pub(super) commits: u64,
     pub(super) took: Duration,
 }
 
-/// A process that does what is due ends within this time, on the busiest machine, also one that
-/// waits for the lease of a frozen process: five minutes.
+/// Maximum time of a process, even on a busy machine, including a wait of five minutes for the
+/// lease of a frozen process.
 const TIME_MAX: Duration = Duration::from_mins(8);
 
 impl Replica {
@@ -93,7 +93,7 @@ impl Replica {
         Self { child, wire, fate, began: Instant::now() }
     }
 
-    /// Waits until it stands still; returns false when it came to its end before.
+    /// Waits until it is frozen; returns false if it ended before.
     pub(super) async fn stands_still(&mut self) -> bool {
         let waiting = async {
             tokio::select! {
@@ -106,7 +106,7 @@ impl Replica {
             .expect("the program comes to its commit or ends")
     }
 
-    /// Waits for its end, which its fate may bring about.
+    /// Carries out its fate, and waits for its end.
     pub(super) async fn end(mut self) -> End {
         if matches!(self.fate, Fate::FrozenAfter(_)) {
             self.wire.go_on();

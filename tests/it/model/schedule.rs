@@ -1,4 +1,4 @@
-//! A schedule: everything that will happen to one world, drawn from a seed before any of it does.
+//! A schedule: all changes and faults of one world, drawn from a seed in advance.
 
 use std::fmt;
 
@@ -16,39 +16,39 @@ use super::{
 };
 use crate::random::Random;
 
-/// Everything that happens, in order.
+/// All steps, with the settings of the world.
 #[derive(Debug)]
 pub(super) struct Schedule {
     pub(super) seed: u64,
     pub(super) population: Population,
-    /// The first moment.
+    /// The start time.
     pub(super) begin: DateTime<Utc>,
-    /// The habits of the submissions' vendor, and of the face authentications'.
+    /// The vendor's habits for submissions and for face authentications.
     pub(super) knobs: [Knobs; 2],
-    /// Items asked for with one call, likewise.
+    /// Items per page, for submissions and for face authentications.
     pub(super) page_size: [u32; 2],
-    /// The longest window.
+    /// The maximum length of a window.
     pub(super) window_days: u32,
-    /// As many list calls a day make the cycle of lists shorter than it may be.
+    /// `audit.calls_per_day`: list calls that may shorten the cycle of lists.
     pub(super) daily_calls: u32,
     pub(super) steps: Vec<Step>,
 }
 
-/// Something happens, the program works, time passes.
+/// Changes happen, the program works, time passes.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// What happens before the program starts.
+    /// Changes before the program starts.
     pub(super) before: Vec<Happening>,
-    /// What happens while it works, in order: after so many calls.
+    /// Changes while it works, each after this number of calls, in order.
     pub(super) during: Vec<(u64, Happening)>,
     pub(super) faults: Faults,
-    /// What is wrong on this side of the API.
+    /// The trouble on this side of the API.
     pub(super) trouble: Option<Trouble>,
-    /// The processes that work at the same time.
+    /// The processes that work in parallel.
     pub(super) replicas: Vec<Fate>,
-    /// They read the whole history on request, and not only what is due.
+    /// Whether they backfill the whole history instead of doing the due work.
     pub(super) is_backfill: bool,
-    /// How much time passes behind it.
+    /// Time that passes after the step.
     pub(super) pause: TimeDelta,
 }
 
@@ -134,7 +134,7 @@ fn fate(random: &mut Random) -> Fate {
     }
 }
 
-/// Mostly among the first, since not every run has many.
+/// Mostly a low number, since not every run has many.
 fn commit(random: &mut Random) -> u64 {
     let most = random.pick(&[8, 20, 60]);
     random.up_to(most)

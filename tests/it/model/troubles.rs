@@ -1,5 +1,4 @@
-//! What is wrong on this side of the API while a step is done: a wrong key, a wrong clock, lost
-//! numbers.
+//! Troubles on this side of the API during a step: a wrong key, a wrong clock, lost numbers.
 
 use std::fmt;
 
@@ -8,26 +7,26 @@ use sqlx::AssertSqlSafe;
 
 use crate::{random::Random, world::World};
 
-/// One thing that is wrong.
+/// One trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// The last process of the step has another customer's key for the project of submissions.
     SwappedKey,
-    /// PostgreSQL's clock is so far ahead of the vendor's and this machine's (negative: behind
-    /// them).
+    /// PostgreSQL's clock is ahead of the vendor's and this machine's by this time; behind them if
+    /// negative.
     WrongClock(TimeDelta),
-    /// The sequences of read numbers and fencing numbers start again at 1, as a data-only restore
-    /// leaves them.
+    /// The sequences of read numbers and fencing numbers start again at 1, as after a data-only
+    /// restore.
     LostNumbers,
 }
 
-/// Numbers for troubles alone: what else happens with a seed stays the same.
+/// Separate numbers for troubles, so that everything else stays the same for a seed.
 pub(super) fn drawn_apart(seed: u64) -> Random {
     Random(seed ^ 0x7472_6f75_626c_6573)
 }
 
 impl Trouble {
-    /// Mostly nothing is wrong.
+    /// Draws a trouble; mostly none.
     pub(super) fn draw(random: &mut Random) -> Option<Self> {
         match random.up_to(10) {
             1 => Some(Self::SwappedKey),
@@ -56,14 +55,14 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Starts the sequences again.
+/// Restarts the sequences.
 pub(super) async fn lose_numbers(world: &World) {
     let sql = "alter sequence argos_sync.read_number restart with 1;
         alter sequence argos_sync.fence restart with 1";
     sqlx::raw_sql(sql).execute(&world.pool).await.expect("the sequences");
 }
 
-/// Lets the clocks of this machine and of the vendor be so far behind PostgreSQL's.
+/// Sets the clocks of this machine and of the vendor behind PostgreSQL's by this time.
 pub(super) async fn set_others_behind(world: &World, behind: TimeDelta) {
     let sql = format!(
         "create or replace function argos_sync.clock_ahead(other timestamptz) returns interval
@@ -74,7 +73,7 @@ pub(super) async fn set_others_behind(world: &World, behind: TimeDelta) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("the other clocks");
 }
 
-/// Whether a record is known by which a key can be verified.
+/// Whether a record is known with which a key can be verified.
 pub(super) async fn knows_a_submission(world: &World) -> bool {
     let sql = "select exists (select from argos_sync.record
         where project = 'main' and stream = 'submission' and deleted_at is null)";

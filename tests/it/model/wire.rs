@@ -1,9 +1,9 @@
-//! The wire between a process and PostgreSQL, which stops at a chosen commit: the fail points of
-//! the program, without a word about them in the program.
+//! A proxy between a process and PostgreSQL that stops at a chosen commit: fail points without code
+//! for them in the program.
 //!
-//! It understands just enough of PostgreSQL's protocol (version 3) to see commits: `COMMIT`, and
-//! the end of a writing statement outside transactions. Nothing passes a wire that has stopped, so
-//! that what the process does at that moment is as if it had been killed there.
+//! It parses just enough of PostgreSQL's protocol (version 3) to recognize commits: `COMMIT`, and
+//! the end of a writing statement outside transactions. Nothing passes a stopped wire, so the
+//! process has no more effect, as if it had been killed there.
 
 use std::{
     collections::HashMap,
@@ -30,17 +30,17 @@ use tokio::{
 pub(super) struct StopAt {
     /// The number of the commit, from 1, over all connections.
     pub(super) commit: u64,
-    /// Whether PostgreSQL gets the commit; the process learns nothing of it either way.
+    /// Whether PostgreSQL gets the commit; the process gets no answer either way.
     pub(super) committed: bool,
-    /// Whether transactions of other connections still come to their end, so that nobody has to
-    /// wait for their locks.
+    /// Whether transactions of other connections still complete, so that no other process waits for
+    /// their locks.
     pub(super) others_end: bool,
 }
 
 /// A wire to the database of a world, for one process. Cut when it is dropped.
 #[derive(Debug)]
 pub(super) struct Wire {
-    /// Its address, to be given to the process.
+    /// Its address, for the process.
     pub(super) url: String,
     shared: Arc<Shared>,
     carrying: AbortHandle,
@@ -53,9 +53,9 @@ struct Shared {
     is_stopped: watch::Sender<bool>,
 }
 
-/// Longer than what PostgreSQL says about one statement that commits.
+/// Longer than PostgreSQL's answer to one statement that commits.
 const ANSWER_BYTES: usize = 1 << 20;
-/// PostgreSQL says: outside of any transaction.
+/// PostgreSQL's status outside transactions.
 const IDLE: u8 = b'I';
 
 impl Wire {
@@ -74,7 +74,7 @@ impl Wire {
         });
         let of_all = Arc::clone(&shared);
         let carrying = tokio::spawn(async move {
-            // Those that are carried go with the one that carries them.
+            // Aborting this task aborts its connections.
             let mut carried = JoinSet::new();
             loop {
                 let (from, _) = listener.accept().await.expect("a connection");
@@ -94,7 +94,7 @@ impl Wire {
         }
     }
 
-    /// How many commits it saw.
+    /// Number of commits so far.
     pub(super) fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
     }
@@ -105,7 +105,7 @@ impl Wire {
         is_stopped.wait_for(|is_stopped| *is_stopped).await.expect("the wire is there");
     }
 
-    /// Lets everything pass again.
+    /// Lets all messages pass again.
     pub(super) fn go_on(&self) {
         self.shared.is_stopped.send_replace(false);
     }
@@ -120,9 +120,9 @@ impl Drop for Wire {
 /// One connection.
 struct Line<'a> {
     shared: &'a Shared,
-    /// What PostgreSQL last said about the transaction.
+    /// The transaction status that PostgreSQL last reported.
     transaction: AtomicU8,
-    /// The next answer stops the wire.
+    /// Whether the next answer stops the wire.
     stops_with_answer: AtomicBool,
 }
 
@@ -135,14 +135,14 @@ async fn carry(from: TcpStream, to: TcpStream, shared: &Shared) {
         stops_with_answer: AtomicBool::new(false),
     };
     let ((from, back), (answers, to)) = (from.into_split(), to.into_split());
-    // Either end closes both, however it ended.
+    // The end of either direction closes both.
     tokio::select! {
         _closed = line.ask(from, to) => {}
         _closed = line.answer(answers, back) => {}
     }
 }
 
-/// A message of the protocol: its kind and what is in it.
+/// A message of the protocol: its kind and its body.
 type Message = (u8, Vec<u8>);
 
 async fn read(from: &mut BufReader<OwnedReadHalf>) -> io::Result<Message> {
@@ -162,7 +162,7 @@ async fn write(to: &mut BufWriter<OwnedWriteHalf>, body: &[u8]) -> io::Result<()
     to.write_all(body).await
 }
 
-/// The text that begins there and ends with a zero byte.
+/// The text up to the first zero byte, and the rest.
 fn text(bytes: &[u8]) -> (String, &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -170,7 +170,7 @@ fn text(bytes: &[u8]) -> (String, &[u8]) {
 }
 
 impl Line<'_> {
-    /// Carries what the process says.
+    /// Forwards the messages of the process.
     async fn ask(&self, from: OwnedReadHalf, to: OwnedWriteHalf) -> io::Result<()> {
         let mut from = BufReader::new(from);
         let mut to = BufWriter::new(to);
@@ -194,7 +194,7 @@ impl Line<'_> {
         }
     }
 
-    /// Carries what PostgreSQL says.
+    /// Forwards the messages of PostgreSQL.
     async fn answer(&self, from: OwnedReadHalf, to: OwnedWriteHalf) -> io::Result<()> {
         let mut from = BufReader::new(from);
         let mut to = BufWriter::with_capacity(ANSWER_BYTES, to);
@@ -211,14 +211,14 @@ impl Line<'_> {
             self.pass().await;
             to.write_u8(kind).await?;
             write(&mut to, &body).await?;
-            // A commit is done once PostgreSQL is ready for more, whatever it said before.
+            // A commit is done once PostgreSQL is ready again, not when its answer begins.
             if from.buffer().is_empty() && !self.stops_with_answer.load(Ordering::Relaxed) {
                 to.flush().await?;
             }
         }
     }
 
-    /// Counts a commit that is about to be sent, and stops before or behind it.
+    /// Counts a commit that is about to be sent, and stops before or after it.
     async fn commit(&self) {
         let number = self.shared.commits.fetch_add(1, Ordering::Relaxed) + 1;
         let here = self.shared.stop_at.filter(|stop| stop.commit == number);
@@ -228,7 +228,7 @@ impl Line<'_> {
                 self.shared.is_stopped.send_replace(true);
             }
             Some(true) => {
-                // Nothing of this or any other connection may come between.
+                // No message of this or any other connection may come between.
                 self.pass().await;
                 self.stops_with_answer.store(true, Ordering::Relaxed);
             }
@@ -246,12 +246,12 @@ impl Line<'_> {
     }
 }
 
-/// The prepared statements of a connection, as far as they tell which messages commit.
+/// The prepared statements of a connection, to recognize messages that commit.
 #[derive(Default)]
 struct Statements {
-    /// Whether a statement writes, by its name.
+    /// Whether a statement writes, by the statement's name.
     writes: HashMap<String, bool>,
-    /// Something was bound since the last `Sync` that writes.
+    /// Whether a writing statement was bound since the last `Sync`.
     has_written: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What must be left of records that the vendor deleted, with a mark or without a word.
+//! The data that must remain of records that the vendor deleted, with or without a mark.
 
 use std::fmt::Write as _;
 
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::world::{FACE_KEY, KEY, World};
 
-/// Whether an item shows the vendor's mark: in a text that the vendor writes, with the name gone.
+/// Whether an item shows the vendor's mark: in a text of the vendor, with the name removed.
 const IS_MARKED: &str =
     "('Deleted Submission' in (item->'data'->>'name', item->'warning'->>0, item->>'label')
     and coalesce(item->'data'->>'full_name', '') = '' or (item->>'delete_check')::boolean) is true";
 
-/// Keeps what the vendor shows of a record, before something happens to it: after a deletion one of
-/// its values must be left in each column that survives.
+/// Saves the vendor's item of a record before a change. After a deletion, each surviving column
+/// must contain a value of a saved item.
 pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
     let item = match stream {
         Stream::Submission => world.vendor.submission(KEY, id),
@@ -44,7 +44,7 @@ pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.expect("the item is kept");
 }
 
-/// Notes which of the loaded records are deleted, and what was known of them.
+/// Loads which records are deleted, and their last known items.
 pub(super) async fn load(pool: &PgPool) {
     let mut sql =
         "create table if not exists public.last_known (number bigint generated always as identity,
@@ -77,7 +77,7 @@ pub(super) async fn load(pool: &PgPool) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("the deletions");
 }
 
-/// Compares everything with a vendor that once had these records, and has them no more.
+/// Compares everything with a vendor from which these records have vanished.
 pub(crate) async fn differences_with(world: &World, vanished: &[String]) -> Vec<Difference> {
     load_all(world).await;
     assert_every_column_is_compared(&world.pool).await;
@@ -89,7 +89,7 @@ pub(crate) async fn differences_with(world: &World, vanished: &[String]) -> Vec<
     let mut found = Vec::new();
     for expectation in ALL {
         let differing = compare(&world.pool, expectation).await;
-        // A policy stays when its last record went, and may be known of a deleted one alone.
+        // A policy stays after its last record is gone, and may be known only of a deleted one.
         let is_set = expectation.table.ends_with("_policy");
         found.extend(differing.into_iter().filter(|differing| {
             !is_set || !["row too many", "row missing"].contains(&differing.what.as_str())
@@ -105,7 +105,7 @@ pub(crate) async fn differences_with(world: &World, vanished: &[String]) -> Vec<
     found
 }
 
-/// What is wrong with deleted records.
+/// Differences in deleted records.
 pub(super) async fn differences(pool: &PgPool) -> Vec<Difference> {
     let mut found = standing(pool).await;
     for expectation in ALL {
@@ -127,7 +127,7 @@ pub(super) async fn differences(pool: &PgPool) -> Vec<Difference> {
     found
 }
 
-/// Records that are deleted and should not be, and those that are not deleted, nor asked about.
+/// Records that are wrongly deleted, and those that are wrongly neither deleted nor suspects.
 async fn standing(pool: &PgPool) -> Vec<Difference> {
     let sql = "select what, array_agg(id) from (
             select 'deleted, but there' as what, id from truth.settled
@@ -142,7 +142,7 @@ async fn standing(pool: &PgPool) -> Vec<Difference> {
     rows(pool, "argos_sync.record", sql.to_owned()).await
 }
 
-/// What one table holds of deleted records, and should not, or should and does not.
+/// Data of deleted records that one table wrongly contains or lacks.
 async fn left_of(pool: &PgPool, expectation: &Expectation, table: &Table) -> Vec<Difference> {
     let Expectation { table: name, project, from, key, columns, left_out_when_empty } = expectation;
     let (id, _) = key[0];
@@ -186,7 +186,7 @@ async fn left_of(pool: &PgPool, expectation: &Expectation, table: &Table) -> Vec
     } else {
         "true".to_owned()
     };
-    // Attempts and the like that each version shows.
+    // Child rows, such as attempts, that every version shows.
     parts.push(format!(
         "select 'row missing', want.{id}::text from (select {keys}, is_lax, {is_filled} as is_filled from {versions}) as want
          where not is_lax and is_filled and want.{id} in (select id from truth.settled)

@@ -1,26 +1,26 @@
-//! What every column must hold, as SQL over the vendor's items, written by hand from contract
-//! sections 3.5 and 6.4.
+//! The expected values of all columns, as SQL over the vendor's items, written by hand from
+//! contract sections 3.5 and 6.4.
 //!
-//! `item` is the whole record as jsonb. Signed addresses differ with every call and are left out.
+//! `item` is the whole record as jsonb. Signed addresses differ with every call and are omitted.
 
-/// What one table must hold.
+/// The expected rows of one table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expectation {
     /// Schema and name.
     pub(super) table: &'static str,
-    /// Whose rows are compared.
+    /// The project whose rows are compared.
     pub(super) project: &'static str,
-    /// Where the wanted rows come from.
+    /// The source of the expected rows.
     pub(super) from: &'static str,
-    /// Columns of the key after the project, with what they must be; the first names the record.
+    /// Columns of the key after the project, with expected values; the first identifies the record.
     pub(super) key: &'static [(&'static str, &'static str)],
-    /// The other columns, with what they must be.
+    /// The other columns, with expected values.
     pub(super) columns: &'static [(&'static str, &'static str)],
-    /// Rows without a value are not there at all.
+    /// Whether rows without a value are omitted.
     pub(super) left_out_when_empty: bool,
 }
 
-/// Columns no expectation covers: the warehouse's own times, and signed addresses.
+/// Columns without an expectation: the warehouse's own times, and signed addresses.
 pub(super) const NOT_COMPARED: &[&str] = &[
     "project",
     "first_seen_at",
@@ -59,7 +59,7 @@ const fn of_face(expectation: Expectation) -> Expectation {
 const ID: &[(&str, &str)] = &[("submission_id", "id")];
 const ID_AND_PLACE: &[(&str, &str)] = &[("submission_id", "id"), ("ordinal", "n::int")];
 
-/// Every data table.
+/// The expectations of every data table.
 #[rustfmt::skip]
 pub(super) const ALL: &[Expectation] = &[
     of("argos.submission", SUBMISSIONS, ID, SUBMISSION),

@@ -1,7 +1,7 @@
-//! The oracle: compares every table with the vendor's truth, in both directions and field by field.
+//! The oracle: compares every table with the vendor, in both directions and field by field.
 //!
-//! Nothing of the program's normalizing is used: the vendor's items go as jsonb into a schema of
-//! their own, and SQL written by hand from the contract says what each column must hold.
+//! It does not use the program's normalization: the vendor's items are loaded as jsonb into a
+//! separate schema, and SQL written by hand from the contract computes each column.
 
 mod deletions;
 mod expectations;
@@ -15,13 +15,13 @@ use crate::world::{FACE_KEY, KEY, World};
 pub(crate) use deletions::{differences_with, remember};
 use expectations::{ALL, Expectation, NOT_COMPARED};
 
-/// Items that are loaded, and bodies that are inflated, at a time.
+/// Items loaded, and bodies inflated, at a time.
 const BATCH: usize = 1000;
 
-/// A record's id, its whole item as it was served, and as it was kept.
+/// A record's id, its whole item as served, and as stored.
 type Bodies = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// A way in which a table differs from the truth; names no value.
+/// A difference between a table and the vendor; contains no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     /// Schema and table.
@@ -32,13 +32,13 @@ pub(crate) struct Difference {
     pub(crate) ids: BTreeSet<String>,
 }
 
-/// Demands that tables, raw items and the records' own rows are what the vendor shows.
+/// Demands that tables, raw items and the state of records equal the vendor's.
 pub(crate) async fn assert_equal(world: &World) {
     assert_tables_equal(world).await;
     assert_eq!(unlike_raw_bodies(&world.pool).await, BTreeSet::new(), "raw items differ");
 }
 
-/// Demands that all data tables are what the vendor shows.
+/// Demands that all data tables equal the vendor's data.
 pub(crate) async fn assert_tables_equal(world: &World) {
     let found = differences(world).await;
     assert!(found.is_empty(), "the warehouse is not what the vendor shows: {found:#?}");
@@ -58,7 +58,7 @@ pub(crate) async fn differences(world: &World) -> Vec<Difference> {
     found
 }
 
-/// Puts the vendor's items into the database, in place of those of an earlier look.
+/// Loads the vendor's items into the database, in place of those of an earlier comparison.
 async fn load(world: &World) {
     let reset = format!("drop schema if exists truth cascade;\n{}", include_str!("schema.sql"));
     sqlx::raw_sql(AssertSqlSafe(reset)).execute(&world.pool).await.expect("the schema");
@@ -128,7 +128,7 @@ async fn compare(pool: &PgPool, expectation: &Expectation) -> Vec<Difference> {
         }
         _ => "true".to_owned(),
     };
-    // What is left of deleted records is compared apart.
+    // Deleted records are compared separately.
     let kept = "k0 not in (select id from truth.settled)";
     let joined: Vec<_> =
         (0..key.len()).map(|index| format!("want.k{index} = held.k{index}")).collect();
@@ -162,7 +162,7 @@ async fn compare(pool: &PgPool, expectation: &Expectation) -> Vec<Difference> {
     rows(pool, table, sql).await
 }
 
-/// Rows whose record is not there.
+/// Rows whose record is missing.
 async fn orphans(pool: &PgPool) -> Vec<Difference> {
     let mut found = Vec::new();
     for expectation in ALL {
@@ -182,7 +182,7 @@ async fn orphans(pool: &PgPool) -> Vec<Difference> {
     found
 }
 
-/// What the warehouse knows about its records' own standing.
+/// Differences in the state of records, `argos_sync.record`.
 async fn records(pool: &PgPool) -> Vec<Difference> {
     let sql = "with want as (
             select 'main' as project, 'submission' as stream, submission_id as id, created_at, deleted_at from argos.submission
@@ -197,7 +197,7 @@ async fn records(pool: &PgPool) -> Vec<Difference> {
     rows(pool, "argos_sync.record", sql.to_owned()).await
 }
 
-/// A new column without an expectation would pass unseen.
+/// Fails for a new column without an expectation, which would not be compared.
 async fn assert_every_column_is_compared(pool: &PgPool) {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "select table_schema || '.' || table_name, column_name::text
@@ -227,11 +227,11 @@ async fn assert_every_column_is_compared(pool: &PgPool) {
     assert!(missed.is_empty(), "no expectation for {missed:?}");
 }
 
-/// Records whose kept whole item is not what the vendor served, signatures aside.
+/// Records whose stored whole item differs from the vendor's, apart from signatures.
 async fn unlike_raw_bodies(pool: &PgPool) -> BTreeSet<String> {
     let mut unlike = BTreeSet::new();
-    // Lists of face authentications show all. One that lists leave out is asked for by a single
-    // call, which is then the last whole item.
+    // Lists of face authentications are complete. An unlisted one is read by a detail call, which
+    // is then the last whole item.
     let last = "case when record.detail_read > coalesce(record.list_read, 0)
         then raw.detail_body else raw.list_body end";
     for (table, truth, id, kept) in [
@@ -283,8 +283,7 @@ fn unsigned(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Where each row of what a sync stores lies, and which transaction wrote it: any write at all
-/// shows.
+/// Location and writing transaction of each row that a sync stores, which any write changes.
 pub(crate) async fn fingerprint(pool: &PgPool) -> Vec<(String, i64, String)> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select schemaname || '.' || tablename from pg_tables
@@ -308,7 +307,7 @@ pub(crate) async fn fingerprint(pool: &PgPool) -> Vec<(String, i64, String)> {
     prints
 }
 
-/// A body as it came: a format byte, then a zstd frame. Its dictionary is part of the program.
+/// Inflates a stored body: a format byte, then a zstd frame. Its dictionary is part of the program.
 pub(crate) fn inflated(body: &[u8]) -> Vec<u8> {
     let dictionary = include_bytes!("../../../src/warehouse/raw/items.dict");
     let Some((1, frame)) = body.split_first() else { panic!("the format is {:?}", body.first()) };

@@ -1,4 +1,4 @@
-//! Items and what they are classified as.
+//! Items and their classes.
 
 use super::*;
 use crate::{
