@@ -40,7 +40,7 @@ do $$
 begin
     comment on schema argos is 'Facts without direct identifiers, for analysts.';
     comment on schema argos_pii is
-        'Personal data: names, contacts, documents, images. For few roles.';
+        'Personal data for few readers: names, contacts, documents, images.';
     comment on schema argos_raw is
         'Items as the vendor sent them, compressed: for recovery, merging and new columns.';
     comment on schema argos_sync is
@@ -57,32 +57,36 @@ create function argos_sync.clock() returns timestamptz
     language sql stable parallel safe
     as $$ select now() $$;
 comment on function argos_sync.clock() is
-    'The clock of argos-sync: the start of the transaction. Tests replace this function.';
+    'Returns the current time of argos-sync: the start of the transaction. Tests replace this '
+    'function.';
 
 create function argos_sync.clock_ahead(other timestamptz) returns interval
     language sql volatile parallel safe
     as $$ select other - clock_timestamp() $$;
 comment on function argos_sync.clock_ahead(timestamptz) is
-    'How far another clock is ahead of the server''s; negative: behind. Tests replace this '
+    'Returns how far another clock is ahead of the server''s. Negative: behind. Tests replace this '
     'function.';
 
 create sequence argos_sync.read_number;
 comment on sequence argos_sync.read_number is
-    'Orders observations: drawn just before the HTTP request that returns the item.';
+    'Read numbers, which order observations. Drawn just before the HTTP request that returns the '
+    'item.';
 
 create sequence argos_sync.fence;
 comment on sequence argos_sync.fence is
-    'Fencing numbers: a writer with a number lower than the claim''s has lost its right to write.';
+    'Fencing numbers. A writer with a number lower than the claim''s may no longer write.';
 
 create table argos_sync.clock_mark (
     is_only boolean primary key default true check (is_only),
     seen_at timestamptz not null
 );
 comment on table argos_sync.clock_mark is
-    'The latest time that a run has read from the clock. A clock that shows less was set back. '
-    'One row.';
-comment on column argos_sync.clock_mark.is_only is 'Always true: there is one row at most.';
-comment on column argos_sync.clock_mark.seen_at is 'The latest time.';
+    'Latest time that a run has read from the clock. If the clock shows less, it was set back. At '
+    'most one row.';
+comment on column argos_sync.clock_mark.is_only is
+    'Always true, so that the table has at most one row.';
+comment on column argos_sync.clock_mark.seen_at is
+    'Latest time that a run has read from the clock.';
 
 create table argos_sync.high_water_mark (
     project text collate "C" not null,
@@ -92,12 +96,13 @@ create table argos_sync.high_water_mark (
     primary key (project, stream)
 );
 comment on table argos_sync.high_water_mark is
-    'The highest numbers committed per project and stream. A sequence below them, for example '
-    'after a restore, would make new observations look old, and is raised.';
+    'Highest numbers committed per project and stream. A sequence below them, for example after a '
+    'restore, is raised, because it would make new observations look old.';
 comment on column argos_sync.high_water_mark.project is 'Name of the project.';
-comment on column argos_sync.high_water_mark.stream is 'submission or faceauth.';
-comment on column argos_sync.high_water_mark.read_number is 'Highest read number; 0: none.';
-comment on column argos_sync.high_water_mark.fence is 'Highest fencing number; 0: none.';
+comment on column argos_sync.high_water_mark.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.high_water_mark.read_number is
+    'Highest committed read number. 0: none.';
+comment on column argos_sync.high_water_mark.fence is 'Highest committed fencing number. 0: none.';
 
 
 -- argos_sync: runs
@@ -118,23 +123,23 @@ create table argos_sync.run (
 create index run_unended on argos_sync.run (expires_at) where ended_at is null;
 create index run_ended_at on argos_sync.run (ended_at);
 comment on table argos_sync.run is
-    'Runs of the program. Rows are deleted 90 days after the end of the run.';
+    'Runs of argos-sync. Rows are deleted 90 days after the end of the run.';
 comment on column argos_sync.run.run_id is 'Number of the run.';
-comment on column argos_sync.run.command is 'The command that was run, such as run or backfill.';
-comment on column argos_sync.run.version is 'Version of the program.';
-comment on column argos_sync.run.started_at is 'When the run started.';
-comment on column argos_sync.run.ended_at is 'When the run ended. Null: it has not ended.';
+comment on column argos_sync.run.command is 'Command that was run, such as run or backfill.';
+comment on column argos_sync.run.version is 'Version of argos-sync.';
+comment on column argos_sync.run.started_at is 'Start of the run.';
+comment on column argos_sync.run.ended_at is 'End of the run. Null: it has not ended.';
 comment on column argos_sync.run.outcome is
-    'How the run ended: complete; complete_empty (verified that there is no data); '
-    'empty_unverified (no data, which proves nothing); partial (a part could not be read); '
-    'blocked (the vendor refuses a key); interrupted; failed. Null: it has not ended.';
+    'Result of the run: complete; complete_empty (verified that there is no data); '
+    'empty_unverified (no data, which proves nothing); partial (a part could not be read); blocked '
+    '(the vendor refuses a key); interrupted; failed. Null: it has not ended.';
 comment on column argos_sync.run.holder is
-    'The process that runs it: boot and process namespace of its machine, process number, start. '
-    'Null: not recorded.';
+    'Process that executes the run: boot and process namespace of its machine, process number, '
+    'start. Null: not recorded.';
 comment on column argos_sync.run.expires_at is
-    'The process renews this time while it works. A run past it counts as interrupted.';
+    'Time after which the run counts as interrupted. The process renews it while it works.';
 comment on column argos_sync.run.fence is
-    'Fencing number at the start: orders runs without a clock. 0: not recorded.';
+    'Fencing number at the start of the run. It orders runs without a clock. 0: not recorded.';
 
 create table argos_sync.run_counter (
     run_id bigint not null,
@@ -153,22 +158,25 @@ create table argos_sync.run_counter (
     check (received = inserted + updated + unchanged + quarantined + duplicate + skipped)
 );
 comment on table argos_sync.run_counter is
-    'What a run received, per project and stream. '
-    'received = inserted + updated + unchanged + quarantined + duplicate + skipped.';
-comment on column argos_sync.run_counter.run_id is 'The run.';
+    'Items and calls of a run, per project and stream. received = inserted + updated + unchanged + '
+    'quarantined + duplicate + skipped.';
+comment on column argos_sync.run_counter.run_id is 'Number of the run.';
 comment on column argos_sync.run_counter.project is 'Name of the project.';
-comment on column argos_sync.run_counter.stream is 'submission or faceauth.';
-comment on column argos_sync.run_counter.pages is 'List pages stored.';
-comment on column argos_sync.run_counter.details is 'Detail calls whose answers were stored.';
-comment on column argos_sync.run_counter.received is 'Items received.';
-comment on column argos_sync.run_counter.inserted is 'Items of records that were not known.';
-comment on column argos_sync.run_counter.updated is 'Items that differ from the stored ones.';
-comment on column argos_sync.run_counter.unchanged is 'Items that equal the stored ones.';
-comment on column argos_sync.run_counter.quarantined is 'Items that could not be stored.';
+comment on column argos_sync.run_counter.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.run_counter.pages is 'Number of list pages stored.';
+comment on column argos_sync.run_counter.details is
+    'Number of detail calls whose responses were stored.';
+comment on column argos_sync.run_counter.received is 'Number of items received.';
+comment on column argos_sync.run_counter.inserted is 'Number of items of unknown records.';
+comment on column argos_sync.run_counter.updated is
+    'Number of items that differ from the stored ones.';
+comment on column argos_sync.run_counter.unchanged is 'Number of items that equal the stored ones.';
+comment on column argos_sync.run_counter.quarantined is 'Number of items that could not be stored.';
 comment on column argos_sync.run_counter.duplicate is
-    'Items that another item of the answer, or the pass of another window, represents.';
+    'Number of items that occur elsewhere in the response, or that belong to the pass of another '
+    'window.';
 comment on column argos_sync.run_counter.skipped is
-    'Items of unknown records from before sync.since, which are not stored.';
+    'Number of items of unknown records from before sync.since, which are not stored.';
 
 
 -- argos_sync: projects and their accounts
@@ -205,60 +213,66 @@ create table argos_sync.project (
 );
 comment on table argos_sync.project is 'Every project that was ever synced.';
 comment on column argos_sync.project.project is 'Name of the project in the configuration.';
-comment on column argos_sync.project.kind is 'idcheck (submissions) or faceauth.';
+comment on column argos_sync.project.kind is
+    'Kind of the project: idcheck (submissions) or faceauth (face authentications).';
 comment on column argos_sync.project.parent is
-    'For faceauth: the project that has the submissions. Null: idcheck.';
+    'Project with the submissions that a faceauth project refers to. Null for idcheck.';
 comment on column argos_sync.project.filter_proven is
-    'A list with a date filter has returned an item inside the requested window. Until then an '
-    'empty window proves nothing.';
+    'True once a list with a date filter has returned an item inside the requested window. Until '
+    'then an empty window proves nothing.';
 comment on column argos_sync.project.blocked_at is
-    'Since when the vendor refuses the key. Null: it does not.';
+    'Time since which the vendor refuses the key. Null: not refused.';
 comment on column argos_sync.project.blocked_reason is
-    'The vendor''s answer, without secrets. Null: not blocked.';
+    'Vendor''s response when it refused the key, without secrets. Null: not refused.';
 comment on column argos_sync.project.not_before is
-    'The vendor asked for no calls until then. Null: it has not asked.';
+    'Time until which the vendor asked for no calls. Null: it has not asked.';
 comment on column argos_sync.project.unfiltered_as_of is
-    'When the last complete pass without a date filter started. Null: there was none.';
+    'Start of the last complete pass without a date filter. Null: none.';
 comment on column argos_sync.project.detail_cycle_started_at is
-    'When the current cycle of detail calls through all records started. Null: there was none.';
+    'Start of the current cycle of detail calls through all records. Null: none.';
 comment on column argos_sync.project.detail_cycle_after_id is
-    'The cycle has scheduled all records up to this id. Empty: none yet.';
+    'Id up to which the current cycle of detail calls has scheduled all records. Empty: none.';
 comment on column argos_sync.project.detail_cycle_count is
-    'Records that the cycle has scheduled.';
+    'Number of records that the current cycle of detail calls has scheduled.';
 comment on column argos_sync.project.last_outcome is
-    'How the last run ended for this project: words as in run.outcome. Null: no run has ended.';
+    'Result of the last run for this project, with the values of run.outcome. Null: no run has '
+    'ended.';
 comment on column argos_sync.project.last_ended_at is
-    'When the last run ended for this project. Null: no run has ended.';
+    'End of the last run for this project. Null: no run has ended.';
 comment on column argos_sync.project.last_run_error is
-    'What failed in the last run, with advice; no personal value. Null: nothing.';
+    'Failure of the last run for this project, with advice and without personal values. Null: '
+    'none.';
 comment on column argos_sync.project.end_marked is
-    'A list has returned a next-page key. Until then a full page without a key may not be the '
-    'last page of its list.';
+    'True once a list has returned a next-page key. Until then a full page without a key may not '
+    'be the last page of its list.';
 comment on column argos_sync.project.sparse_records is
-    'Number of records with record.sparse at sparse_counted_at.';
+    'Number of records with record.sparse at the time sparse_counted_at.';
 comment on column argos_sync.project.sparse_counted_at is
-    'When sparse_records was counted. Null: never.';
+    'Time at which sparse_records was counted. Null: never.';
 comment on column argos_sync.project.sparse_drawn_at is
-    'Detail calls for sparse records are allotted up to this time. Null: none were allotted.';
+    'Time up to which detail calls for sparse records are allotted. Null: none are allotted.';
 comment on column argos_sync.project.vendor_project is
-    'faceAuth_projectId of the answers, to which the project is bound. Null: no answer had one.';
+    'Vendor''s id (faceAuth_projectId) of the project to which this one is bound. Null: no '
+    'response contained one.';
 comment on column argos_sync.project.account_first_read is
     'Records whose first_read is from account_first_read to account_last_read belong to the bound '
     'account. Set to a new read number when the project is bound again.';
 comment on column argos_sync.project.account_last_read is
-    'See account_first_read. Null: no record is known to belong to the account yet.';
+    'Last read number of the range that starts at account_first_read. Null: no record is known to '
+    'belong to the account yet.';
 comment on column argos_sync.project.unfiltered_fence is
-    'Fencing number of the last complete pass without a date filter; 0: there was none.';
+    'Fencing number of the last complete pass without a date filter. 0: none.';
 comment on column argos_sync.project.vendor_ahead_seconds is
-    'Seconds by which the vendor''s clock was ahead of the server''s when last compared; negative: '
-    'behind. Null: not compared yet.';
+    'Seconds by which the vendor''s clock was ahead of the server''s at the last comparison. '
+    'Negative: behind. Null: not compared yet.';
 comment on column argos_sync.project.hint_started_at is
-    'When the current or last cycle of lists with request_type=aml started. These lists cover all '
-    'history from the newest record to the oldest. Null: there was none.';
+    'Start of the current or last cycle of lists with request_type=aml. The cycle reads all '
+    'history from the newest record to the oldest. Null: none.';
 comment on column argos_sync.project.hint_before is
-    'Days before this one are still to be listed in the cycle. Null: the cycle is complete.';
+    'Days before this one are still to be listed in the current cycle of lists with '
+    'request_type=aml. Null: the cycle is complete.';
 comment on column argos_sync.project.hint_until is
-    'List calls of the cycle are allotted up to this time. Null: none were allotted.';
+    'Time up to which list calls with request_type=aml are allotted. Null: none are allotted.';
 
 create table argos_sync.key_secret (
     is_only_row boolean primary key default true check (is_only_row),
@@ -267,10 +281,11 @@ create table argos_sync.key_secret (
 insert into argos_sync.key_secret (value)
 values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 comment on table argos_sync.key_secret is
-    'A random value, drawn once when the schema is created. API keys are identified by their HMAC '
-    'under it; no key is stored. One row.';
-comment on column argos_sync.key_secret.is_only_row is 'Always true: there is one row at most.';
-comment on column argos_sync.key_secret.value is 'The key of the HMAC, 32 bytes.';
+    'Random value, drawn when the schema is created. API keys are identified by their HMAC with '
+    'this value; no key is stored. One row.';
+comment on column argos_sync.key_secret.is_only_row is
+    'Always true, so that the table has at most one row.';
+comment on column argos_sync.key_secret.value is 'Key of the HMAC, 32 bytes.';
 
 create table argos_sync.project_key (
     project text collate "C" not null,
@@ -280,14 +295,15 @@ create table argos_sync.project_key (
     primary key (project, key_id)
 );
 comment on table argos_sync.project_key is
-    'API keys that are verified to open the account to which the project is bound. Several are '
+    'API keys that are verified to open the account to which the project is bound. Several can be '
     'valid at a time, so that keys can be rotated.';
 comment on column argos_sync.project_key.project is 'Name of the project.';
-comment on column argos_sync.project_key.key_id is 'HMAC of the key under key_secret.';
-comment on column argos_sync.project_key.bound_at is 'When the key was bound.';
+comment on column argos_sync.project_key.key_id is 'HMAC of the API key with key_secret.value.';
+comment on column argos_sync.project_key.bound_at is
+    'Time at which the key was bound to the project.';
 comment on column argos_sync.project_key.proof is
-    'record: a detail call found a known record. vendor_project: the answers name the bound vendor '
-    'project. first: no record was known that could be requested.';
+    'Proof of the account. record: a detail call found a known record. vendor_project: the '
+    'responses name the bound vendor project. first: no known record could be requested.';
 
 create table argos_sync.api_finding (
     project text collate "C" not null,
@@ -299,16 +315,18 @@ create table argos_sync.api_finding (
     primary key (project, fact)
 );
 comment on table argos_sync.api_finding is
-    'Observed behavior of the vendor''s API where its documentation is unclear. No personal '
-    'values. Runs are cheaper with these rows, and correct without them.';
+    'Observed behavior of the vendor''s API where its documentation is unclear, without personal '
+    'values. The rows save calls; results are correct without them.';
 comment on column argos_sync.api_finding.project is 'Name of the project.';
-comment on column argos_sync.api_finding.fact is 'The question, such as: date style.';
-comment on column argos_sync.api_finding.finding is 'The answer, such as: compact.';
-comment on column argos_sync.api_finding.learned_at is 'When the question was first answered.';
+comment on column argos_sync.api_finding.fact is
+    'Aspect of the API that was examined, such as: date style.';
+comment on column argos_sync.api_finding.finding is 'Observed behavior, such as: compact.';
+comment on column argos_sync.api_finding.learned_at is
+    'Time of the first finding about this aspect.';
 comment on column argos_sync.api_finding.changed_at is
-    'When the vendor''s behavior last changed. Null: it has not changed.';
+    'Time at which a change of the vendor''s behavior was last found. Null: none.';
 comment on column argos_sync.api_finding.before is
-    'The finding before that change. Null: it has not changed.';
+    'Finding before the last change of the vendor''s behavior. Null: no change.';
 
 
 -- argos_sync: call budget and rate limit
@@ -326,24 +344,25 @@ create table argos_sync.budget (
     primary key (project, day, lane)
 );
 comment on table argos_sync.budget is
-    'Calls per project, UTC day and lane. Rows are deleted after 40 days.';
+    'Number of calls per project, UTC day and lane. Rows are deleted after 40 days.';
 comment on column argos_sync.budget.project is 'Name of the project.';
-comment on column argos_sync.budget.day is 'The UTC day.';
-comment on column argos_sync.budget.lane is 'recent, unsettled, detail, backfill or audit.';
+comment on column argos_sync.budget.day is 'UTC day of the calls.';
+comment on column argos_sync.budget.lane is
+    'Class of work: recent, unsettled, detail, backfill or audit.';
 comment on column argos_sync.budget.taken is
-    'Calls taken by the lane: those made, and those that a running process still holds.';
+    'Number of calls that the lane has taken: calls made, and calls reserved by running processes.';
 comment on column argos_sync.budget.lapsed is
-    'Calls of the lane''s share that it did not take in time, and that other lanes may take.';
+    'Number of calls that the lane did not take in time from its share. Other lanes may take them.';
 
 create table argos_sync.rate (
     project text collate "C" primary key,
     free_at timestamptz not null
 );
 comment on table argos_sync.rate is
-    'The rate limiter of each project. A process locks the row before it takes calls.';
+    'Rate limiter of each project. A process locks the row before it takes calls.';
 comment on column argos_sync.rate.project is 'Name of the project.';
 comment on column argos_sync.rate.free_at is
-    'All calls that the limit per second allows before this time are taken.';
+    'Time up to which all calls that the rate limit allows are taken.';
 
 
 -- argos_sync: windows of days
@@ -364,13 +383,15 @@ comment on table argos_sync.claim is
     'overlap.';
 comment on column argos_sync.claim.claim_id is 'Number of the claim.';
 comment on column argos_sync.claim.project is 'Name of the project.';
-comment on column argos_sync.claim.stream is 'submission or faceauth.';
+comment on column argos_sync.claim.stream is 'Stream: submission or faceauth.';
 comment on column argos_sync.claim.window_from is 'First day of the window.';
-comment on column argos_sync.claim.window_to is 'The day after the last day of the window.';
+comment on column argos_sync.claim.window_to is 'Day after the last day of the window.';
 comment on column argos_sync.claim.fence is
-    'Fencing number; every writing transaction of the holder compares it first.';
-comment on column argos_sync.claim.holder is 'The process that holds it, as in run.holder.';
-comment on column argos_sync.claim.expires_at is 'When the claim ends unless it is renewed.';
+    'Fencing number of the claim. Every writing transaction of the holder compares it first.';
+comment on column argos_sync.claim.holder is
+    'Process that holds the claim, in the form of run.holder.';
+comment on column argos_sync.claim.expires_at is
+    'Time at which the claim ends unless it is renewed.';
 
 create table argos_sync.backfill (
     backfill_id bigint generated always as identity primary key,
@@ -388,13 +409,14 @@ comment on table argos_sync.backfill is
     'Requested backfills. A day is done when a pass of the backfill has read it completely.';
 comment on column argos_sync.backfill.backfill_id is 'Number of the backfill.';
 comment on column argos_sync.backfill.project is 'Name of the project.';
-comment on column argos_sync.backfill.stream is 'submission or faceauth.';
+comment on column argos_sync.backfill.stream is 'Stream: submission or faceauth.';
 comment on column argos_sync.backfill.window_from is 'First day to read.';
-comment on column argos_sync.backfill.window_to is 'The day after the last day to read.';
-comment on column argos_sync.backfill.requested_at is 'When it was requested.';
-comment on column argos_sync.backfill.ended_at is 'When it ended. Null: it is open.';
+comment on column argos_sync.backfill.window_to is 'Day after the last day to read.';
+comment on column argos_sync.backfill.requested_at is 'Time at which the backfill was requested.';
+comment on column argos_sync.backfill.ended_at is 'End of the backfill. Null: it is open.';
 comment on column argos_sync.backfill.outcome is
-    'complete: every day was read. replaced: requested again with --restart. Null: it is open.';
+    'Result of the backfill: complete (every day was read) or replaced (requested again with '
+    '--restart). Null: it is open.';
 
 create table argos_sync.pass (
     pass_id bigint generated always as identity primary key,
@@ -433,52 +455,54 @@ create index pass_window on argos_sync.pass (project, stream, window_from);
 create index pass_ended_at on argos_sync.pass (ended_at) where ended_at is not null;
 comment on table argos_sync.pass is
     'Passes: reads of a window from the first list page to the last, with their checkpoints. The '
-    'checkpoint moves only from page n-1 to page n, in the transaction that stores page n.';
+    'checkpoint advances only from page n-1 to page n, in the transaction that stores page n.';
 comment on column argos_sync.pass.pass_id is 'Number of the pass.';
 comment on column argos_sync.pass.project is 'Name of the project.';
-comment on column argos_sync.pass.stream is 'submission or faceauth.';
+comment on column argos_sync.pass.stream is 'Stream: submission or faceauth.';
 comment on column argos_sync.pass.lane is
-    'The class of work that started it: recent, unsettled, detail, backfill or audit.';
-comment on column argos_sync.pass.backfill_id is 'The backfill it belongs to. Null: none.';
+    'Class of work that started the pass: recent, unsettled, detail, backfill or audit.';
+comment on column argos_sync.pass.backfill_id is 'Backfill that the pass belongs to. Null: none.';
 comment on column argos_sync.pass.window_from is
-    'First day of the window; without a date filter a day that has no record.';
-comment on column argos_sync.pass.window_to is 'The day after the last day of the window.';
+    'First day of the window. Without a date filter: a day that has no record.';
+comment on column argos_sync.pass.window_to is 'Day after the last day of the window.';
 comment on column argos_sync.pass.state is
-    'open; complete; complete_empty (verified that the window has no records); empty_unverified '
-    '(no records, which proves nothing, see unverified); split (the window was halved); blocked '
-    '(a single day keeps failing); dropped (the checkpoint is no longer valid). Only complete and '
-    'complete_empty cover days.';
+    'State of the pass: open; complete; complete_empty (verified that the window has no records); '
+    'empty_unverified (no records, which proves nothing, see unverified); split (the window was '
+    'halved); blocked (a single day keeps failing); dropped (the checkpoint is no longer valid). '
+    'Only complete and complete_empty cover days.';
 comment on column argos_sync.pass.fence is
     'Fencing number of the claim under which the pass last continued.';
 comment on column argos_sync.pass.started_at is
-    'When the first page was requested. Records created later may be missing.';
-comment on column argos_sync.pass.advanced_at is 'When the checkpoint last moved.';
-comment on column argos_sync.pass.ended_at is 'When the pass ended. Null: it is open.';
-comment on column argos_sync.pass.page is 'Number of the last stored page, from 1; 0: none.';
+    'Time of the request for the first page. Records created later may be missing.';
+comment on column argos_sync.pass.advanced_at is 'Time at which the checkpoint last advanced.';
+comment on column argos_sync.pass.ended_at is 'End of the pass. Null: it is open.';
+comment on column argos_sync.pass.page is 'Number of the last stored page, from 1. 0: none.';
 comment on column argos_sync.pass.cursor_id is
-    'The id in the vendor''s key of the next page. Null: no page is stored, or there is no next.';
+    'Id in the vendor''s key of the next page. Null: no page is stored, or there is no next page.';
 comment on column argos_sync.pass.cursor_date is
-    'The date in the vendor''s key of the next page. Null: as cursor_id.';
+    'Date in the vendor''s key of the next page. Null: no page is stored, or there is no next '
+    'page.';
 comment on column argos_sync.pass.cycle_anchor is
-    'State of the cycle detector (Brent''s algorithm): digest of the cursor that later ones are '
+    'State of the cycle detector (Brent''s algorithm): digest of the cursor that later cursors are '
     'compared with. Null: no cursor yet.';
-comment on column argos_sync.pass.cycle_steps is 'Cursors since cycle_anchor was set.';
+comment on column argos_sync.pass.cycle_steps is 'Number of cursors since cycle_anchor was set.';
 comment on column argos_sync.pass.cycle_limit is
-    'cycle_anchor is set again after this number of cursors.';
-comment on column argos_sync.pass.failures is 'Failed attempts since the checkpoint last moved.';
+    'Number of cursors after which cycle_anchor is set again.';
+comment on column argos_sync.pass.failures is
+    'Number of failed attempts since the checkpoint last advanced.';
 comment on column argos_sync.pass.restarts is
-    'How many times the window was restarted from its first page after failures.';
+    'Number of times that the window was restarted from its first page after failures.';
 comment on column argos_sync.pass.last_error is
-    'The last error; no personal value. Null: there was none, or the pass has succeeded.';
-comment on column argos_sync.pass.received is 'Items received so far.';
+    'Last error of the pass, without personal values. Null: none, or the pass has succeeded.';
+comment on column argos_sync.pass.received is 'Number of items received so far.';
 comment on column argos_sync.pass.in_window is
-    'Items received so far that were created inside the window.';
+    'Number of items received so far that were created inside the window.';
 comment on column argos_sync.pass.filtered is
-    'True: a list with a date filter. False: a list of everything.';
+    'True: a list with a date filter. False: a list of all records.';
 comment on column argos_sync.pass.unverified is
-    'Why an empty window proves nothing. filter: the date filter has never returned an item. '
-    'records: live records are known in the window, and detail calls have not shown that they are '
-    'gone. Null: state is not empty_unverified.';
+    'Reason why an empty window proves nothing. filter: the date filter has never returned an '
+    'item. records: live records are known in the window, and detail calls have not shown that '
+    'they are deleted. Null: state is not empty_unverified.';
 
 create table argos_sync.coverage (
     project text collate "C" not null,
@@ -490,16 +514,18 @@ create table argos_sync.coverage (
     fence bigint not null default 0,
     primary key (project, stream, day)
 );
-comment on table argos_sync.coverage is 'When each day was last read completely.';
+comment on table argos_sync.coverage is
+    'Days that were read completely, each with the time of its last complete read.';
 comment on column argos_sync.coverage.project is 'Name of the project.';
-comment on column argos_sync.coverage.stream is 'submission or faceauth.';
-comment on column argos_sync.coverage.day is 'The day of creation of its records.';
+comment on column argos_sync.coverage.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.coverage.day is 'UTC day of creation of the records.';
 comment on column argos_sync.coverage.as_of is
-    'The day is complete as of this time: when the pass started.';
-comment on column argos_sync.coverage.pass_id is 'The pass that read the day.';
-comment on column argos_sync.coverage.records is 'Live records of the day at that time.';
+    'Time as of which the day is complete: the start of the pass that read it.';
+comment on column argos_sync.coverage.pass_id is 'Pass that read the day.';
+comment on column argos_sync.coverage.records is
+    'Number of live records of the day when the pass ended.';
 comment on column argos_sync.coverage.fence is
-    'Fencing number of the pass: a pass with a lower one does not replace the row.';
+    'Fencing number of the pass. A pass with a lower one does not replace the row.';
 
 
 -- argos_sync: records and their detail calls
@@ -544,52 +570,55 @@ create index record_sparse on argos_sync.record (project, stream, sparse, detail
 create index record_deleted_by_absence on argos_sync.record (project, stream, deleted_at)
     where deleted_by_absence;
 comment on table argos_sync.record is
-    'Every known record with the digests of its last items. An unchanged item reads this row and '
-    'writes nothing.';
+    'Every known record with the digests of its last items. For an unchanged item this row is read '
+    'and nothing is written.';
 comment on column argos_sync.record.project is 'Name of the project.';
-comment on column argos_sync.record.stream is 'submission or faceauth.';
-comment on column argos_sync.record.id is 'The record''s id, as the vendor gave it.';
+comment on column argos_sync.record.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.record.id is 'Vendor''s id of the submission or face authentication.';
 comment on column argos_sync.record.list_digest is
-    'Digest of the last list item. Null: no list has shown the record.';
+    'Digest of the last item from a list. Null: no list has shown the record.';
 comment on column argos_sync.record.list_read is
-    'Read number of the last stored list item. Null: no list has shown the record.';
+    'Read number of the last stored item from a list. Null: no list has shown the record.';
 comment on column argos_sync.record.detail_digest is
-    'Digest of the last detail. Null: no detail call has found the record.';
+    'Digest of the last item from a detail call. Null: no detail call has found the record.';
 comment on column argos_sync.record.detail_read is
-    'Read number of the last stored detail. Null: no detail call has found the record.';
+    'Read number of the last stored item from a detail call. Null: no detail call has found the '
+    'record.';
 comment on column argos_sync.record.sources_differ is
-    'List item and detail contradict each other, so that receiving either again may change rows.';
+    'True if the items from list and detail call contradict each other, so that receiving either '
+    'again may change rows.';
 comment on column argos_sync.record.normalizer_version is
-    'Version of the normalizer that made the rows.';
+    'Version of the normalizer that created the rows.';
 comment on column argos_sync.record.window_day is
-    'The day of creation; of an undated record the first day of the window that listed it.';
-comment on column argos_sync.record.undated is 'The items have no valid time of creation.';
+    'UTC day of creation. For an undated record: first day of the window that listed it.';
+comment on column argos_sync.record.undated is 'True if the items have no valid time of creation.';
 comment on column argos_sync.record.deleted_at is
-    'When argos-sync had proof of the deletion. Null: the record is live.';
+    'Time at which argos-sync had proof of the deletion. Null: the record is live.';
 comment on column argos_sync.record.unsettled is
-    'The state is expected to change: it is pending, incomplete or not known to argos-sync.';
+    'True if the state is expected to change: it is pending, incomplete or unknown to argos-sync.';
 comment on column argos_sync.record.changed_at is
-    'When an item last changed. Null: never since the record became known.';
+    'Time at which an item last changed. Null: never since the record became known.';
 comment on column argos_sync.record.unlisted is
-    'The record is live, but lists of its day do not show it: only a pass without a date filter '
-    'can miss it.';
+    'True if the record is live, but lists of its day do not show it: only a pass without a date '
+    'filter can miss it.';
 comment on column argos_sync.record.deleted_by_absence is
-    'Deleted because it was proven absent, not because of the vendor''s mark. It is restored if '
-    'any item shows it again.';
+    'True if the record was deleted because it was proven absent, not because of the vendor''s '
+    'mark. It is restored if any item shows it again.';
 comment on column argos_sync.record.first_read is
     'Read number of the first item. A pass that started earlier proves nothing about the record.';
 comment on column argos_sync.record.doubted_digest is
     'Digest of a list item that is older than the record by the vendor''s times. Its content is '
     'not stored; a detail call decides. Null: the last list item is not in doubt.';
 comment on column argos_sync.record.doubted_read is
-    'Read number of the last comparison of that list item. Null: as doubted_digest.';
+    'Read number of the last comparison of the list item in doubt. Null: the last list item is not '
+    'in doubt.';
 comment on column argos_sync.record.sparse is
-    'List items lack the object kyc or aml that details have, so that only detail calls show '
-    'changes in it. 0: approved and screened. 1: any other state. Null: lists show both objects, '
-    'or nothing is known yet.';
+    'Set if items from lists lack the object kyc or aml that items from detail calls have, so that '
+    'only detail calls show changes. 0: approved and screened. 1: any other state. Null: lists '
+    'show both objects, or nothing is known yet.';
 comment on column argos_sync.record.detail_next_at is
-    'When the next detail call of a sparse record is due. Null: not computed since the record '
-    'was last written.';
+    'Time at which the next detail call of a sparse record is due. Null: not computed since the '
+    'record was last written.';
 comment on column argos_sync.record.hint_digest is
     'Digest of the object aml in the last list with request_type=aml. Null: no such list had it.';
 
@@ -610,19 +639,21 @@ create index detail_due_order on argos_sync.detail_due (project, stream, priorit
     where priority is not null;
 comment on table argos_sync.detail_due is 'Queue of detail calls.';
 comment on column argos_sync.detail_due.project is 'Name of the project.';
-comment on column argos_sync.detail_due.stream is 'submission or faceauth.';
-comment on column argos_sync.detail_due.id is 'The record''s id.';
-comment on column argos_sync.detail_due.due_at is 'When the call is due.';
-comment on column argos_sync.detail_due.failures is 'Failed attempts since the call became due.';
+comment on column argos_sync.detail_due.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.detail_due.id is
+    'Vendor''s id of the submission or face authentication.';
+comment on column argos_sync.detail_due.due_at is 'Time at which the call is due.';
+comment on column argos_sync.detail_due.failures is
+    'Number of failed attempts since the call became due.';
 comment on column argos_sync.detail_due.fence is
-    'Fencing number of the worker that makes the call; 0: none.';
+    'Fencing number of the worker that makes the call. 0: none.';
 comment on column argos_sync.detail_due.holder is
-    'The process that makes the call, as in run.holder. Null: none has claimed it.';
+    'Process that makes the call, in the form of run.holder. Null: none.';
 comment on column argos_sync.detail_due.expires_at is
-    'When the worker''s claim ends; -infinity: it is free.';
+    'Time at which the worker''s claim ends. -infinity: not claimed.';
 comment on column argos_sync.detail_due.priority is
-    'Lower first. 0: changed recently, may be deleted, or sparse. 1: from a backfill. 2: the cycle '
-    'through all records.';
+    'Priority of the call, lower first. 0: changed recently, may be deleted, or sparse. 1: from a '
+    'backfill. 2: from the cycle through all records.';
 
 create table argos_sync.detail_call (
     project text collate "C" not null,
@@ -634,13 +665,14 @@ create table argos_sync.detail_call (
 create index detail_call_record on argos_sync.detail_call (project, stream, id, called_at);
 create index detail_call_age on argos_sync.detail_call using brin (called_at);
 comment on table argos_sync.detail_call is
-    'Log of detail calls, since unchanged records keep no trace of them. Rows are deleted after '
-    '30 days.';
+    'Log of detail calls, including those that changed nothing. Rows are deleted after 30 days.';
 comment on column argos_sync.detail_call.project is 'Name of the project.';
-comment on column argos_sync.detail_call.stream is 'submission or faceauth.';
-comment on column argos_sync.detail_call.id is 'The record''s id.';
-comment on column argos_sync.detail_call.called_at is 'When the answer was stored.';
-comment on column argos_sync.detail_call.answer is 'found, not found or failed.';
+comment on column argos_sync.detail_call.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.detail_call.id is
+    'Vendor''s id of the submission or face authentication.';
+comment on column argos_sync.detail_call.called_at is 'Time at which the response was stored.';
+comment on column argos_sync.detail_call.answer is
+    'Result of the call: found, not found or failed.';
 
 create table argos_sync.detail_objects (
     project text collate "C" not null,
@@ -651,14 +683,16 @@ create table argos_sync.detail_objects (
     primary key (project, kyc_result)
 );
 comment on table argos_sync.detail_objects is
-    'How many details of submissions have the objects kyc and aml, per state. Where most have '
-    'one, a list item without it is sparse.';
+    'Number of items from detail calls that contain the objects kyc and aml, per state of the '
+    'submission. A list item without an object that most of these items have is sparse.';
 comment on column argos_sync.detail_objects.project is 'Name of the project.';
 comment on column argos_sync.detail_objects.kyc_result is
-    'The state of the submission; empty: it has none.';
-comment on column argos_sync.detail_objects.details is 'Details counted.';
-comment on column argos_sync.detail_objects.with_kyc is 'Those with the object kyc.';
-comment on column argos_sync.detail_objects.with_aml is 'Those with the object aml.';
+    'State of the submissions (kyc_result). Empty: no state.';
+comment on column argos_sync.detail_objects.details is 'Number of items from detail calls.';
+comment on column argos_sync.detail_objects.with_kyc is
+    'Number of items from detail calls with the object kyc.';
+comment on column argos_sync.detail_objects.with_aml is
+    'Number of items from detail calls with the object aml.';
 
 
 -- argos_sync: deletions
@@ -680,20 +714,21 @@ create table argos_sync.suspect (
 );
 comment on table argos_sync.suspect is
     'Live records that may be deleted: a complete pass missed them, an item shows the vendor''s '
-    'mark, or both.';
+    'deletion mark, or both.';
 comment on column argos_sync.suspect.project is 'Name of the project.';
-comment on column argos_sync.suspect.stream is 'submission or faceauth.';
-comment on column argos_sync.suspect.id is 'The record''s id.';
+comment on column argos_sync.suspect.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.suspect.id is 'Vendor''s id of the submission or face authentication.';
 comment on column argos_sync.suspect.missed_at is
-    'When a pass first missed the record. Null: no pass did.';
-comment on column argos_sync.suspect.pass_id is 'That pass. Null: no pass missed the record.';
+    'Time at which a pass first missed the record. Null: no pass did.';
+comment on column argos_sync.suspect.pass_id is
+    'Pass that first missed the record. Null: no pass did.';
 comment on column argos_sync.suspect.absent_at is
-    'When a detail call first did not find the record while another one found a live record. '
-    'Null: none yet.';
+    'Time at which a detail call first did not find the record while another one found a live '
+    'record. Null: none yet.';
 comment on column argos_sync.suspect.marked_at is
-    'When an item first showed the vendor''s mark. Null: none did.';
+    'Time at which an item first showed the vendor''s deletion mark. Null: none did.';
 comment on column argos_sync.suspect.mark_found_at is
-    'When a detail call first showed the mark. Null: none did.';
+    'Time at which a detail call first showed the vendor''s deletion mark. Null: none did.';
 
 create table argos_sync.deletion_alarm (
     project text collate "C" not null,
@@ -708,16 +743,18 @@ create table argos_sync.deletion_alarm (
     primary key (project, stream, filtered, day)
 );
 comment on table argos_sync.deletion_alarm is
-    'Days with implausibly many missing records. None of them is deleted until a person decides.';
+    'Days with implausibly many missing records. None of them is deleted until an operator '
+    'decides.';
 comment on column argos_sync.deletion_alarm.project is 'Name of the project.';
-comment on column argos_sync.deletion_alarm.stream is 'submission or faceauth.';
+comment on column argos_sync.deletion_alarm.stream is 'Stream: submission or faceauth.';
 comment on column argos_sync.deletion_alarm.filtered is
     'True: missed by a pass of the day. False: missed by a pass without a date filter.';
-comment on column argos_sync.deletion_alarm.day is 'The day of creation of the records.';
-comment on column argos_sync.deletion_alarm.raised_at is 'When the alarm was last raised.';
-comment on column argos_sync.deletion_alarm.pass_id is 'The pass that missed the records.';
-comment on column argos_sync.deletion_alarm.live is 'Live records that should have been listed.';
-comment on column argos_sync.deletion_alarm.missing is 'Those that were missing.';
+comment on column argos_sync.deletion_alarm.day is 'UTC day of creation of the records.';
+comment on column argos_sync.deletion_alarm.raised_at is 'Time at which the alarm was last raised.';
+comment on column argos_sync.deletion_alarm.pass_id is 'Pass that missed the records.';
+comment on column argos_sync.deletion_alarm.live is
+    'Number of live records that should have been listed.';
+comment on column argos_sync.deletion_alarm.missing is 'Number of live records that were missing.';
 comment on column argos_sync.deletion_alarm.confirmed is
     'True: raised because detail calls confirmed too many absences within 24 hours. '
     'False: raised by a pass.';
@@ -735,16 +772,20 @@ create table argos_sync.deletion_decision (
 create index deletion_decision_project
     on argos_sync.deletion_decision (project, stream, expires_at);
 comment on table argos_sync.deletion_decision is
-    'Decisions about missing records. The newest unexpired decision about a day applies.';
+    'Decisions of operators about missing records. The newest unexpired decision about a day '
+    'applies.';
 comment on column argos_sync.deletion_decision.decision_id is 'Number of the decision.';
 comment on column argos_sync.deletion_decision.project is 'Name of the project.';
-comment on column argos_sync.deletion_decision.stream is 'submission or faceauth.';
-comment on column argos_sync.deletion_decision.window_from is 'First day it is about.';
-comment on column argos_sync.deletion_decision.window_to is 'The day after the last day.';
+comment on column argos_sync.deletion_decision.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.deletion_decision.window_from is
+    'First day that the decision applies to.';
+comment on column argos_sync.deletion_decision.window_to is
+    'Day after the last day that the decision applies to.';
 comment on column argos_sync.deletion_decision.approved is
     'True: missing records may be deleted. False: they are kept.';
-comment on column argos_sync.deletion_decision.decided_at is 'When it was made.';
-comment on column argos_sync.deletion_decision.expires_at is 'Until when it applies.';
+comment on column argos_sync.deletion_decision.decided_at is 'Time of the decision.';
+comment on column argos_sync.deletion_decision.expires_at is
+    'Time until which the decision applies.';
 
 
 -- argos_sync: items that deviate from the documented shape
@@ -766,17 +807,19 @@ create table argos_sync.quarantine (
 comment on table argos_sync.quarantine is
     'Items that could not be stored. Their bodies are in argos_raw.quarantine.';
 comment on column argos_sync.quarantine.project is 'Name of the project.';
-comment on column argos_sync.quarantine.stream is 'submission or faceauth.';
+comment on column argos_sync.quarantine.stream is 'Stream: submission or faceauth.';
 comment on column argos_sync.quarantine.digest is 'Digest of the item, which may have no id.';
-comment on column argos_sync.quarantine.call is 'The call that returned it: list or detail.';
+comment on column argos_sync.quarantine.call is 'Call that returned the item: list or detail.';
 comment on column argos_sync.quarantine.reason is
-    'Why it could not be stored, such as: unreadable, not an object, id missing, id too long.';
+    'Reason why the item could not be stored, such as: unreadable, not an object, id missing, id '
+    'too long.';
 comment on column argos_sync.quarantine.bytes is 'Size of the uncompressed body in bytes.';
-comment on column argos_sync.quarantine.first_seen_at is 'When it was first received.';
-comment on column argos_sync.quarantine.pass_id is 'The pass that received it. Null: none.';
+comment on column argos_sync.quarantine.first_seen_at is
+    'Time at which the item was first received.';
+comment on column argos_sync.quarantine.pass_id is 'Pass that received the item. Null: none.';
 comment on column argos_sync.quarantine.read_number is
-    'Its read number, so that a retry does not overwrite newer rows. Null: not known; a retry may '
-    'only add a new record.';
+    'Read number of the item, so that a retry does not overwrite newer rows. Null: not known; a '
+    'retry may only add a new record.';
 
 create table argos_sync.repair (
     project text collate "C" not null,
@@ -790,13 +833,14 @@ create table argos_sync.repair (
 );
 comment on table argos_sync.repair is 'Records that were stored without a part of their item.';
 comment on column argos_sync.repair.project is 'Name of the project.';
-comment on column argos_sync.repair.stream is 'submission or faceauth.';
-comment on column argos_sync.repair.id is 'The record''s id.';
+comment on column argos_sync.repair.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.repair.id is 'Vendor''s id of the submission or face authentication.';
 comment on column argos_sync.repair.path is 'Path of the part in the item.';
 comment on column argos_sync.repair.found is
-    'What was found there, such as: wrong type, invalid timestamp, number out of range.';
-comment on column argos_sync.repair.json_type is 'The JSON type that was found there.';
-comment on column argos_sync.repair.noted_at is 'When the record was stored so.';
+    'Kind of deviation, such as: wrong type, invalid timestamp, number out of range.';
+comment on column argos_sync.repair.json_type is 'JSON type that was found at the path.';
+comment on column argos_sync.repair.noted_at is
+    'Time at which the record was stored without the part.';
 
 create table argos_sync.schema_drift (
     project text collate "C" not null,
@@ -810,12 +854,13 @@ create table argos_sync.schema_drift (
 comment on table argos_sync.schema_drift is
     'Each kind of deviation from the documented shape, once.';
 comment on column argos_sync.schema_drift.project is 'Name of the project.';
-comment on column argos_sync.schema_drift.stream is 'submission or faceauth.';
+comment on column argos_sync.schema_drift.stream is 'Stream: submission or faceauth.';
 comment on column argos_sync.schema_drift.path is 'Path of the deviation in the item.';
 comment on column argos_sync.schema_drift.found is
-    'What was found there: words as in repair.found, or unknown field.';
-comment on column argos_sync.schema_drift.json_type is 'The JSON type that was found there.';
-comment on column argos_sync.schema_drift.first_seen_at is 'When it was first found.';
+    'Kind of deviation, with the values of repair.found, or unknown field.';
+comment on column argos_sync.schema_drift.json_type is 'JSON type that was found at the path.';
+comment on column argos_sync.schema_drift.first_seen_at is
+    'Time at which the deviation was first found.';
 
 
 -- argos_sync: comparison of records with their raw items
@@ -831,13 +876,14 @@ create table argos_sync.verification (
     primary key (project, stream, day)
 );
 comment on table argos_sync.verification is
-    'Records that were drawn at random and compared, per UTC day. Rows are deleted after 7 days.';
+    'Number of records that were drawn at random and compared with their raw items, per UTC day. '
+    'Rows are deleted after 7 days.';
 comment on column argos_sync.verification.project is 'Name of the project.';
-comment on column argos_sync.verification.stream is 'submission or faceauth.';
-comment on column argos_sync.verification.day is 'The UTC day of the comparison.';
-comment on column argos_sync.verification.compared is 'Records compared.';
+comment on column argos_sync.verification.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.verification.day is 'UTC day of the comparison.';
+comment on column argos_sync.verification.compared is 'Number of records compared.';
 comment on column argos_sync.verification.differing is
-    'Those with a row that was changed, missing or surplus.';
+    'Number of compared records with a row that was changed, missing or surplus.';
 
 create table argos_sync.difference (
     project text collate "C" not null,
@@ -850,14 +896,15 @@ create table argos_sync.difference (
 );
 create index difference_checked_at on argos_sync.difference (checked_at, project);
 comment on table argos_sync.difference is
-    'Records that were found damaged and are not repaired: rows differ, or raw items are lost.';
+    'Damaged records that are not repaired yet: rows differ, or raw items are lost.';
 comment on column argos_sync.difference.project is 'Name of the project.';
-comment on column argos_sync.difference.stream is 'submission or faceauth.';
-comment on column argos_sync.difference.id is 'The record''s id.';
+comment on column argos_sync.difference.stream is 'Stream: submission or faceauth.';
+comment on column argos_sync.difference.id is
+    'Vendor''s id of the submission or face authentication.';
 comment on column argos_sync.difference.tables is
-    'Tables in which rows differ; the table of raw items if one is lost.';
-comment on column argos_sync.difference.found_at is 'When the damage was found.';
-comment on column argos_sync.difference.checked_at is 'When the record was last compared.';
+    'Tables with rows that differ, and the table of raw items if one is lost.';
+comment on column argos_sync.difference.found_at is 'Time at which the damage was found.';
+comment on column argos_sync.difference.checked_at is 'Time at which the record was last compared.';
 
 
 -- argos_sync: change numbers
@@ -878,14 +925,16 @@ create table argos_sync.change_line (
     begun_at timestamptz not null default argos_sync.clock()
 );
 comment on table argos_sync.change_line is
-    'Lines of change numbers: one per database, server and timeline that wrote rows.';
+    'Lines of change numbers: one for each combination of database, server and timeline that wrote '
+    'rows.';
 comment on column argos_sync.change_line.line is
-    'Change numbers of the line are line * 2^40 + the transaction''s number.';
+    'Number of the line. Change numbers of the line are line * 2^40 + the transaction''s number.';
 comment on column argos_sync.change_line.identity is
-    'What the line belongs to: a value of argos_sync.database_identity().';
+    'Database that the line belongs to: a value of argos_sync.database_identity().';
 comment on column argos_sync.change_line.token is
-    'What consumers compare: two restores of one backup may start the same line.';
-comment on column argos_sync.change_line.begun_at is 'When the line was started.';
+    'Random id of the line, which consumers compare: two restores of one backup may start the same '
+    'line.';
+comment on column argos_sync.change_line.begun_at is 'Time at which the line was started.';
 
 create function argos_sync.database_identity() returns text
     language plpgsql stable
@@ -904,8 +953,8 @@ begin
 end
 $$;
 comment on function argos_sync.database_identity() is
-    'The server, its timeline, the database, and the oid of a table, which a restore changes. '
-    'The server is unknown to roles that may not read it; the oid then serves alone.';
+    'Returns the server, its timeline, the database, and the oid of a table, which a restore '
+    'changes. Without the privilege to read the server, only the oids distinguish databases.';
 
 create function argos_sync.change_number() returns bigint
     language plpgsql volatile
@@ -936,8 +985,8 @@ begin
 end
 $$;
 comment on function argos_sync.change_number() is
-    'The number of the calling transaction. Statements call it once, in a scalar subquery, and '
-    'only when they write a row.';
+    'Returns the change number of the calling transaction. Statements call it once, in a scalar '
+    'subquery, and only when they write a row.';
 
 insert into argos_sync.change_line (line, identity) values (1, argos_sync.database_identity());
 
@@ -992,13 +1041,15 @@ create table argos_raw.submission (
 );
 alter table argos_raw.submission
     alter column list_body set storage external, alter column detail_body set storage external;
-comment on table argos_raw.submission is 'The last items of each submission, as received.';
+comment on table argos_raw.submission is 'Last items of each submission, as received.';
 comment on column argos_raw.submission.project is 'Name of the project.';
-comment on column argos_raw.submission.submission_id is 'The submission''s id.';
+comment on column argos_raw.submission.submission_id is 'Vendor''s id of the submission.';
 comment on column argos_raw.submission.list_body is
-    'The last list item: a format byte (1: zstd), then the compressed JSON. Null: none is stored.';
+    'Last item from a list: a format byte (1: zstd), then the compressed JSON. Null: none is '
+    'stored.';
 comment on column argos_raw.submission.detail_body is
-    'The last detail: a format byte (1: zstd), then the compressed JSON. Null: none is stored.';
+    'Last item from a detail call: a format byte (1: zstd), then the compressed JSON. Null: none '
+    'is stored.';
 
 create table argos_raw.faceauth (
     project text collate "C" not null,
@@ -1009,13 +1060,15 @@ create table argos_raw.faceauth (
 );
 alter table argos_raw.faceauth
     alter column list_body set storage external, alter column detail_body set storage external;
-comment on table argos_raw.faceauth is 'The last items of each face authentication, as received.';
+comment on table argos_raw.faceauth is 'Last items of each face authentication, as received.';
 comment on column argos_raw.faceauth.project is 'Name of the project.';
-comment on column argos_raw.faceauth.auth_id is 'The face authentication''s id.';
+comment on column argos_raw.faceauth.auth_id is 'Vendor''s id of the face authentication.';
 comment on column argos_raw.faceauth.list_body is
-    'The last list item: a format byte (1: zstd), then the compressed JSON. Null: none is stored.';
+    'Last item from a list: a format byte (1: zstd), then the compressed JSON. Null: none is '
+    'stored.';
 comment on column argos_raw.faceauth.detail_body is
-    'The last detail: a format byte (1: zstd), then the compressed JSON. Null: none is stored.';
+    'Last item from a detail call: a format byte (1: zstd), then the compressed JSON. Null: none '
+    'is stored.';
 
 create table argos_raw.quarantine (
     project text collate "C" not null,
@@ -1027,10 +1080,10 @@ create table argos_raw.quarantine (
 alter table argos_raw.quarantine alter column body set storage external;
 comment on table argos_raw.quarantine is 'Bodies of the items in argos_sync.quarantine.';
 comment on column argos_raw.quarantine.project is 'Name of the project.';
-comment on column argos_raw.quarantine.stream is 'submission or faceauth.';
+comment on column argos_raw.quarantine.stream is 'Stream: submission or faceauth.';
 comment on column argos_raw.quarantine.digest is 'Digest of the item.';
 comment on column argos_raw.quarantine.body is
-    'The item as received: a format byte (1: zstd), then the compressed bytes.';
+    'Item as received: a format byte (1: zstd), then the compressed bytes.';
 
 
 -- argos and argos_pii: submissions
@@ -1088,8 +1141,8 @@ create table argos.submission (
 create index submission_created_at on argos.submission (created_at, project);
 create index submission_change_number on argos.submission (change_number);
 comment on column argos.submission.detail_read_at is
-    'When a detail call last returned the record, whether or not anything had changed. Null: none '
-    'has. [fact]';
+    'Time of the last request for this submission alone (detail call) that returned it, even if '
+    'nothing had changed. Null: none yet, so that values that lists omit are null. [fact]';
 
 create table argos.kyc_attempt (
     project text collate "C" not null,
@@ -1364,28 +1417,35 @@ create table argos.submission_change (
 );
 create index submission_change_changed_at on argos.submission_change (changed_at);
 create index submission_change_change_number on argos.submission_change (change_number);
-comment on table argos.submission_change is 'Observed changes of submissions.';
+comment on table argos.submission_change is
+    'One row for each observed change of a field of a submission whose history is recorded.';
 comment on column argos.submission_change.project is
-    'The project''s name in the configuration of argos-sync.';
+    'Name of the project in the configuration of argos-sync.';
 comment on column argos.submission_change.submission_id is
-    'The record''s id, as the vendor gave it. [identifier]';
+    'Id that the vendor gave the record. It identifies the record only together with project. '
+    '[identifier]';
 comment on column argos.submission_change.change_id is
-    'Orders the changes of a record by their commits. [fact]';
+    'Number of the change. It orders the changes of a submission. [fact]';
 comment on column argos.submission_change.field is
-    'What changed: kyc_result, reviewer, aml_status, aml_risk_level, deleted_at, aml_match (a '
-    'match appeared or vanished), or identity and the column''s name. [fact]';
+    'Field that changed: kyc_result, reviewer, aml_status, aml_risk_level, deleted_at, aml_match '
+    '(a match was added or removed), or `identity.` followed by the name of a column that '
+    'identifies the applicant. [fact]';
 comment on column argos.submission_change.old_value is
-    'The value before; for aml_match the resource_id that vanished, null once the record is '
-    'deleted; always null for identity fields. [identifier]';
+    'Value before the change, null if there was none. Times are texts in ISO 8601, UTC. For '
+    'aml_match: resource_id of a removed match, cleared by a deletion. Always null for identity '
+    'fields. [identifier]';
 comment on column argos.submission_change.new_value is
-    'The value after; for aml_match the resource_id that appeared, null once the record is '
-    'deleted; always null for identity fields. [identifier]';
+    'Value after the change, null if there is none. Times are texts in ISO 8601, UTC. For '
+    'aml_match: resource_id of an added match, cleared by a deletion. Always null for identity '
+    'fields. [identifier]';
 comment on column argos.submission_change.changed_at is
-    'When argos-sync stored the change. [fact]';
+    'Time at which argos-sync stored the change, which is later than the change itself. [fact]';
 comment on column argos.submission_change.lane is
-    'The class of work that observed it: recent, unsettled, detail, backfill or audit. [fact]';
+    'Class of work that observed the change: recent (newest days), unsettled (days with records '
+    'that are expected to change), detail (requests for single records), backfill (requested or '
+    'missing days) or audit (all history again). [fact]';
 comment on column argos.submission_change.change_number is
-    'The transaction that stored the change, for consumers: see argos.change_watermark(). [fact]';
+    'Number that orders stored changes for consumers, see argos.change_watermark(). [fact]';
 
 create table argos.faceauth_change (
     project text collate "C" not null,
@@ -1401,21 +1461,28 @@ create table argos.faceauth_change (
 );
 create index faceauth_change_changed_at on argos.faceauth_change (changed_at);
 create index faceauth_change_change_number on argos.faceauth_change (change_number);
-comment on table argos.faceauth_change is 'Observed changes of face authentications.';
+comment on table argos.faceauth_change is
+    'One row for each observed change of the status or the deletion of a face authentication.';
 comment on column argos.faceauth_change.project is
-    'The project''s name in the configuration of argos-sync.';
+    'Name of the project in the configuration of argos-sync.';
 comment on column argos.faceauth_change.auth_id is
-    'The record''s id, as the vendor gave it. [identifier]';
+    'Id that the vendor gave the record. It identifies the record only together with project. '
+    '[identifier]';
 comment on column argos.faceauth_change.change_id is
-    'Orders the changes of a record by their commits. [fact]';
-comment on column argos.faceauth_change.field is 'What changed: status or deleted_at. [fact]';
-comment on column argos.faceauth_change.old_value is 'The value before. [fact]';
-comment on column argos.faceauth_change.new_value is 'The value after. [fact]';
-comment on column argos.faceauth_change.changed_at is 'When argos-sync stored the change. [fact]';
+    'Number of the change. It orders the changes of a face authentication. [fact]';
+comment on column argos.faceauth_change.field is 'Field that changed: status or deleted_at. [fact]';
+comment on column argos.faceauth_change.old_value is
+    'Value before the change, null if there was none. Times are texts in ISO 8601, UTC. [fact]';
+comment on column argos.faceauth_change.new_value is
+    'Value after the change, null if there is none. Times are texts in ISO 8601, UTC. [fact]';
+comment on column argos.faceauth_change.changed_at is
+    'Time at which argos-sync stored the change, which is later than the change itself. [fact]';
 comment on column argos.faceauth_change.lane is
-    'The class of work that observed it: recent, unsettled, detail, backfill or audit. [fact]';
+    'Class of work that observed the change: recent (newest days), unsettled (days with records '
+    'that are expected to change), detail (requests for single records), backfill (requested or '
+    'missing days) or audit (all history again). [fact]';
 comment on column argos.faceauth_change.change_number is
-    'The transaction that stored the change, for consumers: see argos.change_watermark(). [fact]';
+    'Number that orders stored changes for consumers, see argos.change_watermark(). [fact]';
 
 
 -- Storage and compression of the data tables
@@ -1474,15 +1541,15 @@ create function argos.change_watermark() returns bigint
         from argos_sync.change_line
     $$;
 comment on function argos.change_watermark() is
-    'No row with a change_number below it can appear or change any more. Read it before the rows, '
-    'or in one statement with them.';
+    'Returns a change number. No row with a lower one can appear or change any more. Read it '
+    'before the rows, or in one statement with them.';
 
 create function argos.change_line() returns text
     language sql stable parallel safe security definer set search_path = pg_catalog
     as $$ select token::text from argos_sync.change_line order by line desc limit 1 $$;
 comment on function argos.change_line() is
-    'Changes after the database was restored or failed over. Commits may be lost then, so that a '
-    'consumer has to read everything again.';
+    'Returns a text that changes after the database was restored or failed over. Commits may be '
+    'lost then, so that a consumer has to read everything again.';
 
 
 -- Functions for the state at an earlier time
@@ -1500,7 +1567,7 @@ create type argos.submission_then as (
     aml_matches text[],
     deleted_at timestamptz
 );
-comment on type argos.submission_then is 'A row of argos.submission_as_of().';
+comment on type argos.submission_then is 'Row of argos.submission_as_of().';
 
 create type argos.submission_estimate as (
     project text collate "C",
@@ -1514,7 +1581,7 @@ create type argos.submission_estimate as (
     source text,
     first_seen_at timestamptz
 );
-comment on type argos.submission_estimate is 'A row of argos.submission_by_vendor_times().';
+comment on type argos.submission_estimate is 'Row of argos.submission_by_vendor_times().';
 
 create type argos.faceauth_then as (
     project text collate "C",
@@ -1522,7 +1589,7 @@ create type argos.faceauth_then as (
     status text,
     deleted_at timestamptz
 );
-comment on type argos.faceauth_then is 'A row of argos.faceauth_as_of().';
+comment on type argos.faceauth_then is 'Row of argos.faceauth_as_of().';
 
 create type argos.faceauth_estimate as (
     project text collate "C",
@@ -1532,7 +1599,7 @@ create type argos.faceauth_estimate as (
     source text,
     first_seen_at timestamptz
 );
-comment on type argos.faceauth_estimate is 'A row of argos.faceauth_by_vendor_times().';
+comment on type argos.faceauth_estimate is 'Row of argos.faceauth_by_vendor_times().';
 
 -- The oldest rows usually come first in their table, so that this ends at once.
 create function argos.check_observed(stream text, at timestamptz, of_project text default null)
@@ -1575,8 +1642,8 @@ begin
 end
 $$;
 comment on function argos.check_observed(text, timestamptz, text) is
-    'Part of the as_of functions. Raises 22023 with the earliest time that history reaches if no '
-    'record of the stream, and of the project if given, was observed by then.';
+    'Part of the as_of functions. Raises 22023 with the earliest time of history if no record of '
+    'the stream, and of the project if given, was observed by the given time.';
 
 -- The state now with every later change undone is the state at the time, or at the first
 -- observation of the record if that was later. Each record is looked up by its key, so that
@@ -1673,10 +1740,10 @@ create function argos.submission_by_vendor_times(at timestamptz)
             or held.created_at <= submission_by_vendor_times.at
     $$;
 comment on function argos.submission_by_vendor_times(timestamptz) is
-    'Like submission_as_of, with records that were observed later only, by the vendor''s own '
-    'times. source is the evidence for the row: history, kyc_result_at, pending_at, created_at, or '
-    'unknown (the record existed; its result is null). Except for history, deleted_at is the '
-    'vendor''s own time, if it gave one.';
+    'Returns the rows of submission_as_of, and records that were observed later, estimated by the '
+    'vendor''s times. source is the basis of the row: history, kyc_result_at, pending_at, '
+    'created_at, or unknown (the record existed; its result is null). Except for history, '
+    'deleted_at is the vendor''s own time, if it gave one.';
 
 create function argos.submission_as_of(at timestamptz)
     returns setof argos.submission_then
@@ -1689,8 +1756,8 @@ create function argos.submission_as_of(at timestamptz)
             and first_seen_at <= submission_as_of.at
     $$;
 comment on function argos.submission_as_of(timestamptz) is
-    'Every submission known at that time, as it was known then; aml_matches are resource ids, '
-    'sorted. Fails if no submission was observed yet.';
+    'Returns every submission known at the given time, in the state known then. aml_matches are '
+    'resource ids, sorted. Fails if no submission was observed yet.';
 
 create function argos.submission_as_of(at timestamptz, of_project text)
     returns setof argos.submission_then
@@ -1704,7 +1771,8 @@ create function argos.submission_as_of(at timestamptz, of_project text)
             and first_seen_at <= submission_as_of.at and project = submission_as_of.of_project
     $$;
 comment on function argos.submission_as_of(timestamptz, text) is
-    'The same for one project. Fails if no submission of that project was observed yet.';
+    'Returns every submission of one project known at the given time, in the state known then. '
+    'Fails if no submission of the project was observed yet.';
 
 create function argos.faceauth_by_vendor_times(at timestamptz)
     returns setof argos.faceauth_estimate
@@ -1739,9 +1807,9 @@ create function argos.faceauth_by_vendor_times(at timestamptz)
             or held.created_at <= faceauth_by_vendor_times.at
     $$;
 comment on function argos.faceauth_by_vendor_times(timestamptz) is
-    'Like faceauth_as_of, with records that were observed later only, by the vendor''s own times. '
-    'source is the evidence for the row: history, or created_at (the status at the first '
-    'observation; deleted_at is the vendor''s own time, if it gave one).';
+    'Returns the rows of faceauth_as_of, and records that were observed later, estimated by the '
+    'vendor''s times. source is the basis of the row: history, or created_at (the status at the '
+    'first observation; deleted_at is the vendor''s own time, if it gave one).';
 
 create function argos.faceauth_as_of(at timestamptz)
     returns setof argos.faceauth_then
@@ -1753,8 +1821,8 @@ create function argos.faceauth_as_of(at timestamptz)
             and first_seen_at <= faceauth_as_of.at
     $$;
 comment on function argos.faceauth_as_of(timestamptz) is
-    'Every face authentication known at that time, as it was known then. Fails if none was '
-    'observed yet.';
+    'Returns every face authentication known at the given time, in the state known then. Fails if '
+    'none was observed yet.';
 
 create function argos.faceauth_as_of(at timestamptz, of_project text)
     returns setof argos.faceauth_then
@@ -1767,4 +1835,5 @@ create function argos.faceauth_as_of(at timestamptz, of_project text)
             and first_seen_at <= faceauth_as_of.at and project = faceauth_as_of.of_project
     $$;
 comment on function argos.faceauth_as_of(timestamptz, text) is
-    'The same for one project. Fails if none of that project was observed yet.';
+    'Returns every face authentication of one project known at the given time, in the state known '
+    'then. Fails if none of the project was observed yet.';

@@ -5,16 +5,16 @@ use super::{Column, Table};
 /// How changes of a column are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tracking {
-    /// With the values before and after.
+    /// The old and the new value are recorded.
     Values,
-    /// Only that it changed, never its values, because the column identifies the applicant.
+    /// Only the name of the column is recorded, never its values, which identify the applicant.
     Name,
-    /// As elements that appeared and disappeared. The column names the elements of a set.
+    /// Added and removed elements are recorded. The column identifies the elements of a set.
     Elements,
 }
 
 impl Tracking {
-    /// How changes of this column are recorded; `None` if they are not.
+    /// Returns how changes of a column are recorded, or `None` if they are not.
     pub fn of(table: &Table, column: &Column) -> Option<Self> {
         match (table.name, column.name) {
             (
@@ -28,7 +28,7 @@ impl Tracking {
         }
     }
 
-    /// The name of the column in the history's `field`.
+    /// Returns the value of `field` in the rows of history about a column.
     pub fn field(self, table: &Table, column: &Column) -> String {
         match self {
             Self::Values => column.name.to_owned(),
@@ -38,8 +38,8 @@ impl Tracking {
     }
 }
 
-/// Whether a path identifies the applicant: the members of `data`, and the two names given by the
-/// company.
+/// Whether a path identifies the applicant: the members of `data`, the e-mail address, and the
+/// company's own id for the applicant.
 fn is_identity(path: &str) -> bool {
     path.starts_with("data.") || matches!(path, "email" | "userid")
 }

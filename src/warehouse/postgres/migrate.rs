@@ -15,9 +15,9 @@ use crate::{
 
 /// All migrations, compiled into the program.
 ///
-/// The ledger of completed migrations is `argos_sync.migration`, with its schema in the name. A
-/// role may have the name of one of our schemas, and PostgreSQL would look there first for an
-/// unqualified name.
+/// The ledger of completed migrations is `argos_sync.migration`, with its schema in the name. If a
+/// role has the name of one of our schemas, PostgreSQL resolves an unqualified name in that schema
+/// first.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.create_schema("argos_sync");
@@ -30,13 +30,15 @@ const UNRELEASED: RangeInclusive<i64> = 1..=23;
 
 /// Comments on the table that sqlx creates before the first migration.
 const LEDGER_COMMENTS: &str = "
-    comment on table argos_sync.migration is 'Migrations that have run, written by sqlx.';
+    comment on table argos_sync.migration is 'Migrations of the schema, written by sqlx.';
     comment on column argos_sync.migration.version is 'Number of the migration.';
-    comment on column argos_sync.migration.description is 'The rest of its file name.';
-    comment on column argos_sync.migration.installed_on is 'When it started.';
-    comment on column argos_sync.migration.success is 'False: it has not ended.';
-    comment on column argos_sync.migration.checksum is 'SHA-384 of its file.';
-    comment on column argos_sync.migration.execution_time is 'Nanoseconds; -1: it has not ended.';
+    comment on column argos_sync.migration.description
+        is 'Name of the migration file, without the number.';
+    comment on column argos_sync.migration.installed_on is 'Start of the migration.';
+    comment on column argos_sync.migration.success is 'True once the migration has succeeded.';
+    comment on column argos_sync.migration.checksum is 'SHA-384 of the migration file.';
+    comment on column argos_sync.migration.execution_time
+        is 'Duration of the migration in nanoseconds. -1: it has not ended.';
 ";
 
 /// The state of the schema compared with this program's migrations.
@@ -132,25 +134,31 @@ fn comments(table: &Table) -> String {
     let mut add = |column: &str, text: &str| {
         let _infallible = write!(sql, "comment on column {name}.{column} is '{}';", quote(text));
     };
-    add("project", "The project's name in the configuration of argos-sync.");
+    add("project", "Name of the project in the configuration of argos-sync.");
     if table.key != Key::Set {
-        add(table.id_column(), "The record's id, as the vendor gave it. [identifier]");
+        add(
+            table.id_column(),
+            "Id that the vendor gave the record. It identifies the record only together with \
+             project. [identifier]",
+        );
     }
     if table.key == Key::Ordinal {
-        add("ordinal", "The position in the vendor's answer, from 1. [fact]");
+        add("ordinal", "Position of the row in its record, in the vendor's order, from 1. [fact]");
     }
     for column in table.columns {
         add(column.name, &format!("{} [{}]", column.comment, column.class.as_str()));
     }
     if table.name == table.stream.as_str() {
-        add("first_seen_at", "When argos-sync first stored it. [fact]");
+        add("first_seen_at", "Time at which argos-sync first stored the record. [fact]");
         add(
             "changed_at",
-            "When argos-sync last wrote any row of it; consumers use change_number instead. [fact]",
+            "Time at which argos-sync last wrote a row of the record. To find changes, use \
+             change_number instead: a later commit can have an earlier time. [fact]",
         );
         add(
             "change_number",
-            "The transaction that last wrote any row of it: see argos.change_watermark(). [fact]",
+            "Number of the transaction that last wrote a row of the record. To find changes, see \
+             argos.change_watermark(). [fact]",
         );
     }
     sql
