@@ -44,7 +44,7 @@ pub(super) async fn wait_for(
     awaited: &Awaited,
     other_work_in: Option<Duration>,
 ) -> Result<Woken, WarehouseError> {
-    info!(project = %project, "waiting for {awaited}");
+    info!(project = %project, "waiting: {awaited}");
     let began = Instant::now();
     let other_work_at = other_work_in.map(|time| began + time);
     let mut watch = Watch::new(began);

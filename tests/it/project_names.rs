@@ -114,7 +114,9 @@ async fn a_project_that_is_not_configured_is_named_by_check_and_status() {
     let check = world.run(&["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");
     assert!(
-        check.stdout.contains("warn   project face: in the warehouse, not in this configuration"),
+        check
+            .stdout
+            .contains("warn   project face: in the warehouse, but not in this configuration"),
         "{check:?}"
     );
     assert!(check.stdout.contains("argos-sync project"), "{check:?}");

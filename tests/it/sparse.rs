@@ -132,9 +132,8 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
     let made = single() - before;
     assert!((2..=5).contains(&made), "{made} calls in 26 hours");
     let planned = world.run_with(&[&[SINCE, SLOW_CYCLE], &few[..]].concat(), &["plan"]).await;
-    let promise = format!(
-        "main: lists leave kyc or aml out of {all} submissions: detail calls read each within"
-    );
+    let promise =
+        format!("main: lists omit kyc or aml for {all} submissions: detail calls read each within");
     assert!(planned.stdout.contains(&promise), "{planned:?}");
     assert!(
         planned.stdout.contains(", at most 3 a day; the oldest read is of 2025-04-0"),

@@ -68,7 +68,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
         ),
         (
             "revoke all on sequence argos_sync.fence from ROLE",
-            "none to use the sequences argos_sync.fence",
+            "not allowed to use the sequences argos_sync.fence",
             "grant usage, select on all sequences in schema argos_sync to ROLE",
         ),
         (
@@ -78,7 +78,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
         ),
         (
             "revoke insert on argos.submission from ROLE",
-            "none to write argos.submission",
+            "not allowed to write argos.submission",
             "grant select, insert, update and delete",
         ),
         (
