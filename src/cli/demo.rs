@@ -118,9 +118,10 @@ fn simulated(submissions: u32) -> SimulateOptions {
 /// The configuration a user would write for the simulator.
 fn config(url: &str, simulated: &SimulateOptions, dir: &std::path::Path) -> Result<Config, Failed> {
     let text = format!(
-        "data_dir = \"{}\"\n[client]\ncalls_per_second = 1000\n[project.main]\nkind = \
-         \"idcheck\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n[project.face]\nkind = \
-         \"faceauth\"\nparent = \"main\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n",
+        "data_dir = \"{}\"\n[client]\ncalls_per_second = 1000\n\
+         [project.main]\nkind = \"idcheck\"\nbase_url = \"{url}\"\napi_key = \"{}\"\n\
+         [project.face]\nkind = \"faceauth\"\nparent = \"main\"\nbase_url = \"{url}\"\n\
+         api_key = \"{}\"\n",
         dir.display(),
         simulated.key,
         simulated.faceauth_key,

@@ -134,10 +134,10 @@ async fn rebind(opened: &Opened, name: &ProjectName) -> Result<ExitStatus, Faile
         return Err(Failed::new(ExitStatus::Wrong, unknown));
     }
     print::stdout(&format!(
-        "{name}: the bound API keys were removed; the next key is bound without verification\n\x20 \
-         stored records stay: if the key opens another account, this project will hold\n\x20 the \
-         records of both accounts; use a separate [project.NAME] section to avoid this\n\x20 a \
-         running daemon retries a refused key after `sync.blocked_retry_minutes`\n"
+        "{name}: the bound API keys were removed; the next key is bound without verification\n\
+         \x20 stored records stay: if the key opens another account, this project will hold\n\
+         \x20 the records of both accounts; use a separate [project.NAME] section to avoid this\n\
+         \x20 a running daemon retries a refused key after `sync.blocked_retry_minutes`\n"
     ));
     Ok(ExitStatus::Done)
 }

@@ -11,45 +11,31 @@ const DIGITS_MAX: usize = 3;
 /// The words that are shown, in lower case.
 const WORDS: &str = "
     a access address admin adminname admin_name after again all all_submissions_failed allowed an
-        and any api apikey
-    application are argument at auth auth_id authentication authid authorization authorized backend
-        bad be
-    because been before body by bytes can cannot change character check client code comment
-        configuration connection
-    content count create_date credentials data date day decrypt decrypted decrypting decryption
-        delete deleted denied deny
-    did different disabled does document due email empty enabled encrypt encrypted encryption end
-        end_date enddate
-    endpoint entity error errorcode exceed exceeded exceeds exist existing exists expected expired
-        explicit faceauth
-    faceauth_project fail failed field forbidden format found
-        from gateway get given had has have header http id
-    idtype image in input internal internal_server_error invalid invalid_admin invalid_data
-        invalid_format invalid_idtype
-    invalid_parameter invalid_path invalid_payload invalid_project invalid_submission
-        invalid_submissionids
-    invalid_worklist is it item items json key kyc large last later least length limit limited list
-        long maintenance
+    and any api apikey application are argument at auth auth_id authentication authid authorization
+    authorized backend bad be because been before body by bytes can cannot change character check
+    client code comment configuration connection content count create_date credentials data date day
+    decrypt decrypted decrypting decryption delete deleted denied deny did different disabled does
+    document due email empty enabled encrypt encrypted encryption end end_date enddate endpoint
+    entity error errorcode exceed exceeded exceeds exist existing exists expected expired explicit
+    faceauth faceauth_project fail failed field forbidden format found from gateway get given had
+    has have header http id idtype image in input internal internal_server_error invalid
+    invalid_admin invalid_data invalid_format invalid_idtype invalid_parameter invalid_path
+    invalid_payload invalid_project invalid_submission invalid_submissionids invalid_worklist is it
+    item items json key kyc large last later least length limit limited list long maintenance
     malformed many match max maximum member message method migration min minimum missing
-        missing_data
-    missing_required_parameters modify must name nextkey nextkey_date nextkey_id nextpage
-        nextpage_date nextpage_id
-    nextpage_key no not not_found null number object of on one only operation or out overloaded page
-    parameter parameters parse parsing path payload pending permission please post process
-        processing processing_error
-    processing_failed project project_id projectid property provided put query quota rate read
-        reason received record
-    records refused reject rejected request requests request_type requested required resource
-        response result retry review
-    reviewable same secret server service signature size slow soon start start_date startdate status
-        statuscode string submission
-    submission_id submission_not_found submissionid submissions such supported syntax temporarily
-        test than that the this
-    throttled throttling time timed timeout timestamp to today token too traceid try type unable
-        unauthorized unavailable
-    unexpected unknown unprocessable unsupported update upstream url usage use used user userid
-        valid validation value values
-    version was were when while window with without workflow worklist wrong x you your
+    missing_data missing_required_parameters modify must name nextkey nextkey_date nextkey_id
+    nextpage nextpage_date nextpage_id nextpage_key no not not_found null number object of on one
+    only operation or out overloaded page parameter parameters parse parsing path payload pending
+    permission please post process processing processing_error processing_failed project project_id
+    projectid property provided put query quota rate read reason received record records refused
+    reject rejected request requests request_type requested required resource response result retry
+    review reviewable same secret server service signature size slow soon start start_date startdate
+    status statuscode string submission submission_id submission_not_found submissionid submissions
+    such supported syntax temporarily test than that the this throttled throttling time timed
+    timeout timestamp to today token too traceid try type unable unauthorized unavailable unexpected
+    unknown unprocessable unsupported update upstream url usage use used user userid valid
+    validation value values version was were when while window with without workflow worklist wrong
+    x you your
 ";
 
 /// Returns the text with a blank for all words but these.
