@@ -1,5 +1,10 @@
 //! Alarms about passes that missed too many records, and a person's decisions about them.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
 use crate::{
     domain::{Day, ProjectName, Stream, Window},
     warehouse::{
@@ -11,10 +16,6 @@ use crate::{
         state::claim::Claim,
     },
 };
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 /// A range of consecutive days on which a pass missed implausibly many records.
 #[derive(Debug, Clone, PartialEq, Eq)]

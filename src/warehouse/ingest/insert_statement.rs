@@ -88,11 +88,11 @@ fn compose_insert(stream: Stream, call: Call) -> String {
     let mut parts = vec![
         format!(
             "record as (\n\
-             insert into argos_sync.record (project, stream, normalizer_version, id, {call}_digest,
-                 {call}_read, first_read,\n\
+             insert into argos_sync.record (project, stream, normalizer_version, id, \
+             {call}_digest, {call}_read, first_read,\n\
              window_day, undated, unsettled)\n\
-             select $1, $2, $3, unnest($4::text[]), unnest($5::bytea[]), unnest($6::bigint[]),
-                 unnest($6::bigint[]),\n\
+             select $1, $2, $3, unnest($4::text[]), unnest($5::bytea[]), unnest($6::bigint[]), \
+             unnest($6::bigint[]),\n\
              unnest($7::date[]), unnest($8::boolean[]), unnest($9::boolean[])\n\
              returning id)"
         ),

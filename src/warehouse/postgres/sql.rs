@@ -31,8 +31,8 @@ pub(in crate::warehouse) fn found(table: &str, id_column: &str, columns: &str) -
     format!(
         "unnest($2::text[]) as given (id)\n\
          cross join lateral (\n\
-         select {columns} from {table} where project = $1
-             and {id_column} = given.id offset 0) as found"
+         select {columns} from {table} where project = $1 and {id_column} = given.id \
+         offset 0) as found"
     )
 }
 

@@ -59,10 +59,9 @@ pub(super) fn compose_rewrite(table: &Table) -> Option<&'static str> {
     let keys = list(&key, |(name, _)| (*name).to_owned());
     let differs = differs(table).unwrap_or_else(|| "false".to_owned());
     let sql = format!(
-        "{insert}\nfrom {given}\nleft join {stored} on true\nwhere stored.place is null
-             or {differs}\n\
-         order by given.{keys}\non conflict (project, {keys}) do update set {set}\nreturning
-             {keys}",
+        "{insert}\nfrom {given}\nleft join {stored} on true\n\
+         where stored.place is null or {differs}\norder by given.{keys}\n\
+         on conflict (project, {keys}) do update set {set}\nreturning {keys}",
         insert = insert_into(table, |_, (name, _)| format!("given.{name}")),
         given = unnest("given", 2, &given_columns(table)),
         stored = looked_up(table, "own.ctid as place, own.*", &same(&key, "given"), "stored"),

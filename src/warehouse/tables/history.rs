@@ -215,10 +215,10 @@ pub(super) fn compose_changes(table: &Table) -> Option<(String, String)> {
              select $1, differing.{id}, changed.field, changed.old_value, changed.new_value,\n\
              argos_sync.clock(), differing.lane, {CHANGE_NUMBER}\n\
              from (select * from differing where lane is not null\n\
-             and case when ({stored}) is distinct from ({given}) then true
-                 else false end) as differing\n\
-             cross join lateral (values\n{changes}\n) as changed (field, old_value, new_value,
-                 was_null, is_change)\n\
+             and case when ({stored}) is distinct from ({given}) then true \
+             else false end) as differing\n\
+             cross join lateral (values\n{changes}\n) as changed (field, old_value, new_value, \
+             was_null, is_change)\n\
              where changed.is_change and not (differing.completes and changed.was_null)\n\
              order by differing.{id}, changed.field",
             insert = insert_into(table),
@@ -267,13 +267,13 @@ pub(super) fn compose_elements(table: &Table) -> Option<String> {
          select distinct known.id, stands.{element} as element from known\n\
          cross join {stands} where stands.{element} is not null)\n\
          {insert}\n\
-         select $1, known.id, '{field}', stored.element, given.element, argos_sync.clock(),
-             known.lane,\n\
+         select $1, known.id, '{field}', stored.element, given.element, argos_sync.clock(), \
+         known.lane,\n\
          {CHANGE_NUMBER}\n\
          from stored full join given using (id, element) join known using (id)\n\
          where (stored.id is null or given.id is null)\n\
-         and not (known.completes and not exists (select from stored as any_held
-             where any_held.id = known.id))\n\
+         and not (known.completes and not exists (select from stored as any_held \
+         where any_held.id = known.id))\n\
          order by known.id, coalesce(stored.element, given.element)",
         known = unnest("known", 2, &known),
         given = unnest("given", 5, &[("id", "text"), ("element", sent_type(column.kind))]),

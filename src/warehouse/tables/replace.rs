@@ -149,9 +149,8 @@ fn differing(table: &Table, given: &str, before: &str, differs: &str) -> String 
     let stored =
         looked_up(table, "own.ctid as place, own.*", &same(&key_parts(table), "given"), "stored");
     format!(
-        "differing as materialized (\nselect given.*, stored.place{before}\nfrom {given}\nleft
-             join {stored} on true\n\
-         where {differs})"
+        "differing as materialized (\nselect given.*, stored.place{before}\nfrom {given}\n\
+         left join {stored} on true\nwhere {differs})"
     )
 }
 
