@@ -468,7 +468,7 @@ comment on column argos_sync.pass.window_to is 'Day after the last day of the wi
 comment on column argos_sync.pass.state is
     'State of the pass: open; complete; complete_empty (verified that the window has no records); '
     'empty_unverified (no records, which proves nothing, see unverified); split (the window was '
-    'halved); blocked (a single day keeps failing); dropped (the checkpoint is no longer valid). '
+    'halved); blocked (a single day failed repeatedly); dropped (the checkpoint is no longer valid). '
     'Only complete and complete_empty cover days.';
 comment on column argos_sync.pass.fence is
     'Fencing number of the claim under which the pass last continued.';
