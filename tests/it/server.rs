@@ -40,7 +40,8 @@ async fn a_database_that_is_not_utf_8_is_refused_by_name_and_stays_empty() {
         let other = database::encoded(encoding).await;
         let pool = other.pool().await;
         let named = format!("the database has the encoding {encoding}");
-        let advice = "encoding 'UTF8' template template0` and use it in `database.url`";
+        let advice = "`create database NAME encoding 'UTF8' template template0` \
+                      and use it in `database.url`";
         refused(&world, &pool, &other.url, &named, advice).await;
         pool.close().await;
         other.close().await;
