@@ -79,6 +79,7 @@ async fn check_all(config: &Config, list: &mut Checklist) -> Result<(), Failed> 
     };
     let can_learn = check_database(&opened, config, list).await;
     let world = open::world(config, &opened.warehouse, &CancellationToken::new());
+    let world = world.map(World::without_retries);
     if let Ok(world) = &world {
         for project in &world.projects {
             let is_usable = check_key(world, project, can_learn, list).await;

@@ -41,14 +41,11 @@ pub(super) async fn verify(world: &World, project: &Project) -> Result<(), Failu
     let mut failures = 0;
     loop {
         let asking = async {
-            let binding = world.db.run(async || world.warehouse.binding(project.name()).await);
-            let binding = binding.await?;
+            let binding = world.warehouse.binding(project.name()).await?;
             let records = async || {
                 world
-                    .db
-                    .run(async || {
-                        world.warehouse.longest_known(&project.scope, RECORDS_ASKED).await
-                    })
+                    .warehouse
+                    .longest_known(&project.scope, RECORDS_ASKED)
                     .await
                     .map_err(Failure::from)
             };
@@ -100,8 +97,7 @@ async fn settle(
         KeyStanding::Verified => true,
         KeyStanding::Proven(proof, read) => {
             let key = key_id(project, &binding);
-            let binding = async || world.warehouse.bind_key(name, &key, proof, read).await;
-            world.db.run(binding).await?;
+            world.warehouse.bind_key(name, &key, proof, read).await?;
             info!(project = %name, "the API key was verified: it opens the bound account");
             true
         }
@@ -125,8 +121,7 @@ pub(super) async fn admit(
     }
     let Some(named) = vendor_project else { return Ok(()) };
     if project.account().vendor_project.is_none() {
-        let binding = async || world.warehouse.bind_vendor_project(project.name(), named).await;
-        let bound = world.db.run(binding).await?;
+        let bound = world.warehouse.bind_vendor_project(project.name(), named).await?;
         project.account().vendor_project = Some(bound);
     }
     same_vendor_project(project, vendor_project)
@@ -151,12 +146,8 @@ async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
     let patience = Patience::of(world);
     let mut tries = 0;
     loop {
-        let binding = async || world.warehouse.binding(project.name()).await;
-        let key = key_id(project, &world.db.run(binding).await?);
-        let first = world.db.run(async || {
-            world.warehouse.bind_first_key(&project.scope, &key, &world.holder).await
-        });
-        match first.await? {
+        let key = key_id(project, &world.warehouse.binding(project.name()).await?);
+        match world.warehouse.bind_first_key(&project.scope, &key, &world.holder).await? {
             FirstKey::Bound => {
                 let mut account = project.account();
                 if !std::mem::replace(&mut account.is_bound, true) {
@@ -195,7 +186,7 @@ pub async fn verify_key(
         admit(world, project, None).await
     };
     let verified = verifying.await;
-    project.give_calls_back(&world.db).await;
+    project.give_calls_back(&world.warehouse).await;
     match verified {
         Ok(()) => Ok(None),
         Err(failure) => conclude_failure(world, project, failure).await.map(Some),

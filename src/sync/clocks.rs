@@ -21,10 +21,7 @@ pub fn host_time() -> DateTime<Utc> {
 /// Reads all clocks without reporting anything.
 pub(super) async fn read(world: &World, project: &Project) -> Result<Clocks, WarehouseError> {
     let client = project.client(Lane::Audit);
-    world
-        .db
-        .run(async || world.warehouse.clocks(project.name(), host_time, client.vendor_time()).await)
-        .await
+    world.warehouse.clocks(project.name(), host_time, client.vendor_time()).await
 }
 
 /// Logs the clocks that disagree with PostgreSQL's, and stores the vendor's difference for `status`
@@ -37,5 +34,5 @@ pub(super) async fn report(
     for skew in clocks.skews() {
         warn!(project = %project.name(), "{skew}; correct the wrong clock");
     }
-    world.db.run(async || world.warehouse.note_vendor_clock(project.name(), clocks).await).await
+    world.warehouse.note_vendor_clock(project.name(), clocks).await
 }

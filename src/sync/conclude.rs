@@ -21,8 +21,8 @@ pub(super) async fn conclude(
 ) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
     match result {
         Ok(end) => {
-            world.db.run(async || world.warehouse.unblock(project.name()).await).await?;
-            world.db.run(async || world.warehouse.note_account(&project.scope).await).await?;
+            world.warehouse.unblock(project.name()).await?;
+            world.warehouse.note_account(&project.scope).await?;
             Ok(end)
         }
         Err(failure) => conclude_failure(world, project, failure).await,
@@ -63,10 +63,7 @@ pub(super) async fn conclude_failure(
             error!(project = %project.name(), error = why, "the project stopped");
             match fault {
                 NotBound::Other(_) => {
-                    world
-                        .db
-                        .run(async || world.warehouse.block(project.name(), &why).await)
-                        .await?;
+                    world.warehouse.block(project.name(), &why).await?;
                     Ok((ProjectOutcome::Blocked, Some(why)))
                 }
                 NotBound::OtherFirst => Ok((ProjectOutcome::Partial, Some(why))),
@@ -80,8 +77,7 @@ pub(super) async fn conclude_failure(
             );
             if fault.remedy() == CallRemedy::BlockProject {
                 let reason = fault.to_string();
-                let blocking = async || world.warehouse.block(project.name(), &reason).await;
-                world.db.run(blocking).await?;
+                world.warehouse.block(project.name(), &reason).await?;
                 return Ok((ProjectOutcome::Blocked, Some(why)));
             }
             Ok((ProjectOutcome::Partial, Some(why)))

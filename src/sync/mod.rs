@@ -7,7 +7,6 @@ mod binding;
 mod clocks;
 mod commands;
 mod conclude;
-mod db_retry;
 mod details;
 mod heartbeat;
 mod job;

@@ -24,9 +24,7 @@ impl PlanInput {
         let page_size = project.client(Lane::Audit).page_size();
         let settings = planner::PlanSettings { page_size, ..world.settings.planner };
         let (name, stream) = (project.name(), project.stream());
-        let reading =
-            async || world.warehouse.ledger(name, stream, settings.revisit.active_age).await;
-        let ledger = world.db.run(reading).await?;
+        let ledger = world.warehouse.ledger(name, stream, settings.revisit.active_age).await?;
         let clocks = clocks::read(world, project).await?;
         Ok(Self { settings, ledger, clocks })
     }

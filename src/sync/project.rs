@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    binding::Account, db_retry::DbRetry, details::answer_memory::AnswerSizes,
-    lists::memory::ItemBytes, rate::lane_limiter::LaneLimiter, settings::ProjectSettings,
+    binding::Account, details::answer_memory::AnswerSizes, lists::memory::ItemBytes,
+    rate::lane_limiter::LaneLimiter, settings::ProjectSettings,
 };
 use crate::{
     client::{Client, SettingsError},
@@ -127,9 +127,9 @@ impl Project {
     }
 
     /// Gives back the calls that no lane will make. Calls that cannot be given back count as made.
-    pub(super) async fn give_calls_back(&self, db: &DbRetry) {
+    pub(super) async fn give_calls_back(&self, warehouse: &Warehouse) {
         for (lane, (_, limiter)) in self.lanes.iter() {
-            if let Err(error) = db.run(async || limiter.give_back().await).await {
+            if let Err(error) = limiter.give_back(warehouse).await {
                 warn!(project = %self.name(), lane = %lane, %error,
                     "could not return unused calls to the budget");
             }

@@ -49,7 +49,7 @@ pub(super) async fn wait_for(
     let other_work_at = other_work_in.map(|time| began + time);
     let mut watch = Watch::new(began);
     let woken = loop {
-        let leases = world.db.run(async || world.warehouse.leases(awaited).await).await?;
+        let leases = world.warehouse.leases(awaited).await?;
         if leases.is_empty() || free_one_that_is_gone(world, &leases).await? {
             break Woken::Ready;
         }
@@ -108,7 +108,7 @@ async fn free_one_that_is_gone(world: &World, leases: &[Lease]) -> Result<bool, 
         return Ok(false);
     };
     info!("releasing the claims of a dead process");
-    world.db.run(async || world.warehouse.free(&gone.holder).await).await?;
+    world.warehouse.free(&gone.holder).await?;
     Ok(true)
 }
 

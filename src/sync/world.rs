@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    db_retry::DbRetry, details::answer_memory::AnswerMemory, lists::memory::PageMemory, process_id,
+    details::answer_memory::AnswerMemory, lists::memory::PageMemory, process_id,
     progress::Progress, project::Project, settings::SyncSettings,
 };
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -14,7 +14,7 @@ use crate::warehouse::{Warehouse, WarehouseError};
 /// Everything that a run uses.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// Where rows are stored.
+    /// Where rows are stored; retries its transactions.
     pub warehouse: Warehouse,
     /// The projects of the configuration.
     pub projects: Vec<Project>,
@@ -32,8 +32,6 @@ pub struct World {
     pub(super) answer_memory: AnswerMemory,
     /// Names this process in claims.
     pub(super) holder: String,
-    /// Retries transactions.
-    pub(super) db: DbRetry,
 }
 
 impl World {
@@ -45,9 +43,8 @@ impl World {
         stop: CancellationToken,
     ) -> Self {
         Self {
-            warehouse,
+            warehouse: warehouse.with_retries(stop.clone(), settings.give_up_after),
             projects,
-            db: DbRetry::new(stop.clone(), settings.give_up_after),
             page_memory: PageMemory::new(settings.bytes_in_flight),
             answer_memory: AnswerMemory::new(settings.bytes_in_flight),
             settings,
@@ -58,15 +55,22 @@ impl World {
         }
     }
 
+    /// Returns the same without retries of transactions, for a command whose operator waits.
+    #[must_use]
+    pub fn without_retries(self) -> Self {
+        Self { warehouse: self.warehouse.without_retries(), ..self }
+    }
+
     /// Returns the same for a daemon, which does not give up.
     pub(super) fn of_daemon(&self) -> Self {
-        Self { is_daemon: true, db: self.db.without_end(), ..self.clone() }
+        let world = self.clone();
+        Self { is_daemon: true, warehouse: world.warehouse.with_endless_retries(), ..world }
     }
 
     /// Stores the identity of this server, and raises its sequences if they are behind the numbers
     /// in use.
     pub(super) async fn adopt_server(&self) -> Result<(), WarehouseError> {
-        if self.db.run(async || self.warehouse.adopt_server().await).await? {
+        if self.warehouse.adopt_server().await? {
             warn!(
                 "a sequence of argos_sync was lower than the numbers in use, as after a restore or \
                  failover; raised it"

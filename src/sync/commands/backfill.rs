@@ -48,7 +48,7 @@ impl BackfillRequest {
         // project, the next start must find the windows of all projects done.
         if ended.worst() != ProjectOutcome::Interrupted {
             for backfill_id in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                world.db.run(async || world.warehouse.end_backfill(backfill_id).await).await?;
+                world.warehouse.end_backfill(backfill_id).await?;
             }
         }
         Ok((run, ended))
@@ -61,9 +61,8 @@ impl BackfillRequest {
     ) -> Result<(ProjectOutcome, Option<String>), Failure> {
         let Job { world, project, .. } = job;
         let (name, stream) = (project.name(), project.stream());
-        let opening =
-            async || world.warehouse.open_backfill(name, stream, self.window, self.restart).await;
-        let backfill = world.db.run(opening).await?;
+        let backfill =
+            world.warehouse.open_backfill(name, stream, self.window, self.restart).await?;
         let tasks = project
             .backfill_tasks(world.settings.planner.window_days, self.window, &backfill.done)
             .into();

@@ -106,10 +106,7 @@ async fn ask_and_store(job: Job<'_>, ids: &BTreeSet<String>) -> Result<usize, Fa
 
 async fn commit(job: Job<'_>, observations: &[Observation]) -> Result<(), WarehouseError> {
     let Job { world, project, run } = job;
-    world
-        .db
-        .run(async || world.warehouse.commit_fetched(&project.scope, run, observations).await)
-        .await?;
+    world.warehouse.commit_fetched(&project.scope, run, observations).await?;
     Ok(())
 }
 

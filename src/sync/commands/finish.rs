@@ -68,8 +68,7 @@ pub(super) async fn finish(
     let Job { world, project, .. } = job;
     let patience = Patience::of(world);
     // Calls scheduled for later on purpose are not waited for.
-    let look = async || world.warehouse.details_left(&project.scope, days, patience.time).await;
-    let mut left = world.db.run(look).await?;
+    let mut left = world.warehouse.details_left(&project.scope, days, patience.time).await?;
     world.progress.add_details_due(left.count());
     let (mut rounds, mut unchanged) = (0, 0);
     while left.count() > 0 {
@@ -84,7 +83,10 @@ pub(super) async fn finish(
             }
             Err(failure) => return Err(failure),
         };
-        let before = std::mem::replace(&mut left, world.db.run(look).await?);
+        let before = {
+            let now_left = world.warehouse.details_left(&project.scope, days, patience.time);
+            std::mem::replace(&mut left, now_left.await?)
+        };
         if left.count() < before.count() {
             patience.renew();
             (rounds, unchanged) = (0, -1);
@@ -119,8 +121,7 @@ async fn wait_for_others(
 ) -> Result<bool, Failure> {
     // All answers of this process are stored, so it does not know of any claim that it still holds.
     if left.held_by.iter().any(|held| held.holder == world.holder) {
-        let freeing = async || world.warehouse.free_details(&project.scope, &world.holder).await;
-        world.db.run(freeing).await?;
+        world.warehouse.free_details(&project.scope, &world.holder).await?;
         return Ok(true);
     }
     if world.is_daemon {

@@ -26,7 +26,7 @@ async fn some(
     if world.stop.is_cancelled() || yields() {
         return Ok(());
     }
-    world.db.run(async || world.warehouse.forget_what_ended_long_ago().await).await?;
+    world.warehouse.forget_what_ended_long_ago().await?;
     renormalize_some(world, project, yields).await?;
     verify_some(world, project, yields).await
 }

@@ -24,8 +24,7 @@ pub async fn retry_quarantined(
         if world.stop.is_cancelled() {
             break;
         }
-        let storing = async || world.warehouse.retry_quarantined(&project.scope, &batch).await;
-        retried += world.db.run(storing).await?;
+        retried += world.warehouse.retry_quarantined(&project.scope, &batch).await?;
     }
     Ok(retried)
 }

@@ -58,7 +58,7 @@ pub(super) async fn renormalize_some(
 }
 
 async fn has_older(world: &World, project: &Project) -> Result<bool, WarehouseError> {
-    world.db.run(async || world.warehouse.has_older_records(&project.scope).await).await
+    world.warehouse.has_older_records(&project.scope).await
 }
 
 /// Iterates over the older records in the order of their ids.
@@ -74,8 +74,10 @@ async fn walk(
         if world.stop.is_cancelled() || yields() {
             break;
         }
-        let refilling = async || world.warehouse.renormalize(&project.scope, &behind).await;
-        let Some((chunk, last)) = world.db.run(refilling).await? else { break };
+        let Some((chunk, last)) = world.warehouse.renormalize(&project.scope, &behind).await?
+        else {
+            break;
+        };
         done += chunk;
         behind = last;
     }

@@ -86,13 +86,13 @@ async fn advance_cycle(world: &World, project: &Project) -> Result<(), Warehouse
     if project.scope.details == DetailMode::Never {
         return Ok(());
     }
-    let cycle = world.db.run(async || world.warehouse.cycle(&project.scope).await).await?;
+    let cycle = world.warehouse.cycle(&project.scope).await?;
     let length = world.settings.planner.detail_cycle;
     let due = planner::cycle_due(cycle.records, cycle.done, cycle.now - cycle.started_at, length);
     let mut left = due;
     while left > 0 {
-        let advancing = async || world.warehouse.advance_cycle(&project.scope, left, length).await;
-        let (count, is_through) = world.db.run(advancing).await?;
+        let (count, is_through) =
+            world.warehouse.advance_cycle(&project.scope, left, length).await?;
         if is_through || world.stop.is_cancelled() {
             break;
         }

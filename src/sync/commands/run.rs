@@ -30,13 +30,11 @@ pub(super) async fn run_projects<'p>(
     work: impl AsyncFn(Job<'_>) -> Result<(ProjectOutcome, Option<String>), Failure>,
 ) -> Result<(RunId, Ended), WarehouseError> {
     prepare_database(world).await?;
-    let run =
-        world.db.run(async || world.warehouse.begin_run(command, &world.holder).await).await?;
-    world.db.run(async || free_gone_holders(&world.warehouse).await).await?;
+    let run = world.warehouse.begin_run(command, &world.holder).await?;
+    free_gone_holders(&world.warehouse).await?;
     let work = &work;
     let running = projects.map(|project| async move {
-        let registering = async || world.warehouse.register(project.name(), &project.kind).await;
-        let result = match world.db.run(registering).await {
+        let result = match world.warehouse.register(project.name(), &project.kind).await {
             Ok(()) => match prepare(world, project).await {
                 Ok(()) => {
                     let done = work(Job { world, project, run }).await;
@@ -46,7 +44,7 @@ pub(super) async fn run_projects<'p>(
             },
             Err(error) => Err(error.into()),
         };
-        project.give_calls_back(&world.db).await;
+        project.give_calls_back(&world.warehouse).await;
         let (outcome, why) = conclude(world, project, result).await?;
         Ok((project.name().clone(), outcome, why))
     });
@@ -64,13 +62,13 @@ pub(super) async fn run_projects<'p>(
             trouble: why.as_deref(),
         })
         .collect();
-    world.db.run(async || world.warehouse.end_run(run, outcome, &ends).await).await?;
+    world.warehouse.end_run(run, outcome, &ends).await?;
     Ok((run, ended))
 }
 
 /// Repairs the effects of a clock that was set back or a sequence that was rebuilt.
 async fn prepare_database(world: &World) -> Result<(), WarehouseError> {
-    report_set_back(world.db.run(async || world.warehouse.note_clock().await).await?);
+    report_set_back(world.warehouse.note_clock().await?);
     world.adopt_server().await
 }
 
@@ -95,9 +93,10 @@ async fn prepare(world: &World, project: &Project) -> Result<(), Failure> {
 /// Renews the run's row. A failure is only logged, because the work of the run then also fails and
 /// reports it.
 async fn renew(world: &World, run: RunId) {
+    let warehouse = world.warehouse.clone().without_retries();
     let renewed = async {
-        report_set_back(world.warehouse.note_clock().await?);
-        world.warehouse.renew_run(run).await
+        report_set_back(warehouse.note_clock().await?);
+        warehouse.renew_run(run).await
     };
     if let Err(error) = renewed.await {
         debug!(%error, run = run.0, "could not renew the lease of the run");

@@ -51,7 +51,7 @@ impl Verify {
         }
         let is_repaired = self.repairs && self.days.is_none() && done.differing > 0;
         if is_repaired && !world.stop.is_cancelled() {
-            world.db.run(async || world.warehouse.forget_samples(&project.scope).await).await?;
+            world.warehouse.forget_samples(&project.scope).await?;
         }
         Ok(done)
     }
@@ -67,12 +67,10 @@ impl Verify {
         let (warehouse, scope) = (&world.warehouse, &project.scope);
         let mut behind = String::new();
         while !world.stop.is_cancelled() {
-            let comparing = async || warehouse.verify_next(scope, day, &behind).await;
-            let Some(chunk) = world.db.run(comparing).await? else { break };
+            let Some(chunk) = warehouse.verify_next(scope, day, &behind).await? else { break };
             *done += chunk.verified;
             if self.repairs && !chunk.found.is_empty() {
-                let repairing = async || warehouse.repair(scope, &chunk.found).await;
-                *done += world.db.run(repairing).await?;
+                *done += warehouse.repair(scope, &chunk.found).await?;
             }
             let Some(last) = chunk.ids.into_iter().next_back() else { break };
             behind = last;
@@ -91,11 +89,9 @@ impl Verify {
         for table in warehouse::tables_of_records(project.stream()) {
             let mut behind = String::new();
             while !world.stop.is_cancelled() {
-                let step = async || {
-                    let asks = self.repairs;
-                    world.warehouse.rows_without_record(scope, &table, &behind, asks).await
-                };
-                let Some((ids, last)) = world.db.run(step).await? else { break };
+                let step =
+                    world.warehouse.rows_without_record(scope, &table, &behind, self.repairs);
+                let Some((ids, last)) = step.await? else { break };
                 if !ids.is_empty() {
                     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
                     *done.without_record.entry(table.clone()).or_default() += count;
@@ -119,16 +115,13 @@ pub(super) async fn verify_some(
     let (warehouse, scope) = (&world.warehouse, &project.scope);
     let end = Instant::now() + SAMPLE_TIME;
     let is_over = || world.stop.is_cancelled() || yields() || Instant::now() >= end;
-    let knowing = async || warehouse.known_differences(scope, KNOWN).await;
-    let known = world.db.run(knowing).await?;
-    let drawing = async || warehouse.draw_records(scope, SAMPLE).await;
-    let drawn = world.db.run(drawing).await?;
+    let known = warehouse.known_differences(scope, KNOWN).await?;
+    let drawn = warehouse.draw_records(scope, SAMPLE).await?;
     for (ids, is_sample) in [(drawn, true), (known, false)] {
         let mut left = ids.as_slice();
         while !left.is_empty() && !is_over() {
-            let comparing = async || warehouse.verify_ids(scope, left).await;
-            let chunk = world.db.run(comparing).await?;
-            world.db.run(async || warehouse.note_compared(scope, &chunk, is_sample).await).await?;
+            let chunk = warehouse.verify_ids(scope, left).await?;
+            warehouse.note_compared(scope, &chunk, is_sample).await?;
             if is_sample {
                 tell(project, &chunk);
             }

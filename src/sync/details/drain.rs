@@ -63,9 +63,8 @@ pub(in crate::sync) async fn drain(
 async fn give_back(job: Job<'_>, claimed: Vec<DueDetail>) {
     let Job { world, project, run } = job;
     let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
-    let giving =
-        async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await;
-    if let Err(error) = world.db.run(giving).await {
+    if let Err(error) = world.warehouse.commit_details(&project.scope, run, &not_made, false).await
+    {
         warn!(project = %project.name(), %error,
             "could not release detail calls; their claims expire after some minutes");
     }
@@ -76,13 +75,8 @@ async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<()
     let Job { world, project, run } = job;
     account::admit(world, project, None).await?;
     let has_control = has_control(world, project, answers).await?;
-    let stored = world
-        .db
-        .run(async || {
-            world.warehouse.commit_details(&project.scope, run, answers, has_control).await
-        })
-        .await;
-    let tally = match stored {
+    let stored = world.warehouse.commit_details(&project.scope, run, answers, has_control);
+    let tally = match stored.await {
         Err(WarehouseError::ServerChanged) => return ask_again(job, answers).await,
         stored => stored?,
     };
@@ -106,10 +100,7 @@ async fn ask_again(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Resul
     world.adopt_server().await?;
     let not_made: Vec<_> =
         answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();
-    world
-        .db
-        .run(async || world.warehouse.commit_details(&project.scope, run, &not_made, false).await)
-        .await?;
+    world.warehouse.commit_details(&project.scope, run, &not_made, false).await?;
     Ok(())
 }
 
@@ -145,8 +136,7 @@ async fn has_control(
     if is_control(world, project, &found).await? {
         return Ok(true);
     }
-    let asking = async || world.warehouse.live_records(&project.scope, CONTROLS).await;
-    for id in world.db.run(asking).await? {
+    for id in world.warehouse.live_records(&project.scope, CONTROLS).await? {
         match project.client(Lane::Detail).detail(&id).await {
             Ok(DetailResponse { item: Some(item), read, .. })
                 if mark_in(stream, &item).is_none() =>
@@ -172,6 +162,5 @@ async fn is_control(
     project: &Project,
     found: &[(&str, ReadNumber)],
 ) -> Result<bool, Failure> {
-    let confirming = async || world.warehouse.confirm_account(&project.scope, found).await;
-    Ok(world.db.run(confirming).await?)
+    Ok(world.warehouse.confirm_account(&project.scope, found).await?)
 }

@@ -22,7 +22,7 @@ pub(in crate::sync) async fn schedule(
     if project.stream() != Stream::Submission || project.scope.details != DetailMode::OnChange {
         return Ok(None);
     }
-    let drawn = world.db.run(async || world.warehouse.sparse_drawn(&project.scope).await).await?;
+    let drawn = world.warehouse.sparse_drawn(&project.scope).await?;
     let schedule = DetailSchedule::new(
         &plan_input.settings,
         &plan_input.ledger,
@@ -32,8 +32,9 @@ pub(in crate::sync) async fn schedule(
     let next = |record: &_, now| schedule.next(record, now);
     for _ in 0..DATINGS {
         let too_late = schedule.too_late();
-        let dating = async || world.warehouse.date_sparse(&project.scope, too_late, &next).await;
-        if !world.db.run(dating).await? || world.stop.is_cancelled() {
+        if !world.warehouse.date_sparse(&project.scope, too_late, &next).await?
+            || world.stop.is_cancelled()
+        {
             break;
         }
     }
@@ -42,9 +43,7 @@ pub(in crate::sync) async fn schedule(
     while left > 0 && !world.stop.is_cancelled() {
         let until = |count| schedule.until(from, count);
         let draw = CallDraw { count_max: left, ahead: schedule.ahead(), given_out };
-        let drawing =
-            async || world.warehouse.draw_sparse(&project.scope, draw, &next, &until).await;
-        let count = world.db.run(drawing).await?;
+        let count = world.warehouse.draw_sparse(&project.scope, draw, &next, &until).await?;
         if count == 0 {
             break;
         }

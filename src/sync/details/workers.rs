@@ -208,13 +208,7 @@ impl<'a> Calls<'a> {
                 let (priority_max, count) =
                     (*priority_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
                 Box::pin(async move {
-                    let claim = async || {
-                        world
-                            .warehouse
-                            .claim_details(scope, &world.holder, priority_max, count)
-                            .await
-                    };
-                    world.db.run(claim).await
+                    world.warehouse.claim_details(scope, &world.holder, priority_max, count).await
                 })
             }
             WantedCalls::These(ids) => {
@@ -223,9 +217,7 @@ impl<'a> Calls<'a> {
                     if ids.is_empty() {
                         return Ok(Vec::new());
                     }
-                    let claim =
-                        async || world.warehouse.claim_details_of(scope, &world.holder, &ids).await;
-                    world.db.run(claim).await
+                    world.warehouse.claim_details_of(scope, &world.holder, &ids).await
                 })
             }
         };

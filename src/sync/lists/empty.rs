@@ -19,8 +19,7 @@ pub(super) async fn is_doubted(
     claim: &Claim,
 ) -> Result<bool, Failure> {
     let scope = project.scope();
-    let expecting = async || world.warehouse.expected_records(scope, claim, SAMPLE).await;
-    let expected = world.db.run(expecting).await?;
+    let expected = world.warehouse.expected_records(scope, claim, SAMPLE).await?;
     if expected.is_empty() {
         return Ok(false);
     }
@@ -32,8 +31,7 @@ pub(super) async fn is_doubted(
         );
         return Ok(true);
     }
-    let looking = async || world.warehouse.records_elsewhere(scope, claim, SAMPLE).await;
-    let controls = world.db.run(looking).await?;
+    let controls = world.warehouse.records_elsewhere(scope, claim, SAMPLE).await?;
     let has_control = find_any(project, &controls).await?;
     if !has_control {
         warn!(

@@ -44,27 +44,22 @@ pub(in crate::sync) async fn follow(
     else {
         return Ok(());
     };
-    let findings = world.db.run(async || world.warehouse.findings(project.name()).await).await?;
+    let findings = world.warehouse.findings(project.name()).await?;
     if !has_aml_lists(&findings) {
         return Ok(());
     }
     while !world.stop.is_cancelled() {
-        let reading = async || world.warehouse.hint_place(&project.scope).await;
-        let (place, now) = world.db.run(reading).await?;
+        let (place, now) = world.warehouse.hint_place(&project.scope).await?;
         let Some(due) = hints.due(&place, now) else { break };
         let before = due.before.unwrap_or(Day::MAX);
-        let days = world.db.run(async || world.warehouse.sparse_days(&project.scope, before).await);
-        let Some(window) = hints.window(&days.await?) else {
+        let days = world.warehouse.sparse_days(&project.scope, before).await?;
+        let Some(window) = hints.window(&days) else {
             let through = HintPlace { before: None, ..due };
-            world
-                .db
-                .run(async || world.warehouse.move_hints(&project.scope, &place, &through).await)
-                .await?;
+            world.warehouse.move_hints(&project.scope, &place, &through).await?;
             break;
         };
         let claimed = hints.reading(&due, window, now);
-        let claiming = async || world.warehouse.move_hints(&project.scope, &place, &claimed).await;
-        if !world.db.run(claiming).await? {
+        if !world.warehouse.move_hints(&project.scope, &place, &claimed).await? {
             break;
         }
         let calls = match read(world, project, window).await {
@@ -79,8 +74,7 @@ pub(in crate::sync) async fn follow(
             Err(failure) => return Err(failure),
         };
         let behind = hints.behind(&claimed, window, calls, now);
-        let moving = async || world.warehouse.move_hints(&project.scope, &claimed, &behind).await;
-        world.db.run(moving).await?;
+        world.warehouse.move_hints(&project.scope, &claimed, &behind).await?;
     }
     Ok(())
 }
@@ -104,8 +98,7 @@ async fn read(world: &World, project: &Project, window: Window) -> Result<u64, F
         calls += 1;
         account::admit(world, project, page.vendor_project.as_deref()).await?;
         let hints: Vec<Hint> = page.items.iter().filter_map(|item| hint(project, item)).collect();
-        let taking = async || world.warehouse.take_hints(&project.scope, &hints).await;
-        let due = world.db.run(taking).await?;
+        let due = world.warehouse.take_hints(&project.scope, &hints).await?;
         debug!(project = %project.name(), %window, due, "AML data compared");
     }
 }

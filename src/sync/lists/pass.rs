@@ -36,8 +36,7 @@ pub(super) async fn walk(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result
         );
     }
     // Only an uninterrupted pass can determine which records it missed (I7).
-    let compares =
-        resume.is_none() && world.db.run(async || world.warehouse.can_miss(claim).await).await?;
+    let compares = resume.is_none() && world.warehouse.can_miss(claim).await?;
     let mut seen = compares.then(SeenIds::default);
     let client = project.client(pass.lane);
     let mut pages = match claim.reading {
@@ -135,9 +134,9 @@ async fn store_fetched(
     fetched: FetchedPage,
     seen: Option<&SeenIds>,
 ) -> Result<PageStored, WarehouseError> {
-    let Job { world, project, .. } = job;
+    let Job { world, project, run } = job;
     let page = &fetched.page;
-    let stored = store(job, claim, pass, page, seen).await?;
+    let stored = world.warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await?;
     world.progress.add_items(page.observations.len());
     debug!(
         project = %project.name(), window = %claim.reading, page = page.number,
@@ -154,38 +153,4 @@ async fn store_fetched(
         );
     }
     Ok(stored)
-}
-
-/// Stores a page. After a lost answer of PostgreSQL, first checks whether the page is already
-/// stored.
-async fn store(
-    job: Job<'_>,
-    claim: &Claim,
-    pass: &Pass,
-    page: &PageToStore,
-    seen: Option<&SeenIds>,
-) -> Result<PageStored, WarehouseError> {
-    let Job { world, project, run } = job;
-    let warehouse = &world.warehouse;
-    let mut is_retry = false;
-    let stored = world
-        .db
-        .run(async || {
-            if std::mem::replace(&mut is_retry, true)
-                && let Some(stored) = warehouse.page_is_stored(claim, pass, page).await?
-            {
-                return Ok(stored);
-            }
-            warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await
-        })
-        .await;
-    match stored {
-        // A commit whose answer was lost may have completed only after that check.
-        Err(WarehouseError::CheckpointMoved { page: number }) => {
-            let asking = async || warehouse.page_is_stored(claim, pass, page).await;
-            let stored = world.db.run(asking).await?;
-            stored.ok_or(WarehouseError::CheckpointMoved { page: number })
-        }
-        other => other,
-    }
 }

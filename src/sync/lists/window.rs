@@ -43,10 +43,8 @@ pub(super) async fn read(
     let Job { world, project, .. } = job;
     let reading = task.reading;
     let claim = loop {
-        let claim = world.db.run(async || {
-            world.warehouse.claim(project.name(), project.stream(), reading, &world.holder).await
-        });
-        match claim.await? {
+        let stream = project.stream();
+        match world.warehouse.claim(project.name(), stream, reading, &world.holder).await? {
             Some(claim) => break claim,
             None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
             None if world.is_daemon => {
@@ -71,8 +69,7 @@ pub(super) async fn read(
     };
     let end = read_claimed(job, task.lane, backfill_id, &claim, patience).await;
     // A claim that cannot be released expires.
-    let releasing = async || world.warehouse.release(&claim).await;
-    if let Err(error) = world.db.run(releasing).await {
+    if let Err(error) = world.warehouse.release(&claim).await {
         warn!(%error, project = %project.name(), window = %reading,
             "could not release the claim; it expires by itself");
     }
@@ -88,14 +85,12 @@ async fn read_claimed(
 ) -> Result<WindowEnd, Failure> {
     let Job { world, project, run } = job;
     // Another process may have received the same request and been faster.
-    let asking = async || world.warehouse.was_read_during(claim, run).await;
-    if world.db.run(asking).await? {
+    if world.warehouse.was_read_during(claim, run).await? {
         info!(project = %project.name(), window = %claim.reading,
             "another process has read these days in the meantime");
         return Ok(WindowEnd::ReadElsewhere);
     }
-    let open = async || world.warehouse.open_pass(claim, lane, backfill_id).await;
-    let mut pass = world.db.run(open).await?;
+    let mut pass = world.warehouse.open_pass(claim, lane, backfill_id).await?;
     loop {
         let stood_at = pass.checkpoint.clone();
         let walked = pass::walk(job, claim, &mut pass).await;
@@ -179,23 +174,11 @@ async fn note(
         "window failed"
     );
     let text = error.to_string();
-    let noting = async || {
-        let mut noted = pass.clone();
-        world.warehouse.note_failure(claim, &mut noted, &text).await?;
-        Ok(noted)
-    };
-    *pass = world.db.run(noting).await?;
-    Ok(())
+    world.warehouse.note_failure(claim, pass, &text).await
 }
 
 async fn restart(world: &World, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
-    let restarting = async || {
-        let mut again = pass.clone();
-        world.warehouse.restart_pass(claim, &mut again).await?;
-        Ok(again)
-    };
-    *pass = world.db.run(restarting).await?;
-    Ok(())
+    world.warehouse.restart_pass(claim, pass).await
 }
 
 async fn give_up(
@@ -204,7 +187,7 @@ async fn give_up(
     pass: &Pass,
     why: GivenUp,
 ) -> Result<(), WarehouseError> {
-    world.db.run(async || world.warehouse.give_up_pass(claim, pass, why).await).await
+    world.warehouse.give_up_pass(claim, pass, why).await
 }
 
 /// The end of a window after patience has ended or the program has to end.

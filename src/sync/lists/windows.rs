@@ -71,8 +71,7 @@ pub(in crate::sync) async fn read_windows(
         match in_flight.next().await {
             None if failure.is_some() || !walks.waits_for_proof() => break,
             None => {
-                let asking = async || world.warehouse.is_filter_proven(project.name()).await;
-                if !world.db.run(asking).await? {
+                if !world.warehouse.is_filter_proven(project.name()).await? {
                     break;
                 }
                 walks.is_proven = true;

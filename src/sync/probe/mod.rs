@@ -75,7 +75,7 @@ impl ProbeError {
 /// The calls count against the budget. Needs the schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
     let found = ask_in_time(project, project.client(Lane::Audit)).await;
-    project.give_calls_back(&world.db).await;
+    project.give_calls_back(&world.warehouse).await;
     let mut findings = found?;
     let held = world.warehouse.findings(project.name()).await?;
     let mut learned = Vec::new();
@@ -116,15 +116,13 @@ pub async fn probe(
 /// day or the zone would lose records on the day the vendor changes them.
 pub(super) async fn recall(world: &World, project: &Project) -> Result<(), Failure> {
     let client = project.client(Lane::Audit);
-    if !client.marks_end()
-        && world.db.run(async || world.warehouse.end_is_marked(project.name()).await).await?
-    {
+    if !client.marks_end() && world.warehouse.end_is_marked(project.name()).await? {
         client.expect_end_mark();
     }
     if client.date_style().is_some() {
         return Ok(());
     }
-    let held = world.db.run(async || world.warehouse.findings(project.name()).await).await?;
+    let held = world.warehouse.findings(project.name()).await?;
     let styles = [DateStyle::Dashed, DateStyle::Compact];
     let found = held.get(Fact::DateStyle.as_str());
     if let Some(style) = styles.into_iter().find(|style| found.is_some_and(|it| it == word(*style)))

@@ -87,26 +87,29 @@ impl Warehouse {
         scope: &Scope,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        // The condition on `window_day` makes its index usable: the index needs a comparison of
-        // that column.
-        sqlx::query_scalar!(
-            "select id from argos_sync.record as stored
-             where project = $1 and stream = $2 and deleted_at is null and not exists (
-                select from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id)
-                and window_day >= '-infinity'
-                and first_read >= (select account_first_read from argos_sync.project
-                    where project = $1)
-                and first_read <= (select account_last_read from argos_sync.project
-                    where project = $1)
-             order by window_day desc limit $3",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            count_max,
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            // The condition on `window_day` makes its index usable: the index needs a comparison of
+            // that column.
+            sqlx::query_scalar!(
+                "select id from argos_sync.record as stored
+                 where project = $1 and stream = $2 and deleted_at is null and not exists (
+                    select from argos_sync.suspect
+                    where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id)
+                    and window_day >= '-infinity'
+                    and first_read >= (select account_first_read from argos_sync.project
+                        where project = $1)
+                    and first_read <= (select account_last_read from argos_sync.project
+                        where project = $1)
+                 order by window_day desc limit $3",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                count_max,
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading a live record")
+        })
         .await
-        .doing("reading a live record")
     }
 
     /// Claims due detail calls up to this priority, most urgent first.
@@ -117,36 +120,42 @@ impl Warehouse {
         priority_max: Priority,
         count_max: i64,
     ) -> Result<Vec<DueDetail>, WarehouseError> {
-        // Materialized: a join may run a plain subquery repeatedly and claim another batch each
-        // time. By `ctid`: without up-to-date statistics PostgreSQL might read all due calls for
-        // each claimed one.
-        let rows = sqlx::query!(
-            r#"with free as materialized (
-                select ctid as place from argos_sync.detail_due
-                where project = $1 and stream = $2 and due_at <= argos_sync.clock()
-                    and expires_at <= argos_sync.clock()
-                    and priority <= $6
-                order by priority, due_at limit $3 for update skip locked)
-             update argos_sync.detail_due as stored
-             set fence = nextval('argos_sync.fence'), holder = $5,
-                expires_at = argos_sync.clock() + make_interval(secs => $4)
-             from free
-             where stored.ctid = free.place
-             returning stored.id, stored.fence, (
-                select missed_at is not null from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2
-                    and suspect.id = stored.id) as was_missed"#,
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            count_max,
-            LEASE_SECONDS,
-            holder,
-            priority_max.number(),
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            // Materialized: a join may run a plain subquery repeatedly and claim another batch each
+            // time. By `ctid`: without up-to-date statistics PostgreSQL might read all due calls
+            // for each claimed one.
+            let rows = sqlx::query!(
+                r#"with free as materialized (
+                    select ctid as place from argos_sync.detail_due
+                    where project = $1 and stream = $2 and due_at <= argos_sync.clock()
+                        and expires_at <= argos_sync.clock()
+                        and priority <= $6
+                    order by priority, due_at limit $3 for update skip locked)
+                 update argos_sync.detail_due as stored
+                 set fence = nextval('argos_sync.fence'), holder = $5,
+                    expires_at = argos_sync.clock() + make_interval(secs => $4)
+                 from free
+                 where stored.ctid = free.place
+                 returning stored.id, stored.fence, (
+                    select missed_at is not null from argos_sync.suspect
+                    where suspect.project = $1 and suspect.stream = $2
+                        and suspect.id = stored.id) as was_missed"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                count_max,
+                LEASE_SECONDS,
+                holder,
+                priority_max.number(),
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("claiming detail calls")?;
+            Ok(rows
+                .into_iter()
+                .map(|row| DueDetail::new(row.id, row.fence, row.was_missed))
+                .collect())
+        })
         .await
-        .doing("claiming detail calls")?;
-        Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
     /// Claims the detail calls of these records that are due and not held by another process.
@@ -156,36 +165,42 @@ impl Warehouse {
         holder: &str,
         ids: &[String],
     ) -> Result<Vec<DueDetail>, WarehouseError> {
-        let doing = "claiming detail calls of some records";
-        let mut transaction = self.begin_writing(doing).await?;
-        let rows = sqlx::query!(
-            r#"with free as materialized (
-                select due.place from unnest($3::text[]) as given (id)
-                cross join lateral (
-                    select ctid as place from argos_sync.detail_due
-                    where project = $1 and stream = $2 and id = given.id
-                        and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
-                    for update skip locked) as due)
-             update argos_sync.detail_due as stored
-             set fence = nextval('argos_sync.fence'), holder = $5,
-                expires_at = argos_sync.clock() + make_interval(secs => $4)
-             from free
-             where stored.ctid = free.place
-             returning stored.id, stored.fence, (
-                select missed_at is not null from argos_sync.suspect
-                where suspect.project = $1 and suspect.stream = $2
-                    and suspect.id = stored.id) as was_missed"#,
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            ids,
-            LEASE_SECONDS,
-            holder,
-        )
-        .fetch_all(&mut *transaction)
+        self.retry(async || {
+            let doing = "claiming detail calls of some records";
+            let mut transaction = self.begin_writing(doing).await?;
+            let rows = sqlx::query!(
+                r#"with free as materialized (
+                    select due.place from unnest($3::text[]) as given (id)
+                    cross join lateral (
+                        select ctid as place from argos_sync.detail_due
+                        where project = $1 and stream = $2 and id = given.id
+                            and due_at <= argos_sync.clock() and expires_at <= argos_sync.clock()
+                        for update skip locked) as due)
+                 update argos_sync.detail_due as stored
+                 set fence = nextval('argos_sync.fence'), holder = $5,
+                    expires_at = argos_sync.clock() + make_interval(secs => $4)
+                 from free
+                 where stored.ctid = free.place
+                 returning stored.id, stored.fence, (
+                    select missed_at is not null from argos_sync.suspect
+                    where suspect.project = $1 and suspect.stream = $2
+                        and suspect.id = stored.id) as was_missed"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                ids,
+                LEASE_SECONDS,
+                holder,
+            )
+            .fetch_all(&mut *transaction)
+            .await
+            .doing(doing)?;
+            transaction.commit().await.doing(doing)?;
+            Ok(rows
+                .into_iter()
+                .map(|row| DueDetail::new(row.id, row.fence, row.was_missed))
+                .collect())
+        })
         .await
-        .doing(doing)?;
-        transaction.commit().await.doing(doing)?;
-        Ok(rows.into_iter().map(|row| DueDetail::new(row.id, row.fence, row.was_missed)).collect())
     }
 
     /// Stores the answers of detail calls and removes the answered calls from the queue, or does
@@ -201,35 +216,38 @@ impl Warehouse {
         answers: &[(DueDetail, DetailAnswer)],
         has_control: bool,
     ) -> Result<Tally, WarehouseError> {
-        let mut transaction = self.begin_writing("storing detail calls").await?;
-        let (done, now) = settle_claimed(&mut transaction, scope, answers, has_control).await?;
-        let reads = answers.iter().filter_map(|(_, answer)| answer.read());
-        let fences = answers.iter().map(|(due, _)| due.fence);
-        let drawn = Drawn::of(reads, fences.max().unwrap_or_default());
-        self.check_numbers(&mut transaction, &drawn).await?;
-        let mut tally = Tally::default();
-        if let Some(now) = now.filter(|_| !done.is_empty()) {
-            let observations: Vec<&Observation> = answers
-                .iter()
-                .filter(|(due, _)| done.contains(&due.id))
-                .filter_map(|(_, answer)| match answer {
-                    DetailAnswer::Found(observation) => Some(observation),
-                    DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {
-                        None
-                    }
-                })
-                .collect();
-            decide_suspects(&mut transaction, scope, answers, &done, now).await?;
-            tally =
-                store::store(&mut transaction, scope, Origin::Detail, &observations, now).await?;
-            sparse::note_reads(&mut transaction, scope, &observations, now).await?;
-        }
-        log_calls(&mut transaction, scope, answers).await?;
-        let calls = count(done.len());
-        let source = run::CountSource::Details(calls);
-        run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
-        transaction.commit().await.doing("committing detail calls")?;
-        Ok(tally)
+        self.retry(async || {
+            let mut transaction = self.begin_writing("storing detail calls").await?;
+            let (done, now) = settle_claimed(&mut transaction, scope, answers, has_control).await?;
+            let reads = answers.iter().filter_map(|(_, answer)| answer.read());
+            let fences = answers.iter().map(|(due, _)| due.fence);
+            let drawn = Drawn::of(reads, fences.max().unwrap_or_default());
+            self.check_numbers(&mut transaction, &drawn).await?;
+            let mut tally = Tally::default();
+            if let Some(now) = now.filter(|_| !done.is_empty()) {
+                let observations: Vec<&Observation> = answers
+                    .iter()
+                    .filter(|(due, _)| done.contains(&due.id))
+                    .filter_map(|(_, answer)| match answer {
+                        DetailAnswer::Found(observation) => Some(observation),
+                        DetailAnswer::NotFound(_)
+                        | DetailAnswer::Failed
+                        | DetailAnswer::NotAsked => None,
+                    })
+                    .collect();
+                decide_suspects(&mut transaction, scope, answers, &done, now).await?;
+                tally = store::store(&mut transaction, scope, Origin::Detail, &observations, now)
+                    .await?;
+                sparse::note_reads(&mut transaction, scope, &observations, now).await?;
+            }
+            log_calls(&mut transaction, scope, answers).await?;
+            let calls = count(done.len());
+            let source = run::CountSource::Details(calls);
+            run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
+            transaction.commit().await.doing("committing detail calls")?;
+            Ok(tally)
+        })
+        .await
     }
 
     /// Stores items that were requested by id, in the same way as all others, after damaged rows of
@@ -240,24 +258,28 @@ impl Warehouse {
         run: RunId,
         observations: &[Observation],
     ) -> Result<Tally, WarehouseError> {
-        // A separate transaction: a writer that holds rows of known records must not wait for
-        // others to insert new ones.
-        let repaired = self.repair_fetched(scope, observations).await?;
-        let mut transaction = self.begin_writing("storing fetched records").await?;
-        let now = pool::now(&mut transaction).await?;
-        let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
-        self.check_numbers(&mut transaction, &drawn).await?;
-        let given: Vec<&Observation> = observations.iter().collect();
-        let same = unchanged(&mut transaction, scope, observations, &repaired).await?;
-        let mut tally = store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
-        let same = same.min(tally.unchanged);
-        tally.unchanged -= same;
-        tally.updated += same;
-        sparse::note_reads(&mut transaction, scope, &given, now).await?;
-        let calls = count(observations.len());
-        let source = run::CountSource::Details(calls);
-        run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
-        transaction.commit().await.doing("committing fetched records")?;
-        Ok(tally)
+        self.retry(async || {
+            // A separate transaction: a writer that holds rows of known records must not wait for
+            // others to insert new ones.
+            let repaired = self.repair_fetched(scope, observations).await?;
+            let mut transaction = self.begin_writing("storing fetched records").await?;
+            let now = pool::now(&mut transaction).await?;
+            let drawn = Drawn::of(observations.iter().map(|observation| observation.read), 0);
+            self.check_numbers(&mut transaction, &drawn).await?;
+            let given: Vec<&Observation> = observations.iter().collect();
+            let same = unchanged(&mut transaction, scope, observations, &repaired).await?;
+            let mut tally =
+                store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+            let same = same.min(tally.unchanged);
+            tally.unchanged -= same;
+            tally.updated += same;
+            sparse::note_reads(&mut transaction, scope, &given, now).await?;
+            let calls = count(observations.len());
+            let source = run::CountSource::Details(calls);
+            run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
+            transaction.commit().await.doing("committing fetched records")?;
+            Ok(tally)
+        })
+        .await
     }
 }

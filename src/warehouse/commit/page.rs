@@ -125,6 +125,35 @@ impl Warehouse {
         page: &PageToStore,
         seen: Option<&SeenIds>,
     ) -> Result<PageStored, WarehouseError> {
+        let mut attempts = 0;
+        let stored = self.retry(async || {
+            attempts += 1;
+            if attempts > 1
+                && let Some(stored) = self.stored_page(claim, pass, page).await?
+            {
+                return Ok(stored);
+            }
+            self.commit_page_once(scope, claim, pass, run, page, seen).await
+        });
+        match stored.await {
+            // A commit whose answer was lost may have completed only after that check.
+            Err(WarehouseError::CheckpointMoved { page: number }) if attempts > 1 => {
+                let stored = self.retry(async || self.stored_page(claim, pass, page).await);
+                stored.await?.ok_or(WarehouseError::CheckpointMoved { page: number })
+            }
+            other => other,
+        }
+    }
+
+    async fn commit_page_once(
+        &self,
+        scope: &Arc<Scope>,
+        claim: &Claim,
+        pass: &Pass,
+        run: RunId,
+        page: &PageToStore,
+        seen: Option<&SeenIds>,
+    ) -> Result<PageStored, WarehouseError> {
         let mut transaction = self.begin_writing("storing a page").await?;
         let now = claim::hold(&mut transaction, claim).await?;
         let drawn = Drawn::of(std::iter::once(page.read), claim.fence);
@@ -176,15 +205,15 @@ impl Warehouse {
         } else {
             None
         };
-        // Last: all windows of a run update the same row, which this transaction locks until its
-        // end.
+        // Last: all windows of a run update the same row, which this transaction locks until
+        // its end.
         run::count(&mut transaction, run, scope, &tally, run::CountSource::Page, drawn).await?;
         transaction.commit().await.doing("committing a page")?;
         Ok(PageStored { tally, proof, alarm })
     }
 
-    /// Whether a page was stored although the answer to its commit was lost.
-    pub async fn page_is_stored(
+    /// The result of a commit whose answer was lost, if that commit stored the page.
+    async fn stored_page(
         &self,
         claim: &Claim,
         pass: &Pass,

@@ -135,36 +135,41 @@ impl Warehouse {
         scope: &Arc<Scope>,
         digests: &[Digest],
     ) -> Result<Retried, WarehouseError> {
-        let mut transaction = self.begin_writing("storing quarantined items").await?;
-        let now = pool::now(&mut transaction).await?;
-        let mut retried = Retried::default();
-        let mut readable: BTreeMap<(Call, Day), Vec<StoredItem>> = BTreeMap::new();
-        for kept in lock(&mut transaction, scope, digests).await? {
-            match &kept.observation {
-                None => retried.unreadable += 1,
-                Some(observation) if observation.key.is_err() => retried.refused += 1,
-                Some(_) => readable.entry((kept.call, kept.day)).or_default().push(kept),
+        self.retry(async || {
+            let mut transaction = self.begin_writing("storing quarantined items").await?;
+            let now = pool::now(&mut transaction).await?;
+            let mut retried = Retried::default();
+            let mut readable: BTreeMap<(Call, Day), Vec<StoredItem>> = BTreeMap::new();
+            for kept in lock(&mut transaction, scope, digests).await? {
+                match &kept.observation {
+                    None => retried.unreadable += 1,
+                    Some(observation) if observation.key.is_err() => retried.refused += 1,
+                    Some(_) => readable.entry((kept.call, kept.day)).or_default().push(kept),
+                }
             }
-        }
-        for ((call, day), mut items) in readable {
-            // If an id occurs twice, the last item counts.
-            items.sort_by_key(|kept| kept.observation.as_ref().map(|observation| observation.read));
-            let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
-            let storable = without_older_than_known(&mut transaction, scope, &items).await?;
-            let origin = Origin::Quarantine { call, day };
-            let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
-            let passed_over = count(items.len() - storable.len());
-            retried += Retried {
-                inserted: tally.inserted,
-                updated: tally.updated,
-                superseded: tally.unchanged + tally.duplicate + passed_over,
-                ..Retried::default()
-            };
-            take_out(&mut transaction, scope, &done).await?;
-        }
-        let doing = "committing quarantined items";
-        transaction.commit().await.doing(doing)?;
-        Ok(retried)
+            for ((call, day), mut items) in readable {
+                // If an id occurs twice, the last item counts.
+                items.sort_by_key(|kept| {
+                    kept.observation.as_ref().map(|observation| observation.read)
+                });
+                let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
+                let storable = without_older_than_known(&mut transaction, scope, &items).await?;
+                let origin = Origin::Quarantine { call, day };
+                let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
+                let passed_over = count(items.len() - storable.len());
+                retried += Retried {
+                    inserted: tally.inserted,
+                    updated: tally.updated,
+                    superseded: tally.unchanged + tally.duplicate + passed_over,
+                    ..Retried::default()
+                };
+                take_out(&mut transaction, scope, &done).await?;
+            }
+            let doing = "committing quarantined items";
+            transaction.commit().await.doing(doing)?;
+            Ok(retried)
+        })
+        .await
     }
 }
 

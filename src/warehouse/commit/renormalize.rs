@@ -78,16 +78,19 @@ impl Warehouse {
     /// Whether an older normalizer wrote any record of this project. This is a single index lookup,
     /// independent of the number of records.
     pub async fn has_older_records(&self, scope: &Scope) -> Result<bool, WarehouseError> {
-        let oldest = sqlx::query_scalar!(
-            "select min(normalizer_version) from argos_sync.record
-             where project = $1 and stream = $2",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-        )
-        .fetch_one(&self.pool)
+        self.retry(async || {
+            let oldest = sqlx::query_scalar!(
+                "select min(normalizer_version) from argos_sync.record
+                 where project = $1 and stream = $2",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing("reading older records")?;
+            Ok(oldest.is_some_and(|version| version < normalize::VERSION))
+        })
         .await
-        .doing("reading older records")?;
-        Ok(oldest.is_some_and(|version| version < normalize::VERSION))
     }
 
     /// Renormalizes the next records after the id `behind`. Returns the result and the id to
@@ -98,27 +101,30 @@ impl Warehouse {
         scope: &Scope,
         behind: &str,
     ) -> Result<Option<(Renormalized, String)>, WarehouseError> {
-        let mut transaction = self.begin("rebuilding from raw items").await?;
-        let now = pool::now(&mut transaction).await?;
-        let ids = sqlx::query_scalar!(
-            "select id from argos_sync.record
-             where project = $1 and stream = $2 and id > $3 and normalizer_version < $4
-             order by id limit $5",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            behind,
-            normalize::VERSION,
-            CHUNK,
-        )
-        .fetch_all(&mut *transaction)
+        self.retry(async || {
+            let mut transaction = self.begin("rebuilding from raw items").await?;
+            let now = pool::now(&mut transaction).await?;
+            let ids = sqlx::query_scalar!(
+                "select id from argos_sync.record
+                 where project = $1 and stream = $2 and id > $3 and normalizer_version < $4
+                 order by id limit $5",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                behind,
+                normalize::VERSION,
+                CHUNK,
+            )
+            .fetch_all(&mut *transaction)
+            .await
+            .doing("reading older records")?;
+            let Some(last) = ids.last().cloned() else { return Ok(None) };
+            let older = lock(&mut transaction, scope, &ids).await?;
+            let done = refill(&mut transaction, scope, &older, now).await?;
+            let doing = "committing rebuilt records";
+            transaction.commit().await.doing(doing)?;
+            Ok(Some((done, last)))
+        })
         .await
-        .doing("reading older records")?;
-        let Some(last) = ids.last().cloned() else { return Ok(None) };
-        let older = lock(&mut transaction, scope, &ids).await?;
-        let done = refill(&mut transaction, scope, &older, now).await?;
-        let doing = "committing rebuilt records";
-        transaction.commit().await.doing(doing)?;
-        Ok(Some((done, last)))
     }
 }
 

@@ -68,25 +68,29 @@ impl Warehouse {
         scope: &Scope,
         found: &InvalidRecords,
     ) -> Result<Verified, WarehouseError> {
-        let doing = "repairing records";
-        let mut transaction = self.begin_writing(doing).await?;
-        let now = pool::now(&mut transaction).await?;
-        let lost = found.lost.iter().map(|item| item.id.as_str());
-        let ids: BTreeSet<&str> = found.differing.keys().map(String::as_str).chain(lost).collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        let stored = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
-        let nothing = BTreeMap::new();
-        let (repaired, lost) = rewrite(&mut transaction, scope, &stored, &nothing, now).await?;
-        forget_digests(&mut transaction, scope, &lost).await?;
-        let asked: Vec<&str> =
-            lost.iter().filter(|item| item.is_needed).map(|item| item.id.as_str()).collect();
-        detail_queue::mark(&mut transaction, scope, &asked, Priority::History, now).await?;
-        let is_whole = |id: &&&str| !lost.iter().any(|item| item.id == **id);
-        let whole: Vec<&str> = ids.iter().filter(is_whole).copied().collect();
-        sample::forget(&mut transaction, scope, &whole).await?;
-        transaction.commit().await.doing(doing)?;
-        let (repaired, asked) = (count(repaired.len()), count(asked.len()));
-        Ok(Verified { repaired, asked, ..Verified::default() })
+        self.retry(async || {
+            let doing = "repairing records";
+            let mut transaction = self.begin_writing(doing).await?;
+            let now = pool::now(&mut transaction).await?;
+            let lost = found.lost.iter().map(|item| item.id.as_str());
+            let ids: BTreeSet<&str> =
+                found.differing.keys().map(String::as_str).chain(lost).collect();
+            let ids: Vec<&str> = ids.into_iter().collect();
+            let stored = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
+            let nothing = BTreeMap::new();
+            let (repaired, lost) = rewrite(&mut transaction, scope, &stored, &nothing, now).await?;
+            forget_digests(&mut transaction, scope, &lost).await?;
+            let asked: Vec<&str> =
+                lost.iter().filter(|item| item.is_needed).map(|item| item.id.as_str()).collect();
+            detail_queue::mark(&mut transaction, scope, &asked, Priority::History, now).await?;
+            let is_whole = |id: &&&str| !lost.iter().any(|item| item.id == **id);
+            let whole: Vec<&str> = ids.iter().filter(is_whole).copied().collect();
+            sample::forget(&mut transaction, scope, &whole).await?;
+            transaction.commit().await.doing(doing)?;
+            let (repaired, asked) = (count(repaired.len()), count(asked.len()));
+            Ok(Verified { repaired, asked, ..Verified::default() })
+        })
+        .await
     }
 
     /// Rewrites rows of fetched records from their stored items before the fetched items are
@@ -124,35 +128,38 @@ impl Warehouse {
         behind: &str,
         asks: bool,
     ) -> Result<Option<(Vec<String>, String)>, WarehouseError> {
-        let doing = "reading rows without a record";
-        let id = catalogue::id_column(scope.stream);
-        let sql = format!(
-            "with step as materialized (
-                select {id} as id from {table} where project = $1 and {id} > $3
-                order by {id} limit $4)
-             select (select max(id) from step), array(
-                select distinct id from step where not exists (
-                    select from argos_sync.record as stored
-                    where stored.project = $1 and stored.stream = $2 and stored.id = step.id))"
-        );
-        let mut transaction = self.begin_writing(doing).await?;
-        // The text is composed from the catalogue, which is part of the program. Values are
-        // parameters.
-        let (last, ids): (Option<String>, Vec<String>) = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(scope.project.as_str())
-            .bind(scope.stream.as_str())
-            .bind(behind)
-            .bind(STEP)
-            .fetch_one(&mut *transaction)
-            .await
-            .doing(doing)?;
-        if asks && !ids.is_empty() {
-            let now = pool::now(&mut transaction).await?;
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            detail_queue::mark(&mut transaction, scope, &ids, Priority::History, now).await?;
-        }
-        transaction.commit().await.doing(doing)?;
-        Ok(last.map(|last| (ids, last)))
+        self.retry(async || {
+            let doing = "reading rows without a record";
+            let id = catalogue::id_column(scope.stream);
+            let sql = format!(
+                "with step as materialized (
+                    select {id} as id from {table} where project = $1 and {id} > $3
+                    order by {id} limit $4)
+                 select (select max(id) from step), array(
+                    select distinct id from step where not exists (
+                        select from argos_sync.record as stored
+                        where stored.project = $1 and stored.stream = $2 and stored.id = step.id))"
+            );
+            let mut transaction = self.begin_writing(doing).await?;
+            // The text is composed from the catalogue, which is part of the program. Values are
+            // parameters.
+            let (last, ids): (Option<String>, Vec<String>) = sqlx::query_as(AssertSqlSafe(sql))
+                .bind(scope.project.as_str())
+                .bind(scope.stream.as_str())
+                .bind(behind)
+                .bind(STEP)
+                .fetch_one(&mut *transaction)
+                .await
+                .doing(doing)?;
+            if asks && !ids.is_empty() {
+                let now = pool::now(&mut transaction).await?;
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                detail_queue::mark(&mut transaction, scope, &ids, Priority::History, now).await?;
+            }
+            transaction.commit().await.doing(doing)?;
+            Ok(last.map(|last| (ids, last)))
+        })
+        .await
     }
 }
 

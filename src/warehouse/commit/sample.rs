@@ -57,12 +57,15 @@ impl Warehouse {
         scope: &Scope,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        let mut snapshot = self.begin_snapshot().await?;
-        if is_small(&mut snapshot, scope).await? {
-            draw_from_all(&mut snapshot, scope, count_max).await
-        } else {
-            draw_places(&mut snapshot, scope, count_max).await
-        }
+        self.retry(async || {
+            let mut snapshot = self.begin_snapshot().await?;
+            if is_small(&mut snapshot, scope).await? {
+                draw_from_all(&mut snapshot, scope, count_max).await
+            } else {
+                draw_places(&mut snapshot, scope, count_max).await
+            }
+        })
+        .await
     }
 
     /// Returns the records that are known to differ, least recently compared first.
@@ -71,16 +74,19 @@ impl Warehouse {
         scope: &Scope,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        sqlx::query_scalar!(
-            "select id from argos_sync.difference where project = $1 and stream = $2
-             order by checked_at limit $3",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            count_max,
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                "select id from argos_sync.difference where project = $1 and stream = $2
+                 order by checked_at limit $3",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                count_max,
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading known differences")
+        })
         .await
-        .doing("reading known differences")
     }
 
     /// Stores the result of a comparison. `is_sample`: the records were drawn at random, so they
@@ -91,35 +97,41 @@ impl Warehouse {
         chunk: &Chunk,
         is_sample: bool,
     ) -> Result<(), WarehouseError> {
-        let doing = "storing the comparison";
-        let mut transaction = self.begin(doing).await?;
-        if is_sample {
-            count(&mut transaction, scope, chunk).await?;
-        }
-        let found = chunk.found.tables(scope.stream);
-        let is_well = |id: &&str| !found.contains_key(id);
-        let well: Vec<&str> = chunk.ids.iter().map(String::as_str).filter(is_well).collect();
-        forget(&mut transaction, scope, &well).await?;
-        note(&mut transaction, scope, &chunk.found).await?;
-        transaction.commit().await.doing(doing)
+        self.retry(async || {
+            let doing = "storing the comparison";
+            let mut transaction = self.begin(doing).await?;
+            if is_sample {
+                count(&mut transaction, scope, chunk).await?;
+            }
+            let found = chunk.found.tables(scope.stream);
+            let is_well = |id: &&str| !found.contains_key(id);
+            let well: Vec<&str> = chunk.ids.iter().map(String::as_str).filter(is_well).collect();
+            forget(&mut transaction, scope, &well).await?;
+            note(&mut transaction, scope, &chunk.found).await?;
+            transaction.commit().await.doing(doing)
+        })
+        .await
     }
 
     /// Deletes the results of earlier samples, because all records were compared and repaired.
     /// Keeps records with lost items.
     pub async fn forget_samples(&self, scope: &Scope) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "with counted as (delete from argos_sync.verification where project = $1
-                 and stream = $2)
-             delete from argos_sync.difference
-             where project = $1 and stream = $2 and not ($3 = any(tables))",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            bodies::table(scope.stream),
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "with counted as (delete from argos_sync.verification where project = $1
+                     and stream = $2)
+                 delete from argos_sync.difference
+                 where project = $1 and stream = $2 and not ($3 = any(tables))",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                bodies::table(scope.stream),
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("deleting samples")
+        })
         .await
-        .map(drop)
-        .doing("deleting samples")
     }
 
     /// Returns the sample statistics of each project and stream.

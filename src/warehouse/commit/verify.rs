@@ -45,18 +45,24 @@ impl Warehouse {
         day: Option<Day>,
         behind: &str,
     ) -> Result<Option<Chunk>, WarehouseError> {
-        let mut snapshot = self.begin_snapshot().await?;
-        let ids = next_ids(&mut snapshot, scope, day, behind).await?;
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        check(&mut snapshot, scope, ids).await.map(Some)
+        self.retry(async || {
+            let mut snapshot = self.begin_snapshot().await?;
+            let ids = next_ids(&mut snapshot, scope, day, behind).await?;
+            if ids.is_empty() {
+                return Ok(None);
+            }
+            check(&mut snapshot, scope, ids).await.map(Some)
+        })
+        .await
     }
 
     /// Compares as many of these records as fit into a chunk, at least one.
     pub async fn verify_ids(&self, scope: &Scope, ids: &[String]) -> Result<Chunk, WarehouseError> {
-        let mut snapshot = self.begin_snapshot().await?;
-        check(&mut snapshot, scope, ids.iter().take(CHUNK).cloned().collect()).await
+        self.retry(async || {
+            let mut snapshot = self.begin_snapshot().await?;
+            check(&mut snapshot, scope, ids.iter().take(CHUNK).cloned().collect()).await
+        })
+        .await
     }
 
     /// Begins a read-only transaction with one snapshot of all tables.

@@ -37,22 +37,25 @@ impl Warehouse {
     /// Records that other processes store on these days in the meantime may be missed by the next
     /// pass.
     pub async fn can_miss(&self, claim: &Claim) -> Result<bool, WarehouseError> {
-        let days = claim.reading.is_filtered().then_some(claim.window);
-        sqlx::query_scalar!(
-            r#"select exists (select from argos_sync.record where project = $1 and stream = $2
-                    and ($3::date is null or window_day >= $3) and ($4::date is null
-                        or window_day < $4))
-                or exists (select from argos_sync.suspect where project = $1 and stream = $2)
-                or exists (select from argos_sync.deletion_alarm where project = $1
-                    and stream = $2) as "can_miss!""#,
-            claim.project.as_str(),
-            claim.stream.as_str(),
-            days.map(Window::from),
-            days.map(Window::to),
-        )
-        .fetch_one(&self.pool)
+        self.retry(async || {
+            let days = claim.reading.is_filtered().then_some(claim.window);
+            sqlx::query_scalar!(
+                r#"select exists (select from argos_sync.record where project = $1 and stream = $2
+                        and ($3::date is null or window_day >= $3) and ($4::date is null
+                            or window_day < $4))
+                    or exists (select from argos_sync.suspect where project = $1 and stream = $2)
+                    or exists (select from argos_sync.deletion_alarm where project = $1
+                        and stream = $2) as "can_miss!""#,
+                claim.project.as_str(),
+                claim.stream.as_str(),
+                days.map(Window::from),
+                days.map(Window::to),
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing("reading the known records of some days")
+        })
         .await
-        .doing("reading the known records of some days")
     }
 }
 

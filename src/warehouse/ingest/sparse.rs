@@ -124,34 +124,37 @@ impl Warehouse {
     /// Counts records with incomplete list items at most once an hour, and reads the progress of
     /// their calls.
     pub async fn sparse_drawn(&self, scope: &Scope) -> Result<DrawnCalls, WarehouseError> {
-        let doing = "counting sparse records";
-        sqlx::query!(
-            "update argos_sync.project set sparse_counted_at = argos_sync.clock(),
-                 sparse_records = (
-                select count(*) from argos_sync.record
-                where record.project = $1 and record.stream = $2 and sparse is not null)
-             where project = $1 and (sparse_counted_at is null
-                or argos_sync.clock() not between sparse_counted_at
-                    and sparse_counted_at + interval '1 hour')",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-        )
-        .execute(&self.pool)
-        .await
-        .doing(doing)?;
-        let row = sqlx::query!(
-            r#"select sparse_records, sparse_drawn_at, argos_sync.clock() as "now!"
-               from argos_sync.project where project = $1"#,
-            scope.project.as_str(),
-        )
-        .fetch_one(&self.pool)
-        .await
-        .doing(doing)?;
-        Ok(DrawnCalls {
-            records: u64::try_from(row.sparse_records).unwrap_or_default(),
-            until: row.sparse_drawn_at,
-            now: row.now,
+        self.retry(async || {
+            let doing = "counting sparse records";
+            sqlx::query!(
+                "update argos_sync.project set sparse_counted_at = argos_sync.clock(),
+                     sparse_records = (
+                    select count(*) from argos_sync.record
+                    where record.project = $1 and record.stream = $2 and sparse is not null)
+                 where project = $1 and (sparse_counted_at is null
+                    or argos_sync.clock() not between sparse_counted_at
+                        and sparse_counted_at + interval '1 hour')",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+            )
+            .execute(&self.pool)
+            .await
+            .doing(doing)?;
+            let row = sqlx::query!(
+                r#"select sparse_records, sparse_drawn_at, argos_sync.clock() as "now!"
+                   from argos_sync.project where project = $1"#,
+                scope.project.as_str(),
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing(doing)?;
+            Ok(DrawnCalls {
+                records: u64::try_from(row.sparse_records).unwrap_or_default(),
+                until: row.sparse_drawn_at,
+                now: row.now,
+            })
         })
+        .await
     }
 
     /// Schedules the next read of some records that have none, or whose next read is more than
@@ -162,44 +165,47 @@ impl Warehouse {
         too_late: Duration,
         next: NextRead<'_>,
     ) -> Result<bool, WarehouseError> {
-        let doing = "scheduling detail calls";
-        let mut transaction = self.begin(doing).await?;
-        let now = pool::now(&mut transaction).await?;
-        let mut dated = Vec::new();
-        for rank in [SCREENED, OTHER] {
-            let rows = sqlx::query_as!(
-                SparseRow,
-                r#"select stored.id, stored.window_day, stored.unsettled, stored.changed_at,
-                       stored.detail_next_at,
-                    own.detail_read_at as "detail_read_at?"
-                   from (
-                    select id, window_day, unsettled, changed_at, detail_next_at
-                    from argos_sync.record
-                    where project = $1 and stream = $2 and sparse = $3 and (detail_next_at is null
-                        or detail_next_at > $5)
-                    limit $4 for update skip locked) as stored
-                   left join lateral (
-                    select detail_read_at from argos.submission where project = $1
-                        and submission_id = stored.id offset 0
-                   ) as own on true"#,
-                scope.project.as_str(),
-                scope.stream.as_str(),
-                rank,
-                limit(STEP),
-                now + too_late,
-            )
-            .fetch_all(&mut *transaction)
-            .await
-            .doing(doing)?;
-            dated.extend(rows.into_iter().map(|row| {
-                let record = SparseRecord::from(row);
-                let at = next(&record, now);
-                (record.id, at)
-            }));
-        }
-        set_next(&mut transaction, scope, &dated).await?;
-        transaction.commit().await.doing(doing)?;
-        Ok(limit(STEP) <= count(dated.len()))
+        self.retry(async || {
+            let doing = "scheduling detail calls";
+            let mut transaction = self.begin(doing).await?;
+            let now = pool::now(&mut transaction).await?;
+            let mut dated = Vec::new();
+            for rank in [SCREENED, OTHER] {
+                let rows = sqlx::query_as!(
+                    SparseRow,
+                    r#"select stored.id, stored.window_day, stored.unsettled, stored.changed_at,
+                           stored.detail_next_at,
+                        own.detail_read_at as "detail_read_at?"
+                       from (
+                        select id, window_day, unsettled, changed_at, detail_next_at
+                        from argos_sync.record
+                        where project = $1 and stream = $2 and sparse = $3
+                          and (detail_next_at is null or detail_next_at > $5)
+                        limit $4 for update skip locked) as stored
+                       left join lateral (
+                        select detail_read_at from argos.submission where project = $1
+                            and submission_id = stored.id offset 0
+                       ) as own on true"#,
+                    scope.project.as_str(),
+                    scope.stream.as_str(),
+                    rank,
+                    limit(STEP),
+                    now + too_late,
+                )
+                .fetch_all(&mut *transaction)
+                .await
+                .doing(doing)?;
+                dated.extend(rows.into_iter().map(|row| {
+                    let record = SparseRecord::from(row);
+                    let at = next(&record, now);
+                    (record.id, at)
+                }));
+            }
+            set_next(&mut transaction, scope, &dated).await?;
+            transaction.commit().await.doing(doing)?;
+            Ok(limit(STEP) <= count(dated.len()))
+        })
+        .await
     }
 
     /// Makes detail calls due for records whose time has come or is near, limited to one
@@ -213,70 +219,74 @@ impl Warehouse {
         next: NextRead<'_>,
         until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
     ) -> Result<u64, WarehouseError> {
-        let doing = "scheduling detail calls";
-        let mut transaction = self.begin(doing).await?;
-        let given_out = sqlx::query_scalar!(
-            "select sparse_drawn_at from argos_sync.project where project = $1 for no key update",
-            scope.project.as_str(),
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .doing(doing)?;
-        if given_out != draw.given_out {
-            return Ok(0);
-        }
-        let now = pool::now(&mut transaction).await?;
-        let count_max = draw.count_max.min(STEP);
-        let mut rows = Vec::new();
-        for rank in [SCREENED, OTHER] {
-            let of_rank = sqlx::query_as!(
-                SparseRow,
-                r#"select id, window_day, unsettled, changed_at,
-                       null::timestamptz as detail_read_at, detail_next_at
-                   from argos_sync.record
-                   where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= $5
-                   order by detail_next_at limit $4 for update skip locked"#,
+        self.retry(async || {
+            let doing = "scheduling detail calls";
+            let mut transaction = self.begin(doing).await?;
+            let given_out = sqlx::query_scalar!(
+                "select sparse_drawn_at from argos_sync.project where project = $1
+                 for no key update",
                 scope.project.as_str(),
-                scope.stream.as_str(),
-                rank,
-                limit(count_max),
-                now + draw.ahead,
             )
-            .fetch_all(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await
             .doing(doing)?;
-            rows.extend(
-                of_rank.into_iter().map(|row| (urgency(rank, row.detail_next_at, now), row)),
-            );
-        }
-        rows.sort_by_key(|(urgency, _)| *urgency);
-        rows.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
-        let drawn: Vec<_> = rows
-            .into_iter()
-            .map(|(_, row)| {
-                // The call counts as made now.
-                let record = SparseRecord { read_at: Some(now), ..row.into() };
-                let at = next(&record, now);
-                (record.id, at)
-            })
-            .collect();
-        let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
-        if count == 0 {
-            return Ok(0);
-        }
-        set_next(&mut transaction, scope, &drawn).await?;
-        let ids: Vec<&str> = drawn.iter().map(|(id, _)| id.as_str()).collect();
-        detail_queue::mark(&mut transaction, scope, &ids, Priority::News, now).await?;
-        sqlx::query!(
-            "update argos_sync.project set sparse_drawn_at = $2 where project = $1",
-            scope.project.as_str(),
-            until(count),
-        )
-        .execute(&mut *transaction)
+            if given_out != draw.given_out {
+                return Ok(0);
+            }
+            let now = pool::now(&mut transaction).await?;
+            let count_max = draw.count_max.min(STEP);
+            let mut rows = Vec::new();
+            for rank in [SCREENED, OTHER] {
+                let of_rank = sqlx::query_as!(
+                    SparseRow,
+                    r#"select id, window_day, unsettled, changed_at,
+                           null::timestamptz as detail_read_at, detail_next_at
+                       from argos_sync.record
+                       where project = $1 and stream = $2 and sparse = $3 and detail_next_at <= $5
+                       order by detail_next_at limit $4 for update skip locked"#,
+                    scope.project.as_str(),
+                    scope.stream.as_str(),
+                    rank,
+                    limit(count_max),
+                    now + draw.ahead,
+                )
+                .fetch_all(&mut *transaction)
+                .await
+                .doing(doing)?;
+                rows.extend(
+                    of_rank.into_iter().map(|row| (urgency(rank, row.detail_next_at, now), row)),
+                );
+            }
+            rows.sort_by_key(|(urgency, _)| *urgency);
+            rows.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
+            let drawn: Vec<_> = rows
+                .into_iter()
+                .map(|(_, row)| {
+                    // The call counts as made now.
+                    let record = SparseRecord { read_at: Some(now), ..row.into() };
+                    let at = next(&record, now);
+                    (record.id, at)
+                })
+                .collect();
+            let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
+            if count == 0 {
+                return Ok(0);
+            }
+            set_next(&mut transaction, scope, &drawn).await?;
+            let ids: Vec<&str> = drawn.iter().map(|(id, _)| id.as_str()).collect();
+            detail_queue::mark(&mut transaction, scope, &ids, Priority::News, now).await?;
+            sqlx::query!(
+                "update argos_sync.project set sparse_drawn_at = $2 where project = $1",
+                scope.project.as_str(),
+                until(count),
+            )
+            .execute(&mut *transaction)
+            .await
+            .doing(doing)?;
+            transaction.commit().await.doing(doing)?;
+            Ok(count)
+        })
         .await
-        .doing(doing)?;
-        transaction.commit().await.doing(doing)?;
-        Ok(count)
     }
 
     /// Returns the number of such records of each project, and the time of their last detail calls.

@@ -9,6 +9,7 @@ pub(super) mod migrate;
 pub(super) mod plan_settings;
 pub(super) mod pool;
 pub(super) mod renewal;
+mod retry;
 pub(super) mod server;
 pub(super) mod sql;
 mod sql_fault;

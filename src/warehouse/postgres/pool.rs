@@ -15,6 +15,7 @@ use super::{
     known_server::KnownServer,
     plan_settings::{self, LOOKING_UP},
     renewal,
+    retry::RetryPolicy,
     unreachable::Unreachable,
 };
 use crate::domain::ReadNumber;
@@ -45,6 +46,8 @@ pub struct Warehouse {
     pub(super) connections_max: u32,
     pub(super) protection: Protection,
     pub(in crate::warehouse) server: KnownServer,
+    /// Retries of transactions; `None` for a single attempt.
+    pub(super) retries: Option<RetryPolicy>,
 }
 
 impl Warehouse {
@@ -78,7 +81,7 @@ impl Warehouse {
         let pool = if others_max == 0 { writers.clone() } else { pool(others_max) };
         let connections_max = settings.connections_max;
         let server = KnownServer::default();
-        Ok(Self { pool, writers, options, connections_max, protection, server })
+        Ok(Self { pool, writers, options, connections_max, protection, server, retries: None })
     }
 
     /// The protection of the connection to the database.

@@ -38,102 +38,114 @@ impl Warehouse {
         reading: ListScope,
         holder: &str,
     ) -> Result<Option<Claim>, WarehouseError> {
-        let window = reading.claimed();
-        let doing = "claiming a window";
-        let mut transaction = self.begin(doing).await?;
-        // Serializes claims of one project.
-        sqlx::query!(
-            "select from argos_sync.project where project = $1 for update",
-            project.as_str()
-        )
-        .fetch_optional(&mut *transaction)
+        self.retry(async || {
+            let window = reading.claimed();
+            let doing = "claiming a window";
+            let mut transaction = self.begin(doing).await?;
+            // Serializes claims of one project.
+            sqlx::query!(
+                "select from argos_sync.project where project = $1 for update",
+                project.as_str()
+            )
+            .fetch_optional(&mut *transaction)
+            .await
+            .doing(doing)?;
+            // A separate statement, so that the next one sees the claims that the lock waited for.
+            sqlx::query!(
+                "delete from argos_sync.claim
+                 where project = $1 and stream = $2 and expires_at <= argos_sync.clock()",
+                project.as_str(),
+                stream.as_str(),
+            )
+            .execute(&mut *transaction)
+            .await
+            .doing(doing)?;
+            let claimed = sqlx::query!(
+                "insert into argos_sync.claim
+                     (project, stream, window_from, window_to, fence, holder, expires_at)
+                 select $1, $2, $3, $4, nextval('argos_sync.fence'), $5,
+                     argos_sync.clock() + make_interval(secs => $6)
+                 where not exists (
+                    select from argos_sync.claim
+                    where project = $1 and stream = $2 and expires_at > argos_sync.clock()
+                      and window_from < $4 and $3 < window_to)
+                 returning claim_id, fence",
+                project.as_str(),
+                stream.as_str(),
+                window.from(),
+                window.to(),
+                holder,
+                LEASE_SECONDS,
+            )
+            .fetch_optional(&mut *transaction)
+            .await
+            .doing(doing)?;
+            transaction.commit().await.doing(doing)?;
+            Ok(claimed.map(|row| Claim {
+                number: row.claim_id,
+                fence: row.fence,
+                project: project.clone(),
+                stream,
+                reading,
+                window,
+            }))
+        })
         .await
-        .doing(doing)?;
-        // A separate statement, so that the next one sees the claims that the lock waited for.
-        sqlx::query!(
-            "delete from argos_sync.claim
-             where project = $1 and stream = $2 and expires_at <= argos_sync.clock()",
-            project.as_str(),
-            stream.as_str(),
-        )
-        .execute(&mut *transaction)
-        .await
-        .doing(doing)?;
-        let claimed = sqlx::query!(
-            "insert into argos_sync.claim (project, stream, window_from, window_to, fence, holder,
-                 expires_at)
-             select $1, $2, $3, $4, nextval('argos_sync.fence'), $5,
-                 argos_sync.clock() + make_interval(secs => $6)
-             where not exists (
-                select from argos_sync.claim
-                where project = $1 and stream = $2 and expires_at > argos_sync.clock()
-                  and window_from < $4 and $3 < window_to)
-             returning claim_id, fence",
-            project.as_str(),
-            stream.as_str(),
-            window.from(),
-            window.to(),
-            holder,
-            LEASE_SECONDS,
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .doing(doing)?;
-        transaction.commit().await.doing(doing)?;
-        Ok(claimed.map(|row| Claim {
-            number: row.claim_id,
-            fence: row.fence,
-            project: project.clone(),
-            stream,
-            reading,
-            window,
-        }))
     }
 
     /// Returns the holders of claims of any kind and of open runs, including this process.
     pub async fn holders(&self) -> Result<Vec<String>, WarehouseError> {
-        sqlx::query_scalar!(
-            r#"select holder as "holder!" from argos_sync.claim
-               union select holder from argos_sync.detail_due where holder is not null
-                   and expires_at > argos_sync.clock()
-               union select holder from argos_sync.run where holder is not null
-                   and ended_at is null"#
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                r#"select holder as "holder!" from argos_sync.claim
+                   union select holder from argos_sync.detail_due where holder is not null
+                       and expires_at > argos_sync.clock()
+                   union select holder from argos_sync.run where holder is not null
+                       and ended_at is null"#
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading claims")
+        })
         .await
-        .doing("reading claims")
     }
 
     /// Releases everything held by a holder that no longer exists, and marks its runs as
     /// interrupted.
     pub async fn free(&self, holder: &str) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "with windows as (delete from argos_sync.claim where holder = $1),
-             runs as (
-                update argos_sync.run set ended_at = least(expires_at, argos_sync.clock()),
-                    outcome = 'interrupted'
-                where holder = $1 and ended_at is null)
-             update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
-             where holder = $1",
-            holder
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "with windows as (delete from argos_sync.claim where holder = $1),
+                 runs as (
+                    update argos_sync.run set ended_at = least(expires_at, argos_sync.clock()),
+                        outcome = 'interrupted'
+                    where holder = $1 and ended_at is null)
+                 update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
+                 where holder = $1",
+                holder
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("freeing claims")
+        })
         .await
-        .map(drop)
-        .doing("freeing claims")
     }
 
     /// Releases a claim.
     pub async fn release(&self, claim: &Claim) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "delete from argos_sync.claim where claim_id = $1 and fence = $2",
-            claim.number,
-            claim.fence
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "delete from argos_sync.claim where claim_id = $1 and fence = $2",
+                claim.number,
+                claim.fence
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("releasing a window")
+        })
         .await
-        .map(drop)
-        .doing("releasing a window")
     }
 }
 

@@ -36,23 +36,26 @@ impl Warehouse {
         host: impl FnOnce() -> DateTime<Utc>,
         vendor: Option<DateTime<Utc>>,
     ) -> Result<Clocks, WarehouseError> {
-        let doing = "comparing clocks";
-        let mut connection = self.pool.acquire().await.doing(doing)?;
-        let row = sqlx::query!(
-            r#"select argos_sync.clock() as "database!",
-                argos_sync.clock() + argos_sync.clock_ahead($2) as "host!",
-                argos_sync.clock() + coalesce(argos_sync.clock_ahead($3),
-                    make_interval(secs => (
-                        select vendor_ahead_seconds from argos_sync.project
-                        where project = $1))) as vendor"#,
-            project.as_str(),
-            host(),
-            vendor,
-        )
-        .fetch_one(&mut *connection)
+        self.retry(async || {
+            let doing = "comparing clocks";
+            let mut connection = self.pool.acquire().await.doing(doing)?;
+            let row = sqlx::query!(
+                r#"select argos_sync.clock() as "database!",
+                    argos_sync.clock() + argos_sync.clock_ahead($2) as "host!",
+                    argos_sync.clock() + coalesce(argos_sync.clock_ahead($3),
+                        make_interval(secs => (
+                            select vendor_ahead_seconds from argos_sync.project
+                            where project = $1))) as vendor"#,
+                project.as_str(),
+                host(),
+                vendor,
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .doing(doing)?;
+            Ok(Clocks { database: row.database, host: row.host, vendor: row.vendor })
+        })
         .await
-        .doing(doing)?;
-        Ok(Clocks { database: row.database, host: row.host, vendor: row.vendor })
     }
 
     /// Returns the clocks of every project, with the last stored difference of the vendor's clock.
@@ -84,48 +87,54 @@ impl Warehouse {
         project: &ProjectName,
         clocks: &Clocks,
     ) -> Result<(), WarehouseError> {
-        let Some(vendor) = clocks.vendor else { return Ok(()) };
-        sqlx::query!(
-            "update argos_sync.project set vendor_ahead_seconds = $2
-             where project = $1 and (vendor_ahead_seconds is null
-                 or abs(vendor_ahead_seconds - $2) >= $3)",
-            project.as_str(),
-            (vendor - clocks.database).as_seconds_f64(),
-            VENDOR_CHANGE_MIN,
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            let Some(vendor) = clocks.vendor else { return Ok(()) };
+            sqlx::query!(
+                "update argos_sync.project set vendor_ahead_seconds = $2
+                 where project = $1 and (vendor_ahead_seconds is null
+                     or abs(vendor_ahead_seconds - $2) >= $3)",
+                project.as_str(),
+                (vendor - clocks.database).as_seconds_f64(),
+                VENDOR_CHANGE_MIN,
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("storing the vendor's clock")
+        })
         .await
-        .map(drop)
-        .doing("storing the vendor's clock")
     }
 
     /// Compares PostgreSQL's clock with the latest time recorded by any run. If it was set back,
     /// moves later times back so that no work waits for them. Days read by the wrong clock count as
     /// never read.
     pub async fn note_clock(&self) -> Result<Option<SetBack>, WarehouseError> {
-        let doing = "comparing PostgreSQL's clock with earlier runs";
-        let mut transaction = self.begin(doing).await?;
-        let mark = sqlx::query!(
-            r#"insert into argos_sync.clock_mark as stored (seen_at) values (argos_sync.clock())
-               on conflict (is_only) do update set seen_at = stored.seen_at
-               returning seen_at, argos_sync.clock() as "now!""#
-        )
-        .fetch_one(&mut *transaction)
+        self.retry(async || {
+            let doing = "comparing PostgreSQL's clock with earlier runs";
+            let mut transaction = self.begin(doing).await?;
+            let mark = sqlx::query!(
+                r#"insert into argos_sync.clock_mark as stored (seen_at) values (argos_sync.clock())
+                   on conflict (is_only) do update set seen_at = stored.seen_at
+                   returning seen_at, argos_sync.clock() as "now!""#
+            )
+            .fetch_one(&mut *transaction)
+            .await
+            .doing(doing)?;
+            let by = mark.seen_at - mark.now;
+            let set_back = (by > TOLERATED).then_some(SetBack { by });
+            if set_back.is_some() {
+                take_back(&mut transaction, mark.now, by).await?;
+            }
+            if set_back.is_some() || by < TimeDelta::zero() {
+                sqlx::query!("update argos_sync.clock_mark set seen_at = $1", mark.now)
+                    .execute(&mut *transaction)
+                    .await
+                    .doing(doing)?;
+            }
+            transaction.commit().await.doing(doing)?;
+            Ok(set_back)
+        })
         .await
-        .doing(doing)?;
-        let by = mark.seen_at - mark.now;
-        let set_back = (by > TOLERATED).then_some(SetBack { by });
-        if set_back.is_some() {
-            take_back(&mut transaction, mark.now, by).await?;
-        }
-        if set_back.is_some() || by < TimeDelta::zero() {
-            sqlx::query!("update argos_sync.clock_mark set seen_at = $1", mark.now)
-                .execute(&mut *transaction)
-                .await
-                .doing(doing)?;
-        }
-        transaction.commit().await.doing(doing)?;
-        Ok(set_back)
     }
 }
 

@@ -57,10 +57,11 @@ impl Warehouse {
         days: Option<Window>,
         within: Duration,
     ) -> Result<DetailsLeft, WarehouseError> {
-        match days {
+        self.retry(async || match days {
             None => self.all_left(scope, within).await,
             Some(days) => self.left_of_days(scope, days, within).await,
-        }
+        })
+        .await
     }
 
     async fn all_left(
@@ -191,17 +192,20 @@ impl Warehouse {
 
     /// Releases detail calls that a process has claimed and does not make.
     pub async fn free_details(&self, scope: &Scope, holder: &str) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
-             where project = $1 and stream = $2 and holder = $3",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            holder,
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
+                 where project = $1 and stream = $2 and holder = $3",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                holder,
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("releasing detail calls")
+        })
         .await
-        .map(drop)
-        .doing("releasing detail calls")
     }
 }
 

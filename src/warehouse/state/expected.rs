@@ -19,25 +19,28 @@ impl Warehouse {
         claim: &Claim,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        sqlx::query_scalar!(
-            "select id from argos_sync.record as stored
-             where project = $1 and stream = $2 and window_day >= $3 and window_day < $4
-                and deleted_at is null and not undated and not unlisted
-                and not exists (
-                    select from argos_sync.deletion_decision as decision
-                    where decision.project = $1 and decision.stream = $2 and approved
-                      and expires_at > argos_sync.clock()
-                      and window_from <= stored.window_day and stored.window_day < window_to)
-             limit $5",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            claim.window.from(),
-            claim.window.to(),
-            count_max,
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                "select id from argos_sync.record as stored
+                 where project = $1 and stream = $2 and window_day >= $3 and window_day < $4
+                    and deleted_at is null and not undated and not unlisted
+                    and not exists (
+                        select from argos_sync.deletion_decision as decision
+                        where decision.project = $1 and decision.stream = $2 and approved
+                          and expires_at > argos_sync.clock()
+                          and window_from <= stored.window_day and stored.window_day < window_to)
+                 limit $5",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                claim.window.from(),
+                claim.window.to(),
+                count_max,
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading the records that a pass should have shown")
+        })
         .await
-        .doing("reading the records that a pass should have shown")
     }
 
     /// Returns some live records of the days nearest to the claimed ones.
@@ -47,24 +50,27 @@ impl Warehouse {
         claim: &Claim,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        sqlx::query_scalar!(
-            r#"select id as "id!" from (
-                (select id, window_day from argos_sync.record
-                 where project = $1 and stream = $2 and window_day < $3 and deleted_at is null
-                 order by window_day desc limit $5)
-                union all
-                (select id, window_day from argos_sync.record
-                 where project = $1 and stream = $2 and window_day >= $4 and deleted_at is null
-                 order by window_day limit $5)) as near
-             order by least(abs(window_day - $3), abs(window_day - $4)) limit $5"#,
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            claim.window.from(),
-            claim.window.to(),
-            count_max,
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                r#"select id as "id!" from (
+                    (select id, window_day from argos_sync.record
+                     where project = $1 and stream = $2 and window_day < $3 and deleted_at is null
+                     order by window_day desc limit $5)
+                    union all
+                    (select id, window_day from argos_sync.record
+                     where project = $1 and stream = $2 and window_day >= $4 and deleted_at is null
+                     order by window_day limit $5)) as near
+                 order by least(abs(window_day - $3), abs(window_day - $4)) limit $5"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                claim.window.from(),
+                claim.window.to(),
+                count_max,
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading records of other days")
+        })
         .await
-        .doing("reading records of other days")
     }
 }

@@ -28,14 +28,17 @@ impl Warehouse {
         &self,
         project: &ProjectName,
     ) -> Result<BTreeMap<String, String>, WarehouseError> {
-        let rows = sqlx::query!(
-            "select fact, finding from argos_sync.api_finding where project = $1",
-            project.as_str(),
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            let rows = sqlx::query!(
+                "select fact, finding from argos_sync.api_finding where project = $1",
+                project.as_str(),
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading findings")?;
+            Ok(rows.into_iter().map(|row| (row.fact, row.finding)).collect())
+        })
         .await
-        .doing("reading findings")?;
-        Ok(rows.into_iter().map(|row| (row.fact, row.finding)).collect())
     }
 
     /// Stores findings that are new or changed.
@@ -44,31 +47,34 @@ impl Warehouse {
         project: &ProjectName,
         learned: &[FindingUpdate<'_>],
     ) -> Result<(), WarehouseError> {
-        if learned.is_empty() {
-            return Ok(());
-        }
-        let facts: Vec<_> = learned.iter().map(|learned| learned.fact).collect();
-        let findings: Vec<_> = learned.iter().map(|learned| learned.finding).collect();
-        let before: Vec<_> = learned.iter().map(|learned| learned.before).collect();
-        sqlx::query!(
-            "insert into argos_sync.api_finding as stored (project, fact, finding, learned_at,
-                 changed_at, before)
-             select $1, fact, finding, argos_sync.clock(), case when before is not null
-                 then argos_sync.clock() end, before
-             from unnest($2::text[], $3::text[], $4::text[]) as given (fact, finding, before)
-             order by fact
-             on conflict (project, fact) do update set finding = excluded.finding,
-                changed_at = coalesce(excluded.changed_at, stored.changed_at),
-                before = coalesce(excluded.before, stored.before)
-             where stored.finding <> excluded.finding",
-            project.as_str(),
-            &facts as &[&str],
-            &findings as &[&str],
-            &before as &[Option<&str>],
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            if learned.is_empty() {
+                return Ok(());
+            }
+            let facts: Vec<_> = learned.iter().map(|learned| learned.fact).collect();
+            let findings: Vec<_> = learned.iter().map(|learned| learned.finding).collect();
+            let before: Vec<_> = learned.iter().map(|learned| learned.before).collect();
+            sqlx::query!(
+                "insert into argos_sync.api_finding as stored (project, fact, finding, learned_at,
+                     changed_at, before)
+                 select $1, fact, finding, argos_sync.clock(), case when before is not null
+                     then argos_sync.clock() end, before
+                 from unnest($2::text[], $3::text[], $4::text[]) as given (fact, finding, before)
+                 order by fact
+                 on conflict (project, fact) do update set finding = excluded.finding,
+                    changed_at = coalesce(excluded.changed_at, stored.changed_at),
+                    before = coalesce(excluded.before, stored.before)
+                 where stored.finding <> excluded.finding",
+                project.as_str(),
+                &facts as &[&str],
+                &findings as &[&str],
+                &before as &[Option<&str>],
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("storing findings")
+        })
         .await
-        .map(drop)
-        .doing("storing findings")
     }
 }

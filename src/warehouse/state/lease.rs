@@ -61,52 +61,56 @@ impl Warehouse {
     /// Cheap enough for polling: each lease is looked up by its key, or among the few claims of a
     /// stream.
     pub async fn leases(&self, awaited: &Awaited) -> Result<Vec<Lease>, WarehouseError> {
-        let (rows, count_min) = match awaited {
-            Awaited::Claims(project, stream, reading) => {
-                let window = reading.claimed();
-                let rows = sqlx::query_as!(
-                    LeaseRow,
-                    r#"select holder, expires_at as expires_at,
-                        extract(epoch from expires_at - argos_sync.clock())::float8 as "seconds!"
-                     from argos_sync.claim
-                     where project = $1 and stream = $2 and expires_at > argos_sync.clock()
-                       and window_from < $4 and $3 < window_to
-                     order by claim_id"#,
-                    project.as_str(),
-                    stream.as_str(),
-                    window.from(),
-                    window.to(),
-                );
-                (rows.fetch_all(&self.pool).await, 1)
+        self.retry(async || {
+            let (rows, count_min) = match awaited {
+                Awaited::Claims(project, stream, reading) => {
+                    let window = reading.claimed();
+                    let rows = sqlx::query_as!(
+                        LeaseRow,
+                        r#"select holder, expires_at as expires_at,
+                            extract(epoch from expires_at - argos_sync.clock())::float8
+                                as "seconds!"
+                         from argos_sync.claim
+                         where project = $1 and stream = $2 and expires_at > argos_sync.clock()
+                           and window_from < $4 and $3 < window_to
+                         order by claim_id"#,
+                        project.as_str(),
+                        stream.as_str(),
+                        window.from(),
+                        window.to(),
+                    );
+                    (rows.fetch_all(&self.pool).await, 1)
+                }
+                Awaited::Details(project, stream, stored) => {
+                    let ids: Vec<&str> = stored.iter().map(|stored| stored.id.as_str()).collect();
+                    let fences: Vec<i64> = stored.iter().map(|stored| stored.fence).collect();
+                    let rows = sqlx::query_as!(
+                        LeaseRow,
+                        r#"select due.holder as "holder!", due.expires_at as expires_at,
+                            extract(epoch from due.expires_at - argos_sync.clock())::float8 as
+                                "seconds!"
+                         from unnest($3::text[], $4::bigint[]) as given (id, fence)
+                         cross join lateral (
+                            select holder, fence, expires_at from argos_sync.detail_due
+                            where project = $1 and stream = $2 and id = given.id offset 0) as due
+                         where due.fence = given.fence and due.expires_at > argos_sync.clock()
+                             and due.holder is not null
+                         order by given.fence"#,
+                        project.as_str(),
+                        stream.as_str(),
+                        &ids as &[&str],
+                        &fences,
+                    );
+                    (rows.fetch_all(&self.pool).await, stored.len())
+                }
+            };
+            let rows = rows.doing("reading the claims of other processes")?;
+            if rows.len() < count_min {
+                return Ok(Vec::new());
             }
-            Awaited::Details(project, stream, stored) => {
-                let ids: Vec<&str> = stored.iter().map(|stored| stored.id.as_str()).collect();
-                let fences: Vec<i64> = stored.iter().map(|stored| stored.fence).collect();
-                let rows = sqlx::query_as!(
-                    LeaseRow,
-                    r#"select due.holder as "holder!", due.expires_at as expires_at,
-                        extract(epoch from due.expires_at - argos_sync.clock())::float8 as
-                            "seconds!"
-                     from unnest($3::text[], $4::bigint[]) as given (id, fence)
-                     cross join lateral (
-                        select holder, fence, expires_at from argos_sync.detail_due
-                        where project = $1 and stream = $2 and id = given.id offset 0) as due
-                     where due.fence = given.fence and due.expires_at > argos_sync.clock()
-                         and due.holder is not null
-                     order by given.fence"#,
-                    project.as_str(),
-                    stream.as_str(),
-                    &ids as &[&str],
-                    &fences,
-                );
-                (rows.fetch_all(&self.pool).await, stored.len())
-            }
-        };
-        let rows = rows.doing("reading the claims of other processes")?;
-        if rows.len() < count_min {
-            return Ok(Vec::new());
-        }
-        Ok(rows.into_iter().map(Lease::from).collect())
+            Ok(rows.into_iter().map(Lease::from).collect())
+        })
+        .await
     }
 }
 

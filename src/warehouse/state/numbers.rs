@@ -36,18 +36,21 @@ impl Warehouse {
     /// Called before the first number of a run is drawn, and after
     /// [`WarehouseError::ServerChanged`].
     pub async fn adopt_server(&self) -> Result<bool, WarehouseError> {
-        let drawn = self.server.drawn();
-        let row = sqlx::query!(
-            r#"select argos_sync.database_identity() as "identity!", floor as "floor!",
-                   was_behind as "was_behind!"
-               from argos_sync.raise_sequences($1)"#,
-            drawn,
-        )
-        .fetch_one(&self.pool)
+        self.retry(async || {
+            let drawn = self.server.drawn();
+            let row = sqlx::query!(
+                r#"select argos_sync.database_identity() as "identity!", floor as "floor!",
+                       was_behind as "was_behind!"
+                   from argos_sync.raise_sequences($1)"#,
+                drawn,
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing("comparing sequences with the numbers in use")?;
+            self.server.adopt(row.identity, row.floor, row.was_behind);
+            Ok(row.was_behind)
+        })
         .await
-        .doing("comparing sequences with the numbers in use")?;
-        self.server.adopt(row.identity, row.floor, row.was_behind);
-        Ok(row.was_behind)
     }
 
     /// Returns [`WarehouseError::ServerChanged`] if an observation was drawn before the server

@@ -74,71 +74,75 @@ impl Warehouse {
         lane: Lane,
         backfill_id: Option<i64>,
     ) -> Result<Pass, WarehouseError> {
-        let doing = "opening a pass";
-        let mut transaction = self.begin(doing).await?;
-        claim::hold(&mut transaction, claim).await?;
-        // A checkpoint that is too old proves nothing about items added or deleted before it.
-        sqlx::query!(
-            "update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock(),
-                last_error = 'the checkpoint was too old'
-             where project = $1 and stream = $2 and window_from = $3 and window_to = $4
-               and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open'
-                   and page > 0
-               and advanced_at < argos_sync.clock() - make_interval(secs => $6)",
-            claim.project.as_str(),
-            claim.stream.as_str(),
-            claim.window.from(),
-            claim.window.to(),
-            backfill_id,
-            RESUME_SECONDS,
-        )
-        .execute(&mut *transaction)
-        .await
-        .doing(doing)?;
-        let row = sqlx::query!(
-            "insert into argos_sync.pass as open
-                (project, stream, lane, backfill_id, window_from, window_to, filtered, state, fence,
-                 started_at, advanced_at)
-             values ($1, $2, $3, $4, $5, $6, $8, 'open', $7, argos_sync.clock(), argos_sync.clock())
-             on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0))
-                 where state = 'open'
-             do update set fence = excluded.fence,
-                started_at = case when open.page = 0 then excluded.started_at
-                    else open.started_at end
-             returning pass_id, started_at, page, cursor_id, cursor_date, cycle_anchor, cycle_steps,
-                cycle_limit, received, failures, restarts",
-            claim.project.as_str(),
-            claim.stream.as_str(),
-            lane.as_str(),
-            backfill_id,
-            claim.window.from(),
-            claim.window.to(),
-            claim.fence,
-            claim.reading.is_filtered(),
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .doing(doing)?;
-        transaction.commit().await.doing(doing)?;
-        let cursor = row.cursor_id.zip(row.cursor_date);
-        let checkpoint = cursor.map(|(id, date)| Checkpoint {
-            page: u32::try_from(row.page).unwrap_or_default(),
-            cursor: Cursor { id, date },
-            cycle: CycleDetector {
-                anchor: row.cycle_anchor.and_then(|anchor| Digest::from_slice(&anchor)),
-                steps: u32::try_from(row.cycle_steps).unwrap_or(u32::MAX),
-                limit: u32::try_from(row.cycle_limit).unwrap_or(u32::MAX),
-            },
-        });
-        Ok(Pass {
-            pass_id: row.pass_id,
-            lane,
-            started_at: row.started_at,
-            checkpoint,
-            received: row.received,
-            failures: row.failures,
-            restarts: row.restarts,
+        self.retry(async || {
+            let doing = "opening a pass";
+            let mut transaction = self.begin(doing).await?;
+            claim::hold(&mut transaction, claim).await?;
+            // A checkpoint that is too old proves nothing about items added or deleted before it.
+            sqlx::query!(
+                "update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock(),
+                    last_error = 'the checkpoint was too old'
+                 where project = $1 and stream = $2 and window_from = $3 and window_to = $4
+                   and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open'
+                       and page > 0
+                   and advanced_at < argos_sync.clock() - make_interval(secs => $6)",
+                claim.project.as_str(),
+                claim.stream.as_str(),
+                claim.window.from(),
+                claim.window.to(),
+                backfill_id,
+                RESUME_SECONDS,
+            )
+            .execute(&mut *transaction)
+            .await
+            .doing(doing)?;
+            let row = sqlx::query!(
+                "insert into argos_sync.pass as open
+                    (project, stream, lane, backfill_id, window_from, window_to, filtered, state,
+                     fence, started_at, advanced_at)
+                 values ($1, $2, $3, $4, $5, $6, $8, 'open', $7, argos_sync.clock(),
+                     argos_sync.clock())
+                 on conflict (project, stream, window_from, window_to, coalesce(backfill_id, 0))
+                     where state = 'open'
+                 do update set fence = excluded.fence,
+                    started_at = case when open.page = 0 then excluded.started_at
+                        else open.started_at end
+                 returning pass_id, started_at, page, cursor_id, cursor_date, cycle_anchor,
+                    cycle_steps, cycle_limit, received, failures, restarts",
+                claim.project.as_str(),
+                claim.stream.as_str(),
+                lane.as_str(),
+                backfill_id,
+                claim.window.from(),
+                claim.window.to(),
+                claim.fence,
+                claim.reading.is_filtered(),
+            )
+            .fetch_one(&mut *transaction)
+            .await
+            .doing(doing)?;
+            transaction.commit().await.doing(doing)?;
+            let cursor = row.cursor_id.zip(row.cursor_date);
+            let checkpoint = cursor.map(|(id, date)| Checkpoint {
+                page: u32::try_from(row.page).unwrap_or_default(),
+                cursor: Cursor { id, date },
+                cycle: CycleDetector {
+                    anchor: row.cycle_anchor.and_then(|anchor| Digest::from_slice(&anchor)),
+                    steps: u32::try_from(row.cycle_steps).unwrap_or(u32::MAX),
+                    limit: u32::try_from(row.cycle_limit).unwrap_or(u32::MAX),
+                },
+            });
+            Ok(Pass {
+                pass_id: row.pass_id,
+                lane,
+                started_at: row.started_at,
+                checkpoint,
+                received: row.received,
+                failures: row.failures,
+                restarts: row.restarts,
+            })
         })
+        .await
     }
 
     /// Counts a failure at the checkpoint. `error` is shown to operators and must not contain
@@ -149,44 +153,53 @@ impl Warehouse {
         pass: &mut Pass,
         error: &str,
     ) -> Result<(), WarehouseError> {
-        let doing = "storing a failure";
-        let mut transaction = self.begin(doing).await?;
-        claim::hold(&mut transaction, claim).await?;
-        pass.failures = sqlx::query_scalar!(
-            "update argos_sync.pass set failures = failures + 1, last_error = $3
-             where pass_id = $1 and fence = $2 and state = 'open' returning failures",
-            pass.pass_id,
-            claim.fence,
-            error,
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .doing(doing)?
-        .ok_or(WarehouseError::FenceLost)?;
-        transaction.commit().await.doing(doing)
+        let failures = self.retry(async || {
+            let doing = "storing a failure";
+            let mut transaction = self.begin(doing).await?;
+            claim::hold(&mut transaction, claim).await?;
+            let failures = sqlx::query_scalar!(
+                "update argos_sync.pass set failures = failures + 1, last_error = $3
+                 where pass_id = $1 and fence = $2 and state = 'open' returning failures",
+                pass.pass_id,
+                claim.fence,
+                error,
+            )
+            .fetch_optional(&mut *transaction)
+            .await
+            .doing(doing)?
+            .ok_or(WarehouseError::FenceLost)?;
+            transaction.commit().await.doing(doing)?;
+            Ok(failures)
+        });
+        pass.failures = failures.await?;
+        Ok(())
     }
 
     /// Drops the checkpoint: the pass starts again from its first page.
     pub async fn restart_pass(&self, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
-        let doing = "restarting a window";
-        let mut transaction = self.begin(doing).await?;
-        let now = claim::hold(&mut transaction, claim).await?;
-        pass.restarts = sqlx::query_scalar!(
-            "update argos_sync.pass set page = 0, cursor_id = null, cursor_date = null,
-                 cycle_anchor = null,
-                cycle_steps = 0, cycle_limit = 0, failures = 0, restarts = restarts + 1,
-                started_at = argos_sync.clock(), advanced_at = argos_sync.clock(), received = 0,
-                    in_window = 0
-             where pass_id = $1 and fence = $2 and state = 'open' returning restarts",
-            pass.pass_id,
-            claim.fence,
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .doing(doing)?
-        .ok_or(WarehouseError::FenceLost)?;
-        transaction.commit().await.doing(doing)?;
-        (pass.checkpoint, pass.received, pass.failures, pass.started_at) = (None, 0, 0, now);
+        let restarted = self.retry(async || {
+            let doing = "restarting a window";
+            let mut transaction = self.begin(doing).await?;
+            let now = claim::hold(&mut transaction, claim).await?;
+            let restarts = sqlx::query_scalar!(
+                "update argos_sync.pass
+                 set page = 0, cursor_id = null, cursor_date = null, cycle_anchor = null,
+                     cycle_steps = 0, cycle_limit = 0, failures = 0, restarts = restarts + 1,
+                     started_at = argos_sync.clock(), advanced_at = argos_sync.clock(),
+                     received = 0, in_window = 0
+                 where pass_id = $1 and fence = $2 and state = 'open' returning restarts",
+                pass.pass_id,
+                claim.fence,
+            )
+            .fetch_optional(&mut *transaction)
+            .await
+            .doing(doing)?
+            .ok_or(WarehouseError::FenceLost)?;
+            transaction.commit().await.doing(doing)?;
+            Ok((restarts, now))
+        });
+        (pass.restarts, pass.started_at) = restarted.await?;
+        (pass.checkpoint, pass.received, pass.failures) = (None, 0, 0);
         Ok(())
     }
 
@@ -197,20 +210,23 @@ impl Warehouse {
         pass: &Pass,
         why: GivenUp,
     ) -> Result<(), WarehouseError> {
-        let doing = "abandoning a pass";
-        let mut transaction = self.begin(doing).await?;
-        claim::hold(&mut transaction, claim).await?;
-        sqlx::query!(
-            "update argos_sync.pass set state = $3, ended_at = argos_sync.clock()
-             where pass_id = $1 and fence = $2 and state = 'open'",
-            pass.pass_id,
-            claim.fence,
-            why.as_str(),
-        )
-        .execute(&mut *transaction)
+        self.retry(async || {
+            let doing = "abandoning a pass";
+            let mut transaction = self.begin(doing).await?;
+            claim::hold(&mut transaction, claim).await?;
+            sqlx::query!(
+                "update argos_sync.pass set state = $3, ended_at = argos_sync.clock()
+                 where pass_id = $1 and fence = $2 and state = 'open'",
+                pass.pass_id,
+                claim.fence,
+                why.as_str(),
+            )
+            .execute(&mut *transaction)
+            .await
+            .doing(doing)?;
+            transaction.commit().await.doing(doing)
+        })
         .await
-        .doing(doing)?;
-        transaction.commit().await.doing(doing)
     }
 }
 

@@ -25,22 +25,27 @@ pub struct ProjectState {
 impl Warehouse {
     /// Registers a project, or updates its kind and parent.
     pub async fn register(&self, project: &ProjectName, kind: &Kind) -> Result<(), WarehouseError> {
-        let (kind, parent) = match kind {
-            Kind::IdCheck => ("idcheck", None),
-            Kind::FaceAuth { parent } => ("faceauth", Some(parent.as_str())),
-        };
-        sqlx::query!(
-            "insert into argos_sync.project as stored (project, kind, parent) values ($1, $2, $3)
-             on conflict (project) do update set kind = excluded.kind, parent = excluded.parent
-             where (stored.kind, stored.parent) is distinct from (excluded.kind, excluded.parent)",
-            project.as_str(),
-            kind,
-            parent,
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            let (kind, parent) = match kind {
+                Kind::IdCheck => ("idcheck", None),
+                Kind::FaceAuth { parent } => ("faceauth", Some(parent.as_str())),
+            };
+            sqlx::query!(
+                "insert into argos_sync.project as stored (project, kind, parent)
+                 values ($1, $2, $3)
+                 on conflict (project) do update set kind = excluded.kind, parent = excluded.parent
+                 where (stored.kind, stored.parent)
+                     is distinct from (excluded.kind, excluded.parent)",
+                project.as_str(),
+                kind,
+                parent,
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("registering a project")
+        })
         .await
-        .map(drop)
-        .doing("registering a project")
     }
 
     /// Reads the state of a project; the default if it is unknown.
@@ -62,55 +67,67 @@ impl Warehouse {
 
     /// Whether any list of the project has contained a next-page key.
     pub async fn end_is_marked(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
-        let marked = sqlx::query_scalar!(
-            "select end_marked from argos_sync.project where project = $1",
-            project.as_str(),
-        )
-        .fetch_optional(&self.pool)
+        self.retry(async || {
+            let marked = sqlx::query_scalar!(
+                "select end_marked from argos_sync.project where project = $1",
+                project.as_str(),
+            )
+            .fetch_optional(&self.pool)
+            .await
+            .doing("reading a project")?;
+            Ok(marked.unwrap_or_default())
+        })
         .await
-        .doing("reading a project")?;
-        Ok(marked.unwrap_or_default())
     }
 
     /// Whether the date filter has returned an item of the requested days to any process.
     pub async fn is_filter_proven(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
-        let is_proven = sqlx::query_scalar!(
-            "select filter_proven from argos_sync.project where project = $1",
-            project.as_str(),
-        )
-        .fetch_optional(&self.pool)
+        self.retry(async || {
+            let is_proven = sqlx::query_scalar!(
+                "select filter_proven from argos_sync.project where project = $1",
+                project.as_str(),
+            )
+            .fetch_optional(&self.pool)
+            .await
+            .doing("reading the date filter")?;
+            Ok(is_proven.unwrap_or_default())
+        })
         .await
-        .doing("reading the date filter")?;
-        Ok(is_proven.unwrap_or_default())
     }
 
     /// Records that the vendor refuses a project's key. `reason` is the vendor's answer, which must
     /// not contain a secret.
     pub async fn block(&self, project: &ProjectName, reason: &str) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "update argos_sync.project set blocked_at = coalesce(blocked_at, argos_sync.clock()),
-                 blocked_reason = $2
-             where project = $1",
-            project.as_str(),
-            reason,
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "update argos_sync.project
+                 set blocked_at = coalesce(blocked_at, argos_sync.clock()), blocked_reason = $2
+                 where project = $1",
+                project.as_str(),
+                reason,
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("blocking a project")
+        })
         .await
-        .map(drop)
-        .doing("blocking a project")
     }
 
     /// Records that the vendor accepts a project's key.
     pub async fn unblock(&self, project: &ProjectName) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "update argos_sync.project set blocked_at = null, blocked_reason = null
-             where project = $1 and blocked_at is not null",
-            project.as_str(),
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "update argos_sync.project set blocked_at = null, blocked_reason = null
+                 where project = $1 and blocked_at is not null",
+                project.as_str(),
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("unblocking a project")
+        })
         .await
-        .map(drop)
-        .doing("unblocking a project")
     }
 }
 

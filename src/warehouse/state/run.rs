@@ -106,26 +106,31 @@ pub(in crate::warehouse) enum CountSource {
 impl Warehouse {
     /// Records the start of a run of this holder. Ends the runs whose holders no longer renew them.
     pub async fn begin_run(&self, command: &str, holder: &str) -> Result<RunId, WarehouseError> {
-        sqlx::query_scalar!(
-            "with over as (
-                select run_id from argos_sync.run
-                where ended_at is null and expires_at <= argos_sync.clock() for update skip locked),
-             closed as (
-                update argos_sync.run set ended_at = expires_at, outcome = 'interrupted'
-                from over where run.run_id = over.run_id)
-             insert into argos_sync.run (command, version, started_at, holder, expires_at, fence)
-             values ($1, $2, argos_sync.clock(), $3, argos_sync.clock() + make_interval(secs => $4),
-                nextval('argos_sync.fence'))
-             returning run_id",
-            command,
-            env!("CARGO_PKG_VERSION"),
-            holder,
-            LEASE_SECONDS,
-        )
-        .fetch_one(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                "with over as (
+                    select run_id from argos_sync.run
+                    where ended_at is null and expires_at <= argos_sync.clock()
+                    for update skip locked),
+                 closed as (
+                    update argos_sync.run set ended_at = expires_at, outcome = 'interrupted'
+                    from over where run.run_id = over.run_id)
+                 insert into argos_sync.run
+                    (command, version, started_at, holder, expires_at, fence)
+                 values ($1, $2, argos_sync.clock(), $3,
+                     argos_sync.clock() + make_interval(secs => $4), nextval('argos_sync.fence'))
+                 returning run_id",
+                command,
+                env!("CARGO_PKG_VERSION"),
+                holder,
+                LEASE_SECONDS,
+            )
+            .fetch_one(&self.pool)
+            .await
+            .map(RunId)
+            .doing("storing the run")
+        })
         .await
-        .map(RunId)
-        .doing("storing the run")
     }
 
     /// Renews the lease of a run.
@@ -150,28 +155,32 @@ impl Warehouse {
         outcome: Outcome,
         projects: &[ProjectEnd<'_>],
     ) -> Result<(), WarehouseError> {
-        let names: Vec<&str> = projects.iter().map(|end| end.project.as_str()).collect();
-        let outcomes: Vec<&str> = projects.iter().map(|end| end.outcome.as_str()).collect();
-        let troubles: Vec<Option<&str>> = projects.iter().map(|end| end.trouble).collect();
-        sqlx::query!(
-            "with ended as (
-                update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2
-                where run_id = $1)
-             update argos_sync.project as stored
-             set last_outcome = given.outcome, last_ended_at = argos_sync.clock(),
-                 last_run_error = given.trouble
-             from unnest($3::text[], $4::text[], $5::text[]) as given (project, outcome, trouble)
-             where stored.project = given.project",
-            run.0,
-            outcome.as_str(),
-            &names as &[&str],
-            &outcomes as &[&str],
-            &troubles as &[Option<&str>],
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            let names: Vec<&str> = projects.iter().map(|end| end.project.as_str()).collect();
+            let outcomes: Vec<&str> = projects.iter().map(|end| end.outcome.as_str()).collect();
+            let troubles: Vec<Option<&str>> = projects.iter().map(|end| end.trouble).collect();
+            sqlx::query!(
+                "with ended as (
+                    update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2
+                    where run_id = $1)
+                 update argos_sync.project as stored
+                 set last_outcome = given.outcome, last_ended_at = argos_sync.clock(),
+                     last_run_error = given.trouble
+                 from unnest($3::text[], $4::text[], $5::text[])
+                    as given (project, outcome, trouble)
+                 where stored.project = given.project",
+                run.0,
+                outcome.as_str(),
+                &names as &[&str],
+                &outcomes as &[&str],
+                &troubles as &[Option<&str>],
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("storing the end of the run")
+        })
         .await
-        .map(drop)
-        .doing("storing the end of the run")
     }
 
     /// Returns the counters of a run for a project.

@@ -113,29 +113,32 @@ pub enum FirstKey {
 impl Warehouse {
     /// Reads the account that a project is bound to.
     pub async fn binding(&self, project: &ProjectName) -> Result<Binding, WarehouseError> {
-        let doing = "reading the project's binding";
-        let row = sqlx::query!(
-            r#"select secret.value, stored.vendor_project as "vendor_project?"
-               from argos_sync.key_secret as secret
-               left join argos_sync.project as stored on stored.project = $1"#,
-            project.as_str(),
-        )
-        .fetch_one(&self.pool)
-        .await
-        .doing(doing)?;
-        let keys = sqlx::query!(
-            "select key_id, proof from argos_sync.project_key where project = $1",
-            project.as_str(),
-        )
-        .fetch_all(&self.pool)
-        .await
-        .doing(doing)?;
-        let keys = keys.into_iter().map(|row| (KeyId(row.key_id), KeyProof::of(&row.proof)));
-        Ok(Binding {
-            secret: row.value.into(),
-            keys: keys.collect(),
-            vendor_project: row.vendor_project,
+        self.retry(async || {
+            let doing = "reading the project's binding";
+            let row = sqlx::query!(
+                r#"select secret.value, stored.vendor_project as "vendor_project?"
+                   from argos_sync.key_secret as secret
+                   left join argos_sync.project as stored on stored.project = $1"#,
+                project.as_str(),
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing(doing)?;
+            let keys = sqlx::query!(
+                "select key_id, proof from argos_sync.project_key where project = $1",
+                project.as_str(),
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing(doing)?;
+            let keys = keys.into_iter().map(|row| (KeyId(row.key_id), KeyProof::of(&row.proof)));
+            Ok(Binding {
+                secret: row.value.into(),
+                keys: keys.collect(),
+                vendor_project: row.vendor_project,
+            })
         })
+        .await
     }
 
     /// Returns the live records of the bound account that have been known longest. Reads all
@@ -145,21 +148,24 @@ impl Warehouse {
         scope: &Scope,
         count_max: i64,
     ) -> Result<Vec<String>, WarehouseError> {
-        sqlx::query_scalar!(
-            "select stored.id from argos_sync.record as stored
-             left join argos_sync.suspect
-                on suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id
-             where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
-               and stored.first_read >= (select account_first_read from argos_sync.project
-                   where project = $1)
-             order by suspect.id is not null, stored.first_read, stored.id limit $3",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            count_max,
-        )
-        .fetch_all(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                "select stored.id from argos_sync.record as stored
+                 left join argos_sync.suspect
+                    on suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id
+                 where stored.project = $1 and stored.stream = $2 and stored.deleted_at is null
+                   and stored.first_read >= (select account_first_read from argos_sync.project
+                       where project = $1)
+                 order by suspect.id is not null, stored.first_read, stored.id limit $3",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                count_max,
+            )
+            .fetch_all(&self.pool)
+            .await
+            .doing("reading the oldest known records")
+        })
         .await
-        .doing("reading the oldest known records")
     }
 
     /// Binds the first key of an account. Does nothing if records are known by now, because they
@@ -170,55 +176,58 @@ impl Warehouse {
         key: &KeyId,
         holder: &str,
     ) -> Result<FirstKey, WarehouseError> {
-        let doing = "binding the project's first key";
-        let mut transaction = self.begin(doing).await?;
-        // Serializes key bindings of one project.
-        sqlx::query!(
-            "select from argos_sync.project where project = $1 for update",
-            scope.project.as_str()
-        )
-        .fetch_optional(&mut *transaction)
+        self.retry(async || {
+            let doing = "binding the project's first key";
+            let mut transaction = self.begin(doing).await?;
+            // Serializes key bindings of one project.
+            sqlx::query!(
+                "select from argos_sync.project where project = $1 for update",
+                scope.project.as_str()
+            )
+            .fetch_optional(&mut *transaction)
+            .await
+            .doing(doing)?;
+            let known = sqlx::query!(
+                r#"select
+                    exists (select from argos_sync.project_key where project = $1
+                        and key_id = $3) as "is_bound!",
+                    exists (
+                        select from argos_sync.record
+                        where project = $1 and stream = $2 and deleted_at is null
+                          and first_read >= (select account_first_read from argos_sync.project
+                              where project = $1))
+                        as "has_records!",
+                    exists (
+                        select from argos_sync.project_key
+                        where project = $1 and key_id <> $3
+                          and bound_at > argos_sync.clock() - interval '1 hour')
+                        and exists (
+                            select from argos_sync.run
+                            where ended_at is null and expires_at > argos_sync.clock()
+                                and holder is distinct from $4)
+                        as "is_other_first!""#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                key.0.as_slice(),
+                holder,
+            )
+            .fetch_one(&mut *transaction)
+            .await
+            .doing(doing)?;
+            if known.is_bound {
+                return Ok(FirstKey::Bound);
+            }
+            if known.has_records {
+                return Ok(FirstKey::RecordsKnown);
+            }
+            if known.is_other_first {
+                return Ok(FirstKey::OtherFirst);
+            }
+            bind(&mut transaction, &scope.project, key, KeyProof::First).await?;
+            transaction.commit().await.doing(doing)?;
+            Ok(FirstKey::Bound)
+        })
         .await
-        .doing(doing)?;
-        let known = sqlx::query!(
-            r#"select
-                exists (select from argos_sync.project_key where project = $1
-                    and key_id = $3) as "is_bound!",
-                exists (
-                    select from argos_sync.record
-                    where project = $1 and stream = $2 and deleted_at is null
-                      and first_read >= (select account_first_read from argos_sync.project
-                          where project = $1))
-                    as "has_records!",
-                exists (
-                    select from argos_sync.project_key
-                    where project = $1 and key_id <> $3 and bound_at > argos_sync.clock() - interval
-                        '1 hour')
-                    and exists (
-                        select from argos_sync.run
-                        where ended_at is null and expires_at > argos_sync.clock()
-                            and holder is distinct from $4)
-                    as "is_other_first!""#,
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            key.0.as_slice(),
-            holder,
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .doing(doing)?;
-        if known.is_bound {
-            return Ok(FirstKey::Bound);
-        }
-        if known.has_records {
-            return Ok(FirstKey::RecordsKnown);
-        }
-        if known.is_other_first {
-            return Ok(FirstKey::OtherFirst);
-        }
-        bind(&mut transaction, &scope.project, key, KeyProof::First).await?;
-        transaction.commit().await.doing(doing)?;
-        Ok(FirstKey::Bound)
     }
 
     /// Binds a proven key. A record found with it proves that the account was still the bound one
@@ -230,11 +239,14 @@ impl Warehouse {
         proof: KeyProof,
         read: ReadNumber,
     ) -> Result<(), WarehouseError> {
-        let doing = "binding a key";
-        let mut transaction = self.begin(doing).await?;
-        raise_account_last_read(&mut transaction, project, read).await?;
-        bind(&mut transaction, project, key, proof).await?;
-        transaction.commit().await.doing(doing)
+        self.retry(async || {
+            let doing = "binding a key";
+            let mut transaction = self.begin(doing).await?;
+            raise_account_last_read(&mut transaction, project, read).await?;
+            bind(&mut transaction, project, key, proof).await?;
+            transaction.commit().await.doing(doing)
+        })
+        .await
     }
 
     /// Binds the vendor's id of a project unless one is already bound. Returns the bound id.
@@ -243,15 +255,18 @@ impl Warehouse {
         project: &ProjectName,
         named: &str,
     ) -> Result<String, WarehouseError> {
-        sqlx::query_scalar!(
-            r#"update argos_sync.project set vendor_project = coalesce(vendor_project, $2)
-               where project = $1 returning vendor_project as "vendor_project!""#,
-            project.as_str(),
-            named,
-        )
-        .fetch_one(&self.pool)
+        self.retry(async || {
+            sqlx::query_scalar!(
+                r#"update argos_sync.project set vendor_project = coalesce(vendor_project, $2)
+                   where project = $1 returning vendor_project as "vendor_project!""#,
+                project.as_str(),
+                named,
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing("binding the vendor's project")
+        })
         .await
-        .doing("binding the vendor's project")
     }
 
     /// Removes the binding of a project, so that the next key is accepted for any account. Records
@@ -276,19 +291,23 @@ impl Warehouse {
     /// Records, at the end of a project's first run, that the records known by now belong to its
     /// account.
     pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
-        sqlx::query!(
-            "update argos_sync.project as stored set account_last_read =
-                 nextval('argos_sync.read_number')
-             where project = $1 and account_last_read is null and exists (
-                select from argos_sync.record
-                where project = $1 and stream = $2 and first_read >= stored.account_first_read)",
-            scope.project.as_str(),
-            scope.stream.as_str(),
-        )
-        .execute(&self.pool)
+        self.retry(async || {
+            sqlx::query!(
+                "update argos_sync.project as stored set account_last_read =
+                     nextval('argos_sync.read_number')
+                 where project = $1 and account_last_read is null and exists (
+                    select from argos_sync.record
+                    where project = $1 and stream = $2
+                      and first_read >= stored.account_first_read)",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+            )
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .doing("storing the project's account")
+        })
         .await
-        .map(drop)
-        .doing("storing the project's account")
     }
 
     /// Whether any of these records, found by detail calls at these read numbers, was already known
@@ -299,35 +318,38 @@ impl Warehouse {
         scope: &Scope,
         found: &[(&str, ReadNumber)],
     ) -> Result<bool, WarehouseError> {
-        if found.is_empty() {
-            return Ok(false);
-        }
-        let ids: Vec<&str> = found.iter().map(|(id, _)| *id).collect();
-        let numbers: Vec<i64> = found.iter().map(|(_, read)| read.0).collect();
-        sqlx::query_scalar!(
-            r#"with confirmed as materialized (
-                select max(given.number) as number
-                from unnest($3::text[], $4::bigint[]) as given (id, number)
-                cross join lateral (
-                    select first_read from argos_sync.record
-                    where project = $1 and stream = $2 and id = given.id offset 0) as stored
-                where stored.first_read >= (select account_first_read from argos_sync.project
-                    where project = $1)
-                  and stored.first_read <= (select account_last_read from argos_sync.project
-                      where project = $1)),
-             raised as (
-                update argos_sync.project as stored set account_last_read = confirmed.number
-                from confirmed
-                where stored.project = $1 and stored.account_last_read < confirmed.number)
-             select number is not null as "is_confirmed!" from confirmed"#,
-            scope.project.as_str(),
-            scope.stream.as_str(),
-            &ids as &[&str],
-            &numbers,
-        )
-        .fetch_one(&self.pool)
+        self.retry(async || {
+            if found.is_empty() {
+                return Ok(false);
+            }
+            let ids: Vec<&str> = found.iter().map(|(id, _)| *id).collect();
+            let numbers: Vec<i64> = found.iter().map(|(_, read)| read.0).collect();
+            sqlx::query_scalar!(
+                r#"with confirmed as materialized (
+                    select max(given.number) as number
+                    from unnest($3::text[], $4::bigint[]) as given (id, number)
+                    cross join lateral (
+                        select first_read from argos_sync.record
+                        where project = $1 and stream = $2 and id = given.id offset 0) as stored
+                    where stored.first_read >= (select account_first_read from argos_sync.project
+                        where project = $1)
+                      and stored.first_read <= (select account_last_read from argos_sync.project
+                          where project = $1)),
+                 raised as (
+                    update argos_sync.project as stored set account_last_read = confirmed.number
+                    from confirmed
+                    where stored.project = $1 and stored.account_last_read < confirmed.number)
+                 select number is not null as "is_confirmed!" from confirmed"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                &ids as &[&str],
+                &numbers,
+            )
+            .fetch_one(&self.pool)
+            .await
+            .doing("confirming the project's account")
+        })
         .await
-        .doing("confirming the project's account")
     }
 }
 

@@ -9,7 +9,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::warehouse::{Unreachable, WarehouseError, WarehouseRemedy};
+use super::{
+    error::{WarehouseError, WarehouseRemedy},
+    pool::Warehouse,
+    unreachable::Unreachable,
+};
 
 /// Time for storing received items once the program has to end, over all transactions. With
 /// everything else, the program ends within ten seconds.
@@ -25,7 +29,7 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 
 /// Retry policy of transactions. Clones share the state of the outage.
 #[derive(Debug, Clone)]
-pub(super) struct DbRetry {
+pub(super) struct RetryPolicy {
     stop: CancellationToken,
     /// Time from the beginning of an outage; `None` means no limit.
     patience: Option<Duration>,
@@ -35,29 +39,57 @@ pub(super) struct DbRetry {
     shutdown_deadline: Arc<OnceLock<Instant>>,
 }
 
-impl DbRetry {
-    /// Retries for this time from the beginning of an outage.
-    pub(super) fn new(stop: CancellationToken, patience: Duration) -> Self {
-        Self {
+impl Warehouse {
+    /// Returns this warehouse with retries of its transactions, for `patience` from the beginning
+    /// of an outage. `stop` tells that the program has to end.
+    #[must_use]
+    pub fn with_retries(mut self, stop: CancellationToken, patience: Duration) -> Self {
+        self.retries = Some(RetryPolicy {
             stop,
             patience: Some(patience),
             away_since: Arc::default(),
             shutdown_deadline: Arc::default(),
+        });
+        self
+    }
+
+    /// Returns this warehouse with retries that have no time limit, because a daemon does not give
+    /// up.
+    #[must_use]
+    pub fn with_endless_retries(mut self) -> Self {
+        if let Some(policy) = &mut self.retries {
+            policy.patience = None;
+        }
+        self
+    }
+
+    /// Returns this warehouse with a single attempt for each transaction.
+    #[must_use]
+    pub fn without_retries(mut self) -> Self {
+        self.retries = None;
+        self
+    }
+
+    /// Runs a transaction, and runs it again as the retry policy allows.
+    pub(in crate::warehouse) async fn retry<T>(
+        &self,
+        mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
+    ) -> Result<T, WarehouseError> {
+        match &self.retries {
+            Some(policy) => policy.run(transaction).await,
+            None => transaction().await,
         }
     }
+}
 
-    /// Retries without limit, because a daemon does not give up.
-    pub(super) fn without_end(&self) -> Self {
-        Self { patience: None, ..self.clone() }
-    }
-
+impl RetryPolicy {
     /// Runs a transaction until it succeeds, fails permanently, or the time for retries is over.
     ///
     /// The time counts from the beginning of the outage, over all transactions of this process.
     ///
     /// Returns [`WarehouseError::NoTime`] if the program has to end and PostgreSQL did not complete
     /// the transaction in time.
-    pub(super) async fn run<T>(
+    async fn run<T>(
         &self,
         mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
     ) -> Result<T, WarehouseError> {
