@@ -43,11 +43,8 @@ impl Project {
         stop: &CancellationToken,
     ) -> Result<Self, SettingsError> {
         let stream = settings.kind.stream();
-        let limiter = |lane| {
-            let (rate, budget) = (settings.rate, settings.budget);
-            let (warehouse, stop) = (warehouse.clone(), stop.clone());
-            Arc::new(LaneLimiter::new(warehouse, stop, settings.name.clone(), lane, rate, budget))
-        };
+        let limiter =
+            |lane| Arc::new(LaneLimiter::new(warehouse.clone(), stop.clone(), lane, &settings));
         let volatile = catalogue::volatile_paths(stream).iter().copied();
         let volatile =
             Paths::new(volatile.chain(settings.volatile_paths.iter().map(String::as_str)));

@@ -14,6 +14,7 @@ mod report;
 mod scope;
 mod state;
 mod tables;
+mod tx;
 
 pub use commit::answer::{DetailAnswer, DueDetail};
 pub use commit::page::{PageStored, PageToStore};

@@ -100,7 +100,7 @@ pub(super) async fn finish(
             NextStep::WaitForOthers if world.is_daemon && left.later == 0 => return Ok(read),
             NextStep::WaitForOthers => wait_for_others(world, project, &left).await?,
             NextStep::TryLater => {
-                wait_for_a_try(world, project, &patience, &left, trouble.as_ref(), rounds).await
+                wait_for_a_try(job, &patience, &left, trouble.as_ref(), rounds).await
             }
         };
         if world.stop.is_cancelled() {
@@ -134,13 +134,13 @@ async fn wait_for_others(
 
 /// Waits until calls can be retried; returns whether they can.
 async fn wait_for_a_try(
-    world: &World,
-    project: &Project,
+    job: Job<'_>,
     patience: &Patience,
     left: &DetailsLeft,
     trouble: Option<&ClientError>,
     rounds: i32,
 ) -> bool {
+    let Job { world, project, .. } = job;
     // Free calls need not wait for those that failed before.
     let next = if left.free > 0 { None } else { left.next };
     let delay = match trouble {

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::call_block::CallBlock;
 use crate::{
     client::{CallLimiter, LimiterClosed},
-    domain::{CallRate, Lane, ProjectName, ReadNumber, Spending},
+    domain::{Lane, ProjectName, ReadNumber, Spending},
     planner::Budget,
-    sync::stop::pause,
+    sync::{settings::ProjectSettings, stop::pause},
     warehouse::{Block, Warehouse, WarehouseError, WarehouseRemedy},
 };
 
@@ -58,13 +58,18 @@ impl LaneLimiter {
     pub(in crate::sync) fn new(
         warehouse: Warehouse,
         stop: CancellationToken,
-        project: ProjectName,
         lane: Lane,
-        rate: CallRate,
-        budget: Budget,
+        settings: &ProjectSettings,
     ) -> Self {
-        let call_block = Mutex::new(CallBlock::new(rate));
-        Self { warehouse, stop, project, lane, budget, call_block, not_made: AtomicU32::new(0) }
+        Self {
+            warehouse,
+            stop,
+            project: settings.name.clone(),
+            lane,
+            budget: settings.budget,
+            call_block: Mutex::new(CallBlock::new(settings.rate)),
+            not_made: AtomicU32::new(0),
+        }
     }
 
     /// Gives back the calls that the lane holds and will not use, through a warehouse that retries.

@@ -24,24 +24,23 @@ use crate::warehouse::{
         numbers::Drawn,
         run::{self, RunId, Tally},
     },
+    tx::Tx,
 };
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
 };
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 /// Handles the answers about suspects whose call is done. Items with the vendor's mark are handled
 /// where they are stored.
 async fn decide_suspects(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     answers: &[(DueDetail, DetailAnswer)],
     done: &HashSet<String>,
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let suspects = answers.iter().filter(|(due, _)| due.is_suspect && done.contains(&due.id));
     let (mut there, mut not_there) = (Vec::new(), Vec::new());
     for (due, answer) in suspects {
@@ -57,8 +56,8 @@ async fn decide_suspects(
             DetailAnswer::NotFound(_) | DetailAnswer::Failed | DetailAnswer::NotAsked => {}
         }
     }
-    absence::is_there(connection, scope, &there).await?;
-    absence::is_not_there(connection, scope, &not_there, now).await
+    absence::is_there(tx, &there).await?;
+    absence::is_not_there(tx, &not_there).await
 }
 
 /// Returns the number of these items that are unchanged and belong to repaired records.
@@ -235,15 +234,16 @@ impl Warehouse {
                         | DetailAnswer::NotAsked => None,
                     })
                     .collect();
-                decide_suspects(&mut transaction, scope, answers, &done, now).await?;
-                tally = store::store(&mut transaction, scope, Origin::Detail, &observations, now)
-                    .await?;
-                sparse::note_reads(&mut transaction, scope, &observations, now).await?;
+                let mut tx = Tx::new(&mut transaction, scope, now);
+                decide_suspects(&mut tx, answers, &done).await?;
+                tally = store::store(&mut tx, Origin::Detail, &observations).await?;
+                sparse::note_reads(&mut tx, &observations).await?;
             }
             log_calls(&mut transaction, scope, answers).await?;
             let calls = count(done.len());
             let source = run::CountSource::Details(calls);
-            run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
+            let counted = run::Counted { tally, source, drawn };
+            run::count(&mut transaction, scope, run, counted).await?;
             transaction.commit().await.doing("committing detail calls")?;
             Ok(tally)
         })
@@ -268,15 +268,16 @@ impl Warehouse {
             self.check_numbers(&mut transaction, &drawn).await?;
             let given: Vec<&Observation> = observations.iter().collect();
             let same = unchanged(&mut transaction, scope, observations, &repaired).await?;
-            let mut tally =
-                store::store(&mut transaction, scope, Origin::Detail, &given, now).await?;
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            let mut tally = store::store(&mut tx, Origin::Detail, &given).await?;
             let same = same.min(tally.unchanged);
             tally.unchanged -= same;
             tally.updated += same;
-            sparse::note_reads(&mut transaction, scope, &given, now).await?;
+            sparse::note_reads(&mut tx, &given).await?;
             let calls = count(observations.len());
             let source = run::CountSource::Details(calls);
-            run::count(&mut transaction, run, scope, &tally, source, drawn).await?;
+            let counted = run::Counted { tally, source, drawn };
+            run::count(&mut transaction, scope, run, counted).await?;
             transaction.commit().await.doing("committing fetched records")?;
             Ok(tally)
         })

@@ -19,11 +19,12 @@ use crate::{
         state::{
             claim::{self, Claim},
             numbers::Drawn,
-            pass::{self, Pass},
+            pass::{self, Advance, Pass},
             project,
             proof::{self, Proof},
             run::{self, RunId, Tally},
         },
+        tx::Tx,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -133,7 +134,57 @@ impl Warehouse {
             {
                 return Ok(stored);
             }
-            self.commit_page_once(scope, claim, pass, run, page, seen).await
+            let mut transaction = self.begin_writing("storing a page").await?;
+            let now = claim::hold(&mut transaction, claim).await?;
+            let drawn = Drawn::of(std::iter::once(page.read), claim.fence);
+            self.check_numbers(&mut transaction, &drawn).await?;
+            let origin =
+                Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
+            let (asked, in_window) =
+                (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
+            let advance = Advance {
+                page: page.number,
+                next: page.next.as_ref().map(|(cursor, cycle)| (cursor, cycle)),
+                received: count(page.observations.len()),
+                in_window,
+            };
+            pass::advance(&mut transaction, claim, pass.pass_id, advance).await?;
+            let items: Vec<&Observation> = page.observations.iter().collect();
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            let tally = store::store(&mut tx, origin, &items).await?;
+            if page.next.is_none() {
+                plan_settings::choose_again(tx.connection).await?;
+            }
+            let mut alarm = None;
+            if let (None, Some(seen), false) = (&page.next, seen, page.is_doubted) {
+                alarm = absence::compare(&mut tx, claim, pass.pass_id, seen).await?;
+            }
+            if !page.unknown.is_empty() {
+                let unknown = page.unknown.iter().collect();
+                drift::keep_drift(&mut tx, &unknown).await?;
+            }
+            // A pass without a date filter requests no days.
+            let proves_filter =
+                claim.reading.is_filtered() && count_days(page, |day| asked.contains(day)) > 0;
+            // Late: all first pages of a project update the same row and wait for its lock.
+            if proves_filter || page.has_shown_end_mark {
+                let project = &scope.project;
+                project::note_seen(tx.connection, project, proves_filter, page.has_shown_end_mark)
+                    .await?;
+            }
+            let proof = if page.next.is_none() {
+                let proof =
+                    proof::conclude(tx.connection, claim, pass.pass_id, page.is_doubted).await?;
+                Some(proof)
+            } else {
+                None
+            };
+            // Last: all windows of a run update the same row, which this transaction locks until
+            // its end.
+            let counted = run::Counted { tally, source: run::CountSource::Page, drawn };
+            run::count(&mut transaction, scope, run, counted).await?;
+            transaction.commit().await.doing("committing a page")?;
+            Ok(PageStored { tally, proof, alarm })
         });
         match stored.await {
             // A commit whose answer was lost may have completed only after that check.
@@ -143,73 +194,6 @@ impl Warehouse {
             }
             other => other,
         }
-    }
-
-    async fn commit_page_once(
-        &self,
-        scope: &Arc<Scope>,
-        claim: &Claim,
-        pass: &Pass,
-        run: RunId,
-        page: &PageToStore,
-        seen: Option<&SeenIds>,
-    ) -> Result<PageStored, WarehouseError> {
-        let mut transaction = self.begin_writing("storing a page").await?;
-        let now = claim::hold(&mut transaction, claim).await?;
-        let drawn = Drawn::of(std::iter::once(page.read), claim.fence);
-        self.check_numbers(&mut transaction, &drawn).await?;
-        let origin =
-            Origin::List { reading: claim.reading, lane: pass.lane, pass_id: pass.pass_id };
-        let (asked, in_window) =
-            (claim.window.asked(), count_days(page, |day| claim.window.contains(day)));
-        let received = count(page.observations.len());
-        let next = page.next.as_ref().map(|(cursor, cycle)| (cursor, cycle));
-        let arrived = Tally { received, ..Tally::default() };
-        pass::advance(
-            &mut transaction,
-            claim,
-            pass.pass_id,
-            page.number,
-            next,
-            &arrived,
-            in_window,
-        )
-        .await?;
-        let items: Vec<&Observation> = page.observations.iter().collect();
-        let tally = store::store(&mut transaction, scope, origin, &items, now).await?;
-        if page.next.is_none() {
-            plan_settings::choose_again(&mut transaction).await?;
-        }
-        let mut alarm = None;
-        if let (None, Some(seen), false) = (&page.next, seen, page.is_doubted) {
-            alarm =
-                absence::compare(&mut transaction, scope, claim, pass.pass_id, seen, now).await?;
-        }
-        if !page.unknown.is_empty() {
-            let unknown = page.unknown.iter().collect();
-            drift::keep_drift(&mut transaction, scope, &unknown, now).await?;
-        }
-        // A pass without a date filter requests no days.
-        let proves_filter =
-            claim.reading.is_filtered() && count_days(page, |day| asked.contains(day)) > 0;
-        // Late: all first pages of a project update the same row and wait for its lock.
-        if proves_filter || page.has_shown_end_mark {
-            let project = &scope.project;
-            project::note_seen(&mut transaction, project, proves_filter, page.has_shown_end_mark)
-                .await?;
-        }
-        let proof = if page.next.is_none() {
-            let proof =
-                proof::conclude(&mut transaction, claim, pass.pass_id, page.is_doubted).await?;
-            Some(proof)
-        } else {
-            None
-        };
-        // Last: all windows of a run update the same row, which this transaction locks until
-        // its end.
-        run::count(&mut transaction, run, scope, &tally, run::CountSource::Page, drawn).await?;
-        transaction.commit().await.doing("committing a page")?;
-        Ok(PageStored { tally, proof, alarm })
     }
 
     /// The result of a commit whose answer was lost, if that commit stored the page.

@@ -17,6 +17,7 @@ use crate::{
             stored,
         },
         scope::Scope,
+        tx::Tx,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -155,7 +156,8 @@ impl Warehouse {
                 let done: Vec<&[u8]> = items.iter().map(|kept| kept.digest.as_slice()).collect();
                 let storable = without_older_than_known(&mut transaction, scope, &items).await?;
                 let origin = Origin::Quarantine { call, day };
-                let tally = store::store(&mut transaction, scope, origin, &storable, now).await?;
+                let mut tx = Tx::new(&mut transaction, scope, now);
+                let tally = store::store(&mut tx, origin, &storable).await?;
                 let passed_over = count(items.len() - storable.len());
                 retried += Retried {
                     inserted: tally.inserted,

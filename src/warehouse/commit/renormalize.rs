@@ -28,8 +28,11 @@ use crate::{
             record_rows::{self, RecordRows},
             write,
         },
+        tx::Tx,
     },
 };
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -98,7 +101,7 @@ impl Warehouse {
     /// writers renormalize them.
     pub async fn renormalize(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         behind: &str,
     ) -> Result<Option<(Renormalized, String)>, WarehouseError> {
         self.retry(async || {
@@ -119,7 +122,8 @@ impl Warehouse {
             .doing("reading older records")?;
             let Some(last) = ids.last().cloned() else { return Ok(None) };
             let older = lock(&mut transaction, scope, &ids).await?;
-            let done = refill(&mut transaction, scope, &older, now).await?;
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            let done = refill(&mut tx, &older).await?;
             let doing = "committing rebuilt records";
             transaction.commit().await.doing(doing)?;
             Ok(Some((done, last)))
@@ -154,14 +158,10 @@ async fn lock(
 }
 
 /// Merges, normalizes and writes locked records again.
-async fn refill(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    older: &[Older],
-    now: DateTime<Utc>,
-) -> Result<Renormalized, WarehouseError> {
+async fn refill(tx: &mut Tx<'_>, older: &[Older]) -> Result<Renormalized, WarehouseError> {
+    let scope = tx.scope;
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
-    let kept = bodies::read(connection, scope, &ids).await?;
+    let kept = bodies::read(tx.connection, scope, &ids).await?;
     let mut inflater = Inflater::new()?;
     let texts = |record: &Older| texts_of(record, kept.get(&record.id)?, &mut inflater);
     let texts: Vec<Option<ItemTexts>> = older.iter().map(texts).collect();
@@ -170,7 +170,7 @@ async fn refill(
     let mut updates = Vec::with_capacity(older.len());
     let mut stored = Vec::with_capacity(older.len());
     let mut deleted = 0;
-    let mut usual = Usual::read(connection, scope).await?;
+    let mut usual = Usual::read(tx.connection, scope).await?;
     for (record, merged) in older.iter().zip(&merged) {
         let is_deleted = delete::keeps_rows(record.deleted_at);
         deleted += usize::from(is_deleted);
@@ -199,10 +199,10 @@ async fn refill(
             normalized,
         });
     }
-    let touched = write::write(connection, &scope.project, scope.stream, &stored).await?;
-    drift::replace(connection, scope, &record_rows::noted(&stored), now).await?;
-    update(connection, scope, older, &updates).await?;
-    usual.count(connection, scope).await?;
+    let touched = write::write(tx.connection, &scope.project, scope.stream, &stored).await?;
+    drift::replace(tx, &record_rows::noted(&stored)).await?;
+    update(tx, older, &updates).await?;
+    usual.count(tx).await?;
     Ok(Renormalized {
         records: count(stored.len() + deleted),
         changed: count(touched.len()),
@@ -233,11 +233,11 @@ fn texts_of(record: &Older, kept: &RawItems, inflater: &mut Inflater) -> Option<
 
 /// Stores that these records conform to this normalizer, with their updated days.
 async fn update(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     older: &[Older],
     updates: &[RecordPlace],
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let ids: Vec<&str> = older.iter().map(|record| record.id.as_str()).collect();
     let days: Vec<Day> = updates.iter().map(|place| place.window_day).collect();
     let undated: Vec<bool> = updates.iter().map(|place| place.undated).collect();
@@ -257,7 +257,7 @@ async fn update(
         &undated,
         &sparse as &[Option<i16>],
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing rebuilt records")

@@ -30,12 +30,15 @@ use crate::{
             record_rows::{Noted, RecordRows},
             rewrite, write,
         },
+        tx::Tx,
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 
 /// Number of rows read at a time to find rows without a record.
 const STEP: i64 = 5000;
@@ -65,7 +68,7 @@ impl Warehouse {
     /// Rewrites the differing rows of these records, and makes detail calls due for lost items.
     pub async fn repair(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         found: &InvalidRecords,
     ) -> Result<Verified, WarehouseError> {
         self.retry(async || {
@@ -78,11 +81,12 @@ impl Warehouse {
             let ids: Vec<&str> = ids.into_iter().collect();
             let stored = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
             let nothing = BTreeMap::new();
-            let (repaired, lost) = rewrite(&mut transaction, scope, &stored, &nothing, now).await?;
-            forget_digests(&mut transaction, scope, &lost).await?;
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            let (repaired, lost) = rewrite(&mut tx, &stored, &nothing).await?;
+            forget_digests(&mut tx, &lost).await?;
             let asked: Vec<&str> =
                 lost.iter().filter(|item| item.is_needed).map(|item| item.id.as_str()).collect();
-            detail_queue::mark(&mut transaction, scope, &asked, Priority::History, now).await?;
+            detail_queue::mark(&mut tx, &asked, Priority::History, now).await?;
             let is_whole = |id: &&&str| !lost.iter().any(|item| item.id == **id);
             let whole: Vec<&str> = ids.iter().filter(is_whole).copied().collect();
             sample::forget(&mut transaction, scope, &whole).await?;
@@ -98,7 +102,7 @@ impl Warehouse {
     /// rewritten records.
     pub(super) async fn repair_fetched(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         observations: &[Observation],
     ) -> Result<BTreeSet<String>, WarehouseError> {
         let doing = "repairing fetched records";
@@ -110,9 +114,10 @@ impl Warehouse {
         let now = pool::now(&mut transaction).await?;
         let ids: Vec<&str> = received.keys().copied().collect();
         let stored = stored::lock(&mut transaction, scope, &ids).await?.into_iter().collect();
-        let (repaired, lost) = rewrite(&mut transaction, scope, &stored, &received, now).await?;
+        let mut tx = Tx::new(&mut transaction, scope, now);
+        let (repaired, lost) = rewrite(&mut tx, &stored, &received).await?;
         if scope.raw == RawStorage::Zstd {
-            forget_digests(&mut transaction, scope, &lost).await?;
+            forget_digests(&mut tx, &lost).await?;
         }
         transaction.commit().await.doing(doing)?;
         Ok(repaired)
@@ -123,7 +128,7 @@ impl Warehouse {
     /// more rows. With `asks`, makes a detail call due for each id.
     pub async fn rows_without_record(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         table: &str,
         behind: &str,
         asks: bool,
@@ -154,7 +159,8 @@ impl Warehouse {
             if asks && !ids.is_empty() {
                 let now = pool::now(&mut transaction).await?;
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                detail_queue::mark(&mut transaction, scope, &ids, Priority::History, now).await?;
+                let mut tx = Tx::new(&mut transaction, scope, now);
+                detail_queue::mark(&mut tx, &ids, Priority::History, now).await?;
             }
             transaction.commit().await.doing(doing)?;
             Ok(last.map(|last| (ids, last)))
@@ -172,12 +178,11 @@ pub fn tables_of_records(stream: crate::domain::Stream) -> Vec<String> {
 /// Rewrites the rows of locked records from their stored items. Returns the ids of the rewritten
 /// records, and the records with lost items.
 async fn rewrite(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     stored: &BTreeMap<String, StoredRecord>,
     received: &BTreeMap<&str, &Observation>,
-    now: DateTime<Utc>,
 ) -> Result<(BTreeSet<String>, Vec<LostItem>), WarehouseError> {
+    let scope = tx.scope;
     let records: Vec<(&str, &StoredRecord)> = stored
         .iter()
         .filter(|(_, stored)| Comparability::of(stored) == Comparability::Comparable)
@@ -194,8 +199,8 @@ async fn rewrite(
         .collect();
     let rows = stored_rows(scope, &records, &merged);
     let mut rewritten: BTreeSet<String> =
-        rewrite::rewrite_sets(connection, scope, &rows).await?.into_iter().collect();
-    rewritten.extend(write::write(connection, &scope.project, scope.stream, &rows).await?);
+        rewrite::rewrite_sets(tx.connection, scope, &rows).await?.into_iter().collect();
+    rewritten.extend(write::write(tx.connection, &scope.project, scope.stream, &rows).await?);
     let days: Vec<(&str, Day)> = rows
         .iter()
         .filter(|record| {
@@ -203,14 +208,14 @@ async fn rewrite(
         })
         .filter_map(|record| Some((record.id.as_str(), record.normalized.created_at?.date_naive())))
         .collect();
-    put_on_days(connection, scope, &days).await?;
+    put_on_days(tx, &days).await?;
     rewritten.extend(days.iter().map(|(id, _)| (*id).to_owned()));
     let noted: Vec<Noted<'_>> = rows
         .iter()
         .filter(|record| rewritten.contains(&record.id))
         .map(|record| Noted { id: &record.id, notes: &record.normalized.notes })
         .collect();
-    drift::replace(connection, scope, &noted, now).await?;
+    drift::replace(tx, &noted).await?;
     let lost = records
         .iter()
         .zip(&sound)
@@ -221,11 +226,8 @@ async fn rewrite(
 }
 
 /// Assigns records to the days of their creation.
-async fn put_on_days(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    days: &[(&str, Day)],
-) -> Result<(), WarehouseError> {
+async fn put_on_days(tx: &mut Tx<'_>, days: &[(&str, Day)]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if days.is_empty() {
         return Ok(());
     }
@@ -239,7 +241,7 @@ async fn put_on_days(
         &ids as &[&str],
         &days,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing records on their days")
@@ -247,11 +249,8 @@ async fn put_on_days(
 
 /// Clears the digests of lost items, so that the next items of the same kind are stored regardless
 /// of their content.
-async fn forget_digests(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    lost: &[LostItem],
-) -> Result<(), WarehouseError> {
+async fn forget_digests(tx: &mut Tx<'_>, lost: &[LostItem]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if lost.is_empty() {
         return Ok(());
     }
@@ -273,7 +272,7 @@ async fn forget_digests(
         &details,
         &Digest::LOST.0[..],
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("clearing digests of lost items")

@@ -16,19 +16,19 @@ use crate::{
             error::{Doing as _, WarehouseError},
             pool::Warehouse,
         },
-        scope::{Count, Scope},
+        scope::Count,
         state::{
             account,
             claim::Claim,
             detail_queue::{self, Priority},
         },
+        tx::Tx,
     },
 };
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
 
 impl Warehouse {
     /// Whether a pass can miss any record, so that it must remember the ids it reads. False if no
@@ -62,15 +62,14 @@ impl Warehouse {
 /// Compares the ids of a pass with the live records that it should have shown. Returns the counts
 /// if implausibly many are missing.
 pub(in crate::warehouse) async fn compare(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     claim: &Claim,
     pass_id: i64,
     seen: &SeenIds,
-    now: DateTime<Utc>,
 ) -> Result<Option<Count>, WarehouseError> {
+    let scope = tx.scope;
     let Some(seen) = seen.sorted() else { return Ok(None) };
-    let decisions = alarms::decisions(connection, claim).await?;
+    let decisions = alarms::decisions(tx.connection, claim).await?;
     let mut rows = sqlx::query!(
         r#"select id, window_day,
             case when first_read > (select account_last_read from argos_sync.project
@@ -92,7 +91,7 @@ pub(in crate::warehouse) async fn compare(
         claim.window.from(),
         claim.window.to(),
     )
-    .fetch(&mut *connection);
+    .fetch(&mut *tx.connection);
     let doing = "comparing a pass with the stored records";
     let (mut expected, mut evidence) = (Expected::default(), account::AccountEvidence::default());
     while let Some(row) = rows.try_next().await.doing(doing)? {
@@ -102,22 +101,22 @@ pub(in crate::warehouse) async fn compare(
     }
     drop(rows);
     if evidence.is_of_bound_account() {
-        account::raise_account_last_read(connection, &scope.project, seen.began).await?;
+        account::raise_account_last_read(tx.connection, &scope.project, seen.began).await?;
     }
-    clear_seen(connection, scope, claim, &seen).await?;
+    clear_seen(tx, claim, &seen).await?;
     if expected.is_complete() {
-        alarms::clear_alarms(connection, claim).await?;
+        alarms::clear_alarms(tx.connection, claim).await?;
         return Ok(None);
     }
-    let is_stopped = confirmed::is_stopped(connection, scope).await?;
+    let is_stopped = confirmed::is_stopped(tx).await?;
     let judged = judge(expected, &decisions, &scope.deletion, is_stopped);
     let suspects: Vec<&str> = judged.suspects.iter().map(String::as_str).collect();
-    suspect(connection, scope, pass_id, &suspects, now).await?;
+    suspect(tx, pass_id, &suspects).await?;
     let Some(missed) = judged.alarm else {
-        alarms::clear_alarms(connection, claim).await?;
+        alarms::clear_alarms(tx.connection, claim).await?;
         return Ok(None);
     };
-    alarms::raise_alarm(connection, claim, pass_id, &missed, is_stopped).await?;
+    alarms::raise_alarm(tx.connection, claim, pass_id, &missed, is_stopped).await?;
     Ok(Some(judged.undecided))
 }
 
@@ -125,11 +124,11 @@ pub(in crate::warehouse) async fn compare(
 /// days exists, but its own days do not list it. Deletion marks are kept: only a detail call
 /// disproves them.
 async fn clear_seen(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     claim: &Claim,
     seen: &Sorted<'_>,
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let doing = "clearing suspects";
     let suspects = sqlx::query!(
         "select id, window_day from argos_sync.suspect join argos_sync.record using (project,
@@ -138,23 +137,20 @@ async fn clear_seen(
         scope.project.as_str(),
         scope.stream.as_str(),
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing(doing)?;
     let back: Vec<_> = suspects.iter().filter(|suspect| seen.contains(&suspect.id)).collect();
     let elsewhere = back.iter().filter(|suspect| !claim.window.contains(suspect.window_day));
     let elsewhere: Vec<&str> = elsewhere.map(|suspect| suspect.id.as_str()).collect();
-    note_unlisted(connection, scope, &elsewhere).await?;
+    note_unlisted(tx, &elsewhere).await?;
     let seen: Vec<&str> = back.iter().map(|suspect| suspect.id.as_str()).collect();
-    was_not_missed(connection, scope, &seen).await
+    was_not_missed(tx, &seen).await
 }
 
 /// Clears the absence of these records; suspects with a mark remain.
-async fn was_not_missed(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ids: &[&str],
-) -> Result<(), WarehouseError> {
+async fn was_not_missed(tx: &mut Tx<'_>, ids: &[&str]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if ids.is_empty() {
         return Ok(());
     }
@@ -168,7 +164,7 @@ async fn was_not_missed(
         scope.stream.as_str(),
         ids as &[&str],
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("clearing suspects")
@@ -176,10 +172,10 @@ async fn was_not_missed(
 
 /// Removes records from the suspects.
 pub(in crate::warehouse) async fn forget(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if ids.is_empty() {
         return Ok(());
     }
@@ -189,20 +185,15 @@ pub(in crate::warehouse) async fn forget(
         scope.stream.as_str(),
         ids as &[&str],
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("clearing suspects")
 }
 
 /// Adds missed records to the suspects, and makes detail calls due for new ones.
-async fn suspect(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    pass_id: i64,
-    ids: &[&str],
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
+async fn suspect(tx: &mut Tx<'_>, pass_id: i64, ids: &[&str]) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if ids.is_empty() {
         return Ok(());
     }
@@ -219,20 +210,20 @@ async fn suspect(
         now,
         pass_id,
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("storing suspects")?;
     let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
-    detail_queue::mark(connection, scope, &fresh, Priority::News, now).await
+    detail_queue::mark(tx, &fresh, Priority::News, now).await
 }
 
 /// Handles detail calls that found a suspect without a deletion mark: the record exists. If a pass
 /// missed it, passes of its day do not list it.
 pub(in crate::warehouse) async fn is_there(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if ids.is_empty() {
         return Ok(());
     }
@@ -246,20 +237,17 @@ pub(in crate::warehouse) async fn is_there(
         scope.stream.as_str(),
         ids as &[&str],
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("reading suspects")?;
     let missed: Vec<&str> = missed.iter().map(String::as_str).collect();
-    note_unlisted(connection, scope, &missed).await?;
-    forget(connection, scope, ids).await
+    note_unlisted(tx, &missed).await?;
+    forget(tx, ids).await
 }
 
 /// Marks records that exist but are not listed by passes of their days.
-async fn note_unlisted(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ids: &[&str],
-) -> Result<(), WarehouseError> {
+async fn note_unlisted(tx: &mut Tx<'_>, ids: &[&str]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if ids.is_empty() {
         return Ok(());
     }
@@ -273,7 +261,7 @@ async fn note_unlisted(
         scope.stream.as_str(),
         ids as &[&str],
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("marking unlisted records")
@@ -282,11 +270,10 @@ async fn note_unlisted(
 /// Handles detail calls that did not find a suspect, in a batch whose control call found a live
 /// record. The first is recorded; the second deletes the record if it is late enough.
 pub(in crate::warehouse) async fn is_not_there(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     missed: &[(&str, ReadNumber)],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if missed.is_empty() {
         return Ok(());
     }
@@ -302,7 +289,7 @@ pub(in crate::warehouse) async fn is_not_there(
         now,
         confirm,
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("storing absences")?;
     let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
@@ -315,13 +302,13 @@ pub(in crate::warehouse) async fn is_not_there(
         }
     }
     for (due_at, ids) in again {
-        detail_queue::mark(connection, scope, &ids, Priority::News, due_at).await?;
+        detail_queue::mark(tx, &ids, Priority::News, due_at).await?;
     }
-    let believed = confirmed::believed(connection, scope, &gone, now).await?;
+    let believed = confirmed::believed(tx, &gone).await?;
     let proof = DeletionProof::Absent;
     let proven: Vec<Gone<'_>> =
         believed.iter().map(|&(id, read)| Gone { id, read, proof }).collect();
-    delete::delete(connection, scope, &proven, now).await?;
+    delete::delete(tx, &proven).await?;
     let gone: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
-    forget(connection, scope, &gone).await
+    forget(tx, &gone).await
 }

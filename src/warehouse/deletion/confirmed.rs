@@ -1,14 +1,12 @@
 //! Decides which confirmed absences are believed. Too many within 24 hours raise an alarm, and
 //! deletions by absence stop until a person decides (I7).
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
-
 use crate::{
     domain::ReadNumber,
     warehouse::{
         postgres::error::{Doing as _, WarehouseError},
-        scope::{Count, Scope},
+        scope::Count,
+        tx::Tx,
     },
 };
 
@@ -63,27 +61,24 @@ fn judge<'a>(
 
 /// Returns the confirmed absences that are believed. Raises an alarm for the days of the others.
 pub(super) async fn believed<'a>(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     gone: &[(&'a str, ReadNumber)],
-    now: DateTime<Utc>,
 ) -> Result<Vec<(&'a str, ReadNumber)>, WarehouseError> {
+    let scope = tx.scope;
     if gone.is_empty() {
         return Ok(Vec::new());
     }
-    let confirmed = with_decisions(connection, scope, gone, now).await?;
-    let recent = recent(connection, scope, now).await?;
+    let confirmed = with_decisions(tx, gone).await?;
+    let recent = recent(tx).await?;
     let judged = judge(|count| scope.deletion.is_plausible(count), recent, &confirmed);
-    raise_alarm(connection, scope, &judged.held_back, now).await?;
+    raise_alarm(tx, &judged.held_back).await?;
     Ok(judged.deleted)
 }
 
 /// Whether deletions by absence are stopped: too many were confirmed within 24 hours and no person
 /// has decided yet.
-pub(super) async fn is_stopped(
-    connection: &mut PgConnection,
-    scope: &Scope,
-) -> Result<bool, WarehouseError> {
+pub(super) async fn is_stopped(tx: &mut Tx<'_>) -> Result<bool, WarehouseError> {
+    let scope = tx.scope;
     sqlx::query_scalar!(
         r#"select exists (
             select from argos_sync.deletion_alarm where project = $1 and stream = $2
@@ -91,18 +86,17 @@ pub(super) async fn is_stopped(
         scope.project.as_str(),
         scope.stream.as_str(),
     )
-    .fetch_one(connection)
+    .fetch_one(&mut *tx.connection)
     .await
     .doing("reading alarms")
 }
 
 /// Adds the latest valid decision about each record's day.
 async fn with_decisions<'a>(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     gone: &[(&'a str, ReadNumber)],
-    now: DateTime<Utc>,
 ) -> Result<Vec<Confirmed<'a>>, WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let ids: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
     let rows = sqlx::query!(
         r#"select given.id as "id!", decided.approved
@@ -120,7 +114,7 @@ async fn with_decisions<'a>(
         &ids as &[&str],
         now,
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("reading decisions")?;
     let approved = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.approved);
@@ -131,11 +125,8 @@ async fn with_decisions<'a>(
 
 /// Counts live records like the ledger does, and absences confirmed within 24 hours without a
 /// person's approval.
-async fn recent(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    now: DateTime<Utc>,
-) -> Result<Recent, WarehouseError> {
+async fn recent(tx: &mut Tx<'_>) -> Result<Recent, WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let row = sqlx::query!(
         r#"select (
                 select count(*) from argos_sync.record as stored
@@ -153,23 +144,19 @@ async fn recent(
         scope.stream.as_str(),
         now,
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(&mut *tx.connection)
     .await
     .doing("counting confirmed absences")?;
     let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Recent {
         count: Count { live: number(row.live), missing: number(row.missing) },
-        is_stopped: is_stopped(connection, scope).await?,
+        is_stopped: is_stopped(tx).await?,
     })
 }
 
 /// Raises an alarm for the days with confirmed absences that are not believed.
-async fn raise_alarm(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    held_back: &[&str],
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
+async fn raise_alarm(tx: &mut Tx<'_>, held_back: &[&str]) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if held_back.is_empty() {
         return Ok(());
     }
@@ -197,7 +184,7 @@ async fn raise_alarm(
         held_back as &[&str],
         now,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("raising an alarm")

@@ -12,14 +12,15 @@ use crate::{
             sql::{self, CHANGE_NUMBER, count},
         },
         raw::bodies,
-        scope::{Keep, Scope},
+        scope::Keep,
         tables::{columns, history},
+        tx::Tx,
     },
 };
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 
 impl Keep {
     /// Whether the last known values of a column are kept.
@@ -63,15 +64,14 @@ pub(in crate::warehouse) struct Gone<'a> {
 ///
 /// History gets one row for each record: clearing a column is not recorded as a change.
 pub(in crate::warehouse) async fn delete(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     gone: &[Gone<'_>],
-    now: DateTime<Utc>,
 ) -> Result<i64, WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if gone.is_empty() {
         return Ok(0);
     }
-    let deleted = mark_records(connection, scope, gone, now).await?;
+    let deleted = mark_records(tx, gone).await?;
     let (ids, times): (Vec<&str>, Vec<Option<DateTime<Utc>>>) = gone
         .iter()
         .filter(|gone| deleted.contains(gone.id))
@@ -89,25 +89,25 @@ pub(in crate::warehouse) async fn delete(
                 .bind(&ids)
                 .bind(now)
                 .bind(&times)
-                .execute(&mut *connection)
+                .execute(&mut *tx.connection)
                 .await
                 .doing(doing)?;
         } else if !table.columns.iter().any(|column| keep.keeps(table, column)) {
             let (name, id_column) = (table.qualified(), table.id_column());
-            sql::empty(connection, &scope.project, &name, id_column, &ids).await?;
+            sql::empty(tx.connection, &scope.project, &name, id_column, &ids).await?;
         } else if let Some(sql) = compose_empty(table, keep) {
-            run(connection, scope, sql, &ids).await?;
+            run(tx, sql, &ids).await?;
         }
     }
-    history::tell_deletions(connection, scope, &ids, now).await?;
+    history::tell_deletions(tx, &ids).await?;
     match keep {
         Keep::Everything => {}
         Keep::Facts | Keep::Nothing => {
             let is_kept = |table: &Table, column: &Column| keep.keeps(table, column);
             for sql in history::compose_forget(scope.stream, is_kept, keep == Keep::Nothing) {
-                run(connection, scope, sql, &ids).await?;
+                run(tx, sql, &ids).await?;
             }
-            bodies::drop_bodies(connection, scope, &ids).await?;
+            bodies::drop_bodies(tx, &ids).await?;
         }
     }
     Ok(count(ids.len()))
@@ -116,11 +116,10 @@ pub(in crate::warehouse) async fn delete(
 /// Marks the records that have no newer item as deleted, and returns their ids. After a mark, the
 /// digest of the last list item is kept, so that the same item counts as unchanged next time.
 async fn mark_records(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     gone: &[Gone<'_>],
-    now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let ids: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
     let numbers: Vec<i64> = gone.iter().map(|gone| gone.read.0).collect();
     let deleted_by_absence: Vec<bool> =
@@ -155,7 +154,7 @@ async fn mark_records(
         now,
         &deleted_by_absence,
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("deleting records")?;
     Ok(deleted.into_iter().collect())
@@ -199,17 +198,13 @@ fn compose_empty(table: &Table, keep: Keep) -> Option<String> {
     })
 }
 
-async fn run(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    sql: String,
-    ids: &[&str],
-) -> Result<(), WarehouseError> {
+async fn run(tx: &mut Tx<'_>, sql: String, ids: &[&str]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     // The text is composed from the catalogue, which is part of the program.
     sqlx::query(AssertSqlSafe(sql))
         .bind(scope.project.as_str())
         .bind(ids)
-        .execute(connection)
+        .execute(&mut *tx.connection)
         .await
         .map(drop)
         .doing("emptying deleted records")

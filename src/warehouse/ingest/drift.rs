@@ -5,14 +5,11 @@ use crate::{
     normalize::Note,
     warehouse::{
         postgres::error::{Doing as _, WarehouseError},
-        scope::Scope,
         tables::record_rows::Noted,
+        tx::Tx,
     },
 };
 use std::collections::BTreeSet;
-
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 /// Maximum number of unknown names recorded separately at one path. Concurrent transactions may
 /// record some more.
@@ -20,11 +17,10 @@ const NAMES_MAX: i64 = 50;
 
 /// Replaces the notes of these records, and adds new kinds of deviation.
 pub(in crate::warehouse) async fn replace(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     records: &[Noted<'_>],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let known: Vec<&str> = records.iter().map(|record| record.id).collect();
     if !known.is_empty() {
         sqlx::query!(
@@ -38,34 +34,25 @@ pub(in crate::warehouse) async fn replace(
             scope.stream.as_str(),
             &known as &[&str],
         )
-        .execute(&mut *connection)
+        .execute(&mut *tx.connection)
         .await
         .doing("clearing repairs")?;
     }
-    add(connection, scope, records, now).await
+    add(tx, records).await
 }
 
 /// Adds the notes of records that have none yet, and new kinds of deviation.
-pub(super) async fn add(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    records: &[Noted<'_>],
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
+pub(super) async fn add(tx: &mut Tx<'_>, records: &[Noted<'_>]) -> Result<(), WarehouseError> {
     let notes: BTreeSet<&Note> = records.iter().flat_map(|record| record.notes).collect();
     if notes.is_empty() {
         return Ok(());
     }
-    keep_repairs(connection, scope, records, now).await?;
-    keep_drift(connection, scope, &notes, now).await
+    keep_repairs(tx, records).await?;
+    keep_drift(tx, &notes).await
 }
 
-async fn keep_repairs(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    records: &[Noted<'_>],
-    now: DateTime<Utc>,
-) -> Result<(), WarehouseError> {
+async fn keep_repairs(tx: &mut Tx<'_>, records: &[Noted<'_>]) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let repairs: Vec<(&str, &Note)> = records
         .iter()
         .flat_map(|record| record.notes.iter().map(|note| (record.id, note)))
@@ -93,7 +80,7 @@ async fn keep_repairs(
         &types as &[&str],
         now,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing repairs")
@@ -101,11 +88,10 @@ async fn keep_repairs(
 
 /// Adds new kinds of deviation.
 pub(in crate::warehouse) async fn keep_drift(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     notes: &BTreeSet<&Note>,
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let paths: Vec<&str> = notes.iter().map(|note| note.path.as_str()).collect();
     let found: Vec<&str> = notes.iter().map(|note| note.found.as_str()).collect();
     let types: Vec<&str> = notes.iter().map(|note| note.json_type).collect();
@@ -144,7 +130,7 @@ pub(in crate::warehouse) async fn keep_drift(
         HIDDEN_FIELD,
         NAMES_MAX,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing drift")

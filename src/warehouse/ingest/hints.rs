@@ -10,8 +10,11 @@ use crate::{
         },
         scope::Scope,
         state::detail_queue::{self, Priority},
+        tx::Tx,
     },
 };
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 /// One item of such a list.
@@ -104,7 +107,11 @@ impl Warehouse {
     /// Compares hints with the stored ones, and makes detail calls due for those that differ.
     /// Returns their number. Only records with incomplete list items count. The first hint of a
     /// record is only stored: the schedule of detail calls finds earlier changes.
-    pub async fn take_hints(&self, scope: &Scope, hints: &[Hint]) -> Result<usize, WarehouseError> {
+    pub async fn take_hints(
+        &self,
+        scope: &Arc<Scope>,
+        hints: &[Hint],
+    ) -> Result<usize, WarehouseError> {
         self.retry(async || {
             if hints.is_empty() {
                 return Ok(0);
@@ -137,7 +144,8 @@ impl Warehouse {
             .doing(doing)?;
             let due = changed.iter().filter(|row| row.is_change);
             let due: Vec<&str> = due.map(|row| row.id.as_str()).collect();
-            detail_queue::mark(&mut transaction, scope, &due, Priority::News, now).await?;
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            detail_queue::mark(&mut tx, &due, Priority::News, now).await?;
             transaction.commit().await.doing(doing)?;
             Ok(due.len())
         })

@@ -7,7 +7,7 @@
 
 use super::{
     drift, insert_statement, marks,
-    prepare::{Capacity, Ready},
+    prepare::{Capacity, Ready, Source},
 };
 use crate::{
     blocking,
@@ -26,15 +26,14 @@ use crate::{
             observation::{ItemToStore, Origin},
             stored,
         },
-        scope::Scope,
         state::detail_queue::{self, Priority},
         tables::record_rows::Noted,
+        tx::Tx,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 use tokio::sync::mpsc;
 
 /// Bytes of items prepared and written at a time; limits the memory for their rows.
@@ -50,23 +49,23 @@ pub fn bytes_to_write(bytes: usize) -> usize {
 ///
 /// The others were inserted by another writer at the same time, and are known now.
 pub(super) async fn store(
-    connection: &mut PgConnection,
-    scope: &Arc<Scope>,
+    tx: &mut Tx<'_>,
     origin: Origin,
     mut items: Vec<ItemToStore>,
-    now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
+    let scope = tx.scope;
     let doing = "writing new records";
     let mut is_in_the_way = false;
     loop {
-        let mut savepoint = connection.begin().await.doing(doing)?;
+        let mut savepoint = tx.connection.begin().await.doing(doing)?;
         if is_in_the_way {
             // Committed only together with the new rows: another writer may be storing some of
             // these records right now.
             let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
-            clear(&mut savepoint, scope, &ids).await?;
+            clear(&mut Tx::new(&mut savepoint, scope, tx.now), &ids).await?;
         }
-        let collision = match add(&mut savepoint, scope, origin, &items, now).await {
+        let mut inner = Tx::new(&mut savepoint, scope, tx.now);
+        let collision = match add(&mut inner, origin, &items).await {
             Ok(written) => {
                 savepoint.commit().await.doing(doing)?;
                 return Ok(written);
@@ -76,7 +75,7 @@ pub(super) async fn store(
         };
         savepoint.rollback().await.doing(doing)?;
         let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
-        let stored = stored::look_up(connection, scope, &ids).await?;
+        let stored = stored::look_up(tx.connection, scope, &ids).await?;
         if stored.is_empty() && std::mem::replace(&mut is_in_the_way, true) {
             return Err(collision);
         }
@@ -87,12 +86,11 @@ pub(super) async fn store(
 /// Adds all of these records or none. While PostgreSQL writes one chunk, the next chunks are
 /// prepared.
 async fn add(
-    connection: &mut PgConnection,
-    scope: &Arc<Scope>,
+    tx: &mut Tx<'_>,
     origin: Origin,
     items: &[ItemToStore],
-    now: DateTime<Utc>,
 ) -> Result<BTreeSet<String>, WarehouseError> {
+    let source = Source { scope: Arc::clone(tx.scope), origin, now: tx.now };
     let mut bytes = 0;
     let of_one_chunk = |item: &ItemToStore, _: &ItemToStore| {
         bytes += item.body.len();
@@ -107,7 +105,7 @@ async fn add(
         let (mut room, mut compressor) = (Capacity::default(), Compressor::new()?);
         for chunk in items.chunk_by(of_one_chunk) {
             let ready;
-            (ready, compressor) = prepare(scope, origin, chunk, room, compressor, now).await?;
+            (ready, compressor) = prepare(source.clone(), chunk, room, compressor).await?;
             room = ready.room();
             // The receiver is dropped when writing has failed.
             if made.send(ready).await.is_err() {
@@ -119,7 +117,7 @@ async fn add(
     let writing = async move {
         let mut written = BTreeSet::new();
         while let Some(ready) = waiting.recv().await {
-            written.extend(write(connection, scope, origin, ready, now).await?);
+            written.extend(write(tx, origin, ready).await?);
         }
         Ok(written)
     };
@@ -130,18 +128,16 @@ async fn add(
 
 /// Prepares records on a blocking thread, and returns the compressor.
 async fn prepare(
-    scope: &Arc<Scope>,
-    origin: Origin,
+    source: Source,
     chunk: &[ItemToStore],
     room: Capacity,
     mut compressor: Compressor,
-    now: DateTime<Utc>,
 ) -> Result<(Ready, Compressor), WarehouseError> {
-    let (scope, chunk) = (Arc::clone(scope), chunk.to_vec());
+    let chunk = chunk.to_vec();
     blocking::run(move || {
-        let mut ready = Ready::new(scope.stream, &room);
+        let mut ready = Ready::new(source.scope.stream, &room);
         for item in &chunk {
-            ready.add(&scope, origin, item, &mut compressor, now)?;
+            ready.add(&source, item, &mut compressor)?;
         }
         ready.add_sets();
         Ok((ready, compressor))
@@ -151,33 +147,28 @@ async fn prepare(
 
 /// Writes one chunk and returns its ids.
 async fn write(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     mut ready: Ready,
-    now: DateTime<Utc>,
 ) -> Result<Vec<String>, WarehouseError> {
-    insert_statement::insert(connection, scope, origin.call(), &mut ready).await?;
+    let Tx { scope, now, .. } = *tx;
+    insert_statement::insert(tx, origin.call(), &mut ready).await?;
     let noted = ready.notes.iter().map(|(id, notes)| Noted { id, notes });
-    drift::add(connection, scope, &noted.collect::<Vec<_>>(), now).await?;
+    drift::add(tx, &noted.collect::<Vec<_>>()).await?;
     if origin.call() == Call::List && scope.details.wants_changed() {
-        detail_queue::mark(connection, scope, &ready.ids(), Priority::of(origin.lane()), now)
-            .await?;
+        detail_queue::mark(tx, &ready.ids(), Priority::of(origin.lane()), now).await?;
     }
     let marks = ready.marked.iter().map(|(id, read)| (id.as_str(), *read, Mark { at: None }));
-    marks::suspect(connection, scope, origin, &marks.collect::<Vec<_>>(), now).await?;
+    marks::suspect(tx, origin, &marks.collect::<Vec<_>>()).await?;
     Ok(ready.records.into_iter().map(|record| record.id).collect())
 }
 
 /// Deletes the data rows and bodies of records without a row of their own.
-async fn clear(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    ids: &[&str],
-) -> Result<(), WarehouseError> {
+async fn clear(tx: &mut Tx<'_>, ids: &[&str]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     for table in catalogue::tables(scope.stream).iter().filter(|table| table.key != Key::Set) {
         let (name, id) = (table.qualified(), table.id_column());
-        sql::empty(connection, &scope.project, &name, id, ids).await?;
+        sql::empty(tx.connection, &scope.project, &name, id, ids).await?;
     }
-    bodies::drop_bodies(connection, scope, ids).await
+    bodies::drop_bodies(tx, ids).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection};
+use sqlx::{Arguments as _, AssertSqlSafe};
 
 use super::prepare::Ready;
 use crate::{
@@ -12,24 +12,24 @@ use crate::{
         postgres::error::{Doing as _, WarehouseError},
         raw::bodies::{self, Bodies},
         record::stored,
-        scope::Scope,
         tables::{
             batch::ColumnBatch,
             columns::{add_rows, given_columns},
             statements,
             write::arguments,
         },
+        tx::Tx,
     },
 };
 
 /// Inserts new records with all their data; fails if any row exists. Takes the rows and bodies out
 /// of `ready`.
 pub(super) async fn insert(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     call: Call,
     ready: &mut Ready,
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let (rows, bodies) =
         (std::mem::take(&mut ready.rows), std::mem::replace(&mut ready.bodies, Bodies::new()));
     let arguments = arguments(&scope.project, |arguments| {
@@ -43,7 +43,7 @@ pub(super) async fn insert(
         rows.into_iter().try_for_each(|rows| rows.bind(arguments))
     })?;
     sqlx::query_with(AssertSqlSafe(statement(scope.stream, call)), arguments)
-        .execute(connection)
+        .execute(&mut *tx.connection)
         .await
         .map(drop)
         .doing("writing new records")

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::{
     domain::{Call, ReadNumber, Stream},
@@ -24,6 +24,7 @@ use crate::{
         record::observation::{Observation, Origin, Work},
         scope::Scope,
         state::detail_queue::{self, Priority},
+        tx::Tx,
     },
 };
 
@@ -73,12 +74,11 @@ pub(super) fn meaning(scope: &Scope, origin: Origin, Work { item, stored }: &Wor
 /// Stores marks and hints of known records, whose rows this transaction has locked. Returns the
 /// number of records deleted.
 pub(super) async fn store(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     items: &[(Work, Meaning)],
-    now: DateTime<Utc>,
 ) -> Result<i64, WarehouseError> {
+    let now = tx.now;
     let is_list = origin.call() == Call::List;
     // A list item is recorded once: until another one arrives, it contains nothing new.
     let is_news = |(work, meaning): &&(Work, Meaning)| {
@@ -86,32 +86,31 @@ pub(super) async fn store(
     };
     let news = || items.iter().filter(is_news);
     if is_list {
-        note_digests(connection, scope, &news().collect::<Vec<_>>()).await?;
+        note_digests(tx, &news().collect::<Vec<_>>()).await?;
     }
     let hints = news().filter(|(_, meaning)| *meaning == Meaning::Hint);
     let hints: Vec<&str> = hints.map(|(work, _)| work.item.id.as_str()).collect();
-    detail_queue::mark(connection, scope, &hints, Priority::News, now).await?;
+    detail_queue::mark(tx, &hints, Priority::News, now).await?;
     let marks = news().filter_map(|(work, meaning)| match meaning {
         Meaning::Mark(mark) => Some((work, *mark)),
         Meaning::Facts | Meaning::Hint | Meaning::Nothing => None,
     });
     let (live, deleted): (Vec<_>, Vec<_>) =
         marks.partition(|(work, _)| work.stored.deleted_at.is_none());
-    note_vendor_times(connection, scope, &deleted).await?;
+    note_vendor_times(tx, &deleted).await?;
     let live: Vec<_> =
         live.iter().map(|(work, mark)| (work.item.id.as_str(), work.item.read, *mark)).collect();
-    suspect(connection, scope, origin, &live, now).await
+    suspect(tx, origin, &live).await
 }
 
 /// Records marks of live records. A detail call is made due until two calls, some time apart, have
 /// shown the mark; the second one deletes the record. Returns the number of records deleted.
 pub(super) async fn suspect(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     marks: &[(&str, ReadNumber, Mark)],
-    now: DateTime<Utc>,
 ) -> Result<i64, WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if marks.is_empty() {
         return Ok(0);
     }
@@ -132,7 +131,7 @@ pub(super) async fn suspect(
         is_detail_call,
         scope.deletion.confirm.as_secs_f64(),
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("storing marks of deletions")?;
     let mut again: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
@@ -148,11 +147,11 @@ pub(super) async fn suspect(
         }
     }
     for (due_at, ids) in again {
-        detail_queue::mark(connection, scope, &ids, Priority::News, due_at).await?;
+        detail_queue::mark(tx, &ids, Priority::News, due_at).await?;
     }
-    let deleted = delete::delete(connection, scope, &gone, now).await?;
+    let deleted = delete::delete(tx, &gone).await?;
     let gone: Vec<&str> = gone.iter().map(|gone| gone.id).collect();
-    absence::forget(connection, scope, &gone).await?;
+    absence::forget(tx, &gone).await?;
     Ok(deleted)
 }
 
@@ -160,11 +159,8 @@ pub(super) async fn suspect(
 /// unchanged next time. For live records they are stored like those of items set aside: the stored
 /// body stays that of the last stored item. A deleted record with a mark no longer counts as
 /// absent.
-async fn note_digests(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    items: &[&(Work, Meaning)],
-) -> Result<(), WarehouseError> {
+async fn note_digests(tx: &mut Tx<'_>, items: &[&(Work, Meaning)]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if items.is_empty() {
         return Ok(());
     }
@@ -198,18 +194,15 @@ async fn note_digests(
         &marked,
         &numbers,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing digests")
 }
 
 /// Stores the vendor's deletion time of records whose deletion was proven without one.
-async fn note_vendor_times(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    marks: &[(&Work, Mark)],
-) -> Result<(), WarehouseError> {
+async fn note_vendor_times(tx: &mut Tx<'_>, marks: &[(&Work, Mark)]) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let (ids, times): (Vec<&str>, Vec<DateTime<Utc>>) =
         marks.iter().filter_map(|(work, mark)| Some((work.item.id.as_str(), mark.at?))).unzip();
     if ids.is_empty() {
@@ -232,7 +225,7 @@ async fn note_vendor_times(
         .bind(scope.project.as_str())
         .bind(ids)
         .bind(times)
-        .execute(connection)
+        .execute(&mut *tx.connection)
         .await
         .map(drop)
         .doing("storing the vendor's time of deletions")

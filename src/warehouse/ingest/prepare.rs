@@ -1,6 +1,6 @@
 //! Prepares new records for writing. Pure work, from an item's bytes to the statement's parameters.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -30,6 +30,15 @@ pub(super) struct Capacity {
     records: usize,
     rows: Vec<Vec<usize>>,
     bodies: [usize; 2],
+}
+
+/// What the items of one call have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) scope: Arc<Scope>,
+    pub(super) origin: Origin,
+    /// The time of the transaction.
+    pub(super) now: DateTime<Utc>,
 }
 
 /// New records as parameters of a statement.
@@ -79,12 +88,11 @@ impl Ready {
     /// Normalizes one item and adds all rows of its record.
     pub(super) fn add(
         &mut self,
-        scope: &Scope,
-        origin: Origin,
+        source: &Source,
         item: &ItemToStore,
         compressor: &mut Compressor,
-        now: DateTime<Utc>,
     ) -> Result<(), WarehouseError> {
+        let Source { scope, origin, now } = source;
         let text = json::text(&item.body);
         let parsed = json::parse(&text)
             .map_err(|_malformed| WarehouseError::CorruptRaw("no longer valid JSON"))?;
@@ -113,7 +121,7 @@ impl Ready {
             self.bodies.add(&item.id, compressor.compress(&item.body)?);
         }
         let window_day =
-            item.created_at.map_or_else(|| first_day(origin, now), |at| at.date_naive());
+            item.created_at.map_or_else(|| first_day(*origin, *now), |at| at.date_naive());
         self.records.push(NewRecord {
             id: item.id.clone(),
             digest: item.digest,

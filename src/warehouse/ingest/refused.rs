@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
 
 use crate::{
     domain::Call,
@@ -15,17 +13,17 @@ use crate::{
         raw::codec::Compressor,
         record::observation::{Observation, Origin},
         scope::Scope,
+        tx::Tx,
     },
 };
 
 /// Stores refused items. The same item is stored once; reading it again writes nothing.
 pub(super) async fn keep(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     refused: &[(&Observation, &Refusal)],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if refused.is_empty() {
         return Ok(());
     }
@@ -78,7 +76,7 @@ pub(super) async fn keep(
         &bodies as &[Vec<u8>],
         &numbers,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing quarantined items")

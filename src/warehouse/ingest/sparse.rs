@@ -15,8 +15,11 @@ use crate::{
         },
         scope::Scope,
         state::detail_queue::{self, Priority},
+        tx::Tx,
     },
 };
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use sqlx::PgConnection;
 
@@ -27,11 +30,10 @@ const STEP: u64 = 1000;
 /// update for each call, without history, and consumers receive it as a change. Rows locked by
 /// another writer are skipped, because a later call will update them.
 pub(in crate::warehouse) async fn note_reads(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     observations: &[&Observation],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let readable = observations.iter().filter_map(|observation| observation.key.as_ref().ok());
     let ids: Vec<&str> = readable.map(|key| key.id.as_str()).collect();
     if scope.stream != Stream::Submission || ids.is_empty() {
@@ -52,7 +54,7 @@ pub(in crate::warehouse) async fn note_reads(
         &ids as &[&str],
         now,
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing the times of detail calls")
@@ -214,7 +216,7 @@ impl Warehouse {
     /// scheduled.
     pub async fn draw_sparse(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         draw: CallDraw,
         next: NextRead<'_>,
         until: &(dyn Fn(u64) -> DateTime<Utc> + Sync),
@@ -274,7 +276,8 @@ impl Warehouse {
             }
             set_next(&mut transaction, scope, &drawn).await?;
             let ids: Vec<&str> = drawn.iter().map(|(id, _)| id.as_str()).collect();
-            detail_queue::mark(&mut transaction, scope, &ids, Priority::News, now).await?;
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            detail_queue::mark(&mut tx, &ids, Priority::News, now).await?;
             sqlx::query!(
                 "update argos_sync.project set sparse_drawn_at = $2 where project = $1",
                 scope.project.as_str(),

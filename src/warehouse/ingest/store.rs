@@ -6,9 +6,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
-
 use super::{
     apply::apply,
     build::build,
@@ -27,11 +24,11 @@ use crate::{
             stored::{self, Known},
             usual::Usual,
         },
-        scope::Scope,
         state::{
             detail_queue::{self, Priority},
             run::Tally,
         },
+        tx::Tx,
     },
 };
 
@@ -40,15 +37,14 @@ const CHUNK: usize = 500;
 
 /// Stores items of one origin. Returns their counts by outcome.
 pub(in crate::warehouse) async fn store(
-    connection: &mut PgConnection,
-    scope: &Arc<Scope>,
+    tx: &mut Tx<'_>,
     origin: Origin,
     observations: &[&Observation],
-    now: DateTime<Utc>,
 ) -> Result<Tally, WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let batch = Batch::of(observations);
-    refused::keep(connection, scope, origin, &batch.refused, now).await?;
-    let known = find_differing(connection, scope, origin, &batch).await?;
+    refused::keep(tx, origin, &batch.refused).await?;
+    let known = find_differing(tx, origin, &batch).await?;
     let Classified { mut new, mut changed, unchanged, other_window, mut due } =
         classify(scope, origin, &batch, &known);
     let mut tally = Tally {
@@ -59,7 +55,7 @@ pub(in crate::warehouse) async fn store(
         ..Tally::default()
     };
     let unknown = new.iter().map(|item| item.key);
-    let skipped = since::not_asked_for(connection, scope, origin, unknown).await?;
+    let skipped = since::not_asked_for(tx, origin, unknown).await?;
     if !skipped.is_empty() {
         new.retain(|item| !skipped.contains(item.id()));
         due.retain(|id| !skipped.contains(id));
@@ -67,58 +63,56 @@ pub(in crate::warehouse) async fn store(
     }
     if !new.is_empty() {
         let items = new.iter().map(|item| item.to_store()).collect();
-        let inserted = insert::store(connection, scope, origin, items, now).await?;
+        let inserted = insert::store(tx, origin, items).await?;
         tally.inserted = count(inserted.len());
         // The others were inserted by another writer first, and are known now.
         changed.extend(new.into_iter().filter(|item| !inserted.contains(item.id())));
         changed.sort_unstable_by_key(KeyedItem::id);
     }
     for chunk in changed.chunks(CHUNK) {
-        store_changed(connection, scope, origin, chunk, now, &mut tally).await?;
+        store_changed(tx, origin, chunk, &mut tally).await?;
     }
-    detail_queue::mark(connection, scope, &due, Priority::of(origin.lane()), now).await?;
+    detail_queue::mark(tx, &due, Priority::of(origin.lane()), now).await?;
     Ok(tally)
 }
 
 /// Finds the records whose stored digests differ from those of these items.
 async fn find_differing(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     batch: &Batch<'_>,
 ) -> Result<HashMap<String, Known>, WarehouseError> {
     let ids: Vec<&str> = batch.items.keys().copied().collect();
     let digests: Vec<&[u8]> = batch.items.values().map(|item| &item.key.digest.0[..]).collect();
-    stored::find_differing(connection, scope, origin.call(), &ids, &digests).await
+    stored::find_differing(tx, origin.call(), &ids, &digests).await
 }
 
 /// Locks the records of some items and stores their changes.
 async fn store_changed(
-    connection: &mut PgConnection,
-    scope: &Arc<Scope>,
+    tx: &mut Tx<'_>,
     origin: Origin,
     items: &[KeyedItem<'_>],
-    now: DateTime<Utc>,
     tally: &mut Tally,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let ids: Vec<&str> = items.iter().map(KeyedItem::id).collect();
-    let locked = stored::lock(connection, scope, &ids).await?;
+    let locked = stored::lock(tx.connection, scope, &ids).await?;
     let LockedItems { facts, doubtful, special, unchanged, other_window } =
         classify_locked(scope, origin, items, locked)?;
     tally.updated += count(facts.len());
     tally.unchanged += count(unchanged + doubtful.len());
     tally.duplicate += count(other_window);
-    doubt::set_aside(connection, scope, origin, &doubtful, now).await?;
+    doubt::set_aside(tx, origin, &doubtful).await?;
     if !facts.is_empty() {
         let usual = match scope.stream {
-            Stream::Submission => Usual::read(connection, scope).await?,
+            Stream::Submission => Usual::read(tx.connection, scope).await?,
             Stream::Faceauth => Usual::default(),
         };
         let of = Arc::clone(scope);
         let changes = blocking::run(move || build(&of, origin, &facts, usual, now)).await?;
-        apply(connection, scope, origin, changes, now).await?;
+        apply(tx, origin, changes).await?;
     }
-    let deleted = marks::store(connection, scope, origin, &special, now).await?;
+    let deleted = marks::store(tx, origin, &special).await?;
     tally.updated += deleted;
     tally.unchanged += count(special.len()) - deleted;
     Ok(())

@@ -11,6 +11,7 @@ use crate::{
             sql,
         },
         scope::Scope,
+        tx::Tx,
     },
 };
 use std::collections::HashMap;
@@ -67,11 +68,11 @@ impl Bodies {
 
 /// Stores these bodies, replacing earlier ones.
 pub(in crate::warehouse) async fn keep(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     call: Call,
     bodies: &Bodies,
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if bodies.ids.is_empty() {
         return Ok(());
     }
@@ -89,7 +90,7 @@ pub(in crate::warehouse) async fn keep(
         .bind(scope.project.as_str())
         .bind(&bodies.ids)
         .bind(&bodies.packed)
-        .execute(connection)
+        .execute(&mut *tx.connection)
         .await
         .map(drop)
         .doing("storing raw items")
@@ -182,12 +183,12 @@ fn column(call: Call) -> &'static str {
 
 /// Deletes the stored raw items of these records.
 pub(in crate::warehouse) async fn drop_bodies(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     ids: &[&str],
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     let (table, id_column) = (table(scope.stream), catalogue::id_column(scope.stream));
-    sql::empty(connection, &scope.project, table, id_column, ids).await
+    sql::empty(tx.connection, &scope.project, table, id_column, ids).await
 }
 
 /// The table of a stream's raw bodies.

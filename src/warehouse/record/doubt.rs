@@ -5,9 +5,6 @@
 //! mode: its higher read number decides. The same digest is compared again only after a detail with
 //! other content, and causes no further call.
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
-
 use super::{
     observation::{Origin, Work, is_listed},
     stored::StoredRecord,
@@ -21,6 +18,7 @@ use crate::{
         raw::codec::Inflater,
         scope::Scope,
         state::detail_queue::{self, Priority},
+        tx::Tx,
     },
 };
 
@@ -63,12 +61,11 @@ pub(in crate::warehouse) fn is_doubtful(
 
 /// Records items that were set aside, and makes a detail call due for each new digest.
 pub(in crate::warehouse) async fn set_aside(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     aside: &[Work],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     if aside.is_empty() {
         return Ok(());
     }
@@ -93,12 +90,12 @@ pub(in crate::warehouse) async fn set_aside(
         &numbers,
         is_listed(origin),
     )
-    .execute(&mut *connection)
+    .execute(&mut *tx.connection)
     .await
     .doing("setting list items aside")?;
     let asks = |work: &&Work| !is_known(&work.stored, work.item.digest);
     let due: Vec<&str> = aside.iter().filter(asks).map(|work| work.item.id.as_str()).collect();
-    detail_queue::mark(connection, scope, &due, Priority::News, now).await
+    detail_queue::mark(tx, &due, Priority::News, now).await
 }
 
 /// Whether a detail call was already made due for this digest.

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::PgConnection;
-
 use super::observation::Origin;
 use crate::{
     domain::{Day, ItemKey, ListScope},
     warehouse::{
         postgres::error::{Doing as _, WarehouseError},
-        scope::Scope,
+        tx::Tx,
     },
 };
 
@@ -20,11 +18,11 @@ use crate::{
 /// Detail calls and quarantined items are always requested. A record without a date may belong to
 /// any day.
 pub(in crate::warehouse) async fn not_asked_for<'a>(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     origin: Origin,
     unknown: impl Iterator<Item = &'a ItemKey>,
 ) -> Result<BTreeSet<&'a str>, WarehouseError> {
+    let scope = tx.scope;
     let (Some(since), Origin::List { reading, .. }) = (scope.since, origin) else {
         return Ok(BTreeSet::new());
     };
@@ -48,7 +46,7 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
         scope.stream.as_str(),
         &days,
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("reading the requested days")?;
     Ok(older.into_iter().filter(|(_, day)| !read.contains(day)).map(|(id, _)| id).collect())

@@ -12,6 +12,7 @@ use crate::{
         postgres::error::{Doing as _, WarehouseError},
         raw::bodies,
         scope::Scope,
+        tx::Tx,
     },
 };
 
@@ -102,12 +103,12 @@ pub(in crate::warehouse) enum Known {
 /// Each record is looked up by its key, which `offset 0` ensures. For a page of records PostgreSQL
 /// might otherwise prefer to read all of them.
 pub(in crate::warehouse) async fn find_differing(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     call: Call,
     ids: &[&str],
     digests: &[&[u8]],
 ) -> Result<HashMap<String, Known>, WarehouseError> {
+    let scope = tx.scope;
     let rows = sqlx::query!(
         r#"select given.id as "id!", stored.id is not null as "is_known!",
             coalesce(stored.sources_differ or stored.unlisted or stored.deleted_by_absence
@@ -127,11 +128,11 @@ pub(in crate::warehouse) async fn find_differing(
         ids as &[&str],
         digests as &[&[u8]],
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *tx.connection)
     .await
     .doing("comparing digests")?;
     let special = rows.iter().filter(|row| row.is_special).map(|row| row.id.as_str());
-    let mut special = look_up(connection, scope, &special.collect::<Vec<_>>()).await?;
+    let mut special = look_up(tx.connection, scope, &special.collect::<Vec<_>>()).await?;
     let known = rows.into_iter().map(|row| {
         let known = match (row.is_known && !row.is_special, special.remove(&row.id)) {
             (true, _) => Known::Changed,
@@ -255,11 +256,11 @@ pub(in crate::warehouse) struct Update {
 
 /// Updates the rows of these locked records. Rows that already have these values are not written.
 pub(in crate::warehouse) async fn update(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     call: Call,
     updates: &[Update],
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if updates.is_empty() {
         return Ok(());
     }
@@ -330,7 +331,7 @@ pub(in crate::warehouse) async fn update(
         &moved as &[Option<DateTime<Utc>>],
         &sparse as &[Option<i16>],
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .doing("updating records")?;
     Ok(())

@@ -15,6 +15,7 @@ use crate::{
         postgres::error::{Doing as _, WarehouseError},
         raw::{bodies::RawItems, codec::Inflater},
         scope::Scope,
+        tx::Tx,
     },
 };
 
@@ -92,11 +93,8 @@ impl Usual {
 
     /// Stores the counts. Should run late in its transaction, because other writers of the project
     /// wait for these rows.
-    pub(in crate::warehouse) async fn count(
-        self,
-        connection: &mut PgConnection,
-        scope: &Scope,
-    ) -> Result<(), WarehouseError> {
+    pub(in crate::warehouse) async fn count(self, tx: &mut Tx<'_>) -> Result<(), WarehouseError> {
+        let scope = tx.scope;
         if self.seen.is_empty() {
             return Ok(());
         }
@@ -120,7 +118,7 @@ impl Usual {
             &of(|seen| seen.with_kyc),
             &of(|seen| seen.with_aml),
         )
-        .execute(connection)
+        .execute(&mut *tx.connection)
         .await
         .map(drop)
         .doing("counting the fields of details")

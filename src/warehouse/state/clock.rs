@@ -33,7 +33,7 @@ impl Warehouse {
     pub async fn clocks(
         &self,
         project: &ProjectName,
-        host: impl FnOnce() -> DateTime<Utc>,
+        host: impl Fn() -> DateTime<Utc>,
         vendor: Option<DateTime<Utc>>,
     ) -> Result<Clocks, WarehouseError> {
         self.retry(async || {

@@ -7,7 +7,10 @@ use crate::warehouse::{
         pool::{self, Warehouse},
     },
     scope::Scope,
+    tx::Tx,
 };
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 /// Maximum number of records made due in one transaction.
@@ -66,7 +69,7 @@ impl Warehouse {
     /// The next round begins once `cycle` has passed since the start of this one.
     pub async fn advance_cycle(
         &self,
-        scope: &Scope,
+        scope: &Arc<Scope>,
         count_max: u64,
         cycle: chrono::Duration,
     ) -> Result<(u64, bool), WarehouseError> {
@@ -99,7 +102,8 @@ impl Warehouse {
             let is_over =
                 place.detail_cycle_started_at.is_some_and(|started_at| now - started_at >= cycle);
             let due: Vec<&str> = ids.iter().map(String::as_str).collect();
-            detail_queue::mark(&mut transaction, scope, &due, Priority::Cycle, now).await?;
+            let mut tx = Tx::new(&mut transaction, scope, now);
+            detail_queue::mark(&mut tx, &due, Priority::Cycle, now).await?;
             if count < step && is_over {
                 sqlx::query!(
                     "update argos_sync.project

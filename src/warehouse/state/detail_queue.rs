@@ -1,13 +1,12 @@
 //! The queue of records that need a detail call, with their priority.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use crate::{
     domain::Lane,
     warehouse::{
         postgres::error::{Doing as _, WarehouseError},
-        scope::Scope,
+        tx::Tx,
     },
 };
 
@@ -44,12 +43,12 @@ impl Priority {
 /// Makes detail calls due. Invalidates a worker's claim on such a call, because its request may
 /// have been made too early.
 pub(in crate::warehouse) async fn mark(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     ids: &[&str],
     priority: Priority,
     due_at: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let scope = tx.scope;
     if ids.is_empty() {
         return Ok(());
     }
@@ -66,7 +65,7 @@ pub(in crate::warehouse) async fn mark(
         due_at,
         priority.number(),
     )
-    .execute(connection)
+    .execute(&mut *tx.connection)
     .await
     .map(drop)
     .doing("storing due detail calls")

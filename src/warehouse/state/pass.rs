@@ -3,10 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{
-    claim::{self, Claim},
-    run::Tally,
-};
+use super::claim::{self, Claim};
 use crate::{
     domain::{Cursor, CycleDetector, Digest, Lane},
     warehouse::postgres::{
@@ -230,16 +227,26 @@ impl Warehouse {
     }
 }
 
+/// The page after which a pass continues.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Advance<'a> {
+    /// The number of the stored page, from 1.
+    pub(in crate::warehouse) page: u32,
+    /// The position of the next page; `None` at the end of the list.
+    pub(in crate::warehouse) next: Option<(&'a Cursor, &'a CycleDetector)>,
+    /// The number of items of the page.
+    pub(in crate::warehouse) received: i64,
+    /// The number of items of the page that were created in the claimed window.
+    pub(in crate::warehouse) in_window: i64,
+}
+
 /// Advances the checkpoint from page n-1 to page n. Returns [`WarehouseError::CheckpointMoved`] if
 /// it is not at page n-1.
 pub(in crate::warehouse) async fn advance(
     connection: &mut PgConnection,
     claim: &Claim,
     pass_id: i64,
-    page: u32,
-    next: Option<(&Cursor, &CycleDetector)>,
-    tally: &Tally,
-    in_window: i64,
+    Advance { page, next, received, in_window }: Advance<'_>,
 ) -> Result<(), WarehouseError> {
     let (cursor, cycle) = next.unzip();
     let anchor = cycle.and_then(|cycle| cycle.anchor);
@@ -256,7 +263,7 @@ pub(in crate::warehouse) async fn advance(
         anchor.as_ref().map(|anchor| &anchor.0[..]),
         cycle.map_or(0, |cycle| i64::from(cycle.steps)),
         cycle.map_or(0, |cycle| i64::from(cycle.limit)),
-        tally.received,
+        received,
         in_window,
     )
     .execute(connection)

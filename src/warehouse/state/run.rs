@@ -103,6 +103,17 @@ pub(in crate::warehouse) enum CountSource {
     Details(i64),
 }
 
+/// The stored items of one transaction, for the counters of its run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Counted {
+    /// The items by outcome.
+    pub(in crate::warehouse) tally: Tally,
+    /// Where they are from.
+    pub(in crate::warehouse) source: CountSource,
+    /// The highest numbers that they carry.
+    pub(in crate::warehouse) drawn: Drawn,
+}
+
 impl Warehouse {
     /// Records the start of a run of this holder. Ends the runs whose holders no longer renew them.
     pub async fn begin_run(&self, command: &str, holder: &str) -> Result<RunId, WarehouseError> {
@@ -204,11 +215,9 @@ impl Warehouse {
 /// that stores the counted items.
 pub(in crate::warehouse) async fn count(
     connection: &mut PgConnection,
-    run: RunId,
     scope: &Scope,
-    tally: &Tally,
-    source: CountSource,
-    drawn: Drawn,
+    run: RunId,
+    Counted { tally, source, drawn }: Counted,
 ) -> Result<(), WarehouseError> {
     let (pages, details) = match source {
         CountSource::Page => (1, 0),

@@ -18,10 +18,10 @@ use crate::{
             error::{Doing as _, WarehouseError},
             sql::{CHANGE_NUMBER, list, unnest},
         },
-        scope::Scope,
+        tx::Tx,
     },
 };
-use chrono::{DateTime, Utc};
+
 use sqlx::{
     Arguments as _, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments,
 };
@@ -101,11 +101,10 @@ pub(super) fn bind_sights(
 
 /// Records deletions, one row for each record.
 pub(in crate::warehouse) async fn tell_deletions(
-    connection: &mut PgConnection,
-    scope: &Scope,
+    tx: &mut Tx<'_>,
     ids: &[&str],
-    now: DateTime<Utc>,
 ) -> Result<(), WarehouseError> {
+    let Tx { scope, now, .. } = *tx;
     let sql = format!(
         "insert into {history} (project, {id}, field, new_value, changed_at, lane, change_number)
          select $1, given.id, 'deleted_at', {time}, $3, $4, {CHANGE_NUMBER}
@@ -120,7 +119,7 @@ pub(in crate::warehouse) async fn tell_deletions(
         .bind(ids)
         .bind(now)
         .bind(Lane::Detail.as_str())
-        .execute(connection)
+        .execute(&mut *tx.connection)
         .await
         .map(drop)
         .doing("recording deletions")
