@@ -96,20 +96,20 @@ pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<Exi
     let fetched = fetched.await;
     opened.close().await?;
     let fetched = fetched?;
-    if let Some(why) = &fetched.why {
-        print::failure(why);
+    if let Some(reason) = &fetched.conclusion.reason {
+        print::failure(reason);
     }
     let tally = fetched.tally;
     print::stdout(&format!(
         "{}: {} received, {} inserted, {} updated, {} unchanged, {} quarantined\n",
-        run::words(fetched.outcome),
+        run::words(fetched.conclusion.outcome),
         tally.received,
         tally.inserted,
         tally.updated,
         tally.unchanged,
         tally.quarantined
     ));
-    Ok(match fetched.outcome {
+    Ok(match fetched.conclusion.outcome {
         // What was asked for is not there.
         ProjectOutcome::CompleteEmpty => ExitStatus::Wrong,
         outcome => outcome.into(),

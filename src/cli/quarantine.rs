@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::Config,
     domain::ProjectName,
-    sync::{ProjectOutcome, World, retry_quarantined, verify_key},
+    sync::{Conclusion, ProjectOutcome, World, retry_quarantined, verify_key},
     warehouse::QuarantinedItem,
 };
 
@@ -158,8 +158,8 @@ async fn retry(
             ));
             continue;
         };
-        if let Some((outcome, why)) = verify_key(world, project).await? {
-            print::failure(&format!("{name}: {}", why.unwrap_or_default()));
+        if let Some(Conclusion { outcome, reason }) = verify_key(world, project).await? {
+            print::failure(&format!("{name}: {}", reason.unwrap_or_default()));
             worst = worst.max(outcome);
             continue;
         }

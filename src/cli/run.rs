@@ -15,7 +15,9 @@ use super::{
 use crate::{
     config::Config,
     domain::{Day, ProjectName, Window},
-    sync::{BackfillRequest, Ended, ProjectOutcome, Verify, World, run_daemon, run_due},
+    sync::{
+        BackfillRequest, Conclusion, Ended, ProjectOutcome, Verify, World, run_daemon, run_due,
+    },
     warehouse::{RunId, Tally, WarehouseError},
 };
 
@@ -203,7 +205,7 @@ pub(super) async fn conclude(
 ) -> Result<ExitStatus, Failed> {
     let (run, ended) = ended?;
     let mut rows = Vec::new();
-    for (name, outcome, why) in &ended.projects {
+    for (name, Conclusion { outcome, reason }) in &ended.projects {
         let tally = match world.projects.iter().find(|project| project.name() == name) {
             Some(project) => world.warehouse.run_tally(run, project.scope()).await?,
             None => Tally::default(),
@@ -220,8 +222,8 @@ pub(super) async fn conclude(
         let mut row = vec![name.to_string(), words(*outcome).to_owned()];
         row.extend(counts.iter().map(i64::to_string));
         rows.push(row);
-        if let Some(why) = why {
-            print::failure(&format!("{name}: {why}"));
+        if let Some(reason) = reason {
+            print::failure(&format!("{name}: {reason}"));
         }
     }
     let head = [

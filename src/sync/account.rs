@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::{
     binding::{Account, KeyStanding, NotBound, OtherAccount},
     conclude::conclude_failure,
-    outcome::{Failure, ProjectOutcome},
+    outcome::{Conclusion, Failure},
     patience::Patience,
     probe::ProbeError,
     project::Project,
@@ -180,7 +180,7 @@ async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
 pub async fn verify_key(
     world: &World,
     project: &Project,
-) -> Result<Option<(ProjectOutcome, Option<String>)>, WarehouseError> {
+) -> Result<Option<Conclusion>, WarehouseError> {
     let verifying = async {
         verify(world, project).await?;
         admit(world, project, None).await

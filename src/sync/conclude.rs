@@ -4,7 +4,7 @@ use tracing::{error, warn};
 
 use super::{
     binding::NotBound,
-    outcome::{Failure, ProjectOutcome},
+    outcome::{Conclusion, Failure, ProjectOutcome},
     project::Project,
     world::World,
 };
@@ -17,8 +17,8 @@ use crate::{
 pub(super) async fn conclude(
     world: &World,
     project: &Project,
-    result: Result<(ProjectOutcome, Option<String>), Failure>,
-) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
+    result: Result<Conclusion, Failure>,
+) -> Result<Conclusion, WarehouseError> {
     match result {
         Ok(end) => {
             world.warehouse.unblock(project.name()).await?;
@@ -34,17 +34,20 @@ pub(super) async fn conclude_failure(
     world: &World,
     project: &Project,
     failure: Failure,
-) -> Result<(ProjectOutcome, Option<String>), WarehouseError> {
+) -> Result<Conclusion, WarehouseError> {
     match failure {
         Failure::Interrupted | Failure::Warehouse(WarehouseError::NoTime) => {
-            Ok((ProjectOutcome::Interrupted, None))
+            Ok(Conclusion::of(ProjectOutcome::Interrupted))
         }
         Failure::Warehouse(fault) if fault.remedy() != warehouse::WarehouseRemedy::CallPerson => {
             warn!(
                 project = %project.name(), error = %fault, advice = fault.advice(),
                 "the project stopped"
             );
-            Ok((ProjectOutcome::Partial, Some(format!("{fault}; {}", fault.advice()))))
+            {
+                let why = format!("{fault}; {}", fault.advice());
+                Ok(Conclusion::because(ProjectOutcome::Partial, why))
+            }
         }
         Failure::Warehouse(fault) => {
             error!(
@@ -56,7 +59,7 @@ pub(super) async fn conclude_failure(
             } else {
                 ProjectOutcome::Failed
             };
-            Ok((outcome, Some(format!("{fault}; {}", fault.advice()))))
+            Ok(Conclusion::because(outcome, format!("{fault}; {}", fault.advice())))
         }
         Failure::NotBound(fault) => {
             let why = fault.in_words(project.name());
@@ -64,9 +67,9 @@ pub(super) async fn conclude_failure(
             match fault {
                 NotBound::Other(_) => {
                     world.warehouse.block(project.name(), &why).await?;
-                    Ok((ProjectOutcome::Blocked, Some(why)))
+                    Ok(Conclusion::because(ProjectOutcome::Blocked, why))
                 }
-                NotBound::OtherFirst => Ok((ProjectOutcome::Partial, Some(why))),
+                NotBound::OtherFirst => Ok(Conclusion::because(ProjectOutcome::Partial, why)),
             }
         }
         Failure::Client(fault) => {
@@ -78,9 +81,9 @@ pub(super) async fn conclude_failure(
             if fault.remedy() == CallRemedy::BlockProject {
                 let reason = fault.to_string();
                 world.warehouse.block(project.name(), &reason).await?;
-                return Ok((ProjectOutcome::Blocked, Some(why)));
+                return Ok(Conclusion::because(ProjectOutcome::Blocked, why));
             }
-            Ok((ProjectOutcome::Partial, Some(why)))
+            Ok(Conclusion::because(ProjectOutcome::Partial, why))
         }
     }
 }

@@ -36,7 +36,7 @@ pub use commands::round::run_due;
 pub use commands::run::free_gone_holders;
 pub use commands::verify::Verify;
 pub use lists::hints::has_aml_lists;
-pub use outcome::{Ended, ProjectOutcome};
+pub use outcome::{Conclusion, Ended, ProjectOutcome};
 pub use plan_input::PlanInput;
 pub use probe::{Fact, Finding, ProbeError, probe, probe_and_learn};
 pub use progress::{Progress, ProgressSnapshot};

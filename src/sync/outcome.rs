@@ -3,6 +3,7 @@
 use super::binding::NotBound;
 use crate::{
     client::ClientError,
+    domain::ProjectName,
     warehouse::{Outcome, Proof, WarehouseError},
 };
 
@@ -76,17 +77,43 @@ impl From<ProjectOutcome> for Outcome {
     }
 }
 
+/// The end of a project's work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conclusion {
+    /// The outcome.
+    pub outcome: ProjectOutcome,
+    /// What went wrong, and the next step; `None` if nothing did.
+    pub reason: Option<String>,
+}
+
+impl Conclusion {
+    /// An outcome without a reason.
+    pub(super) fn of(outcome: ProjectOutcome) -> Self {
+        Self { outcome, reason: None }
+    }
+
+    /// An outcome with what went wrong.
+    pub(super) fn because(outcome: ProjectOutcome, reason: String) -> Self {
+        Self { outcome, reason: Some(reason) }
+    }
+
+    /// The worse of two; this one if they are equal.
+    pub(super) fn or_worse(self, other: Self) -> Self {
+        if other.outcome > self.outcome { other } else { self }
+    }
+}
+
 /// The outcome of a run, project by project.
 #[derive(Debug, Clone, Default)]
 pub struct Ended {
-    /// Each project with its outcome and, if something went wrong, the reason and the next step.
-    pub projects: Vec<(crate::domain::ProjectName, ProjectOutcome, Option<String>)>,
+    /// Each project with the end of its work.
+    pub projects: Vec<(ProjectName, Conclusion)>,
 }
 
 impl Ended {
     /// The worst outcome of all projects; complete if there are none.
     pub fn worst(&self) -> ProjectOutcome {
-        let outcomes = self.projects.iter().map(|(_, outcome, _)| *outcome);
+        let outcomes = self.projects.iter().map(|(_, conclusion)| conclusion.outcome);
         outcomes.max().unwrap_or(ProjectOutcome::Complete)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     sync::{
         job::Job,
         lists::windows::read_windows,
-        outcome::{Ended, Failure, ProjectOutcome},
+        outcome::{Conclusion, Ended, Failure, ProjectOutcome},
         project::Project,
         world::World,
     },
@@ -54,11 +54,7 @@ impl BackfillRequest {
         Ok((run, ended))
     }
 
-    async fn project(
-        &self,
-        job: Job<'_>,
-        done: &Mutex<Vec<i64>>,
-    ) -> Result<(ProjectOutcome, Option<String>), Failure> {
+    async fn project(&self, job: Job<'_>, done: &Mutex<Vec<i64>>) -> Result<Conclusion, Failure> {
         let Job { world, project, .. } = job;
         let (name, stream) = (project.name(), project.stream());
         let backfill =
@@ -68,7 +64,8 @@ impl BackfillRequest {
             .into();
         let walked = read_windows(job, Some(backfill.backfill_id), tasks, &|| false).await?;
         let read = walked.end(project);
-        let is_read = matches!(read.0, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
+        let is_read =
+            matches!(read.outcome, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
         let end = finish(job, read, Some(self.window), &|| false).await?;
         if is_read {
             done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);

@@ -12,7 +12,7 @@ use crate::{
     sync::{
         account,
         job::Job,
-        outcome::{Failure, ProjectOutcome},
+        outcome::{Conclusion, Failure, ProjectOutcome},
         project::Project,
         world::World,
     },
@@ -36,10 +36,8 @@ pub enum FetchKey {
 /// The result of a fetch.
 #[derive(Debug, Clone)]
 pub struct FetchResult {
-    /// The outcome of the project.
-    pub outcome: ProjectOutcome,
-    /// What went wrong, if anything.
-    pub why: Option<String>,
+    /// The end of the project's work.
+    pub conclusion: Conclusion,
     /// The number of records by result.
     pub tally: Tally,
 }
@@ -56,15 +54,12 @@ pub async fn fetch(
     .await?;
     let tally = world.warehouse.run_tally(run, project.scope()).await?;
     let end = ended.projects.into_iter().next();
-    let (outcome, why) =
-        end.map_or((ProjectOutcome::Complete, None), |(_, outcome, why)| (outcome, why));
-    Ok(FetchResult { outcome, why, tally })
+    let conclusion =
+        end.map_or(Conclusion::of(ProjectOutcome::Complete), |(_, conclusion)| conclusion);
+    Ok(FetchResult { conclusion, tally })
 }
 
-async fn store(
-    job: Job<'_>,
-    wanted: &FetchKey,
-) -> Result<(ProjectOutcome, Option<String>), Failure> {
+async fn store(job: Job<'_>, wanted: &FetchKey) -> Result<Conclusion, Failure> {
     let Job { world, project, .. } = job;
     let ids = match wanted {
         FetchKey::Id(id) => BTreeSet::from([id.clone()]),
@@ -80,9 +75,9 @@ async fn store(
     };
     if found == 0 {
         let why = "the vendor has no such record".to_owned();
-        return Ok((ProjectOutcome::CompleteEmpty, Some(why)));
+        return Ok(Conclusion::because(ProjectOutcome::CompleteEmpty, why));
     }
-    Ok((ProjectOutcome::Complete, None))
+    Ok(Conclusion::of(ProjectOutcome::Complete))
 }
 
 /// Makes the detail calls of these records and stores the answers. Returns how many were found.

@@ -10,8 +10,7 @@ use crate::{
     sync::{
         details::{drain, workers::WantedCalls},
         job::Job,
-        lists::windows::worse,
-        outcome::{Failure, ProjectOutcome},
+        outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
         stop::pause,
@@ -26,7 +25,6 @@ use crate::{
 const LOOKS_MAX: i32 = 20;
 
 /// How a project ended, and the reason if it did not succeed.
-type End = (ProjectOutcome, Option<String>);
 
 /// The next step if calls are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +59,10 @@ impl NextStep {
 /// them as made.
 pub(super) async fn finish(
     job: Job<'_>,
-    read: End,
+    read: Conclusion,
     days: Option<Window>,
     yields: &dyn Fn() -> bool,
-) -> Result<End, Failure> {
+) -> Result<Conclusion, Failure> {
     let Job { world, project, .. } = job;
     let patience = Patience::of(world);
     // Calls scheduled for later on purpose are not waited for.
@@ -107,7 +105,8 @@ pub(super) async fn finish(
             return Err(Failure::Interrupted);
         }
         if !goes_on {
-            return Ok(worse(read, (ProjectOutcome::Partial, Some(what_is_left(&left, trouble)))));
+            let why = what_is_left(&left, trouble);
+            return Ok(read.or_worse(Conclusion::because(ProjectOutcome::Partial, why)));
         }
     }
     Ok(read)

@@ -12,7 +12,7 @@ use crate::{
         details::{drain, sparse, workers::WantedCalls},
         job::Job,
         lists::{hints, windows::read_windows},
-        outcome::{Ended, Failure, ProjectOutcome},
+        outcome::{Conclusion, Ended, Failure},
         plan_input::PlanInput,
         project::Project,
         world::World,
@@ -40,10 +40,7 @@ pub(super) async fn run_due_until<'p>(
     run_projects(world, command, projects, work).await
 }
 
-async fn due(
-    job: Job<'_>,
-    yields: &dyn Fn() -> bool,
-) -> Result<(ProjectOutcome, Option<String>), Failure> {
+async fn due(job: Job<'_>, yields: &dyn Fn() -> bool) -> Result<Conclusion, Failure> {
     let Job { world, project, .. } = job;
     let plan_input = PlanInput::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =

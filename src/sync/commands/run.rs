@@ -11,7 +11,7 @@ use crate::{
         conclude::conclude,
         heartbeat::with_heartbeat,
         job::Job,
-        outcome::{Ended, Failure, ProjectOutcome},
+        outcome::{Conclusion, Ended, Failure},
         probe, process_id,
         project::Project,
         world::World,
@@ -27,7 +27,7 @@ pub(super) async fn run_projects<'p>(
     world: &World,
     command: &str,
     projects: impl Iterator<Item = &'p Project>,
-    work: impl AsyncFn(Job<'_>) -> Result<(ProjectOutcome, Option<String>), Failure>,
+    work: impl AsyncFn(Job<'_>) -> Result<Conclusion, Failure>,
 ) -> Result<(RunId, Ended), WarehouseError> {
     prepare_database(world).await?;
     let run = world.warehouse.begin_run(command, &world.holder).await?;
@@ -45,8 +45,8 @@ pub(super) async fn run_projects<'p>(
             Err(error) => Err(error.into()),
         };
         project.give_calls_back(&world.warehouse).await;
-        let (outcome, why) = conclude(world, project, result).await?;
-        Ok((project.name().clone(), outcome, why))
+        let conclusion = conclude(world, project, result).await?;
+        Ok((project.name().clone(), conclusion))
     });
     let projects =
         with_heartbeat(HEARTBEAT, join_all(running), async || renew(world, run).await).await;
@@ -56,10 +56,10 @@ pub(super) async fn run_projects<'p>(
     let ends: Vec<_> = ended
         .projects
         .iter()
-        .map(|(project, outcome, why)| ProjectEnd {
+        .map(|(project, conclusion)| ProjectEnd {
             project,
-            outcome: (*outcome).into(),
-            trouble: why.as_deref(),
+            outcome: conclusion.outcome.into(),
+            trouble: conclusion.reason.as_deref(),
         })
         .collect();
     world.warehouse.end_run(run, outcome, &ends).await?;

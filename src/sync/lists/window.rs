@@ -9,7 +9,7 @@ use crate::{
     planner::{FailureKind, Recovery, Task, recovery},
     sync::{
         job::Job,
-        outcome::{Failure, ProjectOutcome},
+        outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
         wait::{Woken, wait_for},
@@ -30,7 +30,7 @@ pub(super) enum WindowEnd {
     /// It was cut in two; read these instead.
     Halved(Window, Window),
     /// It was left for later: what went wrong, and what to do.
-    Left(ProjectOutcome, String),
+    Left(Conclusion),
 }
 
 /// Reads a window under a claim of its own.
@@ -63,7 +63,7 @@ pub(super) async fn read(
             Woken::InVain => {
                 let why =
                     format!("{reading}: another process claims these days and makes no progress");
-                return Ok(WindowEnd::Left(ProjectOutcome::Partial, why));
+                return Ok(WindowEnd::Left(Conclusion::because(ProjectOutcome::Partial, why)));
             }
         }
     };
@@ -204,5 +204,5 @@ fn out_of_patience(
 
 fn left(claim: &Claim, error: &dyn std::error::Error, advice: &str) -> WindowEnd {
     let why = format!("{}: {error}; {advice}", claim.reading);
-    WindowEnd::Left(ProjectOutcome::Partial, why)
+    WindowEnd::Left(Conclusion::because(ProjectOutcome::Partial, why))
 }

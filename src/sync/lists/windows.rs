@@ -11,7 +11,7 @@ use crate::{
     planner::Task,
     sync::{
         job::Job,
-        outcome::{Failure, ProjectOutcome},
+        outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
         world::World,
@@ -21,23 +21,23 @@ use crate::{
 
 /// The result of several passes.
 pub(in crate::sync) struct WindowsRead {
-    worst: (ProjectOutcome, Option<String>),
+    worst: Conclusion,
     /// Windows that were empty without proof, and the reason.
     pub(in crate::sync) unverified: VecDeque<(Task, Unverified)>,
 }
 
 impl WindowsRead {
     /// The overall outcome.
-    pub(in crate::sync) fn end(self, project: &Project) -> (ProjectOutcome, Option<String>) {
+    pub(in crate::sync) fn end(self, project: &Project) -> Conclusion {
         match self.unverified.front() {
             None => self.worst,
-            Some((task, why)) => worse(self.worst, unverified_note(project, task, *why)),
+            Some((task, why)) => self.worst.or_worse(unverified_note(project, task, *why)),
         }
     }
 
     /// Adds passes made later, which have retried the unverified windows.
     pub(in crate::sync) fn then(self, later: Self) -> Self {
-        Self { worst: worse(self.worst, later.worst), unverified: later.unverified }
+        Self { worst: self.worst.or_worse(later.worst), unverified: later.unverified }
     }
 }
 
@@ -92,7 +92,7 @@ pub(in crate::sync) async fn read_windows(
 struct Walks {
     queue: VecDeque<Task>,
     unverified: VecDeque<(Task, Unverified)>,
-    worst: (ProjectOutcome, Option<String>),
+    worst: Conclusion,
     /// Windows that were started and not read to their end.
     left: usize,
     is_first: bool,
@@ -106,7 +106,7 @@ impl Walks {
         Self {
             queue,
             unverified: VecDeque::new(),
-            worst: (ProjectOutcome::CompleteEmpty, None),
+            worst: Conclusion::of(ProjectOutcome::CompleteEmpty),
             left: 0,
             is_first: true,
             is_second_try: false,
@@ -126,7 +126,7 @@ impl Walks {
     /// The next window to read. Once nothing is in flight, the unverified windows get their second
     /// attempt if any records arrived meanwhile.
     fn next(&mut self, is_idle: bool) -> Option<Task> {
-        let is_proven = self.is_proven || self.worst.0 >= ProjectOutcome::Complete;
+        let is_proven = self.is_proven || self.worst.outcome >= ProjectOutcome::Complete;
         let may_be_proven = !self.is_second_try && is_proven;
         if self.queue.is_empty() && is_idle && may_be_proven {
             self.queue = self.unverified.drain(..).map(|(task, _)| task).collect();
@@ -139,14 +139,14 @@ impl Walks {
     fn leave_the_rest(&mut self) {
         if !self.queue.is_empty() {
             let why = format!("{} windows were postponed", self.queue.len());
-            self.add(ProjectOutcome::Partial, Some(why));
+            self.add(Conclusion::because(ProjectOutcome::Partial, why));
             self.queue.clear();
         }
     }
 
-    fn add(&mut self, outcome: ProjectOutcome, why: Option<String>) {
-        let so_far = std::mem::replace(&mut self.worst, (ProjectOutcome::CompleteEmpty, None));
-        self.worst = worse(so_far, (outcome, why));
+    fn add(&mut self, conclusion: Conclusion) {
+        let none_yet = Conclusion::of(ProjectOutcome::CompleteEmpty);
+        self.worst = std::mem::replace(&mut self.worst, none_yet).or_worse(conclusion);
     }
 
     fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
@@ -156,13 +156,13 @@ impl Walks {
                 self.unverified.push_back((task, why));
             }
             WindowEnd::Read(proof) => {
-                self.add(ProjectOutcome::of(proof), None);
+                self.add(Conclusion::of(ProjectOutcome::of(proof)));
                 world.progress.window_done();
                 info!(project = %project.name(), lane = %lane, window = %reading, "window read");
             }
             WindowEnd::Elsewhere => world.progress.window_done(),
             WindowEnd::ReadElsewhere => {
-                self.add(ProjectOutcome::Complete, None);
+                self.add(Conclusion::of(ProjectOutcome::Complete));
                 world.progress.window_done();
             }
             WindowEnd::Halved(first, second) => {
@@ -170,15 +170,15 @@ impl Walks {
                 self.queue.push_front(Task { lane, reading: ListScope::Window(first) });
                 self.queue.push_front(Task { lane, reading: ListScope::Window(second) });
             }
-            WindowEnd::Left(outcome, why) => {
+            WindowEnd::Left(conclusion) => {
                 self.left += 1;
-                self.add(outcome, Some(why));
+                self.add(conclusion);
             }
         }
     }
 
     fn end(mut self) -> WindowsRead {
-        if let (_, Some(why)) = &mut self.worst
+        if let Some(why) = &mut self.worst.reason
             && self.left > 1
         {
             *why = format!("{why} (and {} more windows)", self.left - 1);
@@ -188,11 +188,7 @@ impl Walks {
 }
 
 /// A message about windows that were empty without proof; `task` is the first of them.
-fn unverified_note(
-    project: &Project,
-    task: &Task,
-    why: Unverified,
-) -> (ProjectOutcome, Option<String>) {
+fn unverified_note(project: &Project, task: &Task, why: Unverified) -> Conclusion {
     let (name, reading) = (project.name(), task.reading);
     let why = match why {
         Unverified::Filter => {
@@ -205,13 +201,6 @@ fn unverified_note(
         }
     };
     warn!(project = %name, window = %reading, "empty, unverified: {why}");
-    (ProjectOutcome::EmptyUnverified, Some(format!("empty, unverified: {reading}: {why}")))
-}
-
-/// The worse of two outcomes; the first if they are equal.
-pub(in crate::sync) fn worse(
-    one: (ProjectOutcome, Option<String>),
-    two: (ProjectOutcome, Option<String>),
-) -> (ProjectOutcome, Option<String>) {
-    if two.0 > one.0 { two } else { one }
+    let why = format!("empty, unverified: {reading}: {why}");
+    Conclusion::because(ProjectOutcome::EmptyUnverified, why)
 }
