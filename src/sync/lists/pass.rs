@@ -22,7 +22,7 @@ use crate::{
 /// Reads the claimed window from the pass's checkpoint to its end.
 ///
 /// A received page is stored even if the program has to end; a request in flight is dropped.
-pub(super) async fn walk(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result<Proof, Failure> {
+pub(super) async fn read(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result<Proof, Failure> {
     let Job { world, project, .. } = job;
     let resume = pass.checkpoint.clone().map(|checkpoint| Resume {
         cursor: checkpoint.cursor,

@@ -1,5 +1,7 @@
 //! One window from claim to proof, including the handling of failures.
 
+use std::{ops::ControlFlow, time::Duration};
+
 use tracing::{info, warn};
 
 use super::pass;
@@ -11,11 +13,9 @@ use crate::{
         job::Job,
         outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
-        project::Project,
         wait::{Woken, wait_for},
-        world::World,
     },
-    warehouse::{self, Awaited, Claim, GivenUp, Pass, Proof, WarehouseError},
+    warehouse::{Awaited, Claim, GivenUp, Pass, Proof, WarehouseError, WarehouseRemedy},
 };
 
 /// How a window ended.
@@ -90,119 +90,162 @@ async fn read_claimed(
             "another process has read these days in the meantime");
         return Ok(WindowEnd::ReadElsewhere);
     }
-    let mut pass = world.warehouse.open_pass(claim, lane, backfill_id).await?;
+    let pass = world.warehouse.open_pass(claim, lane, backfill_id).await?;
+    let mut reading = WindowRead { job, claim, pass, patience };
     loop {
-        let stood_at = pass.checkpoint.clone();
-        let walked = pass::walk(job, claim, &mut pass).await;
-        if walked.is_ok() || pass.checkpoint != stood_at {
-            patience.renew();
-        }
-        let error = match walked {
+        let setback = match reading.attempt().await {
             Ok(proof) => return Ok(WindowEnd::Read(proof)),
-            Err(Failure::Client(error)) => error,
-            Err(Failure::Warehouse(
-                error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),
-            )) => {
-                return Ok(left(claim, &error, error.advice()));
-            }
-            Err(Failure::Warehouse(error))
-                if error.remedy() == warehouse::WarehouseRemedy::ReadAgain =>
-            {
-                info!(project = %project.name(), window = %claim.reading, "{error}");
-                world.adopt_server().await?;
-                continue;
-            }
-            Err(other) => return Err(other),
+            Err(failure) => Setback::from(failure),
         };
-        let trouble = match error.remedy() {
-            CallRemedy::Later { not_before } => FailureKind::Passing { not_before },
-            CallRemedy::RestartWindow => FailureKind::Cursor,
-            CallRemedy::SplitWindow => FailureKind::TooLarge,
-            CallRemedy::FailPass => FailureKind::Permanent,
-            CallRemedy::BlockProject => return Err(Failure::Client(error)),
-            CallRemedy::Stop => return Err(Failure::Interrupted),
-        };
-        // A closed limiter says nothing about the window: its checkpoint and size stay.
-        if let (ClientError::Limiter(_), FailureKind::Passing { not_before }) = (&error, trouble) {
-            warn!(project = %project.name(), window = %claim.reading, %error, "window postponed");
-            if patience.wait_for_limiter(world, not_before).await {
-                continue;
-            }
-            return out_of_patience(world, claim, &error);
+        if let ControlFlow::Break(end) = reading.recover(setback).await? {
+            return Ok(end);
         }
-        note(world, project, claim, &mut pass, &error).await?;
-        let step = recovery(
-            claim.reading,
-            trouble,
-            pass.checkpoint.is_some(),
-            pass.failures,
-            pass.restarts,
-        );
-        match step {
-            Recovery::Wait { not_before } => {
-                if !patience.wait(world, pass.failures, not_before).await {
-                    return out_of_patience(world, claim, &error);
-                }
+    }
+}
+
+/// Why an attempt did not reach the end of its window.
+enum Setback {
+    /// The API failed while it read this window.
+    Window(ClientError, FailureKind),
+    /// The limiter is closed, which is no property of the window. The time until it opens.
+    LimiterClosed(ClientError, Option<Duration>),
+    /// Another process has taken over the window.
+    ClaimLost(WarehouseError),
+    /// PostgreSQL was restored or failed over, so the received pages are void.
+    ServerChanged(WarehouseError),
+    /// It concerns the whole project.
+    Project(Failure),
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        let error = match failure {
+            Failure::Client(error) => error,
+            Failure::Warehouse(
+                error @ (WarehouseError::FenceLost | WarehouseError::CheckpointMoved { .. }),
+            ) => return Self::ClaimLost(error),
+            Failure::Warehouse(error) if error.remedy() == WarehouseRemedy::ReadAgain => {
+                return Self::ServerChanged(error);
             }
-            Recovery::Restart => restart(world, claim, &mut pass).await?,
+            other @ (Failure::Warehouse(_) | Failure::NotBound(_) | Failure::Interrupted) => {
+                return Self::Project(other);
+            }
+        };
+        match error.remedy() {
+            CallRemedy::Later { not_before } if matches!(error, ClientError::Limiter(_)) => {
+                Self::LimiterClosed(error, not_before)
+            }
+            CallRemedy::Later { not_before } => {
+                Self::Window(error, FailureKind::Passing { not_before })
+            }
+            CallRemedy::RestartWindow => Self::Window(error, FailureKind::Cursor),
+            CallRemedy::SplitWindow => Self::Window(error, FailureKind::TooLarge),
+            CallRemedy::FailPass => Self::Window(error, FailureKind::Permanent),
+            CallRemedy::BlockProject => Self::Project(Failure::Client(error)),
+            CallRemedy::Stop => Self::Project(Failure::Interrupted),
+        }
+    }
+}
+
+/// A claimed window that is being read.
+struct WindowRead<'a> {
+    job: Job<'a>,
+    claim: &'a Claim,
+    pass: Pass,
+    patience: &'a Patience,
+}
+
+impl WindowRead<'_> {
+    /// Reads from the checkpoint to the end of the window.
+    async fn attempt(&mut self) -> Result<Proof, Failure> {
+        let checkpoint = self.pass.checkpoint.clone();
+        let read = pass::read(self.job, self.claim, &mut self.pass).await;
+        if read.is_ok() || self.pass.checkpoint != checkpoint {
+            self.patience.renew();
+        }
+        read
+    }
+
+    /// Prepares the next attempt, or ends the window.
+    async fn recover(&mut self, setback: Setback) -> Result<ControlFlow<WindowEnd>, Failure> {
+        let Job { world, project, .. } = self.job;
+        let (name, window) = (project.name(), self.claim.reading);
+        match setback {
+            Setback::Window(error, kind) => self.recover_window(&error, kind).await,
+            // The checkpoint and size of the window stay.
+            Setback::LimiterClosed(error, not_before) => {
+                warn!(project = %name, %window, %error, "window postponed");
+                let may_continue = self.patience.wait_for_limiter(world, not_before).await;
+                self.continue_if(may_continue, &error)
+            }
+            Setback::ClaimLost(error) => Ok(self.left(&error, error.advice())),
+            Setback::ServerChanged(error) => {
+                info!(project = %name, %window, "{error}");
+                world.adopt_server().await?;
+                Ok(ControlFlow::Continue(()))
+            }
+            Setback::Project(failure) => Err(failure),
+        }
+    }
+
+    /// Records a failure of the API and takes the step that the planner decides.
+    async fn recover_window(
+        &mut self,
+        error: &ClientError,
+        kind: FailureKind,
+    ) -> Result<ControlFlow<WindowEnd>, Failure> {
+        let Self { job: Job { world, project, .. }, claim, pass, patience } = self;
+        warn!(
+            project = %project.name(), window = %claim.reading, %error, advice = error.advice(),
+            "window failed"
+        );
+        let warehouse = &world.warehouse;
+        warehouse.note_failure(claim, pass, &error.to_string()).await?;
+        let has_checkpoint = pass.checkpoint.is_some();
+        match recovery(claim.reading, kind, has_checkpoint, pass.failures, pass.restarts) {
+            Recovery::Wait { not_before } => {
+                let may_continue = patience.wait(world, pass.failures, not_before).await;
+                self.continue_if(may_continue, error)
+            }
+            Recovery::Restart => {
+                warehouse.restart_pass(claim, pass).await?;
+                Ok(ControlFlow::Continue(()))
+            }
             Recovery::RestartLater => {
-                restart(world, claim, &mut pass).await?;
-                return Ok(left(claim, &error, error.advice()));
+                warehouse.restart_pass(claim, pass).await?;
+                Ok(self.left(error, error.advice()))
             }
             Recovery::Halve(first, second) => {
-                give_up(world, claim, &pass, GivenUp::Split).await?;
-                return Ok(WindowEnd::Halved(first, second));
+                warehouse.give_up_pass(claim, pass, GivenUp::Split).await?;
+                Ok(ControlFlow::Break(WindowEnd::Halved(first, second)))
             }
             Recovery::Block => {
-                give_up(world, claim, &pass, GivenUp::Blocked).await?;
-                return Ok(left(claim, &error, error.advice()));
+                warehouse.give_up_pass(claim, pass, GivenUp::Blocked).await?;
+                Ok(self.left(error, error.advice()))
             }
-            Recovery::GiveUp => return Ok(left(claim, &error, error.advice())),
+            Recovery::GiveUp => Ok(self.left(error, error.advice())),
         }
     }
-}
 
-async fn note(
-    world: &World,
-    project: &Project,
-    claim: &Claim,
-    pass: &mut Pass,
-    error: &ClientError,
-) -> Result<(), WarehouseError> {
-    warn!(
-        project = %project.name(), window = %claim.reading, %error, advice = error.advice(),
-        "window failed"
-    );
-    let text = error.to_string();
-    world.warehouse.note_failure(claim, pass, &text).await
-}
-
-async fn restart(world: &World, claim: &Claim, pass: &mut Pass) -> Result<(), WarehouseError> {
-    world.warehouse.restart_pass(claim, pass).await
-}
-
-async fn give_up(
-    world: &World,
-    claim: &Claim,
-    pass: &Pass,
-    why: GivenUp,
-) -> Result<(), WarehouseError> {
-    world.warehouse.give_up_pass(claim, pass, why).await
-}
-
-/// The end of a window after patience has ended or the program has to end.
-fn out_of_patience(
-    world: &World,
-    claim: &Claim,
-    error: &ClientError,
-) -> Result<WindowEnd, Failure> {
-    if world.stop.is_cancelled() {
-        return Err(Failure::Interrupted);
+    /// Continues, or leaves the window once patience or the program has ended.
+    fn continue_if(
+        &self,
+        may_continue: bool,
+        error: &ClientError,
+    ) -> Result<ControlFlow<WindowEnd>, Failure> {
+        if may_continue {
+            Ok(ControlFlow::Continue(()))
+        } else if self.job.world.stop.is_cancelled() {
+            Err(Failure::Interrupted)
+        } else {
+            Ok(self.left(error, error.advice()))
+        }
     }
-    Ok(left(claim, error, error.advice()))
-}
 
-fn left(claim: &Claim, error: &dyn std::error::Error, advice: &str) -> WindowEnd {
-    let why = format!("{}: {error}; {advice}", claim.reading);
-    WindowEnd::Left(Conclusion::because(ProjectOutcome::Partial, why))
+    /// Leaves the window for a later run.
+    fn left(&self, error: &dyn std::error::Error, advice: &str) -> ControlFlow<WindowEnd> {
+        let why = format!("{}: {error}; {advice}", self.claim.reading);
+        let conclusion = Conclusion::because(ProjectOutcome::Partial, why);
+        ControlFlow::Break(WindowEnd::Left(conclusion))
+    }
 }
