@@ -83,7 +83,7 @@ pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<Exi
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(fault)?;
     let url = format!("http://{}/v3", listener.local_addr().map_err(fault)?);
     let simulated = simulated(options.submissions);
-    let world = simulated.world();
+    let world = simulated.simulation();
     let ended = CancellationToken::new();
     let server = tokio::spawn(simulator::serve(listener, world, ended.clone().cancelled_owned()));
     print::stdout(&format!("The vendor is simulated at {url}: {} people.\n", options.submissions));

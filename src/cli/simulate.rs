@@ -20,6 +20,8 @@ pub(super) async fn simulate(options: &SimulateOptions) -> Result<ExitStatus, Fa
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
     print::stdout(&format!("http://{address}/v3\n"));
-    simulator::serve(listener, options.world(), stop.cancelled_owned()).await.map_err(fault)?;
+    simulator::serve(listener, options.simulation(), stop.cancelled_owned())
+        .await
+        .map_err(fault)?;
     Ok(ExitStatus::Done)
 }

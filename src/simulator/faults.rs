@@ -48,7 +48,7 @@ impl Default for Faults {
 
 /// The fault of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum InjectedFault {
     ServerError,
     TooManyRequests,
     Dropped,
@@ -74,17 +74,17 @@ impl Faults {
     }
 
     /// The fault of the call with this number.
-    pub(super) fn of_call(&self, call: u64) -> Option<Fault> {
+    pub(super) fn of_call(&self, call: u64) -> Option<InjectedFault> {
         let number = u32::try_from(call & u64::from(u32::MAX)).unwrap_or(0);
         let drawn = Draw::new(self.seed, number, Purpose::Fault).below(1_000_000);
         let mut rest = f64::from(drawn) / 1_000_000.0;
         let shares = [
-            (self.server_error, Fault::ServerError),
-            (self.too_many_requests, Fault::TooManyRequests),
-            (self.dropped, Fault::Dropped),
-            (self.cut_short, Fault::CutShort),
-            (self.html, Fault::Html),
-            (self.slow, Fault::Slow),
+            (self.server_error, InjectedFault::ServerError),
+            (self.too_many_requests, InjectedFault::TooManyRequests),
+            (self.dropped, InjectedFault::Dropped),
+            (self.cut_short, InjectedFault::CutShort),
+            (self.html, InjectedFault::Html),
+            (self.slow, InjectedFault::Slow),
         ];
         for (share, fault) in shares {
             if rest < share {
@@ -105,15 +105,15 @@ mod tests {
         let faults = Faults { seed: 3, dropped: 0.2, html: 0.1, ..Faults::default() };
         let happened: Vec<_> = (0..10_000).map(|call| faults.of_call(call)).collect();
         let count = |fault| happened.iter().filter(|one| **one == fault).count();
-        assert!((1850..2150).contains(&count(Some(Fault::Dropped))));
-        assert!((900..1100).contains(&count(Some(Fault::Html))));
-        assert_eq!(count(Some(Fault::Slow)), 0);
+        assert!((1850..2150).contains(&count(Some(InjectedFault::Dropped))));
+        assert!((900..1100).contains(&count(Some(InjectedFault::Html))));
+        assert_eq!(count(Some(InjectedFault::Slow)), 0);
         assert_eq!(happened, (0..10_000).map(|call| faults.of_call(call)).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_share_of_one_is_every_call() {
         let faults = Faults { server_error: 1.0, ..Faults::default() };
-        assert!((0..10_000).all(|call| faults.of_call(call) == Some(Fault::ServerError)));
+        assert!((0..10_000).all(|call| faults.of_call(call) == Some(InjectedFault::ServerError)));
     }
 }

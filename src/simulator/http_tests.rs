@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::{Day, Stream};
 
 struct Server {
-    world: World,
+    simulation: Simulation,
     address: String,
     client: reqwest::Client,
 }
@@ -23,15 +23,15 @@ impl Server {
             stream,
             population: population.clone(),
         };
-        let world = World::new(vec![
+        let simulation = Simulation::new(vec![
             project("main", Stream::Submission),
             project("face", Stream::Faceauth),
         ]);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(listener, world.clone(), std::future::pending()));
+        tokio::spawn(serve(listener, simulation.clone(), std::future::pending()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { world, address, client }
+        Self { simulation, address, client }
     }
 
     async fn send(&self, key: &str, path: &str) -> reqwest::Result<(u16, String)> {
@@ -52,18 +52,18 @@ impl Server {
     }
 
     fn knobs(&self, key: &str, turn: impl FnOnce(&mut Knobs)) {
-        let mut knobs = self.world.knobs(key).unwrap();
+        let mut knobs = self.simulation.knobs(key).unwrap();
         turn(&mut knobs);
-        self.world.set_knobs(key, knobs).unwrap();
+        self.simulation.set_knobs(key, knobs).unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_detail_call_is_the_truth_but_for_signed_addresses() {
     let server = Server::start().await;
-    for id in server.world.submission_ids("main").take(20) {
+    for id in server.simulation.submission_ids("main").take(20) {
         let mut items = server.items(&format!("submission?submission_id={id}")).await;
-        let truth = server.world.submission("main", &id).unwrap();
+        let truth = server.simulation.submission("main", &id).unwrap();
         let mut truth: Value = serde_json::from_slice(&truth).unwrap();
         for item in [&mut items[0], &mut truth] {
             item["image"] = Value::Null;
@@ -104,7 +104,7 @@ async fn a_walk_over_http_finds_all() {
                 let (id, date) = (text("id"), text("created_at"));
                 path = format!("submission?count=90&nextpage_id={id}&nextpage_date={date}");
             }
-            assert_eq!(seen, server.world.submission_ids("main").collect());
+            assert_eq!(seen, server.simulation.submission_ids("main").collect());
         }
     }
 }
@@ -124,7 +124,7 @@ async fn face_authentications_are_walked_by_their_own_names() {
         );
     }
     assert_eq!(seen, 400);
-    let id = server.world.faceauth_ids("face").next().unwrap();
+    let id = server.simulation.faceauth_ids("face").next().unwrap();
     server.knobs("face", |knobs| knobs.faceauth_shape = FaceauthShape::FlatSingle);
     let (_, body) = server.get("face", &format!("faceauth?authId={id}")).await;
     assert_eq!(body[0]["auth_id"], *id);
@@ -237,7 +237,7 @@ async fn wrong_calls_are_refused_as_the_vendor_does() {
 #[tokio::test]
 async fn faults_happen_on_the_way() {
     let server = Server::start().await;
-    let set = |faults| server.world.set_faults(faults);
+    let set = |faults| server.simulation.set_faults(faults);
     set(Faults { dropped: 1.0, ..Faults::default() });
     let error = server.send("main", "submission").await.unwrap_err();
     assert!(error.is_request() && !error.is_body(), "{error:?}");
@@ -261,14 +261,14 @@ async fn faults_happen_on_the_way() {
     );
     set(Faults::default());
     assert_eq!(server.items("submission").await.len(), 50);
-    assert_eq!(server.world.call_count(), 7);
-    assert_eq!(server.world.calls_by_kind()[&CallKind::SubmissionList], 7);
+    assert_eq!(server.simulation.call_count(), 7);
+    assert_eq!(server.simulation.calls_by_kind()[&CallKind::SubmissionList], 7);
 }
 
 #[tokio::test]
 async fn other_processes_turn_knobs_and_change_records() {
     let server = Server::start().await;
-    let id = server.world.submission_ids("main").next().unwrap();
+    let id = server.simulation.submission_ids("main").next().unwrap();
     let address = |path: &str| format!("{}/sim/{path}", server.address);
     let send = async |request: reqwest::RequestBuilder, body: Value| -> (u16, Value) {
         let request = request.header("content-type", "application/json");
@@ -353,8 +353,9 @@ async fn a_loop_of_cursors_never_ends() {
 async fn the_server_stops_when_told() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let world = World::new(Vec::new());
-    let server = tokio::spawn(serve(listener, world, async move { stopped.await.unwrap_or(()) }));
+    let simulation = Simulation::new(Vec::new());
+    let server =
+        tokio::spawn(serve(listener, simulation, async move { stopped.await.unwrap_or(()) }));
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }
@@ -363,10 +364,10 @@ async fn the_server_stops_when_told() {
 async fn a_rotated_key_opens_the_same_project() {
     let server = Server::start().await;
     let count = |body: &Value| body["Items"].as_array().map(Vec::len);
-    server.world.set_accepted_keys("main", vec!["main".to_owned(), "new".to_owned()]).unwrap();
+    server.simulation.set_accepted_keys("main", vec!["main".to_owned(), "new".to_owned()]).unwrap();
     assert_eq!(count(&server.get("main", "submission").await.1), Some(50));
-    server.world.set_accepted_keys("main", vec!["new".to_owned()]).unwrap();
+    server.simulation.set_accepted_keys("main", vec!["new".to_owned()]).unwrap();
     assert_eq!(server.get("main", "submission").await.0, 403);
     assert_eq!(count(&server.get("new", "submission").await.1), Some(50));
-    assert_eq!(server.world.submission_ids("main").count(), 1000);
+    assert_eq!(server.simulation.submission_ids("main").count(), 1000);
 }

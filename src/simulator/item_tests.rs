@@ -65,7 +65,7 @@ const FACEAUTH_PATHS: &str = "
     policy.headCover_threshold policy.liveness_threshold policy.activeLiveness_threshold
     result.active_liveness_score result.face_similarity result.detectOccluded reject_comment[] fail_code[]";
 
-fn world(count: u32) -> World {
+fn simulation(count: u32) -> Simulation {
     let from = Day::from_ymd_opt(2024, 1, 1).unwrap();
     let population = Population {
         seed: 42,
@@ -79,7 +79,7 @@ fn world(count: u32) -> World {
         stream,
         population: population.clone(),
     };
-    World::new(vec![project("main", Stream::Submission), project("face", Stream::Faceauth)])
+    Simulation::new(vec![project("main", Stream::Submission), project("face", Stream::Faceauth)])
 }
 
 /// Collects the path of every value, with the text of scalars; array positions are `[]`.
@@ -118,8 +118,8 @@ fn leaves(value: &Value, path: &str, out: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn items(world: &World, key: &str) -> Vec<Value> {
-    let project = world.project(key).unwrap();
+fn items(simulation: &Simulation, key: &str) -> Vec<Value> {
+    let project = simulation.project(key).unwrap();
     let count = [("count".to_owned(), "2000".to_owned())].to_vec();
     let body: Value =
         serde_json::from_slice(&project.answer(&project.key, Ok(count), 1).unwrap().body).unwrap();
@@ -127,15 +127,15 @@ fn items(world: &World, key: &str) -> Vec<Value> {
     items.as_array().unwrap().clone()
 }
 
-fn details(world: &World) -> Vec<Value> {
-    let item = |id: String| world.submission("main", &id).unwrap();
-    world.submission_ids("main").map(|id| serde_json::from_slice(&item(id)).unwrap()).collect()
+fn details(simulation: &Simulation) -> Vec<Value> {
+    let item = |id: String| simulation.submission("main", &id).unwrap();
+    simulation.submission_ids("main").map(|id| serde_json::from_slice(&item(id)).unwrap()).collect()
 }
 
 #[test]
 fn every_documented_path_of_a_submission_occurs() {
     let mut seen = BTreeSet::new();
-    for item in details(&world(2000)) {
+    for item in details(&simulation(2000)) {
         paths(&item, String::new(), &mut seen);
     }
     let missing: Vec<_> =
@@ -145,11 +145,11 @@ fn every_documented_path_of_a_submission_occurs() {
 
 #[test]
 fn every_documented_path_of_a_face_authentication_occurs() {
-    let world = world(2000);
+    let simulation = simulation(2000);
     let knobs = Knobs { aurh_status_every: 10, ..Knobs::default() };
-    world.set_knobs("face", knobs).unwrap();
+    simulation.set_knobs("face", knobs).unwrap();
     let mut seen = BTreeSet::new();
-    for item in items(&world, "face") {
+    for item in items(&simulation, "face") {
         paths(&item, String::new(), &mut seen);
     }
     let missing: Vec<_> =
@@ -159,10 +159,10 @@ fn every_documented_path_of_a_face_authentication_occurs() {
 
 #[test]
 fn a_list_item_says_nothing_that_the_detail_call_does_not() {
-    let world = world(2000);
-    let listed = items(&world, "main");
+    let simulation = simulation(2000);
+    let listed = items(&simulation, "main");
     assert_eq!(listed.len(), 2000);
-    let by_id: BTreeMap<_, _> = details(&world)
+    let by_id: BTreeMap<_, _> = details(&simulation)
         .into_iter()
         .map(|item| (item["submission_id"].as_str().unwrap().to_owned(), item))
         .collect();
@@ -179,7 +179,7 @@ fn a_list_item_says_nothing_that_the_detail_call_does_not() {
 #[test]
 fn lists_leave_out_what_only_the_detail_call_has() {
     let mut seen = BTreeSet::new();
-    for item in items(&world(2000), "main") {
+    for item in items(&simulation(2000), "main") {
         paths(&item, String::new(), &mut seen);
     }
     for absent in ["OCR_raw", "signals", "project_options", "data.full_name", "applicant_id"] {
@@ -192,20 +192,20 @@ fn lists_leave_out_what_only_the_detail_call_has() {
 
 #[test]
 fn two_worlds_of_one_seed_are_the_same() {
-    assert_eq!(details(&world(300)), details(&world(300)));
+    assert_eq!(details(&simulation(300)), details(&simulation(300)));
 }
 
 #[test]
 fn details_have_the_size_of_real_ones() {
-    let world = world(1000);
-    let item = |id: String| world.submission("main", &id).unwrap().len();
-    let average = world.submission_ids("main").map(item).sum::<usize>() / 1000;
+    let simulation = simulation(1000);
+    let item = |id: String| simulation.submission("main", &id).unwrap().len();
+    let average = simulation.submission_ids("main").map(item).sum::<usize>() / 1000;
     assert!((5000..6300).contains(&average), "{average} bytes");
 }
 
 #[test]
 fn shares_of_states_are_those_of_a_real_project() {
-    let details = details(&world(10_000));
+    let details = details(&simulation(10_000));
     let count = |test: &dyn Fn(&Value) -> bool| details.iter().filter(|item| test(item)).count();
     let result = |wanted: &'static str| count(&move |item| item["kyc"]["result"] == wanted);
     assert!((500..700).contains(&result("rejected")));
@@ -221,31 +221,32 @@ fn shares_of_states_are_those_of_a_real_project() {
 
 #[test]
 fn face_authentications_point_to_submissions() {
-    let world = world(200);
-    for item in items(&world, "face") {
+    let simulation = simulation(200);
+    for item in items(&simulation, "face") {
         if let Some(id) = item.get("kyc_submission_id") {
-            assert!(world.submission("main", id.as_str().unwrap()).is_some());
+            assert!(simulation.submission("main", id.as_str().unwrap()).is_some());
         }
     }
 }
 
 #[test]
 fn changes_show_where_they_should() {
-    let world = world(50);
-    let id = world
+    let simulation = simulation(50);
+    let id = simulation
         .submission_ids("main")
         .find(|id| {
             let item: Value =
-                serde_json::from_slice(&world.submission("main", id).unwrap()).unwrap();
+                serde_json::from_slice(&simulation.submission("main", id).unwrap()).unwrap();
             item["kyc"]["result"] == "approved" && item["data"].get("full_name").is_some()
         })
         .unwrap();
-    let detail =
-        || -> Value { serde_json::from_slice(&world.submission("main", &id).unwrap()).unwrap() };
-    let listed = || -> Value {
-        items(&world, "main").into_iter().find(|item| item["submission_id"] == *id).unwrap()
+    let detail = || -> Value {
+        serde_json::from_slice(&simulation.submission("main", &id).unwrap()).unwrap()
     };
-    let change = |change| world.change("main", &id, change).unwrap();
+    let listed = || -> Value {
+        items(&simulation, "main").into_iter().find(|item| item["submission_id"] == *id).unwrap()
+    };
+    let change = |change| simulation.change("main", &id, change).unwrap();
 
     let codes = vec!["other".to_owned()];
     change(Change::Decide { result: KycResult::Rejected, codes });
@@ -275,28 +276,28 @@ fn changes_show_where_they_should() {
     let keys: Vec<_> = left.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["created_at", "data", "kyc", "submission_id"]);
     change(Change::Vanish);
-    assert_eq!(world.submission("main", &id), None);
-    assert_eq!(world.submission_ids("main").count(), 49);
+    assert_eq!(simulation.submission("main", &id), None);
+    assert_eq!(simulation.submission_ids("main").count(), 49);
     change(Change::Return);
-    world.override_item("main", &id, b"{\"x\":\"\\ud800\"}".to_vec()).unwrap();
-    assert_eq!(world.submission("main", &id).unwrap(), b"{\"x\":\"\\ud800\"}");
-    world.set_now_ms(1_700_000_000_000);
-    let new = world.add("main", &Addition::default()).unwrap();
-    let new: Value = serde_json::from_slice(&world.submission("main", &new).unwrap()).unwrap();
+    simulation.override_item("main", &id, b"{\"x\":\"\\ud800\"}".to_vec()).unwrap();
+    assert_eq!(simulation.submission("main", &id).unwrap(), b"{\"x\":\"\\ud800\"}");
+    simulation.set_now_ms(1_700_000_000_000);
+    let new = simulation.add("main", &Addition::default()).unwrap();
+    let new: Value = serde_json::from_slice(&simulation.submission("main", &new).unwrap()).unwrap();
     assert_eq!(new["created_at"], "2023-11-14T22:13:20.000Z");
-    let wrong = world.change("face", &id, Change::Vanish);
+    let wrong = simulation.change("face", &id, Change::Vanish);
     assert_eq!(wrong, Err(ChangeError::UnknownRecord));
     let wrong = Change::DeleteFaceauth { keep_result: true };
-    assert_eq!(world.change("main", &id, wrong), Err(ChangeError::WrongStream));
+    assert_eq!(simulation.change("main", &id, wrong), Err(ChangeError::WrongStream));
 }
 
 #[test]
 fn a_hidden_date_is_shown_by_no_call_and_an_unlisted_record_by_no_list_with_dates() {
-    let world = world(50);
+    let simulation = simulation(50);
     for (key, date) in [("main", "created_at"), ("face", "create_time")] {
-        let project = world.project(key).unwrap();
+        let project = simulation.project(key).unwrap();
         let id = Arc::clone(project).shown_ids().nth(7).unwrap();
-        let change = |change| world.change(key, &id, change).unwrap();
+        let change = |change| simulation.change(key, &id, change).unwrap();
         let item = || -> Value { serde_json::from_slice(&project.item(&id).unwrap()).unwrap() };
         let dated = || {
             let [start, end] =
@@ -306,7 +307,7 @@ fn a_hidden_date_is_shown_by_no_call_and_an_unlisted_record_by_no_list_with_date
             let body = project.answer(key, Ok(pairs.to_vec()), 1).unwrap().body;
             String::from_utf8(body).unwrap().contains(&id)
         };
-        let all = || items(&world, key);
+        let all = || items(&simulation, key);
         let without_date = || all().iter().filter(|item| item.get(date).is_none()).count();
 
         change(Change::HideDate);
@@ -324,8 +325,8 @@ fn a_hidden_date_is_shown_by_no_call_and_an_unlisted_record_by_no_list_with_date
 #[test]
 #[ignore = "measures; run it alone"]
 fn speed() {
-    let world = world(1_000_000);
-    let project = world.project("main").unwrap();
+    let simulation = simulation(1_000_000);
+    let project = simulation.project("main").unwrap();
     let began = std::time::Instant::now();
     let mut bytes = 0;
     let mut cursor: Vec<(String, String)> = Vec::new();
@@ -343,7 +344,7 @@ fn speed() {
         ];
     }
     let list = began.elapsed();
-    let ids: Vec<_> = world.submission_ids("main").take(20_000).collect();
+    let ids: Vec<_> = simulation.submission_ids("main").take(20_000).collect();
     let began = std::time::Instant::now();
     for id in &ids {
         let pairs = vec![("submission_id".to_owned(), id.clone())];
@@ -355,9 +356,9 @@ fn speed() {
 
 #[test]
 fn knobs_turn_the_shape_of_items() {
-    let world = world(2000);
-    let turn = |knobs| world.set_knobs("main", knobs).unwrap();
-    let has = |test: &dyn Fn(&Value) -> bool| details(&world).iter().any(test);
+    let simulation = simulation(2000);
+    let turn = |knobs| simulation.set_knobs("main", knobs).unwrap();
+    let has = |test: &dyn Fn(&Value) -> bool| details(&simulation).iter().any(test);
     let hidden = |item: &Value| item["projection"]["projectionName"] == "hide_images";
     assert!(has(&|item| hidden(item) && item.get("image").is_none()));
     assert!(!has(&|item| item["kyc"]["comment"].is_string()));

@@ -78,9 +78,9 @@ pub struct Knobs {
     pub date_ahead_seconds: i64,
     /// Whether the project uses Secure Data Transmission (section 10), and the encoding of its
     /// ciphertexts (U21).
-    pub encryption: Encryption,
+    pub encryption: CiphertextForm,
     /// The place of `count` and the cursor in an encrypted request (U22).
-    pub encrypted_paging: EncryptedPaging,
+    pub encrypted_paging: PagingPlace,
     /// With encryption, refusals of the application are encrypted too (U20).
     pub encrypted_errors: bool,
     /// The answer to a plain request if the project encrypts, and the reverse (U23).
@@ -123,8 +123,8 @@ impl Default for Knobs {
             too_large_status: 413,
             latency_ms: 0,
             date_ahead_seconds: 0,
-            encryption: Encryption::None,
-            encrypted_paging: EncryptedPaging::Clear,
+            encryption: CiphertextForm::None,
+            encrypted_paging: PagingPlace::Clear,
             encrypted_errors: false,
             mode_mismatch: ModeMismatch::Refused,
         }
@@ -300,7 +300,7 @@ pub enum ErrorShape {
 /// Whether a project uses Secure Data Transmission, and the encoding of its ciphertexts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Encryption {
+pub enum CiphertextForm {
     /// Plain requests and responses.
     None,
     /// Base64.
@@ -312,7 +312,7 @@ pub enum Encryption {
 /// The place of `count` and the cursor in an encrypted request. At another place they are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum EncryptedPaging {
+pub enum PagingPlace {
     /// The query.
     Clear,
     /// The ciphertext.

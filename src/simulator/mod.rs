@@ -4,7 +4,7 @@
 //! Only changes are stored. Every item is a pure function of seed and number ([`Population`]) and
 //! is generated on request, so that a million records need no more memory than ten. Behaviour that
 //! the vendor's pages leave open is a knob ([`Knobs`]); network failures are faults ([`Faults`]). A
-//! test compares with the actual records in the [`World`].
+//! test compares with the actual records in the [`Simulation`].
 //!
 //! # Control by another process
 //!
@@ -36,7 +36,7 @@ mod options;
 mod people;
 mod render;
 mod server;
-mod world;
+mod simulation;
 
 #[cfg(test)]
 mod http_tests;
@@ -45,8 +45,8 @@ mod item_tests;
 
 pub use faults::Faults;
 pub use knobs::{
-    AboveMax, CursorLoop, DateFormat, DeletedLabel, EncryptedPaging, Encryption, ErrorShape,
-    FaceauthShape, FilterZone, Forbid, HiddenFields, Knobs, ModeMismatch, NextPageKey, Order,
+    AboveMax, CiphertextForm, CursorLoop, DateFormat, DeletedLabel, ErrorShape, FaceauthShape,
+    FilterZone, Forbid, HiddenFields, Knobs, ModeMismatch, NextPageKey, Order, PagingPlace,
     TimeFormat, UnknownId,
 };
 pub use options::SimulateOptions;
@@ -54,15 +54,15 @@ pub use people::{
     change::{Addition, Change, ChangeError, KycResult},
     population::Population,
 };
-pub use world::{CallKind, SimulatedProject, World};
+pub use simulation::{CallKind, SimulatedProject, Simulation};
 
-/// Serves the world until `stop` is ready and all pending answers are sent.
+/// Serves the simulation until `stop` is ready and all pending answers are sent.
 pub async fn serve(
     listener: tokio::net::TcpListener,
-    world: World,
+    simulation: Simulation,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = server::routes::router(world)
+    let service = server::routes::router(simulation)
         .into_make_service_with_connect_info::<server::listener::Scissors>();
     axum::serve(server::listener::Lines(listener), service).with_graceful_shutdown(stop).await
 }

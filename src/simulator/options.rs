@@ -4,9 +4,9 @@ use chrono::Days;
 
 use super::clock;
 use super::faults::Faults;
-use super::knobs::{DateFormat, EncryptedPaging, Encryption, FilterZone, Knobs, Order, TimeFormat};
+use super::knobs::{CiphertextForm, DateFormat, FilterZone, Knobs, Order, PagingPlace, TimeFormat};
 use super::people::population::Population;
-use super::world::{SimulatedProject, World};
+use super::simulation::{SimulatedProject, Simulation};
 use crate::domain::{Day, Stream};
 
 /// How to simulate the vendor.
@@ -65,18 +65,18 @@ pub struct SimulateOptions {
     pub latency_ms: u64,
     /// Text form of ciphertexts if both projects use Secure Data Transmission.
     #[arg(long, value_enum, default_value = "none", value_name = "TEXT_FORM")]
-    pub encryption: Encryption,
+    pub encryption: CiphertextForm,
     /// Place of the page size and cursor of encrypted requests.
     #[arg(long, value_enum, default_value = "clear", value_name = "PLACE")]
-    pub encrypted_paging: EncryptedPaging,
+    pub encrypted_paging: PagingPlace,
     /// Share of calls that fail, from 0 to 1.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     pub fault_share: f64,
 }
 
 impl SimulateOptions {
-    /// The world that these options describe.
-    pub fn world(&self) -> World {
+    /// The simulation that these options describe.
+    pub fn simulation(&self) -> Simulation {
         let to = self.to.unwrap_or_else(|| clock::now().date_naive());
         let population = Population {
             seed: self.seed,
@@ -91,8 +91,8 @@ impl SimulateOptions {
             stream,
             population: population.clone(),
         });
-        let world = World::new(projects.into());
-        world.set_all_knobs(&Knobs {
+        let simulation = Simulation::new(projects.into());
+        simulation.set_all_knobs(&Knobs {
             order: self.order,
             date_format: self.date_format,
             time_format: self.time_format,
@@ -106,7 +106,7 @@ impl SimulateOptions {
             encrypted_paging: self.encrypted_paging,
             ..Knobs::default()
         });
-        world.set_faults(Faults::evenly(self.seed, self.fault_share));
-        world
+        simulation.set_faults(Faults::evenly(self.seed, self.fault_share));
+        simulation
     }
 }

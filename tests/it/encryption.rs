@@ -1,7 +1,7 @@
 //! Secure Data Transmission: the warehouse is the same with it, a mismatch stops the project, and
 //! no log contains the key.
 
-use argos_sync::simulator::{EncryptedPaging, Encryption, Knobs, ModeMismatch, UnknownId};
+use argos_sync::simulator::{CiphertextForm, Knobs, ModeMismatch, PagingPlace, UnknownId};
 use serde_json::Value;
 
 use crate::{
@@ -57,16 +57,16 @@ async fn nothing_secret_shows(world: &World, ran: &Ran) {
 }
 
 /// Demands that the warehouse equals the vendor if both use the same forms.
-async fn equal_with(encryption: Encryption, paging: EncryptedPaging) {
+async fn equal_with(encryption: CiphertextForm, paging: PagingPlace) {
     let text_form = match encryption {
-        Encryption::None => "none",
-        Encryption::Base64 => "base64",
-        Encryption::Hex => "hex",
+        CiphertextForm::None => "none",
+        CiphertextForm::Base64 => "base64",
+        CiphertextForm::Hex => "hex",
     };
     let place = match paging {
-        EncryptedPaging::Clear => "clear",
-        EncryptedPaging::Inside => "inside",
-        EncryptedPaging::Both => "both",
+        PagingPlace::Clear => "clear",
+        PagingPlace::Inside => "inside",
+        PagingPlace::Both => "both",
     };
     let knobs = Knobs { encryption, encrypted_paging: paging, ..Knobs::default() };
     let world = world_with(knobs).await;
@@ -82,7 +82,7 @@ macro_rules! equal_with {
     ($($claim:ident: $encryption:ident, $paging:ident;)*) => {
         $(#[tokio::test]
         async fn $claim() {
-            equal_with(Encryption::$encryption, EncryptedPaging::$paging).await;
+            equal_with(CiphertextForm::$encryption, PagingPlace::$paging).await;
         })*
     };
 }
@@ -98,8 +98,8 @@ equal_with! {
 
 #[tokio::test]
 async fn paging_in_both_places_suits_a_vendor_that_looks_at_one() {
-    for encrypted_paging in [EncryptedPaging::Clear, EncryptedPaging::Inside] {
-        let encryption = Encryption::Base64;
+    for encrypted_paging in [PagingPlace::Clear, PagingPlace::Inside] {
+        let encryption = CiphertextForm::Base64;
         let world = world_with(Knobs { encryption, encrypted_paging, ..Knobs::default() }).await;
         let ran = run(&world, "base64", "both", &BACKFILL).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
@@ -109,9 +109,9 @@ async fn paging_in_both_places_suits_a_vendor_that_looks_at_one() {
 
 #[tokio::test]
 async fn paging_that_the_vendor_does_not_see_covers_no_day() {
-    let encrypted_paging = EncryptedPaging::Inside;
+    let encrypted_paging = PagingPlace::Inside;
     let knobs = Knobs {
-        encryption: Encryption::Base64,
+        encryption: CiphertextForm::Base64,
         encrypted_paging,
         default_count: 20,
         ..Knobs::default()
@@ -126,7 +126,7 @@ async fn paging_that_the_vendor_does_not_see_covers_no_day() {
 #[tokio::test]
 async fn refusals_are_understood_in_the_clear_and_encrypted() {
     for encrypted_errors in [false, true] {
-        let encryption = Encryption::Hex;
+        let encryption = CiphertextForm::Hex;
         // The date style is detected by the refusal of dashed dates.
         let date_format = argos_sync::simulator::DateFormat::Compact;
         let unknown_id = UnknownId::BadRequest;
@@ -144,7 +144,7 @@ async fn refusals_are_understood_in_the_clear_and_encrypted() {
 
 #[tokio::test]
 async fn one_person_is_found_by_email_inside_and_by_user_id_in_the_clear() {
-    let world = world_with(Knobs { encryption: Encryption::Base64, ..Knobs::default() }).await;
+    let world = world_with(Knobs { encryption: CiphertextForm::Base64, ..Knobs::default() }).await;
     let id = world.vendor.submission_ids(KEY).next().expect("a record");
     let item = world.vendor.submission(KEY, &id).expect("a record");
     let item: Value = serde_json::from_slice(&item).expect("JSON");
@@ -161,7 +161,7 @@ async fn one_person_is_found_by_email_inside_and_by_user_id_in_the_clear() {
 #[tokio::test]
 async fn encrypted_face_authentications_are_read() {
     let world = World::new(60, 30).await;
-    let knobs = Knobs { encryption: Encryption::Hex, ..Knobs::default() };
+    let knobs = Knobs { encryption: CiphertextForm::Hex, ..Knobs::default() };
     world.vendor.set_knobs(FACE_KEY, knobs).expect("a project");
     let ran = world.run(&BACKFILL).await;
     assert_eq!(ran.code(), 69, "{ran:?}");
@@ -200,7 +200,7 @@ async fn stopped(knobs: Knobs, encryption: &str, words: &[&str]) {
 
 #[tokio::test]
 async fn a_project_configured_plain_that_encrypts_is_stopped() {
-    let on = Knobs { encryption: Encryption::Base64, ..Knobs::default() };
+    let on = Knobs { encryption: CiphertextForm::Base64, ..Knobs::default() };
     stopped(on.clone(), "none", &["requires encrypted requests", "`encryption`"]).await;
     let overlooking = Knobs { mode_mismatch: ModeMismatch::Overlooked, ..on.clone() };
     stopped(overlooking, "none", &["encrypts its responses", "`encryption`"]).await;
@@ -214,6 +214,6 @@ async fn a_project_configured_encrypted_that_does_not_is_stopped() {
     stopped(off.clone(), "base64", &["cannot decrypt the request", "`encryption`"]).await;
     let overlooking = Knobs { mode_mismatch: ModeMismatch::Overlooked, ..off };
     stopped(overlooking, "hex", &["the vendor's responses are plain", "`encryption`"]).await;
-    let hex = Knobs { encryption: Encryption::Hex, ..Knobs::default() };
+    let hex = Knobs { encryption: CiphertextForm::Hex, ..Knobs::default() };
     stopped(hex, "base64", &["cannot decrypt the request", "`encryption`"]).await;
 }

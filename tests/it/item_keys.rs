@@ -4,7 +4,7 @@ use argos_sync::{
     domain::{Day, ItemKey, Stream},
     json::{self, Paths},
     normalize::{catalogue, created_at, read_key, read_key_prefix, record_id},
-    simulator::{Population, SimulatedProject, World},
+    simulator::{Population, SimulatedProject, Simulation},
 };
 
 fn compare(stream: Stream, bytes: &[u8]) {
@@ -26,7 +26,7 @@ fn the_flat_reader_reads_the_key_that_the_tree_has() {
     let day = |day| Day::from_ymd_opt(2024, 1, day).expect("a day");
     let population =
         Population { seed: 3, submissions: 300, faceauths: 300, from: day(1), to: day(3) };
-    let world = World::new(Vec::from(Stream::ALL.map(|stream| SimulatedProject {
+    let world = Simulation::new(Vec::from(Stream::ALL.map(|stream| SimulatedProject {
         key: stream.as_str().to_owned(),
         stream,
         population: population.clone(),

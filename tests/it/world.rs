@@ -24,7 +24,7 @@ pub(crate) const FACE_KEY: &str = "faceauth-key-of-the-tests";
 
 pub(crate) struct World {
     /// The vendor, to change it and to read its records.
-    pub(crate) vendor: simulator::World,
+    pub(crate) vendor: simulator::Simulation,
     /// The vendor's address, such as `http://127.0.0.1:1234/v3`.
     pub(crate) url: String,
     /// The warehouse.
@@ -58,7 +58,7 @@ impl World {
 
     /// A vendor with these projects; the configuration contains `main` and `face`.
     pub(crate) async fn of(projects: Vec<SimulatedProject>) -> Self {
-        let vendor = simulator::World::new(projects);
+        let vendor = simulator::Simulation::new(projects);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let url = format!("http://{}/v3", listener.local_addr().expect("an address"));
         // Served until the test's runtime ends.

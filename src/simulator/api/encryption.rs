@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Answer;
 use super::request::{invalid_format, missing};
-use crate::simulator::knobs::{EncryptedPaging, Encryption, Knobs, ModeMismatch};
+use crate::simulator::knobs::{CiphertextForm, Knobs, ModeMismatch, PagingPlace};
 use crate::simulator::render::writer::Writer;
 
 /// The parameters of a call, as in a query.
@@ -38,7 +38,7 @@ pub(in crate::simulator) fn opened(
     let data = clear.iter().position(|(name, _)| name == "data");
     let overlooks = knobs.mode_mismatch == ModeMismatch::Overlooked;
     let is_encryptable = |name: &str| ENCRYPTABLE.contains(&name);
-    if knobs.encryption == Encryption::None {
+    if knobs.encryption == CiphertextForm::None {
         // Without the mode this is an ordinary unknown parameter.
         clear.retain(|(name, _)| !overlooks || name != "data");
         return Ok(clear);
@@ -55,9 +55,9 @@ pub(in crate::simulator) fn opened(
         return Err(Answer::refused(knobs, "invalid_parameter", &message));
     }
     match knobs.encrypted_paging {
-        EncryptedPaging::Clear => inside.retain(|name, _| !is_paging(name)),
-        EncryptedPaging::Inside => clear.retain(|(name, _)| !is_paging(name)),
-        EncryptedPaging::Both => {
+        PagingPlace::Clear => inside.retain(|name, _| !is_paging(name)),
+        PagingPlace::Inside => clear.retain(|(name, _)| !is_paging(name)),
+        PagingPlace::Both => {
             for name in PAGING {
                 let twin = clear.iter().find(|(known, _)| known == name).map(|(_, value)| value);
                 match (twin, inside.remove(name)) {
@@ -85,7 +85,7 @@ pub(super) fn sealed(
             .ok_or_else(|| Answer::gateway_fault(StatusCode::INTERNAL_SERVER_ERROR))
     };
     match answer {
-        _ if knobs.encryption == Encryption::None => answer,
+        _ if knobs.encryption == CiphertextForm::None => answer,
         Ok(answer) => seal(answer),
         // Gateways have no keys.
         Err(refused) if knobs.encrypted_errors && refused.status == StatusCode::BAD_REQUEST => {
@@ -108,14 +108,14 @@ fn is_paging(name: &str) -> bool {
 
 /// The object in a ciphertext. Accepts exactly this format; numbers and texts are equivalent.
 fn parameters(
-    encryption: Encryption,
+    encryption: CiphertextForm,
     key: &str,
     ciphertext: &str,
 ) -> Option<BTreeMap<String, String>> {
     let bytes = match encryption {
-        Encryption::None => return None,
-        Encryption::Base64 => STANDARD.decode(ciphertext).ok()?,
-        Encryption::Hex => {
+        CiphertextForm::None => return None,
+        CiphertextForm::Base64 => STANDARD.decode(ciphertext).ok()?,
+        CiphertextForm::Hex => {
             let starts = (0..ciphertext.len()).step_by(2);
             let byte = |at| u8::from_str_radix(ciphertext.get(at..at + 2)?, 16).ok();
             starts.map(byte).collect::<Option<_>>()?
@@ -130,12 +130,12 @@ fn parameters(
     object.into_iter().map(|(name, value)| Some((name, text(value)?))).collect()
 }
 
-fn envelope(encryption: Encryption, key: &str, body: Vec<u8>) -> Option<Vec<u8>> {
+fn envelope(encryption: CiphertextForm, key: &str, body: Vec<u8>) -> Option<Vec<u8>> {
     let bytes = encrypted(key, body)?;
     let ciphertext = match encryption {
-        Encryption::None => return None,
-        Encryption::Base64 => STANDARD.encode(&bytes),
-        Encryption::Hex => {
+        CiphertextForm::None => return None,
+        CiphertextForm::Base64 => STANDARD.encode(&bytes),
+        CiphertextForm::Hex => {
             let digits = bytes.iter().flat_map(|byte| [byte / 16, byte % 16]);
             digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
         }
@@ -180,7 +180,7 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn knobs(encryption: Encryption, encrypted_paging: EncryptedPaging) -> Knobs {
+    fn knobs(encryption: CiphertextForm, encrypted_paging: PagingPlace) -> Knobs {
         Knobs { encryption, encrypted_paging, ..Knobs::default() }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     /// Contract section 10.1.
     #[test]
     fn the_worked_example_is_met() {
-        let base64 = knobs(Encryption::Base64, EncryptedPaging::Clear);
+        let base64 = knobs(CiphertextForm::Base64, PagingPlace::Clear);
         let detail = pairs(&[("data", "RPkkSdNC1O73Ei+0LqAQEuB9fVWJBK7Pdj+klbWb3Oc=")]);
         let asked = pairs(&[("submission_id", "abc123")]);
         assert_eq!(opened(&base64, KEY, &detail), Ok(asked.clone()));
@@ -201,7 +201,7 @@ mod tests {
         let answer = sealed(&base64, KEY, Ok(Answer::ok(br#"{"Items":[]}"#.to_vec()))).unwrap();
         assert_eq!(answer.body, br#"{"data":"AAqikbbTbrPx8yYWAZsutA==","isEncrypted":true}"#);
 
-        let hex = knobs(Encryption::Hex, EncryptedPaging::Clear);
+        let hex = knobs(CiphertextForm::Hex, PagingPlace::Clear);
         let text = "44f92449d342d4eef7122fb42ea01012e07d7d558904aecf763fa495b59bdce7";
         assert_eq!(opened(&hex, KEY, &pairs(&[("data", text)])), Ok(asked));
         assert_eq!(opened(&hex, KEY, &detail), Err(decryption_failed(&hex)));
@@ -213,19 +213,19 @@ mod tests {
         let inside = ciphertext(r#"{"email":"a","count":"20"}"#);
         let asked = pairs(&[("count", "10"), ("data", &inside)]);
         let count = |place| {
-            let opened = opened(&knobs(Encryption::Base64, place), KEY, &asked).ok()?;
+            let opened = opened(&knobs(CiphertextForm::Base64, place), KEY, &asked).ok()?;
             let counts = opened.into_iter().filter(|(name, _)| name == "count");
             Some(counts.map(|(_, count)| count).collect::<Vec<_>>())
         };
-        assert_eq!(count(EncryptedPaging::Clear), Some(vec!["10".to_owned()]));
-        assert_eq!(count(EncryptedPaging::Inside), Some(vec!["20".to_owned()]));
-        assert_eq!(count(EncryptedPaging::Both), None);
+        assert_eq!(count(PagingPlace::Clear), Some(vec!["10".to_owned()]));
+        assert_eq!(count(PagingPlace::Inside), Some(vec!["20".to_owned()]));
+        assert_eq!(count(PagingPlace::Both), None);
     }
 
     #[test]
     fn only_the_vendors_list_is_encrypted() {
-        let on = knobs(Encryption::Base64, EncryptedPaging::Clear);
-        let off = knobs(Encryption::None, EncryptedPaging::Clear);
+        let on = knobs(CiphertextForm::Base64, PagingPlace::Clear);
+        let off = knobs(CiphertextForm::None, PagingPlace::Clear);
         let overlooking =
             |knobs: &Knobs| Knobs { mode_mismatch: ModeMismatch::Overlooked, ..knobs.clone() };
         let userid = ciphertext(r#"{"userid":"u"}"#);

@@ -1,4 +1,4 @@
-//! The endpoints by which other processes read and change the world while it runs.
+//! The endpoints by which other processes read and change the simulation while it runs.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::simulator::api::answer::Answer;
 use crate::simulator::faults::Faults;
 use crate::simulator::knobs::Knobs;
 use crate::simulator::people::change::{Addition, Change, ChangeError};
-use crate::simulator::world::{CallKind, World};
+use crate::simulator::simulation::{CallKind, Simulation};
 
 #[derive(Debug, Serialize)]
 struct Status {
@@ -100,61 +100,62 @@ fn refusal(method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static
 }
 
 /// `GET /sim/status`
-pub(super) async fn status(State(world): State<World>) -> Response {
-    let projects = world.projects().iter().enumerate().map(|(number, project)| ProjectStatus {
-        number,
-        stream: project.stream.as_str(),
-        knobs: project.knobs().as_ref().clone(),
-    });
+pub(super) async fn status(State(simulation): State<Simulation>) -> Response {
+    let projects =
+        simulation.projects().iter().enumerate().map(|(number, project)| ProjectStatus {
+            number,
+            stream: project.stream.as_str(),
+            knobs: project.knobs().as_ref().clone(),
+        });
     let status = Status {
-        calls: world.call_count(),
-        calls_by_kind: world.calls_by_kind(),
-        faults: world.faults(),
+        calls: simulation.call_count(),
+        calls_by_kind: simulation.calls_by_kind(),
+        faults: simulation.faults(),
         projects: projects.collect(),
     };
     json(StatusCode::OK, &status)
 }
 
 /// `PUT /sim/knobs`
-pub(super) async fn knobs(State(world): State<World>, body: Bytes) -> Response {
+pub(super) async fn knobs(State(simulation): State<Simulation>, body: Bytes) -> Response {
     carry_out(&body, |KnobsOrder { project, knobs }| {
         match project {
-            Some(key) => world.set_knobs(&key, knobs)?,
-            None => world.set_all_knobs(&knobs),
+            Some(key) => simulation.set_knobs(&key, knobs)?,
+            None => simulation.set_all_knobs(&knobs),
         }
         Ok(None)
     })
 }
 
 /// `PUT /sim/keys`
-pub(super) async fn keys(State(world): State<World>, body: Bytes) -> Response {
+pub(super) async fn keys(State(simulation): State<Simulation>, body: Bytes) -> Response {
     carry_out(&body, |KeysOrder { project, keys }| {
-        world.set_accepted_keys(&project, keys)?;
+        simulation.set_accepted_keys(&project, keys)?;
         Ok(None)
     })
 }
 
 /// `PUT /sim/faults`
-pub(super) async fn faults(State(world): State<World>, body: Bytes) -> Response {
+pub(super) async fn faults(State(simulation): State<Simulation>, body: Bytes) -> Response {
     carry_out(&body, |faults| {
-        world.set_faults(faults);
+        simulation.set_faults(faults);
         Ok(None)
     })
 }
 
 /// `POST /sim/change`
-pub(super) async fn change(State(world): State<World>, body: Bytes) -> Response {
+pub(super) async fn change(State(simulation): State<Simulation>, body: Bytes) -> Response {
     carry_out(&body, |order: ChangeOrder| {
         let ChangeOrder { project, id, change, raw, add } = order;
         if let Some(addition) = add {
-            return Ok(Some(world.add(&project, &addition)?));
+            return Ok(Some(simulation.add(&project, &addition)?));
         }
         let id = id.ok_or(ChangeError::UnknownRecord)?;
         if let Some(raw) = raw {
-            world.override_item(&project, &id, raw.into_bytes())?;
+            simulation.override_item(&project, &id, raw.into_bytes())?;
         }
         if let Some(change) = change {
-            world.change(&project, &id, change)?;
+            simulation.change(&project, &id, change)?;
         }
         Ok(Some(id))
     })

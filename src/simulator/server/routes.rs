@@ -6,10 +6,10 @@ use axum::{
 };
 
 use super::{control, vendor::vendor};
-use crate::simulator::world::World;
+use crate::simulator::simulation::Simulation;
 
 /// Routes control calls; everything else goes to the vendor's API.
-pub(in crate::simulator) fn router(world: World) -> axum::Router {
+pub(in crate::simulator) fn router(simulation: Simulation) -> axum::Router {
     axum::Router::new()
         .route("/sim/status", get(control::status))
         .route("/sim/knobs", put(control::knobs))
@@ -18,5 +18,5 @@ pub(in crate::simulator) fn router(world: World) -> axum::Router {
         .route("/sim/change", post(control::change))
         .route_layer(middleware::from_fn(control::guard))
         .fallback(vendor)
-        .with_state(world)
+        .with_state(simulation)
 }

@@ -19,8 +19,8 @@ use crate::{
             answer::Answer,
             encryption::{self, Pairs},
         },
-        faults::Fault,
-        world::{CallKind, World},
+        faults::InjectedFault,
+        simulation::{CallKind, Simulation},
     },
 };
 
@@ -29,7 +29,7 @@ const SUBMISSION: &str = "/v3/submission";
 
 /// Handles every call of the vendor's own API.
 pub(super) async fn vendor(
-    State(world): State<World>,
+    State(simulation): State<Simulation>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
     method: Method,
     uri: Uri,
@@ -37,7 +37,7 @@ pub(super) async fn vendor(
 ) -> Response {
     let pairs = Query::<Pairs>::try_from_uri(&uri).map(|Query(pairs)| pairs).unwrap_or_default();
     let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
-    let knobs = key.and_then(|key| Some((key, world.opened_by(key)?.knobs())));
+    let knobs = key.and_then(|key| Some((key, simulation.opened_by(key)?.knobs())));
     let opened = match &knobs {
         // Encrypted parameters are documented for no other path (U24).
         Some((key, knobs)) if uri.path() == SUBMISSION => encryption::opened(knobs, key, &pairs),
@@ -45,29 +45,29 @@ pub(super) async fn vendor(
     };
     let asked = opened.as_ref().unwrap_or(&pairs);
     let kind = if method == Method::GET { kind(uri.path(), asked) } else { CallKind::Other };
-    let call = world.count_call(kind);
+    let call = simulation.count_call(kind);
     let (latency_ms, date_ahead_seconds) =
         knobs.map_or((0, 0), |(_, knobs)| (knobs.latency_ms, knobs.date_ahead_seconds));
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
-    let faults = world.faults();
+    let faults = simulation.faults();
     let fault = faults.of_call(call);
-    let answer = || answer(&world, kind, key, opened, call);
+    let answer = || answer(&simulation, kind, key, opened, call);
     let response = match fault {
         None => response(answer()),
-        Some(Fault::Slow) => {
+        Some(InjectedFault::Slow) => {
             tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
             response(answer())
         }
-        Some(Fault::Dropped) => {
+        Some(InjectedFault::Dropped) => {
             scissors.cut();
             response(Answer::ok(Vec::new()))
         }
-        Some(Fault::CutShort) => cut_short(answer(), scissors),
-        Some(Fault::Html) => html(),
-        Some(Fault::ServerError) => response(server_error(call)),
-        Some(Fault::TooManyRequests) => too_many_requests(&faults),
+        Some(InjectedFault::CutShort) => cut_short(answer(), scissors),
+        Some(InjectedFault::Html) => html(),
+        Some(InjectedFault::ServerError) => response(server_error(call)),
+        Some(InjectedFault::TooManyRequests) => too_many_requests(&faults),
     };
     dated(response, date_ahead_seconds)
 }
@@ -87,14 +87,14 @@ fn kind(path: &str, pairs: &[(String, String)]) -> CallKind {
 }
 
 fn answer(
-    world: &World,
+    simulation: &Simulation,
     kind: CallKind,
     key: Option<&str>,
     pairs: Result<Pairs, Answer>,
     call: u64,
 ) -> Answer {
     let project = |stream| {
-        let opened = key.and_then(|key| Some((key, world.opened_by(key)?)));
+        let opened = key.and_then(|key| Some((key, simulation.opened_by(key)?)));
         opened.filter(|(_, project)| project.stream == stream)
     };
     let answer = match kind {

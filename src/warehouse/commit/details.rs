@@ -242,7 +242,7 @@ impl Warehouse {
             log_calls(&mut transaction, scope, answers).await?;
             let calls = count(done.len());
             let source = run::CountSource::Details(calls);
-            let counted = run::Counted { tally, source, drawn };
+            let counted = run::CountedItems { tally, source, drawn };
             run::count(&mut transaction, scope, run, counted).await?;
             transaction.commit().await.doing("committing detail calls")?;
             Ok(tally)
@@ -276,7 +276,7 @@ impl Warehouse {
             sparse::note_reads(&mut tx, &given).await?;
             let calls = count(observations.len());
             let source = run::CountSource::Details(calls);
-            let counted = run::Counted { tally, source, drawn };
+            let counted = run::CountedItems { tally, source, drawn };
             run::count(&mut transaction, scope, run, counted).await?;
             transaction.commit().await.doing("committing fetched records")?;
             Ok(tally)

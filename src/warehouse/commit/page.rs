@@ -181,7 +181,7 @@ impl Warehouse {
             };
             // Last: all windows of a run update the same row, which this transaction locks until
             // its end.
-            let counted = run::Counted { tally, source: run::CountSource::Page, drawn };
+            let counted = run::CountedItems { tally, source: run::CountSource::Page, drawn };
             run::count(&mut transaction, scope, run, counted).await?;
             transaction.commit().await.doing("committing a page")?;
             Ok(PageStored { tally, proof, alarm })

@@ -7,7 +7,7 @@
 
 use super::{
     drift, insert_statement, marks,
-    prepare::{Capacity, Ready, Source},
+    prepare::{Capacity, ItemContext, Ready},
 };
 use crate::{
     blocking,
@@ -90,7 +90,7 @@ async fn add(
     origin: Origin,
     items: &[ItemToStore],
 ) -> Result<BTreeSet<String>, WarehouseError> {
-    let source = Source { scope: Arc::clone(tx.scope), origin, now: tx.now };
+    let context = ItemContext { scope: Arc::clone(tx.scope), origin, now: tx.now };
     let mut bytes = 0;
     let of_one_chunk = |item: &ItemToStore, _: &ItemToStore| {
         bytes += item.body.len();
@@ -105,7 +105,7 @@ async fn add(
         let (mut room, mut compressor) = (Capacity::default(), Compressor::new()?);
         for chunk in items.chunk_by(of_one_chunk) {
             let ready;
-            (ready, compressor) = prepare(source.clone(), chunk, room, compressor).await?;
+            (ready, compressor) = prepare(context.clone(), chunk, room, compressor).await?;
             room = ready.room();
             // The receiver is dropped when writing has failed.
             if made.send(ready).await.is_err() {
@@ -128,16 +128,16 @@ async fn add(
 
 /// Prepares records on a blocking thread, and returns the compressor.
 async fn prepare(
-    source: Source,
+    context: ItemContext,
     chunk: &[ItemToStore],
     room: Capacity,
     mut compressor: Compressor,
 ) -> Result<(Ready, Compressor), WarehouseError> {
     let chunk = chunk.to_vec();
     blocking::run(move || {
-        let mut ready = Ready::new(source.scope.stream, &room);
+        let mut ready = Ready::new(context.scope.stream, &room);
         for item in &chunk {
-            ready.add(&source, item, &mut compressor)?;
+            ready.add(&context, item, &mut compressor)?;
         }
         ready.add_sets();
         Ok((ready, compressor))

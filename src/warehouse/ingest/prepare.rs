@@ -34,7 +34,7 @@ pub(super) struct Capacity {
 
 /// What the items of one call have in common.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(super) struct ItemContext {
     pub(super) scope: Arc<Scope>,
     pub(super) origin: Origin,
     /// The time of the transaction.
@@ -88,11 +88,11 @@ impl Ready {
     /// Normalizes one item and adds all rows of its record.
     pub(super) fn add(
         &mut self,
-        source: &Source,
+        context: &ItemContext,
         item: &ItemToStore,
         compressor: &mut Compressor,
     ) -> Result<(), WarehouseError> {
-        let Source { scope, origin, now } = source;
+        let ItemContext { scope, origin, now } = context;
         let text = json::text(&item.body);
         let parsed = json::parse(&text)
             .map_err(|_malformed| WarehouseError::CorruptRaw("no longer valid JSON"))?;

@@ -105,7 +105,7 @@ pub(in crate::warehouse) enum CountSource {
 
 /// The stored items of one transaction, for the counters of its run.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::warehouse) struct Counted {
+pub(in crate::warehouse) struct CountedItems {
     /// The items by outcome.
     pub(in crate::warehouse) tally: Tally,
     /// Where they are from.
@@ -217,7 +217,7 @@ pub(in crate::warehouse) async fn count(
     connection: &mut PgConnection,
     scope: &Scope,
     run: RunId,
-    Counted { tally, source, drawn }: Counted,
+    CountedItems { tally, source, drawn }: CountedItems,
 ) -> Result<(), WarehouseError> {
     let (pages, details) = match source {
         CountSource::Page => (1, 0),

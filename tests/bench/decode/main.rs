@@ -15,7 +15,7 @@ use argos_sync::{
     domain::{Day, ReadNumber, Stream},
     json::{self, Paths},
     normalize::{self, Context, catalogue},
-    simulator::{Population, SimulatedProject, World},
+    simulator::{Population, SimulatedProject, Simulation},
 };
 use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -28,7 +28,7 @@ fn items() -> Vec<Vec<u8>> {
     let population =
         Population { seed: 1, submissions: ITEMS, faceauths: 0, from: day(1), to: day(3) };
     let project = SimulatedProject { key: PROJECT.into(), stream: Stream::Submission, population };
-    let world = World::new(vec![project]);
+    let world = Simulation::new(vec![project]);
     let item = |id: String| world.submission(PROJECT, &id).expect("a submission it listed");
     world.submission_ids(PROJECT).map(item).collect()
 }

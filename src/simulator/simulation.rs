@@ -16,7 +16,7 @@ use crate::domain::Stream;
 /// A project of the vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimulatedProject {
-    /// The API key; it also names the project in every call of [`World`].
+    /// The API key; it also names the project in every call of [`Simulation`].
     pub key: String,
     /// Submissions for an ID Check project, face authentications for an add-on project.
     pub stream: Stream,
@@ -26,7 +26,7 @@ pub struct SimulatedProject {
 
 /// The state of the simulated vendor. Clones share it.
 #[derive(Debug, Clone)]
-pub struct World(Arc<SimulatorState>);
+pub struct Simulation(Arc<SimulatorState>);
 
 #[derive(Debug)]
 struct SimulatorState {
@@ -72,8 +72,8 @@ impl CallKind {
     ];
 }
 
-impl World {
-    /// A world of these projects. If several have the same key, the first one is used.
+impl Simulation {
+    /// A simulation of these projects. If several have the same key, the first one is used.
     pub fn new(projects: Vec<SimulatedProject>) -> Self {
         let live = |SimulatedProject { key, stream, population }| {
             Arc::new(LiveProject::new(key, stream, population))
@@ -164,7 +164,7 @@ impl World {
 
     /// The ids of a project's visible submissions: generated ones oldest first, then added ones.
     ///
-    /// Like [`World::faceauth_ids`], empty for an unknown project and for one of another kind.
+    /// Like [`Simulation::faceauth_ids`], empty for an unknown project and for one of another kind.
     pub fn submission_ids(&self, project_key: &str) -> impl Iterator<Item = String> + use<> {
         self.ids(project_key, Stream::Submission)
     }
