@@ -4,12 +4,13 @@ use super::{
     Class::{Fact, Identifier, Personal},
     Column, Key, Schema, Source, Table, Type,
     Type::{Bool, Double, Enum, Text, TextArray},
-    column, surviving,
+    column, numbered, surviving,
 };
 use crate::domain::Stream;
 
-pub(super) const TABLES: &[Table] = &[
+pub(super) const TABLES: &[Table] = &numbered([
     Table {
+        index: 0,
         schema: Schema::Facts,
         name: "faceauth_policy",
         stream: Stream::Faceauth,
@@ -20,6 +21,7 @@ pub(super) const TABLES: &[Table] = &[
                   judged by.",
     },
     Table {
+        index: 0,
         schema: Schema::Facts,
         name: "faceauth",
         stream: Stream::Faceauth,
@@ -29,6 +31,7 @@ pub(super) const TABLES: &[Table] = &[
         comment: "One row for each face authentication, including deleted ones (`deleted_at`).",
     },
     Table {
+        index: 0,
         schema: Schema::Facts,
         name: "faceauth_failure",
         stream: Stream::Faceauth,
@@ -38,6 +41,7 @@ pub(super) const TABLES: &[Table] = &[
         comment: "One row for each reason for the rejection of a face authentication.",
     },
     Table {
+        index: 0,
         schema: Schema::Personal,
         name: "faceauth_comment",
         stream: Stream::Faceauth,
@@ -46,7 +50,7 @@ pub(super) const TABLES: &[Table] = &[
         columns: COMMENT,
         comment: "One row for each face authentication with texts that explain its rejection.",
     },
-];
+]);
 
 pub(super) const OTHER_PATHS: &[(&str, super::Class, &str)] = &[
     ("auth_id", Identifier, "part of the key of every row"),

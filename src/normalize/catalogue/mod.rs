@@ -149,6 +149,8 @@ pub enum Source {
 /// A data table.
 #[derive(Debug)]
 pub struct Table {
+    /// Its position in [`tables`], and in every list with one entry for each table.
+    pub index: usize,
     /// The schema, which decides who may read it.
     pub schema: Schema,
     /// The table's name.
@@ -188,6 +190,16 @@ pub fn id_column(stream: Stream) -> &'static str {
         Stream::Submission => "submission_id",
         Stream::Faceauth => "auth_id",
     }
+}
+
+/// Numbers the tables of a stream.
+const fn numbered<const N: usize>(mut tables: [Table; N]) -> [Table; N] {
+    let mut index = 0;
+    while index < N {
+        tables[index].index = index;
+        index += 1;
+    }
+    tables
 }
 
 /// The tables that a stream's items fill, parents first.

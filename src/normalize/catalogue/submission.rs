@@ -4,12 +4,12 @@ use super::{
     Class::{Biometric, Fact, Financial, Identifier, Personal, Secret},
     Column, Key, Schema, Source, Table,
     Type::{Bool, Date, Double, Enum, Integer, Json, Text, TextArray, Timestamp},
-    column, surviving,
+    column, numbered, surviving,
 };
 use crate::domain::Stream;
 
 #[rustfmt::skip]
-pub(super) const TABLES: &[Table] = &[
+pub(super) const TABLES: &[Table] = &numbered([
     table(Schema::Facts, "kyc_policy", Key::Set, Source::Derived, POLICY,
         "One row for each distinct set of project options that submissions were judged by."),
     table(Schema::Facts, "submission", Key::Record, Source::Item, SUBMISSION,
@@ -38,7 +38,7 @@ pub(super) const TABLES: &[Table] = &[
     table(Schema::Personal, "kyc_attempt_verification", Key::Ordinal,
         Source::Elements("kyc.attempts"), VERIFICATION,
         "One row for each attempt, numbered as in kyc_attempt: document check and messages."),
-];
+]);
 
 pub(super) const OTHER_PATHS: &[(&str, super::Class, &str)] = &[
     ("submission_id", Identifier, "part of the key of every row"),
@@ -77,7 +77,7 @@ const fn table(
     columns: &'static [Column],
     comment: &'static str,
 ) -> Table {
-    Table { schema, name, stream: Stream::Submission, key, source, columns, comment }
+    Table { index: 0, schema, name, stream: Stream::Submission, key, source, columns, comment }
 }
 
 #[rustfmt::skip]

@@ -31,7 +31,7 @@ use sqlx::{
 pub(super) async fn record_elements(
     connection: &mut PgConnection,
     project: &ProjectName,
-    (index, table): (usize, &'static Table),
+    table: &'static Table,
     statement: &'static str,
     records: &[&RecordRows<'_>],
 ) -> Result<(), WarehouseError> {
@@ -41,7 +41,7 @@ pub(super) async fn record_elements(
         return Ok(());
     }
     let mut arguments = PgArguments::default();
-    add_arguments(&mut arguments, project, (index, table), &seen)
+    add_arguments(&mut arguments, project, table, &seen)
         .map_err(|_too_large| WarehouseError::Shape { doing: "sending rows to compare" })?;
     // The text is composed from the catalogue, which is part of the program. Values are parameters.
     sqlx::query_with(AssertSqlSafe(statement), arguments)
@@ -54,7 +54,7 @@ pub(super) async fn record_elements(
 fn add_arguments(
     arguments: &mut PgArguments,
     project: &ProjectName,
-    (index, table): (usize, &'static Table),
+    table: &'static Table,
     seen: &[(&RecordRows<'_>, ChangeContext)],
 ) -> Result<(), BoxDynError> {
     arguments.add(project.as_str())?;
@@ -66,7 +66,7 @@ fn add_arguments(
         .add(seen.iter().map(|(_, change_context)| change_context.completes).collect::<Vec<_>>())?;
     let mut rows = ColumnBatch::of(table);
     for (record, _) in seen {
-        for row in record.normalized.rows.get(index).into_iter().flatten() {
+        for row in record.normalized.rows.get(table.index).into_iter().flatten() {
             rows.add(&record.id, 1, row);
         }
     }

@@ -3,7 +3,7 @@
 use super::diff::RowDiff;
 use crate::{
     domain::{Call, Lane},
-    normalize::{Normalized, Note, Row},
+    normalize::{Normalized, Note, Row, catalogue::Table},
     warehouse::record::{observation::Origin, stored::StoredRecord},
 };
 
@@ -41,9 +41,9 @@ pub(in crate::warehouse) struct RecordRows<'a> {
 }
 
 impl RecordRows<'_> {
-    /// The rows of the table at this index of the catalogue.
-    pub(super) fn rows(&self, index: usize) -> &[Row<'_>] {
-        self.normalized.rows.get(index).map_or(&[], Vec::as_slice)
+    /// The rows of this table.
+    pub(super) fn rows(&self, table: &Table) -> &[Row<'_>] {
+        self.normalized.rows.get(table.index).map_or(&[], Vec::as_slice)
     }
 }
 

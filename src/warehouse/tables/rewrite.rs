@@ -13,7 +13,7 @@ use super::{
 use crate::{
     normalize::{
         Cell, Row,
-        catalogue::{self, Key},
+        catalogue::{self, Key, Table},
     },
     warehouse::{
         postgres::error::{Doing as _, WarehouseError},
@@ -34,17 +34,16 @@ pub(in crate::warehouse) async fn differing(
     let all: Vec<&RecordRows<'_>> = records.iter().collect();
     let untouched = BTreeSet::new();
     let compare = &statements(scope.stream).compare;
-    for (place, statement) in catalogue::tables(scope.stream).iter().enumerate().zip(compare) {
+    for (table, statement) in catalogue::tables(scope.stream).iter().zip(compare) {
         let arguments =
-            arguments(&scope.project, |arguments| write::bind(arguments, place, &all, &untouched))?;
+            arguments(&scope.project, |arguments| write::bind(arguments, table, &all, &untouched))?;
         // The text is composed from the catalogue, which is part of the program. Values are
         // parameters.
         let ids: Vec<String> = sqlx::query_scalar_with(AssertSqlSafe(*statement), arguments)
             .fetch_all(&mut *connection)
             .await
             .doing("comparing rows")?;
-        let (index, table) = place;
-        let ids = if table.key == Key::Set { users(records, index, &ids) } else { ids };
+        let ids = if table.key == Key::Set { users(records, table, &ids) } else { ids };
         for id in ids {
             found.entry(id).or_default().insert(table.qualified());
         }
@@ -61,12 +60,11 @@ pub(in crate::warehouse) async fn rewrite_sets(
 ) -> Result<Vec<String>, WarehouseError> {
     let mut rewritten = Vec::new();
     let rewrite = &statements(scope.stream).rewrite;
-    let tables = catalogue::tables(scope.stream).iter().enumerate().zip(rewrite);
-    for ((index, table), statement) in tables {
+    for (table, statement) in catalogue::tables(scope.stream).iter().zip(rewrite) {
         let Some(statement) = *statement else { continue };
         let sets: BTreeMap<&str, &Row<'_>> = records
             .iter()
-            .flat_map(|record| record.rows(index))
+            .flat_map(|record| record.rows(table))
             .filter_map(|row| Some((key_of(row)?, row)))
             .collect();
         let mut rows = ColumnBatch::of_count(table, sets.len());
@@ -80,16 +78,16 @@ pub(in crate::warehouse) async fn rewrite_sets(
             .fetch_all(&mut *connection)
             .await
             .doing("rewriting sets")?;
-        rewritten.extend(users(records, index, &keys));
+        rewritten.extend(users(records, table, &keys));
     }
     Ok(rewritten)
 }
 
 /// The ids of the records that use one of these sets.
-pub(super) fn users(records: &[RecordRows<'_>], index: usize, keys: &[String]) -> Vec<String> {
+pub(super) fn users(records: &[RecordRows<'_>], table: &Table, keys: &[String]) -> Vec<String> {
     let keys: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
     let uses = |record: &&RecordRows<'_>| {
-        record.rows(index).iter().any(|row| key_of(row).is_some_and(|key| keys.contains(key)))
+        record.rows(table).iter().any(|row| key_of(row).is_some_and(|key| keys.contains(key)))
     };
     records.iter().filter(uses).map(|record| record.id.clone()).collect()
 }

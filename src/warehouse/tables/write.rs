@@ -33,13 +33,13 @@ pub(in crate::warehouse) async fn write(
     let mut touched = BTreeSet::new();
     // The table that contains when its records changed is written last, and always: its pseudonyms
     // also depend on the configuration.
-    let tables = catalogue::tables(stream).iter().enumerate();
-    let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|(_, table)| is_parent(table));
-    for (index, table) in children.into_iter().chain(parents) {
-        let changes = statements(stream).changes.get(index).and_then(Option::as_ref);
+    let tables = catalogue::tables(stream).iter();
+    let (parents, children): (Vec<_>, Vec<_>) = tables.partition(|table| is_parent(table));
+    for table in children.into_iter().chain(parents) {
+        let changes = statements(stream).changes.get(table.index).and_then(Option::as_ref);
         let (mut changed, mut others) = (Vec::new(), Vec::new());
         for record in records {
-            match record.diff.rows(index) {
+            match record.diff.rows(table.index) {
                 Some([]) if !is_parent(table) => {}
                 Some(rows) if changes.is_some() => {
                     changed.extend(rows.iter().map(|row| (record, row)));
@@ -48,8 +48,7 @@ pub(in crate::warehouse) async fn write(
             }
         }
         if let Some(changes) = changes {
-            let all_stood =
-                change_rows(connection, project, (index, table), changes, &changed).await?;
+            let all_stood = change_rows(connection, project, table, changes, &changed).await?;
             changed.dedup_by(|one, other| one.0.id == other.0.id);
             if !all_stood {
                 // A row is missing, for example because it was deleted by hand.
@@ -58,7 +57,7 @@ pub(in crate::warehouse) async fn write(
             touched.extend(changed.iter().map(|(record, _)| record.id.clone()));
         }
         if !others.is_empty() {
-            let ids = write_table(connection, project, (index, table), &others, &touched).await?;
+            let ids = write_table(connection, project, table, &others, &touched).await?;
             touched.extend(ids.into_iter().flatten());
         }
     }
@@ -69,7 +68,7 @@ pub(in crate::warehouse) async fn write(
 async fn change_rows(
     connection: &mut PgConnection,
     project: &ProjectName,
-    (index, table): (usize, &'static Table),
+    table: &'static Table,
     changes: &'static Changes,
     changed: &[(&RecordRows<'_>, &ChangedRow)],
 ) -> Result<bool, WarehouseError> {
@@ -82,7 +81,7 @@ async fn change_rows(
         let mut rows = ColumnBatch::of_such(table, changed.len(), change.sets);
         for (record, ChangedRow { position, .. }) in &changed {
             let ordinal = i32::try_from(position + 1).unwrap_or(i32::MAX);
-            if let Some(row) = record.rows(index).get(*position) {
+            if let Some(row) = record.rows(table).get(*position) {
                 rows.add(&record.id, ordinal, row);
             }
         }
@@ -104,17 +103,16 @@ async fn change_rows(
 async fn write_table(
     connection: &mut PgConnection,
     project: &ProjectName,
-    (index, table): (usize, &'static Table),
+    table: &'static Table,
     records: &[&RecordRows<'_>],
     touched: &BTreeSet<String>,
 ) -> Result<Vec<Option<String>>, WarehouseError> {
     let statements = statements(table.stream);
-    if let Some(Some(elements)) = statements.elements.get(index) {
-        history::record_elements(connection, project, (index, table), elements, records).await?;
+    if let Some(Some(elements)) = statements.elements.get(table.index) {
+        history::record_elements(connection, project, table, elements, records).await?;
     }
-    let statement = statements.replace.get(index).copied().unwrap_or_default();
-    let arguments =
-        arguments(project, |arguments| bind(arguments, (index, table), records, touched))?;
+    let statement = statements.replace.get(table.index).copied().unwrap_or_default();
+    let arguments = arguments(project, |arguments| bind(arguments, table, records, touched))?;
     // The text is composed from the catalogue, which is part of the program. Values are parameters.
     sqlx::query_scalar_with(AssertSqlSafe(statement), arguments)
         .fetch_all(connection)
@@ -125,7 +123,7 @@ async fn write_table(
 /// Binds the parameters of a table's statement after the project.
 pub(super) fn bind(
     arguments: &mut PgArguments,
-    (index, table): (usize, &'static Table),
+    table: &'static Table,
     records: &[&RecordRows<'_>],
     touched: &BTreeSet<String>,
 ) -> Result<(), BoxDynError> {
@@ -133,10 +131,10 @@ pub(super) fn bind(
     let mut rows = ColumnBatch::of_count(table, records.len());
     match table.key {
         Key::Record => {
-            let is_there = records.iter().map(|record| !record.rows(index).is_empty());
+            let is_there = records.iter().map(|record| !record.rows(table).is_empty());
             let is_there: Vec<bool> = is_there.collect();
             for record in records {
-                rows.add(&record.id, 1, record.rows(index).first().unwrap_or(&NO_ROW));
+                rows.add(&record.id, 1, record.rows(table).first().unwrap_or(&NO_ROW));
             }
             rows.bind_ids(arguments)?;
             arguments.add(is_there)?;
@@ -151,14 +149,14 @@ pub(super) fn bind(
         }
         Key::Ordinal | Key::Columns(_) => {
             for record in records {
-                for (ordinal, row) in (1..).zip(record.rows(index)) {
+                for (ordinal, row) in (1..).zip(record.rows(table)) {
                     rows.add(&record.id, ordinal, row);
                 }
             }
             arguments.add(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>())?;
             rows.bind(arguments)?;
             if table.key == Key::Ordinal {
-                let counts = records.iter().map(|record| i32::try_from(record.rows(index).len()));
+                let counts = records.iter().map(|record| i32::try_from(record.rows(table).len()));
                 arguments.add(counts.collect::<Result<Vec<_>, _>>()?)?;
             }
             Ok(())
@@ -166,7 +164,7 @@ pub(super) fn bind(
         Key::Set => {
             // Many records share a set; a statement must not contain a key twice.
             let mut sets = BTreeSet::new();
-            for row in records.iter().flat_map(|record| record.rows(index)) {
+            for row in records.iter().flat_map(|record| record.rows(table)) {
                 if !matches!(row.first(), Some(Cell::Text(key)) if !sets.insert(key.as_ref())) {
                     rows.add("", 0, row);
                 }
