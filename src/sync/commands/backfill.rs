@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{finish::finish, run::run_projects};
 use crate::{
     domain::{ProjectName, Stream, Window},
@@ -62,11 +64,12 @@ impl BackfillRequest {
         let tasks = project
             .backfill_tasks(world.settings.planner.window_days, self.window, &backfill.done)
             .into();
-        let walked = read_windows(job, Some(backfill.backfill_id), tasks, &|| false).await?;
+        let walked =
+            read_windows(job, Some(backfill.backfill_id), tasks, &CancellationToken::new()).await?;
         let read = walked.end(project);
         let is_read =
             matches!(read.outcome, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
-        let end = finish(job, read, Some(self.window), &|| false).await?;
+        let end = finish(job, read, Some(self.window), &CancellationToken::new()).await?;
         if is_read {
             done.lock().unwrap_or_else(PoisonError::into_inner).push(backfill.backfill_id);
         }

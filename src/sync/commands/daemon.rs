@@ -4,13 +4,16 @@
 //! never run at once.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use futures_util::future::join_all;
-
 use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{maintenance, round::run_due_until};
@@ -27,13 +30,21 @@ use crate::{
 #[derive(Default)]
 struct Bell {
     rung: Notify,
-    count: AtomicU64,
+    /// Cancelled when the bell rings during a round.
+    next_round: Mutex<CancellationToken>,
 }
 
 impl Bell {
     fn ring(&self) {
-        self.count.fetch_add(1, Relaxed);
+        self.next_round.lock().unwrap_or_else(PoisonError::into_inner).cancel();
         self.rung.notify_one();
+    }
+
+    /// Begins a round. Returns the token by which it learns that the next one is due.
+    fn begin_round(&self) -> CancellationToken {
+        let token = CancellationToken::new();
+        *self.next_round.lock().unwrap_or_else(PoisonError::into_inner) = token.clone();
+        token
     }
 }
 
@@ -103,9 +114,8 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused
         if Instant::now() < resting_until {
             continue;
         }
-        let heard = bell.count.load(Relaxed);
-        let rang_again = || bell.count.load(Relaxed) != heard;
-        match run_due_until(world, std::iter::once(project), &rang_again).await {
+        let next_round = bell.begin_round();
+        match run_due_until(world, std::iter::once(project), &next_round).await {
             Ok((run, ended)) => {
                 let outcome = ended.worst();
                 if outcome == ProjectOutcome::Blocked {
@@ -122,6 +132,6 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused
                 );
             }
         }
-        maintenance::after_round(world, project, &rang_again).await;
+        maintenance::after_round(world, project, &next_round).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
@@ -61,7 +62,7 @@ pub(super) async fn finish(
     job: Job<'_>,
     read: Conclusion,
     days: Option<Window>,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<Conclusion, Failure> {
     let Job { world, project, .. } = job;
     let patience = Patience::of(world);
@@ -92,7 +93,7 @@ pub(super) async fn finish(
         (rounds, unchanged) = (rounds + 1, unchanged + 1);
         let goes_on = match NextStep::of(&left, trouble.is_some(), unchanged) {
             _ if left.count() == 0 => true,
-            _ if yields() => false,
+            _ if yields.is_cancelled() => false,
             NextStep::Make => true,
             NextStep::Look => !world.is_daemon && a_moment(world).await,
             NextStep::WaitForOthers if world.is_daemon && left.later == 0 => return Ok(read),

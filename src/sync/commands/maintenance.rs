@@ -1,6 +1,7 @@
 //! Background work of the daemon at the end of a round. None of it is urgent, and its failure does
 //! not fail the round.
 
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{renormalize::renormalize_some, verify::verify_some};
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Does some of the pending work, and yields on request.
-pub(super) async fn after_round(world: &World, project: &Project, yields: &dyn Fn() -> bool) {
+pub(super) async fn after_round(world: &World, project: &Project, yields: &CancellationToken) {
     if let Err(error) = some(world, project, yields).await {
         let advice = error.advice();
         warn!(project = %project.name(), %error, advice,
@@ -21,9 +22,9 @@ pub(super) async fn after_round(world: &World, project: &Project, yields: &dyn F
 async fn some(
     world: &World,
     project: &Project,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<(), WarehouseError> {
-    if world.stop.is_cancelled() || yields() {
+    if world.stop.is_cancelled() || yields.is_cancelled() {
         return Ok(());
     }
     world.warehouse.forget_what_ended_long_ago().await?;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
@@ -28,7 +29,7 @@ pub async fn renormalize(
         if !has_older(world, project).await? {
             return Ok((done, false));
         }
-        done += walk(world, project, u32::MAX, &|| false).await?;
+        done += walk(world, project, u32::MAX, &CancellationToken::new()).await?;
         // Records that others were writing are completed by them or by the next iteration.
         if !has_older(world, project).await? {
             return Ok((done, false));
@@ -44,7 +45,7 @@ pub async fn renormalize(
 pub(super) async fn renormalize_some(
     world: &World,
     project: &Project,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<(), WarehouseError> {
     if !has_older(world, project).await? {
         return Ok(());
@@ -66,12 +67,12 @@ async fn walk(
     world: &World,
     project: &Project,
     chunks_max: u32,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<Renormalized, WarehouseError> {
     let mut done = Renormalized::default();
     let mut behind = String::new();
     for _ in 0..chunks_max {
-        if world.stop.is_cancelled() || yields() {
+        if world.stop.is_cancelled() || yields.is_cancelled() {
             break;
         }
         let Some((chunk, last)) = world.warehouse.renormalize(&project.scope, &behind).await?

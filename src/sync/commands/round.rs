@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{finish::finish, run::run_projects};
 use crate::{
     domain::Lane,
@@ -25,22 +27,22 @@ pub async fn run_due<'p>(
     world: &World,
     projects: impl Iterator<Item = &'p Project>,
 ) -> Result<(RunId, Ended), WarehouseError> {
-    run_due_until(world, projects, &|| false).await
+    run_due_until(world, projects, &CancellationToken::new()).await
 }
 
-/// Does the work that is due now. On request it yields before long work, so that the next round can
-/// read recent days first.
+/// Does the work that is due now. Yields before long work once the next round is due, so that it
+/// can read recent days first.
 pub(super) async fn run_due_until<'p>(
     world: &World,
     projects: impl Iterator<Item = &'p Project>,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<(RunId, Ended), WarehouseError> {
     let work = async |job: Job<'_>| due(job, yields).await;
     let command = if world.is_daemon { DAEMON } else { "run --once" };
     run_projects(world, command, projects, work).await
 }
 
-async fn due(job: Job<'_>, yields: &dyn Fn() -> bool) -> Result<Conclusion, Failure> {
+async fn due(job: Job<'_>, yields: &CancellationToken) -> Result<Conclusion, Failure> {
     let Job { world, project, .. } = job;
     let plan_input = PlanInput::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
@@ -57,7 +59,7 @@ async fn due(job: Job<'_>, yields: &dyn Fn() -> bool) -> Result<Conclusion, Fail
         hints::follow(world, project, &plan_input, &schedule).await?;
     }
     // Recent changes must not wait for years of history. Failed calls are retried below.
-    match drain::drain(job, WantedCalls::UpTo(Priority::News), &|| false).await {
+    match drain::drain(job, WantedCalls::UpTo(Priority::News), &CancellationToken::new()).await {
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
@@ -107,14 +108,14 @@ impl Verify {
 pub(super) async fn verify_some(
     world: &World,
     project: &Project,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<(), WarehouseError> {
     if project.scope.raw == RawStorage::None {
         return Ok(());
     }
     let (warehouse, scope) = (&world.warehouse, &project.scope);
     let end = Instant::now() + SAMPLE_TIME;
-    let is_over = || world.stop.is_cancelled() || yields() || Instant::now() >= end;
+    let is_over = || world.stop.is_cancelled() || yields.is_cancelled() || Instant::now() >= end;
     let known = warehouse.known_differences(scope, KNOWN).await?;
     let drawn = warehouse.draw_records(scope, SAMPLE).await?;
     for (ids, is_sample) in [(drawn, true), (known, false)] {

@@ -2,6 +2,7 @@
 
 use std::future::ready;
 
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::workers::{Calls, WantedCalls};
@@ -23,7 +24,7 @@ const CONTROLS: i64 = 3;
 pub(in crate::sync) async fn drain(
     job: Job<'_>,
     mut wanted: WantedCalls,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<(), Failure> {
     let Job { world, project, .. } = job;
     loop {
@@ -46,14 +47,14 @@ pub(in crate::sync) async fn drain(
                 return Err(failure);
             }
             answers = next;
-            if yields() {
+            if yields.is_cancelled() {
                 calls.close();
             }
         }
         if let Some(trouble) = calls.into_trouble() {
             return Err(trouble);
         }
-        if is_done || yields() {
+        if is_done || yields.is_cancelled() {
             return Ok(());
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::window::{self, WindowEnd};
@@ -50,7 +51,7 @@ pub(in crate::sync) async fn read_windows(
     job: Job<'_>,
     backfill_id: Option<i64>,
     tasks: VecDeque<Task>,
-    yields: &dyn Fn() -> bool,
+    yields: &CancellationToken,
 ) -> Result<WindowsRead, Failure> {
     let Job { world, project, .. } = job;
     let patience = Patience::of(world);
@@ -62,7 +63,7 @@ pub(in crate::sync) async fn read_windows(
     loop {
         while failure.is_none() && in_flight.len() < project.workers.max(1) {
             // The first window is always read, so that every round reads recent days.
-            if !walks.is_first && (patience.is_over() || yields()) {
+            if !walks.is_first && (patience.is_over() || yields.is_cancelled()) {
                 walks.leave_the_rest();
             }
             let Some(task) = walks.next(in_flight.is_empty()) else { break };
