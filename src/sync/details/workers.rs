@@ -3,24 +3,24 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    pin::pin,
+    panic::resume_unwind,
+    sync::Arc,
     time::Duration,
 };
 
-use futures_util::{
-    StreamExt as _,
-    future::{BoxFuture, LocalBoxFuture, OptionFuture},
-    stream::FuturesUnordered,
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep_until},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::answer_memory::UsedMemory;
+use super::answer_memory::{AnswerMemory, UsedMemory};
 use crate::{
     client::{CallRemedy, ClientError, DetailResponse},
     domain::Lane,
     sync::{account, outcome::Failure, project::Project, world::World},
-    warehouse::{DetailAnswer, DueDetail, Observation, Priority, WarehouseError},
+    warehouse::{DetailAnswer, DueDetail, Observation, Priority},
 };
 
 /// Detail calls claimed at a time, and most answers stored at a time.
@@ -49,7 +49,7 @@ impl WantedCalls {
 }
 
 /// A call and its result.
-type Made<'a> = BoxFuture<'a, (DueDetail, Result<(DetailAnswer, Option<UsedMemory>), Failure>)>;
+type Made = (DueDetail, Result<(DetailAnswer, Option<UsedMemory>), Failure>);
 
 /// Answers that are stored together, and the memory they use until then.
 #[derive(Default)]
@@ -65,8 +65,9 @@ pub(super) struct Calls<'a> {
     wanted: WantedCalls,
     /// Claimed calls that were not made yet.
     waiting: VecDeque<DueDetail>,
-    claiming: Option<LocalBoxFuture<'a, Result<Vec<DueDetail>, WarehouseError>>>,
-    in_flight: FuturesUnordered<Made<'a>>,
+    /// Each call is a task of its own, so that none waits for the code that takes the answers.
+    in_flight: JoinSet<Made>,
+    caller: Arc<Caller>,
     /// The calls in flight, for the case that they are cancelled.
     asked: BTreeSet<DueDetail>,
     failures_in_a_row: usize,
@@ -82,8 +83,8 @@ impl<'a> Calls<'a> {
             project,
             wanted,
             waiting: VecDeque::new(),
-            claiming: None,
-            in_flight: FuturesUnordered::new(),
+            in_flight: JoinSet::new(),
+            caller: Arc::new(Caller::new(world, project)),
             asked: BTreeSet::new(),
             failures_in_a_row: 0,
             is_closed: false,
@@ -105,42 +106,13 @@ impl<'a> Calls<'a> {
     ///
     /// After the last answers it returns the calls that were claimed but not made, and then none.
     pub(super) async fn gather<T>(&mut self, storing: impl Future<Output = T>) -> (T, Answers) {
-        let memory = &self.world.answer_memory;
-        let mut storing = pin!(storing);
-        let mut stored = None;
-        let mut answers = Answers::default();
-        let mut end = Instant::now();
-        let stored = loop {
-            // Leaves space in the batch for the answers of the calls in flight.
-            let is_enough = answers.list.len() + self.workers().min(BATCH / 2) >= BATCH;
-            if !is_enough {
-                self.ask();
-            }
-            let is_dry = self.in_flight.is_empty() && self.claiming.is_none();
-            let is_late = !answers.list.is_empty() && Instant::now() >= end;
-            stored = match stored {
-                Some(stored) if is_enough || is_dry || is_late => break stored,
-                other => other,
-            };
-            // Everything in progress continues during any wait, because each part may hold the
-            // connection that another one needs.
-            tokio::select! {
-                result = &mut storing, if stored.is_none() => stored = Some(result),
-                Some((due, answer)) = self.in_flight.next() => {
-                    if answers.list.is_empty() {
-                        end = Instant::now() + GATHERING;
-                    }
-                    self.take(due, answer, &mut answers);
-                }
-                Some(claimed) = OptionFuture::from(self.claiming.as_mut()) => self.add(claimed),
-                () = sleep_until(end), if stored.is_some() && !answers.list.is_empty() => {}
-                // Storing these answers frees memory.
-                () = memory.shortage(), if stored.is_some() && !answers.list.is_empty() => {
-                    end = Instant::now();
-                }
-                else => {}
-            }
+        let is_stored = CancellationToken::new();
+        let storing = async {
+            let stored = storing.await;
+            is_stored.cancel();
+            stored
         };
+        let (stored, mut answers) = tokio::join!(storing, self.next_batch(&is_stored));
         if answers.list.is_empty() {
             let asked = std::mem::take(&mut self.asked);
             let not_made = self.waiting.drain(..).chain(asked);
@@ -149,13 +121,50 @@ impl<'a> Calls<'a> {
         (stored, answers)
     }
 
+    /// Gathers answers until the previous ones are stored and a batch is full, no more can come, or
+    /// the first one has waited long enough.
+    async fn next_batch(&mut self, is_stored: &CancellationToken) -> Answers {
+        let mut answers = Answers::default();
+        let mut end = Instant::now();
+        loop {
+            // Leaves space in the batch for the answers of the calls in flight.
+            let is_full = answers.list.len() + self.workers().min(BATCH / 2) >= BATCH;
+            if !is_full {
+                self.start_calls().await;
+            }
+            let has_answers = !answers.list.is_empty();
+            let is_late = has_answers && Instant::now() >= end;
+            if is_stored.is_cancelled() && (is_full || is_late || self.in_flight.is_empty()) {
+                return answers;
+            }
+            tokio::select! {
+                () = is_stored.cancelled(), if !is_stored.is_cancelled() => {}
+                Some(made) = self.in_flight.join_next() => {
+                    if !has_answers {
+                        end = Instant::now() + GATHERING;
+                    }
+                    self.take(made, &mut answers).await;
+                }
+                () = sleep_until(end), if is_stored.is_cancelled() && has_answers => {}
+                // Storing these answers frees memory.
+                () = self.caller.memory.shortage(), if is_stored.is_cancelled() && has_answers => {
+                    end = Instant::now();
+                }
+                else => {}
+            }
+        }
+    }
+
     /// Adds an answer to `answers`, or records a failure that is not specific to a record.
-    fn take(
-        &mut self,
-        due: DueDetail,
-        answer: Result<(DetailAnswer, Option<UsedMemory>), Failure>,
-        answers: &mut Answers,
-    ) {
+    async fn take(&mut self, made: Result<Made, JoinError>, answers: &mut Answers) {
+        let (due, answer) = match made {
+            Ok(made) => made,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // Cancelled calls are taken out before anybody waits for them.
+                Err(_cancelled) => return,
+            },
+        };
         self.asked.remove(&due);
         match answer {
             Ok((answer, memory)) => {
@@ -173,55 +182,46 @@ impl<'a> Calls<'a> {
             }
             Err(failure) => {
                 self.waiting.push_back(due);
-                self.fail(failure);
+                self.fail(failure).await;
             }
         }
     }
 
     /// Starts calls up to the limit in flight, and claims more when none is waiting.
-    fn ask(&mut self) {
+    async fn start_calls(&mut self) {
         while !self.is_closed && self.in_flight.len() < self.workers() {
             let Some(due) = self.waiting.pop_front() else {
-                if self.claiming.is_none() {
-                    self.claim();
-                }
-                return;
+                self.claim().await;
+                continue;
             };
             self.asked.insert(due.clone());
-            let (world, project) = (self.world, self.project);
-            self.in_flight.push(Box::pin(async move {
-                let answer = tokio::select! {
-                    biased;
-                    () = world.stop.cancelled() => Err(Failure::Interrupted),
-                    answer = ask(world, project, &due.id) => answer,
-                };
+            let caller = Arc::clone(&self.caller);
+            self.in_flight.spawn(async move {
+                let answer = caller.call(&due.id).await;
                 (due, answer)
-            }));
+            });
         }
     }
 
-    fn claim(&mut self) {
-        let world = self.world;
-        let scope = &self.project.scope;
-        let claiming: LocalBoxFuture<'a, _> = match &mut self.wanted {
+    /// Claims the next calls. A claim that returns some does not show whether more are due.
+    async fn claim(&mut self) {
+        let (world, scope) = (self.world, &self.project.scope);
+        let claimed = match &mut self.wanted {
             WantedCalls::UpTo(priority_max) => {
-                let (priority_max, count) =
-                    (*priority_max, i64::try_from(BATCH).unwrap_or(i64::MAX));
-                Box::pin(async move {
-                    world.warehouse.claim_details(scope, &world.holder, priority_max, count).await
-                })
+                let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
+                world.warehouse.claim_details(scope, &world.holder, *priority_max, count).await
             }
+            WantedCalls::These(ids) if ids.is_empty() => Ok(Vec::new()),
             WantedCalls::These(ids) => {
                 let ids: Vec<String> = ids.drain(..BATCH.min(ids.len())).collect();
-                Box::pin(async move {
-                    if ids.is_empty() {
-                        return Ok(Vec::new());
-                    }
-                    world.warehouse.claim_details_of(scope, &world.holder, &ids).await
-                })
+                world.warehouse.claim_details_of(scope, &world.holder, &ids).await
             }
         };
-        self.claiming = Some(claiming);
+        match claimed {
+            Ok(due) if due.is_empty() && self.is_used_up() => self.close(),
+            Ok(due) => self.waiting.extend(due),
+            Err(error) => self.fail(error.into()).await,
+        }
     }
 
     /// Whether nothing is left to claim, after a claim that returned nothing.
@@ -235,27 +235,14 @@ impl<'a> Calls<'a> {
     /// Cancels all calls; returns those that are claimed and not handed over.
     pub(super) async fn give_up(&mut self) -> Vec<DueDetail> {
         self.close();
-        self.in_flight.clear();
-        if let Some(claiming) = self.claiming.take() {
-            self.waiting.extend(claiming.await.unwrap_or_default());
-        }
+        self.in_flight.shutdown().await;
         self.waiting.drain(..).chain(std::mem::take(&mut self.asked)).collect()
     }
 
-    /// Adds claimed calls. A claim that returns some does not show whether more are due.
-    fn add(&mut self, claimed: Result<Vec<DueDetail>, WarehouseError>) {
-        self.claiming = None;
-        match claimed {
-            Ok(due) if due.is_empty() && self.is_used_up() => self.close(),
-            Ok(due) => self.waiting.extend(due),
-            Err(error) => self.fail(error.into()),
-        }
-    }
-
     /// Cancels the calls in flight.
-    fn fail(&mut self, failure: Failure) {
+    async fn fail(&mut self, failure: Failure) {
         self.close();
-        self.in_flight.clear();
+        self.in_flight.shutdown().await;
         self.trouble.get_or_insert(failure);
     }
 
@@ -264,19 +251,42 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Makes the call of one record once memory for its answer is reserved.
-async fn ask(
-    world: &World,
-    project: &Project,
-    id: &str,
-) -> Result<(DetailAnswer, Option<UsedMemory>), Failure> {
-    let reservation = world.answer_memory.reserve(&project.answer_sizes).await;
-    let DetailResponse { read, item, vendor_project, larger } =
-        project.client(Lane::Detail).detail_within(id, &reservation).await?;
-    account::same_vendor_project(project, vendor_project.as_deref())?;
-    let Some(item) = item else { return Ok((DetailAnswer::NotFound(read), None)) };
-    let used = reservation.keep(&project.answer_sizes, item.len(), larger);
-    Ok((DetailAnswer::Found(Observation::of(&project.scope, read, item)), Some(used)))
+/// What the task of a call needs.
+struct Caller {
+    project: Project,
+    memory: AnswerMemory,
+    stop: CancellationToken,
+}
+
+impl Caller {
+    fn new(world: &World, project: &Project) -> Self {
+        Self {
+            project: project.clone(),
+            memory: world.answer_memory.clone(),
+            stop: world.stop.clone(),
+        }
+    }
+
+    /// Makes the call of one record, unless the program has to end first.
+    async fn call(&self, id: &str) -> Result<(DetailAnswer, Option<UsedMemory>), Failure> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Failure::Interrupted),
+            answer = self.ask(id) => answer,
+        }
+    }
+
+    /// Makes the call once memory for its answer is reserved.
+    async fn ask(&self, id: &str) -> Result<(DetailAnswer, Option<UsedMemory>), Failure> {
+        let project = &self.project;
+        let reservation = self.memory.reserve(&project.answer_sizes).await;
+        let DetailResponse { read, item, vendor_project, larger } =
+            project.client(Lane::Detail).detail_within(id, &reservation).await?;
+        account::same_vendor_project(project, vendor_project.as_deref())?;
+        let Some(item) = item else { return Ok((DetailAnswer::NotFound(read), None)) };
+        let used = reservation.keep(&project.answer_sizes, item.len(), larger);
+        Ok((DetailAnswer::Found(Observation::of(&project.scope, read, item)), Some(used)))
+    }
 }
 
 fn report(project: &Project, failure: &Failure) {
