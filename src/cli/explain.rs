@@ -39,15 +39,16 @@ pub(super) async fn explain(
     let told = async {
         let world = open::world(config, &opened.warehouse, &CancellationToken::new())?;
         let project = open::project(&world, options.project.as_deref(), options.stream.into())?;
-        let Some(standing) = opened.warehouse.standing(project.scope(), &options.id).await? else {
+        let Some(status) = opened.warehouse.record_status(project.scope(), &options.id).await?
+        else {
             let why = "no record with this id is known: no list and no detail call has returned it";
             return Err(Failed::new(ExitStatus::Wrong, why));
         };
         let events =
-            opened.warehouse.events(project.scope(), &options.id, standing.window_day).await?;
+            opened.warehouse.events(project.scope(), &options.id, status.window_day).await?;
         let PlanInput { settings, ledger, clocks } = PlanInput::of(&world, project).await?;
-        let next = planner::next_read(&settings, &ledger, standing.window_day, &clocks);
-        Ok::<_, Failed>(as_text(&standing, &events, next, clocks.database))
+        let next = planner::next_read(&settings, &ledger, status.window_day, &clocks);
+        Ok::<_, Failed>(as_text(&status, &events, next, clocks.database))
     };
     let told = told.await;
     opened.close().await?;
@@ -56,7 +57,7 @@ pub(super) async fn explain(
 }
 
 fn as_text(
-    standing: &RecordStatus,
+    status: &RecordStatus,
     events: &[RecordEvent],
     next: Option<(Lane, DateTime<Utc>)>,
     now: DateTime<Utc>,
@@ -66,53 +67,53 @@ fn as_text(
         let _infallible = writeln!(text, "{line}");
     };
     let yes = |is: bool| if is { "yes" } else { "no" };
-    tell(format_args!("day             {}", standing.window_day));
-    tell(format_args!("day read as of  {}", time(standing.as_of)));
-    tell(format_args!("seen in a list  {}", yes(standing.has_list)));
-    tell(format_args!("detail call     {}", yes(standing.has_detail)));
-    tell(format_args!("unsettled       {}", yes(standing.unsettled)));
-    tell(format_args!("last change     {}", time(standing.changed_at)));
-    if let Some(at) = standing.deleted_at {
-        let why = if standing.deleted_by_absence { "not found" } else { "marked by the vendor" };
+    tell(format_args!("day             {}", status.window_day));
+    tell(format_args!("day read as of  {}", time(status.as_of)));
+    tell(format_args!("seen in a list  {}", yes(status.has_list)));
+    tell(format_args!("detail call     {}", yes(status.has_detail)));
+    tell(format_args!("unsettled       {}", yes(status.unsettled)));
+    tell(format_args!("last change     {}", time(status.changed_at)));
+    if let Some(at) = status.deleted_at {
+        let why = if status.deleted_by_absence { "not found" } else { "marked by the vendor" };
         tell(format_args!("deleted         {} ({why})", time(Some(at))));
     }
-    if standing.undated {
+    if status.undated {
         tell(format_args!(
             "undated         its creation date is missing or invalid; only a list without a date \
              filter can miss it"
         ));
     }
-    if standing.unlisted {
+    if status.unlisted {
         tell(format_args!("unlisted        it exists, but lists of its day do not contain it"));
     }
-    if standing.sources_differ {
+    if status.sources_differ {
         tell(format_args!(
             "sources differ  list and detail call disagree; the later response wins"
         ));
     }
-    if standing.doubted {
+    if status.doubted {
         tell(format_args!(
             "set aside       a list item that is older than the record by the vendor's own times; \
              a detail call decides"
         ));
     }
-    if standing.sparse {
+    if status.sparse {
         tell(format_args!(
             "sparse          lists omit kyc or aml; scheduled detail calls read it, the next one \
              after {}",
-            time(standing.detail_next_at)
+            time(status.detail_next_at)
         ));
     }
-    if let Some(missed_at) = standing.missed_at {
-        let calls = if standing.absent_at.is_some() {
+    if let Some(missed_at) = status.missed_at {
+        let calls = if status.absent_at.is_some() {
             "one detail call has not found it; a second one decides"
         } else {
             "detail calls decide"
         };
         tell(format_args!("missed          by a pass at {}; {calls}", time(Some(missed_at))));
     }
-    if let Some(marked_at) = standing.marked_at {
-        let calls = if standing.mark_found_at.is_some() {
+    if let Some(marked_at) = status.marked_at {
+        let calls = if status.mark_found_at.is_some() {
             "one detail call has shown the mark; a second one decides"
         } else {
             "detail calls decide"
@@ -124,22 +125,22 @@ fn as_text(
         let _infallible = writeln!(text, "{}  {}", time(Some(event.at)), event.description);
     }
     let _infallible = writeln!(text);
-    tell_next(&mut text, standing, next, now);
+    tell_next(&mut text, status, next, now);
     text
 }
 
 /// When the record is read next.
 fn tell_next(
     text: &mut String,
-    standing: &RecordStatus,
+    status: &RecordStatus,
     next: Option<(Lane, DateTime<Utc>)>,
     now: DateTime<Utc>,
 ) {
     let mut tell = |line: std::fmt::Arguments<'_>| {
         let _infallible = writeln!(text, "{line}");
     };
-    if let Some(due_at) = standing.detail_due_at {
-        let failures = standing.detail_failures.unwrap_or_default();
+    if let Some(due_at) = status.detail_due_at {
+        let failures = status.detail_failures.unwrap_or_default();
         let failed =
             if failures > 0 { format!(" (failed {failures} times)") } else { String::new() };
         tell(format_args!("next detail     {}{failed}", soon(due_at, now)));

@@ -25,9 +25,9 @@ mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod sparse;
-mod standing;
 mod status;
 mod status_json;
+mod status_report;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -57,7 +57,7 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
 }
 
 const HEAD: [&str; 7] =
-    ["project", "lane", "walks", "calls", "minutes", "of a day's calls", "what"];
+    ["project", "lane", "passes", "calls", "minutes", "of a day's calls", "what"];
 
 /// A project's name, and how many calls it may make; 0: any number.
 struct Limits {
@@ -77,7 +77,7 @@ impl Limits {
     }
 
     /// One line of the table.
-    fn row(&self, lane: &str, walks: &str, calls: u64, what: &str) -> Vec<String> {
+    fn row(&self, lane: &str, passes: &str, calls: u64, what: &str) -> Vec<String> {
         let minutes = if self.rate.interval().is_zero() {
             "-".to_owned()
         } else {
@@ -87,7 +87,7 @@ impl Limits {
             0 => "-".to_owned(),
             calls_per_day => percent(calls, calls_per_day),
         };
-        let cells = [&self.project, lane, walks, &calls.to_string(), &minutes, &share, what];
+        let cells = [&self.project, lane, passes, &calls.to_string(), &minutes, &share, what];
         cells.map(str::to_owned).to_vec()
     }
 }
@@ -123,8 +123,8 @@ impl Planned {
     }
 
     fn rows(&self, limits: &Limits) -> Vec<Vec<String>> {
-        let of_lane = |(lane, (walks, calls)): (&Lane, &(u32, u32))| {
-            limits.row(lane.as_str(), &walks.to_string(), u64::from(*calls), "lists")
+        let of_lane = |(lane, (passes, calls)): (&Lane, &(u32, u32))| {
+            limits.row(lane.as_str(), &passes.to_string(), u64::from(*calls), "lists")
         };
         let mut rows: Vec<_> = self.cost.lists.iter().map(of_lane).collect();
         if self.details > 0 {

@@ -6,8 +6,8 @@ use super::{
     open, print,
     samples::sample_as_text,
     sparse::{self, Sparse},
-    standing::{CallsToday, Standing},
     status_json::as_json,
+    status_report::{CallsToday, StatusReport},
 };
 use crate::{
     config::Config,
@@ -72,7 +72,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             config.has_project(&project.project)
                 && oldest.is_some_and(|oldest| project.newest_as_of < Some(oldest))
         };
-        Ok(Some(Standing {
+        Ok(Some(StatusReport {
             since,
             calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
             configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
@@ -92,18 +92,18 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
     };
     let reports: Result<_, WarehouseError> = reports.await;
     opened.close().await?;
-    let Some(standing) = reports? else {
+    let Some(report) = reports? else {
         return Err(Failed::new(
             ExitStatus::Wrong,
             "the database has no warehouse yet: `argos-sync migrate` or any run creates one",
         ));
     };
     if options.json {
-        print::document(&as_json(&standing))?;
+        print::document(&as_json(&report))?;
     } else {
-        print::stdout(&as_text(&standing));
+        print::stdout(&as_text(&report));
     }
-    Ok(if standing.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
+    Ok(if report.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
 }
 
 fn calls_today(config: &Config, project: &ProjectReport, calls: &[CallsReport]) -> CallsToday {
@@ -180,8 +180,8 @@ fn days_as_text(project: &ProjectReport) -> String {
     }
 }
 
-fn as_text(standing: &Standing) -> String {
-    let Standing {
+fn as_text(report: &StatusReport) -> String {
+    let StatusReport {
         since,
         projects,
         calls,
@@ -193,7 +193,7 @@ fn as_text(standing: &Standing) -> String {
         sparse,
         daemon_seen_at,
         too_old,
-    } = standing;
+    } = report;
     if projects.is_empty() {
         return "no project has been synced yet\n".to_owned();
     }
@@ -264,10 +264,10 @@ fn notes_as_text(
         tell(format_args!("has an open pass that last failed with: {error}"));
     }
     // What else may have gone wrong is told above.
-    if let (Some(outcome @ ("partial" | "failed")), Some(trouble)) =
+    if let (Some(outcome @ ("partial" | "failed")), Some(reason)) =
         (project.last_outcome.as_deref(), &project.last_run_error)
     {
-        tell(format_args!("last ended {outcome} at {}: {trouble}", time(project.last_ended_at)));
+        tell(format_args!("last ended {outcome} at {}: {reason}", time(project.last_ended_at)));
     }
     let days: Vec<_> = blocked_days.iter().filter(|day| day.project == *name).collect();
     for BlockedDay { day, ended_at, error, .. } in days.iter().take(BLOCKED_DAYS) {

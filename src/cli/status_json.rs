@@ -7,7 +7,7 @@ use super::{
     clocks::WrongClock,
     samples::SampleJson,
     sparse::{self, Sparse},
-    standing::{CallsToday, Standing},
+    status_report::{CallsToday, StatusReport},
 };
 
 /// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
@@ -82,12 +82,12 @@ struct RunJson<'a> {
     skipped: i64,
 }
 
-pub(super) fn as_json(standing: &Standing) -> StatusJson<'_> {
-    let projects = standing
+pub(super) fn as_json(report: &StatusReport) -> StatusJson<'_> {
+    let projects = report
         .projects
         .iter()
-        .zip(&standing.calls)
-        .zip(&standing.configured)
+        .zip(&report.calls)
+        .zip(&report.configured)
         .map(|((project, calls_today), configured)| ProjectJson {
             project: &project.project,
             stream: &project.stream,
@@ -97,11 +97,11 @@ pub(super) fn as_json(standing: &Standing) -> StatusJson<'_> {
             covered_from: project.covered_from,
             covered_to: project.covered_to,
             covered_days: project.covered_days,
-            since: standing.since,
-            days_since: standing.since.map(|_| project.days_since),
-            covered_days_since: standing.since.map(|_| project.covered_days_since),
-            covered_days_before_since: standing.since.map(|_| project.covered_days_before),
-            records_before_since: standing.since.map(|_| project.records_before),
+            since: report.since,
+            days_since: report.since.map(|_| project.days_since),
+            covered_days_since: report.since.map(|_| project.covered_days_since),
+            covered_days_before_since: report.since.map(|_| project.covered_days_before),
+            records_before_since: report.since.map(|_| project.records_before),
             oldest_as_of: project.oldest_as_of,
             newest_as_of: project.newest_as_of,
             details_due: project.details_due,
@@ -117,29 +117,29 @@ pub(super) fn as_json(standing: &Standing) -> StatusJson<'_> {
             last_outcome: project.last_outcome.as_deref(),
             last_ended_at: project.last_ended_at,
             last_run_error: project.last_run_error.as_deref(),
-            sparse: standing
+            sparse: report
                 .sparse
                 .iter()
                 .find(|sparse| sparse.project() == project.project)
                 .map_or_else(sparse::SparseJson::default, Sparse::as_json),
         })
         .collect();
-    let blocked_days = blocked_days(standing);
-    let runs = runs(standing);
-    let verification = standing.samples.iter().map(SampleJson::of).collect();
+    let blocked_days = blocked_days(report);
+    let runs = runs(report);
+    let verification = report.samples.iter().map(SampleJson::of).collect();
     StatusJson {
         projects,
         blocked_days,
         verification,
         runs,
-        wrong_clocks: &standing.wrong_clocks,
-        daemon_seen_at: standing.daemon_seen_at,
-        too_old: &standing.too_old,
+        wrong_clocks: &report.wrong_clocks,
+        daemon_seen_at: report.daemon_seen_at,
+        too_old: &report.too_old,
     }
 }
 
-fn blocked_days(standing: &Standing) -> Vec<BlockedDayJson<'_>> {
-    standing
+fn blocked_days(report: &StatusReport) -> Vec<BlockedDayJson<'_>> {
+    report
         .blocked_days
         .iter()
         .map(|blocked| BlockedDayJson {
@@ -152,8 +152,8 @@ fn blocked_days(standing: &Standing) -> Vec<BlockedDayJson<'_>> {
         .collect()
 }
 
-fn runs(standing: &Standing) -> Vec<RunJson<'_>> {
-    standing
+fn runs(report: &StatusReport) -> Vec<RunJson<'_>> {
+    report
         .runs
         .iter()
         .map(|run| RunJson {

@@ -56,14 +56,14 @@ enum Pagination {
 }
 
 /// Lists all pages.
-pub(super) fn walk<'a>(
+pub(super) fn pages<'a>(
     client: &'a Client,
     listing: Listing<'a>,
     resume: Option<Resume>,
 ) -> impl Stream<Item = Result<Page, ClientError>> + Send + 'a {
     let start = resume.map_or(Pagination::Start, Pagination::Resumed);
-    stream::try_unfold(start, move |walk| async move {
-        let (behind, is_resumed) = match walk {
+    stream::try_unfold(start, move |position| async move {
+        let (behind, is_resumed) = match position {
             Pagination::Drained => return Ok(None),
             Pagination::Start => (None, false),
             Pagination::Resumed(place) => (Some(place), true),
@@ -74,10 +74,10 @@ pub(super) fn walk<'a>(
         if is_resumed && page.items.is_empty() && page.next.is_none() {
             return Err(ClientError::ResumeProvedNothing);
         }
-        let walk = page.next.clone().map_or(Pagination::Drained, |cursor| {
+        let position = page.next.clone().map_or(Pagination::Drained, |cursor| {
             Pagination::At(Resume { cursor, page: page.number, cycle: page.cycle })
         });
-        Ok(Some((page, walk)))
+        Ok(Some((page, position)))
     })
 }
 

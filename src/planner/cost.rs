@@ -48,8 +48,8 @@ pub fn cost(settings: &PlanSettings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     }
     for task in tasks {
         let calls = calls_of(settings, &counts, task.reading);
-        let (walks, sum) = cost.lists.entry(task.lane).or_default();
-        *walks += 1;
+        let (passes, sum) = cost.lists.entry(task.lane).or_default();
+        *passes += 1;
         *sum = sum.saturating_add(calls);
     }
     cost

@@ -114,7 +114,7 @@ mod tests {
         let hints = hints(300, 100).unwrap();
         let days: Vec<Day> = (0..100).step_by(3).map(|day| at(day).date_naive()).collect();
         let mut place = HintPlace::default();
-        let mut walks = Vec::new();
+        let mut passes = Vec::new();
         for step in 0..30 * 24 {
             let now = at(100) + Duration::hours(step);
             while let Some(due) = hints.due(&place, now) {
@@ -127,14 +127,14 @@ mod tests {
                 let reading = hints.reading(&due, window, now);
                 assert_eq!(hints.due(&reading, now + Duration::hours(11)), None, "it is read");
                 place = hints.behind(&due, window, 1, now);
-                walks.push((now, window));
+                passes.push((now, window));
             }
         }
         // A hundred days are four windows of thirty days; a turn of four calls takes two days.
-        let turns = walks.iter().filter(|(_, window)| window.contains(days[33])).count();
-        assert_eq!((walks.len(), turns), (60, 15), "{walks:?}");
+        let turns = passes.iter().filter(|(_, window)| window.contains(days[33])).count();
+        assert_eq!((passes.len(), turns), (60, 15), "{passes:?}");
         for day in &days {
-            let read = walks[..4].iter().filter(|(_, window)| window.contains(*day)).count();
+            let read = passes[..4].iter().filter(|(_, window)| window.contains(*day)).count();
             assert_eq!(read, 1, "{day}");
         }
     }

@@ -55,7 +55,7 @@ pub enum Recovery {
 /// after a cursor drop the cursor.
 pub fn recovery(
     reading: ListScope,
-    trouble: FailureKind,
+    kind: FailureKind,
     has_cursor: bool,
     failures: i32,
     restarts: i32,
@@ -67,7 +67,7 @@ pub fn recovery(
         ListScope::All if has_cursor => Recovery::RestartLater,
         ListScope::All => Recovery::GiveUp,
     };
-    match trouble {
+    match kind {
         FailureKind::Passing { not_before } => {
             match has_cursor && failures >= FAILURES_AT_CURSOR_MAX {
                 false => Recovery::Wait { not_before },
@@ -146,9 +146,8 @@ mod tests {
 
     #[test]
     fn a_walk_without_a_date_filter_is_not_cut_and_blocks_no_day() {
-        let everything = |trouble, has_cursor, restarts| {
-            recovery(ListScope::All, trouble, has_cursor, 2, restarts)
-        };
+        let everything =
+            |kind, has_cursor, restarts| recovery(ListScope::All, kind, has_cursor, 2, restarts);
         assert_eq!(everything(FailureKind::TooLarge, false, 0), Recovery::GiveUp);
         assert_eq!(everything(FailureKind::TooLarge, true, 0), Recovery::RestartLater);
         assert_eq!(everything(PASSING, true, 3), Recovery::RestartLater);

@@ -227,7 +227,7 @@ async fn standing<E: From<ClientError>>(
     let bound = binding.vendor_project.as_deref();
     // Without a known record, an answer still names the vendor project.
     let nobody = bound.filter(|_| records.is_empty()).map(|_| NO_ID);
-    let mut trouble = None;
+    let mut last_error = None;
     for id in records.iter().map(String::as_str).chain(nobody) {
         match client.detail(id).await {
             Ok(answer) => {
@@ -235,11 +235,11 @@ async fn standing<E: From<ClientError>>(
                     return Ok(standing);
                 }
             }
-            Err(error) if is_of_the_record(&error) => trouble = Some(error),
+            Err(error) if is_of_the_record(&error) => last_error = Some(error),
             Err(error) => return Err(error.into()),
         }
     }
-    match (trouble, records.len()) {
+    match (last_error, records.len()) {
         (Some(error), _) => Err(error.into()),
         (None, 0) => Ok(KeyStanding::First),
         (None, asked) => Ok(KeyStanding::Other(OtherAccount::Records { asked })),

@@ -59,14 +59,14 @@ enum Value<'a> {
 impl<'a> Flat<'a> {
     /// Parses one value that fills the whole text.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let mut layer = Layer::with_room(text.len() / BYTES_A_PLACE);
+        let mut layer = Layer::with_capacity(text.len() / BYTES_A_PLACE);
         build(text, &mut layer)?;
         Ok(layer.finish(text.len()))
     }
 
     /// Parses the value at the start of a text, and returns where it ends.
     pub fn parse_first(text: &'a str) -> Result<(Self, usize), Malformed> {
-        let mut layer = Layer::with_room(PLACES);
+        let mut layer = Layer::with_capacity(PLACES);
         let end = build_first(text, &mut layer)?;
         Ok((layer.finish(end), end))
     }
@@ -166,7 +166,7 @@ struct OpenContainer {
 }
 
 impl<'a> Layer<'a> {
-    fn with_room(places: usize) -> Self {
+    fn with_capacity(places: usize) -> Self {
         Self {
             places: Vec::with_capacity(places),
             unescaped: Vec::new(),

@@ -64,9 +64,9 @@ impl BackfillRequest {
         let tasks = project
             .backfill_tasks(world.settings.planner.window_days, self.window, &backfill.done)
             .into();
-        let walked =
+        let windows =
             read_windows(job, Some(backfill.backfill_id), tasks, &CancellationToken::new()).await?;
-        let read = walked.end(project);
+        let read = windows.end(project);
         let is_read =
             matches!(read.outcome, ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty);
         let end = finish(job, read, Some(self.window), &CancellationToken::new()).await?;

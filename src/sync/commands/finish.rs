@@ -43,9 +43,9 @@ enum NextStep {
 impl NextStep {
     /// Decides from the calls that are left, whether a failure stopped this process, and how many
     /// checks in a row found no change.
-    fn of(left: &DetailsLeft, has_trouble: bool, unchanged: i32) -> Self {
+    fn of(left: &DetailsLeft, has_failed: bool, unchanged: i32) -> Self {
         match left {
-            _ if has_trouble => Self::TryLater,
+            _ if has_failed => Self::TryLater,
             DetailsLeft { free: 1.., .. } if unchanged == 0 => Self::Make,
             DetailsLeft { free: 1.., .. } if unchanged <= LOOKS_MAX => Self::Look,
             DetailsLeft { free: 0, claimed: 1.., .. } => Self::WaitForOthers,
@@ -75,7 +75,7 @@ pub(super) async fn finish(
             None => WantedCalls::UpTo(Priority::Cycle),
             Some(_) => WantedCalls::These(std::mem::take(&mut left.ids).into()),
         };
-        let trouble = match drain::drain(job, wanted, yields).await {
+        let error = match drain::drain(job, wanted, yields).await {
             Ok(()) => None,
             Err(Failure::Client(error)) if matches!(error.remedy(), CallRemedy::Later { .. }) => {
                 Some(error)
@@ -91,7 +91,7 @@ pub(super) async fn finish(
             (rounds, unchanged) = (0, -1);
         }
         (rounds, unchanged) = (rounds + 1, unchanged + 1);
-        let goes_on = match NextStep::of(&left, trouble.is_some(), unchanged) {
+        let goes_on = match NextStep::of(&left, error.is_some(), unchanged) {
             _ if left.count() == 0 => true,
             _ if yields.is_cancelled() => false,
             NextStep::Make => true,
@@ -99,14 +99,14 @@ pub(super) async fn finish(
             NextStep::WaitForOthers if world.is_daemon && left.later == 0 => return Ok(read),
             NextStep::WaitForOthers => wait_for_others(world, project, &left).await?,
             NextStep::TryLater => {
-                wait_for_a_try(job, &patience, &left, trouble.as_ref(), rounds).await
+                wait_for_a_try(job, &patience, &left, error.as_ref(), rounds).await
             }
         };
         if world.stop.is_cancelled() {
             return Err(Failure::Interrupted);
         }
         if !goes_on {
-            let why = what_is_left(&left, trouble);
+            let why = what_is_left(&left, error);
             return Ok(read.or_worse(Conclusion::because(ProjectOutcome::Partial, why)));
         }
     }
@@ -137,19 +137,19 @@ async fn wait_for_a_try(
     job: Job<'_>,
     patience: &Patience,
     left: &DetailsLeft,
-    trouble: Option<&ClientError>,
+    error: Option<&ClientError>,
     rounds: i32,
 ) -> bool {
     let Job { world, project, .. } = job;
     // Free calls need not wait for those that failed before.
     let next = if left.free > 0 { None } else { left.next };
-    let delay = match trouble {
+    let delay = match error {
         Some(error @ ClientError::Limiter(_)) => patience.next_of_limiter(not_before(error)),
         Some(error) => patience.next(rounds, not_before(error).max(next)),
         None => patience.next(rounds, next),
     };
     let Some(delay) = delay else { return false };
-    let why = trouble.map_or("the last attempt failed".to_owned(), ToString::to_string);
+    let why = error.map_or("the last attempt failed".to_owned(), ToString::to_string);
     info!(
         project = %project.name(), calls = left.count(), seconds = delay.as_secs(),
         "waiting before retrying detail calls: {why}"
@@ -165,14 +165,14 @@ fn not_before(error: &ClientError) -> Option<Duration> {
 }
 
 /// A message for the operator about the calls that are left.
-fn what_is_left(left: &DetailsLeft, trouble: Option<ClientError>) -> String {
+fn what_is_left(left: &DetailsLeft, error: Option<ClientError>) -> String {
     let mut why = match (left.free + left.later, left.claimed) {
         (0, claimed) => {
             format!("{claimed} detail calls are claimed by another process that makes no progress")
         }
         (waiting, _) => format!("{waiting} detail calls wait for a retry"),
     };
-    if let Some(error) = trouble {
+    if let Some(error) = error {
         why = format!("{why}: {error}; {}", error.advice());
     }
     why
@@ -186,7 +186,7 @@ mod tests {
     fn what_can_be_made_is_made_and_what_others_make_is_waited_for() {
         let left =
             |free, claimed, later| DetailsLeft { free, claimed, later, ..DetailsLeft::default() };
-        for (left, has_trouble, unchanged, next) in [
+        for (left, has_failed, unchanged, next) in [
             (left(3, 2, 1), false, 0, NextStep::Make),
             (left(3, 2, 1), false, 1, NextStep::Look),
             (left(3, 2, 1), false, LOOKS_MAX, NextStep::Look),
@@ -197,7 +197,7 @@ mod tests {
             (left(3, 0, 0), true, 0, NextStep::TryLater),
             (left(0, 2, 0), true, 0, NextStep::TryLater),
         ] {
-            assert_eq!(NextStep::of(&left, has_trouble, unchanged), next, "{left:?} {has_trouble}");
+            assert_eq!(NextStep::of(&left, has_failed, unchanged), next, "{left:?} {has_trouble}");
         }
     }
 }

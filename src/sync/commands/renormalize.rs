@@ -29,7 +29,7 @@ pub async fn renormalize(
         if !has_older(world, project).await? {
             return Ok((done, false));
         }
-        done += walk(world, project, u32::MAX, &CancellationToken::new()).await?;
+        done += rebuild(world, project, u32::MAX, &CancellationToken::new()).await?;
         // Records that others were writing are completed by them or by the next iteration.
         if !has_older(world, project).await? {
             return Ok((done, false));
@@ -50,7 +50,7 @@ pub(super) async fn renormalize_some(
     if !has_older(world, project).await? {
         return Ok(());
     }
-    let done = walk(world, project, CHUNKS_A_ROUND, yields).await?;
+    let done = rebuild(world, project, CHUNKS_A_ROUND, yields).await?;
     info!(
         project = %project.name(), records = done.records, changed = done.changed,
         without_raw = done.without_raw, "rebuilt records of an older version"
@@ -63,7 +63,7 @@ async fn has_older(world: &World, project: &Project) -> Result<bool, WarehouseEr
 }
 
 /// Iterates over the older records in the order of their ids.
-async fn walk(
+async fn rebuild(
     world: &World,
     project: &Project,
     chunks_max: u32,

@@ -47,13 +47,13 @@ async fn due(job: Job<'_>, yields: &CancellationToken) -> Result<Conclusion, Fai
     let plan_input = PlanInput::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         plan_input.tasks().into_iter().partition(|task| is_urgent(task.lane));
-    let mut walked = read_windows(job, None, urgent, yields).await?;
+    let mut windows = read_windows(job, None, urgent, yields).await?;
     // The vendor's first answer may show that a new day has already begun there.
     let clocks = clocks::read(world, project).await?;
     clocks::report(world, project, &clocks).await?;
     if let Some(task) = plan_input.missed(&clocks) {
         let tasks = VecDeque::from([task]);
-        walked = walked.then(read_windows(job, None, tasks, yields).await?);
+        windows = windows.then(read_windows(job, None, tasks, yields).await?);
     }
     if let Some(schedule) = sparse::schedule(world, project, &plan_input).await? {
         hints::follow(world, project, &plan_input, &schedule).await?;
@@ -65,11 +65,11 @@ async fn due(job: Job<'_>, yields: &CancellationToken) -> Result<Conclusion, Fai
     }
     if !rest.is_empty() {
         // Older days may prove the date filter for recent ones.
-        rest.extend(walked.unverified.drain(..).map(|(task, _)| task));
-        walked = walked.then(read_windows(job, None, rest, yields).await?);
+        rest.extend(windows.unverified.drain(..).map(|(task, _)| task));
+        windows = windows.then(read_windows(job, None, rest, yields).await?);
     }
     advance_cycle(world, project).await?;
-    finish(job, walked.end(project), None, yields).await
+    finish(job, windows.end(project), None, yields).await
 }
 
 fn is_urgent(lane: Lane) -> bool {

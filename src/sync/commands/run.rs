@@ -59,7 +59,7 @@ pub(super) async fn run_projects<'p>(
         .map(|(project, conclusion)| ProjectEnd {
             project,
             outcome: conclusion.outcome.into(),
-            trouble: conclusion.reason.as_deref(),
+            reason: conclusion.reason.as_deref(),
         })
         .collect();
     world.warehouse.end_run(run, outcome, &ends).await?;

@@ -39,10 +39,10 @@ impl Verify {
         let mut done = Verified::default();
         if project.scope.raw == RawStorage::Zstd {
             match self.days {
-                None => self.walk(world, project, None, &mut done).await?,
+                None => self.compare_all(world, project, None, &mut done).await?,
                 Some(window) => {
                     for day in window.days() {
-                        self.walk(world, project, Some(day), &mut done).await?;
+                        self.compare_all(world, project, Some(day), &mut done).await?;
                     }
                 }
             }
@@ -58,7 +58,7 @@ impl Verify {
     }
 
     /// Iterates over the records of a day, or over all, in the order of their ids.
-    async fn walk(
+    async fn compare_all(
         &self,
         world: &World,
         project: &Project,

@@ -51,8 +51,8 @@ pub(in crate::sync) async fn drain(
                 calls.close();
             }
         }
-        if let Some(trouble) = calls.into_trouble() {
-            return Err(trouble);
+        if let Some(failure) = calls.into_failure() {
+            return Err(failure);
         }
         if is_done || yields.is_cancelled() {
             return Ok(());

@@ -73,7 +73,7 @@ pub(super) struct Calls<'a> {
     failures_in_a_row: usize,
     /// No more calls are claimed or made.
     is_closed: bool,
-    trouble: Option<Failure>,
+    failure: Option<Failure>,
 }
 
 impl<'a> Calls<'a> {
@@ -88,7 +88,7 @@ impl<'a> Calls<'a> {
             asked: BTreeSet::new(),
             failures_in_a_row: 0,
             is_closed: false,
-            trouble: None,
+            failure: None,
         }
     }
 
@@ -98,8 +98,8 @@ impl<'a> Calls<'a> {
     }
 
     /// The first failure that was not specific to a record.
-    pub(super) fn into_trouble(self) -> Option<Failure> {
-        self.trouble
+    pub(super) fn into_failure(self) -> Option<Failure> {
+        self.failure
     }
 
     /// Waits until the previous answers are stored, and meanwhile gathers those to store next.
@@ -243,7 +243,7 @@ impl<'a> Calls<'a> {
     async fn fail(&mut self, failure: Failure) {
         self.close();
         self.in_flight.shutdown().await;
-        self.trouble.get_or_insert(failure);
+        self.failure.get_or_insert(failure);
     }
 
     fn workers(&self) -> usize {

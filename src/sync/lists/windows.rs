@@ -57,27 +57,27 @@ pub(in crate::sync) async fn read_windows(
     let patience = Patience::of(world);
     let read = async |task: Task| (task, window::read(job, task, backfill_id, &patience).await);
     world.progress.add_windows(tasks.len());
-    let mut walks = Walks::new(tasks);
+    let mut windows = WindowQueue::new(tasks);
     let mut failure = None;
     let mut in_flight = FuturesUnordered::new();
     loop {
         while failure.is_none() && in_flight.len() < project.workers.max(1) {
             // The first window is always read, so that every round reads recent days.
-            if !walks.is_first && (patience.is_over() || yields.is_cancelled()) {
-                walks.leave_the_rest();
+            if !windows.is_first && (patience.is_over() || yields.is_cancelled()) {
+                windows.leave_the_rest();
             }
-            let Some(task) = walks.next(in_flight.is_empty()) else { break };
+            let Some(task) = windows.next(in_flight.is_empty()) else { break };
             in_flight.push(read(task));
         }
         match in_flight.next().await {
-            None if failure.is_some() || !walks.waits_for_proof() => break,
+            None if failure.is_some() || !windows.waits_for_proof() => break,
             None => {
                 if !world.warehouse.is_filter_proven(project.name()).await? {
                     break;
                 }
-                walks.is_proven = true;
+                windows.is_proven = true;
             }
-            Some((task, Ok(end))) => walks.note(world, project, task, end),
+            Some((task, Ok(end))) => windows.note(world, project, task, end),
             Some((_, Err(error))) => {
                 failure.get_or_insert(error);
             }
@@ -85,12 +85,12 @@ pub(in crate::sync) async fn read_windows(
     }
     match failure {
         Some(failure) => Err(failure),
-        None => Ok(walks.end()),
+        None => Ok(windows.end()),
     }
 }
 
 /// The windows still to be read, and the outcome of the others.
-struct Walks {
+struct WindowQueue {
     queue: VecDeque<Task>,
     unverified: VecDeque<(Task, Unverified)>,
     worst: Conclusion,
@@ -102,7 +102,7 @@ struct Walks {
     is_proven: bool,
 }
 
-impl Walks {
+impl WindowQueue {
     fn new(queue: VecDeque<Task>) -> Self {
         Self {
             queue,

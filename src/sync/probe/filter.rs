@@ -54,8 +54,8 @@ impl Filter {
     /// Excludes every rule that the returned and omitted records contradict.
     ///
     /// An empty list does not show that a filter is applied, and is ignored.
-    pub(super) fn save_findings(walks: &[DatedList], known: &[Dated]) -> Self {
-        let agrees = |rule: &Rule| walks.iter().all(|walked| rule.agrees(walked, known));
+    pub(super) fn save_findings(lists: &[DatedList], known: &[Dated]) -> Self {
+        let agrees = |rule: &Rule| lists.iter().all(|list| rule.agrees(list, known));
         let left: Vec<Rule> = RULES.into_iter().filter(agrees).collect();
         Self {
             includes_end: same(left.iter().map(|rule| rule.includes_end)),
@@ -65,14 +65,14 @@ impl Filter {
 }
 
 impl Rule {
-    fn agrees(self, walked: &DatedList, known: &[Dated]) -> bool {
-        if walked.brought.is_empty() {
+    fn agrees(self, list: &DatedList, known: &[Dated]) -> bool {
+        if list.brought.is_empty() {
             return true;
         }
-        let ids: BTreeSet<&str> = walked.brought.iter().map(|record| record.id.as_str()).collect();
-        let is_inside = |record: &&Dated| self.lists(walked.asked, record.created_at);
+        let ids: BTreeSet<&str> = list.brought.iter().map(|record| record.id.as_str()).collect();
+        let is_inside = |record: &&Dated| self.lists(list.asked, record.created_at);
         let all_came = || known.iter().filter(is_inside).all(|one| ids.contains(one.id.as_str()));
-        walked.brought.iter().all(|record| is_inside(&record)) && (!walked.is_whole || all_came())
+        list.brought.iter().all(|record| is_inside(&record)) && (!list.is_whole || all_came())
     }
 
     fn lists(self, asked: Window, at: DateTime<Utc>) -> bool {
@@ -162,8 +162,8 @@ mod tests {
         let windows = telling_windows(&all);
         assert_eq!(windows, [window(4, 5)]);
         for rule in RULES {
-            let walks: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
-            let found = Filter::save_findings(&walks, &all);
+            let lists: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
+            let found = Filter::save_findings(&lists, &all);
             let Rule { includes_end, is_korean } = rule;
             let expected = Filter { includes_end: Some(includes_end), is_korean: Some(is_korean) };
             assert_eq!(found, expected, "{rule:?}");
@@ -176,8 +176,8 @@ mod tests {
         let all: Vec<_> = (3..9).map(|day| record(day, 5)).collect();
         let windows = telling_windows(&all);
         for rule in RULES {
-            let walks: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
-            let found = Filter::save_findings(&walks, &all);
+            let lists: Vec<_> = windows.iter().map(|asked| answer(rule, *asked, &all)).collect();
+            let found = Filter::save_findings(&lists, &all);
             let expected = Filter { includes_end: Some(rule.includes_end), is_korean: None };
             assert_eq!(found, expected, "{rule:?}");
         }

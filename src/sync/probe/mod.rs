@@ -165,11 +165,11 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
     );
     let samples = page.map_or_else(Vec::new, |page| samples(project, page));
     let known = dated(&samples);
-    let mut walks = Vec::new();
+    let mut dated = Vec::new();
     for window in telling_windows(&known) {
-        walks.push(walk(project, client, window).await?);
+        dated.push(read_list(project, client, window).await?);
     }
-    let filter = Filter::save_findings(&walks, &known);
+    let filter = Filter::save_findings(&dated, &known);
     let lists = lists(client, &samples).await?;
     let aml_lists = match lists.unlisted_aml {
         Some(sample) => aml_lists(project, client, sample).await?,
@@ -199,14 +199,18 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
 
 /// Lists the days from the window's first to the day after its last. Both are requested as they
 /// are, because the interpretation of the ends is the question.
-async fn walk(project: &Project, client: &Client, asked: Window) -> Result<DatedList, ClientError> {
-    let mut walked = DatedList { asked, brought: Vec::new(), is_whole: false };
+async fn read_list(
+    project: &Project,
+    client: &Client,
+    asked: Window,
+) -> Result<DatedList, ClientError> {
+    let mut list = DatedList { asked, brought: Vec::new(), is_whole: false };
     let mut pages = client.pages(asked, None).take(PAGES_MAX).boxed();
     while let Some(page) = unless_in_doubt(pages.try_next().await)?.flatten() {
-        walked.is_whole = page.next.is_none();
-        walked.brought.extend(dated(&samples(project, page)));
+        list.is_whole = page.next.is_none();
+        list.brought.extend(dated(&samples(project, page)));
     }
-    Ok(walked)
+    Ok(list)
 }
 
 /// The result of a list; `None` if its end is in doubt, so that nothing can be derived.

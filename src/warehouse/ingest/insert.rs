@@ -102,11 +102,11 @@ async fn add(
     };
     let (made, mut waiting) = mpsc::channel(1);
     let making = async move {
-        let (mut room, mut compressor) = (Capacity::default(), Compressor::new()?);
+        let (mut capacity, mut compressor) = (Capacity::default(), Compressor::new()?);
         for chunk in items.chunk_by(of_one_chunk) {
             let ready;
-            (ready, compressor) = prepare(context.clone(), chunk, room, compressor).await?;
-            room = ready.room();
+            (ready, compressor) = prepare(context.clone(), chunk, capacity, compressor).await?;
+            capacity = ready.capacity();
             // The receiver is dropped when writing has failed.
             if made.send(ready).await.is_err() {
                 break;
@@ -130,12 +130,12 @@ async fn add(
 async fn prepare(
     context: ItemContext,
     chunk: &[ItemToStore],
-    room: Capacity,
+    capacity: Capacity,
     mut compressor: Compressor,
 ) -> Result<(Ready, Compressor), WarehouseError> {
     let chunk = chunk.to_vec();
     blocking::run(move || {
-        let mut ready = Ready::new(context.scope.stream, &room);
+        let mut ready = Ready::new(context.scope.stream, &capacity);
         for item in &chunk {
             ready.add(&context, item, &mut compressor)?;
         }

@@ -56,15 +56,15 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Creates an empty set with this capacity.
-    pub(super) fn new(stream: Stream, room: &Capacity) -> Self {
+    pub(super) fn new(stream: Stream, capacity: &Capacity) -> Self {
         let tables = catalogue::tables(stream);
         let rows = tables.iter().enumerate().map(|(index, table)| {
-            ColumnBatch::with_room(table, room.rows.get(index).map_or(&[], Vec::as_slice))
+            ColumnBatch::with_capacity(table, capacity.rows.get(index).map_or(&[], Vec::as_slice))
         });
         Self {
-            records: Vec::with_capacity(room.records),
+            records: Vec::with_capacity(capacity.records),
             rows: rows.collect(),
-            bodies: Bodies::with_room(room.bodies),
+            bodies: Bodies::with_capacity(capacity.bodies),
             notes: Vec::new(),
             marked: Vec::new(),
             sets: tables.iter().map(|_| BTreeMap::new()).collect(),
@@ -72,11 +72,11 @@ impl Ready {
     }
 
     /// The capacity to reserve for a similar number of records.
-    pub(super) fn room(&self) -> Capacity {
+    pub(super) fn capacity(&self) -> Capacity {
         Capacity {
             records: self.records.len() + self.records.len() / 8,
-            rows: self.rows.iter().map(ColumnBatch::room).collect(),
-            bodies: self.bodies.room(),
+            rows: self.rows.iter().map(ColumnBatch::capacity).collect(),
+            bodies: self.bodies.capacity(),
         }
     }
 

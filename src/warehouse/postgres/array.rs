@@ -90,14 +90,14 @@ pub(in crate::warehouse) struct PgArray {
 
 impl PgArray {
     /// Creates an empty array with a capacity of `bytes`.
-    pub(in crate::warehouse) fn with_room(element: PgType, bytes: usize) -> Self {
+    pub(in crate::warehouse) fn with_capacity(element: PgType, bytes: usize) -> Self {
         let bytes = Vec::with_capacity(bytes);
         Self { element, count: 0, has_null: false, bytes, is_spoilt: false }
     }
 
     /// The capacity to reserve for an array of similar size, in bytes: the current size plus an
     /// eighth.
-    pub(in crate::warehouse) fn room(&self) -> usize {
+    pub(in crate::warehouse) fn capacity(&self) -> usize {
         self.bytes.len() + self.bytes.len() / 8
     }
 
@@ -242,10 +242,10 @@ mod tests {
     #[test]
     fn the_epochs_are_postgresqls() {
         let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
-        let mut days = PgArray::with_room(PgType::Date, 0);
+        let mut days = PgArray::with_capacity(PgType::Date, 0);
         days.cell(&Cell::Date(day));
         assert_eq!(sent(&days)[20..], [0, 0, 0, 4, 0, 0, 0, 1]);
-        let mut times = PgArray::with_room(PgType::Timestamp, 0);
+        let mut times = PgArray::with_capacity(PgType::Timestamp, 0);
         times.cell(&Cell::Timestamp(day.and_time(chrono::NaiveTime::MIN).and_utc()));
         assert_eq!(sent(&times)[24..], 86_400_000_000i64.to_be_bytes());
     }
@@ -253,10 +253,10 @@ mod tests {
     #[test]
     fn an_array_tells_its_shape_and_an_empty_one_has_none() {
         assert_eq!(
-            sent(&PgArray::with_room(PgType::Int4, 0)),
+            sent(&PgArray::with_capacity(PgType::Int4, 0)),
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
         );
-        let mut array = PgArray::with_room(PgType::Text, 0);
+        let mut array = PgArray::with_capacity(PgType::Text, 0);
         array.text("a");
         array.null();
         let head = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1];
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_refused() {
-        let mut array = PgArray::with_room(PgType::Int8, 0);
+        let mut array = PgArray::with_capacity(PgType::Int8, 0);
         array.cell(&Cell::Bool(true));
         assert!(array.encode_by_ref(&mut PgArgumentBuffer::default()).is_err());
     }

@@ -31,18 +31,18 @@ pub(in crate::warehouse) struct Bodies {
 impl Bodies {
     /// Creates an empty set.
     pub(in crate::warehouse) fn new() -> Self {
-        Self::with_room([0, 0])
+        Self::with_capacity([0, 0])
     }
 
-    /// Creates an empty set with the capacity that [`Bodies::room`] returned for another one.
-    pub(in crate::warehouse) fn with_room([ids, packed]: [usize; 2]) -> Self {
-        let packed = PgArray::with_room(PgType::Bytes, packed);
-        Self { ids: PgArray::with_room(PgType::Text, ids), packed }
+    /// Creates an empty set with the capacity that [`Bodies::capacity`] returned for another one.
+    pub(in crate::warehouse) fn with_capacity([ids, packed]: [usize; 2]) -> Self {
+        let packed = PgArray::with_capacity(PgType::Bytes, packed);
+        Self { ids: PgArray::with_capacity(PgType::Text, ids), packed }
     }
 
     /// The capacity to reserve for a similar number of bodies.
-    pub(in crate::warehouse) fn room(&self) -> [usize; 2] {
-        [self.ids.room(), self.packed.room()]
+    pub(in crate::warehouse) fn capacity(&self) -> [usize; 2] {
+        [self.ids.capacity(), self.packed.capacity()]
     }
 
     /// Adds the compressed body of a record's last item.

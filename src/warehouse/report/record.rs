@@ -76,7 +76,7 @@ const EVENTS_MAX: i64 = 20;
 
 impl Warehouse {
     /// Reads the state of a record; `None` if it is not known.
-    pub async fn standing(
+    pub async fn record_status(
         &self,
         scope: &Scope,
         id: &str,

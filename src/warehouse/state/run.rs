@@ -91,7 +91,7 @@ pub struct ProjectEnd<'a> {
     /// How it ended.
     pub outcome: Outcome,
     /// The problem and the remedy as shown to the operator; must not contain personal data.
-    pub trouble: Option<&'a str>,
+    pub reason: Option<&'a str>,
 }
 
 /// The source of the counted items.
@@ -169,7 +169,7 @@ impl Warehouse {
         self.retry(async || {
             let names: Vec<&str> = projects.iter().map(|end| end.project.as_str()).collect();
             let outcomes: Vec<&str> = projects.iter().map(|end| end.outcome.as_str()).collect();
-            let troubles: Vec<Option<&str>> = projects.iter().map(|end| end.trouble).collect();
+            let reasons: Vec<Option<&str>> = projects.iter().map(|end| end.reason).collect();
             sqlx::query!(
                 "with ended as (
                     update argos_sync.run set ended_at = argos_sync.clock(), outcome = $2
@@ -184,7 +184,7 @@ impl Warehouse {
                 outcome.as_str(),
                 &names as &[&str],
                 &outcomes as &[&str],
-                &troubles as &[Option<&str>],
+                &reasons as &[Option<&str>],
             )
             .execute(&self.pool)
             .await

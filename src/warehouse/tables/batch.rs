@@ -23,7 +23,7 @@ pub(in crate::warehouse) struct ColumnBatch {
 impl ColumnBatch {
     /// Creates an empty batch.
     pub(super) fn of(table: &'static Table) -> Self {
-        Self::with_room(table, &[])
+        Self::with_capacity(table, &[])
     }
 
     /// Creates an empty batch with an estimated capacity for `count` rows. Growing later would copy
@@ -39,22 +39,23 @@ impl ColumnBatch {
         is_such: impl Fn(&Column) -> bool,
     ) -> Self {
         const CELL_BYTES: usize = 24;
-        Self::with_room_of(table, &vec![count * CELL_BYTES; 2 + table.columns.len()], is_such)
+        Self::with_capacity_of(table, &vec![count * CELL_BYTES; 2 + table.columns.len()], is_such)
     }
 
-    /// Creates an empty batch with the capacity that [`ColumnBatch::room`] returned for another
+    /// Creates an empty batch with the capacity that [`ColumnBatch::capacity`] returned for another
     /// one.
-    pub(in crate::warehouse) fn with_room(table: &'static Table, room: &[usize]) -> Self {
-        Self::with_room_of(table, room, |_| true)
+    pub(in crate::warehouse) fn with_capacity(table: &'static Table, capacity: &[usize]) -> Self {
+        Self::with_capacity_of(table, capacity, |_| true)
     }
 
-    fn with_room_of(
+    fn with_capacity_of(
         table: &'static Table,
-        room: &[usize],
+        capacity: &[usize],
         is_such: impl Fn(&Column) -> bool,
     ) -> Self {
-        let mut room = room.iter().copied();
-        let mut array = |element| PgArray::with_room(element, room.next().unwrap_or_default());
+        let mut capacity = capacity.iter().copied();
+        let mut array =
+            |element| PgArray::with_capacity(element, capacity.next().unwrap_or_default());
         let (ids, ordinals) = (array(PgType::Text), array(PgType::Int4));
         let such = table.columns.iter().enumerate().filter(|(_, column)| is_such(column));
         let columns = such.map(|(position, column)| (position, array(PgType::of(column.kind))));
@@ -62,8 +63,8 @@ impl ColumnBatch {
     }
 
     /// The capacity of each array to reserve for a similar number of rows, in bytes.
-    pub(in crate::warehouse) fn room(&self) -> Vec<usize> {
-        self.arrays().map(PgArray::room).collect()
+    pub(in crate::warehouse) fn capacity(&self) -> Vec<usize> {
+        self.arrays().map(PgArray::capacity).collect()
     }
 
     fn arrays(&self) -> impl Iterator<Item = &PgArray> {

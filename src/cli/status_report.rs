@@ -9,7 +9,7 @@ use super::{clocks::WrongClock, sparse::Sparse};
 use crate::warehouse::{BlockedDay, Outcome, ProjectReport, RunReport, SampleReport};
 
 /// Where everything stands.
-pub(super) struct Standing {
+pub(super) struct StatusReport {
     /// `sync.since`.
     pub(super) since: Option<chrono::NaiveDate>,
     pub(super) projects: Vec<ProjectReport>,
@@ -28,7 +28,7 @@ pub(super) struct Standing {
     pub(super) too_old: Vec<String>,
 }
 
-impl Standing {
+impl StatusReport {
     /// Whether a person should look: what is still being read, or will be tried again at the next
     /// bell, is not wrong.
     pub(super) fn is_wrong(&self) -> bool {
