@@ -46,7 +46,7 @@ struct Unordered;
 impl CallLimiter for Unordered {
     fn acquire<'a>(
         &'a self,
-        _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+        _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
         ready(Ok(Some(ReadNumber(0)))).boxed()
     }

@@ -234,7 +234,7 @@ async fn a_closed_gate_lets_nothing_through() {
     impl CallLimiter for Closed {
         fn acquire<'a>(
             &'a self,
-            _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+            _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
         ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
             let closed =
                 LimiterClosed { reason: "the day's calls are used up".into(), not_before: self.0 };

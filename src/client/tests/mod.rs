@@ -31,7 +31,7 @@ struct Open(AtomicI64);
 impl CallLimiter for Open {
     fn acquire<'a>(
         &'a self,
-        _is_held_back: &'a (dyn Fn() -> bool + Send + Sync),
+        _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
         Box::pin(async { Ok(Some(ReadNumber(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
     }
