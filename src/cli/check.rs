@@ -1,5 +1,6 @@
-//! `check`: configuration, database, keys and what the API does with them, one line each, with what
-//! to do. It writes nothing but what it finds out about the API.
+//! `check`: tests the configuration, the database and the keys, and probes the API. Prints one line
+//! for each finding, with advice if something is wrong. Writes only findings about the API and the
+//! number of calls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,14 +23,16 @@ use crate::{
     warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState, WarehouseError},
 };
 
-/// A project whose last run ended longer ago is reported as not kept current.
+/// A project whose last run ended longer ago than this is reported as not synced.
 const UNSYNCED_MAX: TimeDelta = TimeDelta::days(2);
 
-/// Time limit of one attempt, and of retries after the first failure: ten seconds together.
+/// Time limit of one attempt of a call.
 const CALL_TIME: Duration = Duration::from_secs(6);
+/// Time limit of the retries of a call, counted from its first failure. Together with
+/// [`CALL_TIME`], this is ten seconds.
 const RETRY_TIME: Duration = Duration::from_secs(4);
 
-/// How to show it.
+/// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckOptions {
     /// Print JSON.
@@ -37,10 +40,10 @@ pub(super) struct CheckOptions {
     json: bool,
 }
 
-/// No vendor gives such an id, so that the key is tried without reading anybody's data.
+/// An id that no record has, so that the call tests the key without reading personal data.
 const NO_ID: &str = "argos-sync-check";
 
-/// Lets calls through whose answers nobody stores.
+/// Admits every call at once. All get the same read number, because their answers are not stored.
 struct Unordered;
 
 impl CallLimiter for Unordered {
@@ -109,7 +112,8 @@ fn check_since(config: &Config, list: &mut Checklist) {
     }
 }
 
-/// The same configuration with short time limits for calls: the operator waits for the result.
+/// Returns the configuration with short time limits for calls, because the operator waits for the
+/// result.
 fn bounded(config: &Config) -> Config {
     let mut config = config.clone();
     for project in &mut config.projects {
@@ -121,7 +125,7 @@ fn bounded(config: &Config) -> Config {
     config
 }
 
-/// Returns whether what is found out about the API can be stored.
+/// Checks the database and its projects. Returns whether findings about the API can be stored.
 async fn check_database(opened: &Opened, config: &Config, list: &mut Checklist) -> bool {
     let obstacles = match opened.warehouse.obstacles(open::REACH_TIME).await {
         Ok(obstacles) => obstacles,
@@ -141,8 +145,7 @@ async fn check_database(opened: &Opened, config: &Config, list: &mut Checklist) 
         }
     }
     let has_no_obstacle = !obstacles.iter().any(|obstacle| obstacle.concern.stops_work());
-    // Without the connections that are asked for, each question would wait for those that do not
-    // come.
+    // With too few connections, each of the following queries would wait until its timeout.
     if obstacles.iter().any(|obstacle| obstacle.concern == Concern::Connections) {
         return false;
     }
@@ -193,8 +196,8 @@ async fn check_database(opened: &Opened, config: &Config, list: &mut Checklist) 
     has_no_obstacle
 }
 
-/// Shows projects that no process has synced for days, and those that the configuration has not:
-/// another one may have them, so that this is not a fault.
+/// Reports projects that no process has synced for days. A project that this configuration does not
+/// contain is only a warning, because another configuration may contain it.
 async fn check_projects(opened: &Opened, config: &Config, list: &mut Checklist) {
     let known = match opened.warehouse.known_projects().await {
         Ok(known) => known,
@@ -216,8 +219,9 @@ async fn check_projects(opened: &Opened, config: &Config, list: &mut Checklist) 
     }
 }
 
-/// Tries the key, and compares what it opens with what its project is bound to. Without a schema of
-/// this release nothing is known of that. Returns whether the key can be used.
+/// Tests the key and compares the account that it opens with the bound one. Skips the comparison if
+/// `has_schema` is false, because the bound account is then unknown. Returns whether the key can be
+/// used.
 async fn check_key(
     world: &World,
     project: &Project,
@@ -255,7 +259,8 @@ async fn check_key(
     true
 }
 
-/// Compares the clocks; the vendor's is known once it has answered.
+/// Compares the clocks of this machine, PostgreSQL and the vendor. The vendor's time is known only
+/// after an answer.
 async fn check_clocks(opened: &Opened, project: &Project, list: &mut Checklist) {
     let vendor = project.client(Lane::Detail).vendor_time();
     let clocks = opened.warehouse.clocks(project.name(), host_time, vendor).await;
@@ -269,7 +274,7 @@ async fn check_clocks(opened: &Opened, project: &Project, list: &mut Checklist) 
     }
 }
 
-/// Shows what the API does, and whether it did otherwise before.
+/// Probes the API and reports the findings. Stores them if `can_learn` is true.
 async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list: &mut Checklist) {
     let name = project.name();
     let found = if can_learn {
@@ -279,7 +284,7 @@ async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list
     };
     match found {
         Ok(findings) => findings.iter().for_each(|finding| show(name, finding, list)),
-        // Nothing is wrong with the API: there are no calls left, or not yet.
+        // The budget admits no calls for now, which is not a fault of the API.
         Err(ProbeError::Client(error @ ClientError::Limiter(_))) => {
             list.ok(name.as_str(), &format!("the probe failed: {error}"));
         }
@@ -290,7 +295,7 @@ async fn check_behaviour(world: &World, project: &Project, can_learn: bool, list
     }
 }
 
-/// Shows whether it is as before, as far as that is known.
+/// Reports a finding, as a change if it contradicts an earlier one.
 fn show(project: &ProjectName, finding: &Finding, list: &mut Checklist) {
     let Finding { fact, words, before } = finding;
     let message = format!("{fact}: {words}");

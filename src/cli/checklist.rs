@@ -1,4 +1,4 @@
-//! The findings of `check`: one line each, printed at once or, as JSON, together at the end.
+//! The findings of `check`: printed at once as one line each, or together at the end as JSON.
 
 use serde::Serialize;
 
@@ -7,16 +7,16 @@ use super::{
     print,
 };
 
-/// How serious a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Ok,
-    /// It may be intended.
+    /// A problem that may be intended.
     Warn,
-    /// The API behaves differently than at the last check. Ends the command with 1, once.
+    /// The API behaves differently from the last check. The command exits with 1 once.
     Changed,
-    /// It prevents work, or makes it wrong.
+    /// A problem that prevents work or makes its results wrong.
     Wrong,
 }
 
@@ -40,11 +40,11 @@ impl Level {
 #[derive(Debug, Serialize)]
 struct ChecklistLine {
     level: Level,
-    /// What was checked, such as `database` or `project main`.
+    /// The checked part, such as `database` or `project main`.
     subject: String,
-    /// Empty where the subject being well is all there is to report.
+    /// The description of the finding; empty if there is nothing to add to `ok`.
     message: String,
-    /// The next step.
+    /// The next step for the operator.
     advice: Option<String>,
 }
 
@@ -57,12 +57,12 @@ impl ChecklistLine {
     }
 }
 
-/// How findings are printed.
+/// The output format.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
-    /// Each as soon as it is known.
+    /// Lines of text, each printed as soon as its finding is known.
     Text,
-    /// All as one JSON object.
+    /// One JSON object with all findings, printed at the end.
     Json,
 }
 
@@ -106,7 +106,8 @@ impl Checklist {
         self.lines.push(line);
     }
 
-    /// Prints what is not printed yet; returns how the command ends.
+    /// Prints the JSON object if that is the format. Returns `Wrong` if any finding has the level
+    /// `Changed` or `Wrong`.
     pub(super) fn finish(&self) -> Result<ExitStatus, Failed> {
         let is_well = self.lines.iter().all(|line| line.level.is_well());
         if matches!(self.form, Form::Json) {

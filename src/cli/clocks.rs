@@ -1,4 +1,4 @@
-//! Clocks that disagree, as `check` and `status` show them.
+//! Clocks that differ from PostgreSQL's clock, for `check` and `status`.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,24 +8,25 @@ use crate::{
     warehouse::{Warehouse, WarehouseError},
 };
 
-/// What to do about any of them.
+/// Advice about any differing clock.
 pub(super) const ADVICE: &str = "correct the wrong clock: argos-sync uses the latest of all \
      clocks for the newest days, and PostgreSQL's for everything else";
 
-/// A clock that disagrees with PostgreSQL's.
+/// A clock that differs from PostgreSQL's clock.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct WrongClock {
-    /// `host` or `vendor`.
+    /// The owner of the clock: `host` or `vendor`.
     clock: &'static str,
-    /// Whose vendor it is.
+    /// The project whose vendor has this clock; `None` for this machine's clock.
     project: Option<String>,
-    /// Seconds ahead of PostgreSQL's clock; negative: behind.
+    /// Lead over PostgreSQL's clock in seconds; negative if the clock is slow.
     ahead_seconds: i64,
     #[serde(skip)]
     pub(super) text: String,
 }
 
-/// The clocks that disagree with PostgreSQL's now; the vendors' as they were last seen.
+/// Returns the clocks that differ from PostgreSQL's clock. A vendor's clock counts with the
+/// difference that was last stored.
 pub(super) async fn wrong_clocks(
     warehouse: &Warehouse,
     host: impl FnOnce() -> DateTime<Utc>,
@@ -33,7 +34,7 @@ pub(super) async fn wrong_clocks(
     Ok(of_all(&warehouse.all_clocks(host).await?))
 }
 
-/// This machine's clock once, whatever the number of projects, and each vendor's.
+/// Returns each differing vendor's clock, and this machine's clock at most once for all projects.
 fn of_all(clocks: &[(String, Clocks)]) -> Vec<WrongClock> {
     let mut wrong: Vec<WrongClock> = Vec::new();
     for (project, clocks) in clocks {

@@ -1,4 +1,4 @@
-//! Which configuration file is used, and `config`: what it comes to.
+//! `config`: prints the configuration. Also finds the configuration file for every command.
 
 use std::{
     env, fs,
@@ -11,12 +11,14 @@ use super::{
 };
 use crate::config::{self, Config, LogFormat};
 
-/// Names the file where `--config` does not.
+/// The environment variable with the path of the configuration file, used without `--config`.
 const VARIABLE: &str = "ARGOS_SYNC_CONFIG";
+/// The configuration file in the working directory.
 const HERE: &str = "argos-sync.toml";
+/// The configuration file of the machine.
 const OF_THE_MACHINE: &str = "/etc/argos-sync/argos-sync.toml";
 
-/// What to print of the configuration.
+/// The actions of `config`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
     /// Print every key with its effective value; exits with 78 if the configuration is invalid.
@@ -27,7 +29,7 @@ pub(super) enum ConfigCommand {
     Default,
 }
 
-/// Prints a configuration.
+/// Prints the effective configuration or the defaults.
 pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<ExitStatus, Failed> {
     match command {
         ConfigCommand::Default => print::stdout(config::DEFAULTS),
@@ -45,7 +47,8 @@ pub(super) fn config(command: &ConfigCommand, given: Option<&Path>) -> Result<Ex
     Ok(ExitStatus::Done)
 }
 
-/// The configuration file, as [`path`] finds it. From now on, lines for people are as it says.
+/// Returns the configuration file that [`path`] finds. If its log format is JSON, messages are
+/// printed as JSON from then on.
 pub(super) fn found(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     let path = path(given)?;
     if config::log_format(path.as_deref()) == LogFormat::Json {
@@ -54,10 +57,10 @@ pub(super) fn found(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     Ok(path)
 }
 
-/// The configuration file; `None` where the environment has all.
+/// Returns the configuration file; `None` if only environment variables configure the program.
 ///
-/// The first of: the one given, that of the environment, that of this directory unless others may
-/// change it, that of the machine.
+/// This is the first of: `given`, the path in [`VARIABLE`], [`HERE`], [`OF_THE_MACHINE`]. Fails if
+/// [`HERE`] exists but others may write to it, and if there is no configuration.
 fn path(given: Option<&Path>) -> Result<Option<PathBuf>, Failed> {
     if let Some(path) = given {
         return Ok(Some(path.to_owned()));

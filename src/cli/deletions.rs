@@ -1,5 +1,5 @@
-//! `deletions`: walks that missed more records than can be believed, and what a person decides
-//! about them.
+//! `deletions`: lists alarms about passes that missed implausibly many records, and stores an
+//! operator's decisions about them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     warehouse::{Alarm, Decision, Verdict},
 };
 
-/// What to do.
+/// The actions of `deletions`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeletionsCommand {
     /// List passes that missed too many records to delete them; exits with 1 if there are any.
@@ -26,7 +26,7 @@ pub(super) enum DeletionsCommand {
     Reject(DecisionArguments),
 }
 
-/// Which days, and for how long that holds.
+/// Arguments of a decision.
 #[derive(Debug, clap::Args)]
 pub(super) struct DecisionArguments {
     /// The days (inclusive), such as 2024-01-01..2024-01-31.
@@ -45,7 +45,7 @@ pub(super) struct DecisionArguments {
     valid_hours: u16,
 }
 
-/// Shows alarms, or notes an answer.
+/// Lists the alarms, or stores a decision.
 pub(super) async fn deletions(
     config: &Config,
     command: &DeletionsCommand,

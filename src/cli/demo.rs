@@ -1,4 +1,4 @@
-//! `demo`: simulator, embedded PostgreSQL and a backfill together, and what comes of them.
+//! `demo`: runs the simulator, the embedded PostgreSQL and a backfill, and shows the result.
 
 use std::{net::Ipv4Addr, path::PathBuf};
 
@@ -18,7 +18,7 @@ use crate::{
     telemetry,
 };
 
-/// How to demonstrate.
+/// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoOptions {
     /// Keep the simulator and PostgreSQL running until Ctrl-C.
@@ -32,7 +32,7 @@ pub(super) struct DemoOptions {
     submissions: u32,
 }
 
-/// What an analyst would ask first.
+/// Example questions of an analyst, each with its SQL query.
 const QUESTIONS: [(&str, &str); 3] = [
     (
         "How many people were approved each day? (last seven days)",
@@ -68,7 +68,7 @@ const QUESTIONS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Demonstrates; ends with 0 only if everything was read.
+/// Runs the demo. Returns `Done` only if everything was read.
 pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<ExitStatus, Failed> {
     telemetry::init(
         LogFormat::Text,
@@ -95,7 +95,7 @@ pub(super) async fn demo(options: &DemoOptions, log: Option<&str>) -> Result<Exi
     let config = config(&url, &simulated, &dir)?;
     let result = show(&config, &simulated, options, &stop).await;
     if options.data_dir.is_none() {
-        // The directory was made for this demo alone.
+        // The directory was created for this demo only.
         let _gone_already = std::fs::remove_dir_all(&dir);
     }
     ended.cancel();
@@ -115,7 +115,7 @@ fn simulated(submissions: u32) -> SimulateOptions {
     SimulateOptions { submissions, faceauths: submissions / 2, ..defaults.options }
 }
 
-/// The configuration a user would write for the simulator.
+/// Returns the configuration that a user would write for the simulator.
 fn config(url: &str, simulated: &SimulateOptions, dir: &std::path::Path) -> Result<Config, Failed> {
     let text = format!(
         "data_dir = \"{}\"\n[client]\ncalls_per_second = 1000\n\

@@ -1,4 +1,4 @@
-//! How the process ends: every exit code, once.
+//! The exit codes of all commands, and the failures that lead to them.
 
 use std::{fmt, process::ExitCode};
 
@@ -10,26 +10,26 @@ use crate::{
     warehouse::{WarehouseError, WarehouseRemedy},
 };
 
-/// How the process ends.
+/// The exit status of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitStatus {
-    /// Everything asked for was done.
+    /// All requested work was done.
     Done,
-    /// The thing asked about is wrong: `check`, `status`.
+    /// A problem was found, or the requested item does not exist.
     Wrong,
-    /// The arguments do not fit together.
+    /// The arguments are not valid.
     Usage,
-    /// A part could not be read, or nothing was proven.
+    /// A part of the work was not done, or an empty result is unverified.
     Partial,
     /// The vendor refuses a project's key, or the key opens another account.
     Blocked,
-    /// A fault of ours.
+    /// An internal error.
     Fault,
-    /// What was to be printed could not be written.
+    /// The output could not be written.
     OutputLost,
-    /// Stopped from outside; start again.
+    /// The work was interrupted; start it again.
     Interrupted,
-    /// Configuration or rights.
+    /// The configuration is not valid, or privileges are missing.
     Config,
 }
 
@@ -62,7 +62,7 @@ impl From<ProjectOutcome> for ExitStatus {
     }
 }
 
-/// Why a command could not do its work, in words for the operator.
+/// The failure of a command, with a message for the operator.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) status: ExitStatus,

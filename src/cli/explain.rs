@@ -1,4 +1,5 @@
-//! `explain`: why one record looks as it does, and when it is looked at next. No value of it.
+//! `explain`: prints the state and the events of a record, and when it is read next. Prints none of
+//! its values.
 
 use std::fmt::Write as _;
 
@@ -18,7 +19,7 @@ use crate::{
     warehouse::{RecordEvent, RecordStatus},
 };
 
-/// Which record.
+/// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainOptions {
     /// The stream.
@@ -30,7 +31,8 @@ pub(super) struct ExplainOptions {
     project: Option<String>,
 }
 
-/// Tells what is known of how a record came to be as it is.
+/// Prints the state, the events and the next reads of a record. Fails with `Wrong` if the record is
+/// not known.
 pub(super) async fn explain(
     config: &Config,
     options: &ExplainOptions,
@@ -129,7 +131,7 @@ fn as_text(
     text
 }
 
-/// When the record is read next.
+/// Appends the record's next detail call and the next list of its day.
 fn tell_next(
     text: &mut String,
     status: &RecordStatus,

@@ -1,4 +1,4 @@
-//! `fetch`: single records, now, into the warehouse.
+//! `fetch`: reads single records now and stores them.
 
 use std::{fs, io, str::FromStr};
 
@@ -12,7 +12,7 @@ use crate::{
     sync::{self, FetchKey, ProjectOutcome},
 };
 
-/// Which records.
+/// Arguments of `fetch`.
 #[derive(Debug, clap::Args)]
 pub(super) struct FetchOptions {
     #[command(subcommand)]
@@ -69,7 +69,7 @@ impl FromStr for Given {
     }
 }
 
-/// Fetches.
+/// Fetches the records and prints their counts. Returns `Wrong` if none of them exists.
 pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<ExitStatus, Failed> {
     let (stream, wanted) = match &options.what {
         FetchTarget::Faceauth { id } => (Stream::Faceauth, FetchKey::Id(id.0.clone())),
@@ -110,7 +110,7 @@ pub(super) async fn fetch(config: &Config, options: &FetchOptions) -> Result<Exi
         tally.quarantined
     ));
     Ok(match fetched.conclusion.outcome {
-        // What was asked for is not there.
+        // The requested record does not exist.
         ProjectOutcome::CompleteEmpty => ExitStatus::Wrong,
         outcome => outcome.into(),
     })

@@ -1,5 +1,5 @@
-//! Commands, what they print, and how the process ends. Knows how nothing works: it reads reports
-//! and starts work.
+//! The command line: arguments, output and exit codes. Starts the work of other modules and prints
+//! their reports.
 
 mod check;
 mod checklist;
@@ -48,7 +48,7 @@ struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Configuration file (TOML). Default: see `argos-sync config --help`.
@@ -156,7 +156,7 @@ impl From<StreamArgument> for domain::Stream {
     }
 }
 
-/// Parses the arguments, does what they ask for, and says how it ended.
+/// Parses the arguments, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -176,8 +176,7 @@ pub fn main() -> ExitCode {
             status = ExitStatus::OutputLost;
         }
     }
-    // What still runs is a request in flight or a second signal's task; nothing that has to end
-    // well.
+    // Only requests in flight and the signal task may still be running. Neither has to finish.
     runtime.shutdown_background();
     status.into()
 }
@@ -217,7 +216,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
     }
 }
 
-/// Reads the configuration and starts logging as it says.
+/// Loads the configuration and starts logging. `--log` overrides the configured filter.
 fn configured(options: &Global) -> Result<Config, Failed> {
     let path = configuration::found(options.config.as_deref())?;
     let mut config = Config::load(path.as_deref())?;

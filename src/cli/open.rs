@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 /// Time limit for the first connection.
 pub(super) const REACH_TIME: Duration = Duration::from_secs(10);
 
-/// Connections get so long to close.
+/// Time limit for closing the connections.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
-/// An open warehouse, and the server that was started for it.
+/// An open warehouse, with its embedded server if it has one.
 pub(super) struct Opened {
     pub(super) warehouse: Warehouse,
     #[cfg(feature = "embedded")]
@@ -24,15 +24,15 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// How to look at the warehouse with psql, where argos-sync runs it itself.
+    /// Returns a psql command for the embedded PostgreSQL; `None` if another server is used.
     #[cfg(feature = "embedded")]
     pub(super) fn how_to_connect(&self) -> Option<String> {
         self.server.as_ref().map(crate::embedded::Server::how_to_connect)
     }
 
-    /// Closes connections, and lets the embedded server go.
+    /// Closes the connections. Stops the embedded server unless other processes use it.
     pub(super) async fn close(self) -> Result<(), Failed> {
-        // A connection that waits for PostgreSQL is left to it.
+        // A connection that still waits for PostgreSQL after `CLOSE_TIME` is abandoned.
         let _left = tokio::time::timeout(CLOSE_TIME, self.warehouse.close()).await;
         #[cfg(feature = "embedded")]
         if let Some(server) = self.server {
@@ -42,13 +42,15 @@ impl Opened {
     }
 }
 
-/// The warning about a configuration file with a secret.
+/// The warning about a configuration file that contains a secret and is readable by every user.
 pub(super) const READABLE: &str =
     "the file contains a secret, and every user of this machine may read it";
+/// The advice about [`READABLE`].
 pub(super) const READABLE_ADVICE: &str =
     "restrict it to the user of argos-sync, or keep secrets in separate files (KEY_file)";
 
-/// Opens the database, whatever its schema, and makes sure that it answers.
+/// Opens the database without checking its schema. Fails if a connection is not established within
+/// [`REACH_TIME`].
 pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
     let opened = unreached(config).await?;
     if let Some(path) = &config.readable_by_all {
@@ -66,7 +68,7 @@ pub(super) async fn database(config: &Config) -> Result<Opened, Failed> {
     }
 }
 
-/// Opens the database without looking whether it answers; the embedded one does.
+/// Opens the database without connecting to it. Starts the embedded PostgreSQL if it is used.
 pub(super) async fn unreached(config: &Config) -> Result<Opened, Failed> {
     match &config.database.url {
         None => embedded(config).await,
@@ -136,7 +138,8 @@ async fn ready(config: &Config, migrate: Migrate) -> Result<Opened, Failed> {
     }
 }
 
-/// Everything a run works with.
+/// Returns the context of a run. Fails if no project is configured, or if the settings of one are
+/// not valid.
 pub(super) fn world(
     config: &Config,
     warehouse: &Warehouse,
@@ -157,7 +160,8 @@ pub(super) fn world(
     Ok(World::new(warehouse.clone(), projects, config.sync.clone(), stop.clone()))
 }
 
-/// The project of that name, or the only one that fits.
+/// Returns the project with this stream and name; without a name, the only project with this
+/// stream. Fails with `Usage` if there is none, or if there are several.
 pub(super) fn project<'w>(
     world: &'w World,
     name: Option<&str>,
@@ -182,7 +186,8 @@ pub(super) fn project<'w>(
     }
 }
 
-/// The project of that name; without a name, the only one there is.
+/// Returns the project with this name; without a name, the only project. Fails with `Usage` if
+/// there is none, or if there are several.
 pub(super) fn project_named<'w>(
     world: &'w World,
     name: Option<&str>,

@@ -1,4 +1,4 @@
-//! `plan`: what the next round, or a backfill, will cost; no call is made.
+//! `plan`: prints the calls of the next round or of a backfill without making them.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     warehouse::DetailMode,
 };
 
-/// What to plan.
+/// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanOptions {
     /// Plan a backfill of these days (inclusive) instead of the next round.
@@ -28,7 +28,7 @@ pub(super) struct PlanOptions {
     project: Option<String>,
 }
 
-/// Prints the calls of every project's plan, how long they take, and their share of a day's calls.
+/// Prints the planned calls of each project, their duration, and their share of the calls per day.
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitStatus, Failed> {
     let opened = open::current(config).await?;
     let told = async {
@@ -59,10 +59,12 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
 const HEAD: [&str; 7] =
     ["project", "lane", "passes", "calls", "minutes", "of a day's calls", "what"];
 
-/// A project's name, and how many calls it may make; 0: any number.
+/// A project's name and the limits of its calls.
 struct Limits {
     project: String,
+    /// The call rate; an interval of zero means no limit.
     rate: CallRate,
+    /// Maximum calls per day; 0 means no limit.
     calls_per_day: u32,
 }
 
@@ -76,7 +78,7 @@ impl Limits {
         }
     }
 
-    /// One line of the table.
+    /// Returns a row of the table.
     fn row(&self, lane: &str, passes: &str, calls: u64, what: &str) -> Vec<String> {
         let minutes = if self.rate.interval().is_zero() {
             "-".to_owned()
@@ -92,11 +94,11 @@ impl Limits {
     }
 }
 
-/// A project's plan with its cost.
+/// The cost of a project's plan.
 struct Planned {
     cost: Cost,
-    /// Detail calls that are due already, those that new records will need, and those whose
-    /// schedule has come.
+    /// Number of detail calls: those already due, those due by schedule, and those expected for new
+    /// records.
     details: u64,
 }
 
@@ -156,13 +158,13 @@ impl Planned {
     }
 }
 
-/// Minutes with one decimal.
+/// Formats a duration as minutes with one decimal, rounded up.
 fn minutes(time: Duration) -> String {
     let tenths = time.as_millis().div_ceil(6000);
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// Percent with two decimals.
+/// Formats the share of a day's calls as percent with two decimals, rounded down.
 fn percent(calls: u64, calls_per_day: u32) -> String {
     let hundredths = calls.saturating_mul(10_000) / u64::from(calls_per_day);
     format!("{}.{:02}%", hundredths / 100, hundredths % 100)

@@ -1,4 +1,5 @@
-//! The only door for output: data to stdout, talk to stderr. A progress bar steps aside for both.
+//! All output of the program: data to stdout, messages and log lines to stderr. Progress bars are
+//! suspended during each write.
 
 use std::{
     io::{self, ErrorKind, IsTerminal as _, Write},
@@ -16,9 +17,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::exit::{ExitStatus, Failed};
 use crate::sync::host_time;
 
-/// The first failure to write output.
+/// The first failure to write to stdout.
 static LOST: OnceLock<ErrorKind> = OnceLock::new();
 
+/// Whether messages are printed as JSON.
 static TALKS_IN_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Writes data to stdout. A closed pipe is not an error; other failures are stored for [`lost`].
@@ -46,7 +48,7 @@ pub(super) fn document(value: &impl Serialize) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The JSON text with control characters, and those that change the direction of text, escaped.
+/// Escapes control characters and characters that change the direction of text.
 fn escaped(json: &str) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(json.len());
@@ -57,7 +59,7 @@ fn escaped(json: &str) -> String {
         );
         match char {
             '\n' | '\t' => text.push(char),
-            // All of them have four digits, and occur only in JSON strings.
+            // These characters have four hexadecimal digits and occur only in JSON strings.
             char if char.is_control() || is_direction => {
                 let _infallible = write!(text, "\\u{:04x}", u32::from(char));
             }
@@ -78,22 +80,22 @@ fn write(bytes: &[u8]) {
     });
 }
 
-/// The first failure to write to stdout, except a closed pipe.
+/// Returns the first failure to write to stdout, except a closed pipe.
 pub(super) fn lost() -> Option<ErrorKind> {
     LOST.get().copied()
 }
 
-/// From now on, lines for people are JSON like the log lines among which they stand.
+/// Prints messages as JSON from now on, like the log lines around them.
 pub(super) fn talk_in_json() {
     TALKS_IN_JSON.store(true, Relaxed);
 }
 
-/// Prints a line for people.
+/// Prints a message to stderr.
 pub(super) fn stderr(line: &str) {
     line_for_people("INFO", line);
 }
 
-/// Prints why the command failed.
+/// Prints the reason of a failure to stderr.
 pub(super) fn failure(why: &str) {
     line_for_people("ERROR", &format!("argos-sync: {why}"));
 }
@@ -105,13 +107,13 @@ fn line_for_people(level: &str, line: &str) {
     });
 }
 
-/// The line in the shape of a log line.
+/// Returns a message in the format of a JSON log line.
 fn json_line(level: &str, line: &str) -> String {
     let timestamp = host_time().to_rfc3339_opts(SecondsFormat::Micros, true);
     serde_json::json!({ "timestamp": timestamp, "level": level, "message": line }).to_string()
 }
 
-/// The progress bars on the screen.
+/// Returns the progress bars of this process.
 pub(super) fn bars() -> &'static MultiProgress {
     static BARS: OnceLock<MultiProgress> = OnceLock::new();
     BARS.get_or_init(MultiProgress::new)
@@ -123,7 +125,7 @@ pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal() && !is_plain
 }
 
-/// Where log lines go.
+/// Writes log lines to stderr.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StderrWriter;
 
@@ -148,7 +150,7 @@ impl Write for StderrWriter {
     }
 }
 
-/// Lays rows out in columns: texts to the left, numbers to the right.
+/// Formats rows as a table with these column titles. Texts are aligned left, numbers right.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());

@@ -1,4 +1,4 @@
-//! A backfill's progress on a terminal: windows, items a second, time left.
+//! The progress bar of a backfill: windows or detail calls done, their rate, and the time left.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,8 @@ use crate::sync::{Progress, ProgressSnapshot};
 
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Draws until the work is done, then takes the bar away. Draws nothing where nobody watches.
+/// Draws a progress bar until the work is done, then removes it. Draws nothing unless
+/// [`print::is_watched`] returns true.
 pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output = T>) -> T {
     if !print::is_watched() {
         return work.await;
@@ -32,7 +33,7 @@ pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output 
             _ = ticks.tick() => {
                 let seen = progress.look();
                 if seen.details_due > 0 && seen.windows_done == seen.windows {
-                    // What was estimated from windows says nothing about detail calls.
+                    // An estimate from windows does not apply to detail calls.
                     let since = *detail_calls_since.get_or_insert_with(|| {
                         bar.reset();
                         Instant::now()

@@ -13,7 +13,7 @@ use crate::{
     warehouse::{Hindrance, ProjectRows},
 };
 
-/// What to do with a project.
+/// The actions of `project`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ProjectCommand {
     /// Delete all rows of a project that is no longer configured.
@@ -37,7 +37,7 @@ pub(super) enum ProjectCommand {
     },
 }
 
-/// Which project.
+/// Arguments of `project forget`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ForgetOptions {
     /// The project's name in the warehouse.
@@ -48,7 +48,7 @@ pub(super) struct ForgetOptions {
     yes: bool,
 }
 
-/// Which names.
+/// Arguments of `project rename`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RenameOptions {
     /// The project's name in the warehouse.
@@ -59,7 +59,7 @@ pub(super) struct RenameOptions {
     new: ProjectName,
 }
 
-/// Runs the command against the warehouse.
+/// Runs the action and prints its result.
 pub(super) async fn project(
     config: &Config,
     command: &ProjectCommand,
@@ -142,7 +142,7 @@ async fn rebind(opened: &Opened, name: &ProjectName) -> Result<ExitStatus, Faile
     Ok(ExitStatus::Done)
 }
 
-/// Why nothing was done, and what to do.
+/// Returns the reason why nothing was done, with advice.
 fn refused(hindrance: Hindrance, name: &ProjectName, new: &ProjectName) -> Failed {
     match hindrance {
         Hindrance::Unknown => {

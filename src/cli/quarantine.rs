@@ -1,5 +1,5 @@
-//! `quarantine`: what could not be stored in its tables, shown without its values, tried again, or
-//! dropped.
+//! `quarantine`: lists, retries or drops items that could not be stored as rows. Prints none of
+//! their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,13 +18,13 @@ use crate::{
     warehouse::QuarantinedItem,
 };
 
-/// Fewest characters of a digest that are shown and taken.
+/// Fewest characters of a digest, both in output and in arguments.
 const DIGEST_LENGTH_MIN: usize = 8;
 
-/// Characters of a whole digest.
+/// Number of characters of a full digest.
 const DIGEST_LENGTH_MAX: usize = 32;
 
-/// What to do with quarantine.
+/// Arguments of `quarantine`.
 #[derive(Debug, clap::Args)]
 pub(super) struct QuarantineOptions {
     #[command(subcommand)]
@@ -61,7 +61,7 @@ enum QuarantineAction {
     },
 }
 
-/// Reads the beginning of a digest.
+/// Parses a digest or a prefix of one. Returns it in lower case.
 fn digest(text: &str) -> Result<String, String> {
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hex && (DIGEST_LENGTH_MIN..=DIGEST_LENGTH_MAX).contains(&text.len()) {
@@ -74,7 +74,7 @@ fn digest(text: &str) -> Result<String, String> {
     }
 }
 
-/// Lists, retries or drops.
+/// Lists, retries or drops quarantined items.
 pub(super) async fn quarantine(
     config: &Config,
     options: &QuarantineOptions,
@@ -105,7 +105,8 @@ pub(super) async fn quarantine(
     done
 }
 
-/// The items that are meant: those whose digests begin so, or all when none is named.
+/// Returns the items whose digests start with one of the prefixes `wanted`; all items if it is
+/// empty. Fails with `Wrong` if a prefix matches no digest, or several.
 fn chosen<'i>(
     items: &'i [QuarantinedItem],
     wanted: &[String],
@@ -225,7 +226,7 @@ fn as_text(items: &[QuarantinedItem]) -> String {
     print::table(&head, &rows)
 }
 
-/// So many characters tell all digests apart.
+/// Returns the length at which all digests differ, at least [`DIGEST_LENGTH_MIN`] characters.
 fn shown_length(items: &[QuarantinedItem]) -> usize {
     let digests: BTreeSet<String> = items.iter().map(|item| item.digest.to_string()).collect();
     let shared = digests.iter().zip(digests.iter().skip(1)).map(|(one, next)| {
@@ -234,7 +235,7 @@ fn shown_length(items: &[QuarantinedItem]) -> usize {
     shared.max().map_or(0, |shared| shared + 1).max(DIGEST_LENGTH_MIN)
 }
 
-/// What `list --json` prints.
+/// The output of `quarantine list --json`.
 #[derive(Serialize)]
 struct QuarantineJson<'a> {
     items: Vec<ItemJson<'a>>,

@@ -1,4 +1,4 @@
-//! `raw`: the last items of a record, as they came.
+//! `raw`: prints the latest items of a record as received.
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{config::Config, domain::Call};
 
-/// Which record.
+/// Arguments of `raw`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RawOptions {
     /// The stream.
@@ -21,7 +21,8 @@ pub(super) struct RawOptions {
     project: Option<String>,
 }
 
-/// Prints one line for the list item and one for the detail item, where there is one.
+/// Prints the stored list item and detail item of a record, one line each. Fails with `Wrong` if
+/// neither is stored.
 pub(super) async fn raw(config: &Config, options: &RawOptions) -> Result<ExitStatus, Failed> {
     let opened = open::current(config).await?;
     let bodies = async {

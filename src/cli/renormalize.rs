@@ -1,4 +1,4 @@
-//! `renormalize`: rows as this release would write them, from the raw items that are kept.
+//! `renormalize`: rebuilds the rows of an older release from the stored raw items.
 
 use super::{
     exit::{ExitStatus, Failed},
@@ -10,7 +10,7 @@ use crate::{
     sync::{World, renormalize as refill},
 };
 
-/// Whose records.
+/// Arguments of `renormalize`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RenormalizeOptions {
     /// This project only.
@@ -18,7 +18,8 @@ pub(super) struct RenormalizeOptions {
     project: Option<ProjectName>,
 }
 
-/// Refills until nothing is left.
+/// Rebuilds all records of an older release and prints their number. Returns `Partial` if some are
+/// left because other processes are writing them.
 pub(super) async fn renormalize(
     config: &Config,
     options: &RenormalizeOptions,

@@ -1,4 +1,4 @@
-//! `run`: the daemon, what is due now, or a backfill.
+//! `run`: runs the daemon, the work that is due now, or a backfill.
 
 use std::sync::OnceLock;
 
@@ -21,10 +21,10 @@ use crate::{
     warehouse::{RunId, Tally, WarehouseError},
 };
 
-/// There was no vendor before.
+/// The earliest year of a backfill. The vendor did not exist before.
 const FIRST_YEAR: i32 = 2000;
 
-/// What to run.
+/// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunOptions {
     /// Do all work that is due now, then exit.
@@ -51,7 +51,7 @@ pub(super) struct RunOptions {
     workers: Option<u16>,
 }
 
-/// Reads `2024-01-01..2024-12-31`, both days included.
+/// Parses days such as `2024-01-01..2024-12-31`, both included.
 pub(super) fn days(text: &str) -> Result<Window, String> {
     let day = |text: &str| {
         text.parse::<Day>()
@@ -64,7 +64,8 @@ pub(super) fn days(text: &str) -> Result<Window, String> {
         .map_err(|_empty| "the last day is before the first".to_owned())
 }
 
-/// The same for a backfill, which reads neither days before the vendor nor days to come.
+/// Parses the days of a backfill. Returns an error for days before [`FIRST_YEAR`] and for days
+/// after tomorrow (UTC).
 pub(super) fn backfill_days(text: &str) -> Result<Window, String> {
     let window = days(text)?;
     let newest = crate::sync::host_time().date_naive() + chrono::Days::new(2);
@@ -77,7 +78,7 @@ pub(super) fn backfill_days(text: &str) -> Result<Window, String> {
     Ok(window)
 }
 
-/// Runs.
+/// Runs the daemon, the work that is due now, or a backfill.
 pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitStatus, Failed> {
     let stop = signal::listen()?;
     let mut config = config.clone();
@@ -110,7 +111,7 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
     result
 }
 
-/// Runs the daemon, and again with each secret that replaces a refused one.
+/// Runs the daemon. Restarts it whenever a new secret replaces a refused one.
 async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStatus, Failed> {
     loop {
         let Some(opened) = open_patiently(&config, stop).await? else {
@@ -123,7 +124,7 @@ async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStat
             info!(projects = world.projects.len(), "the daemon is running");
             run_daemon(world, &|| match config.with_new_secrets() {
                 Ok(Some(config)) => renewed.set(config).is_ok(),
-                // A file that cannot be read now is read again.
+                // A file that cannot be read now is read again later.
                 Ok(None) | Err(_) => false,
             })
             .await;
@@ -139,7 +140,8 @@ async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStat
     }
 }
 
-/// Waits for PostgreSQL as long as it takes (I11); `None` when the program has to end first.
+/// Opens the warehouse, and waits for PostgreSQL without a time limit (I11). Returns `None` if the
+/// program has to end first.
 async fn open_patiently(
     config: &Config,
     stop: &CancellationToken,
@@ -198,7 +200,7 @@ async fn work(
     conclude(&world, ended).await
 }
 
-/// Prints how each project ended, and turns the worst of it into the exit code.
+/// Prints the outcome and the counts of each project. Returns the exit status of the worst outcome.
 pub(super) async fn conclude(
     world: &World,
     ended: Result<(RunId, Ended), WarehouseError>,
@@ -241,7 +243,7 @@ pub(super) async fn conclude(
     Ok(ended.worst().into())
 }
 
-/// An outcome in words.
+/// Returns an outcome in words.
 pub(super) fn words(outcome: ProjectOutcome) -> &'static str {
     match outcome {
         ProjectOutcome::Complete => "complete",

@@ -1,4 +1,4 @@
-//! What `status` says of random records that were compared with their raw items.
+//! The results of comparing random records with their raw items, for `status`.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -9,13 +9,14 @@ use crate::{
     warehouse::SampleReport,
 };
 
-/// The share of differing records that a sample leaves possible.
+/// Returns the upper bound of the share of records with differing rows, from 0 to 1.
 fn share_of(sample: &SampleReport) -> f64 {
     let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     share_below(number(sample.compared), number(sample.differing))
 }
 
-/// What comparing random records says of all, and which records are known to differ.
+/// Returns lines with the upper bound for all records and with the records known to differ. Empty
+/// if no record was drawn and none is known to differ.
 pub(super) fn sample_as_text(sample: &SampleReport) -> String {
     let SampleReport { project, compared, differing, known, .. } = sample;
     let mut text = String::new();
@@ -41,7 +42,7 @@ pub(super) fn sample_as_text(sample: &SampleReport) -> String {
     text
 }
 
-/// The same for `--json`.
+/// The sample of a project in `status --json`.
 #[derive(Serialize)]
 pub(super) struct SampleJson<'a> {
     project: &'a str,
@@ -56,7 +57,7 @@ pub(super) struct SampleJson<'a> {
 }
 
 impl<'a> SampleJson<'a> {
-    /// The shape of a report.
+    /// Converts a report for `status --json`.
     pub(super) fn of(sample: &'a SampleReport) -> Self {
         Self {
             project: &sample.project,

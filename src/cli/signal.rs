@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once.
+//! SIGTERM and SIGINT: the first signal requests an orderly stop, the second one exits at once.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::{
     print,
 };
 
-/// Signals within this time are one.
+/// Signals within this time after the first one are ignored.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
-/// Listens from now on; the token is rung by the first signal.
+/// Starts listening for signals. Returns a token that the first signal cancels.
 pub(super) fn listen() -> Result<CancellationToken, Failed> {
     let no_signals = |error: std::io::Error| {
         Failed::new(ExitStatus::Fault, format!("cannot listen for signals: {error}"))
@@ -38,7 +38,7 @@ pub(super) fn listen() -> Result<CancellationToken, Failed> {
             "argos-sync: stopping after storing the received data; a second signal stops at once",
         );
         let rung_at = Instant::now();
-        // Service managers and terminals may send the first one twice.
+        // Service managers and terminals may send the first signal twice.
         loop {
             next().await;
             if rung_at.elapsed() >= ONE_SIGNAL {

@@ -1,4 +1,4 @@
-//! `simulate`: serves the vendor's API on this machine.
+//! `simulate`: serves the simulated API on this machine.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::simulator::{self, SimulateOptions};
 
-/// Serves until a signal comes; the first line on stdout is the address.
+/// Serves until a signal arrives. Prints the address as the first line on stdout.
 pub(super) async fn simulate(options: &SimulateOptions) -> Result<ExitStatus, Failed> {
     let fault = |error: std::io::Error| {
         let address = format!("{}:{}", Ipv4Addr::LOCALHOST, options.port);

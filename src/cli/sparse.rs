@@ -1,5 +1,5 @@
-//! Submissions whose list items leave something out, in words: how many, how often they are read,
-//! and how long ago.
+//! Submissions whose list items lack `kyc` or `aml`: their number, the interval of their detail
+//! calls and their oldest read, for `status` and `plan`.
 
 use serde::Serialize;
 
@@ -17,30 +17,31 @@ pub(super) struct Sparse {
     reading: DetailCause,
 }
 
-/// Which detail calls read them.
+/// The cause of detail calls for these submissions.
 enum DetailCause {
-    /// Those of the schedule; and whether lists of AML data bring some forward.
+    /// A schedule. The flag is true if lists of AML data make some calls due earlier.
     Scheduled(DetailSchedule, bool),
-    /// One for every sight of a list.
+    /// Every list that contains the submission.
     Always,
-    /// None by themselves.
+    /// Nothing: `sync.details` is `never`.
     Never,
-    /// The project is not in this configuration.
+    /// Nothing known: the project is not in this configuration.
     Unknown,
 }
 
-/// The same for programs.
+/// The sparse submissions of a project in `status --json`.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct SparseJson {
     records: i64,
     due: i64,
     never_noted: i64,
     oldest_read_at: Option<chrono::DateTime<chrono::Utc>>,
-    /// The longest time between two reads of one of them; null where none is scheduled.
+    /// The longest time between two reads of such a submission, in seconds; null if no reads are
+    /// scheduled.
     read_within_seconds: Option<i64>,
 }
 
-/// Reads how many such submissions there are, and what their schedule promises.
+/// Reads the number of these submissions of each project, and computes their schedule.
 pub(super) async fn of_all(
     config: &Config,
     warehouse: &Warehouse,
@@ -76,7 +77,8 @@ impl Sparse {
         &self.report.project
     }
 
-    /// How many detail calls are due now; they are made as far as the share of calls for them goes.
+    /// The number of scheduled detail calls that are due now. Their share of the calls per day may
+    /// delay them.
     pub(super) fn due(&self) -> u64 {
         match self.reading {
             DetailCause::Scheduled(..) => u64::try_from(self.report.due).unwrap_or_default(),
@@ -84,7 +86,7 @@ impl Sparse {
         }
     }
 
-    /// One sentence, with an end of line.
+    /// Returns one sentence with a line break.
     pub(super) fn as_text(&self) -> String {
         let SparseReport { project, records, unread, oldest_read_at, .. } = &self.report;
         let reading = match &self.reading {
@@ -113,7 +115,7 @@ impl Sparse {
         format!("{project}: lists omit kyc or aml for {records} submissions: {reading}{oldest}\n")
     }
 
-    /// The same for programs.
+    /// Converts the numbers for `status --json`.
     pub(super) fn as_json(&self) -> SparseJson {
         let read_within = match &self.reading {
             DetailCause::Scheduled(schedule, _) => Some(schedule.longest().num_seconds()),
@@ -129,7 +131,7 @@ impl Sparse {
     }
 }
 
-/// A time in hours with one decimal, rounded up.
+/// Formats a duration as hours with one decimal, rounded up.
 fn hours(time: chrono::Duration) -> String {
     let tenths = (time.num_seconds() + 359) / 360;
     format!("{}.{} h", tenths / 10, tenths % 10)

@@ -1,4 +1,4 @@
-//! `status`: how fresh and how complete the warehouse is.
+//! `status`: shows the freshness and completeness of the warehouse.
 
 use super::{
     clocks,
@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How to show it.
+/// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusOptions {
     /// Print JSON.
@@ -29,7 +29,7 @@ pub(super) struct StatusOptions {
     max_age: Option<TimeDelta>,
 }
 
-/// Reads a number with its unit: s, m, h or d.
+/// Parses a duration: a number with the unit s, m, h or d.
 fn age(text: &str) -> Result<TimeDelta, String> {
     let wrong = || "expected a number and a unit: 90s, 30m, 2h or 1d".to_owned();
     let unit = text.chars().next_back().ok_or_else(wrong)?;
@@ -44,17 +44,18 @@ fn age(text: &str) -> Result<TimeDelta, String> {
     }
 }
 
-/// The last runs that are shown.
+/// Number of runs shown.
 const RUNS: i64 = 5;
 
-/// What to do about a project that the warehouse has and the configuration has not.
+/// Advice about a project of the warehouse that this configuration does not contain.
 pub(super) const UNCONFIGURED_ADVICE: &str = "its rows are not updated, unless another \
      configuration contains it; see `argos-sync project --help`";
 
-/// Blocked days of a project that are told one by one.
+/// Most blocked days of a project that are shown one by one.
 const BLOCKED_DAYS: usize = 10;
 
-/// Shows where every project stands.
+/// Prints the state of the warehouse. Returns `Wrong` if an operator must act. Fails with `Wrong`
+/// if there is no warehouse.
 pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
     let opened = open::database(config).await?;
     let reports = async {
@@ -125,8 +126,8 @@ fn calls_as_text(name: &str, calls: &CallsToday) -> String {
     format!("{name}: {}{limit} calls today{lanes}\n", calls.total)
 }
 
-/// What is covered since the day the warehouse reaches back to, and what a backfill or `fetch`
-/// asked for besides.
+/// Returns a line about the covered days since `sync.since`, and about earlier ones that a backfill
+/// or `fetch` has read.
 fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String {
     let ProjectReport { project: name, days_since: days, covered_days_since: covered, .. } =
         project;
@@ -142,7 +143,7 @@ fn coverage_as_text(project: &ProjectReport, since: chrono::NaiveDate) -> String
     )
 }
 
-/// One row for each project, for a terminal of 80 columns.
+/// Returns one row for each project, for a terminal of 80 columns.
 fn projects_as_text(projects: &[ProjectReport]) -> String {
     let rows: Vec<_> = projects
         .iter()
@@ -172,7 +173,7 @@ fn projects_as_text(projects: &[ProjectReport]) -> String {
     print::table(&head, &rows)
 }
 
-/// The first and the last day that is covered.
+/// Returns a line with the first and the last covered day.
 fn days_as_text(project: &ProjectReport) -> String {
     match (project.covered_from, project.covered_to) {
         (Some(from), Some(to)) => format!("{}: days from {from} to {to}\n", project.project),
@@ -229,7 +230,7 @@ fn as_text(report: &StatusReport) -> String {
     text + "\n" + &runs_as_text(runs)
 }
 
-/// What a person should know of a project, one line each.
+/// Returns notes about a project for the operator, one line each.
 fn notes_as_text(
     project: &ProjectReport,
     is_configured: bool,
@@ -263,7 +264,7 @@ fn notes_as_text(
     if let Some(error) = &project.open_pass_error {
         tell(format_args!("has an open pass that last failed with: {error}"));
     }
-    // What else may have gone wrong is told above.
+    // The notes above cover other problems.
     if let (Some(outcome @ ("partial" | "failed")), Some(reason)) =
         (project.last_outcome.as_deref(), &project.last_run_error)
     {
@@ -280,7 +281,7 @@ fn notes_as_text(
     text
 }
 
-/// Explains why empty windows are unverified.
+/// Returns the reason why empty windows are unverified.
 fn empty_reason(project: &ProjectReport) -> &'static str {
     if project.is_doubted {
         "live records are known there, and detail calls do not prove that they are deleted"
@@ -293,7 +294,8 @@ fn time(time: Option<DateTime<Utc>>) -> String {
     time.map_or("-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// Two lines for each run, for a terminal of 80 columns: how it ended, and its counts above zero.
+/// Returns two lines for each run, for a terminal of 80 columns: its outcome, and its counts above
+/// zero.
 fn runs_as_text(runs: &[RunReport]) -> String {
     let rows: Vec<_> = runs
         .iter()
@@ -326,7 +328,7 @@ fn counts_as_text(run: &RunReport) -> String {
     if counts.is_empty() { String::new() } else { format!("     {}\n", counts.join(", ")) }
 }
 
-/// When a project was last kept current.
+/// Returns a clause about the end of a project's last run.
 pub(super) fn last_run(ended_at: Option<DateTime<Utc>>) -> String {
     match ended_at {
         None => "it has no finished run".to_owned(),
@@ -334,7 +336,7 @@ pub(super) fn last_run(ended_at: Option<DateTime<Utc>>) -> String {
     }
 }
 
-/// An outcome as it is kept, in words; none: the run goes on.
+/// Returns a stored outcome in words; `None` means that the run has not ended.
 fn in_words(outcome: Option<&str>) -> &str {
     match outcome {
         None => "running",

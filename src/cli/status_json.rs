@@ -1,4 +1,4 @@
-//! `status --json`.
+//! The output of `status --json`.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,7 +10,8 @@ use super::{
     status_report::{CallsToday, StatusReport},
 };
 
-/// What `--json` prints; a shape of its own, so that reports can change without breaking programs.
+/// The output of `status --json`. It is separate from the reports, so that they can change without
+/// breaking programs that read it.
 #[derive(Serialize)]
 pub(super) struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
@@ -27,7 +28,7 @@ pub(super) struct StatusJson<'a> {
 struct ProjectJson<'a> {
     project: &'a str,
     stream: &'a str,
-    /// Whether the configuration has it.
+    /// Whether this configuration contains the project.
     configured: bool,
     records: i64,
     deleted: i64,

@@ -1,4 +1,4 @@
-//! What `status` shows, as text or as JSON.
+//! The data that `status` prints as text or as JSON.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use serde::Serialize;
 use super::{clocks::WrongClock, sparse::Sparse};
 use crate::warehouse::{BlockedDay, Outcome, ProjectReport, RunReport, SampleReport};
 
-/// Where everything stands.
+/// The state of the warehouse and of each project.
 pub(super) struct StatusReport {
-    /// `sync.since`.
+    /// The first day of the warehouse: `sync.since`.
     pub(super) since: Option<chrono::NaiveDate>,
     pub(super) projects: Vec<ProjectReport>,
-    /// In the order of the projects.
+    /// Today's calls of each project, in the order of `projects`.
     pub(super) calls: Vec<CallsToday>,
-    /// Whether the configuration has each project, in their order.
+    /// Whether this configuration contains each project, in the order of `projects`.
     pub(super) configured: Vec<bool>,
     pub(super) blocked_days: Vec<BlockedDay>,
     pub(super) samples: Vec<SampleReport>,
     pub(super) runs: Vec<RunReport>,
     pub(super) wrong_clocks: Vec<WrongClock>,
     pub(super) sparse: Vec<Sparse>,
-    /// When a round of a daemon last went on; `None`: none ever did.
+    /// When a daemon was last active; `None` if none has run.
     pub(super) daemon_seen_at: Option<DateTime<Utc>>,
-    /// The configured projects whose newest data are older than asked for.
+    /// The configured projects whose newest data are older than `--max-age`.
     pub(super) too_old: Vec<String>,
 }
 
 impl StatusReport {
-    /// Whether a person should look: what is still being read, or will be tried again at the next
-    /// bell, is not wrong.
+    /// Whether an operator must act. Pending work, and work that the next round retries, does not
+    /// count.
     pub(super) fn is_wrong(&self) -> bool {
         !self.blocked_days.is_empty()
             || !self.wrong_clocks.is_empty()
@@ -45,11 +45,12 @@ impl StatusReport {
     }
 }
 
-/// What a project has had of the present UTC day's calls.
+/// The calls of a project on the current UTC day.
 #[derive(Serialize)]
 pub(super) struct CallsToday {
     pub(super) total: u64,
-    /// `None`: there is no limit, or the project is not in this configuration.
+    /// Maximum calls per day; `None` if there is no limit, or if this configuration does not
+    /// contain the project.
     pub(super) limit: Option<u32>,
     pub(super) by_lane: BTreeMap<&'static str, u64>,
 }

@@ -1,4 +1,4 @@
-//! `verify`: whether the data tables are what the kept raw items say.
+//! `verify`: compares the data tables with the stored raw items.
 
 use super::{
     StreamArgument,
@@ -12,7 +12,7 @@ use crate::{
     warehouse::{RawStorage, Verified},
 };
 
-/// Whose records, and what to do about those that differ.
+/// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyOptions {
     /// Rewrite differing rows, and schedule detail calls for lost raw items.
@@ -34,7 +34,7 @@ impl VerifyOptions {
     }
 }
 
-/// Compares.
+/// Compares the records of the selected projects, and repairs them on request.
 pub(super) async fn verify(config: &Config, options: &VerifyOptions) -> Result<ExitStatus, Failed> {
     let stop = signal::listen()?;
     let opened = open::current(config).await?;
@@ -53,7 +53,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyOptions) -> Result<E
     done
 }
 
-/// Compares the records of some projects and prints what came of it.
+/// Compares the records of some projects and prints the results. Returns the worst status of all.
 pub(super) async fn compare(
     world: &World,
     projects: &[&Project],
@@ -77,8 +77,8 @@ pub(super) async fn compare(
     Ok(statuses.fold(ExitStatus::Done, worse))
 }
 
-/// How many records of each project are as they should be, and in which tables others are not.
-/// Names no record and no value.
+/// Returns the counts of each project, and its tables with differing records. Contains no ids and
+/// no values.
 fn as_text(all: &[(&Project, Verified)]) -> String {
     let mut rows = Vec::new();
     let mut tables = Vec::new();
@@ -121,7 +121,7 @@ fn as_text(all: &[(&Project, Verified)]) -> String {
     format!("{text}\n{}", print::table(&head, &tables))
 }
 
-/// What to do next.
+/// Returns advice about the results of a project.
 fn advice(raw: RawStorage, verified: &Verified, repairs: bool) -> Vec<&'static str> {
     let mut lines = Vec::new();
     if raw == RawStorage::None {
@@ -144,7 +144,7 @@ fn advice(raw: RawStorage, verified: &Verified, repairs: bool) -> Vec<&'static s
     lines
 }
 
-/// How the comparison of one project ends.
+/// Returns the exit status for one project.
 fn status_of(raw: RawStorage, verified: &Verified, repairs: bool) -> ExitStatus {
     let is_partial = raw == RawStorage::None || verified.older > 0;
     if !repairs && verified.is_wrong() {
@@ -156,7 +156,7 @@ fn status_of(raw: RawStorage, verified: &Verified, repairs: bool) -> ExitStatus 
     }
 }
 
-/// Found differences count more than what was not compared.
+/// Returns the worse status. Differences are worse than records that were not compared.
 fn worse(one: ExitStatus, other: ExitStatus) -> ExitStatus {
     let rank = |status| match status {
         ExitStatus::Wrong => 2,

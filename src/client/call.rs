@@ -123,7 +123,7 @@ impl Caller {
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
             match attempt.run().await {
                 Ok((envelope, larger)) => {
-                    // The size of a call with fewer items says nothing about whole pages.
+                    // The size of a call with fewer items proves nothing about whole pages.
                     if request.is_page() && request.count_max().is_none() {
                         fitting.came(envelope.items.len());
                     }

@@ -114,7 +114,7 @@ impl Fitting<'_> {
 
     /// Records a page with this number of items.
     ///
-    /// A page that is at most half full says nothing about larger ones.
+    /// A page that is at most half full proves nothing about larger ones.
     pub(super) fn came(&self, items: usize) {
         let is_full = items.saturating_mul(2) > usize::try_from(self.size).unwrap_or(usize::MAX);
         if !is_full {

@@ -316,7 +316,7 @@ fn shares(budget: &file::BudgetSection) -> Result<ByLane<u32>, String> {
     Ok(shares)
 }
 
-/// Where state belongs when nobody says where.
+/// Returns the default of `data_dir`.
 fn default_data_dir() -> Option<PathBuf> {
     // systemd separates several directories by colons; the first one is used.
     let state = variable("STATE_DIRECTORY");

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// The kind of call that returned an item.
 ///
-/// A list item may be sparse: a missing member says nothing about its value. A detail item is
+/// A list item may be sparse: a missing member proves nothing about its value. A detail item is
 /// complete: a missing member is empty (contract section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {

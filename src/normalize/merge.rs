@@ -11,8 +11,8 @@
 //! For an array in both items, the newer one decides which elements exist. Each is merged with the
 //! element of the same natural key, or else of the same position.
 //!
-//! An item with the vendor's mark of a deletion says nothing about the facts. It is used only if
-//! there is no other item.
+//! An item with the vendor's deletion mark proves nothing about the facts. It is used only if there
+//! is no other item.
 
 use std::collections::{HashMap, HashSet};
 

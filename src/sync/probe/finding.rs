@@ -93,8 +93,8 @@ impl Finding {
 pub(super) fn page_limit(asked: u32, came: usize, is_last: bool) -> String {
     let came = u32::try_from(came).unwrap_or(u32::MAX);
     match (came, is_last) {
-        // These are all records: a number that grows and says nothing about pages. An empty page
-        // says nothing either.
+        // The page contains all records: their number grows and does not show the limit. An empty
+        // page does not show it either.
         (_, true) | (0, false) => UNKNOWN.to_owned(),
         (came, false) if came < asked => came.to_string(),
         (_, false) => format!("at least {asked}"),
