@@ -167,7 +167,7 @@ impl Client {
         asked: Window,
         resume: Option<Resume>,
     ) -> impl Stream<Item = Result<Page, ClientError>> + Send + '_ {
-        pages::pages(self, Listing::Window(asked), resume)
+        pages::read(self, Listing::Window(asked), resume)
     }
 
     /// Lists only the AML data of submissions of these days, like [`Client::pages`]. The items may
@@ -176,7 +176,7 @@ impl Client {
         &self,
         asked: Window,
     ) -> impl Stream<Item = Result<Page, ClientError>> + Send + '_ {
-        pages::pages(self, Listing::Aml(asked), None)
+        pages::read(self, Listing::Aml(asked), None)
     }
 
     /// Lists everything without a date filter, like [`Client::pages`].
@@ -184,7 +184,7 @@ impl Client {
         &self,
         resume: Option<Resume>,
     ) -> impl Stream<Item = Result<Page, ClientError>> + Send + '_ {
-        pages::pages(self, Listing::Everything, resume)
+        pages::read(self, Listing::Everything, resume)
     }
 
     /// Requests one record by its id. The answer is complete, while list items may be sparse
@@ -223,7 +223,7 @@ impl Client {
         by: Find<'a>,
     ) -> Result<impl Stream<Item = Result<Page, ClientError>> + Send + 'a, ClientError> {
         match self.caller.stream() {
-            domain::Stream::Submission => Ok(pages::pages(self, Listing::Found(by), None)),
+            domain::Stream::Submission => Ok(pages::read(self, Listing::Found(by), None)),
             domain::Stream::Faceauth => Err(ClientError::NoSuchSearch),
         }
     }

@@ -56,7 +56,7 @@ enum Pagination {
 }
 
 /// Lists all pages.
-pub(super) fn pages<'a>(
+pub(super) fn read<'a>(
     client: &'a Client,
     listing: Listing<'a>,
     resume: Option<Resume>,

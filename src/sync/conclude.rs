@@ -44,10 +44,8 @@ pub(super) async fn conclude_failure(
                 project = %project.name(), error = %fault, advice = fault.advice(),
                 "the project stopped"
             );
-            {
-                let why = format!("{fault}; {}", fault.advice());
-                Ok(Conclusion::because(ProjectOutcome::Partial, why))
-            }
+            let reason = format!("{fault}; {}", fault.advice());
+            Ok(Conclusion::because(ProjectOutcome::Partial, reason))
         }
         Failure::Warehouse(fault) => {
             error!(

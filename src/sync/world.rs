@@ -14,7 +14,8 @@ use crate::warehouse::{Warehouse, WarehouseError};
 /// Everything that a run uses.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// Where rows are stored; retries its transactions.
+    /// Where rows are stored. Retries its transactions, unless [`World::without_retries`] was
+    /// called.
     pub warehouse: Warehouse,
     /// The projects of the configuration.
     pub projects: Vec<Project>,

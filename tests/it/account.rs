@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use argos_sync::{
     domain::Stream,
     simulator::{
-        CallKind, Change, Encryption, Faults, Knobs, ModeMismatch, Population, SimulatedProject,
+        CallKind, Change, CiphertextForm, Faults, Knobs, ModeMismatch, Population, SimulatedProject,
     },
 };
 
@@ -283,7 +283,7 @@ async fn face_authentications_verify_a_key_by_the_vendor_project_or_by_records()
 #[tokio::test]
 async fn projects_that_encrypt_are_bound_too() {
     let world = two_customers(20, 10).await;
-    let encryption = Encryption::Hex;
+    let encryption = CiphertextForm::Hex;
     let knobs = Knobs {
         encryption,
         mode_mismatch: ModeMismatch::Refused,

@@ -2,7 +2,7 @@
 
 use argos_sync::{
     domain::Stream,
-    simulator::{Addition, Encryption, FaceauthShape, Knobs, NextPageKey},
+    simulator::{Addition, CiphertextForm, FaceauthShape, Knobs, NextPageKey},
 };
 use chrono::{DateTime, Utc};
 
@@ -38,7 +38,11 @@ async fn a_next_page_key_is_followed_in_every_documented_spelling() {
         assert_eq!(world.number(COVERED).await, 180, "{key:?}");
         let splits =
             world.number("select count(*) from argos_sync.pass where state = 'split'").await;
-        assert_eq!((splits, world.number(MARKED).await), (0, 2), "{key:?}: by walks of some pages");
+        assert_eq!(
+            (splits, world.number(MARKED).await),
+            (0, 2),
+            "{key:?}: by passes of some pages"
+        );
     }
 }
 
@@ -65,7 +69,7 @@ async fn days_whose_lists_have_no_known_key_are_read_in_windows_that_need_none()
 async fn an_encrypted_project_is_read_alike() {
     for (key, splits) in [(NextPageKey::Camel, false), (NextPageKey::Unknown, true)] {
         let world = World::new(100, 0).await;
-        let knobs = Knobs { encryption: Encryption::Base64, ..spelled(key) };
+        let knobs = Knobs { encryption: CiphertextForm::Base64, ..spelled(key) };
         world.vendor.set_knobs(KEY, knobs).expect("a project");
         let settings = [("client.page_size", "20"), ("project.main.encryption", "base64")];
         let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];

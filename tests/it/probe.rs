@@ -1,6 +1,6 @@
 //! `check`: its findings about the API, their storage, and the calls that they save a run.
 
-use argos_sync::simulator::{DateFormat, Encryption, FilterZone, Knobs, Order};
+use argos_sync::simulator::{CiphertextForm, DateFormat, FilterZone, Knobs, Order};
 
 use crate::world::{FACE_KEY, KEY, Ran, World};
 
@@ -161,7 +161,7 @@ async fn a_run_begins_with_the_date_style_that_was_found() {
 #[tokio::test]
 async fn a_project_that_encrypts_says_how() {
     let world = World::new(40, 0).await;
-    let knobs = Knobs { encryption: Encryption::Hex, ..Knobs::default() };
+    let knobs = Knobs { encryption: CiphertextForm::Hex, ..Knobs::default() };
     world.vendor.set_knobs(KEY, knobs).expect("a project");
     let found = world.found(&[("project.main.encryption", "hex")], 0).await;
     assert!(found.contains(&"encryption: hex".to_owned()), "{found:?}");

@@ -149,7 +149,8 @@ pub enum Source {
 /// A data table.
 #[derive(Debug)]
 pub struct Table {
-    /// Its position in [`tables`], and in every list with one entry for each table.
+    /// Its position in [`tables`], and in every list with one entry for each table. Set by
+    /// [`numbered`].
     pub index: usize,
     /// The schema, which decides who may read it.
     pub schema: Schema,
@@ -193,6 +194,10 @@ pub fn id_column(stream: Stream) -> &'static str {
 }
 
 /// Numbers the tables of a stream.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the index is below the length; evaluated at compile time"
+)]
 const fn numbered<const N: usize>(mut tables: [Table; N]) -> [Table; N] {
     let mut index = 0;
     while index < N {

@@ -25,8 +25,6 @@ use crate::{
 /// them at that moment.
 const LOOKS_MAX: i32 = 20;
 
-/// How a project ended, and the reason if it did not succeed.
-
 /// The next step if calls are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NextStep {
@@ -82,10 +80,8 @@ pub(super) async fn finish(
             }
             Err(failure) => return Err(failure),
         };
-        let before = {
-            let now_left = world.warehouse.details_left(&project.scope, days, patience.time);
-            std::mem::replace(&mut left, now_left.await?)
-        };
+        let now_left = world.warehouse.details_left(&project.scope, days, patience.time).await?;
+        let before = std::mem::replace(&mut left, now_left);
         if left.count() < before.count() {
             patience.renew();
             (rounds, unchanged) = (0, -1);
@@ -197,7 +193,7 @@ mod tests {
             (left(3, 0, 0), true, 0, NextStep::TryLater),
             (left(0, 2, 0), true, 0, NextStep::TryLater),
         ] {
-            assert_eq!(NextStep::of(&left, has_failed, unchanged), next, "{left:?} {has_trouble}");
+            assert_eq!(NextStep::of(&left, has_failed, unchanged), next, "{left:?} {has_failed}");
         }
     }
 }

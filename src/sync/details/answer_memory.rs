@@ -105,8 +105,10 @@ impl AnswerSizes {
 
     /// Records the size of an answer. The weight of a large one decays gradually.
     fn note(&self, bytes: usize) {
-        let before = self.0.load(Relaxed);
-        self.0.store((before - before / 64).max(bytes.saturating_add(bytes / 8)), Relaxed);
+        let size = bytes.saturating_add(bytes / 8);
+        let decayed = |before: usize| Some((before - before / 64).max(size));
+        // Never fails, because a new value is always given.
+        let _before = self.0.fetch_update(Relaxed, Relaxed, decayed);
     }
 }
 

@@ -58,6 +58,13 @@ pub(super) struct Answers {
     memory: Vec<UsedMemory>,
 }
 
+impl Answers {
+    fn add(&mut self, due: DueDetail, answer: DetailAnswer, memory: Option<UsedMemory>) {
+        self.list.push((due, answer));
+        self.memory.extend(memory);
+    }
+}
+
 /// Wanted calls, until none is left or one fails in a way that concerns all.
 pub(super) struct Calls<'a> {
     world: &'a World,
@@ -67,7 +74,7 @@ pub(super) struct Calls<'a> {
     waiting: VecDeque<DueDetail>,
     /// Each call is a task of its own, so that none waits for the code that takes the answers.
     in_flight: JoinSet<Made>,
-    caller: Arc<Caller>,
+    caller: Arc<DetailCaller>,
     /// The calls in flight, for the case that they are cancelled.
     asked: BTreeSet<DueDetail>,
     failures_in_a_row: usize,
@@ -84,7 +91,7 @@ impl<'a> Calls<'a> {
             wanted,
             waiting: VecDeque::new(),
             in_flight: JoinSet::new(),
-            caller: Arc::new(Caller::new(world, project)),
+            caller: Arc::new(DetailCaller::new(world, project)),
             asked: BTreeSet::new(),
             failures_in_a_row: 0,
             is_closed: false,
@@ -129,14 +136,17 @@ impl<'a> Calls<'a> {
         loop {
             // Leaves space in the batch for the answers of the calls in flight.
             let is_full = answers.list.len() + self.workers().min(BATCH / 2) >= BATCH;
-            if !is_full {
-                self.start_calls().await;
-            }
-            let has_answers = !answers.list.is_empty();
-            let is_late = has_answers && Instant::now() >= end;
-            if is_stored.is_cancelled() && (is_full || is_late || self.in_flight.is_empty()) {
+            let is_late = !answers.list.is_empty() && Instant::now() >= end;
+            if is_stored.is_cancelled() && (is_full || is_late) {
                 return answers;
             }
+            if !is_full {
+                self.start_calls(&mut answers).await;
+            }
+            if is_stored.is_cancelled() && self.in_flight.is_empty() {
+                return answers;
+            }
+            let has_answers = !answers.list.is_empty();
             tokio::select! {
                 () = is_stored.cancelled(), if !is_stored.is_cancelled() => {}
                 Some(made) = self.in_flight.join_next() => {
@@ -157,20 +167,12 @@ impl<'a> Calls<'a> {
 
     /// Adds an answer to `answers`, or records a failure that is not specific to a record.
     async fn take(&mut self, made: Result<Made, JoinError>, answers: &mut Answers) {
-        let (due, answer) = match made {
-            Ok(made) => made,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // Cancelled calls are taken out before anybody waits for them.
-                Err(_cancelled) => return,
-            },
-        };
+        let Some((due, answer)) = result_of(made) else { return };
         self.asked.remove(&due);
         match answer {
             Ok((answer, memory)) => {
                 self.failures_in_a_row = 0;
-                answers.list.push((due, answer));
-                answers.memory.extend(memory);
+                answers.add(due, answer, memory);
             }
             // If as many calls in a row fail as there are workers, the cause is not a record.
             Err(failure)
@@ -182,16 +184,16 @@ impl<'a> Calls<'a> {
             }
             Err(failure) => {
                 self.waiting.push_back(due);
-                self.fail(failure).await;
+                self.fail(failure, answers).await;
             }
         }
     }
 
     /// Starts calls up to the limit in flight, and claims more when none is waiting.
-    async fn start_calls(&mut self) {
+    async fn start_calls(&mut self, answers: &mut Answers) {
         while !self.is_closed && self.in_flight.len() < self.workers() {
             let Some(due) = self.waiting.pop_front() else {
-                self.claim().await;
+                self.claim(answers).await;
                 continue;
             };
             self.asked.insert(due.clone());
@@ -204,7 +206,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Claims the next calls. A claim that returns some does not show whether more are due.
-    async fn claim(&mut self) {
+    async fn claim(&mut self, answers: &mut Answers) {
         let (world, scope) = (self.world, &self.project.scope);
         let claimed = match &mut self.wanted {
             WantedCalls::UpTo(priority_max) => {
@@ -220,7 +222,7 @@ impl<'a> Calls<'a> {
         match claimed {
             Ok(due) if due.is_empty() && self.is_used_up() => self.close(),
             Ok(due) => self.waiting.extend(due),
-            Err(error) => self.fail(error.into()).await,
+            Err(error) => self.fail(error.into(), answers).await,
         }
     }
 
@@ -239,11 +241,17 @@ impl<'a> Calls<'a> {
         self.waiting.drain(..).chain(std::mem::take(&mut self.asked)).collect()
     }
 
-    /// Cancels the calls in flight.
-    async fn fail(&mut self, failure: Failure) {
+    /// Cancels the calls in flight. Adds the answers that have arrived to `answers`.
+    async fn fail(&mut self, failure: Failure, answers: &mut Answers) {
         self.close();
-        self.in_flight.shutdown().await;
         self.failure.get_or_insert(failure);
+        self.in_flight.abort_all();
+        while let Some(made) = self.in_flight.join_next().await {
+            if let Some((due, Ok((answer, memory)))) = result_of(made) {
+                self.asked.remove(&due);
+                answers.add(due, answer, memory);
+            }
+        }
     }
 
     fn workers(&self) -> usize {
@@ -251,14 +259,23 @@ impl<'a> Calls<'a> {
     }
 }
 
+/// Returns the result of a task; `None` if it was cancelled. A panic is propagated.
+fn result_of(made: Result<Made, JoinError>) -> Option<Made> {
+    match made.map_err(JoinError::try_into_panic) {
+        Ok(made) => Some(made),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_cancelled)) => None,
+    }
+}
+
 /// What the task of a call needs.
-struct Caller {
+struct DetailCaller {
     project: Project,
     memory: AnswerMemory,
     stop: CancellationToken,
 }
 
-impl Caller {
+impl DetailCaller {
     fn new(world: &World, project: &Project) -> Self {
         Self {
             project: project.clone(),

@@ -209,7 +209,7 @@ mod tests {
         pages.note_written(2000, 2000);
         assert_eq!(pages.expected(), room(10_000_000));
         pages.note_written(0, 2000);
-        assert_eq!(pages.expected(), room(10_000_000), "a walk of new days ends on known ones");
+        assert_eq!(pages.expected(), room(10_000_000), "a pass of new days ends on known ones");
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ impl ProbeError {
 /// The calls count against the budget. Needs the schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
     let found = ask_in_time(project, project.client(Lane::Audit)).await;
-    project.give_calls_back(&world.warehouse).await;
+    project.give_calls_back().await;
     let mut findings = found?;
     let held = world.warehouse.findings(project.name()).await?;
     let mut learned = Vec::new();
@@ -165,11 +165,11 @@ async fn ask(project: &Project, client: &Client) -> Result<Vec<Finding>, ClientE
     );
     let samples = page.map_or_else(Vec::new, |page| samples(project, page));
     let known = dated(&samples);
-    let mut dated = Vec::new();
+    let mut dated_lists = Vec::new();
     for window in telling_windows(&known) {
-        dated.push(read_list(project, client, window).await?);
+        dated_lists.push(read_list(project, client, window).await?);
     }
-    let filter = Filter::save_findings(&dated, &known);
+    let filter = Filter::save_findings(&dated_lists, &known);
     let lists = lists(client, &samples).await?;
     let aml_lists = match lists.unlisted_aml {
         Some(sample) => aml_lists(project, client, sample).await?,

@@ -187,7 +187,8 @@ impl Warehouse {
             Ok(PageStored { tally, proof, alarm })
         });
         match stored.await {
-            // A commit whose answer was lost may have completed only after that check.
+            // A commit whose answer was lost may have completed only after that check. A first
+            // attempt has no such commit before it.
             Err(WarehouseError::CheckpointMoved { page: number }) if attempts > 1 => {
                 let stored = self.retry(async || self.stored_page(claim, pass, page).await);
                 stored.await?.ok_or(WarehouseError::CheckpointMoved { page: number })

@@ -107,6 +107,6 @@ mod tests {
         assert!(long.sorted().is_none());
         long.add(ReadNumber(9), std::iter::once("another"));
         assert!(long.sorted().is_none() && long.pages.is_empty());
-        assert!(SeenIds::default().sorted().is_none(), "no page, no walk");
+        assert!(SeenIds::default().sorted().is_none(), "no page, no pass");
     }
 }

@@ -92,7 +92,7 @@ impl Ready {
         item: &ItemToStore,
         compressor: &mut Compressor,
     ) -> Result<(), WarehouseError> {
-        let ItemContext { scope, origin, now } = context;
+        let &ItemContext { ref scope, origin, now } = context;
         let text = json::text(&item.body);
         let parsed = json::parse(&text)
             .map_err(|_malformed| WarehouseError::CorruptRaw("no longer valid JSON"))?;
@@ -121,7 +121,7 @@ impl Ready {
             self.bodies.add(&item.id, compressor.compress(&item.body)?);
         }
         let window_day =
-            item.created_at.map_or_else(|| first_day(*origin, *now), |at| at.date_naive());
+            item.created_at.map_or_else(|| first_day(origin, now), |at| at.date_naive());
         self.records.push(NewRecord {
             id: item.id.clone(),
             digest: item.digest,

@@ -8,6 +8,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     address::{self, Protection},
@@ -82,6 +83,36 @@ impl Warehouse {
         let connections_max = settings.connections_max;
         let server = KnownServer::default();
         Ok(Self { pool, writers, options, connections_max, protection, server, retries: None })
+    }
+
+    /// Returns this warehouse with retries of its transactions, for `patience` from the beginning
+    /// of an outage. `stop` is cancelled when the program has to end.
+    #[must_use]
+    pub fn with_retries(self, stop: CancellationToken, patience: Duration) -> Self {
+        Self { retries: Some(RetryPolicy::new(stop, Some(patience))), ..self }
+    }
+
+    /// Returns this warehouse with the same retries without a time limit.
+    #[must_use]
+    pub fn with_endless_retries(self) -> Self {
+        Self { retries: self.retries.map(RetryPolicy::without_end), ..self }
+    }
+
+    /// Returns this warehouse with a single attempt for each transaction.
+    #[must_use]
+    pub fn without_retries(self) -> Self {
+        Self { retries: None, ..self }
+    }
+
+    /// Runs a transaction, and runs it again as the retry policy allows.
+    pub(in crate::warehouse) async fn retry<T>(
+        &self,
+        mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
+    ) -> Result<T, WarehouseError> {
+        match &self.retries {
+            Some(policy) => policy.run(transaction).await,
+            None => transaction().await,
+        }
     }
 
     /// The protection of the connection to the database.

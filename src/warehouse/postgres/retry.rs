@@ -11,7 +11,6 @@ use tracing::warn;
 
 use super::{
     error::{WarehouseError, WarehouseRemedy},
-    pool::Warehouse,
     unreachable::Unreachable,
 };
 
@@ -39,57 +38,25 @@ pub(super) struct RetryPolicy {
     shutdown_deadline: Arc<OnceLock<Instant>>,
 }
 
-impl Warehouse {
-    /// Returns this warehouse with retries of its transactions, for `patience` from the beginning
-    /// of an outage. `stop` tells that the program has to end.
-    #[must_use]
-    pub fn with_retries(mut self, stop: CancellationToken, patience: Duration) -> Self {
-        self.retries = Some(RetryPolicy {
-            stop,
-            patience: Some(patience),
-            away_since: Arc::default(),
-            shutdown_deadline: Arc::default(),
-        });
-        self
-    }
-
-    /// Returns this warehouse with retries that have no time limit, because a daemon does not give
-    /// up.
-    #[must_use]
-    pub fn with_endless_retries(mut self) -> Self {
-        if let Some(policy) = &mut self.retries {
-            policy.patience = None;
-        }
-        self
-    }
-
-    /// Returns this warehouse with a single attempt for each transaction.
-    #[must_use]
-    pub fn without_retries(mut self) -> Self {
-        self.retries = None;
-        self
-    }
-
-    /// Runs a transaction, and runs it again as the retry policy allows.
-    pub(in crate::warehouse) async fn retry<T>(
-        &self,
-        mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
-    ) -> Result<T, WarehouseError> {
-        match &self.retries {
-            Some(policy) => policy.run(transaction).await,
-            None => transaction().await,
-        }
-    }
-}
-
 impl RetryPolicy {
+    /// Retries for `patience` from the beginning of an outage, or without limit if it is `None`.
+    /// `stop` is cancelled when the program has to end.
+    pub(super) fn new(stop: CancellationToken, patience: Option<Duration>) -> Self {
+        Self { stop, patience, away_since: Arc::default(), shutdown_deadline: Arc::default() }
+    }
+
+    /// Returns the same policy without a time limit.
+    pub(super) fn without_end(self) -> Self {
+        Self { patience: None, ..self }
+    }
+
     /// Runs a transaction until it succeeds, fails permanently, or the time for retries is over.
     ///
     /// The time counts from the beginning of the outage, over all transactions of this process.
     ///
     /// Returns [`WarehouseError::NoTime`] if the program has to end and PostgreSQL did not complete
     /// the transaction in time.
-    async fn run<T>(
+    pub(super) async fn run<T>(
         &self,
         mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
     ) -> Result<T, WarehouseError> {

@@ -124,19 +124,17 @@ impl Warehouse {
         Ok(Block { calls: grant.calls, wait: start - rate.now, taken_at: rate.now, spending })
     }
 
-    /// Returns calls that will not be made.
+    /// Returns calls that will not be made. Makes a single attempt: after a lost answer of
+    /// PostgreSQL, a second one could return them twice.
     pub async fn give_calls_back(
         &self,
         project: &ProjectName,
         lane: Lane,
         unused: Unused,
     ) -> Result<(), WarehouseError> {
-        self.retry(async || {
-            let doing = "returning calls to the budget";
-            let mut connection = self.pool.acquire().await.doing(doing)?;
-            put_back(&mut connection, project, lane, unused).await
-        })
-        .await
+        let doing = "returning calls to the budget";
+        let mut connection = self.pool.acquire().await.doing(doing)?;
+        put_back(&mut connection, project, lane, unused).await
     }
 
     /// Returns the number of calls of each project today.

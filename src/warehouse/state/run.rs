@@ -176,9 +176,9 @@ impl Warehouse {
                     where run_id = $1)
                  update argos_sync.project as stored
                  set last_outcome = given.outcome, last_ended_at = argos_sync.clock(),
-                     last_run_error = given.trouble
+                     last_run_error = given.reason
                  from unnest($3::text[], $4::text[], $5::text[])
-                    as given (project, outcome, trouble)
+                    as given (project, outcome, reason)
                  where stored.project = given.project",
                 run.0,
                 outcome.as_str(),
