@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     domain::{CallRate, Lane, Stream, Window},
-    planner::{self, Cost},
+    planner::{self, Cost, ListCost},
     sync::{PlanInput, Project, World},
     warehouse::DetailMode,
 };
@@ -125,8 +125,8 @@ impl Planned {
     }
 
     fn rows(&self, limits: &Limits) -> Vec<Vec<String>> {
-        let of_lane = |(lane, (passes, calls)): (&Lane, &(u32, u32))| {
-            limits.row(lane.as_str(), &passes.to_string(), u64::from(*calls), "lists")
+        let of_lane = |(lane, list): (&Lane, &ListCost)| {
+            limits.row(lane.as_str(), &list.passes.to_string(), u64::from(list.calls), "lists")
         };
         let mut rows: Vec<_> = self.cost.lists.iter().map(of_lane).collect();
         if self.details > 0 {

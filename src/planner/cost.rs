@@ -7,11 +7,20 @@ use chrono::Days;
 use super::{DAYS_AHEAD, PlanSettings, Task};
 use crate::domain::{Day, Lane, Ledger, ListScope, Window};
 
+/// The cost of the lists of a lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListCost {
+    /// The number of passes.
+    pub passes: u32,
+    /// The number of calls.
+    pub calls: u32,
+}
+
 /// The calls of a plan, by lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Passes and list calls of each lane, as far as the record counts of their days are known.
-    pub lists: BTreeMap<Lane, (u32, u32)>,
+    /// The lists of each lane, as far as the record counts of their days are known.
+    pub lists: BTreeMap<Lane, ListCost>,
     /// Days whose record count is unknown.
     pub unknown_days: u32,
     /// Records expected on those days, estimated from the known days.
@@ -21,7 +30,7 @@ pub struct Cost {
 impl Cost {
     /// All list calls.
     pub fn calls(&self) -> u32 {
-        self.lists.values().fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
+        self.lists.values().fold(0, |sum, list| sum.saturating_add(list.calls))
     }
 }
 
@@ -48,9 +57,9 @@ pub fn cost(settings: &PlanSettings, ledger: &Ledger, tasks: &[Task]) -> Cost {
     }
     for task in tasks {
         let calls = calls_of(settings, &counts, task.reading);
-        let (passes, sum) = cost.lists.entry(task.lane).or_default();
-        *passes += 1;
-        *sum = sum.saturating_add(calls);
+        let list = cost.lists.entry(task.lane).or_default();
+        list.passes += 1;
+        list.calls = list.calls.saturating_add(calls);
     }
     cost
 }

@@ -18,7 +18,7 @@ mod sparse;
 mod windows;
 
 pub use budget::Budget;
-pub use cost::{Cost, cost};
+pub use cost::{Cost, ListCost, cost};
 pub use cycle::cycle_due;
 pub use hints::HintSchedule;
 pub use recovery::{FailureKind, Recovery, recovery};

@@ -202,8 +202,8 @@ fn a_plan_tells_its_calls() {
     let cost = cost(&settings(), &known, &tasks);
     assert_eq!(cost.unknown_days, 52, "50 of history, today and yesterday");
     assert_eq!(cost.expected_records, 52_000);
-    assert_eq!(cost.lists[&Lane::Backfill], (2, 16 + 11));
-    assert_eq!(cost.lists[&Lane::Recent], (1, 2));
+    assert_eq!(cost.lists[&Lane::Backfill], ListCost { passes: 2, calls: 16 + 11 });
+    assert_eq!(cost.lists[&Lane::Recent], ListCost { passes: 1, calls: 2 });
 }
 
 #[test]

@@ -18,12 +18,20 @@ use crate::{
     warehouse::{Scope, Warehouse},
 };
 
+/// The access of a lane to the API.
+#[derive(Debug, Clone)]
+struct LaneAccess {
+    /// Its calls pass the limiter.
+    client: Client,
+    limiter: Arc<LaneLimiter>,
+}
+
 /// A project at work: its API, and how its items are stored.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The kind of project.
     pub kind: Kind,
-    lanes: ByLane<(Client, Arc<LaneLimiter>)>,
+    lanes: ByLane<LaneAccess>,
     pub(super) scope: Arc<Scope>,
     /// Windows read at a time.
     pub(super) workers: usize,
@@ -56,7 +64,7 @@ impl Project {
         let client = Client::new(client_settings, stream, limiter(Lane::Detail), Arc::new(look))?;
         let lanes = ByLane::of(|lane| {
             let limiter = limiter(lane);
-            (client.through(Arc::clone(&limiter) as _), limiter)
+            LaneAccess { client: client.through(Arc::clone(&limiter) as _), limiter }
         });
         let parent = match &settings.kind {
             Kind::IdCheck => None,
@@ -106,7 +114,7 @@ impl Project {
 
     /// The project's API, for calls that count against this lane's budget.
     pub fn client(&self, lane: Lane) -> &Client {
-        &self.lanes[lane].0
+        &self.lanes[lane].client
     }
 
     /// The calls per day, and how the lanes share them.
@@ -125,7 +133,7 @@ impl Project {
 
     /// Gives back the calls that no lane will make. Calls that cannot be given back count as made.
     pub(super) async fn give_calls_back(&self) {
-        for (lane, (_, limiter)) in self.lanes.iter() {
+        for (lane, LaneAccess { limiter, .. }) in self.lanes.iter() {
             if let Err(error) = limiter.give_back().await {
                 warn!(project = %self.name(), lane = %lane, %error,
                     "could not return unused calls to the budget");

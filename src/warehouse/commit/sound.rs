@@ -5,7 +5,11 @@ use crate::{
     normalize,
     warehouse::{
         raw::codec::Inflater,
-        record::{merge::ItemTexts, observation::Observation, stored::StoredRecord},
+        record::{
+            merge::ItemTexts,
+            observation::Observation,
+            stored::{KnownItem, StoredRecord},
+        },
         scope::Scope,
     },
 };
@@ -52,8 +56,8 @@ impl Sound {
             let key = normalize::read_key(scope.stream, &scope.volatile, body);
             key.is_ok_and(|key| key.id == id && key.digest == digest)
         };
-        let mut read = |call, known: Option<(Digest, ReadNumber)>| {
-            let Some((digest, number)) = known else { return KeptItem::None };
+        let mut read = |call, known: Option<KnownItem>| {
+            let Some(KnownItem { digest, read }) = known else { return KeptItem::None };
             let kept = stored.kept.as_ref();
             let kept = kept.and_then(|kept| kept.body(call, inflater).ok().flatten());
             let kept = kept.filter(|body| is_it(body, digest));
@@ -61,7 +65,7 @@ impl Sound {
                 let body = &received.filter(|_| call == Call::Detail)?.body;
                 Some(body.to_vec()).filter(|body| is_it(body, digest))
             };
-            kept.or_else(received).map_or(KeptItem::Lost, |body| KeptItem::Found(body, number))
+            kept.or_else(received).map_or(KeptItem::Lost, |body| KeptItem::Found(body, read))
         };
         let (list, detail) = (read(Call::List, stored.list), read(Call::Detail, stored.detail));
         let mut lost =
@@ -70,7 +74,7 @@ impl Sound {
         lost.detail |= matches!((&list, &detail), (KeptItem::None, KeptItem::None));
         // A list item followed by a newer detail no longer contributes.
         let is_list_needed = match (stored.list, stored.detail) {
-            (Some((_, list)), Some((_, detail))) => list >= detail,
+            (Some(list), Some(detail)) => list.read >= detail.read,
             (list, None) => list.is_some(),
             (None, Some(_)) => false,
         };

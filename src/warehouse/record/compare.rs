@@ -1,7 +1,10 @@
 //! Compares digests and read numbers to decide whether an item changes a known record.
 
-use super::{observation::Origin, stored::StoredRecord};
-use crate::domain::{Call, Digest, ItemKey, ListScope, ReadNumber};
+use super::{
+    observation::Origin,
+    stored::{KnownItem, StoredRecord},
+};
+use crate::domain::{Call, ItemKey, ListScope, ReadNumber};
 
 /// How an item affects a known record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +37,12 @@ pub(in crate::warehouse) fn compare(
     if stored.deleted_by_absence {
         return if read > stored.newest { ItemChange::Changed } else { ItemChange::Unchanged };
     }
-    if let (Call::List, Some((digest, number))) = (origin.call(), stored.doubted)
-        && digest == key.digest
+    if let (Call::List, Some(doubted)) = (origin.call(), stored.doubted)
+        && doubted.digest == key.digest
     {
         // A detail answered since then may have the same content.
-        let is_answered = stored.detail.is_some_and(|(_, answered)| answered > number);
-        return if read > number && is_answered {
+        let is_answered = stored.detail.is_some_and(|detail| detail.read > doubted.read);
+        return if read > doubted.read && is_answered {
             ItemChange::Changed
         } else {
             ItemChange::Unchanged
@@ -49,12 +52,12 @@ pub(in crate::warehouse) fn compare(
         Call::List => (stored.list, stored.detail),
         Call::Detail => (stored.detail, stored.list),
     };
-    let Some((digest, number)) = own else { return ItemChange::Changed };
-    if read <= number {
+    let Some(own) = own else { return ItemChange::Changed };
+    if read <= own.read {
         return ItemChange::Unchanged;
     }
-    let outvoted = stored.sources_differ && other.is_some_and(|(_, other)| other > number);
-    if digest == key.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
+    let outvoted = stored.sources_differ && other.is_some_and(|other| other.read > own.read);
+    if own.digest == key.digest && !outvoted { ItemChange::Unchanged } else { ItemChange::Changed }
 }
 
 /// Compares an item whose digest matches and whose record has no special state.
@@ -75,8 +78,7 @@ fn is_of_other_window(origin: Origin, key: &ItemKey) -> bool {
 
 /// Whether an item contains anything that is not known of its record.
 pub(in crate::warehouse) fn is_news(key: &ItemKey, stored: &StoredRecord) -> bool {
-    let is_other =
-        |known: Option<(Digest, ReadNumber)>| known.is_none_or(|(digest, _)| digest != key.digest);
+    let is_other = |known: Option<KnownItem>| known.is_none_or(|known| known.digest != key.digest);
     stored.deleted_by_absence || (is_other(stored.list) && is_other(stored.doubted))
 }
 

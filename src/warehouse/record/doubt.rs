@@ -7,10 +7,10 @@
 
 use super::{
     observation::{Origin, Work, is_listed},
-    stored::StoredRecord,
+    stored::{KnownItem, StoredRecord},
 };
 use crate::{
-    domain::{Call, Digest, ReadNumber},
+    domain::{Call, Digest},
     json::{self, Flat},
     normalize::Times,
     warehouse::{
@@ -41,13 +41,13 @@ pub(in crate::warehouse) fn is_doubtful(
         return false;
     }
     let mut bodies = Vec::new();
-    let mut times = |call, known: Option<(Digest, ReadNumber)>| {
-        let (digest, number) = known?;
+    let mut times = |call, known: Option<KnownItem>| {
+        let KnownItem { digest, read } = known?;
         // Unreadable items are not compared.
         let body = kept.body(call, inflater).ok()??;
         let times = Times::read(&json::text(&body));
         bodies.push((body, digest));
-        Some((times, number))
+        Some((times, read))
     };
     let (list, detail) = (times(Call::List, stored.list), times(Call::Detail, stored.detail));
     if !Times::of_record(list, detail).is_later_than(&listed) {
@@ -100,5 +100,5 @@ pub(in crate::warehouse) async fn set_aside(
 
 /// Whether a detail call was already made due for this digest.
 fn is_known(stored: &StoredRecord, digest: Digest) -> bool {
-    [stored.list, stored.doubted].into_iter().flatten().any(|(known, _)| known == digest)
+    [stored.list, stored.doubted].into_iter().flatten().any(|known| known.digest == digest)
 }

@@ -43,8 +43,8 @@ impl ItemTexts {
         let kept = stored.kept.as_ref().filter(|_| is_as_made)?;
         let mut texts = Self::default();
         for (call, known) in [(Call::List, stored.list), (Call::Detail, stored.detail)] {
-            if let Some((_, number)) = known {
-                texts.add(call, &kept.body(call, inflater).ok()??, number);
+            if let Some(known) = known {
+                texts.add(call, &kept.body(call, inflater).ok()??, known.read);
             }
         }
         Some(texts)
@@ -81,7 +81,7 @@ impl ItemTexts {
         let digest = |item: &Option<ParsedItem<'_>>| {
             item.as_ref().map(|(item, _)| json::digest(item, &scope.volatile))
         };
-        let known = [stored.list, stored.detail].map(|known| known.map(|(digest, _)| digest));
+        let known = [stored.list, stored.detail].map(|known| known.map(|known| known.digest));
         let is_known = [digest(&items.list), digest(&items.detail)] == known;
         let ParsedItems { list, detail, damaged } = items;
         Some((normalize::merge(scope.stream, list, detail).filter(|_| is_known)?, damaged))
@@ -121,17 +121,17 @@ impl MergeInput {
         let Work { item, stored } = work;
         let mut texts = ItemTexts::default();
         texts.add(call, &item.body, item.read);
-        let (other, number) = match call {
+        let (other, known) = match call {
             Call::List => (Call::Detail, stored.detail),
             Call::Detail => (Call::List, stored.list),
         };
-        let Some((_, number)) = number else { return Self { texts, other_is_lost: false } };
+        let Some(known) = known else { return Self { texts, other_is_lost: false } };
         // An item that cannot be read back counts as lost: its record must not block the other
         // records of the page.
         let kept = stored.kept.as_ref();
         let body = kept.and_then(|kept| kept.body(other, inflater).ok().flatten());
         if let Some(body) = &body {
-            texts.add(other, body, number);
+            texts.add(other, body, known.read);
         }
         Self { texts, other_is_lost: body.is_none() }
     }
@@ -155,7 +155,7 @@ pub(in crate::warehouse) fn merge<'a>(
     both: &'a MergeInput,
 ) -> Result<Option<MergedItem<'a>>, WarehouseError> {
     let detail_is_newest =
-        call == Call::Detail && work.stored.list.is_none_or(|(_, number)| work.item.read > number);
+        call == Call::Detail && work.stored.list.is_none_or(|list| work.item.read > list.read);
     let parsed = both.texts.parse();
     if (both.other_is_lost || parsed.is_err()) && !detail_is_newest {
         return Ok(None);

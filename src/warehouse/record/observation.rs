@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{body::Body, stored::StoredRecord};
+use super::{
+    body::Body,
+    stored::{KnownItem, StoredRecord},
+};
 use crate::{
     domain::{Call, Day, Digest, ItemKey, Lane, ListScope, ReadNumber, Stream},
     normalize::{self, Refusal},
@@ -100,7 +103,7 @@ impl Work {
     /// and agrees with a detail requested since then.
     pub(in crate::warehouse) fn is_news(&self) -> bool {
         let is_other =
-            |known: Option<(Digest, _)>| known.is_none_or(|(digest, _)| digest != self.item.digest);
+            |known: Option<KnownItem>| known.is_none_or(|known| known.digest != self.item.digest);
         is_other(self.stored.list) && is_other(self.stored.doubted)
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     observation::{Observation, Origin},
-    stored::StoredRecord,
+    stored::{KnownItem, StoredRecord},
 };
 use crate::{
     domain::{Day, Digest, Lane, ListScope, ReadNumber, Stream, Window},
@@ -85,7 +85,7 @@ pub(in crate::warehouse) fn record_of(
     list: Option<&Observation>,
     detail: Option<&Observation>,
 ) -> StoredRecord {
-    let known = |item: &Observation| (digest(item), item.read);
+    let known = |item: &Observation| KnownItem { digest: digest(item), read: item.read };
     let newest = [list, detail].into_iter().flatten().map(|item| item.read).max();
     StoredRecord {
         list: list.map(known),

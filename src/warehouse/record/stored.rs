@@ -16,16 +16,23 @@ use crate::{
     },
 };
 
+/// An item that is known: its digest, and the read number of its last comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) struct KnownItem {
+    pub(in crate::warehouse) digest: Digest,
+    pub(in crate::warehouse) read: ReadNumber,
+}
+
 /// The stored state of a record.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one record")]
 pub(in crate::warehouse) struct StoredRecord {
-    /// Digest and read number of the last list item.
-    pub(in crate::warehouse) list: Option<(Digest, ReadNumber)>,
-    /// Digest and read number of the last detail item.
-    pub(in crate::warehouse) detail: Option<(Digest, ReadNumber)>,
-    /// Digest of a list item that was set aside, with the read number of its last comparison.
-    pub(in crate::warehouse) doubted: Option<(Digest, ReadNumber)>,
+    /// The last list item.
+    pub(in crate::warehouse) list: Option<KnownItem>,
+    /// The last detail item.
+    pub(in crate::warehouse) detail: Option<KnownItem>,
+    /// A list item that was set aside, with the read number of its last comparison.
+    pub(in crate::warehouse) doubted: Option<KnownItem>,
     /// The highest read number of its list and detail items.
     pub(in crate::warehouse) newest: ReadNumber,
     pub(in crate::warehouse) sources_differ: bool,
@@ -64,7 +71,7 @@ struct StoredRow {
 impl StoredRow {
     fn read(self) -> (String, StoredRecord) {
         let pair = |digest: Option<Vec<u8>>, number: Option<i64>| {
-            Some((Digest::from_slice(&digest?)?, ReadNumber(number?)))
+            Some(KnownItem { digest: Digest::from_slice(&digest?)?, read: ReadNumber(number?) })
         };
         let stored = StoredRecord {
             list: pair(self.list_digest, self.list_read),

@@ -152,7 +152,7 @@ fn is_change(origin: Origin, work: &Work) -> bool {
         Call::List => work.stored.list,
         Call::Detail => work.stored.detail,
     };
-    known.is_some_and(|(digest, _)| digest != work.item.digest && digest != Digest::LOST)
+    known.is_some_and(|known| known.digest != work.item.digest && known.digest != Digest::LOST)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
         record::{
             observation::{ItemToStore, Observation},
             samples::{day, item, list, record, record_of, scope},
-            stored::StoredRecord,
+            stored::{KnownItem, StoredRecord},
         },
         scope::DetailMode,
     },
@@ -75,7 +75,10 @@ fn a_record_whose_other_item_is_lost_keeps_its_state_until_its_detail_call() {
 #[test]
 fn only_another_digest_of_the_same_call_is_a_change_of_the_record() {
     let (older, newer) = (item("a", 5, "pending", 1), item("a", 5, "approved", 9));
-    let lost = StoredRecord { list: Some((Digest::LOST, ReadNumber(1))), ..record() };
+    let lost = StoredRecord {
+        list: Some(KnownItem { digest: Digest::LOST, read: ReadNumber(1) }),
+        ..record()
+    };
     for (origin, stored, is_change) in [
         (list(), record_of(Some(&older), None), true),
         (list(), record_of(Some(&newer), None), false),

@@ -4,7 +4,10 @@ use super::*;
 use crate::{
     domain::{Digest, ReadNumber},
     warehouse::{
-        record::samples::{digest, item, list, observe, record, record_of, scope, unfiltered},
+        record::{
+            samples::{digest, item, list, observe, record, record_of, scope, unfiltered},
+            stored::KnownItem,
+        },
         scope::DetailMode,
     },
 };
@@ -151,8 +154,8 @@ fn the_decision_is_repeated_for_locked_records() {
 fn a_digest_that_was_set_aside_counts_again_only_after_a_detail_call() {
     let doubted = item("a", 5, "pending", 9);
     let stored = |answered: i64| StoredRecord {
-        doubted: Some((digest(&doubted), ReadNumber(5))),
-        detail: Some((Digest([7; 16]), ReadNumber(answered))),
+        doubted: Some(KnownItem { digest: digest(&doubted), read: ReadNumber(5) }),
+        detail: Some(KnownItem { digest: Digest([7; 16]), read: ReadNumber(answered) }),
         newest: ReadNumber(answered),
         ..record()
     };
