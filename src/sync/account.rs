@@ -186,7 +186,7 @@ pub async fn verify_key(
         admit(world, project, None).await
     };
     let verified = verifying.await;
-    project.give_calls_back().await;
+    project.give_calls_back(&world.warehouse).await;
     match verified {
         Ok(()) => Ok(None),
         Err(failure) => conclude_failure(world, project, failure).await.map(Some),

@@ -132,9 +132,9 @@ impl Project {
     }
 
     /// Gives back the calls that no lane will make. Calls that cannot be given back count as made.
-    pub(super) async fn give_calls_back(&self) {
+    pub(super) async fn give_calls_back(&self, warehouse: &Warehouse) {
         for (lane, LaneAccess { limiter, .. }) in self.lanes.iter() {
-            if let Err(error) = limiter.give_back().await {
+            if let Err(error) = limiter.give_back(warehouse).await {
                 warn!(project = %self.name(), lane = %lane, %error,
                     "could not return unused calls to the budget");
             }

@@ -44,7 +44,7 @@ pub(super) async fn run_projects<'p>(
             },
             Err(error) => Err(error.into()),
         };
-        project.give_calls_back().await;
+        project.give_calls_back(&world.warehouse).await;
         let conclusion = conclude(world, project, result).await?;
         Ok((project.name().clone(), conclusion))
     });

@@ -75,7 +75,7 @@ impl ProbeError {
 /// The calls count against the budget. Needs the schema of this release.
 pub async fn probe_and_learn(world: &World, project: &Project) -> Result<Vec<Finding>, ProbeError> {
     let found = ask_in_time(project, project.client(Lane::Audit)).await;
-    project.give_calls_back().await;
+    project.give_calls_back(&world.warehouse).await;
     let mut findings = found?;
     let held = world.warehouse.findings(project.name()).await?;
     let mut learned = Vec::new();

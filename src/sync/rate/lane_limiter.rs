@@ -75,11 +75,14 @@ impl LaneLimiter {
 
     /// Gives back the calls that the lane holds and will not use. If that fails, they count as
     /// made.
-    pub(in crate::sync) async fn give_back(&self) -> Result<(), WarehouseError> {
+    pub(in crate::sync) async fn give_back(
+        &self,
+        warehouse: &Warehouse,
+    ) -> Result<(), WarehouseError> {
         let mut call_block = self.call_block.lock().await;
         call_block.put_back(self.not_made.swap(0, Relaxed));
         match call_block.return_unused() {
-            Some(unused) => self.warehouse.give_calls_back(&self.project, self.lane, unused).await,
+            Some(unused) => warehouse.give_calls_back(&self.project, self.lane, unused).await,
             None => Ok(()),
         }
     }

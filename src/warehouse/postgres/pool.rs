@@ -109,9 +109,23 @@ impl Warehouse {
         &self,
         mut transaction: impl AsyncFnMut() -> Result<T, WarehouseError>,
     ) -> Result<T, WarehouseError> {
+        // On the heap, because the future of a transaction is large and part of its callers'.
+        let mut attempt = async || Box::pin(transaction()).await;
         match &self.retries {
-            Some(policy) => policy.run(transaction).await,
-            None => transaction().await,
+            Some(policy) => policy.run(attempt).await,
+            None => attempt().await,
+        }
+    }
+
+    /// Runs a transaction that must not run twice. The program does not wait for it when it has to
+    /// end.
+    pub(in crate::warehouse) async fn once<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, WarehouseError>>,
+    ) -> Result<T, WarehouseError> {
+        match &self.retries {
+            Some(policy) => policy.once(transaction).await,
+            None => transaction.await,
         }
     }
 

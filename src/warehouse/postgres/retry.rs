@@ -90,6 +90,19 @@ impl RetryPolicy {
         }
     }
 
+    /// Runs a transaction that must not run twice.
+    ///
+    /// Returns [`WarehouseError::NoTime`] as [`Self::run`] does.
+    pub(super) async fn once<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, WarehouseError>>,
+    ) -> Result<T, WarehouseError> {
+        tokio::select! {
+            result = transaction => result,
+            () = self.shutdown() => Err(WarehouseError::NoTime),
+        }
+    }
+
     /// Returns once the program has to end and the time for PostgreSQL is over.
     async fn shutdown(&self) {
         self.stop.cancelled().await;

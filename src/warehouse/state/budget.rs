@@ -132,9 +132,12 @@ impl Warehouse {
         lane: Lane,
         unused: Unused,
     ) -> Result<(), WarehouseError> {
-        let doing = "returning calls to the budget";
-        let mut connection = self.pool.acquire().await.doing(doing)?;
-        put_back(&mut connection, project, lane, unused).await
+        self.once(async {
+            let doing = "returning calls to the budget";
+            let mut connection = self.pool.acquire().await.doing(doing)?;
+            put_back(&mut connection, project, lane, unused).await
+        })
+        .await
     }
 
     /// Returns the number of calls of each project today.
