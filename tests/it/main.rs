@@ -10,6 +10,7 @@
 
 mod account;
 mod budget;
+mod cancelled;
 mod changed;
 mod cli;
 mod clocks;

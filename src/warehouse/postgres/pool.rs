@@ -1,6 +1,6 @@
 //! Connections and transactions.
 
-use std::time::Duration;
+use std::{panic::resume_unwind, time::Duration};
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -196,11 +196,21 @@ pub(super) async fn begin(
     doing: &'static str,
     plans: &'static str,
 ) -> Result<PgTransaction<'static>, WarehouseError> {
-    // Overrides the server's defaults.
-    let mut transaction = pool
-        .begin_with("begin isolation level read committed read write")
-        .await
-        .map_err(|error| of_begin(&error, doing))?;
+    let beginning = {
+        let pool = pool.clone();
+        // Overrides the server's defaults.
+        async move { pool.begin_with("begin isolation level read committed read write").await }
+    };
+    // In a task of its own, which nothing cancels: sqlx 0.9 puts a connection back into the pool
+    // with an open transaction if BEGIN is cancelled (issue 4393 of sqlx). Later statements would
+    // join that transaction and be lost.
+    let mut transaction = match tokio::spawn(beginning).await {
+        Ok(begun) => begun.map_err(|error| of_begin(&error, doing))?,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_the_runtime_ends) => return Err(WarehouseError::NoTime),
+        },
+    };
     // A process that freezes inside a transaction must not keep its row locks forever, and waits
     // for such locks must end. JIT compilation takes longer than running the plan. Parameters are
     // personal data, which must not appear in the server's log.
