@@ -1,7 +1,7 @@
 //! Evidence that tests use next to exit codes: whole tables, everything that operators see, and
 //! awaited conditions.
 
-use std::{collections::BTreeMap, process::Output, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
@@ -144,18 +144,26 @@ impl World {
 
 /// Sends SIGTERM.
 pub(crate) async fn terminate(program: &Child) {
-    let process = program.id().expect("the program runs").to_string();
-    let sent = Command::new("kill").args(["-s", "TERM", &process]).status().await;
+    signal(program.id().expect("the program runs"), "TERM").await;
+}
+
+async fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().await;
     assert!(sent.expect("kill runs").success(), "the signal is sent");
 }
 
 /// Waits for the end of a program, which must come within this time.
 pub(crate) async fn ended_within(time: Duration, program: Child) -> Ran {
-    let output: Output = tokio::time::timeout(time, program.wait_with_output())
-        .await
-        .expect("the program ends in time")
-        .expect("its output");
-    Ran::of(output)
+    let process = program.id();
+    let mut ending = Box::pin(program.wait_with_output());
+    let Ok(output) = tokio::time::timeout(time, &mut ending).await else {
+        if let Some(process) = process {
+            signal(process, "KILL").await;
+        }
+        let ran = Ran::of(ending.await.expect("its output"));
+        panic!("the program does not end in {time:?}: {ran:?}");
+    };
+    Ran::of(output.expect("its output"))
 }
 
 /// A stopped clock in place of the database's.
