@@ -32,6 +32,11 @@ const LEASE: TimeDelta = TimeDelta::minutes(10);
 const CONFIRMATION: TimeDelta = TimeDelta::minutes(61);
 /// A pass that misses a record, and two detail calls.
 const CONFIRMATIONS: u32 = 3;
+/// Time for the retries of a call while the vendor has faults, so that some calls fail.
+const RETRY_SECONDS: u32 = 1;
+/// Time for the retries of a call afterwards. A busy machine needs more than a second to find out
+/// that a page size is too large.
+const LAST_RETRY_SECONDS: u32 = 60;
 /// Interval between reads of the number of calls.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -90,7 +95,7 @@ impl Model {
         for (key, knobs) in [KEY, FACE_KEY].iter().zip(&schedule.knobs) {
             world.vendor.set_knobs(key, knobs.clone()).expect("a project");
         }
-        configure(&world, &schedule);
+        configure(&world, &schedule, RETRY_SECONDS);
         let clock = Clock::replace(&world.pool, "now").await;
         let mut model = Self {
             submissions: world.vendor.submission_ids(KEY).collect(),
@@ -258,6 +263,7 @@ impl Model {
 
     /// Demands that the warehouse equals the vendor after the cycles of lists and of detail calls.
     async fn settle(&mut self) -> Result<(), String> {
+        configure(&self.world, &self.schedule, LAST_RETRY_SECONDS);
         self.round(&[0, 65]).await?;
         // Until failed detail calls are due again.
         self.pass(TimeDelta::hours(7)).await;
@@ -381,8 +387,9 @@ fn since(schedule: &Schedule) -> Day {
     schedule.population.from - Days::new(1)
 }
 
-fn configure(world: &World, schedule: &Schedule) {
-    let client = format!("page_size = {}\nretry_budget_seconds = 1", schedule.page_size[0]);
+fn configure(world: &World, schedule: &Schedule, retry_seconds: u32) {
+    let page_size = schedule.page_size[0];
+    let client = format!("page_size = {page_size}\nretry_budget_seconds = {retry_seconds}");
     let more = format!(
         "[sync]\nsince = \"{}\"\nwindow_days = {}\ngive_up_after_minutes = 0\n\
          [audit]\ncycle_days = {LIST_CYCLE_DAYS}\ndetail_cycle_days = {DETAIL_CYCLE_DAYS}\n\
