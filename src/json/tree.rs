@@ -70,7 +70,7 @@ impl<'a> Tree<'a> {
 }
 
 impl<'a> Build<'a> for Tree<'a> {
-    type Mark = usize;
+    type Container = usize;
 
     fn member(&mut self, key: &'a str) {
         self.put(key_prefix(key), Cow::Borrowed(key));

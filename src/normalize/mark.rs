@@ -39,7 +39,7 @@ const IDENTITY: [&str; 14] = [
 
 /// A mark of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct DeletionMark {
     /// The vendor's time of the deletion, if the item has one.
     pub at: Option<DateTime<Utc>>,
 }
@@ -48,7 +48,7 @@ pub struct Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// The vendor marks it as deleted.
-    Marked(Mark),
+    Marked(DeletionMark),
     /// No mark, but data that only a live record has: identity data, or the item itself for a face
     /// authentication.
     Live,
@@ -60,16 +60,16 @@ pub enum Presence {
 ///
 /// A submission is marked by the label in a text that the vendor writes, together with the absence
 /// of identity data. A face authentication is marked by `delete_check`.
-pub(super) fn mark(stream: Stream, item: &Json<'_>) -> Option<Mark> {
+pub(super) fn mark(stream: Stream, item: &Json<'_>) -> Option<DeletionMark> {
     let is_marked = match stream {
         Stream::Submission => !has_identity(item) && holds_label(item, &mut String::new()),
         Stream::Faceauth => read(item, "delete_check", Type::Bool) == Some(Ok(Cell::Bool(true))),
     };
-    is_marked.then(|| Mark { at: deleted_at(item) })
+    is_marked.then(|| DeletionMark { at: deleted_at(item) })
 }
 
 /// Reads the mark from an item's bytes. Items without the label's bytes are not parsed.
-pub fn mark_in(stream: Stream, bytes: &[u8]) -> Option<Mark> {
+pub fn mark_in(stream: Stream, bytes: &[u8]) -> Option<DeletionMark> {
     let found = |text: &[u8]| memmem::find(bytes, text).is_some();
     let may_be_marked = match stream {
         // JSON can write letters and the space only as themselves or as a numeric escape.
@@ -213,10 +213,10 @@ mod tests {
         for (members, wanted) in [
             (r#""data":{"name":"Ada"}"#, Presence::Live),
             (r#""kyc":{"result":"incomplete"}"#, Presence::Bare),
-            (r#""label":"Deleted Submission""#, Presence::Marked(Mark { at: None })),
+            (r#""label":"Deleted Submission""#, Presence::Marked(DeletionMark { at: None })),
             (
                 r#""label":"Deleted Submission","delete_time":"2025-01-02T03:04:05Z""#,
-                Presence::Marked(Mark { at }),
+                Presence::Marked(DeletionMark { at }),
             ),
         ] {
             assert_eq!(submission(members), wanted, "{members}");
@@ -227,14 +227,14 @@ mod tests {
         for (members, wanted) in [
             (r#""delete_check":false,"delete_time":"2025-01-02T03:04:05Z""#, Presence::Live),
             (r#""auth_status":"approved""#, Presence::Live),
-            (r#""delete_check":true"#, Presence::Marked(Mark { at: None })),
+            (r#""delete_check":true"#, Presence::Marked(DeletionMark { at: None })),
             (
                 r#""delete_check":"true","delete_time":"no time""#,
-                Presence::Marked(Mark { at: None }),
+                Presence::Marked(DeletionMark { at: None }),
             ),
             (
                 r#""delete_check":true,"delete_time":"2025-01-02T03:04:05Z""#,
-                Presence::Marked(Mark { at }),
+                Presence::Marked(DeletionMark { at }),
             ),
         ] {
             assert_eq!(face(members), wanted, "{members}");

@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 pub use doubt::Times;
-pub use mark::{DELETED, Mark, Presence, mark_in, presence};
+pub use mark::{DELETED, DeletionMark, Presence, mark_in, presence};
 pub use merge::{Merged, merge, overlay};
 pub use note::{Deviation, Note};
 pub use sparse::{Objects, aml_of};

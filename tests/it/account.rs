@@ -12,7 +12,7 @@ use argos_sync::{
 
 use crate::{
     evidence::{Clock, ended_within},
-    world::{ALL_DAYS, FACE_KEY, KEY, Ran, World, population},
+    world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld, population},
 };
 
 /// The keys of another customer.
@@ -28,13 +28,13 @@ const SUBMISSIONS: &str = "select count(*) from argos.submission";
 const KEYS: &str = "select count(*) from argos_sync.project_key where project = 'main'";
 
 /// Two customers with projects of both kinds; the configuration contains the keys of the first.
-async fn two_customers(submissions: u32, faceauths: u32) -> World {
+async fn two_customers(submissions: u32, faceauths: u32) -> TestWorld {
     let project = |key: &str, stream, seed| SimulatedProject {
         key: key.to_owned(),
         stream,
         population: Population { seed, ..population(submissions, faceauths) },
     };
-    let world = World::of(vec![
+    let world = TestWorld::of(vec![
         project(KEY, Stream::Submission, 7),
         project(FACE_KEY, Stream::Faceauth, 7),
         project(OTHER_KEY, Stream::Submission, 8),
@@ -45,7 +45,12 @@ async fn two_customers(submissions: u32, faceauths: u32) -> World {
     world
 }
 
-async fn ends_with(world: &World, settings: &[(&str, &str)], arguments: &[&str], code: i32) -> Ran {
+async fn ends_with(
+    world: &TestWorld,
+    settings: &[(&str, &str)],
+    arguments: &[&str],
+    code: i32,
+) -> Ran {
     let ran = world.run_with(settings, arguments).await;
     assert_eq!(ran.code(), code, "{arguments:?}: {ran:?}");
     for key in [KEY, OTHER_KEY, FACE_KEY, OTHER_FACE_KEY] {
@@ -55,7 +60,7 @@ async fn ends_with(world: &World, settings: &[(&str, &str)], arguments: &[&str],
 }
 
 /// Number of stored submissions of this customer, and of other stored submissions.
-async fn of_customer(world: &World, key: &str) -> (usize, usize) {
+async fn of_customer(world: &TestWorld, key: &str) -> (usize, usize) {
     let held: Vec<String> = sqlx::query_scalar("select submission_id from argos.submission")
         .fetch_all(&world.pool)
         .await
@@ -65,7 +70,7 @@ async fn of_customer(world: &World, key: &str) -> (usize, usize) {
     (count, held.len() - count)
 }
 
-fn detail_calls(world: &World) -> u64 {
+fn detail_calls(world: &TestWorld) -> u64 {
     world.vendor.calls_by_kind()[&CallKind::SubmissionSingle]
 }
 

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     evidence::ended_within,
-    world::{ALL_DAYS, Ran, World},
+    world::{ALL_DAYS, Ran, TestWorld},
 };
 
 const BACKFILL: [&str; 5] = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -23,7 +23,7 @@ const LISTS_ALONE: [(&str, &str); 4] = [
 
 const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.budget";
 
-impl World {
+impl TestWorld {
     /// Replaces the warehouse's clock with one that starts at this SQL expression, and that runs or
     /// stands still.
     pub(crate) async fn set_clock(&self, time: &str, stands_still: bool) {
@@ -52,7 +52,7 @@ impl World {
 
 #[tokio::test]
 async fn every_attempt_counts_repeated_ones_and_those_of_earlier_runs_too() {
-    let world = World::new(150, 60).await;
+    let world = TestWorld::new(150, 60).await;
     // At noon, so that midnight does not fall between the runs.
     world.set_clock("timestamptz '2025-06-01T12:00:00Z'", false).await;
     world.vendor.set_faults(Faults { retry_after_seconds: None, ..Faults::evenly(5, 0.2) });
@@ -77,7 +77,7 @@ async fn every_attempt_counts_repeated_ones_and_those_of_earlier_runs_too() {
 
 #[tokio::test]
 async fn without_limits_calls_are_counted_all_the_same_and_status_shows_them() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     world.set_clock("timestamptz '2025-06-01T12:00:00Z'", true).await;
     let unlimited = [("client.calls_per_second", "0"), ("budget.calls_per_day", "0")];
     let ran = world.run_with(&unlimited, &["run", "--backfill", ALL_DAYS]).await;
@@ -100,7 +100,7 @@ async fn without_limits_calls_are_counted_all_the_same_and_status_shows_them() {
 
 #[tokio::test]
 async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_read_all_the_same() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     world.set_clock("timestamptz '2025-06-01T00:00:01Z'", true).await;
     // The share of backfills is a fifth of the calls.
     let ran = world.run_lists("20", &BACKFILL).await;
@@ -121,7 +121,7 @@ async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_r
 
 #[tokio::test]
 async fn a_new_utc_day_is_a_new_budget_and_the_walk_goes_on_where_it_stood() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     world.set_clock("timestamptz '2025-06-01T23:59:00Z'", true).await;
     for again in 0..2 {
         let ran = world.run_lists("6", &BACKFILL).await;
@@ -141,7 +141,7 @@ async fn a_new_utc_day_is_a_new_budget_and_the_walk_goes_on_where_it_stood() {
 
 #[tokio::test]
 async fn two_processes_together_keep_the_limit_a_second() {
-    let world = World::new(120, 0).await;
+    let world = TestWorld::new(120, 0).await;
     let settings =
         [("client.calls_per_second", "20"), ("client.page_size", "1"), ("sync.details", "never")];
     let started = Instant::now();

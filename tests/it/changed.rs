@@ -5,35 +5,35 @@ use argos_sync::simulator::{Change, Knobs, KycResult};
 
 use crate::{
     sync::listed,
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 /// Deletes attempts by hand. A later change elsewhere in the record restores them only if they are
 /// compared.
 const ATTEMPTS_TAKEN: &str = "delete from argos.kyc_attempt where submission_id = $1";
 
-async fn backfill(world: &World, pseudonym_key: &str) {
+async fn backfill(world: &TestWorld, pseudonym_key: &str) {
     let settings = [("sync.details", "never"), ("privacy.pseudonym_key", pseudonym_key)];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
 }
 
-async fn execute(world: &World, sql: &'static str, id: &str) {
+async fn execute(world: &TestWorld, sql: &'static str, id: &str) {
     sqlx::query(sql).bind(id).execute(&world.pool).await.expect(sql);
 }
 
-async fn text(world: &World, sql: &'static str, id: &str) -> String {
+async fn text(world: &TestWorld, sql: &'static str, id: &str) -> String {
     sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect(sql)
 }
 
 /// Deletes a submission's attempts, and has AML monitoring flag it, which changes other tables.
-async fn take_and_flag(world: &World, id: &str) {
+async fn take_and_flag(world: &TestWorld, id: &str) {
     execute(world, ATTEMPTS_TAKEN, id).await;
     world.vendor.change(KEY, id, Change::FlagAml).expect("a change");
 }
 
 /// Submissions with attempts that AML monitoring has not screened.
-async fn unflagged(world: &World) -> impl Iterator<Item = String> {
+async fn unflagged(world: &TestWorld) -> impl Iterator<Item = String> {
     listed(world).await.into_iter().filter_map(|(id, item)| {
         let is_free = item["aml"]["currentstatus"] == "Not Screened"
             && item["kyc"]["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty());
@@ -43,7 +43,7 @@ async fn unflagged(world: &World) -> impl Iterator<Item = String> {
 
 #[tokio::test]
 async fn all_tables_are_compared_where_what_is_kept_does_not_tell_what_stands_in_them() {
-    let world = World::new(200, 20).await;
+    let world = TestWorld::new(200, 20).await;
     backfill(&world, "a key of pseudonyms").await;
     let mut free = unflagged(&world).await;
     let others = [
@@ -81,7 +81,7 @@ async fn all_tables_are_compared_where_what_is_kept_does_not_tell_what_stands_in
 
 #[tokio::test]
 async fn a_raw_item_of_another_time_tells_nothing() {
-    let world = World::new(100, 20).await;
+    let world = TestWorld::new(100, 20).await;
     backfill(&world, "a key of pseudonyms").await;
     let id = unflagged(&world).await.next().expect("somebody");
     let change = |change| world.vendor.change(KEY, &id, change).expect("a change");
@@ -104,7 +104,7 @@ async fn a_raw_item_of_another_time_tells_nothing() {
 
 #[tokio::test]
 async fn rows_that_somebody_took_away_come_back_when_they_move() {
-    let world = World::new(200, 20).await;
+    let world = TestWorld::new(200, 20).await;
     world.vendor.set_all_knobs(&Knobs { full_list_items: true, ..Knobs::default() });
     backfill(&world, "a key of pseudonyms").await;
     let mut free = listed(&world).await.into_iter().filter(|(_, item)| {
@@ -133,7 +133,7 @@ async fn rows_that_somebody_took_away_come_back_when_they_move() {
 
 #[tokio::test]
 async fn json_that_did_not_move_is_left_as_it_stands_and_all_that_moved_is_written() {
-    let world = World::new(100, 20).await;
+    let world = TestWorld::new(100, 20).await;
     world.vendor.set_all_knobs(&Knobs { full_list_items: true, ..Knobs::default() });
     backfill(&world, "a key of pseudonyms").await;
     let listed = listed(&world).await;
@@ -159,7 +159,7 @@ async fn json_that_did_not_move_is_left_as_it_stands_and_all_that_moved_is_writt
 
 #[tokio::test]
 async fn a_record_that_changed_gets_the_pseudonyms_of_the_key_that_is_configured_now() {
-    let world = World::new(100, 20).await;
+    let world = TestWorld::new(100, 20).await;
     backfill(&world, "the first key of pseudonyms").await;
     let changed = unflagged(&world).await.next().expect("somebody");
     let pseudonyms = "select concat(userid_pseudonym, ' ', email_pseudonym) from argos.submission where submission_id = $1";

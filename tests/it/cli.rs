@@ -5,7 +5,7 @@
 use argos_sync::simulator::{Knobs, UnknownId};
 use serde_json::Value;
 
-use crate::world::{ALL_DAYS, FACE_KEY, KEY, World};
+use crate::world::{ALL_DAYS, FACE_KEY, KEY, TestWorld};
 
 const COMMANDS: [&str; 14] = [
     "config",
@@ -68,7 +68,7 @@ fn without_json_times(value: &mut Value) {
 
 #[tokio::test]
 async fn the_help_says_what_there_is() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let mut all = String::new();
     for command in [""].iter().chain(&COMMANDS) {
         let arguments: Vec<_> =
@@ -97,7 +97,7 @@ async fn the_help_says_what_there_is() {
 
 #[tokio::test]
 async fn the_documented_exit_codes_are_those_that_the_tests_prove() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let help = world.run(&["--help"]).await.stdout;
     let (_, codes) = help.split_once("Exit codes:").expect("the exit codes");
     let codes: Vec<u8> = codes
@@ -109,7 +109,7 @@ async fn the_documented_exit_codes_are_those_that_the_tests_prove() {
 
 #[tokio::test]
 async fn the_version_is_that_of_the_package() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let ran = world.run(&["--version"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(ran.stdout, concat!("argos-sync ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -117,7 +117,7 @@ async fn the_version_is_that_of_the_package() {
 
 #[tokio::test]
 async fn arguments_that_make_no_sense_end_with_2() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for (arguments, named) in [
         (&[][..], "Usage:"),
         (&["nonsense"], "nonsense"),
@@ -156,7 +156,7 @@ async fn arguments_that_make_no_sense_end_with_2() {
 
 #[tokio::test]
 async fn the_daemon_and_once_need_to_know_how_far_back() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for arguments in [&["run"][..], &["run", "--once"]] {
         let ran = world.run(arguments).await;
         assert_eq!(ran.code(), 78, "{ran:?}");
@@ -166,7 +166,7 @@ async fn the_daemon_and_once_need_to_know_how_far_back() {
 
 #[tokio::test]
 async fn schedules_that_are_none_or_never_ring_are_named_with_78() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for (schedules, named) in [
         ("[\"every now and then\"]", "has six fields"),
         ("[\"0 */5 * * * *\", \"0 0 0 30 2 *\"]", "never occurs"),
@@ -184,7 +184,7 @@ async fn schedules_that_are_none_or_never_ring_are_named_with_78() {
 
 #[tokio::test]
 async fn what_a_backfill_and_the_status_after_it_print() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     // With several workers, either of two windows may be the first to store an item that both show.
     let backfill = ["--log", "warn", "run", "--backfill", ALL_DAYS, "--workers", "1"];
     let ran = world.run(&backfill).await;
@@ -207,7 +207,7 @@ async fn what_a_backfill_and_the_status_after_it_print() {
 }
 
 /// Drops everything that migrations created.
-async fn empty(world: &World) {
+async fn empty(world: &TestWorld) {
     sqlx::raw_sql(
         "drop schema argos cascade; drop schema argos_pii cascade; drop schema argos_raw cascade;
          drop schema argos_sync cascade; drop table if exists _sqlx_migrations",
@@ -219,7 +219,7 @@ async fn empty(world: &World) {
 
 #[tokio::test]
 async fn migrating_twice_is_migrating_once() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     empty(&world).await;
     let status = world.run(&["status"]).await;
     assert_eq!(status.code(), 1, "{status:?}");
@@ -244,7 +244,7 @@ async fn migrating_twice_is_migrating_once() {
 
 #[tokio::test]
 async fn a_run_makes_its_own_schema() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     empty(&world).await;
     world.backfill().await;
     assert_eq!(world.number("select count(*) from argos.submission").await, 20);
@@ -252,7 +252,7 @@ async fn a_run_makes_its_own_schema() {
 
 #[tokio::test]
 async fn commands_that_only_look_make_and_change_no_schema() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     empty(&world).await;
     let schemas = "select count(*) from pg_namespace where nspname like 'argos%'";
     let commands: [&[&str]; 7] = [
@@ -284,7 +284,7 @@ async fn commands_that_only_look_make_and_change_no_schema() {
 
 #[tokio::test]
 async fn a_backfill_of_days_that_nobody_can_read_is_refused() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for (days, named) in [
         ("1999-12-31..2024-12-31", "no submission from before 2000"),
         ("2024-01-01..2999-12-31", "in the future"),
@@ -299,7 +299,7 @@ async fn a_backfill_of_days_that_nobody_can_read_is_refused() {
 
 #[tokio::test]
 async fn check_says_what_is_well_and_what_is_not() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let ran = world.run(&["check"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     insta::assert_snapshot!("check_ok", ran.stdout);
@@ -325,7 +325,7 @@ async fn check_says_what_is_well_and_what_is_not() {
 
 #[tokio::test]
 async fn without_a_database_commands_end_with_75_and_say_so() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let settings = [
         ("database.url", "postgres://nobody:sekret@127.0.0.1:9/nothing"),
         ("database.connect_timeout_seconds", "1"),
@@ -343,7 +343,7 @@ async fn without_a_database_commands_end_with_75_and_say_so() {
 
 #[tokio::test]
 async fn without_projects_there_is_nothing_to_run() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     world.configure_whole(&format!("[database]\nurl = \"{}\"\n", world.database.url));
     for arguments in [&["run", "--backfill", ALL_DAYS][..], &["check"]] {
         let ran = world.run(arguments).await;
@@ -354,7 +354,7 @@ async fn without_projects_there_is_nothing_to_run() {
 
 #[tokio::test]
 async fn fetch_reads_single_records_into_the_warehouse() {
-    let world = World::new(40, 20).await;
+    let world = TestWorld::new(40, 20).await;
     let member = |id: &str, name: &str| {
         let item = world.vendor.submission(KEY, id).expect("a record");
         let item: Value = serde_json::from_slice(&item).expect("JSON");
@@ -398,7 +398,7 @@ async fn fetch_reads_single_records_into_the_warehouse() {
 
 #[tokio::test]
 async fn of_several_projects_one_must_be_named() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let accepted = vec![KEY.to_owned(), "second".to_owned()];
     world.vendor.set_accepted_keys(KEY, accepted).expect("a project");
     world.configure(&format!(
@@ -419,7 +419,7 @@ async fn of_several_projects_one_must_be_named() {
 
 #[tokio::test]
 async fn raw_prints_the_items_as_they_came() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     let id = world.vendor.submission_ids(KEY).next().expect("a record");
     let ran = world.run(&["raw", "submission", &id]).await;
@@ -441,7 +441,7 @@ async fn raw_prints_the_items_as_they_came() {
 
 #[tokio::test]
 async fn completions_know_every_command() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = world.run(&["completions", shell]).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
@@ -453,7 +453,7 @@ async fn completions_know_every_command() {
 
 #[tokio::test]
 async fn a_database_that_lets_nobody_in_ends_with_78_and_what_to_do() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let (server, name) = world.database.url.rsplit_once('/').expect("an address");
     let (_, host) = server.split_once("://").expect("an address");
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);

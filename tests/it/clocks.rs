@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     evidence::Clock,
     truth::assert_equal,
-    world::{KEY, Ran, World},
+    world::{KEY, Ran, TestWorld},
 };
 
 const SINCE: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
@@ -18,18 +18,18 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 /// Adds a submission at the vendor.
-fn appears(world: &World, created_at: &str) -> String {
+fn appears(world: &TestWorld, created_at: &str) -> String {
     let created_at_ms = Some(at(created_at).timestamp_millis());
     world.vendor.add(KEY, &Addition { created_at_ms, result: None }).expect("a submission")
 }
 
-async fn once(world: &World) -> Ran {
+async fn once(world: &TestWorld) -> Ran {
     let ran = world.run_with(&SINCE, &["run", "--once"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     ran
 }
 
-async fn is_stored(world: &World, id: &str) -> bool {
+async fn is_stored(world: &TestWorld, id: &str) -> bool {
     sqlx::query_scalar("select exists (select from argos.submission where submission_id = $1)")
         .bind(id)
         .fetch_one(&world.pool)
@@ -38,7 +38,7 @@ async fn is_stored(world: &World, id: &str) -> bool {
 }
 
 /// Sets the other clocks ahead of PostgreSQL's by this interval.
-async fn others_are_ahead(world: &World, interval: &str) {
+async fn others_are_ahead(world: &TestWorld, interval: &str) {
     let sql = format!(
         "create or replace function argos_sync.clock_ahead(other timestamptz) returns interval
             language sql volatile as $$ select other - clock_timestamp() + interval '{interval}' $$"
@@ -48,7 +48,7 @@ async fn others_are_ahead(world: &World, interval: &str) {
 
 #[tokio::test]
 async fn days_that_were_read_by_a_clock_that_was_ahead_are_read_again_once_it_is_right() {
-    let world = World::new(60, 5).await;
+    let world = TestWorld::new(60, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-05 12:00:00Z").await;
     once(&world).await;
     // The real date is the second of April.
@@ -72,7 +72,7 @@ async fn days_that_were_read_by_a_clock_that_was_ahead_are_read_again_once_it_is
 
 #[tokio::test]
 async fn detail_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
-    let world = World::new(40, 5).await;
+    let world = TestWorld::new(40, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-12 12:00:00Z").await;
     once(&world).await;
     sqlx::raw_sql(
@@ -105,7 +105,7 @@ async fn detail_calls_and_claims_do_not_wait_until_the_wrong_time_has_come() {
 
 #[tokio::test]
 async fn a_clock_that_is_days_behind_hides_no_submission_of_today() {
-    let world = World::new(60, 5).await;
+    let world = TestWorld::new(60, 5).await;
     let _clock = Clock::replace(&world.pool, "2025-03-30 12:00:00Z").await;
     // The real date is the second of April, and this machine's clock shows it.
     others_are_ahead(&world, "3 days").await;
@@ -123,7 +123,7 @@ async fn a_clock_that_is_days_behind_hides_no_submission_of_today() {
 
 #[tokio::test]
 async fn the_vendors_own_date_is_enough_and_its_difference_is_reported() {
-    let world = World::new(60, 5).await;
+    let world = TestWorld::new(60, 5).await;
     let _clock = Clock::replace(&world.pool, "2025-03-30 12:00:00Z").await;
     let date_ahead_seconds = 3 * 86_400;
     world.vendor.set_all_knobs(&Knobs { date_ahead_seconds, ..Knobs::default() });
@@ -145,7 +145,7 @@ async fn the_vendors_own_date_is_enough_and_its_difference_is_reported() {
 
 #[tokio::test]
 async fn calls_that_were_spread_by_a_clock_that_was_ahead_delay_nothing() {
-    let world = World::new(10, 5).await;
+    let world = TestWorld::new(10, 5).await;
     world.backfill().await;
     world
         .execute("update argos_sync.rate set free_at = argos_sync.clock() + interval '1 day'")
@@ -166,7 +166,7 @@ async fn calls_that_were_spread_by_a_clock_that_was_ahead_delay_nothing() {
 
 #[tokio::test]
 async fn clocks_that_agree_are_not_mentioned() {
-    let world = World::new(10, 5).await;
+    let world = TestWorld::new(10, 5).await;
     let ran = world.backfill().await;
     assert!(!ran.stderr.contains("clock"), "{ran:?}");
     for command in ["check", "status"] {
@@ -177,7 +177,7 @@ async fn clocks_that_agree_are_not_mentioned() {
 
 #[tokio::test]
 async fn the_slow_cycle_of_detail_calls_does_not_wait_for_the_wrong_time_either() {
-    let world = World::new(40, 0).await;
+    let world = TestWorld::new(40, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let once = async || {
         let settings = [SINCE[0], ("audit.detail_cycle_days", "4")];

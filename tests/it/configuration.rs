@@ -9,10 +9,10 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
+use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld};
 
 /// Writes this whole configuration and runs `status`.
-async fn status_of(world: &World, text: &str) -> Ran {
+async fn status_of(world: &TestWorld, text: &str) -> Ran {
     world.configure_whole(text);
     world.run(&["status"]).await
 }
@@ -22,7 +22,7 @@ const PROJECT: &str = "[project.main]\nkind = \"idcheck\"\nbase_url = \"https://
 
 #[tokio::test]
 async fn what_is_wrong_is_named_and_ends_with_78() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let url = "postgres://nobody:sekret@localhost:1/nothing";
     for (text, named) in [
         ("[project.main]\nkind = \"idcheck\"\napi_key = \"sekret\"\n", "base_url"),
@@ -98,7 +98,7 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
 
 #[tokio::test]
 async fn the_environment_overrides_and_is_checked_like_the_file() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     for (key, value, named) in [
         ("sync.sinse", "2025-01-01", "sinse"),
         ("sync.since", "sekret", "sync.since"),
@@ -136,7 +136,7 @@ async fn the_environment_overrides_and_is_checked_like_the_file() {
 
 #[tokio::test]
 async fn a_configuration_that_cannot_be_read_is_named() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     fs::remove_file(world.dir.path().join("argos-sync.toml")).expect("removed");
     let ran = world.run(&["status"]).await;
     assert_eq!(ran.code(), 78, "{ran:?}");
@@ -149,7 +149,7 @@ async fn a_configuration_that_cannot_be_read_is_named() {
 
 #[tokio::test]
 async fn every_problem_is_named_at_once() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let ran = status_of(
         &world,
         "[database]\nurl_file = \"/nowhere/url\"\n[project.a]\nkind = \"idcheck\"\nbase_url = \"https://x.example/v3\"\n\
@@ -164,7 +164,7 @@ async fn every_problem_is_named_at_once() {
 
 #[tokio::test]
 async fn secrets_come_from_files_and_credentials() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let path = |name: &str| world.dir.path().join(name);
     fs::write(path("url"), format!("{}\n", world.database.url)).expect("written");
     fs::write(path("main.key"), format!("{KEY}\r\n")).expect("written");
@@ -219,7 +219,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test]
 async fn every_key_is_documented_and_every_documented_key_is_known() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let documented = documented();
     assert_eq!(documented.len(), 12, "{documented:?}");
     for (section, keys) in &documented {
@@ -300,7 +300,7 @@ async fn the_configuration_is_found_and_named_or_the_message_says_where_to_put_i
 
 #[tokio::test]
 async fn the_configuration_in_use_is_shown_without_secrets_and_the_defaults_can_be_used() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let more =
         [("sync.window_days", "7"), ("privacy.pseudonym_key", "0123456789abcdef0123456789abcdef")];
     let shown = world.run_with(&more, &["config", "show"]).await;

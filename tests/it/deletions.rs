@@ -10,7 +10,7 @@ use crate::{
     consumers::demand_numbers,
     evidence::Clock,
     truth::{assert_equal, remember},
-    world::{FACE_KEY, KEY, Ran, World},
+    world::{FACE_KEY, KEY, Ran, TestWorld},
 };
 
 pub(crate) const SETTINGS: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
@@ -20,8 +20,8 @@ pub(crate) const ABSENT: &str = "select count(*) from argos_sync.record where de
 pub(crate) const SUSPECTS: &str = "select count(*) from argos_sync.suspect";
 
 /// A complete warehouse, at noon after the last day of the population.
-pub(crate) async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
-    let world = World::new(submissions, faceauths).await;
+pub(crate) async fn synced(submissions: u32, faceauths: u32) -> (TestWorld, Clock) {
+    let world = TestWorld::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     demand_numbers(&world.pool).await;
@@ -29,24 +29,24 @@ pub(crate) async fn synced(submissions: u32, faceauths: u32) -> (World, Clock) {
     (world, clock)
 }
 
-pub(crate) async fn once(world: &World) -> Ran {
+pub(crate) async fn once(world: &TestWorld) -> Ran {
     once_with(world, &SETTINGS).await
 }
 
-pub(crate) async fn once_with(world: &World, settings: &[(&str, &str)]) -> Ran {
+pub(crate) async fn once_with(world: &TestWorld, settings: &[(&str, &str)]) -> Ran {
     let ran = world.run_with(settings, &["run", "--once"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     ran
 }
 
-pub(crate) fn ids(world: &World, stream: Stream) -> Vec<String> {
+pub(crate) fn ids(world: &TestWorld, stream: Stream) -> Vec<String> {
     match stream {
         Stream::Submission => world.vendor.submission_ids(KEY).collect(),
         Stream::Faceauth => world.vendor.faceauth_ids(FACE_KEY).collect(),
     }
 }
 
-pub(crate) async fn happens(world: &World, key: &str, ids: &[String], change: &Change) {
+pub(crate) async fn happens(world: &TestWorld, key: &str, ids: &[String], change: &Change) {
     let stream = if key == KEY { Stream::Submission } else { Stream::Faceauth };
     for id in ids {
         remember(world, stream, id).await;
@@ -131,7 +131,7 @@ async fn a_pass_that_misses_all_of_five_records_is_not_believed() {
 }
 
 /// Makes records vanish: a backfill misses them, and two detail calls an hour apart find none.
-async fn are_confirmed_absent(world: &World, clock: &mut Clock, gone: &[String]) {
+async fn are_confirmed_absent(world: &TestWorld, clock: &mut Clock, gone: &[String]) {
     happens(world, KEY, gone, &Change::Vanish).await;
     world.backfill().await;
     clock.forward(61).await;

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_new_server_answers_and_is_durable_and_modest() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let server = world.start().await;
     let shown: (String, String, String, String, String, bool) = sqlx::query_as(
         "select current_setting('fsync'), current_setting('timezone'), current_setting('listen_addresses'),
@@ -45,7 +45,7 @@ async fn a_new_server_answers_and_is_durable_and_modest() {
 
 #[tokio::test]
 async fn the_way_in_that_is_shown_works_and_shows_no_password() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let server = world.start().await;
     let way = server.how_to_connect();
     let password = fs::read_to_string(world.home().join("password")).expect("a password");
@@ -66,7 +66,7 @@ async fn the_way_in_that_is_shown_works_and_shows_no_password() {
 
 #[tokio::test]
 async fn data_and_port_stay_between_runs() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let begun = Instant::now();
     let server = world.start().await;
     let first = begun.elapsed();
@@ -86,7 +86,7 @@ async fn data_and_port_stay_between_runs() {
 
 #[tokio::test]
 async fn a_second_command_joins_and_the_last_one_stops_the_server() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let first = world.start().await;
     let second = world.start().await;
     assert_eq!(first.url().expose_secret(), second.url().expose_secret());
@@ -101,7 +101,7 @@ async fn a_second_command_joins_and_the_last_one_stops_the_server() {
 
 #[tokio::test]
 async fn commands_that_start_at_once_share_one_server() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let (one, two, three) = tokio::join!(world.start(), world.start(), world.start());
     assert_eq!(one.url().expose_secret(), two.url().expose_secret());
     assert_eq!(one.url().expose_secret(), three.url().expose_secret());
@@ -114,7 +114,7 @@ async fn commands_that_start_at_once_share_one_server() {
 
 #[tokio::test]
 async fn a_killed_command_leaves_no_server_behind() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let mut command = world.command(None);
     command.wait_for("up ");
     let postmaster = world.postmaster().expect("a server");
@@ -133,7 +133,7 @@ async fn a_killed_command_leaves_no_server_behind() {
 
 #[tokio::test]
 async fn an_orphan_of_a_killed_supervisor_is_adopted_and_stopped() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let first = world.start().await;
     let orphan = world.postmaster().expect("a server");
     world.signal_supervisor("KILL");
@@ -148,7 +148,7 @@ async fn an_orphan_of_a_killed_supervisor_is_adopted_and_stopped() {
 
 #[tokio::test]
 async fn a_stale_pid_file_and_a_half_finished_set_up_are_no_obstacles() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let server = world.start().await;
     run("create table kept ()", &mut connect(&server).await).await;
     let postmaster = world.postmaster().expect("a server");
@@ -169,7 +169,7 @@ async fn a_stale_pid_file_and_a_half_finished_set_up_are_no_obstacles() {
 
 #[tokio::test]
 async fn a_server_that_dies_comes_back_on_its_port() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let server = world.start().await;
     let dead = world.postmaster().expect("a server");
     signal(dead, "KILL");
@@ -186,7 +186,7 @@ async fn a_server_that_dies_comes_back_on_its_port() {
 
 #[tokio::test]
 async fn a_signalled_supervisor_waits_for_the_users_and_stops_cleanly() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let server = world.start().await;
     world.signal_supervisor("TERM");
     run("select 1", &mut connect(&server).await).await;
@@ -199,7 +199,7 @@ async fn a_signalled_supervisor_waits_for_the_users_and_stops_cleanly() {
 
 #[tokio::test]
 async fn data_of_another_version_are_refused_and_left_alone() {
-    let world = World::new();
+    let world = DataDirectory::new();
     world.start().await.stop().await.expect("a cluster");
     let file = world.home().join("data/PG_VERSION");
     let version = fs::read_to_string(&file).expect("a version");
@@ -222,7 +222,7 @@ async fn a_directory_the_server_cannot_reach_is_named() {
     if !is_root() {
         return;
     }
-    let world = World::new();
+    let world = DataDirectory::new();
     fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o700)).expect("closed");
     let error = start(&world.options()).await.expect_err("the server's user may not pass");
     assert!(matches!(&error, EmbeddedError::Unreachable { .. }), "{error}");
@@ -231,7 +231,7 @@ async fn a_directory_the_server_cannot_reach_is_named() {
 
 #[tokio::test]
 async fn only_a_directory_of_its_own_is_removed_at_the_end() {
-    let world = World::new();
+    let world = DataDirectory::new();
     // Like the directory for temporary files: the server's user must be able to remove an entry.
     fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o1777)).expect("open");
     let options = Options { ephemeral: true, ..world.options() };
@@ -250,7 +250,7 @@ async fn an_ordinary_user_needs_no_root_and_root_can_join() {
     if !is_root() || Command::new("setpriv").arg("--version").output().is_err() {
         return;
     }
-    let world = World::new();
+    let world = DataDirectory::new();
     fs::create_dir(world.data_dir()).expect("a directory");
     chown(world.data_dir(), Some(65534), Some(65534)).expect("given away");
     // Root starts first, and must leave nothing that the ordinary user cannot use.
@@ -273,7 +273,7 @@ fn root_touches_nothing_that_links_in_the_directory_of_an_ordinary_user_name() {
         return;
     }
     for planted in ["postgres-start.lock", "postgres-users.lock", "postgres-supervisor.lock"] {
-        let world = World::new();
+        let world = DataDirectory::new();
         let target = world.plant(planted);
         fs::write(&target, "root's").expect("a file");
         world.command(None).wait_for("failed ");
@@ -282,7 +282,7 @@ fn root_touches_nothing_that_links_in_the_directory_of_an_ordinary_user_name() {
     }
     // The log file replaces the link.
     for (planted, word) in [("postgres", "failed "), ("postgres-supervisor.log", "up ")] {
-        let world = World::new();
+        let world = DataDirectory::new();
         let target = world.plant(planted);
         fs::create_dir(&target).expect("a directory");
         let mut command = world.command(None);
@@ -301,7 +301,7 @@ async fn root_does_not_work_where_everybody_may_plant_links() {
     if !is_root() {
         return;
     }
-    let world = World::new();
+    let world = DataDirectory::new();
     fs::create_dir(world.data_dir()).expect("a directory");
     let open = fs::Permissions::from_mode(0o1777);
     fs::set_permissions(world.data_dir(), open).expect("open to all");
@@ -313,7 +313,7 @@ async fn root_does_not_work_where_everybody_may_plant_links() {
 
 #[tokio::test]
 async fn the_password_in_the_connection_file_opens_no_superuser() {
-    let world = World::new();
+    let world = DataDirectory::new();
     let server = world.start().await;
     let url = server.url().expose_secret().to_owned();
     let as_superuser = url.replace("postgres://argos_sync:", "postgres://postgres:");
@@ -346,11 +346,11 @@ async fn a_command() {
 }
 
 /// A data directory, and its server as visible from outside.
-struct World {
+struct DataDirectory {
     directory: tempfile::TempDir,
 }
 
-impl World {
+impl DataDirectory {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         // Root's server runs as another user, who must be able to enter.

@@ -5,7 +5,7 @@ use argos_sync::simulator::{Change, Knobs};
 use crate::{
     evidence::Clock,
     truth::assert_equal,
-    world::{KEY, World},
+    world::{KEY, TestWorld},
 };
 
 const SINCE: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
@@ -16,7 +16,7 @@ const READ_ON_THE_THIRD: &str =
 
 #[tokio::test]
 async fn lists_that_turn_empty_cover_nothing_and_delete_nothing_while_the_records_are_there() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     assert_eq!(world.run_with(&SINCE, &["run", "--once"]).await.code(), 0);
     let friendly = world.vendor.knobs(KEY).expect("a project");
@@ -50,7 +50,7 @@ async fn lists_that_turn_empty_cover_nothing_and_delete_nothing_while_the_record
 
 #[tokio::test]
 async fn an_empty_list_counts_once_the_records_of_its_days_are_gone_and_others_are_there() {
-    let world = World::new(20, 5).await;
+    let world = TestWorld::new(20, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let settings = [SINCE[0], ("sync.window_days", "1"), ("deletion.missing_min", "1000")];
     assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
@@ -89,7 +89,7 @@ async fn an_empty_list_counts_once_the_records_of_its_days_are_gone_and_others_a
 
 #[tokio::test]
 async fn an_api_that_finds_nothing_at_all_empties_no_day() {
-    let world = World::new(60, 5).await;
+    let world = TestWorld::new(60, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     assert_eq!(world.run_with(&SINCE, &["run", "--once"]).await.code(), 0);
     let all: Vec<_> = world.vendor.submission_ids(KEY).collect();
@@ -106,7 +106,7 @@ async fn an_api_that_finds_nothing_at_all_empties_no_day() {
 #[tokio::test]
 async fn one_of_three_records_that_is_still_there_is_enough_to_doubt_an_empty_list() {
     for survivor in 0..3 {
-        let world = World::new(3, 0).await;
+        let world = TestWorld::new(3, 0).await;
         let friendly = Knobs { deleted_permille: 0, ..Knobs::default() };
         world.vendor.set_all_knobs(&friendly);
         let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;

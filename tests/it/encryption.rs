@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     truth::assert_equal,
-    world::{ALL_DAYS, FACE_KEY, KEY, Ran, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld},
 };
 
 const BACKFILL: [&str; 5] = ["--log", "trace", "run", "--backfill", ALL_DAYS];
@@ -20,14 +20,14 @@ const KEY_HASHES: [&str; 4] = [
 ];
 
 /// A vendor with these knobs for the project `main`.
-async fn world_with(knobs: Knobs) -> World {
-    let world = World::new(60, 30).await;
+async fn world_with(knobs: Knobs) -> TestWorld {
+    let world = TestWorld::new(60, 30).await;
     world.vendor.set_knobs(KEY, knobs).expect("a project");
     world
 }
 
 /// Runs with the given settings of project `main` and pages of 20.
-async fn run(world: &World, encryption: &str, paging: &str, arguments: &[&str]) -> Ran {
+async fn run(world: &TestWorld, encryption: &str, paging: &str, arguments: &[&str]) -> Ran {
     let settings = [
         ("client.page_size", "20"),
         ("project.main.encryption", encryption),
@@ -37,7 +37,7 @@ async fn run(world: &World, encryption: &str, paging: &str, arguments: &[&str]) 
 }
 
 /// Demands that output and operators' tables contain no key, no hash of a key and no personal data.
-async fn nothing_secret_shows(world: &World, ran: &Ran) {
+async fn nothing_secret_shows(world: &TestWorld, ran: &Ran) {
     let operators = world.all_that_operators_see().await;
     let mut secrets = vec![KEY.to_owned(), FACE_KEY.to_owned(), "@mail.example".to_owned()];
     secrets.extend(KEY_HASHES.map(str::to_owned));
@@ -160,7 +160,7 @@ async fn one_person_is_found_by_email_inside_and_by_user_id_in_the_clear() {
 
 #[tokio::test]
 async fn encrypted_face_authentications_are_read() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     let knobs = Knobs { encryption: CiphertextForm::Hex, ..Knobs::default() };
     world.vendor.set_knobs(FACE_KEY, knobs).expect("a project");
     let ran = world.run(&BACKFILL).await;

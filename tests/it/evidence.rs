@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::{
     database,
-    world::{Ran, World},
+    world::{Ran, TestWorld},
 };
 
 /// Columns with the program's own times, numbers and claims, or with addresses that have a new
@@ -25,7 +25,7 @@ const KNOWLEDGE: &str =
 const TRIES: u32 = 12_000;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
-impl World {
+impl TestWorld {
     /// The same vendor with another, empty warehouse.
     pub(crate) async fn twin(&self) -> Self {
         let database = database::fresh().await;

@@ -2,11 +2,11 @@
 
 use argos_sync::simulator::{Change, KycResult};
 
-use crate::world::{ALL_DAYS, KEY, World};
+use crate::world::{ALL_DAYS, KEY, TestWorld};
 
 #[tokio::test]
 async fn explain_tells_what_happened_to_a_record_and_names_nobody() {
-    let world = World::new(60, 20).await;
+    let world = TestWorld::new(60, 20).await;
     world.backfill().await;
     let id: String = sqlx::query_scalar(
         "select submission_id from argos.submission join argos_pii.submission_identity using (project, submission_id)
@@ -49,7 +49,7 @@ async fn explain_tells_what_happened_to_a_record_and_names_nobody() {
 
 #[tokio::test]
 async fn a_plan_makes_no_call_and_tells_what_the_backfill_then_makes() {
-    let world = World::new(60, 20).await;
+    let world = TestWorld::new(60, 20).await;
     let calls = world.vendor.call_count();
     let unknown = world.run(&["plan", "--backfill", ALL_DAYS]).await;
     assert_eq!(unknown.code(), 0, "{unknown:?}");

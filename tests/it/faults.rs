@@ -7,7 +7,7 @@ use argos_sync::simulator::{Addition, Change, CursorLoop, Faults, Knobs, KycResu
 
 use crate::{
     evidence::ended_within,
-    world::{ALL_DAYS, FACE_KEY, KEY, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, TestWorld},
 };
 
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
@@ -27,7 +27,7 @@ const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= ar
 
 #[tokio::test]
 async fn a_fifth_of_all_calls_going_wrong_costs_nothing_but_time() {
-    let world = World::new(300, 150).await;
+    let world = TestWorld::new(300, 150).await;
     let settings = [("client.page_size", "40")];
     let twin = world.twin().await;
     let ran = twin.run_with(&settings, &BACKFILL).await;
@@ -45,7 +45,7 @@ async fn a_fifth_of_all_calls_going_wrong_costs_nothing_but_time() {
 
 #[tokio::test]
 async fn the_vendors_wish_for_a_pause_is_kept() {
-    let world = World::new(0, 20).await;
+    let world = TestWorld::new(0, 20).await;
     let faults = Faults { retry_after_seconds: Some(1), seed: 3, ..Faults::default() };
     world.vendor.set_faults(Faults { too_many_requests: 0.3, ..faults });
     let ran = world
@@ -63,7 +63,7 @@ async fn a_list_that_leads_in_circles_is_reported_and_covers_nothing() {
     for (cursor_loop, order) in
         [(CursorLoop::Aa, Order::Ascending), (CursorLoop::Aba, Order::Descending)]
     {
-        let world = World::new(300, 150).await;
+        let world = TestWorld::new(300, 150).await;
         let knobs = Knobs { cursor_loop, order, ..Knobs::default() };
         world.vendor.set_all_knobs(&knobs);
         let program = world.start_with(&IMPATIENT, &BACKFILL);
@@ -89,7 +89,7 @@ async fn a_list_that_leads_in_circles_is_reported_and_covers_nothing() {
 
 #[tokio::test]
 async fn a_date_filter_that_answers_nothing_proves_nothing() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     world.vendor.set_all_knobs(&Knobs { dated_lists_are_empty: true, ..Knobs::default() });
     let ran = world.run(&BACKFILL).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
@@ -108,7 +108,7 @@ async fn a_date_filter_that_answers_nothing_proves_nothing() {
 
 #[tokio::test]
 async fn days_without_records_are_covered_once_the_filter_is_proven() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     let ran = world.run(&["run", "--backfill", "2024-06-01..2025-03-31"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(
@@ -119,7 +119,7 @@ async fn days_without_records_are_covered_once_the_filter_is_proven() {
 
 #[tokio::test]
 async fn a_web_page_in_place_of_an_answer_is_no_answer() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     world.vendor.set_faults(Faults { html: 1.0, ..Faults::default() });
     let program = world.start_with(&IMPATIENT, &BACKFILL);
     let ran = ended_within(SOON, program).await;
@@ -132,7 +132,7 @@ async fn a_web_page_in_place_of_an_answer_is_no_answer() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_reported_with_what_to_check() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let mut settings = IMPATIENT.to_vec();
     // Port 9 (discard) of the loopback address, where no server listens.
     settings.push(("project.main.base_url", "http://127.0.0.1:9/v3"));
@@ -146,7 +146,7 @@ async fn nobody_at_the_address_is_reported_with_what_to_check() {
 #[tokio::test]
 async fn pages_that_are_too_large_are_halved_until_they_come() {
     for status in [413, 502, 504] {
-        let world = World::new(300, 150).await;
+        let world = TestWorld::new(300, 150).await;
         world.vendor.set_all_knobs(&Knobs {
             too_large_above: 30,
             too_large_status: status,
@@ -162,7 +162,7 @@ async fn pages_that_are_too_large_are_halved_until_they_come() {
 
 #[tokio::test]
 async fn run_once_reads_history_once_and_what_is_new_each_time() {
-    let world = World::new(120, 60).await;
+    let world = TestWorld::new(120, 60).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
     let first = world.run_with(&settings, &["run", "--once"]).await;
     assert_eq!(first.code(), 0, "{first:?}");
@@ -203,7 +203,7 @@ async fn run_once_reads_history_once_and_what_is_new_each_time() {
 
 #[tokio::test]
 async fn an_outage_among_the_detail_calls_ends_the_run_and_the_next_one_makes_them() {
-    let world = World::new(300, 0).await;
+    let world = TestWorld::new(300, 0).await;
     world.slow_vendor(100);
     let arguments = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     let program = world.start_with(&IMPATIENT, &arguments);

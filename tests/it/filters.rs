@@ -9,7 +9,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use crate::{
     truth::{assert_equal, fingerprint},
-    world::{ALL_DAYS, FACE_KEY, KEY, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, TestWorld},
 };
 
 /// Number of worlds that are read in parallel.
@@ -101,7 +101,7 @@ fn reason(why: &(dyn Any + Send)) -> String {
 
 /// Reads a world with these habits; returns the number of forgotten cursors.
 async fn ends_equal(habits: Habits) -> i64 {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     world.configure_client("page_size = 3", "[sync]\nwindow_days = 9\n");
     world.vendor.set_all_knobs(&habits.knobs());
     for edge in EDGES {
@@ -127,7 +127,7 @@ async fn ends_equal(habits: Habits) -> i64 {
 
 /// Reads as far as a small budget allows, and has the vendor forget the cursors of the checkpoints.
 /// Returns their number.
-async fn stop_and_lose_cursors(world: &World) -> i64 {
+async fn stop_and_lose_cursors(world: &TestWorld) -> i64 {
     let settings = [("budget.calls_per_day", "9"), ("sync.give_up_after_minutes", "0")];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 65, "{ran:?}");

@@ -11,7 +11,7 @@ use crate::{
     evidence::Clock,
     order::{Room, window},
     sparse::{A_DAY, APPROVED, SCREENED, once, without_aml},
-    world::{KEY, World},
+    world::{KEY, TestWorld},
 };
 
 /// Half of 40% of these are three detail calls a day, so a turn takes days.
@@ -19,8 +19,8 @@ const FEW: [(&str, &str); 2] =
     [("budget.calls_per_day", "15"), ("sync.give_up_after_minutes", "0")];
 
 /// A world that was read completely and checked, with complete or sparse lists of AML data.
-async fn checked(aml_lists_are_whole: bool) -> (World, Clock) {
-    let world = World::new(150, 0).await;
+async fn checked(aml_lists_are_whole: bool) -> (TestWorld, Clock) {
+    let world = TestWorld::new(150, 0).await;
     let knobs = Knobs { deleted_permille: 0, aml_lists_are_whole, ..Knobs::default() };
     world.vendor.set_all_knobs(&knobs);
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
@@ -34,7 +34,7 @@ async fn checked(aml_lists_are_whole: bool) -> (World, Clock) {
     (world, clock)
 }
 
-impl World {
+impl TestWorld {
     fn parts(&self) -> u64 {
         self.vendor.calls_by_kind()[&CallKind::SubmissionParts]
     }

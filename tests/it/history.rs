@@ -12,7 +12,7 @@ use crate::{
     evidence::Clock,
     order::{Room, insist, window},
     sync::listed,
-    world::{FACE_KEY, KEY, World},
+    world::{FACE_KEY, KEY, TestWorld},
 };
 
 /// All changes of a record as `field: old -> new (lane)`, sorted; the time of a deletion is shown
@@ -48,7 +48,7 @@ async fn count(pool: &PgPool) -> i64 {
 
 /// A change of each kind, each to a record of its own, with the expected history; `*` stands for
 /// any value.
-async fn changes(world: &World) -> Vec<(String, Change, Vec<&'static str>)> {
+async fn changes(world: &TestWorld) -> Vec<(String, Change, Vec<&'static str>)> {
     let listed = listed(world).await;
     let mut free = listed.iter().filter(|(_, item)| {
         item["kyc"]["result"] == "approved"
@@ -134,7 +134,7 @@ fn with_stars(changes: &[String]) -> Vec<String> {
 }
 
 /// Saves the current state, to compare it later with the answer for this moment.
-async fn remember(world: &World) {
+async fn remember(world: &TestWorld) {
     sqlx::raw_sql(
         "create table public.moment as select argos_sync.clock() as at;
          create table public.submissions as select * from argos.submission_as_of(argos_sync.clock());
@@ -147,7 +147,7 @@ async fn remember(world: &World) {
 
 #[tokio::test]
 async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
-    let world = World::new(300, 60).await;
+    let world = TestWorld::new(300, 60).await;
     demand_numbers(&world.pool).await;
     world.vendor.set_all_knobs(&Knobs {
         deleted_label: DeletedLabel::Name,
@@ -204,7 +204,7 @@ async fn every_kind_of_move_is_recorded_once_and_names_no_person() {
     the_moment_is_told_as_it_was(&world).await;
 }
 
-async fn no_person_is_named(world: &World) {
+async fn no_person_is_named(world: &TestWorld) {
     // Without the edits, the test would prove nothing.
     let edited = "select count(*) from argos_pii.submission_identity
         where 'EDITED@mail.example' = email or 'EDITED name' = name and 'EDITED town' = address_city";
@@ -220,7 +220,7 @@ async fn no_person_is_named(world: &World) {
     }
 }
 
-async fn the_moment_is_told_as_it_was(world: &World) {
+async fn the_moment_is_told_as_it_was(world: &TestWorld) {
     for sql in [
         "with told as (select * from argos.submission_as_of((select at from public.moment)))
          select count(*) from (

@@ -14,7 +14,7 @@ use crate::{
     evidence::{ended_within, terminate},
     random::Random,
     truth::assert_equal,
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
@@ -34,7 +34,7 @@ const RUNNING: &str = "select count(*) from argos_sync.run where ended_at is nul
 const DETAILS: &str = "select coalesce(sum(details), 0)::bigint from argos_sync.run_counter";
 
 /// The warehouse filled by an undisturbed run.
-async fn undisturbed(world: &World, settings: &[(&str, &str)]) -> World {
+async fn undisturbed(world: &TestWorld, settings: &[(&str, &str)]) -> TestWorld {
     let twin = world.twin().await;
     let ran = twin.run_with(settings, &BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -46,7 +46,7 @@ async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
     let mut random = Random::new();
     let seed = random.0;
     println!("ARGOS_SYNC_TEST_SEED={seed}");
-    let world = World::new(1500, 600).await;
+    let world = TestWorld::new(1500, 600).await;
     let twin = undisturbed(&world, &SMALL_PAGES).await;
     world.slow_vendor(5);
     for kill in 0..20 {
@@ -71,7 +71,7 @@ async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
 
 #[tokio::test]
 async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
-    let world = World::new(400, 100).await;
+    let world = TestWorld::new(400, 100).await;
     let twin = undisturbed(&world, &TINY_PAGES).await;
     world.slow_vendor(40);
     let program = world.start_with(&TINY_PAGES, &BACKFILL);
@@ -95,7 +95,7 @@ async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
 
 #[tokio::test]
 async fn sigterm_among_detail_calls_keeps_those_that_were_answered() {
-    let world = World::new(400, 10).await;
+    let world = TestWorld::new(400, 10).await;
     let twin = undisturbed(&world, &[]).await;
     world.slow_vendor(40);
     let mut program = world.start_with(&[], &BACKFILL);
@@ -114,7 +114,7 @@ async fn sigterm_among_detail_calls_keeps_those_that_were_answered() {
 }
 
 /// A backfill that waits for a lock, and the transaction that holds it.
-async fn stuck(world: &World) -> (Transaction<'static, Postgres>, Child) {
+async fn stuck(world: &TestWorld) -> (Transaction<'static, Postgres>, Child) {
     let mut locking = world.pool.begin().await.expect("a transaction");
     sqlx::raw_sql("lock table argos.submission in access exclusive mode")
         .execute(&mut *locking)
@@ -127,7 +127,7 @@ async fn stuck(world: &World) -> (Transaction<'static, Postgres>, Child) {
 
 #[tokio::test]
 async fn a_second_sigterm_ends_at_once() {
-    let world = World::new(60, 10).await;
+    let world = TestWorld::new(60, 10).await;
     let (locking, mut program) = stuck(&world).await;
     // Received pages are stored first, so the first signal does not end the program while that is
     // blocked.
@@ -145,7 +145,7 @@ async fn a_second_sigterm_ends_at_once() {
 
 #[tokio::test]
 async fn a_signal_that_comes_twice_is_one() {
-    let world = World::new(60, 10).await;
+    let world = TestWorld::new(60, 10).await;
     let (locking, program) = stuck(&world).await;
     let process = program.id().expect("the program runs").to_string();
     let twice = format!("kill -s TERM {process} && kill -s TERM {process}");
@@ -159,7 +159,7 @@ async fn a_signal_that_comes_twice_is_one() {
 
 #[tokio::test]
 async fn the_daemon_ends_with_0_on_sigterm() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.window_days", "365")];
     let program = world.start_with(&settings, &["run"]);
     // Each project has its own runs.
@@ -177,7 +177,7 @@ async fn the_daemon_ends_with_0_on_sigterm() {
 
 #[tokio::test]
 async fn the_daemon_ends_with_0_in_the_middle_of_a_window() {
-    let world = World::new(300, 0).await;
+    let world = TestWorld::new(300, 0).await;
     world.slow_vendor(200);
     let settings = [("sync.since", "2025-01-01"), ("client.page_size", "10")];
     let program = world.start_with(&settings, &["run"]);
@@ -190,7 +190,7 @@ async fn the_daemon_ends_with_0_in_the_middle_of_a_window() {
 
 #[tokio::test]
 async fn a_database_that_goes_away_again_and_again_costs_nothing() {
-    let world = World::new(600, 200).await;
+    let world = TestWorld::new(600, 200).await;
     let twin = undisturbed(&world, &SMALL_PAGES).await;
     world.slow_vendor(5);
     let mut program = world.start_with(&SMALL_PAGES, &BACKFILL);
@@ -218,7 +218,7 @@ async fn a_database_that_goes_away_again_and_again_costs_nothing() {
 
 #[tokio::test]
 async fn a_page_that_postgresql_refused_is_stored_again_without_another_call() {
-    let world = World::new(1500, 100).await;
+    let world = TestWorld::new(1500, 100).await;
     let knobs = world.vendor.knobs(KEY).expect("a project");
     let knobs = Knobs { full_list_items: true, ..knobs };
     world.vendor.set_knobs(KEY, knobs).expect("a project");
@@ -251,7 +251,7 @@ async fn a_page_that_postgresql_refused_is_stored_again_without_another_call() {
 }
 
 /// A connection to the database of a world that can be cut permanently.
-async fn wire(world: &World) -> (String, tokio::task::JoinHandle<()>) {
+async fn wire(world: &TestWorld) -> (String, tokio::task::JoinHandle<()>) {
     let (scheme, rest) = world.database.url.split_once("://").expect("an address");
     let (user, rest) = rest.rsplit_once('@').expect("a user");
     let (server, name) = rest.split_once('/').expect("a database");
@@ -276,7 +276,7 @@ async fn wire(world: &World) -> (String, tokio::task::JoinHandle<()>) {
 
 #[tokio::test]
 async fn sigterm_ends_in_time_though_the_database_is_gone() {
-    let world = World::new(400, 100).await;
+    let world = TestWorld::new(400, 100).await;
     let twin = undisturbed(&world, &TINY_PAGES).await;
     world.slow_vendor(40);
     let (url, carrying) = wire(&world).await;
@@ -296,7 +296,7 @@ async fn sigterm_ends_in_time_though_the_database_is_gone() {
 
 #[tokio::test]
 async fn sigterm_ends_in_time_though_the_database_is_stuck() {
-    let world = World::new(60, 10).await;
+    let world = TestWorld::new(60, 10).await;
     let (locking, program) = stuck(&world).await;
     terminate(&program).await;
     let ran = ended_within(GRACE, program).await;
@@ -309,7 +309,7 @@ async fn sigterm_ends_in_time_though_the_database_is_stuck() {
 
 #[tokio::test]
 async fn after_a_failover_connections_to_the_old_server_are_closed() {
-    let world = World::new(400, 100).await;
+    let world = TestWorld::new(400, 100).await;
     world.slow_vendor(20);
     world
         .execute(

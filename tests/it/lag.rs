@@ -9,13 +9,13 @@ use crate::{
     order::{Room, window},
     sync::listed,
     truth::fingerprint,
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 /// Longer than a test takes.
 const AN_HOUR_MS: u32 = 3_600_000;
 
-impl World {
+impl TestWorld {
     /// Backfills the submissions; returns the number of detail calls.
     async fn detail_calls(&self, settings: &[(&str, &str)]) -> u64 {
         let count = || self.vendor.calls_by_kind()[&CallKind::SubmissionSingle];
@@ -59,7 +59,7 @@ impl World {
 
 #[tokio::test]
 async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
-    let world = World::new(150, 0).await;
+    let world = TestWorld::new(150, 0).await;
     world.lists_lag(0);
     world.detail_calls(&[]).await;
     let id = world.pending().await;
@@ -89,7 +89,7 @@ async fn a_list_that_lags_behind_takes_no_decision_back_and_asks_once() {
 
 #[tokio::test]
 async fn with_details_off_a_lagging_list_brings_one_detail_call_all_the_same() {
-    let world = World::new(150, 0).await;
+    let world = TestWorld::new(150, 0).await;
     world.lists_lag(0);
     let never = [("sync.details", "never")];
     assert_eq!(world.detail_calls(&never).await, 0);
@@ -108,7 +108,7 @@ async fn with_details_off_a_lagging_list_brings_one_detail_call_all_the_same() {
 
 #[tokio::test]
 async fn what_the_detail_call_confirms_is_stored_whatever_its_times_say() {
-    let world = World::new(150, 0).await;
+    let world = TestWorld::new(150, 0).await;
     world.lists_lag(0);
     world.detail_calls(&[]).await;
     let id = world.pending().await;

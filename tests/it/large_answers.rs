@@ -16,7 +16,7 @@ use tokio::{
     sync::{Notify, Semaphore},
 };
 
-use crate::{evidence::ended_within, world::World};
+use crate::{evidence::ended_within, world::TestWorld};
 
 /// Number of records, and bytes of each in a detail call.
 const RECORDS: u32 = 40;
@@ -100,7 +100,7 @@ async fn answer(client: &mut BufReader<TcpStream>, id: Option<&str>) {
 
 #[tokio::test]
 async fn large_answers_take_turns_in_memory_and_wait_for_none_that_does_not_come() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let vendor = Vendor::start().await;
     let settings = [("project.main.base_url", vendor.url.as_str())];
     let days = ["run", "--backfill", "2025-03-01..2025-03-01", "--project", "main"];

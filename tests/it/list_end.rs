@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     evidence::Clock,
     truth::assert_equal,
-    world::{ALL_DAYS, FACE_KEY, KEY, Ran, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld},
 };
 
 const SUBMISSIONS: &str = "select count(*) from argos.submission";
@@ -23,14 +23,14 @@ fn spelled(next_page_key: NextPageKey) -> Knobs {
     Knobs { next_page_key, ..Knobs::default() }
 }
 
-async fn backfill(world: &World, settings: &[(&str, &str)]) -> Ran {
+async fn backfill(world: &TestWorld, settings: &[(&str, &str)]) -> Ran {
     world.run_with(settings, &["run", "--backfill", ALL_DAYS]).await
 }
 
 #[tokio::test]
 async fn a_next_page_key_is_followed_in_every_documented_spelling() {
     for key in [NextPageKey::Camel, NextPageKey::Title, NextPageKey::Snake, NextPageKey::Flat] {
-        let world = World::new(100, 60).await;
+        let world = TestWorld::new(100, 60).await;
         world.vendor.set_all_knobs(&spelled(key));
         let ran = world.run_with(&SMALL_PAGES[..1], &["run", "--backfill", ALL_DAYS]).await;
         assert_eq!(ran.code(), 0, "{key:?}: {ran:?}");
@@ -55,7 +55,7 @@ async fn days_whose_lists_have_no_known_key_are_read_in_windows_that_need_none()
         spelled(NextPageKey::Missing),
         flat,
     ] {
-        let world = World::new(100, 60).await;
+        let world = TestWorld::new(100, 60).await;
         world.vendor.set_all_knobs(&knobs);
         let ran = world.run_with(&SMALL_PAGES[..1], &["run", "--backfill", ALL_DAYS]).await;
         assert_eq!(ran.code(), 0, "{knobs:?}: {ran:?}");
@@ -68,7 +68,7 @@ async fn days_whose_lists_have_no_known_key_are_read_in_windows_that_need_none()
 #[tokio::test]
 async fn an_encrypted_project_is_read_alike() {
     for (key, splits) in [(NextPageKey::Camel, false), (NextPageKey::Unknown, true)] {
-        let world = World::new(100, 0).await;
+        let world = TestWorld::new(100, 0).await;
         let knobs = Knobs { encryption: CiphertextForm::Base64, ..spelled(key) };
         world.vendor.set_knobs(KEY, knobs).expect("a project");
         let settings = [("client.page_size", "20"), ("project.main.encryption", "base64")];
@@ -88,7 +88,7 @@ async fn a_day_that_fills_a_page_without_a_known_key_is_blocked_by_name() {
         (NextPageKey::Unknown, "an unknown member `nextPageCursor`"),
         (NextPageKey::Missing, "a full page of 20 items has no next-page key"),
     ] {
-        let world = World::new(60, 0).await;
+        let world = TestWorld::new(60, 0).await;
         world.vendor.set_all_knobs(&spelled(key));
         let noon: DateTime<Utc> = "2025-02-10T12:00:00Z".parse().expect("a time");
         for _ in 0..40 {
@@ -123,7 +123,7 @@ async fn a_day_that_fills_a_page_without_a_known_key_is_blocked_by_name() {
 
 #[tokio::test]
 async fn a_page_that_happens_to_be_full_costs_one_call_once() {
-    let world = World::new(20, 20).await;
+    let world = TestWorld::new(20, 20).await;
     let settings = [SMALL_PAGES[0], SMALL_PAGES[1], ("sync.window_days", "365")];
     let mut calls = Vec::new();
     for _ in 0..3 {
@@ -139,7 +139,7 @@ async fn a_page_that_happens_to_be_full_costs_one_call_once() {
 
 #[tokio::test]
 async fn a_vendor_whose_lists_fit_into_a_page_pays_no_call_more() {
-    let world = World::new(19, 19).await;
+    let world = TestWorld::new(19, 19).await;
     world.vendor.set_all_knobs(&Knobs { unknown_members: true, ..Knobs::default() });
     let settings = [SMALL_PAGES[0], SMALL_PAGES[1], ("sync.window_days", "365")];
     for _ in 0..2 {
@@ -153,7 +153,7 @@ async fn a_vendor_whose_lists_fit_into_a_page_pays_no_call_more() {
 }
 
 /// Demands that all listed records are stored.
-async fn assert_equal_lists(world: &World) {
+async fn assert_equal_lists(world: &TestWorld) {
     let count = |stream| match stream {
         Stream::Submission => world.vendor.submission_ids(KEY).count(),
         Stream::Faceauth => world.vendor.faceauth_ids(FACE_KEY).count(),
@@ -170,7 +170,7 @@ async fn assert_equal_lists(world: &World) {
 
 #[tokio::test]
 async fn members_that_the_contract_does_not_name_are_drift_without_a_value() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     let knobs = Knobs { unknown_members: true, ..Knobs::default() };
     world.vendor.set_all_knobs(&knobs);
     world.backfill().await;
@@ -198,7 +198,7 @@ async fn members_that_the_contract_does_not_name_are_drift_without_a_value() {
 
 #[tokio::test]
 async fn a_walk_over_everything_whose_end_is_in_doubt_is_left_by_name_and_blocks_no_day() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     world.vendor.set_all_knobs(&spelled(NextPageKey::Missing));
     let settings = [SMALL_PAGES[0], SMALL_PAGES[1], ("sync.since", "2025-01-01")];
@@ -221,7 +221,7 @@ async fn a_walk_over_everything_whose_end_is_in_doubt_is_left_by_name_and_blocks
 
 #[tokio::test]
 async fn check_finds_out_nothing_from_a_list_whose_end_is_in_doubt_and_says_what_it_can() {
-    let world = World::new(60, 30).await;
+    let world = TestWorld::new(60, 30).await;
     world.vendor.set_all_knobs(&spelled(NextPageKey::Missing));
     let check = world.run_with(&SMALL_PAGES[..1], &["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");
@@ -230,7 +230,7 @@ async fn check_finds_out_nothing_from_a_list_whose_end_is_in_doubt_and_says_what
 
 #[tokio::test]
 async fn an_error_beside_the_items_ends_no_list() {
-    let world = World::new(100, 60).await;
+    let world = TestWorld::new(100, 60).await;
     let knobs = Knobs { error_beside_items_every: 3, ..Knobs::default() };
     world.vendor.set_all_knobs(&knobs);
     let ran = world.run_with(&SMALL_PAGES[..1], &["run", "--backfill", ALL_DAYS]).await;

@@ -16,11 +16,15 @@ use crate::{
     evidence::Clock,
     order::{Room, window},
     truth::{assert_equal, fingerprint},
-    world::{ALL_DAYS, FACE_KEY, KEY, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, TestWorld},
 };
 
 /// All rows of a record in the data tables, by table, without the program's own times.
-async fn rows_of(world: &World, stream: Stream, id: &str) -> BTreeMap<&'static str, Vec<Value>> {
+async fn rows_of(
+    world: &TestWorld,
+    stream: Stream,
+    id: &str,
+) -> BTreeMap<&'static str, Vec<Value>> {
     let mut all = BTreeMap::new();
     for table in catalogue::tables(stream).iter().filter(|table| table.key != Key::Set) {
         let sql = format!(
@@ -80,7 +84,7 @@ fn without_times(
 }
 
 /// The history of a record, without its times and lanes.
-async fn history(world: &World, stream: Stream, id: &str) -> Vec<String> {
+async fn history(world: &TestWorld, stream: Stream, id: &str) -> Vec<String> {
     let sql = format!(
         "select concat_ws(' ', field, case when field = 'deleted_at' then 'time' else coalesce(new_value, '-') end)
          from argos.{stream}_change where {} = $1 order by change_id",
@@ -108,7 +112,7 @@ fn told_of(keep: Keep, before: &[String]) -> Vec<String> {
 }
 
 /// Two submissions with much data to delete, and two rejected face authentications.
-async fn rich_records(world: &World) -> [Vec<String>; 2] {
+async fn rich_records(world: &TestWorld) -> [Vec<String>; 2] {
     let pick = async |sql: &'static str| -> Vec<String> {
         sqlx::query_scalar(sql).fetch_all(&world.pool).await.expect("ids")
     };
@@ -283,7 +287,7 @@ async fn no_text_that_an_applicant_or_the_company_writes_deletes_anybody() {
 #[tokio::test]
 async fn with_details_off_a_marked_list_item_makes_the_two_detail_calls() {
     let settings = [SETTINGS[0], ("sync.details", "never")];
-    let world = World::new(60, 8).await;
+    let world = TestWorld::new(60, 8).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once_with(&world, &settings).await;

@@ -9,7 +9,7 @@ use crate::{
     deletions::{ids, once, synced},
     evidence::Clock,
     order::{Room, window},
-    world::{FACE_KEY, World},
+    world::{FACE_KEY, TestWorld},
 };
 
 /// The SQLSTATE, the message and the hint with which a query fails.
@@ -27,7 +27,7 @@ async fn texts(pool: &PgPool, sql: &'static str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_moment_before_the_first_observation_is_an_error_that_names_the_earliest_one() {
-    let world = World::new(40, 20).await;
+    let world = TestWorld::new(40, 20).await;
     for sql in [
         "select * from argos.submission_as_of(now())",
         "select * from argos.faceauth_as_of(now())",
@@ -167,7 +167,7 @@ async fn the_vendor_s_own_times_answer_where_history_does_not_reach_and_say_what
 
 #[tokio::test]
 async fn face_authentications_are_told_from_the_vendor_s_times_too() {
-    let world = World::new(40, 60).await;
+    let world = TestWorld::new(40, 60).await;
     world.backfill().await;
     // Half of today's records were created by then; none was observed before the backfill.
     let differing = "with asked as (

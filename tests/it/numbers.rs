@@ -5,7 +5,7 @@ use argos_sync::simulator::Change;
 use crate::{
     evidence::Clock,
     truth::assert_equal,
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= argos_sync.clock()";
@@ -13,7 +13,7 @@ const BACKFILL: [&str; 4] = ["run", "--backfill", ALL_DAYS, "--restart"];
 
 #[tokio::test]
 async fn changes_are_stored_although_the_sequences_were_rebuilt() {
-    let world = World::new(60, 20).await;
+    let world = TestWorld::new(60, 20).await;
     world.backfill().await;
     // As after a data-only restore, or in a logical replica.
     world
@@ -39,7 +39,7 @@ async fn changes_are_stored_although_the_sequences_were_rebuilt() {
 
 #[tokio::test]
 async fn a_fence_that_was_rebuilt_holds_no_day_back() {
-    let world = World::new(60, 5).await;
+    let world = TestWorld::new(60, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let settings = [("sync.since", "2025-03-01")];
     assert_eq!(world.run_with(&settings, &["run", "--once"]).await.code(), 0);
@@ -55,7 +55,7 @@ async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_f
     // The server becomes another one after `turn` queries of its identity: at the start, between
     // pages, among detail calls.
     for turn in [2, 4, 9] {
-        let world = World::new(90, 40).await;
+        let world = TestWorld::new(90, 40).await;
         world
             .execute(&format!(
                 "create sequence public.asked;
@@ -75,7 +75,7 @@ async fn answers_that_were_asked_for_before_a_failover_are_discarded_and_asked_f
 #[tokio::test]
 async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
     for turn in [3, 6] {
-        let world = World::new(60, 20).await;
+        let world = TestWorld::new(60, 20).await;
         world.backfill().await;
         for id in world.vendor.submission_ids(KEY).collect::<Vec<_>>() {
             let edit = Change::Edit([("email".to_owned(), format!("{id}@example.com"))].into());
@@ -106,7 +106,7 @@ async fn a_server_that_turns_into_one_with_older_sequences_has_them_raised() {
 
 #[tokio::test]
 async fn a_pass_with_a_lower_fencing_number_takes_no_day_from_one_with_a_higher() {
-    let world = World::new(30, 10).await;
+    let world = TestWorld::new(30, 10).await;
     world.backfill().await;
     // Another process has read everything under a later claim, with a clock that is behind.
     world

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     evidence::{Clock, ended_within},
     truth::assert_equal,
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 const BACKFILL: [&str; 5] = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -20,7 +20,7 @@ const SOON: std::time::Duration = std::time::Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_part_of_an_answer_is_no_answer() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     world.vendor.set_all_knobs(&Knobs { list_status: 206, ..Knobs::default() });
     let ran = ended_within(SOON, world.start_with(&IMPATIENT, &BACKFILL)).await;
     assert_eq!(ran.code(), 65, "{ran:?}");
@@ -34,7 +34,7 @@ async fn a_part_of_an_answer_is_no_answer() {
 
 #[tokio::test]
 async fn a_detail_call_that_answers_with_another_record_is_not_believed() {
-    let world = World::new(30, 0).await;
+    let world = TestWorld::new(30, 0).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     world.vendor.set_all_knobs(&Knobs { singles_are_of_others: true, ..Knobs::default() });
     let ran = ended_within(SOON, world.start_with(&IMPATIENT, &BACKFILL)).await;
@@ -57,7 +57,7 @@ async fn a_detail_call_that_answers_with_another_record_is_not_believed() {
 
 #[tokio::test]
 async fn an_item_dated_to_the_first_day_of_all_proves_no_date_filter() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let id = world.vendor.submission_ids(KEY).next().expect("one");
     let item = format!(r#"{{"submission_id":"{id}","created_at":"0001-01-01T10:00:00.000Z"}}"#);
@@ -79,7 +79,7 @@ async fn an_item_dated_to_the_first_day_of_all_proves_no_date_filter() {
 
 #[tokio::test]
 async fn an_item_of_another_time_in_a_list_with_dates_proves_no_date_filter() {
-    let world = World::new(1, 0).await;
+    let world = TestWorld::new(1, 0).await;
     let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let id = world.vendor.submission_ids(KEY).next().expect("one");
     let item = format!(r#"{{"submission_id":"{id}","created_at":"2023-05-06T10:00:00.000Z"}}"#);
@@ -94,7 +94,7 @@ async fn an_item_of_another_time_in_a_list_with_dates_proves_no_date_filter() {
 
 #[tokio::test]
 async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_to_raise() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let id = world.vendor.submission_ids(KEY).nth(7).expect("one");
     let item = format!(
         r#"{{"submission_id":"{id}","created_at":"2025-02-01T10:00:00.000Z","memo":{{"text":"{}"}}}}"#,
@@ -116,7 +116,7 @@ async fn a_record_larger_than_an_answer_may_be_blocks_its_day_and_names_the_key_
 }
 
 /// Adds a pending submission created at this moment.
-fn add(world: &World, created_at: &str) -> String {
+fn add(world: &TestWorld, created_at: &str) -> String {
     let at: DateTime<Utc> = created_at.parse().expect("a time");
     let created_at_ms = Some(at.timestamp_millis());
     let addition = Addition { created_at_ms, result: Some(KycResult::Pending) };
@@ -124,7 +124,7 @@ fn add(world: &World, created_at: &str) -> String {
 }
 
 /// Decides it, and returns its result in the warehouse after the next round; `None` if not stored.
-async fn decided(world: &World, id: &str, result: KycResult) -> Option<String> {
+async fn decided(world: &TestWorld, id: &str, result: KycResult) -> Option<String> {
     world.vendor.change(KEY, id, Change::Decide { result, codes: vec![] }).expect("a decision");
     let ran = world.run_with(&[("sync.since", "2025-01-01")], &ONCE).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -137,7 +137,7 @@ async fn decided(world: &World, id: &str, result: KycResult) -> Option<String> {
 
 #[tokio::test]
 async fn a_record_dated_some_days_ahead_is_seen_and_kept_up_to_date_by_every_round() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let ahead = add(&world, "2025-04-09T20:00:00Z");
     let approved = Some("approved".to_owned());
@@ -160,7 +160,7 @@ async fn a_record_dated_some_days_ahead_is_seen_and_kept_up_to_date_by_every_rou
 
 #[tokio::test]
 async fn of_a_record_dated_further_ahead_explain_says_when_lists_of_its_day_begin() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let far = add(&world, "2025-05-20T10:00:00Z");
     let seen = decided(&world, &far, KycResult::Pending).await;

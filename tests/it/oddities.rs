@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     truth::{fingerprint, inflated},
-    world::{FACE_KEY, KEY, World},
+    world::{FACE_KEY, KEY, TestWorld},
 };
 
 /// Part of every value that must not be noted anywhere.
@@ -39,8 +39,8 @@ fn noise(length: usize) -> String {
 }
 
 /// A world whose first submissions are replaced by the given bytes, and their ids.
-async fn odd_world(odd: impl Fn(&str, usize) -> Option<Vec<u8>>) -> (World, Vec<String>) {
-    let world = World::new(60, 10).await;
+async fn odd_world(odd: impl Fn(&str, usize) -> Option<Vec<u8>>) -> (TestWorld, Vec<String>) {
+    let world = TestWorld::new(60, 10).await;
     let mut ids = Vec::new();
     for (index, id) in world.vendor.submission_ids(KEY).enumerate() {
         let Some(raw) = odd(&id, index) else { break };
@@ -51,13 +51,13 @@ async fn odd_world(odd: impl Fn(&str, usize) -> Option<Vec<u8>>) -> (World, Vec<
 }
 
 /// One column of one record, as text.
-async fn value(world: &World, id: &str, column: &str, table: &str) -> Option<String> {
+async fn value(world: &TestWorld, id: &str, column: &str, table: &str) -> Option<String> {
     let sql = format!("select ({column})::text from {table} where submission_id = $1");
     sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_one(&world.pool).await.expect("a row")
 }
 
 /// The notes about a record: path, finding, JSON type.
-async fn repairs(world: &World, id: &str) -> Vec<(String, String, String)> {
+async fn repairs(world: &TestWorld, id: &str) -> Vec<(String, String, String)> {
     sqlx::query_as("select path, found, json_type from argos_sync.repair where id = $1 order by 1")
         .bind(id)
         .fetch_all(&world.pool)
@@ -66,7 +66,7 @@ async fn repairs(world: &World, id: &str) -> Vec<(String, String, String)> {
 }
 
 /// Demands that operators' tables contain no value of the vendor.
-async fn assert_no_value_was_noted(world: &World) {
+async fn assert_no_value_was_noted(world: &TestWorld) {
     for table in ["repair", "schema_drift", "quarantine", "pass", "run", "project"] {
         let sql = format!(
             "select count(*) from argos_sync.{table} as noted where strpos(noted::text, '{SECRET}') > 0"
@@ -78,7 +78,7 @@ async fn assert_no_value_was_noted(world: &World) {
 }
 
 /// Reads everything again: the same bytes must write nothing.
-async fn assert_again_writes_nothing(world: &World) {
+async fn assert_again_writes_nothing(world: &TestWorld) {
     // Odd items may show other days than those that list them. The first pass of these days misses
     // them, and a detail call finds them; from then on they are unlisted.
     world.backfill().await;
@@ -88,7 +88,7 @@ async fn assert_again_writes_nothing(world: &World) {
 }
 
 /// The output of `raw`: a line for the list item and one for the detail item.
-async fn printed(world: &World, id: &str) -> Vec<u8> {
+async fn printed(world: &TestWorld, id: &str) -> Vec<u8> {
     let output = world.command(&["raw", "submission", id]).output().await.expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
@@ -242,7 +242,7 @@ async fn the_longest_id_and_the_deepest_item_are_stored() {
 
 #[tokio::test]
 async fn a_record_that_turns_bad_keeps_its_row() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     world.configure_client("", "");
     let id = world.vendor.submission_ids(KEY).next().expect("one");
     let ran =

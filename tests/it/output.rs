@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::{
     evidence::{ended_within, terminate},
-    world::{ALL_DAYS, World},
+    world::{ALL_DAYS, TestWorld},
 };
 
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_fault() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let mut program = world.start_with(&[], &["completions", "bash"]);
     drop(program.stdout.take());
     let ran = ended_within(Duration::from_mins(1), program).await;
@@ -18,7 +18,7 @@ async fn a_reader_that_goes_away_is_no_fault() {
 
 #[tokio::test]
 async fn output_that_cannot_be_written_is_an_error_and_a_log_that_cannot_is_none() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let full = || std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
     let backfill = ["--log", "debug", "run", "--backfill", ALL_DAYS, "--project", "main"];
     let program = world.command(&backfill).stderr(full()).spawn().expect("it runs");
@@ -33,7 +33,7 @@ async fn output_that_cannot_be_written_is_an_error_and_a_log_that_cannot_is_none
 
 #[tokio::test]
 async fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let settings = [("sync.since", "2025-01-01"), ("sync.schedules", "* * * * * *")];
     let mut daemon = world.start_with(&settings, &["--log", "debug", "run", "--project", "main"]);
     drop(daemon.stderr.take());
@@ -46,7 +46,7 @@ async fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
 
 #[tokio::test]
 async fn with_json_logs_standard_error_is_json_alone() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     for (settings, arguments) in [
         (&[("project.main.api_key", "wrong")][..], &["run", "--backfill", ALL_DAYS][..]),
         (&[], &["run", "--backfill", ALL_DAYS]),

@@ -3,7 +3,7 @@
 use argos_sync::simulator::Faults;
 use serde_json::Value;
 
-use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World};
+use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld};
 
 const BACKFILL: [&str; 5] = ["--log", "trace", "run", "--backfill", ALL_DAYS];
 
@@ -11,7 +11,7 @@ const BACKFILL: [&str; 5] = ["--log", "trace", "run", "--backfill", ALL_DAYS];
 const MARK: &str = "MARKED-";
 
 /// An item of the vendor with the same id and some members replaced.
-fn altered(world: &World, id: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+fn altered(world: &TestWorld, id: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let item = world.vendor.submission(KEY, id).or_else(|| world.vendor.faceauth(FACE_KEY, id));
     let mut item = serde_json::from_slice(&item.expect("a record")).expect("JSON");
     change(&mut item);
@@ -19,7 +19,7 @@ fn altered(world: &World, id: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> 
 }
 
 /// Makes the vendor serve odd items with marked values.
-fn odd_items(world: &World) {
+fn odd_items(world: &TestWorld) {
     let ids: Vec<_> = world.vendor.submission_ids(KEY).take(10).collect();
     let oddities: [&dyn Fn(&mut Value); 8] = [
         &|item| item["data"]["full_name"] = "MARKED-NAME-1".into(),
@@ -49,7 +49,7 @@ fn odd_items(world: &World) {
 }
 
 /// Values that identify the vendor's people: e-mails, user ids, names, document numbers.
-fn identifiers(world: &World) -> Vec<String> {
+fn identifiers(world: &TestWorld) -> Vec<String> {
     let mut all = Vec::new();
     for id in world.vendor.submission_ids(KEY) {
         let item: Value = world
@@ -83,7 +83,7 @@ fn nothing_personal_in(text: &str, identifiers: &[String]) {
     }
 }
 
-async fn nothing_personal_shows(world: &World, ran: &Ran, identifiers: &[String]) {
+async fn nothing_personal_shows(world: &TestWorld, ran: &Ran, identifiers: &[String]) {
     nothing_personal_in(&ran.stdout, identifiers);
     nothing_personal_in(&ran.stderr, identifiers);
     nothing_personal_in(&world.all_that_operators_see().await, identifiers);
@@ -91,7 +91,7 @@ async fn nothing_personal_shows(world: &World, ran: &Ran, identifiers: &[String]
 
 #[tokio::test]
 async fn odd_items_show_in_no_output_and_no_table_of_operators() {
-    let world = World::new(80, 40).await;
+    let world = TestWorld::new(80, 40).await;
     let identifiers = identifiers(&world);
     odd_items(&world);
     let faults = Faults { retry_after_seconds: None, ..Faults::evenly(5, 0.2) };
@@ -119,7 +119,7 @@ async fn odd_items_show_in_no_output_and_no_table_of_operators() {
 
 #[tokio::test]
 async fn whom_a_fetch_asks_about_is_not_repeated() {
-    let world = World::new(40, 10).await;
+    let world = TestWorld::new(40, 10).await;
     let identifiers = identifiers(&world);
     let id = world.vendor.submission_ids(KEY).next().expect("a record");
     let item = world.vendor.submission(KEY, &id).expect("a record");
@@ -142,7 +142,7 @@ async fn whom_a_fetch_asks_about_is_not_repeated() {
 
 #[tokio::test]
 async fn whom_a_fetch_asks_about_can_be_read_from_standard_input_and_from_a_file() {
-    let world = World::new(40, 10).await;
+    let world = TestWorld::new(40, 10).await;
     let id = world.vendor.submission_ids(KEY).next().expect("a record");
     let item = world.vendor.submission(KEY, &id).expect("a record");
     let item: Value = serde_json::from_slice(&item).expect("JSON");
@@ -168,7 +168,7 @@ async fn whom_a_fetch_asks_about_can_be_read_from_standard_input_and_from_a_file
 
 #[tokio::test]
 async fn keys_of_a_map_show_as_one_path_and_names_of_fields_are_bounded() {
-    let world = World::new(80, 5).await;
+    let world = TestWorld::new(80, 5).await;
     for (number, id) in world.vendor.submission_ids(KEY).collect::<Vec<_>>().iter().enumerate() {
         let item = format!(
             r#"{{"submission_id":"{id}","created_at":"2025-02-01T10:00:00.000Z","kyc":{{"result":"approved",
@@ -197,7 +197,7 @@ async fn keys_of_a_map_show_as_one_path_and_names_of_fields_are_bounded() {
 #[tokio::test]
 async fn a_configuration_with_a_secret_that_everybody_may_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let config = world.dir.path().join("argos-sync.toml");
     for (mode, warns) in [(0o644, true), (0o640, false), (0o604, true)] {
         std::fs::set_permissions(&config, std::fs::Permissions::from_mode(mode)).expect("a mode");
@@ -211,7 +211,7 @@ async fn a_configuration_with_a_secret_that_everybody_may_read_is_warned_of() {
 
 #[tokio::test]
 async fn a_page_that_is_no_json_is_not_quoted() {
-    let world = World::new(40, 10).await;
+    let world = TestWorld::new(40, 10).await;
     let identifiers = identifiers(&world);
     let id = world.vendor.submission_ids(KEY).next().expect("a record");
     world
@@ -240,7 +240,7 @@ async fn what_postgresql_says_of_a_row_is_not_repeated() {
             "42804",
         ),
     ] {
-        let world = World::new(40, 10).await;
+        let world = TestWorld::new(40, 10).await;
         let identifiers = identifiers(&world);
         sqlx::raw_sql(damage).execute(&world.pool).await.expect(damage);
         let ran = world.run(&BACKFILL).await;
@@ -255,7 +255,7 @@ async fn what_postgresql_says_of_a_row_is_not_repeated() {
 
 #[tokio::test]
 async fn no_text_of_a_library_or_of_postgresql_is_logged() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     let ran = world.run(&["migrate"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     // A trigger or function of a site may raise any message.

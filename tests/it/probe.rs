@@ -2,9 +2,9 @@
 
 use argos_sync::simulator::{CiphertextForm, DateFormat, FilterZone, Knobs, Order};
 
-use crate::world::{FACE_KEY, KEY, Ran, World};
+use crate::world::{FACE_KEY, KEY, Ran, TestWorld};
 
-impl World {
+impl TestWorld {
     /// Runs `check`; returns the printed findings about `main`.
     async fn found(&self, settings: &[(&str, &str)], code: i32) -> Vec<String> {
         let ran = self.run_with(settings, &["check"]).await;
@@ -31,7 +31,7 @@ fn of_main(ran: &Ran) -> Vec<String> {
 
 #[tokio::test]
 async fn a_friendly_vendor_is_found_out_with_a_handful_of_calls() {
-    let world = World::new(400, 200).await;
+    let world = TestWorld::new(400, 200).await;
     let found = world.found(&[("client.page_size", "500")], 0).await;
     let expected = [
         "date style: dashed",
@@ -53,7 +53,7 @@ async fn a_friendly_vendor_is_found_out_with_a_handful_of_calls() {
 
 #[tokio::test]
 async fn every_oddity_of_a_vendor_is_found_out() {
-    let world = World::new(400, 0).await;
+    let world = TestWorld::new(400, 0).await;
     let one = |knobs: Knobs, found: [&'static str; 6]| (knobs, found);
     let known = Knobs::default;
     for (knobs, expected) in [
@@ -95,7 +95,7 @@ async fn every_oddity_of_a_vendor_is_found_out() {
 
 #[tokio::test]
 async fn a_vendor_that_changes_is_told_of_once() {
-    let world = World::new(400, 20).await;
+    let world = TestWorld::new(400, 20).await;
     world.found(&[], 0).await;
     world.found(&[], 0).await;
     let changed = Knobs { order: Order::Ascending, end_exclusive: true, ..Knobs::default() };
@@ -121,7 +121,7 @@ async fn a_vendor_that_changes_is_told_of_once() {
 
 #[tokio::test]
 async fn a_larger_warehouse_and_a_smaller_page_are_no_change() {
-    let world = World::new(400, 0).await;
+    let world = TestWorld::new(400, 0).await;
     world.knobs(&Knobs { max_count: 100, ..Knobs::default() });
     for (page_size, limit) in [("50", "at least 50"), ("200", "100"), ("60", "at least 60")] {
         let found = world.found(&[("client.page_size", page_size)], 0).await;
@@ -132,7 +132,7 @@ async fn a_larger_warehouse_and_a_smaller_page_are_no_change() {
 
 #[tokio::test]
 async fn a_run_begins_with_the_date_style_that_was_found() {
-    let world = World::new(40, 0).await;
+    let world = TestWorld::new(40, 0).await;
     world.configure("[sync]\ndetails = \"never\"\nworkers = 1\n");
     let compact = Knobs { date_format: DateFormat::Compact, ..Knobs::default() };
     world.knobs(&compact);
@@ -160,7 +160,7 @@ async fn a_run_begins_with_the_date_style_that_was_found() {
 
 #[tokio::test]
 async fn a_project_that_encrypts_says_how() {
-    let world = World::new(40, 0).await;
+    let world = TestWorld::new(40, 0).await;
     let knobs = Knobs { encryption: CiphertextForm::Hex, ..Knobs::default() };
     world.vendor.set_knobs(KEY, knobs).expect("a project");
     let found = world.found(&[("project.main.encryption", "hex")], 0).await;
@@ -169,7 +169,7 @@ async fn a_project_that_encrypts_says_how() {
 
 #[tokio::test]
 async fn without_a_schema_nothing_is_kept_and_all_is_shown() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     sqlx::raw_sql(
         "drop schema argos cascade; drop schema argos_pii cascade; drop schema argos_raw cascade;
          drop schema argos_sync cascade",
@@ -185,7 +185,7 @@ async fn without_a_schema_nothing_is_kept_and_all_is_shown() {
 
 #[tokio::test]
 async fn without_calls_left_nothing_is_found_out_and_nothing_is_wrong() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     let settings = [("budget.calls_per_day", "1")];
     let ran = world.run_with(&settings, &["check"]).await;
     let ran_again = world.run_with(&settings, &["check"]).await;
@@ -195,7 +195,7 @@ async fn without_calls_left_nothing_is_found_out_and_nothing_is_wrong() {
 
 #[tokio::test]
 async fn no_value_of_a_record_is_kept_or_printed() {
-    let world = World::new(200, 100).await;
+    let world = TestWorld::new(200, 100).await;
     let ran = world.run(&["--log", "trace", "check"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     let operators = world.all_that_operators_see().await;

@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     consumers::demand_numbers,
     truth::fingerprint,
-    world::{ALL_DAYS, FACE_KEY, KEY, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, TestWorld},
 };
 
 /// Tables without a column `project`: rows that belong to no project.
@@ -22,7 +22,7 @@ const OF_NO_PROJECT: [&str; 5] = [
 ];
 
 /// Configures these projects: name, kind with more keys, API key.
-fn configure(world: &World, projects: &[(&str, &str, &str)]) {
+fn configure(world: &TestWorld, projects: &[(&str, &str, &str)]) {
     let mut text = format!(
         "[database]\nurl = \"{}\"\n[client]\ncalls_per_second = 5000\n",
         world.database.url
@@ -38,7 +38,7 @@ fn configure(world: &World, projects: &[(&str, &str, &str)]) {
 }
 
 /// The number of values in all text columns that equal this text, by table and column.
-async fn mentions(world: &World, text: &str) -> BTreeMap<String, i64> {
+async fn mentions(world: &TestWorld, text: &str) -> BTreeMap<String, i64> {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "select format('%I.%I', table_schema, table_name), format('%I', column_name)
          from information_schema.columns
@@ -65,7 +65,7 @@ async fn mentions(world: &World, text: &str) -> BTreeMap<String, i64> {
 
 #[tokio::test]
 async fn every_table_names_its_project_or_belongs_to_none() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let others: Vec<String> = sqlx::query_scalar(
         "select nspname || '.' || relname from pg_class as relation
          join pg_namespace as namespace on namespace.oid = relnamespace
@@ -83,7 +83,7 @@ async fn every_table_names_its_project_or_belongs_to_none() {
 
 #[tokio::test]
 async fn a_project_that_is_not_configured_is_named_by_check_and_status() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     let configured = async || -> BTreeMap<String, bool> {
         let status = world.run(&["status", "--json"]).await;
@@ -125,7 +125,7 @@ async fn a_project_that_is_not_configured_is_named_by_check_and_status() {
 
 #[tokio::test]
 async fn forgetting_a_project_leaves_no_row_of_it_and_every_row_of_the_others() {
-    let world = World::new(40, 20).await;
+    let world = TestWorld::new(40, 20).await;
     world.backfill().await;
     let ran = world.run(&["project", "forget", "main", "--yes"]).await;
     assert_eq!(ran.code(), 2, "{ran:?}");
@@ -161,7 +161,7 @@ async fn forgetting_a_project_leaves_no_row_of_it_and_every_row_of_the_others() 
 
 #[tokio::test]
 async fn renaming_a_project_moves_every_row_and_the_next_run_finds_nothing_new() {
-    let world = World::new(40, 20).await;
+    let world = TestWorld::new(40, 20).await;
     world.backfill().await;
     let main = mentions(&world, "main").await;
     assert!(main.contains_key("argos.faceauth.kyc_project"), "{main:?}");
@@ -209,7 +209,7 @@ async fn renaming_a_project_moves_every_row_and_the_next_run_finds_nothing_new()
 
 #[tokio::test]
 async fn a_project_is_renamed_only_where_that_mixes_nothing() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     let before = fingerprint(&world.pool).await;
     let refused = async |names: [&str; 2], code: i32, word: &str| {

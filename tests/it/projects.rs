@@ -6,7 +6,7 @@ use argos_sync::{
     simulator::{Forbid, Knobs, SimulatedProject},
 };
 
-use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, World, population};
+use crate::world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld, population};
 
 const BACKFILL: [&str; 5] = ["--log", "trace", "run", "--backfill", ALL_DAYS];
 
@@ -22,17 +22,17 @@ const PROJECTS: [(&str, &str, &str); 5] = [
 /// The prefix of every key, right or wrong, which no output may show.
 const SECRET: &str = "sekret";
 
-async fn five_projects() -> World {
+async fn five_projects() -> TestWorld {
     let project = |(seed, (_, kind, key)): (u64, &(&str, &str, &str))| {
         let stream = if *kind == "idcheck" { Stream::Submission } else { Stream::Faceauth };
         let population = argos_sync::simulator::Population { seed, ..population(40, 20) };
         SimulatedProject { key: (*key).to_owned(), stream, population }
     };
-    World::of((0..).zip(&PROJECTS).map(project).collect()).await
+    TestWorld::of((0..).zip(&PROJECTS).map(project).collect()).await
 }
 
 /// Configures all five, one of them optionally with another key.
-fn configure(world: &World, wrong: Option<(&str, &str)>) {
+fn configure(world: &TestWorld, wrong: Option<(&str, &str)>) {
     let mut text = format!(
         "[database]\nurl = \"{}\"\n[client]\ncalls_per_second = 5000\n",
         world.database.url
@@ -57,7 +57,7 @@ fn password(url: &str) -> Option<&str> {
     Some(user.split_once(':')?.1)
 }
 
-async fn nothing_secret_shows(world: &World, ran: &Ran) {
+async fn nothing_secret_shows(world: &TestWorld, ran: &Ran) {
     let operators = world.all_that_operators_see().await;
     for text in [&ran.stdout, &ran.stderr, &operators] {
         assert!(!text.contains(SECRET), "a key shows:\n{text}");
@@ -66,7 +66,7 @@ async fn nothing_secret_shows(world: &World, ran: &Ran) {
     }
 }
 
-async fn records_by_project(world: &World) -> Vec<(String, i64)> {
+async fn records_by_project(world: &TestWorld) -> Vec<(String, i64)> {
     let sql = "select project, count(*) from argos_sync.record group by project order by project";
     sqlx::query_as(sql).fetch_all(&world.pool).await.expect(sql)
 }
@@ -81,7 +81,7 @@ fn expected(without: Option<&str>) -> Vec<(String, i64)> {
     expected
 }
 
-async fn a_wrong_key_blocks_only(world: &World, name: &str, answer: &str, advice: &str) {
+async fn a_wrong_key_blocks_only(world: &TestWorld, name: &str, answer: &str, advice: &str) {
     configure(world, Some((name, "sekret-but-wrong")));
     let ran = world.run(&BACKFILL).await;
     assert_eq!(ran.code(), 69, "{ran:?}");
@@ -135,7 +135,7 @@ async fn a_wrong_face_authentication_key_blocks_its_project_and_no_other() {
 
 #[tokio::test]
 async fn an_address_that_is_not_allowed_has_its_own_advice() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let knobs = Knobs { forbid: Forbid::ExplicitDeny, ..Knobs::default() };
     world.vendor.set_knobs(KEY, knobs).expect("a project");
     let ran = world.run(&["run", "--backfill", ALL_DAYS]).await;
@@ -151,7 +151,7 @@ async fn an_address_that_is_not_allowed_has_its_own_advice() {
 
 #[tokio::test]
 async fn a_key_that_is_revoked_between_lists_and_detail_calls_blocks_and_goes_on_later() {
-    let world = World::new(200, 10).await;
+    let world = TestWorld::new(200, 10).await;
     world.slow_vendor(20);
     let program = world.start_with(&[], &["run", "--backfill", ALL_DAYS]);
     world.until("select count(*) > 100 from argos_sync.record").await;
@@ -167,7 +167,7 @@ async fn a_key_that_is_revoked_between_lists_and_detail_calls_blocks_and_goes_on
 
 #[tokio::test]
 async fn projects_with_swapped_kinds_of_keys_are_both_blocked() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let settings = [("project.main.api_key", FACE_KEY), ("project.face.api_key", KEY)];
     let ran = world.run_with(&settings, &["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 69, "{ran:?}");

@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     order::{scope, warehouse},
     truth::fingerprint,
-    world::{FACE_KEY, KEY, World},
+    world::{FACE_KEY, KEY, TestWorld},
 };
 
 /// Part of every value of a refused item.
@@ -30,7 +30,7 @@ struct OtherRelease {
 }
 
 impl OtherRelease {
-    async fn of(world: &World) -> Self {
+    async fn of(world: &TestWorld) -> Self {
         let warehouse = warehouse(&world.database.url);
         let scope = scope(DeletionRules::default());
         let run = warehouse.begin_run("test", "test").await.expect("a run");
@@ -85,7 +85,7 @@ fn scored(id: &str, score: u32) -> String {
     )
 }
 
-async fn score(world: &World, id: &str) -> Option<f64> {
+async fn score(world: &TestWorld, id: &str) -> Option<f64> {
     sqlx::query_scalar("select argos_score from argos.submission where submission_id = $1")
         .bind(id)
         .fetch_optional(&world.pool)
@@ -95,7 +95,7 @@ async fn score(world: &World, id: &str) -> Option<f64> {
 }
 
 /// Retries; returns the project and counts: inserted, updated, superseded, refused, unreadable.
-async fn retry(world: &World, arguments: &[&str]) -> Vec<String> {
+async fn retry(world: &TestWorld, arguments: &[&str]) -> Vec<String> {
     let ran = world.run(&[&["quarantine", "retry"], arguments].concat()).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(!format!("{ran:?}").contains(SECRET), "{ran:?}");
@@ -103,7 +103,7 @@ async fn retry(world: &World, arguments: &[&str]) -> Vec<String> {
     row.split_whitespace().map(str::to_owned).collect()
 }
 
-async fn listed(world: &World, arguments: &[&str]) -> Vec<Value> {
+async fn listed(world: &TestWorld, arguments: &[&str]) -> Vec<Value> {
     let ran = world.run(&[&["quarantine", "list", "--json"], arguments].concat()).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(!format!("{ran:?}").contains(SECRET), "{ran:?}");
@@ -112,8 +112,8 @@ async fn listed(world: &World, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// A vendor whose lists show two items without an id, one of them in each project.
-async fn world_with_bad_items() -> World {
-    let world = World::new(40, 20).await;
+async fn world_with_bad_items() -> TestWorld {
+    let world = TestWorld::new(40, 20).await;
     for (key, time) in [(KEY, "created_at"), (FACE_KEY, "create_time")] {
         let id = if key == KEY {
             world.vendor.submission_ids(key).next()
@@ -204,7 +204,7 @@ async fn what_is_dropped_is_told_and_gone_with_its_body() {
 
 #[tokio::test]
 async fn what_can_be_stored_now_leaves_quarantine_and_overwrites_nothing_newer() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let other = OtherRelease::of(&world).await;
     let before = other.read_number().await;
     world.backfill().await;
@@ -255,7 +255,7 @@ async fn what_can_be_stored_now_leaves_quarantine_and_overwrites_nothing_newer()
 
 #[tokio::test]
 async fn without_a_read_number_an_item_makes_new_records_only() {
-    let world = World::new(20, 0).await;
+    let world = TestWorld::new(20, 0).await;
     world.run(&["run", "--backfill", "2025-01-01..2025-03-31", "--project", "main"]).await;
     let other = OtherRelease::of(&world).await;
     // As if only detail calls had been made, so that there is no list item to compare with.
@@ -289,7 +289,7 @@ async fn without_a_read_number_an_item_makes_new_records_only() {
 
 #[tokio::test]
 async fn items_without_body_or_project_stay_and_are_told() {
-    let world = World::new(5, 0).await;
+    let world = TestWorld::new(5, 0).await;
     let other = OtherRelease::of(&world).await;
     other
         .warehouse

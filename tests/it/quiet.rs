@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     evidence::Clock,
-    world::{Ran, World},
+    world::{Ran, TestWorld},
 };
 
 /// Lists alone; every day, and the list without a date filter, is due again after a day.
@@ -62,14 +62,14 @@ impl fmt::Display for Audit {
     }
 }
 
-async fn once(world: &World) -> Ran {
+async fn once(world: &TestWorld) -> Ran {
     let ran = world.run_with(&SETTINGS, &["run", "--once"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     ran
 }
 
 /// Waits until the program's connections end, since they report statistics then at the latest.
-async fn written(world: &World) -> i64 {
+async fn written(world: &TestWorld) -> i64 {
     world
         .until(
             "select count(*) = 0 from pg_stat_activity
@@ -81,7 +81,7 @@ async fn written(world: &World) -> i64 {
 
 /// Loads this number of records, and audits them once they have settled.
 async fn audited(submissions: u32, faceauths: u32) -> Audit {
-    let world = World::new(submissions, faceauths).await;
+    let world = TestWorld::new(submissions, faceauths).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     once(&world).await;
     // The list without a date filter is due only after the load has read all days.

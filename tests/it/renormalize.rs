@@ -8,7 +8,7 @@ use argos_sync::simulator::{Change, Knobs, KycResult};
 use crate::{
     evidence::{ended_within, terminate},
     truth,
-    world::{ALL_DAYS, KEY, Ran, World},
+    world::{ALL_DAYS, KEY, Ran, TestWorld},
 };
 
 /// Makes rows like those of a release without these columns and tables.
@@ -26,8 +26,8 @@ const AS_AN_OLDER_RELEASE: &str = "
 const LEFT: &str = "select count(*) from argos_sync.record where normalizer_version = 0";
 
 /// A world without deleted records, whose raw items are not kept.
-async fn with_raw(submissions: u32, faceauths: u32) -> World {
-    let world = World::new(submissions, faceauths).await;
+async fn with_raw(submissions: u32, faceauths: u32) -> TestWorld {
+    let world = TestWorld::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     world
 }
@@ -42,7 +42,7 @@ fn counts(ran: &Ran) -> BTreeMap<&str, Vec<i64>> {
     rows.collect()
 }
 
-async fn renormalize(world: &World) -> Ran {
+async fn renormalize(world: &TestWorld) -> Ran {
     let ran = world.run(&["renormalize"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(world.number(LEFT).await, 0, "{ran:?}");
@@ -50,7 +50,7 @@ async fn renormalize(world: &World) -> Ran {
 }
 
 /// Location and writing transaction of each row of the raw tables.
-async fn raw(world: &World) -> Vec<(String, i64, String)> {
+async fn raw(world: &TestWorld) -> Vec<(String, i64, String)> {
     let mut all = truth::fingerprint(&world.pool).await;
     all.retain(|(table, ..)| table.starts_with("argos_raw"));
     all
@@ -120,7 +120,7 @@ async fn only_a_row_that_changes_moves_changed_at_and_what_has_no_raw_keeps_its_
 
 #[tokio::test]
 async fn a_record_that_is_known_to_be_deleted_stays_so() {
-    let world = World::new(30, 0).await;
+    let world = TestWorld::new(30, 0).await;
     let ran = world.run(&["run", "--backfill", ALL_DAYS, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     // Deleted by absence, for example: its items show no mark.

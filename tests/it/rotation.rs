@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     evidence::{ended_within, terminate},
-    world::{KEY, World},
+    world::{KEY, TestWorld},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -14,7 +14,7 @@ const ALL_ARE_THERE: &str = "select count(*) = 40 from argos.submission";
 
 #[tokio::test]
 async fn the_daemon_goes_on_with_a_key_that_replaced_a_refused_one() {
-    let world = World::new(40, 10).await;
+    let world = TestWorld::new(40, 10).await;
     let file = world.dir.path().join("main.key");
     fs::write(&file, "an-old-key").expect("a file");
     let path = file.display().to_string();
@@ -32,7 +32,7 @@ async fn the_daemon_goes_on_with_a_key_that_replaced_a_refused_one() {
 
 #[tokio::test]
 async fn the_daemon_goes_on_with_a_password_that_replaced_a_refused_one() {
-    let world = World::new(40, 10).await;
+    let world = TestWorld::new(40, 10).await;
     let role = format!("{}_rotated", world.database.name);
     world
         .execute(&format!(

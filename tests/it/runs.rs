@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use crate::{
     evidence::{ended_within, terminate},
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
 const TINY_PAGES: [(&str, &str); 1] = [("client.page_size", "20")];
 
 /// Run numbers and outcomes, oldest first.
-async fn outcomes(world: &World) -> Vec<(i64, Option<String>)> {
+async fn outcomes(world: &TestWorld) -> Vec<(i64, Option<String>)> {
     sqlx::query_as("select run_id, outcome from argos_sync.run order by run_id")
         .fetch_all(&world.pool)
         .await
@@ -20,7 +20,7 @@ async fn outcomes(world: &World) -> Vec<(i64, Option<String>)> {
 }
 
 /// The outcome that `status` shows for a run, and the exit code of `status`.
-async fn shown(world: &World, run: i64) -> (String, i32) {
+async fn shown(world: &TestWorld, run: i64) -> (String, i32) {
     let status = world.run(&["status"]).await;
     let json = world.run(&["status", "--json"]).await;
     assert_eq!(json.code(), status.code(), "{status:?} {json:?}");
@@ -34,7 +34,7 @@ async fn shown(world: &World, run: i64) -> (String, i32) {
 
 #[tokio::test]
 async fn the_run_of_a_killed_process_is_interrupted_once_the_next_one_begins() {
-    let world = World::new(400, 100).await;
+    let world = TestWorld::new(400, 100).await;
     world.slow_vendor(20);
     let mut program = world.start_with(&TINY_PAGES, &BACKFILL);
     world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_counter").await;
@@ -50,7 +50,7 @@ async fn the_run_of_a_killed_process_is_interrupted_once_the_next_one_begins() {
 
 #[tokio::test]
 async fn a_run_that_nobody_renews_is_interrupted_when_its_lease_ends() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     world
         .execute(
@@ -73,7 +73,7 @@ async fn a_run_that_nobody_renews_is_interrupted_when_its_lease_ends() {
 
 #[tokio::test]
 async fn a_run_holds_its_row_only_as_long_as_a_claim() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     let lease = "select count(*) from argos_sync.run
         where holder is not null and expires_at - started_at between interval '299 s' and interval '301 s'";
@@ -82,7 +82,7 @@ async fn a_run_holds_its_row_only_as_long_as_a_claim() {
 
 #[tokio::test]
 async fn a_day_that_cannot_be_read_is_shown_until_it_is() {
-    let world = World::new(300, 10).await;
+    let world = TestWorld::new(300, 10).await;
     let knobs = Knobs { cursor_loop: CursorLoop::Aa, ..Knobs::default() };
     world.vendor.set_knobs(KEY, knobs).expect("a project");
     let settings = [
@@ -120,7 +120,7 @@ async fn a_day_that_cannot_be_read_is_shown_until_it_is() {
 
 #[tokio::test]
 async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     // PostgreSQL refuses this permanently, so a retry cannot help.
     world
@@ -142,7 +142,7 @@ async fn a_project_whose_last_run_failed_is_wrong_until_one_ends_well() {
 
 #[tokio::test]
 async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     // Makes everything old: the passes that covered the days, and the run that made them.
     world
@@ -207,7 +207,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
 
 #[tokio::test]
 async fn status_and_check_say_when_data_are_old_and_when_a_daemon_was_seen() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.backfill().await;
     let fresh = world.run(&["status", "--max-age", "1h"]).await;
     assert_eq!(fresh.code(), 0, "{fresh:?}");

@@ -12,12 +12,12 @@ use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
 use crate::{
     sync::listed,
-    world::{KEY, World},
+    world::{KEY, TestWorld},
 };
 
 #[tokio::test]
 async fn the_data_tables_are_those_of_the_catalogue() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "select table_schema || '.' || table_name, column_name,
             case data_type when 'ARRAY' then trim(leading '_' from udt_name) || '[]' else data_type end
@@ -59,7 +59,7 @@ async fn the_data_tables_are_those_of_the_catalogue() {
 
 #[tokio::test]
 async fn every_statement_of_the_catalogue_is_accepted() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let mut connection = world.pool.acquire().await.expect("a connection");
     for statement in warehouse::all_statements() {
         let prepared = (&mut *connection).prepare(AssertSqlSafe(statement).into_sql_str()).await;
@@ -71,7 +71,7 @@ async fn every_statement_of_the_catalogue_is_accepted() {
 /// compares all its rows with all given ones then costs more with every page.
 #[tokio::test]
 async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let mut connection = world.pool.acquire().await.expect("a connection");
     // For the whole session, as the program does for a transaction.
     let settings = warehouse::LOOKING_UP.replace("set local", "set");
@@ -113,7 +113,7 @@ async fn rows_are_looked_up_by_key_in_tables_that_nobody_analyzed() {
 async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
     const LARGE: i64 = 1000;
     const ITEMS: u32 = 1200 + 1000;
-    let world = World::new(1200, ITEMS - 1200).await;
+    let world = TestWorld::new(1200, ITEMS - 1200).await;
     let tables: Vec<String> = sqlx::query_scalar(
         "select relid::regclass::text from pg_stat_user_tables where schemaname like 'argos%'",
     )
@@ -163,7 +163,7 @@ async fn no_large_table_is_read_whole_though_nobody_analyzed_it() {
 /// differ, a comparison uses "C", and an index with the other collation cannot serve it.
 #[tokio::test]
 async fn columns_that_are_joined_have_one_collation() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let others: Vec<String> = sqlx::query_scalar(
         "select relation.oid::regclass || '.' || attname
          from pg_class as relation
@@ -188,7 +188,7 @@ async fn columns_that_are_joined_have_one_collation() {
 async fn the_documented_join_and_a_look_back_at_one_submission_use_an_index() {
     const JOIN: &str = "faceauth.kyc_project = submission.project and \
         faceauth.kyc_submission_id = submission.submission_id";
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     assert!(include_str!("../../README.md").contains(JOIN));
     let mut connection = world.pool.acquire().await.expect("a connection");
     // The tables are empty: otherwise, reading them whole would be cheapest.
@@ -226,7 +226,7 @@ async fn the_documented_join_and_a_look_back_at_one_submission_use_an_index() {
 
 #[tokio::test]
 async fn everything_in_the_four_schemas_has_a_comment() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let ran = world.run(&["migrate"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     // Sequences of identity columns belong to their columns.

@@ -10,11 +10,11 @@ use tokio::{
 
 use crate::{
     database,
-    world::{ALL_DAYS, World},
+    world::{ALL_DAYS, TestWorld},
 };
 
 /// Demands that every command refuses the database at this address, and that it stays empty.
-async fn refused(world: &World, pool: &PgPool, url: &str, named: &str, advice: &str) {
+async fn refused(world: &TestWorld, pool: &PgPool, url: &str, named: &str, advice: &str) {
     let settings = [("database.url", url)];
     for arguments in [&["migrate"][..], &["run", "--backfill", ALL_DAYS], &["deletions", "list"]] {
         let ran = world.run_with(&settings, arguments).await;
@@ -35,7 +35,7 @@ async fn refused(world: &World, pool: &PgPool, url: &str, named: &str, advice: &
 
 #[tokio::test]
 async fn a_database_that_is_not_utf_8_is_refused_by_name_and_stays_empty() {
-    let world = World::new(5, 5).await;
+    let world = TestWorld::new(5, 5).await;
     for encoding in ["LATIN1", "SQL_ASCII"] {
         let other = database::encoded(encoding).await;
         let pool = other.pool().await;
@@ -92,7 +92,7 @@ async fn with_version(pool: &PgPool, url: &str, version: i32) -> String {
 
 #[tokio::test]
 async fn a_server_before_14_is_refused_by_its_version_before_the_first_migration() {
-    let world = World::new(5, 5).await;
+    let world = TestWorld::new(5, 5).await;
     let empty = database::encoded("UTF8").await;
     let pool = empty.pool().await;
     let url = with_version(&pool, &empty.url, 130_011).await;

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     evidence::Clock,
-    world::{KEY, Ran, World},
+    world::{KEY, Ran, TestWorld},
 };
 
 const SINCE: &str = "2025-02-15";
@@ -24,15 +24,15 @@ const SKIPPED: &str = "select coalesce(sum(skipped), 0)::bigint from argos_sync.
 const WALKS_OVER_EVERYTHING: &str =
     "select count(*) from argos_sync.pass where not filtered and state = 'complete'";
 
-async fn once(world: &World, settings: &[(&str, &str)]) -> Ran {
+async fn once(world: &TestWorld, settings: &[(&str, &str)]) -> Ran {
     let ran = world.run_with(settings, &["run", "--once", "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     ran
 }
 
 /// A world whose days since 2025-02-15 were read, and the list without a date filter once.
-async fn read() -> (World, Clock) {
-    let world = World::new(120, 0).await;
+async fn read() -> (TestWorld, Clock) {
+    let world = TestWorld::new(120, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     for _ in 0..2 {
@@ -43,7 +43,7 @@ async fn read() -> (World, Clock) {
 }
 
 /// Makes the pass without a date filter due, and runs it.
-async fn walk_over_everything(world: &World, clock: &mut Clock) {
+async fn walk_over_everything(world: &TestWorld, clock: &mut Clock) {
     let before = world.number(WALKS_OVER_EVERYTHING).await;
     clock.forward(A_CYCLE).await;
     // Days come first.
@@ -54,7 +54,7 @@ async fn walk_over_everything(world: &World, clock: &mut Clock) {
 }
 
 /// Submissions with their days, the oldest first.
-fn submissions(world: &World) -> Vec<(NaiveDate, String)> {
+fn submissions(world: &TestWorld) -> Vec<(NaiveDate, String)> {
     let day = |id: String| {
         let item = world.vendor.submission(KEY, &id).expect("an item");
         let item = String::from_utf8(item).expect("UTF-8");
@@ -71,7 +71,7 @@ fn day(month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2025, month, day).expect("a day")
 }
 
-async fn is_stored(world: &World, id: &str) -> bool {
+async fn is_stored(world: &TestWorld, id: &str) -> bool {
     let sql = "select exists (select from argos.submission where submission_id = $1 and deleted_at is null)";
     sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect("an answer")
 }
@@ -96,7 +96,7 @@ async fn records_from_before_since_are_neither_stored_nor_asked_for_and_are_coun
 
 #[tokio::test]
 async fn with_a_detail_call_at_every_sight_none_is_made_for_what_is_older() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     let _clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     let settings = [&SETTINGS[..], &[("sync.details", "always")]].concat();
     for _ in 0..2 {

@@ -10,7 +10,7 @@ use crate::{
     evidence::Clock,
     order::{Room, Walk, window},
     sync::listed,
-    world::{KEY, Ran, World},
+    world::{KEY, Ran, TestWorld},
 };
 
 const SINCE: (&str, &str) = ("sync.since", "2025-01-01");
@@ -20,8 +20,8 @@ const SLOW_CYCLE: (&str, &str) = ("audit.detail_cycle_days", "3650");
 pub(crate) const A_DAY: i32 = 25 * 60;
 
 /// A world that was read at noon after the last day of the population.
-async fn read() -> (World, Clock) {
-    let world = World::new(150, 0).await;
+async fn read() -> (TestWorld, Clock) {
+    let world = TestWorld::new(150, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     for _ in 0..2 {
@@ -30,7 +30,7 @@ async fn read() -> (World, Clock) {
     (world, clock)
 }
 
-pub(crate) async fn once(world: &World, more: &[(&str, &str)]) -> Ran {
+pub(crate) async fn once(world: &TestWorld, more: &[(&str, &str)]) -> Ran {
     let settings = [&[SINCE, SLOW_CYCLE], more].concat();
     let ran = world.run_with(&settings, &["run", "--once", "--project", "main"]).await;
     // With few calls a day, some lists remain for later.
@@ -39,16 +39,16 @@ pub(crate) async fn once(world: &World, more: &[(&str, &str)]) -> Ran {
 }
 
 /// The ids of submissions whose list items omit `aml`.
-pub(crate) async fn without_aml(world: &World) -> BTreeSet<String> {
+pub(crate) async fn without_aml(world: &TestWorld) -> BTreeSet<String> {
     let listed = listed(world).await.into_iter();
     listed.filter(|(_, item)| item.get("aml").is_none()).map(|(id, _)| id).collect()
 }
 
-async fn text(world: &World, sql: &'static str, id: &str) -> String {
+async fn text(world: &TestWorld, sql: &'static str, id: &str) -> String {
     sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect(sql)
 }
 
-async fn read_at(world: &World, id: &str) -> DateTime<Utc> {
+async fn read_at(world: &TestWorld, id: &str) -> DateTime<Utc> {
     let sql = "select detail_read_at from argos.submission where submission_id = $1";
     sqlx::query_scalar(sql).bind(id).fetch_one(&world.pool).await.expect("it was read")
 }

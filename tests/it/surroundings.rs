@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::{
     evidence::ended_within,
     truth::assert_equal,
-    world::{ALL_DAYS, World},
+    world::{ALL_DAYS, TestWorld},
 };
 
-impl World {
+impl TestWorld {
     async fn names(&self) -> (String, String) {
         sqlx::query_as("select current_database()::text, current_user::text")
             .fetch_one(&self.pool)
@@ -27,7 +27,7 @@ impl World {
 
 #[tokio::test]
 async fn defaults_of_a_site_change_nothing() {
-    let world = World::new(60, 20).await;
+    let world = TestWorld::new(60, 20).await;
     let (database, _) = world.names().await;
     for setting in [
         "default_transaction_isolation = 'serializable'",
@@ -93,7 +93,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
             "grant create on database DB to ROLE",
         ),
     ] {
-        let world = World::new(5, 0).await;
+        let world = TestWorld::new(5, 0).await;
         let (database, _) = world.names().await;
         let role = format!("role_of_{database}");
         let fill = |text: &str| text.replace("DB", &database).replace("ROLE", &role);
@@ -120,7 +120,7 @@ async fn each_obstacle_is_named_by_check_with_what_to_do() {
 
 #[tokio::test]
 async fn a_constraint_of_somebody_else_is_named_with_what_to_do() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.execute("alter table argos.submission add constraint house_rule check (created_at < '1999-01-01')").await;
     let ran = world.run(&["run", "--backfill", ALL_DAYS]).await;
     assert_eq!(ran.code(), 70, "{ran:?}");
@@ -133,7 +133,7 @@ async fn a_constraint_of_somebody_else_is_named_with_what_to_do() {
 
 #[tokio::test]
 async fn check_waits_for_no_vendor_that_does_not_answer() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     world.slow_vendor(600_000);
     // With the time limits of a run, each project would take minutes.
     let ran = ended_within(Duration::from_mins(1), world.start_with(&[], &["check"])).await;
@@ -145,7 +145,7 @@ async fn check_waits_for_no_vendor_that_does_not_answer() {
 
 #[tokio::test]
 async fn check_prints_the_same_findings_as_json() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     for (settings, code) in [(&[][..], 0), (&[("sync.since", "2999-01-01")], 1)] {
         // The second check compares with the findings of the first.
         world.run_with(settings, &["check"]).await;
@@ -171,7 +171,7 @@ async fn check_prints_the_same_findings_as_json() {
 
 #[tokio::test]
 async fn check_names_a_beginning_that_is_missing_or_still_to_come() {
-    let world = World::new(20, 10).await;
+    let world = TestWorld::new(20, 10).await;
     let missing = world.run(&["check"]).await;
     assert_eq!(missing.code(), 0, "{missing:?}");
     assert!(missing.stdout.contains("warn   sync.since: missing"), "{missing:?}");

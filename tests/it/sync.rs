@@ -15,7 +15,7 @@ use argos_sync::{
 
 use crate::{
     truth::{assert_equal, assert_tables_equal, differences, fingerprint, remember},
-    world::{ALL_DAYS, FACE_KEY, KEY, Ran, World},
+    world::{ALL_DAYS, FACE_KEY, KEY, Ran, TestWorld},
 };
 
 /// The counters of a run over all projects.
@@ -31,7 +31,7 @@ struct Counted {
 }
 
 /// The counters of the last run, which must add up.
-async fn counted(world: &World) -> Counted {
+async fn counted(world: &TestWorld) -> Counted {
     let counted: Counted = sqlx::query_as(
         "select sum(received)::int8 as received, sum(inserted)::int8 as inserted, sum(updated)::int8 as updated,
             sum(unchanged)::int8 as unchanged, sum(quarantined)::int8 as quarantined,
@@ -47,7 +47,7 @@ async fn counted(world: &World) -> Counted {
 }
 
 /// Backfills, compares everything, and backfills again, which may only read.
-async fn equal_and_idempotent(world: &World, submissions: i64, faceauths: i64) {
+async fn equal_and_idempotent(world: &TestWorld, submissions: i64, faceauths: i64) {
     let records = submissions + faceauths;
     world.backfill().await;
     assert_equal(world).await;
@@ -81,7 +81,7 @@ const DUE: &str = "select count(*) from argos_sync.detail_due where due_at <= ar
 
 #[tokio::test]
 async fn rows_whose_record_was_removed_by_hand_make_way() {
-    let world = World::new(40, 10).await;
+    let world = TestWorld::new(40, 10).await;
     world.backfill().await;
     sqlx::raw_sql(
         "truncate argos_sync.record, argos_sync.detail_due;
@@ -100,7 +100,7 @@ async fn rows_whose_record_was_removed_by_hand_make_way() {
 
 #[tokio::test]
 async fn a_backfill_stores_every_record_and_the_same_again_writes_nothing() {
-    let world = World::new(1500, 700).await;
+    let world = TestWorld::new(1500, 700).await;
     equal_and_idempotent(&world, 1500, 700).await;
 }
 
@@ -108,7 +108,7 @@ async fn a_backfill_stores_every_record_and_the_same_again_writes_nothing() {
 #[tokio::test]
 #[ignore = "30,000 records and 20,000 detail calls take minutes"]
 async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
-    let world = World::new(20_000, 10_000).await;
+    let world = TestWorld::new(20_000, 10_000).await;
     equal_and_idempotent(&world, 20_000, 10_000).await;
 }
 
@@ -117,7 +117,7 @@ async fn the_warehouse_equals_the_vendor_with_thirty_thousand_records() {
     clippy::disallowed_methods,
     reason = "asked of the simulator without the program's client"
 )]
-pub(crate) async fn listed(world: &World) -> BTreeMap<String, serde_json::Value> {
+pub(crate) async fn listed(world: &TestWorld) -> BTreeMap<String, serde_json::Value> {
     let address = format!("{}/submission?count=2000", world.url);
     let answer = reqwest::Client::new().get(address).header("x-api-key", KEY).send().await;
     let body = answer.expect("an answer").bytes().await.expect("a body");
@@ -130,7 +130,7 @@ pub(crate) async fn listed(world: &World) -> BTreeMap<String, serde_json::Value>
 }
 
 /// Changes of every kind that lists show, each to a record of its own.
-async fn changes(world: &World) -> Vec<(String, Change)> {
+async fn changes(world: &TestWorld) -> Vec<(String, Change)> {
     let listed = listed(world).await;
     let mut free = listed.iter().filter(|(_, item)| {
         item["kyc"]["result"] == "approved" && item["aml"]["currentstatus"] == "Not Screened"
@@ -164,7 +164,7 @@ async fn changes(world: &World) -> Vec<(String, Change)> {
 
 #[tokio::test]
 async fn what_the_vendor_changes_arrives_with_the_next_backfill() {
-    let world = World::new(400, 200).await;
+    let world = TestWorld::new(400, 200).await;
     world.backfill().await;
     let changes = changes(&world).await;
     for (id, change) in &changes {
@@ -205,7 +205,7 @@ async fn what_the_vendor_changes_arrives_with_the_next_backfill() {
 
 #[tokio::test]
 async fn an_unfinished_backfill_is_taken_up_and_restart_begins_anew() {
-    let world = World::new(600, 0).await;
+    let world = TestWorld::new(600, 0).await;
     world.configure_client("page_size = 20", "");
     let set_latency = |latency_ms| {
         world.vendor.set_all_knobs(&Knobs { latency_ms, ..Knobs::default() });
@@ -255,7 +255,7 @@ async fn an_unfinished_backfill_is_taken_up_and_restart_begins_anew() {
 
 #[tokio::test]
 async fn every_sight_brings_a_detail_call_where_detail_is_always() {
-    let world = World::new(80, 40).await;
+    let world = TestWorld::new(80, 40).await;
     world.configure_client("", "[raw]\nstorage = \"none\"\n[sync]\ndetails = \"always\"\n");
     world.backfill().await;
     assert_tables_equal(&world).await;
@@ -277,7 +277,7 @@ async fn many_detail_calls_get_by_with_one_connection() {
 }
 
 async fn detail_calls_get_by_with_one_connection(workers: u32) {
-    let world = World::new(450, 20).await;
+    let world = TestWorld::new(450, 20).await;
     world.configure_client("", &format!("[sync]\ndetail_workers = {workers}\n"));
     let mut backfill = world.command(&["run", "--backfill", ALL_DAYS]);
     let backfill = backfill.env("ARGOS_SYNC__DATABASE__CONNECTIONS_MAX", "1").output();
@@ -289,7 +289,7 @@ async fn detail_calls_get_by_with_one_connection(workers: u32) {
 
 #[tokio::test]
 async fn lists_alone_are_enough_where_they_show_everything() {
-    let world = World::new(80, 40).await;
+    let world = TestWorld::new(80, 40).await;
     world.configure_client("", "[sync]\ndetails = \"never\"\n");
     let knobs = Knobs { full_list_items: true, deleted_permille: 0, ..Knobs::default() };
     world.vendor.set_all_knobs(&knobs);
@@ -301,7 +301,7 @@ async fn lists_alone_are_enough_where_they_show_everything() {
 
 #[tokio::test]
 async fn what_a_detail_call_brought_goes_when_lists_alone_are_read() {
-    let world = World::new(20, 20).await;
+    let world = TestWorld::new(20, 20).await;
     world.backfill().await;
     let id = world.vendor.faceauth_ids(FACE_KEY).next().expect("one");
     let ran = world.run(&["fetch", "faceauth", "--id", &id]).await;
@@ -313,7 +313,7 @@ async fn what_a_detail_call_brought_goes_when_lists_alone_are_read() {
 
 #[tokio::test]
 async fn streams_read_one_after_the_other_are_equal_too() {
-    let world = World::new(30, 20).await;
+    let world = TestWorld::new(30, 20).await;
     for stream in Stream::ALL {
         let ran = world.run(&["run", "--backfill", ALL_DAYS, "--stream", stream.as_str()]).await;
         assert_eq!(ran.code(), 0, "{ran:?}");
@@ -323,7 +323,7 @@ async fn streams_read_one_after_the_other_are_equal_too() {
 
 /// Demands equality with a vendor with these knobs, read in small pages.
 async fn equal_with(page_size: u32, knobs: Knobs) {
-    let world = World::new(130, 90).await;
+    let world = TestWorld::new(130, 90).await;
     world.configure_client(&format!("page_size = {page_size}"), "");
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 40, ..knobs });
     equal_and_idempotent(&world, 130, 90).await;

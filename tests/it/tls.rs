@@ -11,20 +11,20 @@ use tokio::{
 
 use crate::{
     evidence::ended_within,
-    world::{Ran, World},
+    world::{Ran, TestWorld},
 };
 
 /// Every failure is reported within this time.
 const SOON: Duration = Duration::from_secs(30);
 
-async fn with_url(world: &World, url: &str, command: &str) -> Ran {
+async fn with_url(world: &TestWorld, url: &str, command: &str) -> Ran {
     let program = world.start_with(&[("database.url", url)], &[command]);
     ended_within(SOON, program).await
 }
 
 #[tokio::test]
 async fn an_address_with_a_parameter_that_means_nothing_is_refused_without_its_value() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for (query, named) in [
         ("sslpassword=sekret", "the parameter `sslpassword`, which argos-sync does not support"),
         ("connect_timeout=5", "the parameter `connect_timeout`"),
@@ -44,7 +44,7 @@ async fn an_address_with_a_parameter_that_means_nothing_is_refused_without_its_v
 
 #[tokio::test]
 async fn less_than_a_verified_name_off_this_machine_is_warned_of() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     for (mode, warning) in [
         ("disable", "passwords and personal data cross the network in plain text"),
         ("prefer", "encrypted only if the server supports it"),
@@ -89,7 +89,7 @@ async fn server(letter: u8, behind: Option<u16>) -> u16 {
 
 #[tokio::test]
 async fn a_server_without_tls_is_named_with_what_to_do() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let port = server(b'N', None).await;
     let url = format!("postgres://u:sekret@127.0.0.1:{port}/warehouse?sslmode=verify-full");
     for command in ["check", "status"] {
@@ -159,7 +159,7 @@ async fn speaks_tls((file, key): &(String, String)) -> (Child, u16) {
 
 #[tokio::test]
 async fn each_fault_of_a_certificate_has_a_sentence_and_a_next_step() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     let dir = world.dir.path();
     let v3 = ["-addext", "basicConstraints=critical,CA:FALSE"];
     let named = |names: &'static str| [&v3[..], &["-addext", names]].concat();

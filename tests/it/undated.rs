@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     evidence::Clock,
     truth::assert_equal,
-    world::{FACE_KEY, KEY, Ran, World},
+    world::{FACE_KEY, KEY, Ran, TestWorld},
 };
 
 /// Every day is read daily, the list without a date filter every four days. The slow cycle takes
@@ -32,21 +32,21 @@ const WALKS_OVER_EVERYTHING: &str =
     "select count(*) from argos_sync.pass where not filtered and state = 'complete'";
 
 /// A world at noon after the last day of the population, before anything was read.
-async fn unread() -> (World, Clock) {
-    let world = World::new(60, 30).await;
+async fn unread() -> (TestWorld, Clock) {
+    let world = TestWorld::new(60, 30).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
     (world, clock)
 }
 
-async fn once(world: &World) -> Ran {
+async fn once(world: &TestWorld) -> Ran {
     let ran = world.run_with(&SETTINGS, &["run", "--once"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     ran
 }
 
 /// Reads all days first and then, since all are read, the list without a date filter.
-async fn read_all(world: &World) {
+async fn read_all(world: &TestWorld) {
     once(world).await;
     assert_eq!(world.number(WALKS_OVER_EVERYTHING).await, 0, "days come first");
     once(world).await;
@@ -54,18 +54,18 @@ async fn read_all(world: &World) {
 }
 
 /// Advances by a day, after which every day is read again.
-async fn next_day(world: &World, clock: &mut Clock) {
+async fn next_day(world: &TestWorld, clock: &mut Clock) {
     clock.forward(A_DAY).await;
     once(world).await;
     assert_eq!(world.number(DAYS_NOT_READ_NOW).await, 0, "every day was walked");
 }
 
-async fn backfill(world: &World, days: &str) {
+async fn backfill(world: &TestWorld, days: &str) {
     let ran = world.run(&["run", "--backfill", days, "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
 }
 
-fn item(world: &World, stream: Stream, id: &str) -> String {
+fn item(world: &TestWorld, stream: Stream, id: &str) -> String {
     let item = match stream {
         Stream::Submission => world.vendor.submission(KEY, id),
         Stream::Faceauth => world.vendor.faceauth(FACE_KEY, id),
@@ -74,7 +74,7 @@ fn item(world: &World, stream: Stream, id: &str) -> String {
 }
 
 /// The member with the item's date, as text, and the date itself.
-fn date(world: &World, stream: Stream, id: &str) -> (String, DateTime<Utc>) {
+fn date(world: &TestWorld, stream: Stream, id: &str) -> (String, DateTime<Utc>) {
     let name = match stream {
         Stream::Submission => "created_at",
         Stream::Faceauth => "create_time",
@@ -86,7 +86,7 @@ fn date(world: &World, stream: Stream, id: &str) -> (String, DateTime<Utc>) {
 }
 
 /// A record from the middle of February, far from the edges of likely windows.
-fn of_february(world: &World, stream: Stream) -> String {
+fn of_february(world: &TestWorld, stream: Stream) -> String {
     let mut ids: Box<dyn Iterator<Item = String>> = match stream {
         Stream::Submission => Box::new(world.vendor.submission_ids(KEY)),
         Stream::Faceauth => Box::new(world.vendor.faceauth_ids(FACE_KEY)),
@@ -96,18 +96,18 @@ fn of_february(world: &World, stream: Stream) -> String {
     ids.find(|id| is_inside(date(world, stream, id).1)).expect("a record")
 }
 
-fn happens(world: &World, submission: &str, face: &str, change: &Change) {
+fn happens(world: &TestWorld, submission: &str, face: &str, change: &Change) {
     world.vendor.change(KEY, submission, change.clone()).expect("the change");
     world.vendor.change(FACE_KEY, face, change.clone()).expect("the change");
 }
 
-fn decide(world: &World, id: &str, result: KycResult) {
+fn decide(world: &TestWorld, id: &str, result: KycResult) {
     let change = Change::Decide { result, codes: vec![] };
     world.vendor.change(KEY, id, change).expect("the change");
 }
 
 /// The day of a record, and whether it is undated, unlisted and live.
-async fn standing(world: &World, id: &str) -> (NaiveDate, bool, bool, bool) {
+async fn standing(world: &TestWorld, id: &str) -> (NaiveDate, bool, bool, bool) {
     sqlx::query_as(
         "select window_day, undated, unlisted, deleted_at is null from argos_sync.record where id = $1",
     )
@@ -118,7 +118,7 @@ async fn standing(world: &World, id: &str) -> (NaiveDate, bool, bool, bool) {
 }
 
 /// One column of one submission, as text.
-async fn value(world: &World, column: &str, id: &str) -> Option<String> {
+async fn value(world: &TestWorld, column: &str, id: &str) -> Option<String> {
     let sql = format!("select ({column})::text from argos.submission where submission_id = $1");
     sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_one(&world.pool).await.expect("a row")
 }
@@ -195,7 +195,7 @@ async fn no_window_suspects_an_undated_record_and_a_walk_over_everything_does() 
 }
 
 /// Makes the vendor show the submission with another date; its lists use the true one.
-fn misdate(world: &World, id: &str, created_at: &str) {
+fn misdate(world: &TestWorld, id: &str, created_at: &str) {
     let (pair, _) = date(world, Stream::Submission, id);
     let other = format!("\"created_at\":\"{created_at}\"");
     let raw = item(world, Stream::Submission, id).replacen(&pair, &other, 1);

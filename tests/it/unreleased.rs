@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::world::{ALL_DAYS, World};
+use crate::world::{ALL_DAYS, TestWorld};
 
 /// Part of such a warehouse.
 const UNRELEASED: &str = include_str!("../fixtures/unreleased-schema.sql");
@@ -15,7 +15,7 @@ const SENTENCE: &str =
 const DROP: &str = "drop schema argos, argos_pii, argos_raw, argos_sync cascade";
 
 /// Every relation and function, and every row with its location and transaction.
-async fn contents(world: &World) -> Vec<String> {
+async fn contents(world: &TestWorld) -> Vec<String> {
     let mut found: Vec<String> = sqlx::query_scalar(
         "select 'relation ' || oid::regclass || ' ' || relfilenode from pg_class
          where relnamespace::regnamespace::text like 'argos%'
@@ -44,7 +44,7 @@ async fn contents(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn an_unreleased_schema_is_refused_with_advice_and_stays_as_it_is() {
-    let world = World::new(5, 5).await;
+    let world = TestWorld::new(5, 5).await;
     world.configure("[sync]\nsince = \"2025-01-01\"\n");
     world.execute(DROP).await;
     world.execute(UNRELEASED).await;

@@ -12,7 +12,7 @@ use crate::{
     database,
     evidence::{ended_within, terminate},
     order, truth,
-    world::{ALL_DAYS, KEY, Ran, World},
+    world::{ALL_DAYS, KEY, Ran, TestWorld},
 };
 
 /// A name that occurs nowhere else.
@@ -66,20 +66,20 @@ const DAMAGE: [(&str, &str); 12] = [
 ];
 
 /// A world without deleted records, whose raw items are not kept, after a backfill.
-async fn synced(submissions: u32, faceauths: u32) -> World {
-    let world = World::new(submissions, faceauths).await;
+async fn synced(submissions: u32, faceauths: u32) -> TestWorld {
+    let world = TestWorld::new(submissions, faceauths).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     world.backfill().await;
     world
 }
 
-async fn changed(world: &World, sql: &str, id: &str) {
+async fn changed(world: &TestWorld, sql: &str, id: &str) {
     let done = sqlx::query(AssertSqlSafe(sql)).bind(id).execute(&world.pool).await.expect(sql);
     assert!(done.rows_affected() > 0, "{sql} changes nothing");
 }
 
 /// Damages one record in each way; returns the number of differing records of each table.
-async fn damage(world: &World) -> BTreeMap<String, i64> {
+async fn damage(world: &TestWorld) -> BTreeMap<String, i64> {
     let mut tables = BTreeMap::new();
     let ids: Vec<String> = sqlx::query_scalar(
         "select submission_id from argos.submission where exists (
@@ -341,7 +341,7 @@ async fn beside_a_backfill_nothing_seems_to_differ() {
 
 #[tokio::test]
 async fn deleted_records_older_ones_and_projects_without_raw_are_not_compared() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 200, ..Knobs::default() });
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
     assert_eq!(world.run(&days).await.code(), 0);
@@ -428,7 +428,7 @@ async fn the_daemon_publishes_what_random_records_prove_and_names_what_differs()
 
 #[tokio::test]
 async fn records_are_rewritten_in_chunks_with_a_transaction_each() {
-    let world = World::new(1100, 0).await;
+    let world = TestWorld::new(1100, 0).await;
     // Records that are marked as deleted are not compared.
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
     let lists_alone = [("sync.details", "never")];

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     evidence::{Clock, ended_within},
-    world::{ALL_DAYS, KEY, World},
+    world::{ALL_DAYS, KEY, TestWorld},
 };
 
 /// Shorter than a lease, but longer than any step here, even on a busy machine.
@@ -22,14 +22,14 @@ const HELD: &str = "insert into argos_sync.claim (project, stream, window_from, 
 const RELEASED: &str = "delete from argos_sync.claim where holder = 'another machine/1/1'";
 
 /// Disables deletion marks, because detail calls that confirm a mark wait for an hour.
-fn without_deletions(world: &World) {
+fn without_deletions(world: &TestWorld) {
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
 }
 
 #[tokio::test]
 async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come_within_its_patience()
  {
-    let world = World::new(150, 0).await;
+    let world = TestWorld::new(150, 0).await;
     without_deletions(&world);
     // The other lanes lend calls every two hours, next at 14:00.
     world.set_clock("timestamptz '2025-06-01T13:35:00Z'", false).await;
@@ -45,7 +45,7 @@ async fn a_backfill_that_used_up_its_days_calls_ends_as_partial_though_more_come
 
 #[tokio::test]
 async fn detail_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
-    let world = World::new(150, 0).await;
+    let world = TestWorld::new(150, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
     world
@@ -69,7 +69,7 @@ async fn detail_calls_whose_answers_cannot_be_stored_are_given_back_at_once() {
 #[tokio::test]
 async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it() {
     for patience in ["30", "0"] {
-        let world = World::new(60, 0).await;
+        let world = TestWorld::new(60, 0).await;
         without_deletions(&world);
         let settings = [("sync.since", "2025-01-01"), ("sync.give_up_after_minutes", patience)];
         world.slow_vendor(1500);
@@ -94,7 +94,7 @@ async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it
 
 #[tokio::test]
 async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_detail_calls() {
-    let world = World::new(60, 0).await;
+    let world = TestWorld::new(60, 0).await;
     without_deletions(&world);
     world.slow_vendor(1500);
     let days = ["run", "--backfill", ALL_DAYS, "--project", "main"];
@@ -111,7 +111,7 @@ async fn a_run_that_waits_for_a_process_that_is_killed_makes_its_detail_calls() 
 
 #[tokio::test]
 async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_read_again() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
     world.execute(HELD).await;
@@ -135,7 +135,7 @@ async fn a_window_that_another_process_reads_meanwhile_is_waited_for_and_not_rea
 
 #[tokio::test]
 async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_the_filter() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
     world.execute(HELD).await;
@@ -156,7 +156,7 @@ async fn a_window_that_came_back_empty_counts_once_another_process_has_proven_th
 
 #[tokio::test]
 async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have_ended() {
-    let world = World::new(0, 0).await;
+    let world = TestWorld::new(0, 0).await;
     without_deletions(&world);
     world.run(&["migrate"]).await;
     // The clock is stopped, so no lease expires by it.
@@ -179,7 +179,7 @@ async fn a_process_that_does_not_go_on_is_waited_for_until_its_lease_should_have
 
 #[tokio::test]
 async fn a_backfill_makes_the_detail_calls_of_its_own_days_and_leaves_all_others() {
-    let world = World::new(150, 0).await;
+    let world = TestWorld::new(150, 0).await;
     without_deletions(&world);
     let backfill = async |days: &str| {
         let ran = world.run(&["run", "--backfill", days, "--project", "main"]).await;

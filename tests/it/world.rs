@@ -22,7 +22,7 @@ pub(crate) const KEY: &str = "idcheck-key-of-the-tests";
 /// The API key of the project `face`.
 pub(crate) const FACE_KEY: &str = "faceauth-key-of-the-tests";
 
-pub(crate) struct World {
+pub(crate) struct TestWorld {
     /// The vendor, to change it and to read its records.
     pub(crate) vendor: simulator::Simulation,
     /// The vendor's address, such as `http://127.0.0.1:1234/v3`.
@@ -44,7 +44,7 @@ pub(crate) fn population(submissions: u32, faceauths: u32) -> Population {
 /// All days of [`population`], in the form of the command line.
 pub(crate) const ALL_DAYS: &str = "2025-01-01..2025-03-31";
 
-impl World {
+impl TestWorld {
     /// A friendly vendor with two projects, `main` and `face`, and a configuration for them.
     pub(crate) async fn new(submissions: u32, faceauths: u32) -> Self {
         let population = population(submissions, faceauths);

@@ -227,7 +227,7 @@ impl<'a> Layer<'a> {
 }
 
 impl<'a> Build<'a> for Layer<'a> {
-    type Mark = OpenContainer;
+    type Container = OpenContainer;
 
     fn member(&mut self, key: &'a str) {
         self.put(key_prefix(key), Text::Plain(key));
@@ -260,15 +260,15 @@ impl<'a> Build<'a> for Layer<'a> {
         OpenContainer { place: self.places.len() - 1, open: self.open.len() }
     }
 
-    fn close_array(&mut self, mark: OpenContainer) {
-        let first = self.chain(mark.open);
-        self.fill(mark.place, Value::Array(first));
+    fn close_array(&mut self, container: OpenContainer) {
+        let first = self.chain(container.open);
+        self.fill(container.place, Value::Array(first));
     }
 
-    fn close_object(&mut self, mark: OpenContainer) {
-        self.sort(mark.open);
-        let first = self.chain(mark.open);
-        self.fill(mark.place, Value::Object(first));
+    fn close_object(&mut self, container: OpenContainer) {
+        self.sort(container.open);
+        let first = self.chain(container.open);
+        self.fill(container.place, Value::Object(first));
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) enum Scalar<'a> {
 /// partly built values costs more than the grammar.
 pub(super) trait Build<'a> {
     /// The place of an unfinished array or object.
-    type Mark;
+    type Container;
 
     /// Creates a place for a member; the last one of a repeated key counts.
     fn member(&mut self, key: &'a str);
@@ -50,9 +50,9 @@ pub(super) trait Build<'a> {
     fn scalar(&mut self, scalar: Scalar<'a>);
     /// Opens an array or object at the newest place; it contains the places created until it is
     /// closed.
-    fn open(&mut self) -> Self::Mark;
-    fn close_array(&mut self, mark: Self::Mark);
-    fn close_object(&mut self, mark: Self::Mark);
+    fn open(&mut self) -> Self::Container;
+    fn close_array(&mut self, container: Self::Container);
+    fn close_object(&mut self, container: Self::Container);
 }
 
 /// Builds the value that fills the whole text, and returns whether any of its texts was damaged.
@@ -144,12 +144,12 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
 
     fn object(&mut self, depth: u32) -> Result<(), Malformed> {
         let depth = self.deeper(depth)?;
-        let mark = self.builder.open();
+        let container = self.builder.open();
         self.at += 1;
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            self.builder.close_object(mark);
+            self.builder.close_object(container);
             return Ok(());
         }
         loop {
@@ -177,18 +177,18 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             }
         }
         self.at += 1;
-        self.builder.close_object(mark);
+        self.builder.close_object(container);
         Ok(())
     }
 
     fn array(&mut self, depth: u32) -> Result<(), Malformed> {
         let depth = self.deeper(depth)?;
-        let mark = self.builder.open();
+        let container = self.builder.open();
         self.at += 1;
         self.space();
         if self.peek() == Some(b']') {
             self.at += 1;
-            self.builder.close_array(mark);
+            self.builder.close_array(container);
             return Ok(());
         }
         loop {
@@ -202,7 +202,7 @@ impl<'a, 'b, B: Build<'a>> Parser<'a, 'b, B> {
             }
         }
         self.at += 1;
-        self.builder.close_array(mark);
+        self.builder.close_array(container);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use crate::simulator::knobs::{ErrorShape, Knobs};
-use crate::simulator::render::writer::Writer;
+use crate::simulator::render::writer::JsonWriter;
 
 /// An answer before its conversion to HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Answer {
             ErrorShape::CodeOnly => object(&[("errorCode", code)]),
             ErrorShape::ErrorMessage => object(&[("errorCode", code), ("errorMessage", message)]),
             ErrorShape::MessageAndStatus => {
-                let mut w = Writer::default();
+                let mut w = JsonWriter::default();
                 w.object(|w| {
                     w.pair("message", message);
                     w.key("statusCode").number(400_u32);
@@ -69,7 +69,7 @@ impl Answer {
 }
 
 fn object(members: &[(&str, &str)]) -> Vec<u8> {
-    let mut w = Writer::default();
+    let mut w = JsonWriter::default();
     w.object(|w| members.iter().for_each(|(key, text)| w.pair(key, text)));
     w.into_bytes()
 }

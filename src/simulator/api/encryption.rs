@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::answer::Answer;
 use super::request::{invalid_format, missing};
 use crate::simulator::knobs::{CiphertextForm, Knobs, ModeMismatch, PagingPlace};
-use crate::simulator::render::writer::Writer;
+use crate::simulator::render::writer::JsonWriter;
 
 /// The parameters of a call, as in a query.
 pub(in crate::simulator) type Pairs = Vec<(String, String)>;
@@ -140,7 +140,7 @@ fn envelope(encryption: CiphertextForm, key: &str, body: Vec<u8>) -> Option<Vec<
             digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
         }
     };
-    let mut w = Writer::with_capacity(ciphertext.len() + 64);
+    let mut w = JsonWriter::with_capacity(ciphertext.len() + 64);
     w.object(|w| {
         w.pair("data", &ciphertext);
         w.key("isEncrypted").bool(true);

@@ -3,11 +3,11 @@
 
 use crate::domain::Stream;
 use crate::simulator::knobs::{Knobs, NextPageKey, TimeFormat};
-use crate::simulator::render::writer::Writer;
+use crate::simulator::render::writer::JsonWriter;
 
 /// Writes the members next to the items; `next`: id and moment of the next-page key.
 pub(super) fn beside_items(
-    w: &mut Writer,
+    w: &mut JsonWriter,
     knobs: &Knobs,
     stream: Stream,
     next: Option<(String, i64)>,
@@ -48,8 +48,8 @@ pub(super) fn beside_items(
 
 /// A list that reports an error and has no items.
 pub(super) fn error_beside_items(stream: Stream) -> Vec<u8> {
-    let mut w = Writer::default();
-    let error = |w: &mut Writer| {
+    let mut w = JsonWriter::default();
+    let error = |w: &mut JsonWriter| {
         w.pair("errorCode", "processing_error");
         w.pair("message", "Data Processing Error.");
     };

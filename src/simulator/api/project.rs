@@ -21,7 +21,7 @@ use crate::simulator::people::submission::{Submission, applicant_ids, email_ids,
 use crate::simulator::render::faceauth::faceauth;
 use crate::simulator::render::style::{Part, Style};
 use crate::simulator::render::submission::submission;
-use crate::simulator::render::writer::Writer;
+use crate::simulator::render::writer::JsonWriter;
 
 /// The call number in signed addresses of items that no call requested.
 const NO_CALL: u64 = 0;
@@ -147,14 +147,14 @@ impl LiveProject {
         let number = self.ids.number(id)?;
         let knobs = self.knobs();
         self.with_records(|records| {
-            let mut w = Writer::with_capacity(8192);
+            let mut w = JsonWriter::with_capacity(8192);
             let style = Style { knobs: &knobs, part: Part::All, full: true, call: NO_CALL };
             records.is_shown(number).then(|| self.write(&mut w, style, records, number))?;
             Some(w.into_bytes())
         })
     }
 
-    fn write(&self, w: &mut Writer, style: Style<'_>, records: Records<'_>, number: u32) {
+    fn write(&self, w: &mut JsonWriter, style: Style<'_>, records: Records<'_>, number: u32) {
         match self.stream {
             Stream::Submission => {
                 let item = Submission::new(&self.population, records, style.knobs, number);
@@ -284,7 +284,7 @@ impl LiveProject {
         self.with_records(|records| {
             let item = |number| Submission::new(&self.population, records, &knobs, number);
             let passes = |number| item(number).applicant_id().as_deref() == Some(id);
-            let mut w = Writer::default();
+            let mut w = JsonWriter::default();
             w.array(|w| {
                 for number in self.showing(records, person.into_iter(), passes) {
                     w.object(|w| crate::simulator::render::submission::applicant(w, &item(number)));
@@ -303,8 +303,8 @@ impl LiveProject {
         flat: bool,
     ) -> Vec<u8> {
         let size = if style.full { 6500 } else { 3000 };
-        let mut w = Writer::with_capacity(page.rows.len() * size + 512);
-        let items = |w: &mut Writer| {
+        let mut w = JsonWriter::with_capacity(page.rows.len() * size + 512);
+        let items = |w: &mut JsonWriter| {
             w.array(|w| page.rows.iter().for_each(|number| self.write(w, style, records, *number)));
         };
         let next = page

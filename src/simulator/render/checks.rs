@@ -1,7 +1,7 @@
 //! Writes settings, signals and other checks of a submission (contract sections 3.5.4, 3.5.7).
 
 use super::style::Style;
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::simulator::people::draw::{Draw, Purpose};
 use crate::simulator::people::submission::Submission;
 
@@ -9,7 +9,7 @@ use crate::simulator::people::submission::Submission;
 const OPTION_SETS: u32 = 12;
 
 /// Writes the members that only detail calls have, except the envelope and the readings.
-pub(super) fn checks(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
+pub(super) fn checks(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>) {
     let mut draw = item.draw(Purpose::Signals);
     let format = style.knobs.time_format;
     let set = draw.below(OPTION_SETS);
@@ -55,7 +55,7 @@ pub(super) fn checks(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     }
 }
 
-fn project_options(w: &mut Writer, seed: u64, set: u32) {
+fn project_options(w: &mut JsonWriter, seed: u64, set: u32) {
     const SWITCHES: [&str; 8] = [
         "option_aml",
         "option_addressData",
@@ -80,7 +80,7 @@ fn project_options(w: &mut Writer, seed: u64, set: u32) {
     w.pair("webhookURL", &format!("https://hooks.operator.example/argos?secret={secret}"));
 }
 
-fn face_age(w: &mut Writer, draw: &mut Draw) {
+fn face_age(w: &mut JsonWriter, draw: &mut Draw) {
     const NAMES: [&str; 8] = [
         "originalSelfieLow",
         "originalSelfieMedian",
@@ -98,7 +98,7 @@ fn face_age(w: &mut Writer, draw: &mut Draw) {
     });
 }
 
-fn signals(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, draw: &mut Draw) {
+fn signals(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>, draw: &mut Draw) {
     let format = style.knobs.time_format;
     let mut at_ms = item.created_at_ms - 240_000;
     w.key("faceAge").array(|_| {});
@@ -150,7 +150,7 @@ const EXTRACTED: [&str; 22] = [
     "endorsements",
 ];
 
-fn confidences(w: &mut Writer, draw: &mut Draw, names: &[&str]) {
+fn confidences(w: &mut JsonWriter, draw: &mut Draw, names: &[&str]) {
     for name in names {
         w.key(name);
         match draw.below(5) {
@@ -163,9 +163,9 @@ fn confidences(w: &mut Writer, draw: &mut Draw, names: &[&str]) {
 }
 
 /// An array or an object, since the vendor's pages disagree (Q7).
-fn injection_action(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, draw: &mut Draw) {
+fn injection_action(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>, draw: &mut Draw) {
     let format = style.knobs.time_format;
-    let action = |w: &mut Writer| {
+    let action = |w: &mut JsonWriter| {
         w.pair("type", "address");
         w.key("time").time(format, item.created_at_ms + 7_200_000);
     };

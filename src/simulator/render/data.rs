@@ -2,7 +2,7 @@
 //! 3.5.2, 3.5.3).
 
 use super::style::Style;
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::simulator::people::draw::{Draw, Purpose};
 use crate::simulator::people::submission::{Pipeline, Submission};
 
@@ -25,7 +25,7 @@ const LISTED: [&str; 11] = [
 
 /// Writes members of `data`, applies edits, and omits the members that lists do not contain.
 struct Fields<'w, 'i> {
-    w: &'w mut Writer,
+    w: &'w mut JsonWriter,
     style: Style<'i>,
     item: &'i Submission<'i>,
     minimal: bool,
@@ -42,7 +42,7 @@ impl Fields<'_, '_> {
         self.with(name, |w| w.day(day));
     }
 
-    fn with(&mut self, name: &'static str, value: impl FnOnce(&mut Writer)) {
+    fn with(&mut self, name: &'static str, value: impl FnOnce(&mut JsonWriter)) {
         if !self.shows(name) {
             return;
         }
@@ -76,7 +76,7 @@ impl Fields<'_, '_> {
 }
 
 /// Writes the members of `data`.
-pub(super) fn data(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
+pub(super) fn data(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
     let mut draw = item.draw(Purpose::Data);
     let mut fields = Fields { w, style, item, minimal, written: Vec::new() };
     let person = &item.person;
@@ -157,7 +157,7 @@ fn document(fields: &mut Fields<'_, '_>, draw: &mut Draw, day: i64) {
 }
 
 /// Writes `OCR_raw`, `ocr` and `review`.
-pub(super) fn readings(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
+pub(super) fn readings(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>) {
     let hidden = item.projection == Some(2);
     if item.pipeline == Pipeline::Document {
         style.hidable(w, "OCR_raw", hidden, |w| w.object(|w| raw_reading(w, item)));
@@ -166,7 +166,7 @@ pub(super) fn readings(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) 
     style.hidable(w, "review", hidden, |w| w.object(|w| confirmed(w, item)));
 }
 
-fn raw_reading(w: &mut Writer, item: &Submission<'_>) {
+fn raw_reading(w: &mut JsonWriter, item: &Submission<'_>) {
     let person = &item.person;
     let mut draw = item.draw(Purpose::Ocr);
     let turned = draw.pick(&["0", "0", "90", "270"]);
@@ -196,7 +196,7 @@ fn raw_reading(w: &mut Writer, item: &Submission<'_>) {
     }
 }
 
-fn reading(w: &mut Writer, item: &Submission<'_>) {
+fn reading(w: &mut JsonWriter, item: &Submission<'_>) {
     let person = &item.person;
     let day = item.created_at_ms.div_euclid(DAY_MS);
     w.key("birthDate").day(person.birth_day);
@@ -209,7 +209,7 @@ fn reading(w: &mut Writer, item: &Submission<'_>) {
     w.pair("nationality", person.nationality);
 }
 
-fn confirmed(w: &mut Writer, item: &Submission<'_>) {
+fn confirmed(w: &mut JsonWriter, item: &Submission<'_>) {
     let person = &item.person;
     let day = item.created_at_ms.div_euclid(DAY_MS);
     w.key("birthDate").day(person.birth_day);

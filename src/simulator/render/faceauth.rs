@@ -1,6 +1,6 @@
 //! Writes a face authentication (contract section 6.4), the same for lists and detail calls.
 
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::domain::Stream;
 use crate::simulator::knobs::{Knobs, TimeFormat};
 use crate::simulator::people::draw::{Draw, Purpose};
@@ -21,7 +21,7 @@ enum Left {
 
 /// Writes one record, which must exist.
 pub(in crate::simulator) fn faceauth(
-    w: &mut Writer,
+    w: &mut JsonWriter,
     population: &Population,
     records: Records<'_>,
     knobs: &Knobs,
@@ -83,7 +83,7 @@ pub(in crate::simulator) fn faceauth(
     });
 }
 
-fn policy(w: &mut Writer, seed: u64, set: u32) {
+fn policy(w: &mut JsonWriter, seed: u64, set: u32) {
     let mut draw = Draw::new(seed, set, Purpose::Policy);
     w.key("faceSimilarity_threshold").number(if set.is_multiple_of(2) { 85_u32 } else { 70 });
     w.key("occluded_threshold").bool(draw.permille(500));
@@ -96,7 +96,7 @@ fn policy(w: &mut Writer, seed: u64, set: u32) {
     }
 }
 
-fn failures(w: &mut Writer, draw: &mut Draw, occluded: bool) {
+fn failures(w: &mut JsonWriter, draw: &mut Draw, occluded: bool) {
     let first = if occluded {
         ("Face_Occluded_fail", "face is occluded and the confidence is higher than threshold.")
     } else {

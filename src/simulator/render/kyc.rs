@@ -2,13 +2,13 @@
 
 use super::signed::signed_address;
 use super::style::Style;
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::simulator::people::change::KycResult;
 use crate::simulator::people::draw::{Draw, Purpose};
 use crate::simulator::people::submission::{Pipeline, Submission, comment};
 
 /// Writes the members of `kyc`.
-pub(super) fn kyc(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
+pub(super) fn kyc(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
     w.pair("result", item.result.as_str());
     let comments: Vec<_> = item.codes.iter().map(|code| comment(code)).collect();
     texts(w.key("comment"), style, &comments);
@@ -25,7 +25,7 @@ pub(super) fn kyc(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minim
 }
 
 /// Writes texts as an array, or as one text if the knobs require it (Q6).
-fn texts(w: &mut Writer, style: Style<'_>, texts: &[&str]) {
+fn texts(w: &mut JsonWriter, style: Style<'_>, texts: &[&str]) {
     if style.knobs.comments_as_text {
         w.text(&texts.join(", "));
     } else {
@@ -33,7 +33,7 @@ fn texts(w: &mut Writer, style: Style<'_>, texts: &[&str]) {
     }
 }
 
-fn attempt(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, number: u32) {
+fn attempt(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>, number: u32) {
     let mut draw = item.draw_attempt(number);
     let is_last = number == item.attempts;
     let finished = !(is_last && item.result == KycResult::Incomplete);
@@ -93,7 +93,7 @@ fn attempt(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, number: u32)
     }
 }
 
-fn verification(w: &mut Writer, item: &Submission<'_>, draw: &mut Draw, failed: bool) {
+fn verification(w: &mut JsonWriter, item: &Submission<'_>, draw: &mut Draw, failed: bool) {
     const DAY_MS: i64 = 86_400_000;
     let person = &item.person;
     let (code, message) = if failed { ("CF-13002", "불일치") } else { ("CF-00000", "성공") };
@@ -125,7 +125,7 @@ fn verification(w: &mut Writer, item: &Submission<'_>, draw: &mut Draw, failed: 
 }
 
 /// The reason of a failed attempt (contract section 11.3).
-fn failure(w: &mut Writer, style: Style<'_>, draw: &mut Draw) {
+fn failure(w: &mut JsonWriter, style: Style<'_>, draw: &mut Draw) {
     const CODES: [&str; 7] = [
         "glare_detected",
         "recaptured_document",
@@ -148,7 +148,7 @@ fn failure(w: &mut Writer, style: Style<'_>, draw: &mut Draw) {
 }
 
 /// Writes the members of `aml`.
-pub(super) fn aml(w: &mut Writer, item: &Submission<'_>) {
+pub(super) fn aml(w: &mut JsonWriter, item: &Submission<'_>) {
     let mut draw = item.draw(Purpose::Aml);
     if !item.aml_flagged {
         w.key("raw_data").object(|_| {});

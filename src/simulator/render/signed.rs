@@ -1,10 +1,10 @@
 //! Image addresses with a different signature for every call.
 
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::simulator::people::draw::mix;
 
 /// Writes the address of an image; its signature depends on `call`, `id` and `name`.
-pub(super) fn signed_address(w: &mut Writer, call: u64, id: &str, name: &str) {
+pub(super) fn signed_address(w: &mut JsonWriter, call: u64, id: &str, name: &str) {
     let key = mixed(mixed(call, id), name);
     let signature = hex([key, mix(key), mix(key ^ 1), mix(key ^ 2)]);
     w.text(&format!(

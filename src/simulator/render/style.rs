@@ -1,6 +1,6 @@
 //! How an item is written: its part and its call.
 
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::simulator::knobs::{HiddenFields, Knobs};
 
 /// The requested part of an item (`request_type`).
@@ -28,10 +28,10 @@ impl Style<'_> {
     /// Writes a member that a projection may hide.
     pub(super) fn hidable(
         self,
-        w: &mut Writer,
+        w: &mut JsonWriter,
         key: &str,
         hidden: bool,
-        value: impl FnOnce(&mut Writer),
+        value: impl FnOnce(&mut JsonWriter),
     ) {
         if !hidden {
             value(w.key(key));

@@ -5,7 +5,7 @@ use super::data;
 use super::kyc;
 use super::signed::{hex, signed_address};
 use super::style::{Part, Style};
-use super::writer::Writer;
+use super::writer::JsonWriter;
 use crate::domain::Stream;
 use crate::simulator::knobs::DeletedLabel;
 use crate::simulator::people::draw::{Draw, Purpose, mix};
@@ -18,7 +18,7 @@ const DELETED: &str = "Deleted Submission";
 
 /// Writes one item.
 pub(in crate::simulator) fn submission(
-    w: &mut Writer,
+    w: &mut JsonWriter,
     style: Style<'_>,
     population: &Population,
     item: &Submission<'_>,
@@ -61,7 +61,7 @@ pub(in crate::simulator) fn submission(
 
 /// Writes the members kept by contract section 3.6: id, creation date, id type, state, and the
 /// label.
-fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
+fn deleted(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>) {
     let label = style.knobs.deleted_label;
     w.pair("submission_id", &item.id);
     if matches!(style.part, Part::All | Part::Data) {
@@ -92,13 +92,13 @@ fn deleted(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
     }
 }
 
-fn created_at(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
+fn created_at(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>) {
     if !item.altered.is_some_and(|altered| altered.date_hidden) {
         w.key("created_at").time(style.knobs.time_format, item.created_at_ms);
     }
 }
 
-fn envelope(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
+fn envelope(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>, minimal: bool) {
     let format = style.knobs.time_format;
     let mut draw = item.draw(Purpose::Envelope);
     w.pair("email", &item.email());
@@ -143,7 +143,7 @@ fn envelope(w: &mut Writer, style: Style<'_>, item: &Submission<'_>, minimal: bo
     }
 }
 
-fn additional_list(w: &mut Writer, draw: &mut Draw) {
+fn additional_list(w: &mut JsonWriter, draw: &mut Draw) {
     const QUESTIONS: [&str; 5] =
         ["occupation", "source_of_funds", "거래목적", "annual_income", "referrer"];
     const ANSWERS: [&str; 5] =
@@ -157,7 +157,7 @@ fn additional_list(w: &mut Writer, draw: &mut Draw) {
     }
 }
 
-fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
+fn images(w: &mut JsonWriter, style: Style<'_>, item: &Submission<'_>) {
     let names: &[&str] = match item.number % 3 {
         0 => &["idImage", "selfieImage"],
         1 => &["idImage", "idBackImage", "selfieImage"],
@@ -169,7 +169,7 @@ fn images(w: &mut Writer, style: Style<'_>, item: &Submission<'_>) {
 }
 
 fn detail_envelope(
-    w: &mut Writer,
+    w: &mut JsonWriter,
     style: Style<'_>,
     population: &Population,
     item: &Submission<'_>,
@@ -213,7 +213,7 @@ fn duplicated_information(item: &Submission<'_>, salt: u64) -> String {
 }
 
 /// Writes the members of one entry of an applicant's list (contract section 4).
-pub(in crate::simulator) fn applicant(w: &mut Writer, item: &Submission<'_>) {
+pub(in crate::simulator) fn applicant(w: &mut JsonWriter, item: &Submission<'_>) {
     w.pair("submission_id", &item.id);
     w.pair("duplicated_information", &duplicated_information(item, 1));
     w.pair("email", &item.email());

@@ -12,11 +12,11 @@ const DAY_MS: i64 = 86_400_000;
 
 /// A growing JSON text.
 #[derive(Debug, Default)]
-pub(in crate::simulator) struct Writer {
+pub(in crate::simulator) struct JsonWriter {
     out: Vec<u8>,
 }
 
-impl Writer {
+impl JsonWriter {
     /// An empty text with a capacity of `capacity` bytes.
     pub(in crate::simulator) fn with_capacity(capacity: usize) -> Self {
         Self { out: Vec::with_capacity(capacity) }
@@ -129,8 +129,8 @@ mod tests {
 
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Writer)) -> String {
-        let mut writer = Writer::default();
+    fn written(write: impl FnOnce(&mut JsonWriter)) -> String {
+        let mut writer = JsonWriter::default();
         write(&mut writer);
         String::from_utf8(writer.into_bytes()).unwrap()
     }

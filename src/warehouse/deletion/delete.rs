@@ -3,7 +3,7 @@
 use crate::{
     domain::ReadNumber,
     normalize::{
-        Mark,
+        DeletionMark,
         catalogue::{self, Column, Key, Table, Type},
     },
     warehouse::{
@@ -47,7 +47,7 @@ pub(in crate::warehouse) enum DeletionProof {
     /// A pass missed the record, and two detail calls did not find it.
     Absent,
     /// Two detail calls showed the vendor's deletion mark.
-    Marked(Mark),
+    Marked(DeletionMark),
 }
 
 /// A record with a proven deletion.

@@ -13,7 +13,7 @@ use crate::{
     blocking,
     domain::Call,
     normalize::{
-        Mark,
+        DeletionMark,
         catalogue::{self, Key},
     },
     warehouse::{
@@ -158,7 +158,8 @@ async fn write(
     if origin.call() == Call::List && scope.details.wants_changed() {
         detail_queue::mark(tx, &ready.ids(), Priority::of(origin.lane()), now).await?;
     }
-    let marks = ready.marked.iter().map(|(id, read)| (id.as_str(), *read, Mark { at: None }));
+    let marks =
+        ready.marked.iter().map(|(id, read)| (id.as_str(), *read, DeletionMark { at: None }));
     marks::suspect(tx, origin, &marks.collect::<Vec<_>>()).await?;
     Ok(ready.records.into_iter().map(|record| record.id).collect())
 }

@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     domain::{Call, ReadNumber, Stream},
-    normalize::{self, Mark, Presence, catalogue},
+    normalize::{self, DeletionMark, Presence, catalogue},
     warehouse::{
         deletion::{
             absence,
@@ -34,7 +34,7 @@ pub(super) enum Meaning {
     /// Its facts are stored; if the record was deleted, it returns.
     Facts,
     /// The vendor marks the record as deleted.
-    Mark(Mark),
+    Mark(DeletionMark),
     /// A sparse list item of a deleted record: a detail call decides whether the record has
     /// returned.
     Hint,
@@ -108,7 +108,7 @@ pub(super) async fn store(
 pub(super) async fn suspect(
     tx: &mut Tx<'_>,
     origin: Origin,
-    marks: &[(&str, ReadNumber, Mark)],
+    marks: &[(&str, ReadNumber, DeletionMark)],
 ) -> Result<i64, WarehouseError> {
     let Tx { scope, now, .. } = *tx;
     if marks.is_empty() {
@@ -201,7 +201,10 @@ async fn note_digests(tx: &mut Tx<'_>, items: &[&(Work, Meaning)]) -> Result<(),
 }
 
 /// Stores the vendor's deletion time of records whose deletion was proven without one.
-async fn note_vendor_times(tx: &mut Tx<'_>, marks: &[(&Work, Mark)]) -> Result<(), WarehouseError> {
+async fn note_vendor_times(
+    tx: &mut Tx<'_>,
+    marks: &[(&Work, DeletionMark)],
+) -> Result<(), WarehouseError> {
     let scope = tx.scope;
     let (ids, times): (Vec<&str>, Vec<DateTime<Utc>>) =
         marks.iter().filter_map(|(work, mark)| Some((work.item.id.as_str(), mark.at?))).unzip();

@@ -20,7 +20,7 @@ use crate::{
     consumers::demand_numbers,
     evidence::Clock,
     truth::{self, Difference},
-    world::{FACE_KEY, KEY, World},
+    world::{FACE_KEY, KEY, TestWorld},
 };
 
 /// Days in which every record is listed once, and gets a detail call once.
@@ -49,7 +49,7 @@ const REFUSED: i32 = 69;
 /// A world that plays a schedule.
 struct Model {
     schedule: Arc<Schedule>,
-    world: World,
+    world: TestWorld,
     clock: Clock,
     now: DateTime<Utc>,
     /// How far PostgreSQL's clock is ahead.
@@ -90,7 +90,7 @@ impl Model {
         other.population.seed ^= 1;
         let projects =
             vec![project(KEY, Stream::Submission), project(FACE_KEY, Stream::Faceauth), other];
-        let world = World::of(projects).await;
+        let world = TestWorld::of(projects).await;
         demand_numbers(&world.pool).await;
         for (key, knobs) in [KEY, FACE_KEY].iter().zip(&schedule.knobs) {
             world.vendor.set_knobs(key, knobs.clone()).expect("a project");
@@ -387,7 +387,7 @@ fn since(schedule: &Schedule) -> Day {
     schedule.population.from - Days::new(1)
 }
 
-fn configure(world: &World, schedule: &Schedule, retry_seconds: u32) {
+fn configure(world: &TestWorld, schedule: &Schedule, retry_seconds: u32) {
     let page_size = schedule.page_size[0];
     let client = format!("page_size = {page_size}\nretry_budget_seconds = {retry_seconds}");
     let more = format!(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, stream};
 
 use super::replicas::{End, Fate, Replica};
-use crate::world::{ALL_DAYS, World};
+use crate::world::{ALL_DAYS, TestWorld};
 
 const BACKFILL: [&str; 3] = ["run", "--backfill", ALL_DAYS];
 /// Several pages of each list, and all days in one window.
@@ -26,7 +26,7 @@ struct Result {
     claims: i64,
 }
 
-async fn result(world: &World) -> Result {
+async fn result(world: &TestWorld) -> Result {
     Result {
         tables: world.tables().await,
         pages: world.number("select sum(pages)::bigint from argos_sync.run_counter").await,
@@ -35,13 +35,13 @@ async fn result(world: &World) -> Result {
     }
 }
 
-async fn backfill(world: &World, fate: Fate) -> End {
+async fn backfill(world: &TestWorld, fate: Fate) -> End {
     Replica::start(world, &SETTINGS, &BACKFILL, fate).await.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn model_a_backfill_killed_at_any_commit_ends_as_if_it_never_had_been() {
-    let world = World::new(14, 6).await;
+    let world = TestWorld::new(14, 6).await;
     let undisturbed = world.twin().await;
     let End { ran, commits, .. } = backfill(&undisturbed, Fate::Lives).await;
     assert_eq!(ran.code(), 0, "{ran:?}");

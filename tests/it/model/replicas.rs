@@ -15,7 +15,7 @@ use tokio::{
 use super::wire::{StopAt, Wire};
 use crate::{
     evidence::terminate,
-    world::{Ran, World},
+    world::{Ran, TestWorld},
 };
 
 /// The fate of a process.
@@ -82,7 +82,7 @@ const TIME_MAX: Duration = Duration::from_mins(8);
 impl Replica {
     /// Starts the program.
     pub(super) async fn start(
-        world: &World,
+        world: &TestWorld,
         settings: &[(&str, &str)],
         arguments: &[&str],
         fate: Fate,

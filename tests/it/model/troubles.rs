@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
-use crate::{random::Random, world::World};
+use crate::{random::Random, world::TestWorld};
 
 /// One trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +56,14 @@ impl fmt::Display for Trouble {
 }
 
 /// Restarts the sequences.
-pub(super) async fn lose_numbers(world: &World) {
+pub(super) async fn lose_numbers(world: &TestWorld) {
     let sql = "alter sequence argos_sync.read_number restart with 1;
         alter sequence argos_sync.fence restart with 1";
     sqlx::raw_sql(sql).execute(&world.pool).await.expect("the sequences");
 }
 
 /// Sets the clocks of this machine and of the vendor behind PostgreSQL's by this time.
-pub(super) async fn set_others_behind(world: &World, behind: TimeDelta) {
+pub(super) async fn set_others_behind(world: &TestWorld, behind: TimeDelta) {
     let sql = format!(
         "create or replace function argos_sync.clock_ahead(other timestamptz) returns interval
             language sql volatile
@@ -74,7 +74,7 @@ pub(super) async fn set_others_behind(world: &World, behind: TimeDelta) {
 }
 
 /// Whether a record is known with which a key can be verified.
-pub(super) async fn knows_a_submission(world: &World) -> bool {
+pub(super) async fn knows_a_submission(world: &TestWorld) -> bool {
     let sql = "select exists (select from argos_sync.record
         where project = 'main' and stream = 'submission' and deleted_at is null)";
     sqlx::query_scalar(sql).fetch_one(&world.pool).await.expect("an answer")

@@ -12,7 +12,7 @@ use super::{
     Difference, Expectation, assert_every_column_is_compared, compare, expectations::ALL,
     load as load_all, orphans, records, rows, unlike_raw_bodies,
 };
-use crate::world::{FACE_KEY, KEY, World};
+use crate::world::{FACE_KEY, KEY, TestWorld};
 
 /// Whether an item shows the vendor's mark: in a text of the vendor, with the name removed.
 const IS_MARKED: &str =
@@ -21,7 +21,7 @@ const IS_MARKED: &str =
 
 /// Saves the vendor's item of a record before a change. After a deletion, each surviving column
 /// must contain a value of a saved item.
-pub(crate) async fn remember(world: &World, stream: Stream, id: &str) {
+pub(crate) async fn remember(world: &TestWorld, stream: Stream, id: &str) {
     let item = match stream {
         Stream::Submission => world.vendor.submission(KEY, id),
         Stream::Faceauth => world.vendor.faceauth(FACE_KEY, id),
@@ -78,7 +78,7 @@ pub(super) async fn load(pool: &PgPool) {
 }
 
 /// Compares everything with a vendor from which these records have vanished.
-pub(crate) async fn differences_with(world: &World, vanished: &[String]) -> Vec<Difference> {
+pub(crate) async fn differences_with(world: &TestWorld, vanished: &[String]) -> Vec<Difference> {
     load_all(world).await;
     assert_every_column_is_compared(&world.pool).await;
     sqlx::query("insert into truth.vanished select unnest($1::text[])")

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, io::Read as _};
 use argos_sync::domain::Stream;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::world::{FACE_KEY, KEY, World};
+use crate::world::{FACE_KEY, KEY, TestWorld};
 pub(crate) use deletions::{differences_with, remember};
 use expectations::{ALL, Expectation, NOT_COMPARED};
 
@@ -33,19 +33,19 @@ pub(crate) struct Difference {
 }
 
 /// Demands that tables, raw items and the state of records equal the vendor's.
-pub(crate) async fn assert_equal(world: &World) {
+pub(crate) async fn assert_equal(world: &TestWorld) {
     assert_tables_equal(world).await;
     assert_eq!(unlike_raw_bodies(&world.pool).await, BTreeSet::new(), "raw items differ");
 }
 
 /// Demands that all data tables equal the vendor's data.
-pub(crate) async fn assert_tables_equal(world: &World) {
+pub(crate) async fn assert_tables_equal(world: &TestWorld) {
     let found = differences(world).await;
     assert!(found.is_empty(), "the warehouse is not what the vendor shows: {found:#?}");
 }
 
 /// Compares all data tables with the vendor.
-pub(crate) async fn differences(world: &World) -> Vec<Difference> {
+pub(crate) async fn differences(world: &TestWorld) -> Vec<Difference> {
     load(world).await;
     assert_every_column_is_compared(&world.pool).await;
     let mut found = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) async fn differences(world: &World) -> Vec<Difference> {
 }
 
 /// Loads the vendor's items into the database, in place of those of an earlier comparison.
-async fn load(world: &World) {
+async fn load(world: &TestWorld) {
     let reset = format!("drop schema if exists truth cascade;\n{}", include_str!("schema.sql"));
     sqlx::raw_sql(AssertSqlSafe(reset)).execute(&world.pool).await.expect("the schema");
     for stream in Stream::ALL {
