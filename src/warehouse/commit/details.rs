@@ -91,9 +91,11 @@ impl Warehouse {
             // that column.
             sqlx::query_scalar!(
                 "select id from argos_sync.record as stored
-                 where project = $1 and stream = $2 and deleted_at is null and not exists (
-                    select from argos_sync.suspect
-                    where suspect.project = $1 and suspect.stream = $2 and suspect.id = stored.id)
+                 where project = $1 and stream = $2 and deleted_at is null
+                    and not exists (
+                        select from argos_sync.suspect
+                        where suspect.project = $1 and suspect.stream = $2
+                            and suspect.id = stored.id)
                     and window_day >= '-infinity'
                     and first_read >= (select account_first_read from argos_sync.project
                         where project = $1)

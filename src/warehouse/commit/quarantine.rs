@@ -112,12 +112,12 @@ impl Warehouse {
             "with bodies as (
                 delete from argos_raw.quarantine as stored
                 using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
-                where (stored.project, stored.stream, stored.digest) = (given.project, given.stream,
-                    given.digest))
+                where (stored.project, stored.stream, stored.digest)
+                    = (given.project, given.stream, given.digest))
              delete from argos_sync.quarantine as stored
              using unnest($1::text[], $2::text[], $3::bytea[]) as given (project, stream, digest)
-             where (stored.project, stored.stream, stored.digest) = (given.project, given.stream,
-                 given.digest)",
+             where (stored.project, stored.stream, stored.digest)
+                = (given.project, given.stream, given.digest)",
             &projects as &[&str],
             &streams as &[&str],
             &digests as &[&[u8]],
@@ -257,9 +257,10 @@ async fn take_out(
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
         "with bodies as (
-            delete from argos_raw.quarantine where project = $1 and stream = $2
-                and digest = any($3))
-         delete from argos_sync.quarantine where project = $1 and stream = $2 and digest = any($3)",
+            delete from argos_raw.quarantine
+            where project = $1 and stream = $2 and digest = any($3))
+         delete from argos_sync.quarantine
+         where project = $1 and stream = $2 and digest = any($3)",
         scope.project.as_str(),
         scope.stream.as_str(),
         digests as &[&[u8]],

@@ -243,11 +243,11 @@ async fn update(
     let undated: Vec<bool> = updates.iter().map(|place| place.undated).collect();
     let sparse: Vec<Option<i16>> = updates.iter().map(|place| place.sparse).collect();
     sqlx::query!(
-        "update argos_sync.record as stored set normalizer_version = $3,
-            window_day = given.day, undated = given.undated, sparse = given.sparse,
-                detail_next_at = null
-         from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[]) as given (id, day,
-             undated, sparse)
+        "update argos_sync.record as stored
+         set normalizer_version = $3, window_day = given.day, undated = given.undated,
+            sparse = given.sparse, detail_next_at = null
+         from unnest($4::text[], $5::date[], $6::boolean[], $7::smallint[])
+            as given (id, day, undated, sparse)
          where stored.project = $1 and stored.stream = $2 and stored.id = given.id",
         scope.project.as_str(),
         scope.stream.as_str(),

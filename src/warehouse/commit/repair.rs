@@ -258,8 +258,8 @@ async fn forget_digests(tx: &mut Tx<'_>, lost: &[LostItem]) -> Result<(), Wareho
     let lists: Vec<bool> = lost.iter().map(|item| item.lost.list).collect();
     let details: Vec<bool> = lost.iter().map(|item| item.lost.detail).collect();
     sqlx::query!(
-        "update argos_sync.record as stored set
-            list_digest = case when given.list and list_read is not null then $6
+        "update argos_sync.record as stored
+         set list_digest = case when given.list and list_read is not null then $6
                 else list_digest end,
             detail_digest = case when given.detail and detail_read is not null then $6
                 else detail_digest end

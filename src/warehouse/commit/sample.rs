@@ -118,8 +118,8 @@ impl Warehouse {
     pub async fn forget_samples(&self, scope: &Scope) -> Result<(), WarehouseError> {
         self.retry(async || {
             sqlx::query!(
-                "with counted as (delete from argos_sync.verification where project = $1
-                     and stream = $2)
+                "with counted as (delete from argos_sync.verification
+                    where project = $1 and stream = $2)
                  delete from argos_sync.difference
                  where project = $1 and stream = $2 and not ($3 = any(tables))",
                 scope.project.as_str(),
@@ -151,8 +151,8 @@ impl Warehouse {
         let known = sqlx::query!(
             r#"select project, stream, name as "name?", count(*) as "records!"
                from argos_sync.difference
-               cross join lateral (select null as name union all select *
-                   from unnest(tables)) as named
+               cross join lateral (select null as name
+                    union all select * from unnest(tables)) as named
                group by project, stream, name"#,
         )
         .fetch_all(&self.pool)
@@ -290,10 +290,10 @@ async fn note(
     let ids: Vec<&str> = tables.keys().copied().collect();
     let named: Vec<String> = tables.values().map(joined).collect();
     sqlx::query!(
-        "insert into argos_sync.difference as stored (project, stream, id, tables, found_at,
-             checked_at)
+        "insert into argos_sync.difference as stored
+            (project, stream, id, tables, found_at, checked_at)
          select $1, $2, given.id, string_to_array(given.tables, ','), argos_sync.clock(),
-             argos_sync.clock()
+            argos_sync.clock()
          from unnest($3::text[], $4::text[]) as given (id, tables) order by given.id
          on conflict (id, project, stream) do update
          set tables = excluded.tables, checked_at = excluded.checked_at",

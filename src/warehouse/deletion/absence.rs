@@ -40,12 +40,14 @@ impl Warehouse {
         self.retry(async || {
             let days = claim.reading.is_filtered().then_some(claim.window);
             sqlx::query_scalar!(
-                r#"select exists (select from argos_sync.record where project = $1 and stream = $2
-                        and ($3::date is null or window_day >= $3) and ($4::date is null
-                            or window_day < $4))
-                    or exists (select from argos_sync.suspect where project = $1 and stream = $2)
-                    or exists (select from argos_sync.deletion_alarm where project = $1
-                        and stream = $2) as "can_miss!""#,
+                r#"select exists (select from argos_sync.record
+                        where project = $1 and stream = $2
+                            and ($3::date is null or window_day >= $3)
+                            and ($4::date is null or window_day < $4))
+                    or exists (select from argos_sync.suspect
+                        where project = $1 and stream = $2)
+                    or exists (select from argos_sync.deletion_alarm
+                        where project = $1 and stream = $2) as "can_miss!""#,
                 claim.project.as_str(),
                 claim.stream.as_str(),
                 days.map(Window::from),
@@ -73,13 +75,13 @@ pub(in crate::warehouse) async fn compare(
     let mut rows = sqlx::query!(
         r#"select id, window_day,
             case when first_read > (select account_last_read from argos_sync.project
-                where project = $1) then false
+                    where project = $1) then false
                 when first_read >= (select account_first_read from argos_sync.project
                     where project = $1) then true end as is_bound
          from argos_sync.record
          where project = $1 and stream = $2 and deleted_at is null and first_read < $3
-           and case when $4 then window_day >= $5 and window_day < $6 and not undated
-               and not unlisted
+           and case when $4 then window_day >= $5 and window_day < $6
+                    and not undated and not unlisted
                 else undated or unlisted or not exists (
                     select from argos_sync.coverage as covered
                     where covered.project = $1 and covered.stream = $2
@@ -131,8 +133,8 @@ async fn clear_seen(
     let scope = tx.scope;
     let doing = "clearing suspects";
     let suspects = sqlx::query!(
-        "select id, window_day from argos_sync.suspect join argos_sync.record using (project,
-             stream, id)
+        "select id, window_day
+         from argos_sync.suspect join argos_sync.record using (project, stream, id)
          where project = $1 and stream = $2 and missed_at is not null",
         scope.project.as_str(),
         scope.stream.as_str(),

@@ -65,11 +65,12 @@ impl Warehouse {
         sqlx::query_as!(
             Alarm,
             r#"select project, stream, filtered, min(day) as "first!", max(day) as "last!",
-                   max(raised_at) as "raised_at!",
-                sum(live)::bigint as "live!", sum(missing)::bigint as "missing!", confirmed
+                max(raised_at) as "raised_at!", sum(live)::bigint as "live!",
+                sum(missing)::bigint as "missing!", confirmed
                from (
-                select *, day - (row_number() over (partition by project, stream, filtered,
-                    confirmed order by day))::int as run
+                select *,
+                    day - (row_number() over (partition by project, stream, filtered, confirmed
+                        order by day))::int as run
                 from argos_sync.deletion_alarm) as alarm
                group by project, stream, filtered, confirmed, run
                order by project, stream, filtered, confirmed, run"#,
@@ -191,8 +192,8 @@ pub(super) async fn clear_alarms(
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
         "delete from argos_sync.deletion_alarm
-         where project = $1 and stream = $2 and filtered = $3 and (not $3 or (day >= $4
-             and day < $5))",
+         where project = $1 and stream = $2 and filtered = $3
+            and (not $3 or (day >= $4 and day < $5))",
         claim.project.as_str(),
         claim.stream.as_str(),
         claim.reading.is_filtered(),

@@ -81,8 +81,8 @@ pub(super) async fn is_stopped(tx: &mut Tx<'_>) -> Result<bool, WarehouseError> 
     let scope = tx.scope;
     sqlx::query_scalar!(
         r#"select exists (
-            select from argos_sync.deletion_alarm where project = $1 and stream = $2
-                and confirmed) as "is_stopped!""#,
+            select from argos_sync.deletion_alarm
+            where project = $1 and stream = $2 and confirmed) as "is_stopped!""#,
         scope.project.as_str(),
         scope.stream.as_str(),
     )
@@ -136,10 +136,10 @@ async fn recent(tx: &mut Tx<'_>) -> Result<Recent, WarehouseError> {
                     select from argos_sync.deletion_decision
                     where project = $1 and stream = $2 and approved
                       and decided_at <= stored.deleted_at and stored.deleted_at < expires_at
-                      and window_from <= stored.window_day
-                          and stored.window_day < window_to)) as "missing!",
-            (select coalesce(sum(records), 0) from argos_sync.coverage where project = $1
-                and stream = $2) as "live!""#,
+                      and window_from <= stored.window_day and stored.window_day < window_to))
+                as "missing!",
+            (select coalesce(sum(records), 0) from argos_sync.coverage
+                where project = $1 and stream = $2) as "live!""#,
         scope.project.as_str(),
         scope.stream.as_str(),
         now,
@@ -164,21 +164,20 @@ async fn raise_alarm(tx: &mut Tx<'_>, held_back: &[&str]) -> Result<(), Warehous
         "insert into argos_sync.deletion_alarm as alarm
             (project, stream, filtered, day, raised_at, pass_id, live, missing, confirmed)
          select $1, $2, stored.is_filtered, stored.window_day, $4, max(suspect.pass_id),
-             coalesce(max(covered.records), 0),
-            count(*), true
+            coalesce(max(covered.records), 0), count(*), true
          from unnest($3::text[]) as given (id)
          cross join lateral (
             select window_day, not (undated or unlisted) as is_filtered from argos_sync.record
             where project = $1 and stream = $2 and id = given.id offset 0) as stored
-         join argos_sync.suspect on suspect.project = $1 and suspect.stream = $2
-             and suspect.id = given.id
+         join argos_sync.suspect
+            on suspect.project = $1 and suspect.stream = $2 and suspect.id = given.id
          left join argos_sync.coverage as covered
             on covered.project = $1 and covered.stream = $2 and covered.day = stored.window_day
          group by stored.is_filtered, stored.window_day
          order by stored.is_filtered, stored.window_day
          on conflict (project, stream, filtered, day) do update
          set raised_at = excluded.raised_at, missing = alarm.missing + excluded.missing,
-             confirmed = true",
+            confirmed = true",
         scope.project.as_str(),
         scope.stream.as_str(),
         held_back as &[&str],

@@ -126,8 +126,9 @@ async fn mark_records(
         gone.iter().map(|gone| gone.proof == DeletionProof::Absent).collect();
     let deleted = sqlx::query_scalar!(
         "with given as (
-            select * from unnest($3::text[], $4::bigint[], $6::boolean[]) as given (id, number,
-                deleted_by_absence)),
+            select *
+            from unnest($3::text[], $4::bigint[], $6::boolean[])
+                as given (id, number, deleted_by_absence)),
          locked as (
             select stored.id, given.number, given.deleted_by_absence
             from argos_sync.record as stored join given using (id)
@@ -136,15 +137,14 @@ async fn mark_records(
             order by stored.id for update of stored)
          update argos_sync.record as stored
          set deleted_at = $5, deleted_by_absence = locked.deleted_by_absence, unlisted = false,
-             unsettled = false, sources_differ = false,
-            changed_at = null,
+            unsettled = false, sources_differ = false, changed_at = null,
             list_digest = case when locked.deleted_by_absence then null
                 else coalesce(stored.doubted_digest, stored.list_digest) end,
             list_read = case when locked.deleted_by_absence then stored.list_read
                 else greatest(stored.list_read, stored.doubted_read) end,
             detail_digest = null, detail_read = locked.number,
             doubted_digest = null, doubted_read = null, sparse = null, detail_next_at = null,
-                hint_digest = null
+            hint_digest = null
          from locked where stored.project = $1 and stored.stream = $2 and stored.id = locked.id
          returning stored.id",
         scope.project.as_str(),
@@ -166,11 +166,12 @@ fn compose_mark(table: &Table, keep: Keep) -> String {
     let emptied = table.columns.iter().filter(|column| !keep.keeps(table, column));
     let nulls = emptied.fold(String::new(), |text, column| text + ", " + column.name + " = null");
     format!(
-        "update {table} as stored set deleted_at = $3, vendor_deleted_at = found.at,
-             changed_at = $3, change_number = {CHANGE_NUMBER}{nulls}
+        "update {table} as stored
+         set deleted_at = $3, vendor_deleted_at = found.at, changed_at = $3,
+            change_number = {CHANGE_NUMBER}{nulls}
          from (
-            select found.place, given.at from unnest($2::text[], $4::timestamptz[]) as given (id,
-                at)
+            select found.place, given.at
+            from unnest($2::text[], $4::timestamptz[]) as given (id, at)
             cross join lateral (
                 select ctid as place from {table} where project = $1 and {id} = given.id offset 0
             ) as found

@@ -68,8 +68,8 @@ async fn keep_repairs(tx: &mut Tx<'_>, records: &[Noted<'_>]) -> Result<(), Ware
     sqlx::query!(
         "insert into argos_sync.repair (project, stream, id, path, found, json_type, noted_at)
          select $1, $2, given.*, $7
-         from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as given (id, path, found,
-             json_type)
+         from unnest($3::text[], $4::text[], $5::text[], $6::text[])
+            as given (id, path, found, json_type)
          order by given.id, given.path
          on conflict do nothing",
         scope.project.as_str(),
@@ -98,21 +98,21 @@ pub(in crate::warehouse) async fn keep_drift(
     // A path with many unknown names is a map whose keys are data: one path represents the
     // remaining names.
     sqlx::query!(
-        "insert into argos_sync.schema_drift as stored (project, stream, path, found, json_type,
-             first_seen_at)
-         select distinct $1, $2, case when count.known + new.number > $8 then new.place || $7
-             else new.path end,
+        "insert into argos_sync.schema_drift as stored
+            (project, stream, path, found, json_type, first_seen_at)
+         select distinct $1, $2,
+            case when count.known + new.number > $8 then new.place || $7 else new.path end,
             new.found, new.json_type, $6::timestamptz
          from (
-            select given.*, place, row_number() over (partition by place, found
-                order by path) as number
+            select given.*, place,
+                row_number() over (partition by place, found order by path) as number
             from unnest($3::text[], $4::text[], $5::text[]) as given (path, found, json_type)
             cross join lateral (select regexp_replace(given.path, '[^.]*$', '') as place) as above
             where not exists (
                 select from argos_sync.schema_drift as known
                 where known.project = $1 and known.stream = $2
-                  and (known.path, known.found, known.json_type) = (given.path, given.found,
-                      given.json_type))
+                  and (known.path, known.found, known.json_type)
+                    = (given.path, given.found, given.json_type))
          ) as new
          cross join lateral (
             select count(*) as known from argos_sync.schema_drift as known

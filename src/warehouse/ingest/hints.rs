@@ -124,8 +124,8 @@ impl Warehouse {
             let changed = sqlx::query!(
                 r#"with found as materialized (
                     select stored.place, stored.before, given.digest
-                    from (select distinct on (id) id, digest from unnest($3::text[], $4::bytea[])
-                        as given (id, digest)) as given
+                    from (select distinct on (id) id, digest
+                        from unnest($3::text[], $4::bytea[]) as given (id, digest)) as given
                     cross join lateral (
                         select ctid as place, hint_digest as before from argos_sync.record
                         where project = $1 and stream = $2 and id = given.id and sparse is not null

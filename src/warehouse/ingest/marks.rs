@@ -172,7 +172,7 @@ async fn note_digests(tx: &mut Tx<'_>, items: &[&(Work, Meaning)]) -> Result<(),
     sqlx::query!(
         "update argos_sync.record as stored
          set doubted_digest = case when stored.deleted_at is null then given.digest
-             else stored.doubted_digest end,
+                else stored.doubted_digest end,
             doubted_read = case when stored.deleted_at is null then given.number
                 else stored.doubted_read end,
             list_digest = case when stored.deleted_at is null then stored.list_digest
@@ -180,11 +180,11 @@ async fn note_digests(tx: &mut Tx<'_>, items: &[&(Work, Meaning)]) -> Result<(),
             list_read = case when stored.deleted_at is null then stored.list_read
                 else coalesce(stored.list_read, 0) end,
             deleted_by_absence = stored.deleted_by_absence and not given.marked
-         from unnest($3::text[], $4::bytea[], $5::boolean[], $6::bigint[]) as given (id, digest,
-             marked, number)
+         from unnest($3::text[], $4::bytea[], $5::boolean[], $6::bigint[])
+            as given (id, digest, marked, number)
          cross join lateral (
-            select ctid as place from argos_sync.record where project = $1 and stream = $2
-                and id = given.id offset 0
+            select ctid as place from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
          where stored.ctid = found.place",
         scope.project.as_str(),
@@ -213,8 +213,9 @@ async fn note_vendor_times(
     }
     let table = format!("argos.{}", scope.stream.as_str());
     let sql = format!(
-        "update {table} as stored set vendor_deleted_at = given.at, changed_at = argos_sync.clock(),
-             change_number = {CHANGE_NUMBER}
+        "update {table} as stored
+         set vendor_deleted_at = given.at, changed_at = argos_sync.clock(),
+            change_number = {CHANGE_NUMBER}
          from unnest($2::text[], $3::timestamptz[]) as given (id, at)
          cross join lateral (
             select ctid as place from {table}

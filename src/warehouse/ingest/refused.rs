@@ -52,8 +52,8 @@ pub(super) async fn keep(
             insert into argos_sync.quarantine
                 (project, stream, digest, call, reason, bytes, first_seen_at, pass_id, read_number)
             select $1, $2, given.digest, $3, given.reason, given.bytes, $4, $5, given.read_number
-            from unnest($6::bytea[], $7::text[], $8::int[], $10::bigint[]) as given (digest, reason,
-                bytes, read_number)
+            from unnest($6::bytea[], $7::text[], $8::int[], $10::bigint[])
+                as given (digest, reason, bytes, read_number)
             where not exists (
                 select from argos_sync.quarantine as known
                 where known.project = $1 and known.stream = $2 and known.digest = given.digest)

@@ -44,8 +44,8 @@ pub(in crate::warehouse) async fn note_reads(
             select stored.place
             from (select distinct id from unnest($2::text[]) as given (id)) as given
             cross join lateral (
-                select ctid as place from argos.submission where project = $1
-                    and submission_id = given.id
+                select ctid as place from argos.submission
+                where project = $1 and submission_id = given.id
                 for update skip locked) as stored)
            update argos.submission as own
            set detail_read_at = $3, change_number = (select argos_sync.change_number())
@@ -129,8 +129,8 @@ impl Warehouse {
         self.retry(async || {
             let doing = "counting sparse records";
             sqlx::query!(
-                "update argos_sync.project set sparse_counted_at = argos_sync.clock(),
-                     sparse_records = (
+                "update argos_sync.project
+                 set sparse_counted_at = argos_sync.clock(), sparse_records = (
                     select count(*) from argos_sync.record
                     where record.project = $1 and record.stream = $2 and sparse is not null)
                  where project = $1 and (sparse_counted_at is null
@@ -176,8 +176,7 @@ impl Warehouse {
                 let rows = sqlx::query_as!(
                     SparseRow,
                     r#"select stored.id, stored.window_day, stored.unsettled, stored.changed_at,
-                           stored.detail_next_at,
-                        own.detail_read_at as "detail_read_at?"
+                        stored.detail_next_at, own.detail_read_at as "detail_read_at?"
                        from (
                         select id, window_day, unsettled, changed_at, detail_next_at
                         from argos_sync.record
@@ -185,8 +184,8 @@ impl Warehouse {
                           and (detail_next_at is null or detail_next_at > $5)
                         limit $4 for update skip locked) as stored
                        left join lateral (
-                        select detail_read_at from argos.submission where project = $1
-                            and submission_id = stored.id offset 0
+                        select detail_read_at from argos.submission
+                        where project = $1 and submission_id = stored.id offset 0
                        ) as own on true"#,
                     scope.project.as_str(),
                     scope.stream.as_str(),
@@ -342,8 +341,8 @@ async fn set_next(
         "update argos_sync.record as stored set detail_next_at = given.at
          from unnest($3::text[], $4::timestamptz[]) as given (id, at)
          cross join lateral (
-            select ctid as place from argos_sync.record where project = $1 and stream = $2
-                and id = given.id offset 0
+            select ctid as place from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
          where stored.ctid = found.place",
         scope.project.as_str(),

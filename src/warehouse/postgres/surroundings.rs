@@ -107,16 +107,16 @@ impl Warehouse {
         let said = sqlx::query_as!(
             Said,
             r#"with others as (
-                select count(*) as of_server, count(*) filter (where usename = current_user) as
-                    of_role,
+                select count(*) as of_server,
+                    count(*) filter (where usename = current_user) as of_role,
                     count(*) filter (where datname = current_database()) as of_database
                 from pg_stat_activity
                 where backend_type = 'client backend'
                     and not (usename is not distinct from current_user
                         and application_name = 'argos-sync')),
              schemas as (
-                select oid from pg_namespace where nspname in ('argos', 'argos_pii', 'argos_raw',
-                    'argos_sync'))
+                select oid from pg_namespace
+                where nspname in ('argos', 'argos_pii', 'argos_raw', 'argos_sync'))
              select pg_is_in_recovery() as "is_standby!",
                 current_setting('transaction_read_only') = 'on' as "is_read_only!",
                 current_setting('default_transaction_isolation') as "isolation!",
@@ -126,8 +126,8 @@ impl Warehouse {
                 has_database_privilege(current_database(), 'create') as "may_create!",
                 least(
                     current_setting('max_connections')::int8
-                        - case when rolsuper then 0 else
-                            current_setting('superuser_reserved_connections')::int8 end
+                        - case when rolsuper then 0
+                            else current_setting('superuser_reserved_connections')::int8 end
                         - of_server,
                     case when rolconnlimit >= 0 and not rolsuper then rolconnlimit - of_role
                         else 1000000 end,
@@ -137,8 +137,8 @@ impl Warehouse {
                 array(
                     select relation.oid::regclass::text from pg_class as relation
                     where relnamespace in (select oid from schemas)
-                        and case when relkind in ('r', 'p') then
-                            not (has_schema_privilege(relnamespace, 'usage')
+                        and case when relkind in ('r', 'p')
+                            then not (has_schema_privilege(relnamespace, 'usage')
                                 and has_table_privilege(relation.oid, 'select')
                                 and has_table_privilege(relation.oid, 'insert')
                                 and has_table_privilege(relation.oid, 'update')
@@ -147,10 +147,10 @@ impl Warehouse {
                 array(
                     select relation.oid::regclass::text from pg_class as relation
                     where relnamespace in (select oid from schemas)
-                        and not exists (select from pg_depend where objid = relation.oid
-                            and deptype = 'i')
-                        and case when relkind = 'S' then not has_sequence_privilege(relation.oid,
-                            'usage') end
+                        and not exists (select from pg_depend
+                            where objid = relation.oid and deptype = 'i')
+                        and case when relkind = 'S'
+                            then not has_sequence_privilege(relation.oid, 'usage') end
                     order by 1) as "closed_sequences!",
                 array(
                     select routine.oid::regprocedure::text from pg_proc as routine
@@ -162,15 +162,15 @@ impl Warehouse {
                     and (current_setting('log_statement') in ('mod', 'all')
                         or current_setting('log_min_duration_statement') <> '-1'
                         or current_setting('log_min_duration_sample') <> '-1'
-                        or current_setting('log_transaction_sample_rate') <> '0') as
-                            "logs_parameters!",
+                        or current_setting('log_transaction_sample_rate') <> '0')
+                    as "logs_parameters!",
                 current_setting('log_error_verbosity') <> 'terse' as "logs_rows!",
                 coalesce(current_setting('auto_explain.log_min_duration', true), '-1') <> '-1'
                     and coalesce(current_setting('auto_explain.log_parameter_max_length', true),
                         '-1') <> '0'
                     as "explains!",
-                coalesce(current_setting('pgaudit.log_parameter', true),
-                    'off') = 'on' as "audits_parameters!"
+                coalesce(current_setting('pgaudit.log_parameter', true), 'off') = 'on'
+                    as "audits_parameters!"
              from pg_roles, pg_database, others
              where rolname = current_user and datname = current_database()"#
         )

@@ -74,13 +74,13 @@ pub(in crate::warehouse) async fn set_aside(
     let numbers: Vec<i64> = aside.iter().map(|work| work.item.read.0).collect();
     // The caller has locked the records.
     sqlx::query!(
-        "update argos_sync.record as stored set doubted_digest = given.digest,
-             doubted_read = given.number,
+        "update argos_sync.record as stored
+         set doubted_digest = given.digest, doubted_read = given.number,
             unlisted = stored.unlisted and not $6
          from unnest($3::text[], $4::bytea[], $5::bigint[]) as given (id, digest, number)
          cross join lateral (
-            select ctid as place from argos_sync.record where project = $1 and stream = $2
-                and id = given.id offset 0
+            select ctid as place from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
          where stored.ctid = found.place",
         scope.project.as_str(),

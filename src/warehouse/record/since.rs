@@ -39,8 +39,8 @@ pub(in crate::warehouse) async fn not_asked_for<'a>(
     let read = sqlx::query_scalar!(
         r#"select given.day as "day!" from unnest($3::date[]) as given (day)
            cross join lateral (
-                select day from argos_sync.coverage where project = $1 and stream = $2
-                    and day = given.day offset 0
+                select day from argos_sync.coverage
+                where project = $1 and stream = $2 and day = given.day offset 0
            ) as covered"#,
         scope.project.as_str(),
         scope.stream.as_str(),

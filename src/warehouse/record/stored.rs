@@ -122,13 +122,13 @@ pub(in crate::warehouse) async fn find_differing(
                 or stored.doubted_read is not null, false) as "is_special!"
          from (select unnest($4::text[]) as id, unnest($5::bytea[]) as digest) as given
          left join lateral (
-            select * from argos_sync.record where project = $1 and stream = $2
-                and id = given.id offset 0
+            select * from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0
          ) as stored on true
-         where (case when $3 then stored.list_digest else stored.detail_digest end) is distinct
-             from given.digest
+         where (case when $3 then stored.list_digest else stored.detail_digest end)
+                is distinct from given.digest
             or stored.sources_differ or stored.unlisted or stored.deleted_by_absence
-                or stored.doubted_read is not null"#,
+            or stored.doubted_read is not null"#,
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,
@@ -164,12 +164,12 @@ pub(in crate::warehouse) async fn look_up(
     let rows = sqlx::query_as!(
         StoredRow,
         "select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest,
-             doubted_read, sources_differ, window_day,
-            unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
+            doubted_read, sources_differ, window_day, unlisted, deleted_by_absence, unsettled,
+            changed_at, deleted_at, normalizer_version
          from unnest($3::text[]) as given (id)
          cross join lateral (
-            select * from argos_sync.record where project = $1 and stream = $2
-                and id = given.id offset 0
+            select * from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0
          ) as stored",
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -193,12 +193,12 @@ pub(in crate::warehouse) async fn lock(
     let rows = sqlx::query_as!(
         StoredRow,
         r#"select stored.id, list_digest, list_read, detail_digest, detail_read, doubted_digest,
-               doubted_read, sources_differ, window_day,
-            unlisted, deleted_by_absence, unsettled, changed_at, deleted_at, normalizer_version
+            doubted_read, sources_differ, window_day, unlisted, deleted_by_absence, unsettled,
+            changed_at, deleted_at, normalizer_version
          from (select id from unnest($3::text[]) as given (id) order by id collate "C") as given
          cross join lateral (
-            select * from argos_sync.record where project = $1 and stream = $2
-                and id = given.id for update
+            select * from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id for update
          ) as stored"#,
         scope.project.as_str(),
         scope.stream.as_str(),
@@ -287,40 +287,39 @@ pub(in crate::warehouse) async fn update(
         updates.iter().map(|update| update.deleted_at).collect();
     let sparse: Vec<Option<i16>> = updates.iter().map(|update| update.sparse).collect();
     sqlx::query!(
-        "update argos_sync.record as stored set
-            list_digest = case when $3 then digest else stored.list_digest end,
+        "update argos_sync.record as stored
+         set list_digest = case when $3 then digest else stored.list_digest end,
             list_read = case when $3 then number else stored.list_read end,
             detail_digest = case when $3 then stored.detail_digest else digest end,
             detail_read = case when $3 then stored.detail_read else number end,
             sources_differ = given.sources_differ, normalizer_version = $4,
             window_day = given.day, undated = given.undated, deleted_at = given.deleted_at,
-                unlisted = given.unlisted,
-            deleted_by_absence = given.deleted_by_absence, unsettled = given.unsettled,
-                changed_at = given.changed_at,
+            unlisted = given.unlisted, deleted_by_absence = given.deleted_by_absence,
+            unsettled = given.unsettled, changed_at = given.changed_at,
             doubted_digest = case when $3 and given.number > stored.doubted_read then null
                 else stored.doubted_digest end,
             doubted_read = case when $3 and given.number > stored.doubted_read then null
                 else stored.doubted_read end,
             sparse = given.sparse, detail_next_at = null
          from unnest($5::text[], $6::bytea[], $7::bigint[], $8::boolean[], $9::date[],
-             $10::boolean[], $11::timestamptz[],
-                $12::boolean[], $13::boolean[], $14::boolean[], $15::timestamptz[], $16::smallint[])
+                $10::boolean[], $11::timestamptz[], $12::boolean[], $13::boolean[],
+                $14::boolean[], $15::timestamptz[], $16::smallint[])
             as given (id, digest, number, sources_differ, day, undated, deleted_at, unlisted,
                 deleted_by_absence, unsettled, changed_at, sparse)
          cross join lateral (
-            select ctid as place from argos_sync.record where project = $1 and stream = $2
-                and id = given.id offset 0
+            select ctid as place from argos_sync.record
+            where project = $1 and stream = $2 and id = given.id offset 0
          ) as found
          where stored.ctid = found.place
             and (case when $3 then stored.list_read else stored.detail_read end,
-                stored.sources_differ, stored.deleted_at,
-                 stored.normalizer_version, stored.window_day, stored.undated, stored.unlisted,
-                     stored.deleted_by_absence, stored.unsettled,
-                 stored.changed_at, stored.sparse)
+                    stored.sources_differ, stored.deleted_at, stored.normalizer_version,
+                    stored.window_day, stored.undated, stored.unlisted,
+                    stored.deleted_by_absence, stored.unsettled, stored.changed_at,
+                    stored.sparse)
                 is distinct from (given.number, given.sources_differ, given.deleted_at, $4,
-                    given.day, given.undated,
-                 given.unlisted, given.deleted_by_absence, given.unsettled, given.changed_at,
-                     given.sparse)",
+                    given.day, given.undated, given.unlisted,
+                    given.deleted_by_absence, given.unsettled, given.changed_at,
+                    given.sparse)",
         scope.project.as_str(),
         scope.stream.as_str(),
         call == Call::List,

@@ -102,16 +102,16 @@ impl Usual {
         let of =
             |count: fn(&DetailSample) -> i64| self.seen.values().map(count).collect::<Vec<_>>();
         sqlx::query!(
-            "insert into argos_sync.detail_objects as stored (project, kyc_result, details,
-                 with_kyc, with_aml)
-             select $1, given.* from unnest($2::text[], $3::bigint[], $4::bigint[],
-                 $5::bigint[]) as given
-                (kyc_result, details, with_kyc, with_aml)
+            "insert into argos_sync.detail_objects as stored
+                (project, kyc_result, details, with_kyc, with_aml)
+             select $1, given.*
+             from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+                as given (kyc_result, details, with_kyc, with_aml)
              order by given.kyc_result
-             on conflict (project, kyc_result) do update set details = stored.details +
-                 excluded.details,
+             on conflict (project, kyc_result) do update
+             set details = stored.details + excluded.details,
                 with_kyc = stored.with_kyc + excluded.with_kyc,
-                    with_aml = stored.with_aml + excluded.with_aml",
+                with_aml = stored.with_aml + excluded.with_aml",
             scope.project.as_str(),
             &states as &[&str],
             &of(|seen| seen.details),

@@ -84,13 +84,12 @@ impl Warehouse {
         sqlx::query_as!(
             RecordStatus,
             r#"select window_day, undated, unlisted, unsettled, sources_differ, deleted_by_absence,
-                   changed_at, deleted_at,
-                doubted_read is not null as "doubted!", sparse is not null as "sparse!",
-                    detail_next_at,
+                changed_at, deleted_at, doubted_read is not null as "doubted!",
+                sparse is not null as "sparse!", detail_next_at,
                 list_read is not null as "has_list!", detail_read is not null as "has_detail!",
                 covered.as_of as "as_of?", suspect.missed_at, suspect.absent_at, suspect.marked_at,
-                suspect.mark_found_at,
-                due.due_at as "detail_due_at?", due.failures as "detail_failures?"
+                suspect.mark_found_at, due.due_at as "detail_due_at?",
+                due.failures as "detail_failures?"
                from argos_sync.record
                left join argos_sync.coverage as covered on covered.project = record.project
                     and covered.stream = record.stream and covered.day = record.window_day
@@ -120,10 +119,10 @@ impl Warehouse {
             r#"select at as "at!", description as "description!" from (
                 (select coalesce(ended_at, advanced_at) as at,
                     format('%s pass %s of %s..%s: %s, pages %s, items %s%s',
-                    lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '), page,
-                        received,
-                    case when last_error is not null then ', last error: ' || last_error
-                        else '' end) as description
+                        lane, pass_id, window_from, window_to - 1, replace(state, '_', ' '),
+                        page, received,
+                        case when last_error is not null then ', last error: ' || last_error
+                            else '' end) as description
                  from argos_sync.pass
                  where project = $1 and stream = $2 and window_from <= $4 and $4 < window_to
                  order by pass_id desc limit $5)
@@ -132,28 +131,29 @@ impl Warehouse {
                  where project = $1 and stream = $2 and id = $3
                  order by called_at desc limit $5)
                 union all
-                (select changed_at, format('%s changed from %s to %s (lane %s)', field,
-                    coalesce(old_value, 'nothing'),
-                    coalesce(new_value, 'nothing'), lane)
-                 from argos.submission_change where $2 = 'submission' and project = $1
-                     and submission_id = $3
+                (select changed_at,
+                    format('%s changed from %s to %s (lane %s)', field,
+                        coalesce(old_value, 'nothing'), coalesce(new_value, 'nothing'), lane)
+                 from argos.submission_change
+                 where $2 = 'submission' and project = $1 and submission_id = $3
                     and field not like 'identity.%'
                  order by change_id desc limit $5)
                 union all
                 (select changed_at, field || ' changed'
-                 from argos.submission_change where $2 = 'submission' and project = $1
-                     and submission_id = $3
+                 from argos.submission_change
+                 where $2 = 'submission' and project = $1 and submission_id = $3
                     and field like 'identity.%'
                  order by change_id desc limit $5)
                 union all
-                (select changed_at, format('%s changed from %s to %s (lane %s)', field,
-                    coalesce(old_value, 'nothing'),
-                    coalesce(new_value, 'nothing'), lane)
-                 from argos.faceauth_change where $2 = 'faceauth' and project = $1 and auth_id = $3
+                (select changed_at,
+                    format('%s changed from %s to %s (lane %s)', field,
+                        coalesce(old_value, 'nothing'), coalesce(new_value, 'nothing'), lane)
+                 from argos.faceauth_change
+                 where $2 = 'faceauth' and project = $1 and auth_id = $3
                  order by change_id desc limit $5)
                 union all
                 (select noted_at, format('%s at %s (%s)', found, path, json_type)
-                    from argos_sync.repair
+                 from argos_sync.repair
                  where project = $1 and stream = $2 and id = $3
                  order by noted_at desc limit $5)
              ) as happened order by 1, 2"#,

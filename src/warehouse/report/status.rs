@@ -144,8 +144,8 @@ impl Warehouse {
         sqlx::query_as!(
             RunReport,
             r#"select run.run_id, run.command, run.started_at,
-                case when run.expires_at <= argos_sync.clock() then coalesce(run.ended_at,
-                    run.expires_at)
+                case when run.expires_at <= argos_sync.clock()
+                    then coalesce(run.ended_at, run.expires_at)
                     else run.ended_at end as ended_at,
                 case when run.ended_at is null and run.expires_at <= argos_sync.clock()
                     then 'interrupted'

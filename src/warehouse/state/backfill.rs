@@ -33,14 +33,14 @@ impl Warehouse {
             if restart {
                 sqlx::query!(
                     "with replaced as (
-                        update argos_sync.backfill set ended_at = argos_sync.clock(),
-                            outcome = 'replaced'
+                        update argos_sync.backfill
+                        set ended_at = argos_sync.clock(), outcome = 'replaced'
                         where project = $1 and stream = $2 and window_from = $3 and window_to = $4
                             and ended_at is null
                         returning backfill_id)
                      update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock()
-                     from replaced where pass.backfill_id = replaced.backfill_id
-                         and pass.state = 'open'",
+                     from replaced
+                     where pass.backfill_id = replaced.backfill_id and pass.state = 'open'",
                     project.as_str(),
                     stream.as_str(),
                     window.from(),
@@ -51,8 +51,8 @@ impl Warehouse {
                 .doing(doing)?;
             }
             let backfill_id = sqlx::query_scalar!(
-                "insert into argos_sync.backfill as open (project, stream, window_from, window_to,
-                     requested_at)
+                "insert into argos_sync.backfill as open
+                    (project, stream, window_from, window_to, requested_at)
                  values ($1, $2, $3, $4, argos_sync.clock())
                  on conflict (project, stream, window_from, window_to) where ended_at is null
                  do update set requested_at = open.requested_at

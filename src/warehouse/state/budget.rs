@@ -83,8 +83,8 @@ impl Warehouse {
         let mut transaction = self.begin(TAKING).await?;
         // Locks the row, and creates it if it is missing.
         let rate = sqlx::query!(
-            r#"insert into argos_sync.rate as stored (project, free_at) values ($1,
-                   argos_sync.clock())
+            r#"insert into argos_sync.rate as stored (project, free_at)
+               values ($1, argos_sync.clock())
                on conflict (project) do update set free_at = stored.free_at
                returning free_at, argos_sync.clock() as "now!""#,
             project.as_str(),
@@ -102,8 +102,8 @@ impl Warehouse {
             let calls = i32::try_from(grant.calls).unwrap_or(i32::MAX);
             sqlx::query!(
                 "with rate as (update argos_sync.rate set free_at = $5 where project = $1)
-                 insert into argos_sync.budget as stored (project, day, lane, taken,
-                     lapsed) values ($1, $2, $3, $4, $6)
+                 insert into argos_sync.budget as stored (project, day, lane, taken, lapsed)
+                 values ($1, $2, $3, $4, $6)
                  on conflict (project, day, lane) do update
                  set taken = stored.taken + excluded.taken, lapsed = excluded.lapsed",
                 project.as_str(),

@@ -98,10 +98,10 @@ impl Warehouse {
         self.retry(async || {
             sqlx::query_scalar!(
                 r#"select holder as "holder!" from argos_sync.claim
-                   union select holder from argos_sync.detail_due where holder is not null
-                       and expires_at > argos_sync.clock()
-                   union select holder from argos_sync.run where holder is not null
-                       and ended_at is null"#
+                   union select holder from argos_sync.detail_due
+                   where holder is not null and expires_at > argos_sync.clock()
+                   union select holder from argos_sync.run
+                   where holder is not null and ended_at is null"#
             )
             .fetch_all(&self.pool)
             .await
@@ -117,8 +117,8 @@ impl Warehouse {
             sqlx::query!(
                 "with windows as (delete from argos_sync.claim where holder = $1),
                  runs as (
-                    update argos_sync.run set ended_at = least(expires_at, argos_sync.clock()),
-                        outcome = 'interrupted'
+                    update argos_sync.run
+                    set ended_at = least(expires_at, argos_sync.clock()), outcome = 'interrupted'
                     where holder = $1 and ended_at is null)
                  update argos_sync.detail_due set expires_at = '-infinity', fence = 0, holder = null
                  where holder = $1",

@@ -174,7 +174,8 @@ async fn take_back(
             update argos_sync.suspect
             set absent_at = least(absent_at, $1), mark_found_at = least(mark_found_at, $1)
             where absent_at > $1 or mark_found_at > $1)
-         update argos_sync.detail_due set due_at = due_at - make_interval(secs => $2),
+         update argos_sync.detail_due
+         set due_at = due_at - make_interval(secs => $2),
             expires_at = least(expires_at, $1 + make_interval(secs => $3))
          where due_at > $1 or expires_at > $1 + make_interval(secs => $3)",
         now,

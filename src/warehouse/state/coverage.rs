@@ -40,12 +40,12 @@ impl Warehouse {
                  from argos_sync.coverage as covered
                  left join (
                     select distinct window_day from argos_sync.record
-                    where project = $1 and stream = $2 and unsettled) as unsettled on
-                        unsettled.window_day = covered.day
+                    where project = $1 and stream = $2 and unsettled) as unsettled
+                    on unsettled.window_day = covered.day
                  left join (
                     select window_day, max(changed_at) as changed_at from argos_sync.record
-                    where project = $1 and stream = $2 and changed_at > argos_sync.clock() -
-                        make_interval(secs => $3)
+                    where project = $1 and stream = $2
+                      and changed_at > argos_sync.clock() - make_interval(secs => $3)
                     group by window_day) as changed on changed.window_day = covered.day
                  left join lateral (
                     select max(decided_at) as approved_at

@@ -44,9 +44,9 @@ impl Warehouse {
             .doing(doing)?;
             let row = sqlx::query!(
                 r#"select detail_cycle_started_at as "started_at!", detail_cycle_count,
-                       argos_sync.clock() as "now!", (
-                    select coalesce(sum(records), 0) from argos_sync.coverage as covered
-                    where covered.project = $1 and covered.stream = $2) as "records!"
+                    argos_sync.clock() as "now!", (
+                        select coalesce(sum(records), 0) from argos_sync.coverage as covered
+                        where covered.project = $1 and covered.stream = $2) as "records!"
                    from argos_sync.project where project = $1"#,
                 scope.project.as_str(),
                 scope.stream.as_str(),

@@ -130,8 +130,8 @@ impl Warehouse {
                 cross join lateral (
                     select id, due_at, expires_at, failures from argos_sync.detail_due
                     where project = $1 and stream = $2 and id = stored.id offset 0) as due
-                where not $7 and project = $1 and stream = $2 and window_day >= $4
-                    and window_day < $5),
+                where not $7 and project = $1 and stream = $2
+                    and window_day >= $4 and window_day < $5),
              waiting as materialized (
                 select due.*, now from due cross join clock
                 where due_at <= now + make_interval(secs => $3) and (due_at <= now or failures > 0))
@@ -143,8 +143,8 @@ impl Warehouse {
                     select id from waiting where due_at <= now and expires_at <= now
                     order by window_day desc, id limit $6) as "ids!",
                 array(
-                    select id from waiting where due_at <= now
-                        and expires_at > now limit $6) as "held_ids!"
+                    select id from waiting where due_at <= now and expires_at > now
+                    limit $6) as "held_ids!"
              from waiting"#,
             scope.project.as_str(),
             scope.stream.as_str(),
@@ -179,8 +179,7 @@ impl Warehouse {
             HeldDetail,
             r#"select distinct on (holder) id, holder as "holder!", fence from argos_sync.detail_due
              where project = $1 and stream = $2 and due_at <= argos_sync.clock()
-                 and expires_at > argos_sync.clock()
-               and holder is not null
+               and expires_at > argos_sync.clock() and holder is not null
              order by holder, fence"#,
             scope.project.as_str(),
             scope.stream.as_str(),

@@ -55,13 +55,14 @@ impl Warehouse {
             let findings: Vec<_> = learned.iter().map(|learned| learned.finding).collect();
             let before: Vec<_> = learned.iter().map(|learned| learned.before).collect();
             sqlx::query!(
-                "insert into argos_sync.api_finding as stored (project, fact, finding, learned_at,
-                     changed_at, before)
-                 select $1, fact, finding, argos_sync.clock(), case when before is not null
-                     then argos_sync.clock() end, before
+                "insert into argos_sync.api_finding as stored
+                    (project, fact, finding, learned_at, changed_at, before)
+                 select $1, fact, finding, argos_sync.clock(),
+                    case when before is not null then argos_sync.clock() end, before
                  from unnest($2::text[], $3::text[], $4::text[]) as given (fact, finding, before)
                  order by fact
-                 on conflict (project, fact) do update set finding = excluded.finding,
+                 on conflict (project, fact) do update
+                 set finding = excluded.finding,
                     changed_at = coalesce(excluded.changed_at, stored.changed_at),
                     before = coalesce(excluded.before, stored.before)
                  where stored.finding <> excluded.finding",

@@ -87,8 +87,8 @@ impl Warehouse {
                     let rows = sqlx::query_as!(
                         LeaseRow,
                         r#"select due.holder as "holder!", due.expires_at as expires_at,
-                            extract(epoch from due.expires_at - argos_sync.clock())::float8 as
-                                "seconds!"
+                            extract(epoch from due.expires_at - argos_sync.clock())::float8
+                                as "seconds!"
                          from unnest($3::text[], $4::bigint[]) as given (id, fence)
                          cross join lateral (
                             select holder, fence, expires_at from argos_sync.detail_due

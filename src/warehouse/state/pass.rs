@@ -77,11 +77,12 @@ impl Warehouse {
             claim::hold(&mut transaction, claim).await?;
             // A checkpoint that is too old proves nothing about items added or deleted before it.
             sqlx::query!(
-                "update argos_sync.pass set state = 'dropped', ended_at = argos_sync.clock(),
+                "update argos_sync.pass
+                 set state = 'dropped', ended_at = argos_sync.clock(),
                     last_error = 'the checkpoint was too old'
                  where project = $1 and stream = $2 and window_from = $3 and window_to = $4
-                   and coalesce(backfill_id, 0) = coalesce($5::bigint, 0) and state = 'open'
-                       and page > 0
+                   and coalesce(backfill_id, 0) = coalesce($5::bigint, 0)
+                   and state = 'open' and page > 0
                    and advanced_at < argos_sync.clock() - make_interval(secs => $6)",
                 claim.project.as_str(),
                 claim.stream.as_str(),
@@ -251,7 +252,8 @@ pub(in crate::warehouse) async fn advance(
     let (cursor, cycle) = next.unzip();
     let anchor = cycle.and_then(|cycle| cycle.anchor);
     let moved = sqlx::query!(
-        "update argos_sync.pass set page = $3, cursor_id = $4, cursor_date = $5, cycle_anchor = $6,
+        "update argos_sync.pass
+         set page = $3, cursor_id = $4, cursor_date = $5, cycle_anchor = $6,
             cycle_steps = $7, cycle_limit = $8, advanced_at = argos_sync.clock(), failures = 0,
             received = received + $9, in_window = in_window + $10
          where pass_id = $1 and fence = $2 and state = 'open' and page = $3 - 1",

@@ -140,8 +140,8 @@ pub(in crate::warehouse) async fn note_seen(
     end_marked: bool,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
-        "update argos_sync.project set filter_proven = filter_proven or $2, end_marked = end_marked
-             or $3
+        "update argos_sync.project
+         set filter_proven = filter_proven or $2, end_marked = end_marked or $3
          where project = $1 and (($2 and not filter_proven) or ($3 and not end_marked))",
         project.as_str(),
         proves_filter,

@@ -106,8 +106,8 @@ pub(in crate::warehouse) async fn conclude(
         }
     };
     sqlx::query!(
-        "update argos_sync.pass set state = $2, ended_at = argos_sync.clock(), last_error = null,
-             unverified = $3
+        "update argos_sync.pass
+         set state = $2, ended_at = argos_sync.clock(), last_error = null, unverified = $3
          where pass_id = $1",
         pass_id,
         proof.as_str(),
@@ -134,11 +134,11 @@ async fn cover(
     let covered = match claim.reading {
         ListScope::Window(window) => {
             sqlx::query!(
-                "insert into argos_sync.coverage as stored (project, stream, day, as_of, pass_id,
-                     records, fence)
+                "insert into argos_sync.coverage as stored
+                    (project, stream, day, as_of, pass_id, records, fence)
                  select $1, $2, day::date, $5, $6, coalesce(live.records, 0), $7
-                 from generate_series($3::date::timestamp, $4::date::timestamp,
-                     interval '1 day') as day
+                 from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day')
+                    as day
                  left join (
                     select window_day, count(*) as records from argos_sync.record
                     where project = $1 and stream = $2 and window_day between $3 and $4
@@ -147,7 +147,7 @@ async fn cover(
                  order by day
                  on conflict (project, stream, day) do update
                  set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records,
-                     fence = excluded.fence
+                    fence = excluded.fence
                  where stored.fence <= excluded.fence",
                 claim.project.as_str(),
                 claim.stream.as_str(),
@@ -187,8 +187,8 @@ async fn clear_superseded(
         "delete from argos_sync.pass
          where project = $1 and stream = $2 and window_from >= $3 and window_to <= $4
            and backfill_id is null and pass_id < $5
-           and (state = 'dropped' or (state = 'empty_unverified' and window_from = $3
-               and window_to = $4)
+           and (state = 'dropped'
+                or (state = 'empty_unverified' and window_from = $3 and window_to = $4)
                 or ($6 and state in ('open', 'empty_unverified')))",
         claim.project.as_str(),
         claim.stream.as_str(),

@@ -225,8 +225,8 @@ pub(in crate::warehouse) async fn count(
     };
     sqlx::query!(
         "with mark as (
-            insert into argos_sync.high_water_mark as stored (project, stream, read_number,
-                fence) values ($2, $3, $13, $14)
+            insert into argos_sync.high_water_mark as stored (project, stream, read_number, fence)
+            values ($2, $3, $13, $14)
             on conflict (project, stream) do update
             set read_number = greatest(stored.read_number, excluded.read_number),
                 fence = greatest(stored.fence, excluded.fence))
@@ -234,15 +234,16 @@ pub(in crate::warehouse) async fn count(
             (run_id, project, stream, pages, details, received, inserted, updated, unchanged,
                 quarantined, duplicate, skipped)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         on conflict (run_id, project, stream) do update set
-            pages = stored.pages + excluded.pages, details = stored.details + excluded.details,
+         on conflict (run_id, project, stream) do update
+         set pages = stored.pages + excluded.pages,
+            details = stored.details + excluded.details,
             received = stored.received + excluded.received,
-                inserted = stored.inserted + excluded.inserted,
+            inserted = stored.inserted + excluded.inserted,
             updated = stored.updated + excluded.updated,
-                unchanged = stored.unchanged + excluded.unchanged,
+            unchanged = stored.unchanged + excluded.unchanged,
             quarantined = stored.quarantined + excluded.quarantined,
             duplicate = stored.duplicate + excluded.duplicate,
-                skipped = stored.skipped + excluded.skipped",
+            skipped = stored.skipped + excluded.skipped",
         run.0,
         scope.project.as_str(),
         scope.stream.as_str(),

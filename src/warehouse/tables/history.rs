@@ -138,8 +138,8 @@ pub(in crate::warehouse) fn compose_forget(
         format!(
             "from unnest($2::text[]) as given (id)
              cross join lateral (
-                select ctid as place from {history} where project = $1 and {id} = given.id
-                    and {condition} offset 0
+                select ctid as place from {history}
+                where project = $1 and {id} = given.id and {condition} offset 0
              ) as found"
         )
     };
@@ -159,8 +159,8 @@ pub(in crate::warehouse) fn compose_forget(
     let statement = |field: String| {
         let rows = place(&format!("field = '{field}'"));
         format!(
-            "update {history} as stored set old_value = null, new_value = null,
-                 change_number = {CHANGE_NUMBER}
+            "update {history} as stored
+             set old_value = null, new_value = null, change_number = {CHANGE_NUMBER}
              from (select place {rows}) as found where stored.ctid = found.place"
         )
     };

@@ -189,8 +189,8 @@ impl Warehouse {
             .doing(doing)?;
             let known = sqlx::query!(
                 r#"select
-                    exists (select from argos_sync.project_key where project = $1
-                        and key_id = $3) as "is_bound!",
+                    exists (select from argos_sync.project_key
+                        where project = $1 and key_id = $3) as "is_bound!",
                     exists (
                         select from argos_sync.record
                         where project = $1 and stream = $2 and deleted_at is null
@@ -277,8 +277,7 @@ impl Warehouse {
              stored as (
                 update argos_sync.project
                 set vendor_project = null, account_first_read = nextval('argos_sync.read_number'),
-                    account_last_read = null,
-                    blocked_at = null, blocked_reason = null
+                    account_last_read = null, blocked_at = null, blocked_reason = null
                 where project = $1 returning project)
              select exists (select from stored) as "is_known!""#,
             project.as_str(),
@@ -293,8 +292,8 @@ impl Warehouse {
     pub async fn note_account(&self, scope: &Scope) -> Result<(), WarehouseError> {
         self.retry(async || {
             sqlx::query!(
-                "update argos_sync.project as stored set account_last_read =
-                     nextval('argos_sync.read_number')
+                "update argos_sync.project as stored
+                 set account_last_read = nextval('argos_sync.read_number')
                  where project = $1 and account_last_read is null and exists (
                     select from argos_sync.record
                     where project = $1 and stream = $2
