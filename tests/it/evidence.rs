@@ -142,6 +142,10 @@ impl TestWorld {
     }
 }
 
+/// Milliseconds of an answer with which no program ends before a test has acted in the middle of
+/// its work, however busy the machine is.
+pub(crate) const SLOW: u64 = 300;
+
 /// Sends SIGTERM.
 pub(crate) async fn terminate(program: &Child) {
     signal(program.id().expect("the program runs"), "TERM").await;

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    evidence::{ended_within, terminate},
+    evidence::{SLOW, ended_within, terminate},
     random::Random,
     truth::assert_equal,
     world::{ALL_DAYS, KEY, TestWorld},
@@ -73,7 +73,7 @@ async fn a_backfill_killed_twenty_times_ends_as_if_it_never_had_been() {
 async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
     let world = TestWorld::new(400, 100).await;
     let twin = undisturbed(&world, &TINY_PAGES).await;
-    world.slow_vendor(40);
+    world.slow_vendor(SLOW);
     let program = world.start_with(&TINY_PAGES, &BACKFILL);
     world.until("select coalesce(sum(pages), 0) >= 3 from argos_sync.run_counter").await;
     terminate(&program).await;
@@ -97,7 +97,7 @@ async fn sigterm_keeps_what_was_received_and_the_next_start_goes_on() {
 async fn sigterm_among_detail_calls_keeps_those_that_were_answered() {
     let world = TestWorld::new(400, 10).await;
     let twin = undisturbed(&world, &[]).await;
-    world.slow_vendor(40);
+    world.slow_vendor(SLOW);
     let mut program = world.start_with(&[], &BACKFILL);
     world.until("select count(*) = 410 from argos_sync.record").await;
     let before = world.vendor.call_count();
@@ -178,7 +178,7 @@ async fn the_daemon_ends_with_0_on_sigterm() {
 #[tokio::test]
 async fn the_daemon_ends_with_0_in_the_middle_of_a_window() {
     let world = TestWorld::new(300, 0).await;
-    world.slow_vendor(200);
+    world.slow_vendor(SLOW);
     let settings = [("sync.since", "2025-01-01"), ("client.page_size", "10")];
     let program = world.start_with(&settings, &["run"]);
     world.until("select coalesce(sum(received), 0) > 10 from argos_sync.run_counter").await;
@@ -278,7 +278,7 @@ async fn wire(world: &TestWorld) -> (String, tokio::task::JoinHandle<()>) {
 async fn sigterm_ends_in_time_though_the_database_is_gone() {
     let world = TestWorld::new(400, 100).await;
     let twin = undisturbed(&world, &TINY_PAGES).await;
-    world.slow_vendor(40);
+    world.slow_vendor(SLOW);
     let (url, carrying) = wire(&world).await;
     let settings = [TINY_PAGES[0], ("database.url", &url)];
     let program = world.start_with(&settings, &BACKFILL);
@@ -310,7 +310,7 @@ async fn sigterm_ends_in_time_though_the_database_is_stuck() {
 #[tokio::test]
 async fn after_a_failover_connections_to_the_old_server_are_closed() {
     let world = TestWorld::new(400, 100).await;
-    world.slow_vendor(20);
+    world.slow_vendor(SLOW);
     world
         .execute(
             "create schema test;
@@ -335,6 +335,7 @@ async fn after_a_failover_connections_to_the_old_server_are_closed() {
              where application_name = 'argos-sync' and datname = current_database()",
         )
         .await;
+    world.slow_vendor(0);
     let ran = ended_within(Duration::from_mins(2), program).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(ran.stderr.contains("SQLSTATE 25006"), "{ran:?}");

@@ -152,7 +152,7 @@ async fn an_address_that_is_not_allowed_has_its_own_advice() {
 #[tokio::test]
 async fn a_key_that_is_revoked_between_lists_and_detail_calls_blocks_and_goes_on_later() {
     let world = TestWorld::new(200, 10).await;
-    world.slow_vendor(20);
+    world.slow_vendor(crate::evidence::SLOW);
     let program = world.start_with(&[], &["run", "--backfill", ALL_DAYS]);
     world.until("select count(*) > 100 from argos_sync.record").await;
     world.vendor.set_accepted_keys(KEY, vec!["another".to_owned()]).expect("a project");

@@ -4,7 +4,7 @@ use argos_sync::simulator::{CursorLoop, Knobs};
 use serde_json::Value;
 
 use crate::{
-    evidence::{ended_within, terminate},
+    evidence::{SLOW, ended_within, terminate},
     world::{ALL_DAYS, KEY, TestWorld},
 };
 
@@ -35,7 +35,7 @@ async fn shown(world: &TestWorld, run: i64) -> (String, i32) {
 #[tokio::test]
 async fn the_run_of_a_killed_process_is_interrupted_once_the_next_one_begins() {
     let world = TestWorld::new(400, 100).await;
-    world.slow_vendor(20);
+    world.slow_vendor(SLOW);
     let mut program = world.start_with(&TINY_PAGES, &BACKFILL);
     world.until("select coalesce(sum(pages), 0) >= 2 from argos_sync.run_counter").await;
     program.kill().await.expect("SIGKILL");
