@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Returns the unknown records of a list answer that were not requested. They were created before
-/// [`Scope::since`], outside the days of this pass, and on a day that was never read.
+/// [`Scope::since`](crate::warehouse::Scope::since), outside the days of this pass, and on a day
+/// that was never read.
 ///
 /// Detail calls and quarantined items are always requested. A record without a date may belong to
 /// any day.
