@@ -1,15 +1,23 @@
-//! Runs CPU-bound work on a blocking thread so that I/O tasks keep running.
+//! Runs CPU-bound work on a blocking thread so that I/O tasks keep running, and joins tasks.
 
 use std::panic::resume_unwind;
 
+use tokio::task::JoinError;
+
 /// Runs the work and returns its result. A panic of the work is propagated to the caller.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // Only the runtime cancels the task, at its end, when the result is no longer awaited.
-            Err(_cancelled) => std::future::pending().await,
-        },
+    match joined(tokio::task::spawn_blocking(work).await) {
+        Some(result) => result,
+        // Only the runtime cancels the task, at its end, when the result is no longer awaited.
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns the result of a task; `None` if it was cancelled. A panic of the task is propagated.
+pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Option<T> {
+    match result.map_err(JoinError::try_into_panic) {
+        Ok(result) => Some(result),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_cancelled)) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Connections and transactions.
 
-use std::{panic::resume_unwind, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -19,7 +19,7 @@ use super::{
     retry::RetryPolicy,
     unreachable::Unreachable,
 };
-use crate::domain::ReadNumber;
+use crate::{blocking, domain::ReadNumber};
 
 /// Connection settings.
 #[derive(Debug, Clone)]
@@ -204,13 +204,9 @@ pub(super) async fn begin(
     // In a task of its own, which nothing cancels: sqlx 0.9 puts a connection back into the pool
     // with an open transaction if BEGIN is cancelled (issue 4393 of sqlx). Later statements would
     // join that transaction and be lost.
-    let mut transaction = match tokio::spawn(beginning).await {
-        Ok(begun) => begun.map_err(|error| of_begin(&error, doing))?,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_the_runtime_ends) => return Err(WarehouseError::NoTime),
-        },
-    };
+    // Only the end of the runtime cancels it.
+    let begun = blocking::joined(tokio::spawn(beginning).await).ok_or(WarehouseError::NoTime)?;
+    let mut transaction = begun.map_err(|error| of_begin(&error, doing))?;
     // A process that freezes inside a transaction must not keep its row locks forever, and waits
     // for such locks must end. JIT compilation takes longer than running the plan. Parameters are
     // personal data, which must not appear in the server's log.

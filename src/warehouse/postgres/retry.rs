@@ -84,10 +84,7 @@ impl RetryPolicy {
                     (delay * 2).min(if self.stop.is_cancelled() { DELAY_MIN } else { DELAY_MAX });
             }
         };
-        tokio::select! {
-            result = trying => result,
-            () = self.shutdown() => Err(WarehouseError::NoTime),
-        }
+        self.once(trying).await
     }
 
     /// Runs a transaction that must not run twice.
