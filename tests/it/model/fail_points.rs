@@ -47,23 +47,33 @@ async fn model_a_backfill_killed_at_any_commit_ends_as_if_it_never_had_been() {
     assert_eq!(ran.code(), 0, "{ran:?}");
     let wanted = result(&undisturbed).await;
     assert!(commits > 15, "{commits}");
-    let (world, wanted) = (&world, &wanted);
-    stream::iter((1..=commits).flat_map(|at| [Fate::KilledBefore(at), Fate::KilledAfter(at)]))
-        .for_each_concurrent(AT_A_TIME, |fate| async move {
-            let twin = world.twin().await;
-            let End { ran, .. } = backfill(&twin, fate).await;
-            assert_eq!(ran.code(), -1, "{fate}: {ran:?}");
-            // If it was killed after the backfill ended but before the program did, the next start
-            // is another backfill.
-            let is_done = twin.number(ENDED).await > 0;
-            let End { ran, .. } = backfill(&twin, Fate::Lives).await;
-            assert_eq!(ran.code(), 0, "{fate}: {ran:?}");
-            let Result { pages, .. } = *wanted;
-            let found = result(&twin).await;
-            let found = if is_done { Result { pages, ..found } } else { found };
-            assert_eq!(found, *wanted, "{fate}");
-            twin.pool.close().await;
-            twin.database.close().await;
-        })
-        .await;
+    let killed: Vec<bool> =
+        stream::iter((1..=commits).flat_map(|at| [Fate::KilledBefore(at), Fate::KilledAfter(at)]))
+            .map(|fate| is_killed_and_ends_alike(&world, fate, &wanted))
+            .buffer_unordered(AT_A_TIME)
+            .collect()
+            .await;
+    let count = killed.iter().filter(|was_killed| **was_killed).count();
+    assert!(count * 10 >= killed.len() * 9, "only {count} of {} were killed", killed.len());
+}
+
+/// Starts the program twice. Returns whether the first start was killed: the number of commits
+/// depends a little on timing, so a process may end before it makes the last ones.
+async fn is_killed_and_ends_alike(world: &TestWorld, fate: Fate, wanted: &Result) -> bool {
+    let twin = world.twin().await;
+    let End { ran, .. } = backfill(&twin, fate).await;
+    let is_killed = ran.code() == -1;
+    assert!(is_killed || ran.code() == 0, "{fate}: {ran:?}");
+    // If it was killed after the backfill ended but before the program did, the next start is
+    // another backfill.
+    let is_done = twin.number(ENDED).await > 0;
+    let End { ran, .. } = backfill(&twin, Fate::Lives).await;
+    assert_eq!(ran.code(), 0, "{fate}: {ran:?}");
+    let Result { pages, .. } = *wanted;
+    let found = result(&twin).await;
+    let found = if is_done { Result { pages, ..found } } else { found };
+    assert_eq!(found, *wanted, "{fate}");
+    twin.pool.close().await;
+    twin.database.close().await;
+    is_killed
 }
