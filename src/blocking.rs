@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match joined(tokio::task::spawn_blocking(work).await) {
         Some(result) => result,
-        // Only the runtime cancels the task, at its end, when the result is no longer awaited.
+        // The task is cancelled only by a shutdown of the runtime, which drops this future too.
         None => std::future::pending().await,
     }
 }

@@ -107,7 +107,7 @@ async fn read_claimed(
 enum Setback {
     /// The API failed while it read this window.
     Window(ClientError, FailureKind),
-    /// The limiter is closed, whatever the window. Contains the time until it opens.
+    /// The limiter is closed, for every window. Contains the time until it opens.
     LimiterClosed(ClientError, Option<Duration>),
     /// Another process has taken over the window.
     ClaimLost(WarehouseError),

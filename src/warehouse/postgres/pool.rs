@@ -201,10 +201,9 @@ pub(super) async fn begin(
         // Overrides the server's defaults.
         async move { pool.begin_with("begin isolation level read committed read write").await }
     };
-    // In a task of its own, which nothing cancels: sqlx 0.9 puts a connection back into the pool
-    // with an open transaction if BEGIN is cancelled (issue 4393 of sqlx). Later statements would
-    // join that transaction and be lost.
-    // Only the end of the runtime cancels it.
+    // In a separate task, so that only a shutdown of the runtime cancels it: if BEGIN is cancelled,
+    // sqlx 0.9 returns the connection to the pool with an open transaction (sqlx issue 4393). Later
+    // statements would join that transaction and be lost.
     let begun = blocking::joined(tokio::spawn(beginning).await).ok_or(WarehouseError::NoTime)?;
     let mut transaction = begun.map_err(|error| of_begin(&error, doing))?;
     // A process that freezes inside a transaction must not keep its row locks forever, and waits
