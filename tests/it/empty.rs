@@ -88,6 +88,41 @@ async fn an_empty_list_counts_once_the_records_of_its_days_are_gone_and_others_a
 }
 
 #[tokio::test]
+async fn a_record_that_lists_leave_out_keeps_its_day_unverified_only_once() {
+    let world = TestWorld::new(20, 0).await;
+    world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
+    let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
+    let settings = [SINCE[0], ("sync.window_days", "1")];
+    let once = ["run", "--once", "--project", "main"];
+    assert_eq!(world.run_with(&settings, &once).await.code(), 0);
+    // A record whose neighbours are days away, so that its whole list is empty without it.
+    let alone: String = sqlx::query_scalar(
+        "select id from argos_sync.record as alone where not exists (
+            select from argos_sync.record as near
+            where near.id <> alone.id and abs(near.window_day - alone.window_day) <= 1)
+         order by window_day limit 1",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .expect("a record alone");
+    world.vendor.change(KEY, &alone, Change::Unlist).expect("the change");
+    clock.forward(25 * 60).await;
+    // The pass is doubtful, and is made again at the end of the run.
+    let ran = world.run_with(&settings, &once).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(ran.stderr.contains("a detail call finds a record"), "{ran:?}");
+    assert!(ran.stderr.contains("lists of these days leave out records that exist"), "{ran:?}");
+    let unlisted: String =
+        sqlx::query_scalar("select string_agg(id, ' ') from argos_sync.record where unlisted")
+            .fetch_one(&world.pool)
+            .await
+            .expect("the unlisted records");
+    assert_eq!(unlisted, alone);
+    assert!(world.number(READ_ON_THE_THIRD).await > 90);
+    assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
+}
+
+#[tokio::test]
 async fn an_api_that_finds_nothing_at_all_empties_no_day() {
     let world = TestWorld::new(60, 5).await;
     let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;

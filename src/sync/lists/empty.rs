@@ -1,29 +1,49 @@
-//! An empty pass over days that hold live records: whether detail calls confirm it.
+//! An empty pass over days that hold live records: whether calls confirm it.
 
-use tracing::warn;
+use futures_util::StreamExt as _;
+use tracing::{info, warn};
 
 use crate::{
-    domain::Lane,
+    domain::{Lane, Window},
     sync::{outcome::Failure, project::Project, world::World},
     warehouse::Claim,
 };
 
-/// Most records requested on either side of the comparison.
+/// Most records requested of other days.
 const SAMPLE: i64 = 3;
 
-/// Whether an empty pass is doubtful: a record that it should have shown still exists, or no call
+/// Up to so many records of a window may all be missing from lists although they exist. More make
+/// an empty list implausible.
+const UNLISTED_MAX: usize = 4;
+
+/// Whether an empty pass is doubtful: records that it should have shown still exist, or no call
 /// shows that the API finds anything at all.
+///
+/// If a few records still exist, and a list of other days shows records, lists leave these records
+/// out. This pass is doubtful, and from the next one on they are not expected.
 pub(super) async fn is_doubted(
     world: &World,
     project: &Project,
     claim: &Claim,
 ) -> Result<bool, Failure> {
     let scope = project.scope();
-    let expected = world.warehouse.expected_records(scope, claim, SAMPLE).await?;
+    let count_max = i64::try_from(UNLISTED_MAX + 1).unwrap_or(i64::MAX);
+    let expected = world.warehouse.expected_records(scope, claim, count_max).await?;
     if expected.is_empty() {
         return Ok(false);
     }
-    if find_any(project, &expected).await? {
+    let are_few = expected.len() <= UNLISTED_MAX;
+    let found_max = if are_few { expected.len() } else { 1 };
+    let found = find(project, &expected, found_max).await?;
+    if !found.is_empty() {
+        if are_few && does_list_other_days(world, project, claim).await? {
+            info!(
+                project = %project.name(), window = %claim.reading, records = found.len(),
+                "lists of these days leave out records that exist; the next pass does not expect \
+                 them"
+            );
+            world.warehouse.mark_unlisted(scope, claim, &found).await?;
+        }
         warn!(
             project = %project.name(), window = %claim.reading,
             "the list is empty, but a detail call finds a record of these days: the window is \
@@ -32,7 +52,7 @@ pub(super) async fn is_doubted(
         return Ok(true);
     }
     let controls = world.warehouse.records_elsewhere(scope, claim, SAMPLE).await?;
-    let has_control = find_any(project, &controls).await?;
+    let has_control = !find(project, &controls, 1).await?.is_empty();
     if !has_control {
         warn!(
             project = %project.name(), window = %claim.reading,
@@ -43,12 +63,36 @@ pub(super) async fn is_doubted(
     Ok(!has_control)
 }
 
-/// Whether a detail call finds one of these records.
-async fn find_any(project: &Project, ids: &[String]) -> Result<bool, Failure> {
+/// Returns those of these records that detail calls find, at most `found_max`.
+async fn find<'i>(
+    project: &Project,
+    ids: &'i [String],
+    found_max: usize,
+) -> Result<Vec<&'i str>, Failure> {
+    let mut found = Vec::new();
     for id in ids {
+        if found.len() == found_max {
+            break;
+        }
         if project.client(Lane::Detail).detail(id).await?.item.is_some() {
-            return Ok(true);
+            found.push(id.as_str());
         }
     }
-    Ok(false)
+    Ok(found)
+}
+
+/// Whether a list shows records of the nearest other day that has any.
+async fn does_list_other_days(
+    world: &World,
+    project: &Project,
+    claim: &Claim,
+) -> Result<bool, Failure> {
+    let day = world.warehouse.listed_day_elsewhere(project.scope(), claim).await?;
+    let Some(day) = day else { return Ok(false) };
+    let client = project.client(Lane::Detail);
+    let mut pages = client.pages(Window::day(day).asked(), None).boxed();
+    match pages.next().await {
+        Some(page) => Ok(!page?.items.is_empty()),
+        None => Ok(false),
+    }
 }

@@ -8,6 +8,7 @@ use super::{
     delete::{self, DeletionProof, Gone},
     judge::{Expected, judge},
     seen_ids::{SeenIds, Sorted},
+    unlisted::note_unlisted,
 };
 use crate::{
     domain::{ReadNumber, Window},
@@ -245,28 +246,6 @@ pub(in crate::warehouse) async fn is_there(
     let missed: Vec<&str> = missed.iter().map(String::as_str).collect();
     note_unlisted(tx, &missed).await?;
     forget(tx, ids).await
-}
-
-/// Marks records that exist but are not listed by passes of their days.
-async fn note_unlisted(tx: &mut Tx<'_>, ids: &[&str]) -> Result<(), WarehouseError> {
-    let scope = tx.scope;
-    if ids.is_empty() {
-        return Ok(());
-    }
-    // Suspects are few, and another writer may hold their rows, so they are updated by key instead
-    // of `ctid`.
-    sqlx::query!(
-        "update argos_sync.record as stored set unlisted = true
-         where stored.project = $1 and stored.stream = $2 and stored.id = any($3)
-            and not stored.undated and not stored.unlisted",
-        scope.project.as_str(),
-        scope.stream.as_str(),
-        ids as &[&str],
-    )
-    .execute(&mut *tx.connection)
-    .await
-    .map(drop)
-    .doing("marking unlisted records")
 }
 
 /// Handles detail calls that did not find a suspect, in a batch whose control call found a live

@@ -6,3 +6,4 @@ pub(super) mod confirmed;
 pub(super) mod delete;
 mod judge;
 pub(super) mod seen_ids;
+mod unlisted;

@@ -1,12 +1,15 @@
 //! Records that an empty pass should have shown, and records that it could not show.
 
 use super::claim::Claim;
-use crate::warehouse::{
-    postgres::{
-        error::{Doing as _, WarehouseError},
-        pool::Warehouse,
+use crate::{
+    domain::Day,
+    warehouse::{
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
+        scope::Scope,
     },
-    scope::Scope,
 };
 
 impl Warehouse {
@@ -39,6 +42,39 @@ impl Warehouse {
             .fetch_all(&self.pool)
             .await
             .doing("reading the records that a pass should have shown")
+        })
+        .await
+    }
+
+    /// Returns the nearest day that the request for the claimed days does not touch and whose lists
+    /// show a live record.
+    pub async fn listed_day_elsewhere(
+        &self,
+        scope: &Scope,
+        claim: &Claim,
+    ) -> Result<Option<Day>, WarehouseError> {
+        let asked = claim.window.asked();
+        self.retry(async || {
+            sqlx::query_scalar!(
+                r#"select window_day as "day!" from (
+                    (select window_day from argos_sync.record
+                     where project = $1 and stream = $2 and window_day < $3
+                        and deleted_at is null and not undated and not unlisted
+                     order by window_day desc limit 1)
+                    union all
+                    (select window_day from argos_sync.record
+                     where project = $1 and stream = $2 and window_day >= $4
+                        and deleted_at is null and not undated and not unlisted
+                     order by window_day limit 1)) as near
+                 order by least(abs(window_day - $3), abs(window_day - $4)) limit 1"#,
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                asked.from(),
+                asked.to(),
+            )
+            .fetch_optional(&self.pool)
+            .await
+            .doing("reading days with records")
         })
         .await
     }
