@@ -12,15 +12,16 @@ use crate::{
 /// Most records requested of other days.
 const SAMPLE: i64 = 3;
 
-/// Up to so many records of a window may all be missing from lists although they exist. More make
-/// an empty list implausible.
+/// Maximum number of existing records for which an empty list is plausible. Lists may omit single
+/// records, but not more than these at once.
 const UNLISTED_MAX: usize = 4;
 
 /// Whether an empty pass is doubtful: records that it should have shown still exist, or no call
 /// shows that the API finds anything at all.
 ///
-/// If a few records still exist, and a list of other days shows records, lists leave these records
-/// out. This pass is doubtful, and from the next one on they are not expected.
+/// If at most [`UNLISTED_MAX`] records are expected, and a list of another day shows records, the
+/// records that detail calls find are marked as unlisted. This pass remains doubtful; later passes
+/// do not expect the marked records.
 pub(super) async fn is_doubted(
     world: &World,
     project: &Project,
