@@ -9,6 +9,8 @@ use crate::{
 };
 
 const SINCE: [(&str, &str); 1] = [("sync.since", "2025-01-01")];
+const DAYS: [(&str, &str); 2] = [SINCE[0], ("sync.window_days", "1")];
+const ONCE_MAIN: [&str; 4] = ["run", "--once", "--project", "main"];
 const SUSPECTS: &str = "select count(*) from argos_sync.suspect";
 const DELETED: &str = "select count(*) from argos_sync.record where deleted_at is not null";
 const READ_ON_THE_THIRD: &str =
@@ -87,15 +89,13 @@ async fn an_empty_list_counts_once_the_records_of_its_days_are_gone_and_others_a
     assert_eq!(now, deleted, "{day}");
 }
 
-#[tokio::test]
-async fn a_record_that_lists_leave_out_keeps_its_day_unverified_only_once() {
+/// A world of few records after its first run, and a record whose neighbours are days away, so that
+/// its whole list is empty without it.
+async fn with_a_lonely_record() -> (TestWorld, Clock, String) {
     let world = TestWorld::new(20, 0).await;
     world.vendor.set_all_knobs(&Knobs { deleted_permille: 0, ..Knobs::default() });
-    let mut clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
-    let settings = [SINCE[0], ("sync.window_days", "1")];
-    let once = ["run", "--once", "--project", "main"];
-    assert_eq!(world.run_with(&settings, &once).await.code(), 0);
-    // A record whose neighbours are days away, so that its whole list is empty without it.
+    let clock = Clock::replace(&world.pool, "2025-04-02 12:00:00Z").await;
+    assert_eq!(world.run_with(&DAYS, &ONCE_MAIN).await.code(), 0);
     let alone: String = sqlx::query_scalar(
         "select id from argos_sync.record as alone where not exists (
             select from argos_sync.record as near
@@ -106,11 +106,24 @@ async fn a_record_that_lists_leave_out_keeps_its_day_unverified_only_once() {
     .await
     .expect("a record alone");
     world.vendor.change(KEY, &alone, Change::Unlist).expect("the change");
+    (world, clock, alone)
+}
+
+const UNLISTED: &str = "select count(*) from argos_sync.record where unlisted";
+
+#[tokio::test]
+async fn a_record_that_lists_leave_out_keeps_its_day_unverified_until_a_later_run() {
+    let (world, mut clock, alone) = with_a_lonely_record().await;
     clock.forward(25 * 60).await;
-    // The pass is doubtful, and is made again at the end of the run.
-    let ran = world.run_with(&settings, &once).await;
-    assert_eq!(ran.code(), 0, "{ran:?}");
+    let ran = world.run_with(&DAYS, &ONCE_MAIN).await;
+    assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("a detail call finds a record"), "{ran:?}");
+    assert!(!ran.stderr.contains("lists of these days leave out"), "{ran:?}");
+    assert_eq!(world.number(UNLISTED).await, 0);
+
+    clock.forward(61).await;
+    let ran = world.run_with(&DAYS, &ONCE_MAIN).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(ran.stderr.contains("lists of these days leave out records that exist"), "{ran:?}");
     let unlisted: String =
         sqlx::query_scalar("select string_agg(id, ' ') from argos_sync.record where unlisted")
@@ -120,6 +133,23 @@ async fn a_record_that_lists_leave_out_keeps_its_day_unverified_only_once() {
     assert_eq!(unlisted, alone);
     assert!(world.number(READ_ON_THE_THIRD).await > 90);
     assert_eq!((world.number(SUSPECTS).await, world.number(DELETED).await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_list_that_is_empty_in_one_run_only_marks_no_record_as_unlisted() {
+    let (world, mut clock, alone) = with_a_lonely_record().await;
+    clock.forward(25 * 60).await;
+    assert_eq!(world.run_with(&DAYS, &ONCE_MAIN).await.code(), 65);
+    world.vendor.change(KEY, &alone, Change::Relist).expect("the change");
+    clock.forward(61).await;
+    let ran = world.run_with(&DAYS, &ONCE_MAIN).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.number(UNLISTED).await, 0);
+    // The fault of the list has left nothing behind: the next one counts as the first again.
+    world.vendor.change(KEY, &alone, Change::Unlist).expect("the change");
+    clock.forward(25 * 60).await;
+    assert_eq!(world.run_with(&DAYS, &ONCE_MAIN).await.code(), 65);
+    assert_eq!(world.number(UNLISTED).await, 0);
 }
 
 #[tokio::test]

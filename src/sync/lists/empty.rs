@@ -5,12 +5,12 @@ use tracing::{info, warn};
 
 use crate::{
     domain::{Lane, Window},
-    sync::{outcome::Failure, project::Project, world::World},
-    warehouse::Claim,
+    sync::{job::Job, outcome::Failure, project::Project, world::World},
+    warehouse::{Claim, Pass},
 };
 
-/// Most records requested of other days.
-const SAMPLE: i64 = 3;
+/// Most records requested of days with many records, and of other days.
+const SAMPLE: usize = 3;
 
 /// Maximum number of existing records for which an empty list is plausible. Lists may omit single
 /// records, but not more than these at once.
@@ -19,41 +19,32 @@ const UNLISTED_MAX: usize = 4;
 /// Whether an empty pass is doubtful: records that it should have shown still exist, or no call
 /// shows that the API finds anything at all.
 ///
-/// If at most [`UNLISTED_MAX`] records are expected, and a list of another day shows records, the
-/// records that detail calls find are marked as unlisted. This pass remains doubtful; later passes
-/// do not expect the marked records.
-pub(super) async fn is_doubted(
-    world: &World,
-    project: &Project,
-    claim: &Claim,
-) -> Result<bool, Failure> {
+/// Such a pass leaves its days unverified. If at most [`UNLISTED_MAX`] records are expected, an
+/// earlier run found them missing as well, and a list of another day shows records, the records
+/// that detail calls find are marked as unlisted: later passes do not expect them.
+pub(super) async fn is_doubted(job: Job<'_>, claim: &Claim, pass: &Pass) -> Result<bool, Failure> {
+    let Job { world, project, .. } = job;
     let scope = project.scope();
-    let count_max = i64::try_from(UNLISTED_MAX + 1).unwrap_or(i64::MAX);
-    let expected = world.warehouse.expected_records(scope, claim, count_max).await?;
+    let expected = world.warehouse.expected_records(scope, claim, UNLISTED_MAX + 1).await?;
     if expected.is_empty() {
         return Ok(false);
     }
     let are_few = expected.len() <= UNLISTED_MAX;
-    let found_max = if are_few { expected.len() } else { 1 };
-    let found = find(project, &expected, found_max).await?;
+    let (tried, found_max) = if are_few { (UNLISTED_MAX, UNLISTED_MAX) } else { (SAMPLE, 1) };
+    let found = find(project, expected.iter().take(tried), found_max).await?;
     if !found.is_empty() {
-        if are_few && does_list_other_days(world, project, claim).await? {
-            info!(
-                project = %project.name(), window = %claim.reading, records = found.len(),
-                "lists of these days leave out records that exist; the next pass does not expect \
-                 them"
-            );
-            world.warehouse.mark_unlisted(scope, claim, &found).await?;
-        }
         warn!(
             project = %project.name(), window = %claim.reading,
             "the list is empty, but a detail call finds a record of these days: the window is \
              unverified"
         );
+        if are_few && does_list_other_days(world, project, claim, pass).await? {
+            mark(job, claim, &found).await?;
+        }
         return Ok(true);
     }
     let controls = world.warehouse.records_elsewhere(scope, claim, SAMPLE).await?;
-    let has_control = !find(project, &controls, 1).await?.is_empty();
+    let has_control = !find(project, controls.iter(), 1).await?.is_empty();
     if !has_control {
         warn!(
             project = %project.name(), window = %claim.reading,
@@ -64,10 +55,23 @@ pub(super) async fn is_doubted(
     Ok(!has_control)
 }
 
+/// Marks existing records as unlisted if an earlier run found their days empty as well.
+async fn mark(job: Job<'_>, claim: &Claim, found: &[&str]) -> Result<(), Failure> {
+    let Job { world, project, run } = job;
+    let marked = world.warehouse.mark_unlisted(&project.scope, claim, run, found).await?;
+    if marked > 0 {
+        info!(
+            project = %project.name(), window = %claim.reading, records = marked,
+            "lists of these days leave out records that exist; later passes do not expect them"
+        );
+    }
+    Ok(())
+}
+
 /// Returns those of these records that detail calls find, at most `found_max`.
 async fn find<'i>(
     project: &Project,
-    ids: &'i [String],
+    ids: impl Iterator<Item = &'i String>,
     found_max: usize,
 ) -> Result<Vec<&'i str>, Failure> {
     let mut found = Vec::new();
@@ -87,10 +91,11 @@ async fn does_list_other_days(
     world: &World,
     project: &Project,
     claim: &Claim,
+    pass: &Pass,
 ) -> Result<bool, Failure> {
     let day = world.warehouse.listed_day_elsewhere(project.scope(), claim).await?;
     let Some(day) = day else { return Ok(false) };
-    let client = project.client(Lane::Detail);
+    let client = project.client(pass.lane);
     let mut pages = client.pages(Window::day(day).asked(), None).boxed();
     match pages.next().await {
         Some(page) => Ok(!page?.items.is_empty()),

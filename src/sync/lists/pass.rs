@@ -54,7 +54,7 @@ pub(super) async fn read(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result
         let is_last = checkpoint.is_none();
         let has_brought = pass.received > 0 || !fetched.page.observations.is_empty();
         if is_last && !has_brought && claim.reading.is_filtered() {
-            fetched.page.is_doubted = empty::is_doubted(world, project, claim).await?;
+            fetched.page.is_doubted = empty::is_doubted(job, claim, pass).await?;
         }
         let storing = store_fetched(job, claim, pass, fetched, seen.as_ref());
         let fetching = async {

@@ -8,28 +8,64 @@ use crate::warehouse::{
         pool::Warehouse,
     },
     scope::Scope,
-    state::claim::{self, Claim},
+    state::{
+        claim::{self, Claim},
+        run::RunId,
+    },
     tx::Tx,
 };
 
 impl Warehouse {
-    /// Marks records of the claimed days that exist and that lists do not show.
+    /// Marks those of these records of the claimed days that exist and that lists do not show.
+    /// Requires that a pass of an earlier run left their day unverified too, because an empty list
+    /// may be a short fault of the API. Returns the number of marked records.
     pub async fn mark_unlisted(
         &self,
         scope: &Arc<Scope>,
         claim: &Claim,
+        run: RunId,
         ids: &[&str],
-    ) -> Result<(), WarehouseError> {
+    ) -> Result<usize, WarehouseError> {
         self.retry(async || {
             let doing = "marking unlisted records";
             let mut transaction = self.begin(doing).await?;
             let now = claim::hold(&mut transaction, claim).await?;
             let mut tx = Tx { connection: &mut transaction, scope, now };
-            note_unlisted(&mut tx, ids).await?;
-            transaction.commit().await.doing(doing)
+            let again = missing_again(&mut tx, run, ids).await?;
+            let again: Vec<&str> = again.iter().map(String::as_str).collect();
+            note_unlisted(&mut tx, &again).await?;
+            transaction.commit().await.doing(doing)?;
+            Ok(again.len())
         })
         .await
     }
+}
+
+/// Returns those of these records whose day a pass of an earlier run left unverified.
+async fn missing_again(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    ids: &[&str],
+) -> Result<Vec<String>, WarehouseError> {
+    let scope = tx.scope;
+    sqlx::query_scalar!(
+        "select id from argos_sync.record as stored
+         where stored.project = $1 and stored.stream = $2 and stored.id = any($3)
+            and exists (
+                select from argos_sync.pass
+                where pass.project = $1 and pass.stream = $2
+                    and pass.window_from <= stored.window_day
+                    and stored.window_day < pass.window_to and pass.unverified = 'records'
+                    and pass.ended_at < (
+                        select run.started_at from argos_sync.run where run.run_id = $4))",
+        scope.project.as_str(),
+        scope.stream.as_str(),
+        ids as &[&str],
+        run.0,
+    )
+    .fetch_all(&mut *tx.connection)
+    .await
+    .doing("reading earlier passes of unlisted records")
 }
 
 /// Marks records that exist but are not listed by passes of their days.

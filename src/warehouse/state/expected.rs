@@ -20,8 +20,9 @@ impl Warehouse {
         &self,
         scope: &Scope,
         claim: &Claim,
-        count_max: i64,
+        count_max: usize,
     ) -> Result<Vec<String>, WarehouseError> {
+        let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
         self.retry(async || {
             sqlx::query_scalar!(
                 "select id from argos_sync.record as stored
@@ -84,8 +85,9 @@ impl Warehouse {
         &self,
         scope: &Scope,
         claim: &Claim,
-        count_max: i64,
+        count_max: usize,
     ) -> Result<Vec<String>, WarehouseError> {
+        let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
         self.retry(async || {
             sqlx::query_scalar!(
                 r#"select id as "id!" from (

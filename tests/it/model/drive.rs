@@ -20,7 +20,7 @@ use crate::{
     consumers::demand_numbers,
     evidence::Clock,
     truth::{self, Difference},
-    world::{FACE_KEY, KEY, TestWorld},
+    world::{FACE_KEY, KEY, Ran, TestWorld},
 };
 
 /// Days in which every record is listed once, and gets a detail call once.
@@ -59,6 +59,8 @@ struct Model {
     faceauths: Vec<String>,
     /// Records with changes that only the slow cycle of detail calls is certain to show.
     unseen: BTreeSet<String>,
+    /// Existing records that lists of their days leave out.
+    unlisted: BTreeSet<String>,
     /// The output of the processes, in order.
     said: String,
 }
@@ -106,6 +108,7 @@ impl Model {
             ahead: TimeDelta::zero(),
             schedule,
             unseen: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
             said: String::new(),
         };
         model.pass(TimeDelta::zero()).await;
@@ -249,6 +252,11 @@ impl Model {
                 if !is_seen_soon(change) {
                     self.unseen.insert(id.clone());
                 }
+                match change {
+                    Change::Unlist | Change::HideDate => _ = self.unlisted.insert(id.clone()),
+                    Change::Relist | Change::ShowDate => _ = self.unlisted.remove(id),
+                    _ => {}
+                }
                 vendor.change(key, id, change.clone()).expect("a change");
             }
         }
@@ -267,8 +275,16 @@ impl Model {
         self.round(&[0, 65]).await?;
         // Until failed detail calls are due again.
         self.pass(TimeDelta::hours(7)).await;
+        // A record that lists leave out may keep its days unverified in one run.
+        let mut doubts = self.unlisted.len();
         for _ in 0..LIST_CYCLE_DAYS {
-            self.round(&[0]).await?;
+            let ran = self.round(if doubts > 0 { &[0, 65] } else { &[0] }).await?;
+            if ran.code() != 0 {
+                if !ran.stderr.contains("a detail call finds a record of these days") {
+                    return Err("the world has stopped, and a process ended with 65".to_owned());
+                }
+                doubts -= 1;
+            }
             self.pass(TimeDelta::days(1)).await;
         }
         for _ in 0..CONFIRMATIONS {
@@ -334,15 +350,15 @@ impl Model {
         sqlx::query_scalar(sql).fetch_one(&self.world.pool).await.expect("the submissions")
     }
 
-    /// Runs one process that does the due work.
-    async fn round(&mut self, codes: &[i32]) -> Result<(), String> {
+    /// Runs one process that does the due work and may end with these codes.
+    async fn round(&mut self, codes: &[i32]) -> Result<Ran, String> {
         let end = self.start(&DUE, Fate::Lives, KEY).await.end().await;
         self.note(&end);
         let code = end.ran.code();
-        if codes.contains(&code) {
-            return Ok(());
+        if !codes.contains(&code) {
+            return Err(format!("the world has stopped, and a process ended with {code}"));
         }
-        Err(format!("the world has stopped, and a process ended with {code}"))
+        Ok(end.ran)
     }
 
     fn note(&mut self, end: &End) {
