@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{
     happenings::Happening,
-    replicas::{End, Fate, Replica},
+    replicas::{End, Fate, Replica, TIME_MAX},
     schedule::{Schedule, Step},
     troubles::{Trouble, knows_a_submission, lose_numbers, set_others_behind},
 };
@@ -180,6 +180,7 @@ impl Model {
                 && let Some(first) = replicas.first_mut()
                 && Replica::stands_still(first).await
             {
+                self.transactions_have_ended().await;
                 self.pass(LEASE).await;
             }
             let key = if has_other_key { OTHER_KEY } else { KEY };
@@ -213,6 +214,17 @@ impl Model {
             self.happen(&happening).await;
         }
         ends
+    }
+
+    /// Waits until the transactions that a frozen process may still complete have ended. Otherwise
+    /// it could renew a claim after the clock has moved, and the other process would wait for it.
+    /// One that has only begun stays so, and holds nothing.
+    async fn transactions_have_ended(&self) {
+        let sql = "select count(*) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()
+                and state <> 'idle' and query not ilike 'begin%'";
+        let ending = async { while self.world.number(sql).await > 0 {} };
+        tokio::time::timeout(TIME_MAX, ending).await.expect("the transactions end");
     }
 
     async fn start(&self, arguments: &[&str], fate: Fate, key: &str) -> Replica {

@@ -77,7 +77,7 @@ pub(super) struct End {
 
 /// Maximum time of a process, even on a busy machine, including a wait of five minutes for the
 /// lease of a frozen process.
-const TIME_MAX: Duration = Duration::from_mins(8);
+pub(super) const TIME_MAX: Duration = Duration::from_mins(8);
 
 impl Replica {
     /// Starts the program.
