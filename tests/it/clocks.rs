@@ -196,3 +196,31 @@ async fn the_slow_cycle_of_detail_calls_does_not_wait_for_the_wrong_time_either(
         where detail_read_at not between '2025-04-12 12:00:00Z' and argos_sync.clock()";
     assert_eq!(world.number(unread).await, 0);
 }
+
+#[tokio::test]
+async fn what_was_not_found_yet_by_a_clock_that_was_ahead_is_not_found_by_the_right_one() {
+    let world = TestWorld::new(20, 0).await;
+    let mut clock = Clock::replace(&world.pool, "2025-05-12 12:00:00Z").await;
+    let once = ["run", "--once", "--project", "main"];
+    assert_eq!(world.run_with(&SINCE, &once).await.code(), 0);
+    world
+        .execute(
+            "insert into argos_sync.suspect (project, stream, id, marked_at, mark_found_at)
+             select project, stream, id, argos_sync.clock(), argos_sync.clock()
+             from argos_sync.record where deleted_at is null order by id limit 1",
+        )
+        .await;
+    // The real date is the twelfth of April. No call is made.
+    clock.set(at("2025-04-12T12:00:00Z")).await;
+    let unreachable = [
+        SINCE[0],
+        ("project.main.base_url", "http://127.0.0.1:1/v3"),
+        ("client.retry_budget_seconds", "1"),
+        ("sync.give_up_after_minutes", "0"),
+    ];
+    let ran = world.run_with(&unreachable, &once).await;
+    assert!(ran.stderr.contains("was ahead and was set back"), "{ran:?}");
+    let found = "select count(*) from argos_sync.suspect
+        where absent_at is null and mark_found_at <= argos_sync.clock()";
+    assert_eq!(world.number(found).await, 1);
+}

@@ -138,7 +138,8 @@ impl Warehouse {
     }
 }
 
-/// Moves back every time that is ahead of the corrected clock and would delay work.
+/// Moves back every time that is ahead of the corrected clock and would delay work. `least` would
+/// turn a time that is null into that of the clock.
 async fn take_back(
     connection: &mut sqlx::PgConnection,
     now: DateTime<Utc>,
@@ -152,7 +153,8 @@ async fn take_back(
          projects as (
             update argos_sync.project
             set unfiltered_as_of = case when unfiltered_as_of <= $1 then unfiltered_as_of end,
-                detail_cycle_started_at = least(detail_cycle_started_at, $1)
+                detail_cycle_started_at =
+                    case when detail_cycle_started_at > $1 then $1 else detail_cycle_started_at end
             where unfiltered_as_of > $1 or detail_cycle_started_at > $1),
          -- What a person decided is as good as long as it would have been.
          decisions as (
@@ -172,7 +174,8 @@ async fn take_back(
          rates as (update argos_sync.rate set free_at = $1 where free_at > $1),
          suspects as (
             update argos_sync.suspect
-            set absent_at = least(absent_at, $1), mark_found_at = least(mark_found_at, $1)
+            set absent_at = case when absent_at > $1 then $1 else absent_at end,
+                mark_found_at = case when mark_found_at > $1 then $1 else mark_found_at end
             where absent_at > $1 or mark_found_at > $1)
          update argos_sync.detail_due
          set due_at = due_at - make_interval(secs => $2),
