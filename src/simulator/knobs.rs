@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::traffic::TrafficLimits;
+
 /// The behaviour of one project. The default is a friendly vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -74,6 +76,8 @@ pub struct Knobs {
     pub too_large_status: u16,
     /// The delay of every answer in milliseconds.
     pub latency_ms: u64,
+    /// How many calls a second the vendor accepts and serves.
+    pub traffic: TrafficLimits,
     /// Seconds by which the `Date` header of every answer is ahead; negative if it is behind.
     pub date_ahead_seconds: i64,
     /// Whether the project uses Secure Data Transmission (section 10), and the encoding of its
@@ -122,6 +126,7 @@ impl Default for Knobs {
             too_large_above: 0,
             too_large_status: 413,
             latency_ms: 0,
+            traffic: TrafficLimits::default(),
             date_ahead_seconds: 0,
             encryption: CiphertextForm::None,
             encrypted_paging: PagingPlace::Clear,

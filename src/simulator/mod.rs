@@ -37,6 +37,7 @@ mod people;
 mod render;
 mod server;
 mod simulation;
+mod traffic;
 
 #[cfg(test)]
 mod http_tests;
@@ -55,6 +56,7 @@ pub use people::{
     population::Population,
 };
 pub use simulation::{CallKind, SimulatedProject, Simulation};
+pub use traffic::TrafficLimits;
 
 /// Serves the simulation until `stop` is ready and all pending answers are sent.
 pub async fn serve(

@@ -135,6 +135,11 @@ impl Simulation {
         self.0.call.load(Ordering::Relaxed)
     }
 
+    /// The number of calls with a key that were refused because of its limit.
+    pub fn refused_count(&self, key: &str) -> u64 {
+        self.project(key).map_or(0, |project| project.traffic.refused())
+    }
+
     /// The number of calls of each kind.
     pub fn calls_by_kind(&self) -> BTreeMap<CallKind, u64> {
         let counts = self.0.calls.iter().map(|count| count.load(Ordering::Relaxed));

@@ -22,6 +22,7 @@ use crate::simulator::render::faceauth::faceauth;
 use crate::simulator::render::style::{Part, Style};
 use crate::simulator::render::submission::submission;
 use crate::simulator::render::writer::JsonWriter;
+use crate::simulator::traffic::Traffic;
 
 /// The call number in signed addresses of items that no call requested.
 const NO_CALL: u64 = 0;
@@ -41,6 +42,8 @@ pub(in crate::simulator) struct LiveProject {
     ids: Ids,
     knobs: RwLock<Arc<Knobs>>,
     overlay: RwLock<Overlay>,
+    /// The calls of late.
+    pub(in crate::simulator) traffic: Traffic,
     /// The number of list pages answered.
     pages: AtomicU64,
     /// The current time in milliseconds since 1970; [`CLOCK`] for the time of this machine.
@@ -59,6 +62,7 @@ impl LiveProject {
             ids,
             knobs: RwLock::default(),
             overlay: RwLock::default(),
+            traffic: Traffic::default(),
             pages: AtomicU64::new(0),
             now_ms: AtomicI64::new(CLOCK),
         }

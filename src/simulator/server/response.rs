@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 
 use super::listener::Scissors;
-use crate::simulator::{api::answer::Answer, clock, faults::Faults};
+use crate::simulator::{api::answer::Answer, clock};
 
 /// The answer as JSON.
 pub(super) fn response(answer: Answer) -> Response {
@@ -53,9 +53,9 @@ pub(super) fn server_error(call: u64) -> Answer {
     })
 }
 
-pub(super) fn too_many_requests(faults: &Faults) -> Response {
+pub(super) fn too_many_requests(retry_after_seconds: Option<u32>) -> Response {
     let mut response = response(Answer::gateway_fault(StatusCode::TOO_MANY_REQUESTS));
-    if let Some(seconds) = faults.retry_after_seconds {
+    if let Some(seconds) = retry_after_seconds {
         let seconds = header::HeaderValue::from(seconds);
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }

@@ -1,6 +1,6 @@
 //! Calls of the vendor's own API: their kind, answer and faults.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::{ConnectInfo, Query, State},
@@ -21,6 +21,7 @@ use crate::{
         },
         faults::InjectedFault,
         simulation::{CallKind, Simulation},
+        traffic::Admitted,
     },
 };
 
@@ -46,10 +47,18 @@ pub(super) async fn vendor(
     let asked = opened.as_ref().unwrap_or(&pairs);
     let kind = if method == Method::GET { kind(uri.path(), asked) } else { CallKind::Other };
     let call = simulation.count_call(kind);
-    let (latency_ms, date_ahead_seconds) =
-        knobs.map_or((0, 0), |(_, knobs)| (knobs.latency_ms, knobs.date_ahead_seconds));
-    if latency_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+    let date_ahead_seconds = knobs.as_ref().map_or(0, |(_, knobs)| knobs.date_ahead_seconds);
+    if let Some((key, knobs)) = &knobs
+        && let Some(project) = simulation.opened_by(key)
+    {
+        let Admitted::After(time) = project.traffic.admit(&knobs.traffic, Instant::now()) else {
+            return too_many_requests(knobs.traffic.retry_after_seconds);
+        };
+        let is_slow = knobs.traffic.slow_every > 0 && call.is_multiple_of(knobs.traffic.slow_every);
+        let latency = Duration::from_millis(knobs.latency_ms) * if is_slow { 5 } else { 1 };
+        if !(time + latency).is_zero() {
+            tokio::time::sleep(time + latency).await;
+        }
     }
     let faults = simulation.faults();
     let fault = faults.of_call(call);
@@ -67,7 +76,7 @@ pub(super) async fn vendor(
         Some(InjectedFault::CutShort) => cut_short(answer(), scissors),
         Some(InjectedFault::Html) => html(),
         Some(InjectedFault::ServerError) => response(server_error(call)),
-        Some(InjectedFault::TooManyRequests) => too_many_requests(&faults),
+        Some(InjectedFault::TooManyRequests) => too_many_requests(faults.retry_after_seconds),
     };
     dated(response, date_ahead_seconds)
 }
