@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio_util::sync::CancellationToken;
 
@@ -16,9 +16,9 @@ use super::{
     status::{UNCONFIGURED_ADVICE, last_run},
 };
 use crate::{
-    client::{CallLimiter, ClientError, LimiterClosed},
+    client::{Admission, AttemptOutcome, CallLimiter, ClientError, LimiterClosed},
     config::Config,
-    domain::{Lane, ProjectName, ReadNumber},
+    domain::{GrantedRate, Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
     warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState, WarehouseError},
 };
@@ -50,9 +50,12 @@ impl CallLimiter for Unordered {
     fn acquire<'a>(
         &'a self,
         _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
-        ready(Ok(Some(ReadNumber(0)))).boxed()
+    ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
+        let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: f64::INFINITY };
+        ready(Ok(Some(Admission { read: ReadNumber(0), granted }))).boxed()
     }
+
+    fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
 }
 
 /// Checks everything and prints the findings.

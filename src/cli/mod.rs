@@ -27,6 +27,7 @@ mod simulate;
 mod sparse;
 mod status;
 mod status_json;
+mod status_rate;
 mod status_report;
 mod verify;
 

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{CallRate, Lane, Stream, Window},
+    domain::{CallRate, Lane, Pace, Stream, Window},
     planner::{self, Cost, ListCost},
     sync::{PlanInput, Project, World},
-    warehouse::DetailMode,
+    warehouse::{DetailMode, RateReport},
 };
 
 /// Arguments of `plan`.
@@ -28,7 +28,8 @@ pub(super) struct PlanOptions {
     project: Option<String>,
 }
 
-/// Prints the planned calls of each project, their duration, and their share of the calls per day.
+/// Prints the planned calls of each project, their duration at the current rate and at its limit,
+/// and their share of the calls per day.
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitStatus, Failed> {
     let opened = open::current(config).await?;
     let told = async {
@@ -38,13 +39,14 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
             Some(name) => vec![open::project_named(&world, Some(name))?],
         };
         let sparse = sparse::of_all(config, &opened.warehouse).await?;
+        let rates = opened.warehouse.rate_reports().await?;
         let mut rows = Vec::new();
         let mut notes = String::new();
         for project in projects {
             let sparse = sparse.iter().find(|sparse| sparse.project() == project.name().as_str());
             let due = sparse.filter(|_| options.backfill.is_none()).map_or(0, Sparse::due);
             let planned = Planned::of(&world, project, options.backfill, due).await?;
-            rows.extend(planned.rows(&Limits::of(config, project)));
+            rows.extend(planned.rows(&Limits::of(config, project, &rates)));
             planned.note(project, &mut notes);
             notes.extend(sparse.map(Sparse::as_text));
         }
@@ -56,40 +58,54 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
     Ok(ExitStatus::Done)
 }
 
-const HEAD: [&str; 7] =
-    ["project", "lane", "passes", "calls", "minutes", "of a day's calls", "what"];
+const HEAD: [&str; 8] =
+    ["project", "lane", "passes", "calls", "minutes", "at the limit", "of a day's calls", "what"];
 
 /// A project's name and the limits of its calls.
 struct Limits {
     project: String,
-    /// The call rate; an interval of zero means no limit.
+    /// The current call rate; an interval of zero means no limit.
     rate: CallRate,
+    /// The highest call rate.
+    rate_max: CallRate,
     /// Maximum calls per day; 0 means no limit.
     calls_per_day: u32,
 }
 
 impl Limits {
-    fn of(config: &Config, project: &Project) -> Self {
+    fn of(config: &Config, project: &Project, rates: &[RateReport]) -> Self {
         let configured = config.projects.iter().find(|known| known.name == *project.name());
+        let (rate, rate_max) = match configured.map(|known| known.pace) {
+            Some(Pace::Adaptive(bounds)) => {
+                let known = rates.iter().find(|known| known.project == project.name().as_str());
+                let current = known.and_then(|known| known.calls_per_second);
+                let current = current.unwrap_or(bounds.start).min(bounds.max);
+                (CallRate::per_second(current), CallRate::per_second(bounds.max))
+            }
+            Some(Pace::Fixed(rate)) => (rate, rate),
+            None => (CallRate::per_second(0.0), CallRate::per_second(0.0)),
+        };
         Self {
             project: project.name().to_string(),
-            rate: configured.map_or_else(|| CallRate::per_second(0.0), |known| known.rate),
+            rate,
+            rate_max,
             calls_per_day: configured.map_or(0, |known| known.budget.calls_per_day),
         }
     }
 
     /// Returns a row of the table.
     fn row(&self, lane: &str, passes: &str, calls: u64, what: &str) -> Vec<String> {
-        let minutes = if self.rate.interval().is_zero() {
-            "-".to_owned()
-        } else {
-            minutes(self.rate.time_of(calls))
+        let minutes = |rate: CallRate| {
+            let is_limited = !rate.interval().is_zero();
+            if is_limited { minutes(rate.time_of(calls)) } else { "-".to_owned() }
         };
+        let (now, at_limit) = (minutes(self.rate), minutes(self.rate_max));
         let share = match self.calls_per_day {
             0 => "-".to_owned(),
             calls_per_day => percent(calls, calls_per_day),
         };
-        let cells = [&self.project, lane, passes, &calls.to_string(), &minutes, &share, what];
+        let calls = calls.to_string();
+        let cells = [&self.project, lane, passes, &calls, &now, &at_limit, &share, what];
         cells.map(str::to_owned).to_vec()
     }
 }

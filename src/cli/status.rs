@@ -7,12 +7,15 @@ use super::{
     samples::sample_as_text,
     sparse::{self, Sparse},
     status_json::as_json,
+    status_rate::Rate,
     status_report::{CallsToday, StatusReport},
 };
 use crate::{
     config::Config,
     sync::host_time,
-    warehouse::{BlockedDay, CallsReport, ProjectReport, RunReport, SchemaState, WarehouseError},
+    warehouse::{
+        BlockedDay, CallsReport, ProjectReport, RateReport, RunReport, SchemaState, WarehouseError,
+    },
 };
 use std::fmt::Write as _;
 
@@ -67,6 +70,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         let since = config.sync.planner.since;
         let projects = opened.warehouse.project_reports(since).await?;
         let calls = opened.warehouse.calls_reports().await?;
+        let rates = opened.warehouse.rate_reports().await?;
         let now = opened.warehouse.now().await?;
         let oldest = options.max_age.and_then(|age| now.checked_sub_signed(age));
         let is_too_old = |project: &&ProjectReport| {
@@ -75,7 +79,10 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         };
         Ok(Some(StatusReport {
             since,
-            calls: projects.iter().map(|project| calls_today(config, project, &calls)).collect(),
+            calls: projects
+                .iter()
+                .map(|project| calls_today(config, project, &calls, &rates))
+                .collect(),
             configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
             too_old: projects
                 .iter()
@@ -107,7 +114,13 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
     Ok(if report.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
 }
 
-fn calls_today(config: &Config, project: &ProjectReport, calls: &[CallsReport]) -> CallsToday {
+fn calls_today(
+    config: &Config,
+    project: &ProjectReport,
+    calls: &[CallsReport],
+    rates: &[RateReport],
+) -> CallsToday {
+    let rate = rates.iter().find(|rate| rate.project == project.project);
     let calls = calls.iter().find(|calls| calls.project == project.project);
     let by_lane = calls.map(|calls| calls.calls).unwrap_or_default();
     let configured = config.projects.iter().find(|known| known.name.as_str() == project.project);
@@ -115,6 +128,7 @@ fn calls_today(config: &Config, project: &ProjectReport, calls: &[CallsReport]) 
         total: by_lane.iter().map(|(_, calls)| calls).sum(),
         limit: configured.map(|known| known.budget.calls_per_day).filter(|limit| *limit > 0),
         by_lane: by_lane.iter().map(|(lane, calls)| (lane.as_str(), *calls)).collect(),
+        rate: rate.map(Rate::of),
     }
 }
 
@@ -204,6 +218,10 @@ fn as_text(report: &StatusReport) -> String {
     text.extend(
         projects.iter().zip(calls).map(|(project, calls)| calls_as_text(&project.project, calls)),
     );
+    let rates = projects.iter().zip(calls).filter_map(|(project, calls)| {
+        calls.rate.as_ref().map(|rate| rate.as_text(&project.project))
+    });
+    text.extend(rates);
     text.extend(sparse.iter().map(Sparse::as_text));
     if let Some(since) = since {
         text.push('\n');

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{clocks::WrongClock, sparse::Sparse};
+use super::{clocks::WrongClock, sparse::Sparse, status_rate::Rate};
 use crate::warehouse::{BlockedDay, Outcome, ProjectReport, RunReport, SampleReport};
 
 /// The state of the warehouse and of each project.
@@ -53,4 +53,6 @@ pub(super) struct CallsToday {
     /// contain the project.
     pub(super) limit: Option<u32>,
     pub(super) by_lane: BTreeMap<&'static str, u64>,
+    /// The rate of the key; `None` if the project has made no calls.
+    pub(super) rate: Option<Rate>,
 }

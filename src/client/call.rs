@@ -22,7 +22,7 @@ use super::{
     encryption::Cipher,
     envelope::{Envelope, Look},
     error::{ClientError, Fault},
-    limiter::CallLimiter,
+    limiter::{AttemptOutcome, CallLimiter},
     memory::LargeAnswerPermit,
     page_size::{AfterFailure, Fitting, PageSize, Strain},
     pause::Pause,
@@ -31,7 +31,7 @@ use super::{
     vendor_clock::VendorClock,
     vendor_error::RefusalMeaning,
 };
-use crate::domain::{ReadNumber, Stream};
+use crate::domain::{Call, ReadNumber, Stream};
 
 /// The state of one API key, shared by its workers.
 pub(super) struct Caller {
@@ -117,11 +117,20 @@ impl Caller {
             self.wait_for_pause(&tries).await?;
             let is_paused = || !self.pause.left(Instant::now()).is_zero();
             let admitted = limiter.acquire(&is_paused).await.map_err(ClientError::Limiter)?;
-            let Some(read) = admitted else { continue };
+            let Some(admission) = admitted else { continue };
+            let read = admission.read;
             tries.attempts = tries.attempts.saturating_add(1);
             let count = request.count(fitting.size());
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
-            match attempt.run().await {
+            let started = Instant::now();
+            let result = attempt.run().await;
+            let wait = match &result {
+                Err(AttemptFailure::Passing { wait, .. }) => *wait,
+                Ok(_) | Err(AttemptFailure::Refused { .. } | AttemptFailure::Final(_)) => None,
+            };
+            let outcome = outcome(request, &result, started.elapsed(), &tries);
+            limiter.note(&admission, outcome, wait);
+            match result {
                 Ok((envelope, larger)) => {
                     // The size of a call with fewer items proves nothing about whole pages.
                     if request.is_page() && request.count_max().is_none() {
@@ -323,6 +332,33 @@ impl Tries {
     fn unavailable(&self, fault: Fault, wait: Option<Duration>, now: Instant) -> ClientError {
         let elapsed = now.saturating_duration_since(self.started);
         ClientError::Unavailable { fault, attempts: self.attempts, elapsed, not_before: wait }
+    }
+}
+
+/// What an attempt shows about the vendor's limits.
+fn outcome<T>(
+    request: &Request<'_>,
+    result: &Result<T, AttemptFailure>,
+    latency: Duration,
+    tries: &Tries,
+) -> AttemptOutcome {
+    let call = if request.is_page() { Call::List } else { Call::Detail };
+    let is_first = tries.last_fault.is_none();
+    match result {
+        Ok(_) | Err(AttemptFailure::Final(_) | AttemptFailure::Refused { .. }) => {
+            AttemptOutcome::Answered { call, latency }
+        }
+        Err(AttemptFailure::Passing { fault, .. }) => match fault {
+            Fault::Status { status: 429, .. } => AttemptOutcome::Refused,
+            Fault::Status { status: 503, .. } if is_first => AttemptOutcome::Unavailable,
+            Fault::TimedOut if is_first => AttemptOutcome::TimedOut,
+            Fault::Connect(_)
+            | Fault::TimedOut
+            | Fault::CutShort(_)
+            | Fault::Status { .. }
+            | Fault::Unreadable(_)
+            | Fault::TooLarge { .. } => AttemptOutcome::Other,
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use crate::domain::ReadNumber;
+use crate::domain::{Call, GrantedRate, ReadNumber};
 
 /// Acquired once before every HTTP attempt.
 ///
@@ -18,7 +18,42 @@ pub trait CallLimiter: Send + Sync {
     fn acquire<'a>(
         &'a self,
         is_paused: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>>;
+    ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>>;
+
+    /// Notes what came of an admitted attempt, from which an adaptive rate is derived.
+    ///
+    /// `wait` is the time that the vendor asked all callers to wait.
+    fn note(&self, admission: &Admission, outcome: AttemptOutcome, wait: Option<Duration>);
+}
+
+/// The permission to make one HTTP attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission {
+    /// The number that orders its results.
+    pub read: ReadNumber,
+    /// The rate at which it was granted.
+    pub granted: GrantedRate,
+}
+
+/// What one HTTP attempt shows about the vendor's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// It was answered, also by a refusal for another reason than the rate.
+    Answered {
+        /// The kind of call.
+        call: Call,
+        /// The time from sending the request to the last byte of the answer.
+        latency: Duration,
+    },
+    /// It was refused because of the rate (429).
+    Refused,
+    /// It failed with 503: the vendor is overloaded, or cannot serve this request. Noted once for
+    /// each call, because all attempts for one record may fail so.
+    Unavailable,
+    /// There was no answer in time. Noted once for each call.
+    TimedOut,
+    /// It failed in a way that shows nothing about the rate.
+    Other,
 }
 
 /// No further attempt is admitted for now.

@@ -49,7 +49,7 @@ use aws_lc_rs::hmac;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
     buffers::SMALL_BYTES_MAX,
@@ -57,7 +57,7 @@ pub use self::{
     end::Doubt,
     envelope::{Item, Look, UnknownMember, UnreadableEnvelope},
     error::{CallRemedy, ClientError, Fault},
-    limiter::{CallLimiter, LimiterClosed},
+    limiter::{Admission, AttemptOutcome, CallLimiter, LimiterClosed},
     memory::{AnswerReservation, LargeAnswerPermit},
     pages::{Page, Resume},
     request::{DateStyle, Find},
@@ -96,6 +96,12 @@ pub struct DetailResponse {
     pub larger: Option<LargeAnswerPermit>,
 }
 
+/// Identifies an API key by its HMAC-SHA256 under this random value.
+pub fn key_id(api_key: &SecretString, secret: &[u8]) -> KeyId {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    KeyId(hmac::sign(&key, api_key.expose_secret().as_bytes()).as_ref().to_vec())
+}
+
 impl Client {
     /// Prepares the API of a project with this stream, without sending anything. `look` reads item
     /// keys while pages are cut.
@@ -112,13 +118,6 @@ impl Client {
     #[must_use]
     pub fn through(&self, limiter: Arc<dyn CallLimiter>) -> Self {
         Self { caller: Arc::clone(&self.caller), limiter }
-    }
-
-    /// Identifies the API key by its HMAC-SHA256 under this random value.
-    pub fn key_id(&self, secret: &[u8]) -> KeyId {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let api_key = self.caller.settings().api_key.expose_secret();
-        KeyId(hmac::sign(&key, api_key.as_bytes()).as_ref().to_vec())
     }
 
     /// Most items of one list call.

@@ -56,7 +56,6 @@ pub(super) struct Sync {
     pub(super) settle_minutes: u32,
     #[serde(deserialize_with = "word")]
     pub(super) details: DetailMode,
-    pub(super) detail_workers: NonZeroU32,
     pub(super) workers: Option<NonZeroU32>,
     pub(super) bytes_in_flight: NonZeroUsize,
     pub(super) give_up_after_minutes: u32,
@@ -91,7 +90,9 @@ pub(super) struct ClientSection {
     pub(super) retry_budget_seconds: u32,
     pub(super) retry_delay_min_milliseconds: u32,
     pub(super) retry_delay_max_seconds: u32,
-    pub(super) calls_per_second: f64,
+    pub(super) calls_per_second: Option<f64>,
+    pub(super) calls_per_second_max: f64,
+    pub(super) calls_in_flight_max: NonZeroU32,
     pub(super) page_size: NonZeroU32,
     pub(super) response_bytes_max: usize,
     pub(super) pages_per_window_max: u32,

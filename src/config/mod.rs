@@ -292,7 +292,6 @@ fn sync_settings(file: &file::File, schedules: Vec<Schedule>) -> sync::SyncSetti
             detail_cycle: chrono::Duration::days(i64::from(file.audit.detail_cycle_days.get())),
         },
         bytes_in_flight: sync.bytes_in_flight.get(),
-        detail_workers: usize::try_from(sync.detail_workers.get()).unwrap_or(1),
         give_up_after: seconds(sync.give_up_after_minutes) * 60,
         schedules,
         blocked_retry: seconds(sync.blocked_retry_minutes) * 60,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Keys whose values may be fractions, by their last part.
-const FRACTIONS: [&str; 2] = ["calls_per_second", "missing_percent"];
+const FRACTIONS: [&str; 3] = ["calls_per_second", "calls_per_second_max", "missing_percent"];
 
 /// Keys of whole numbers without a default, by their last part.
-const WITHOUT_DEFAULT: [&str; 3] = ["calls_per_day", "page_size", "workers"];
+const WITHOUT_DEFAULT: [&str; 4] = ["calls_per_day", "calls_per_second", "page_size", "workers"];
 
 /// Lowest accepted rate, in calls per second.
 pub(super) const CALLS_PER_SECOND_MIN: f64 = 0.01;

@@ -11,10 +11,13 @@ use super::{
 };
 use crate::{
     client,
-    domain::{ByLane, CallRate, Kind, ProjectName},
+    domain::{ByLane, CallRate, Kind, Pace, ProjectName, RateBounds},
     planner, sync,
     warehouse::{DeletionRules, DetailMode, RawStorage},
 };
+
+/// An adaptive rate starts with so many calls a second.
+const CALLS_PER_SECOND_AT_FIRST: f64 = 5.0;
 
 /// Checks the section of a project. Returns one sentence if a value is not valid.
 pub(super) fn settings(
@@ -64,13 +67,14 @@ pub(super) fn settings(
     client.page_size = project.page_size.unwrap_or(client.page_size);
     client.encryption = encryption(project);
     client.check().map_err(|error| at(&error))?;
-    let rate = rate(file, name, project)?;
+    let pace = pace(file, name, project)?;
     Ok(sync::ProjectSettings {
         name: name.parse::<ProjectName>().map_err(|error| at(&error))?,
         kind,
         client,
-        rate,
-        workers: workers(file.sync.workers, rate),
+        pace,
+        calls_in_flight_max: usize::try_from(file.client.calls_in_flight_max.get()).unwrap_or(1),
+        workers: workers(file.sync.workers, pace),
         budget: planner::Budget {
             calls_per_day: project.calls_per_day.unwrap_or(file.budget.calls_per_day),
             shares,
@@ -89,19 +93,24 @@ pub(super) fn settings(
     })
 }
 
-/// The calls a second of a project.
-fn rate(file: &file::File, name: &str, project: &file::ProjectSection) -> Result<CallRate, String> {
-    let calls_per_second = project.calls_per_second.unwrap_or(file.client.calls_per_second);
-    let is_rate = calls_per_second == 0.0 || calls_per_second >= numbers::CALLS_PER_SECOND_MIN;
-    if !calls_per_second.is_finite() || !is_rate {
-        let key = match project.calls_per_second {
-            Some(_) => format!("project.{name}.calls_per_second"),
-            None => "client.calls_per_second".to_owned(),
-        };
-        let least = numbers::CALLS_PER_SECOND_MIN;
+/// How the calls of a project's key are paced.
+fn pace(file: &file::File, name: &str, project: &file::ProjectSection) -> Result<Pace, String> {
+    let (key, fixed) = match project.calls_per_second {
+        Some(fixed) => (format!("project.{name}.calls_per_second"), Some(fixed)),
+        None => ("client.calls_per_second".to_owned(), file.client.calls_per_second),
+    };
+    let least = numbers::CALLS_PER_SECOND_MIN;
+    let Some(fixed) = fixed else {
+        let max = file.client.calls_per_second_max;
+        if !max.is_finite() || max < least {
+            return Err(format!("`client.calls_per_second_max` must be at least {least}"));
+        }
+        return Ok(Pace::Adaptive(RateBounds { start: CALLS_PER_SECOND_AT_FIRST, max }));
+    };
+    if !fixed.is_finite() || !(fixed == 0.0 || fixed >= least) {
         return Err(format!("`{key}` must be at least {least}, or 0 for no limit"));
     }
-    Ok(CallRate::per_second(calls_per_second))
+    Ok(Pace::Fixed(CallRate::per_second(fixed)))
 }
 
 fn encryption(project: &file::ProjectSection) -> Option<client::Encryption> {
@@ -112,9 +121,12 @@ fn encryption(project: &file::ProjectSection) -> Option<client::Encryption> {
 
 /// Windows read at a time: as many as there are calls a second, since an answer takes about one,
 /// but not more than keep the database busy.
-fn workers(given: Option<NonZeroU32>, rate: CallRate) -> usize {
+fn workers(given: Option<NonZeroU32>, pace: Pace) -> usize {
     const MOST: u32 = 8;
-    let chosen = rate.calls_a_second().map_or(MOST, |calls| calls.min(MOST));
+    let chosen = match pace {
+        Pace::Fixed(rate) => rate.calls_a_second().map_or(MOST, |calls| calls.min(MOST)),
+        Pace::Adaptive(_) => MOST,
+    };
     usize::try_from(given.map_or(chosen, NonZeroU32::get)).unwrap_or(1)
 }
 

@@ -27,7 +27,10 @@ pub use item::{Call, Digest, ItemKey, ReadNumber};
 pub use lane::{ByLane, Lane};
 pub use pass::{Cursor, CursorCycle, CycleDetector};
 pub use project::{InvalidProjectName, KeyId, Kind, ProjectName, Stream};
-pub use rate::CallRate;
+pub use rate::{
+    ByCall, CallRate, GrantedRate, KnownLatency, Pace, RateBounds, RateCause, SharedRate,
+    SlowLatency,
+};
 pub use schedule::{Bells, InvalidSchedule, Schedule};
 pub use share::{CONFIDENCE_PERCENT, percent_at_most, share_below};
 pub use sparse::{HintPlace, SparseRecord};

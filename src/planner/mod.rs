@@ -8,6 +8,7 @@
 //!   requested.
 //! - [`cost()`] estimates the calls of a plan.
 
+mod adaptive_rate;
 mod budget;
 mod cost;
 mod cycle;
@@ -17,6 +18,7 @@ mod revisit;
 mod sparse;
 mod windows;
 
+pub use adaptive_rate::{Latencies, RateReport, adjust};
 pub use budget::Budget;
 pub use cost::{Cost, ListCost, cost};
 pub use cycle::cycle_due;

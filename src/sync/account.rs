@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
 use tracing::{info, warn};
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     client::{CallLimiter, CallRemedy, Client, ClientError, DetailResponse},
-    domain::{KeyId, Lane},
+    domain::Lane,
     normalize,
     warehouse::{Binding, FirstKey, KeyProof, WarehouseError},
 };
@@ -96,8 +95,8 @@ async fn settle(
     let is_bound = match standing {
         KeyStanding::Verified => true,
         KeyStanding::Proven(proof, read) => {
-            let key = key_id(project, &binding);
-            world.warehouse.bind_key(name, &key, proof, read).await?;
+            let key = project.pace.key_under(&binding.secret);
+            world.warehouse.bind_key(name, key, proof, read).await?;
             info!(project = %name, "the API key was verified: it opens the bound account");
             true
         }
@@ -146,8 +145,9 @@ async fn bind_first(world: &World, project: &Project) -> Result<(), Failure> {
     let patience = Patience::of(world);
     let mut tries = 0;
     loop {
-        let key = key_id(project, &world.warehouse.binding(project.name()).await?);
-        match world.warehouse.bind_first_key(&project.scope, &key, &world.holder).await? {
+        let binding = world.warehouse.binding(project.name()).await?;
+        let key = project.pace.key_under(&binding.secret);
+        match world.warehouse.bind_first_key(&project.scope, key, &world.holder).await? {
             FirstKey::Bound => {
                 let mut account = project.account();
                 if !std::mem::replace(&mut account.is_bound, true) {
@@ -216,12 +216,12 @@ async fn standing<E: From<ClientError>>(
     binding: &Binding,
     known: impl AsyncFnOnce() -> Result<Vec<String>, E>,
 ) -> Result<KeyStanding, E> {
-    let key = key_id(project, binding);
-    if binding.is_verified(&key, true) {
+    let key = project.pace.key_under(&binding.secret);
+    if binding.is_verified(key, true) {
         return Ok(KeyStanding::Verified);
     }
     let records = known().await?;
-    if binding.is_verified(&key, !records.is_empty()) {
+    if binding.is_verified(key, !records.is_empty()) {
         return Ok(KeyStanding::Verified);
     }
     let bound = binding.vendor_project.as_deref();
@@ -274,10 +274,6 @@ fn is_of_the_record(error: &ClientError) -> bool {
         | (_, CallRemedy::FailPass | CallRemedy::SplitWindow | CallRemedy::RestartWindow) => true,
         (_, CallRemedy::Later { .. } | CallRemedy::BlockProject | CallRemedy::Stop) => false,
     }
-}
-
-fn key_id(project: &Project, binding: &Binding) -> KeyId {
-    project.client(Lane::Detail).key_id(binding.secret.expose_secret())
 }
 
 #[cfg(test)]

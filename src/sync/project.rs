@@ -6,8 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    binding::Account, details::answer_memory::AnswerSizes, lists::memory::ItemBytes,
-    rate::lane_limiter::LaneLimiter, settings::ProjectSettings,
+    binding::Account,
+    details::answer_memory::AnswerSizes,
+    lists::memory::ItemBytes,
+    rate::{key_pace::KeyPace, lane_limiter::LaneLimiter},
+    settings::ProjectSettings,
 };
 use crate::{
     client::{Client, SettingsError},
@@ -32,6 +35,8 @@ pub struct Project {
     /// The kind of project.
     pub kind: Kind,
     lanes: ByLane<LaneAccess>,
+    /// How the calls of its key are paced.
+    pub(super) pace: Arc<KeyPace>,
     pub(super) scope: Arc<Scope>,
     /// Windows read at a time.
     pub(super) workers: usize,
@@ -51,8 +56,11 @@ impl Project {
         stop: &CancellationToken,
     ) -> Result<Self, SettingsError> {
         let stream = settings.kind.stream();
-        let limiter =
-            |lane| Arc::new(LaneLimiter::new(warehouse.clone(), stop.clone(), lane, &settings));
+        let pace = Arc::new(KeyPace::new(&settings));
+        let limiter = |lane| {
+            let (warehouse, stop) = (warehouse.clone(), stop.clone());
+            Arc::new(LaneLimiter::new(warehouse, stop, Arc::clone(&pace), lane, settings.budget))
+        };
         let volatile = catalogue::volatile_paths(stream).iter().copied();
         let volatile =
             Paths::new(volatile.chain(settings.volatile_paths.iter().map(String::as_str)));
@@ -83,6 +91,7 @@ impl Project {
         Ok(Self {
             kind: settings.kind,
             lanes,
+            pace,
             scope: Arc::new(scope),
             workers: settings.workers,
             budget: settings.budget,

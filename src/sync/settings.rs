@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     client,
-    domain::{CallRate, Day, Kind, ProjectName, Schedule},
+    domain::{Day, Kind, Pace, ProjectName, Schedule},
     planner,
     warehouse::{DeletionRules, DetailMode, RawStorage},
 };
@@ -18,8 +18,6 @@ pub struct SyncSettings {
     pub planner: planner::PlanSettings,
     /// Most bytes of answers in memory, over all projects.
     pub bytes_in_flight: usize,
-    /// Detail calls in flight for each project.
-    pub detail_workers: usize,
     /// How long a run retries failures that may pass by themselves. The daemon does not retry the
     /// vendor, since the next scheduled round does, and retries PostgreSQL without limit.
     pub give_up_after: Duration,
@@ -38,8 +36,10 @@ pub struct ProjectSettings {
     pub kind: Kind,
     /// How to reach the API.
     pub client: client::ClientSettings,
-    /// HTTP attempts per second, over all lanes and processes.
-    pub rate: CallRate,
+    /// How HTTP attempts are paced, over all lanes and processes of the key.
+    pub pace: Pace,
+    /// Most detail calls in flight, at least 1.
+    pub calls_in_flight_max: usize,
     /// HTTP attempts per UTC day, and how the lanes share them.
     pub budget: planner::Budget,
     /// Windows read at a time, at least 1.

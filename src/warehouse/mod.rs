@@ -47,7 +47,9 @@ pub use report::status::{DAEMON, DataTable, ProjectReport, RawBody, RunReport};
 pub use scope::{Count, DeletionRules, DetailMode, Keep, RawStorage, Scope};
 pub use state::account::{Binding, FirstKey, KeyProof};
 pub use state::backfill::Backfill;
-pub use state::budget::{Block, CallsReport, Unused};
+pub use state::budget::{
+    Block, BlockDecision, BlockRequest, CallsReport, StoredRate, Taken, Unused,
+};
 pub use state::claim::Claim;
 pub use state::clock::SetBack;
 pub use state::detail_cycle::Cycle;
@@ -59,4 +61,5 @@ pub use state::pass::{Checkpoint, GivenUp, Pass};
 pub use state::project::ProjectState;
 pub use state::project_rows::{Hindrance, KnownProject, ProjectRows};
 pub use state::proof::{Proof, Unverified};
+pub use state::rate::RateReport;
 pub use state::run::{Outcome, ProjectEnd, RunId, Tally};

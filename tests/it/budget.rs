@@ -21,7 +21,7 @@ const LISTS_ALONE: [(&str, &str); 4] = [
     ("sync.give_up_after_minutes", "0"),
 ];
 
-const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.budget";
+const CALLS: &str = "select coalesce(sum(taken), 0)::bigint from argos_sync.key_budget";
 
 impl TestWorld {
     /// Replaces the warehouse's clock with one that starts at this SQL expression, and that runs or
@@ -69,7 +69,7 @@ async fn every_attempt_counts_repeated_ones_and_those_of_earlier_runs_too() {
     assert_eq!(world.counted().await, world.vendor.call_count());
     assert!(
         world
-            .number("select sum(taken)::bigint from argos_sync.budget where lane = 'detail'")
+            .number("select sum(taken)::bigint from argos_sync.key_budget where lane = 'detail'")
             .await
             > 150
     );
@@ -85,7 +85,10 @@ async fn without_limits_calls_are_counted_all_the_same_and_status_shows_them() {
     assert_eq!(world.counted().await, world.vendor.call_count());
 
     let lists = world
-        .number("select taken from argos_sync.budget where project = 'main' and lane = 'backfill'")
+        .number(
+            "select taken from argos_sync.key_budget join argos_sync.project_key using (key_id)
+             where project = 'main' and lane = 'backfill'",
+        )
         .await;
     let line = format!("calls today: backfill {lists}, detail 60\n");
     let (main, total) = ("main: ", 60 + lists);
@@ -115,7 +118,7 @@ async fn a_lane_that_has_used_its_share_ends_as_partial_and_the_fresh_days_are_r
     assert_eq!(ran.code(), 65, "{ran:?}");
     assert!(ran.stderr.contains("everything: no call is allowed: lane `audit`"), "{ran:?}");
     assert!(ran.stderr.contains("window read project=main lane=recent"), "{ran:?}");
-    let recent = "select taken from argos_sync.budget where lane = 'recent'";
+    let recent = "select taken from argos_sync.key_budget where lane = 'recent'";
     assert_eq!(world.number(recent).await, 1);
 }
 

@@ -148,15 +148,15 @@ async fn calls_that_were_spread_by_a_clock_that_was_ahead_delay_nothing() {
     let world = TestWorld::new(10, 5).await;
     world.backfill().await;
     world
-        .execute("update argos_sync.rate set free_at = argos_sync.clock() + interval '1 day'")
+        .execute("update argos_sync.key_rate set free_at = argos_sync.clock() + interval '1 day'")
         .await;
     // If this time were used, the check would reach its time limit.
     let check = world.run(&["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");
     assert!(check.stdout.contains("main: date style: "), "{check:?}");
     // A check does not wait for calls of other processes, unlike other commands.
-    let ahead = "update argos_sync.rate set free_at = argos_sync.clock() + interval '50 seconds'
-        where project = 'main'";
+    let ahead =
+        "update argos_sync.key_rate set free_at = argos_sync.clock() + interval '50 seconds'";
     world.execute(ahead).await;
     let check = world.run(&["check"]).await;
     assert_eq!(check.code(), 0, "{check:?}");
@@ -223,4 +223,6 @@ async fn what_was_not_found_yet_by_a_clock_that_was_ahead_is_not_found_by_the_ri
     let found = "select count(*) from argos_sync.suspect
         where absent_at is null and mark_found_at <= argos_sync.clock()";
     assert_eq!(world.number(found).await, 1);
+    let paused = "select count(*) from argos_sync.key_rate where paused_until is not null";
+    assert_eq!(world.number(paused).await, 0);
 }

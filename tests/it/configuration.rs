@@ -72,7 +72,10 @@ async fn what_is_wrong_is_named_and_ends_with_78() {
         ("[client]\ncalls_per_second = 0.001\n", "`client.calls_per_second` must be at least 0.01"),
         ("[client]\ncalls_per_second = nan\n", "client.calls_per_second"),
         ("[budget]\ncalls_per_day = 0.4\n", "`budget.calls_per_day` must be a whole number"),
-        ("[sync]\ndetail_workers = true\n", "`sync.detail_workers` must be a whole number"),
+        (
+            "[client]\ncalls_in_flight_max = true\n",
+            "`client.calls_in_flight_max` must be a whole number",
+        ),
         ("[database\n", "is not valid TOML: see line 1, column 10"),
         (
             "[project.main]\nkind = \"idcheck\"\napi_key = \"sekret\n",

@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod adaptive_rate;
 mod budget;
 mod cancelled;
 mod changed;

@@ -47,7 +47,7 @@ async fn a_friendly_vendor_is_found_out_with_a_handful_of_calls() {
     // The keys are tried as well, with one uncounted call each.
     let calls = world.vendor.call_count();
     assert!(calls <= 14, "{calls}");
-    let counted = "select sum(taken)::bigint from argos_sync.budget where lane = 'audit'";
+    let counted = "select sum(taken)::bigint from argos_sync.key_budget where lane = 'audit'";
     assert_eq!(world.number(counted).await, i64::try_from(calls).expect("a number") - 2);
 }
 

@@ -13,9 +13,11 @@ use crate::{
 };
 
 /// Tables without a column `project`: rows that belong to no project.
-const OF_NO_PROJECT: [&str; 5] = [
+const OF_NO_PROJECT: [&str; 7] = [
     "argos_sync.change_line",
     "argos_sync.clock_mark",
+    "argos_sync.key_budget",
+    "argos_sync.key_rate",
     "argos_sync.key_secret",
     "argos_sync.migration",
     "argos_sync.run",

@@ -278,7 +278,7 @@ async fn many_detail_calls_get_by_with_one_connection() {
 
 async fn detail_calls_get_by_with_one_connection(workers: u32) {
     let world = TestWorld::new(450, 20).await;
-    world.configure_client("", &format!("[sync]\ndetail_workers = {workers}\n"));
+    world.configure_client(&format!("calls_in_flight_max = {workers}"), "");
     let mut backfill = world.command(&["run", "--backfill", ALL_DAYS]);
     let backfill = backfill.env("ARGOS_SYNC__DATABASE__CONNECTIONS_MAX", "1").output();
     let output = tokio::time::timeout(Duration::from_mins(2), backfill).await;

@@ -93,7 +93,7 @@ impl TestWorld {
         std::fs::set_permissions(self.config(), of_owner).expect("a mode");
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("argos-sync.toml")
     }
 

@@ -235,11 +235,13 @@ async fn a_closed_gate_lets_nothing_through() {
         fn acquire<'a>(
             &'a self,
             _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
-        ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
+        ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
             let closed =
                 LimiterClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
             Box::pin(async { Err(closed) })
         }
+
+        fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
     }
     let (server, client) = submissions([]).await;
     let hour = Some(Duration::from_hours(1));
@@ -261,15 +263,17 @@ async fn who_waits_at_the_gate_while_a_pause_begins_keeps_the_pause() {
         fn acquire<'a>(
             &'a self,
             is_paused: &'a (dyn Fn() -> bool + Send + Sync),
-        ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
+        ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
             Box::pin(async {
                 let number = self.0.fetch_add(1, Ordering::SeqCst);
                 while number == 1 && !is_paused() {
                     tokio::task::yield_now().await;
                 }
-                Ok((!is_paused()).then_some(ReadNumber(number)))
+                Ok((!is_paused()).then(|| admission(number)))
             })
         }
+
+        fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
     }
     let busy = status("429 Too Many Requests", "Retry-After: 1\r\n", "");
     let (server, client) = submissions([busy, ok(&page(1, None)), ok(&page(1, None))]).await;

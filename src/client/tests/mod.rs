@@ -20,7 +20,7 @@ use super::{
     scripted::{Scripted, Step},
     *,
 };
-use crate::domain::Day;
+use crate::domain::{Day, GrantedRate};
 
 const KEY: &str = "sekret-key-0123456789";
 
@@ -32,9 +32,17 @@ impl CallLimiter for Open {
     fn acquire<'a>(
         &'a self,
         _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
-        Box::pin(async { Ok(Some(ReadNumber(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
+    ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
+        Box::pin(async { Ok(Some(admission(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
     }
+
+    fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
+}
+
+/// An admission with this read number.
+fn admission(number: i64) -> Admission {
+    let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: 5.0 };
+    Admission { read: ReadNumber(number), granted }
 }
 
 fn settings(server: &Scripted) -> ClientSettings {

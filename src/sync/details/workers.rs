@@ -255,7 +255,7 @@ impl<'a> Calls<'a> {
     }
 
     fn workers(&self) -> usize {
-        self.world.settings.detail_workers.max(1)
+        self.project.pace.in_flight()
     }
 }
 

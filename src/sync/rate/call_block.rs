@@ -5,13 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    domain::CallRate,
+    domain::{Day, GrantedRate},
     warehouse::{Block, Unused},
 };
-
-/// Most calls of a block, which also holds at most a second's calls. Limits the calls that a crash
-/// loses and the time that others wait.
-const BLOCK_MAX: u32 = 250;
 
 /// Calls not made this long after their time are given back, because that time then belongs to
 /// others.
@@ -25,13 +21,20 @@ const STALE_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct CallBlock {
     held: Option<Held>,
     next_size: u32,
-    size_max: u32,
-    interval: Duration,
+}
+
+/// When a call may be made, and the rate at which it was granted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Slot {
+    pub(super) at: Instant,
+    pub(super) granted: GrantedRate,
 }
 
 #[derive(Debug)]
 struct Held {
-    day: crate::domain::Day,
+    day: Day,
+    granted: GrantedRate,
+    interval: Duration,
     start: Instant,
     calls: u32,
     used: u32,
@@ -39,14 +42,8 @@ struct Held {
 
 impl CallBlock {
     /// Creates a state without calls.
-    pub(super) fn new(rate: CallRate) -> Self {
-        let size_max = rate.calls_a_second().map_or(BLOCK_MAX, |calls| calls.min(BLOCK_MAX));
-        Self { held: None, next_size: 1, size_max, interval: rate.interval() }
-    }
-
-    /// Time between two calls.
-    pub(super) fn interval(&self) -> Duration {
-        self.interval
+    pub(super) fn new() -> Self {
+        Self { held: None, next_size: 1 }
     }
 
     /// How many calls to take next.
@@ -56,20 +53,26 @@ impl CallBlock {
 
     /// Holds a block that was just taken from the budget.
     pub(super) fn hold(&mut self, block: &Block, now: Instant) {
-        let wait = block.wait.to_std().unwrap_or_default();
-        self.held = Some(Held { day: block.day(), start: now + wait, calls: block.calls, used: 0 });
+        self.held = Some(Held {
+            day: block.day(),
+            granted: block.granted(),
+            interval: block.interval.to_std().unwrap_or_default(),
+            start: now + block.wait.to_std().unwrap_or_default(),
+            calls: block.calls,
+            used: 0,
+        });
     }
 
-    /// Uses one call and returns when it may be made. `None` if there is none, or only stale ones.
-    pub(super) fn take_slot(&mut self, now: Instant) -> Option<Instant> {
+    /// Uses one call. `None` if there is none, or only stale ones.
+    pub(super) fn take_slot(&mut self, now: Instant) -> Option<Slot> {
         let held = self.held.as_mut()?;
-        let end = held.start + self.interval * held.calls;
+        let end = held.start + held.interval * held.calls;
         if held.used >= held.calls || now >= end + STALE_AFTER {
             return None;
         }
-        let slot = held.start + self.interval * held.used;
+        let at = held.start + held.interval * held.used;
         held.used += 1;
-        Some(slot)
+        Some(Slot { at, granted: held.granted })
     }
 
     /// Returns calls to the block that were used but not made.
@@ -83,8 +86,8 @@ impl CallBlock {
     pub(super) fn return_unused(&mut self) -> Option<Unused> {
         let held = self.held.take()?;
         let unused = held.calls - held.used;
-        let size = if unused == 0 { self.next_size.saturating_mul(2) } else { held.used };
-        self.next_size = size.clamp(1, self.size_max);
+        let size = if unused == 0 { held.calls.saturating_mul(2) } else { held.used };
+        self.next_size = size.max(1);
         (unused > 0).then_some(Unused { day: held.day, calls: unused })
     }
 }
@@ -94,49 +97,51 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::*;
-    use crate::domain::Spending;
 
-    fn block(calls: u32, wait_seconds: i64) -> Block {
+    fn block(calls: u32, interval_milliseconds: i64, wait_seconds: i64) -> Block {
         Block {
             calls,
+            interval: TimeDelta::milliseconds(interval_milliseconds),
             wait: TimeDelta::seconds(wait_seconds),
             taken_at: DateTime::UNIX_EPOCH,
-            spending: Spending::default(),
         }
-    }
-
-    fn call_block(calls_per_second: f64) -> CallBlock {
-        CallBlock::new(CallRate::per_second(calls_per_second))
     }
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn take(call_block: &mut CallBlock, now: Instant) -> Option<Instant> {
+        call_block.take_slot(now).map(|slot| slot.at)
+    }
+
     #[test]
     fn calls_are_paced_from_the_blocks_start_on() {
-        let (mut call_block, now) = (call_block(5.0), Instant::now());
-        assert_eq!(call_block.take_slot(now), None);
-        call_block.hold(&block(3, 4), now);
-        let slots: Vec<_> = (0..4).map(|_| call_block.take_slot(now)).collect();
+        let (mut call_block, now) = (CallBlock::new(), Instant::now());
+        assert_eq!(take(&mut call_block, now), None);
+        call_block.hold(&block(3, 200, 4), now);
+        let slots: Vec<_> = (0..4).map(|_| take(&mut call_block, now)).collect();
         let at = |milliseconds| Some(now + Duration::from_millis(milliseconds));
         assert_eq!(slots, [at(4000), at(4200), at(4400), None]);
     }
 
     #[test]
-    fn a_rate_of_less_than_one_a_second_is_kept_with_blocks_of_one() {
-        let (mut call_block, now) = (call_block(0.4), Instant::now());
-        for turn in 0..3 {
-            assert_eq!(call_block.next_size(), 1, "{turn}");
-            call_block.hold(&block(1, 0), now);
-            assert_eq!((call_block.take_slot(now), call_block.take_slot(now)), (Some(now), None));
-            assert_eq!(call_block.return_unused(), None);
+    fn each_block_has_its_own_pace() {
+        let (mut call_block, now) = (CallBlock::new(), Instant::now());
+        for (interval, rate) in [(200, 5.0), (2500, 0.4)] {
+            call_block.hold(&block(2, interval, 0), now);
+            let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate };
+            let second = now + Duration::from_millis(interval.unsigned_abs());
+            let slots: Vec<_> = (0..3).map(|_| call_block.take_slot(now)).collect();
+            assert_eq!(
+                slots,
+                [Some(Slot { at: now, granted }), Some(Slot { at: second, granted }), None]
+            );
         }
-        assert_eq!(call_block.interval(), Duration::from_millis(2500));
     }
 
     #[test]
     fn stale_calls_are_given_back_and_the_next_block_is_smaller() {
-        let (mut call_block, now) = (call_block(5.0), Instant::now());
-        call_block.hold(&block(5, 0), now);
+        let (mut call_block, now) = (CallBlock::new(), Instant::now());
+        call_block.hold(&block(5, 200, 0), now);
         assert!(call_block.take_slot(now + 2 * SECOND).is_some());
         assert!(call_block.take_slot(now + 2 * SECOND).is_some());
         assert_eq!(call_block.take_slot(now + 3 * SECOND), None);
@@ -147,25 +152,23 @@ mod tests {
     }
 
     #[test]
-    fn blocks_double_while_they_are_used_up_and_hold_a_second_at_most() {
-        for (rate, max) in [(5.0, 5), (100_000.0, 250), (0.0, 250)] {
-            let (mut call_block, now) = (call_block(rate), Instant::now());
-            let mut sizes = Vec::new();
-            for _ in 0..12 {
-                sizes.push(call_block.next_size());
-                call_block.hold(&block(call_block.next_size(), 0), now);
-                while call_block.take_slot(now).is_some() {}
-                assert_eq!(call_block.return_unused(), None);
-            }
-            assert_eq!(sizes[..3], [1, 2, 4]);
-            assert_eq!(sizes[11], max);
+    fn blocks_double_while_they_are_used_up() {
+        let (mut call_block, now) = (CallBlock::new(), Instant::now());
+        let mut sizes = Vec::new();
+        // As many calls as the rate allows in a second.
+        for calls_max in [9, 9, 9, 9, 9, 9] {
+            sizes.push(call_block.next_size());
+            call_block.hold(&block(call_block.next_size().min(calls_max), 0, 0), now);
+            while call_block.take_slot(now).is_some() {}
+            assert_eq!(call_block.return_unused(), None);
         }
+        assert_eq!(sizes, [1, 2, 4, 8, 16, 18]);
     }
 
     #[test]
     fn what_was_not_made_can_be_used_again() {
-        let (mut call_block, now) = (call_block(0.0), Instant::now());
-        call_block.hold(&block(1, 0), now);
+        let (mut call_block, now) = (CallBlock::new(), Instant::now());
+        call_block.hold(&block(1, 0, 0), now);
         assert!(call_block.take_slot(now).is_some());
         call_block.put_back(1);
         assert!(call_block.take_slot(now).is_some());

@@ -2,22 +2,25 @@
 //! read number that orders its results.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::call_block::CallBlock;
+use super::{call_block::CallBlock, key_pace::KeyPace};
 use crate::{
-    client::{CallLimiter, LimiterClosed},
-    domain::{Lane, ProjectName, ReadNumber, Spending},
+    client::{Admission, AttemptOutcome, CallLimiter, LimiterClosed},
+    domain::{GrantedRate, Lane, Spending},
     planner::Budget,
-    sync::{settings::ProjectSettings, stop::pause},
-    warehouse::{Block, Warehouse, WarehouseError, WarehouseRemedy},
+    sync::stop::pause,
+    warehouse::{BlockRequest, Taken, Warehouse, WarehouseError, WarehouseRemedy},
 };
 
 /// While PostgreSQL does not answer, no call is made, because nothing could be stored.
@@ -27,12 +30,16 @@ use crate::{
 const CLOSED_FOR: Duration = Duration::from_secs(5);
 const DELAY_MIN: Duration = Duration::from_millis(50);
 
+/// A pause of the vendor up to this length is waited for; during a longer one, the limiter is
+/// closed.
+const PAUSE_WAITED_FOR: Duration = Duration::from_secs(10);
+
 /// The limiter of one lane of a project.
 #[derive(Debug)]
 pub(in crate::sync) struct LaneLimiter {
     warehouse: Warehouse,
     stop: CancellationToken,
-    project: ProjectName,
+    pace: Arc<KeyPace>,
     lane: Lane,
     budget: Budget,
     call_block: Mutex<CallBlock>,
@@ -42,6 +49,7 @@ pub(in crate::sync) struct LaneLimiter {
 
 /// One call of the budget. If dropped before the call is made, it can be used again.
 struct Permit<'a> {
+    granted: GrantedRate,
     not_made: &'a AtomicU32,
     is_made: bool,
 }
@@ -58,17 +66,18 @@ impl LaneLimiter {
     pub(in crate::sync) fn new(
         warehouse: Warehouse,
         stop: CancellationToken,
+        pace: Arc<KeyPace>,
         lane: Lane,
-        settings: &ProjectSettings,
+        budget: Budget,
     ) -> Self {
         Self {
             // The limiter closes instead of waiting for PostgreSQL.
             warehouse: warehouse.without_retries(),
             stop,
-            project: settings.name.clone(),
+            pace,
             lane,
-            budget: settings.budget,
-            call_block: Mutex::new(CallBlock::new(settings.rate)),
+            budget,
+            call_block: Mutex::new(CallBlock::new()),
             not_made: AtomicU32::new(0),
         }
     }
@@ -81,10 +90,9 @@ impl LaneLimiter {
     ) -> Result<(), WarehouseError> {
         let mut call_block = self.call_block.lock().await;
         call_block.put_back(self.not_made.swap(0, Relaxed));
-        match call_block.return_unused() {
-            Some(unused) => warehouse.give_calls_back(&self.project, self.lane, unused).await,
-            None => Ok(()),
-        }
+        let Some(unused) = call_block.return_unused() else { return Ok(()) };
+        let key = self.pace.key(warehouse).await?;
+        warehouse.give_calls_back(key, self.lane, unused).await
     }
 
     /// Waits until the next call of the lane may be made.
@@ -98,7 +106,8 @@ impl LaneLimiter {
                     None => self.take_block(&mut call_block).await?,
                 }
             };
-            (slot, Permit { not_made: &self.not_made, is_made: false })
+            let granted = slot.granted;
+            (slot.at, Permit { granted, not_made: &self.not_made, is_made: false })
         };
         let wait = slot.saturating_duration_since(Instant::now());
         if wait.is_zero() || pause(&self.stop, wait).await { Ok(permit) } else { Err(ending()) }
@@ -108,26 +117,42 @@ impl LaneLimiter {
         // Given back only once, because a transaction without an answer may have been committed.
         let mut unused = call_block.return_unused();
         let wanted = call_block.next_size();
-        let interval = TimeDelta::from_std(call_block.interval()).unwrap_or_default();
-        let block = self
-            .patiently(|| {
-                let decide =
-                    move |spending: &Spending| self.budget.grant(spending, self.lane, wanted);
-                let (project, unused) = (&self.project, unused.take());
-                self.warehouse.take_calls(project, self.lane, unused, interval, decide)
-            })
-            .await?;
-        if block.calls == 0 {
-            return Err(self.used_up(&block));
+        let mut feedback = self.pace.take();
+        let key = self.patiently(|| self.pace.key(&self.warehouse)).await?;
+        loop {
+            let taken = self.patiently(|| {
+                let (lane, unused, pause) =
+                    (self.lane, unused.take(), feedback.pause(Instant::now()));
+                let (report, request) =
+                    (feedback.report, BlockRequest { key, lane, unused, pause });
+                self.warehouse.take_calls(request, move |stored| {
+                    self.pace.decide(&self.budget, (lane, wanted), &report, &stored)
+                })
+            });
+            match taken.await? {
+                Taken::Calls(block) => {
+                    call_block.hold(&block, Instant::now());
+                    return Ok(());
+                }
+                Taken::UsedUp { spending, at } => return Err(self.used_up(&spending, at)),
+                Taken::Paused { left, until } => {
+                    let left = left.to_std().unwrap_or_default();
+                    if left > PAUSE_WAITED_FOR {
+                        return Err(paused(left, until));
+                    }
+                    if !pause(&self.stop, left).await {
+                        return Err(ending());
+                    }
+                    feedback = self.pace.take();
+                }
+            }
         }
-        call_block.hold(&block, Instant::now());
-        Ok(())
     }
 
-    fn used_up(&self, block: &Block) -> LimiterClosed {
-        let seconds = self.budget.seconds_until_more(&block.spending, self.lane);
+    fn used_up(&self, spending: &Spending, at: DateTime<Utc>) -> LimiterClosed {
+        let seconds = self.budget.seconds_until_more(spending, self.lane);
         // Rounded up, because the time is shown in minutes and must not be too early.
-        let from = block.taken_at + TimeDelta::seconds(i64::from(seconds) + 59);
+        let from = at + TimeDelta::seconds(i64::from(seconds) + 59);
         let reason = format!(
             "lane `{}` has spent its share of today's {} calls; next calls at {} UTC",
             self.lane,
@@ -168,17 +193,28 @@ impl CallLimiter for LaneLimiter {
     fn acquire<'a>(
         &'a self,
         is_paused: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<ReadNumber>, LimiterClosed>> {
+    ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
         Box::pin(async move {
             let mut permit = self.permit().await?;
             if is_paused() {
                 return Ok(None);
             }
-            let number = self.patiently(|| self.warehouse.draw_read_number()).await?;
+            let read = self.patiently(|| self.warehouse.draw_read_number()).await?;
             permit.is_made = true;
-            Ok(Some(number))
+            Ok(Some(Admission { read, granted: permit.granted }))
         })
     }
+
+    fn note(&self, admission: &Admission, outcome: AttemptOutcome, wait: Option<Duration>) {
+        self.pace.note(admission, outcome, wait, Instant::now());
+    }
+}
+
+fn paused(left: Duration, until: DateTime<Utc>) -> LimiterClosed {
+    // Rounded up, as in `used_up`.
+    let until = (until + TimeDelta::seconds(59)).format("%H:%M");
+    let reason = format!("the vendor asked for a pause; next calls at {until} UTC");
+    LimiterClosed { reason, not_before: Some(left) }
 }
 
 fn ending() -> LimiterClosed {

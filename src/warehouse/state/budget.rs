@@ -1,29 +1,19 @@
-//! The call budget of a project: the calls that each lane has used today, and the time of the next
-//! call.
+//! The call budget of an API key: the calls that each lane has used today.
 //!
 //! A lane takes a block of calls in a transaction of its own. Day and time are those of
 //! PostgreSQL's clock. The caller decides how the calls are divided among the lanes.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Timelike as _, Utc};
+use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use sqlx::PgConnection;
 
+use super::rate;
 use crate::{
-    domain::{ByLane, Day, Grant, Lane, ProjectName, Spending, Spent},
+    domain::{ByLane, Day, Grant, GrantedRate, KeyId, Lane, SharedRate, Spending, Spent},
     warehouse::postgres::{
         error::{Doing as _, WarehouseError},
         pool::Warehouse,
     },
 };
-
-/// Number of days whose counts are kept.
-const DAYS_KEPT: i32 = 40;
-
-/// Calls are granted at most this far ahead, or two calls ahead if two intervals are longer.
-const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
-
-/// A next call further ahead than this, and than a hundred calls, was granted before the clock was
-/// set back. It is void.
-const VOID_AHEAD: TimeDelta = TimeDelta::hours(1);
 
 const TAKING: &str = "taking calls from the budget";
 
@@ -36,17 +26,73 @@ pub struct Unused {
     pub calls: u32,
 }
 
+/// A request for a block of calls.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockRequest<'a> {
+    /// The key that the calls are made with.
+    pub key: &'a KeyId,
+    /// The lane that makes them.
+    pub lane: Lane,
+    /// The unused calls of the lane's last block, which are returned.
+    pub unused: Option<Unused>,
+    /// The time that the vendor asked this process to wait, counted from now.
+    pub pause: Option<TimeDelta>,
+}
+
+/// What is stored about a key when a block is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredRate<'a> {
+    /// The adaptive rate; `None` until a process has used one.
+    pub shared: Option<&'a SharedRate>,
+    /// The calls of the day.
+    pub spending: &'a Spending,
+    /// The time by PostgreSQL's clock.
+    pub now: DateTime<Utc>,
+}
+
+/// The size and the pace of a block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockDecision {
+    /// The calls that the lane gets.
+    pub grant: Grant,
+    /// The time between two calls.
+    pub interval: TimeDelta,
+    /// The adaptive rate from now on; `None`: the rate is fixed.
+    pub shared: Option<SharedRate>,
+}
+
+/// The answer to a request for calls.
+#[derive(Debug, Clone)]
+pub enum Taken {
+    /// A block of calls.
+    Calls(Block),
+    /// The lane gets no call for now.
+    UsedUp {
+        /// The day's calls of all lanes.
+        spending: Spending,
+        /// The time by PostgreSQL's clock.
+        at: DateTime<Utc>,
+    },
+    /// The vendor asked to make no calls with this key.
+    Paused {
+        /// The remaining time.
+        left: TimeDelta,
+        /// The end by PostgreSQL's clock.
+        until: DateTime<Utc>,
+    },
+}
+
 /// A block of calls.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// The number of calls; 0 if the lane gets none for now.
+    /// The number of calls, at least 1.
     pub calls: u32,
+    /// The time between two of them.
+    pub interval: TimeDelta,
     /// The time from now until the first call may be made.
     pub wait: TimeDelta,
     /// When the block was taken, by PostgreSQL's clock.
     pub taken_at: DateTime<Utc>,
-    /// The day's calls of all lanes before this block.
-    pub spending: Spending,
 }
 
 impl Block {
@@ -54,9 +100,14 @@ impl Block {
     pub fn day(&self) -> Day {
         self.taken_at.date_naive()
     }
+
+    /// The rate at which its calls are granted; infinite without a limit.
+    pub fn granted(&self) -> GrantedRate {
+        GrantedRate { at: self.taken_at, rate: self.interval.as_seconds_f64().recip() }
+    }
 }
 
-/// The calls of a project today.
+/// The calls made today with the keys of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallsReport {
     /// The project's name.
@@ -66,76 +117,66 @@ pub struct CallsReport {
 }
 
 impl Warehouse {
-    /// Takes a block of calls for a lane and returns the unused calls of its last block. `decide`
-    /// determines the size of the block.
+    /// Takes a block of calls for a lane. `decide` determines its size and pace.
     ///
-    /// `interval` is the time between two calls. Blocks of all lanes and processes follow one
-    /// another. This is one transaction: a crash loses the block, which leaves the day with fewer
-    /// calls.
+    /// Blocks of all lanes and processes follow one another. This is one transaction: a crash loses
+    /// the block, which leaves the day with fewer calls.
     pub async fn take_calls(
         &self,
-        project: &ProjectName,
-        lane: Lane,
-        unused: Option<Unused>,
-        interval: TimeDelta,
-        decide: impl Fn(&Spending) -> Grant,
-    ) -> Result<Block, WarehouseError> {
+        request: BlockRequest<'_>,
+        decide: impl FnOnce(StoredRate<'_>) -> BlockDecision,
+    ) -> Result<Taken, WarehouseError> {
+        let BlockRequest { key, lane, unused, pause } = request;
         let mut transaction = self.begin(TAKING).await?;
-        // Locks the row, and creates it if it is missing.
-        let rate = sqlx::query!(
-            r#"insert into argos_sync.rate as stored (project, free_at)
-               values ($1, argos_sync.clock())
-               on conflict (project) do update set free_at = stored.free_at
-               returning free_at, argos_sync.clock() as "now!""#,
-            project.as_str(),
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .doing(TAKING)?;
+        let stored = rate::lock(&mut transaction, key, pause).await?;
+        let now = stored.now;
         if let Some(unused) = unused {
-            put_back(&mut transaction, project, lane, unused).await?;
+            put_back(&mut transaction, key, lane, unused).await?;
         }
-        let spending = read_spending(&mut transaction, project, rate.now).await?;
-        let grant = decide(&spending);
-        let start = next_start(rate.free_at, rate.now, interval);
-        if grant.calls > 0 {
-            let calls = i32::try_from(grant.calls).unwrap_or(i32::MAX);
+        let spending = read_spending(&mut transaction, key, now).await?;
+        let BlockDecision { grant, interval, shared } =
+            decide(StoredRate { shared: stored.shared.as_ref(), spending: &spending, now });
+        let paused_until = stored.paused_until.filter(|paused_until| *paused_until > now);
+        let calls = if paused_until.is_some() { 0 } else { grant.calls };
+        let start = stored.next_start(interval);
+        let free_at = start + interval * i32::try_from(calls).unwrap_or(i32::MAX);
+        rate::store(&mut transaction, key, free_at, shared.as_ref()).await?;
+        if calls > 0 {
             sqlx::query!(
-                "with rate as (update argos_sync.rate set free_at = $5 where project = $1)
-                 insert into argos_sync.budget as stored (project, day, lane, taken, lapsed)
-                 values ($1, $2, $3, $4, $6)
-                 on conflict (project, day, lane) do update
+                "insert into argos_sync.key_budget as stored (key_id, day, lane, taken, lapsed)
+                 values ($1, $2, $3, $4, $5)
+                 on conflict (key_id, day, lane) do update
                  set taken = stored.taken + excluded.taken, lapsed = excluded.lapsed",
-                project.as_str(),
-                rate.now.date_naive(),
+                &key.0,
+                now.date_naive(),
                 lane.as_str(),
                 i64::from(calls),
-                start + interval * calls,
                 i64::try_from(grant.lapsed).unwrap_or(i64::MAX),
             )
             .execute(&mut *transaction)
             .await
             .doing(TAKING)?;
         }
-        if spending.taken() == 0 {
-            prune(&mut transaction, project, rate.now.date_naive()).await?;
-        }
         transaction.commit().await.doing(TAKING)?;
-        Ok(Block { calls: grant.calls, wait: start - rate.now, taken_at: rate.now, spending })
+        Ok(match paused_until {
+            Some(until) => Taken::Paused { left: until - now, until },
+            None if calls == 0 => Taken::UsedUp { spending, at: now },
+            None => Taken::Calls(Block { calls, interval, wait: start - now, taken_at: now }),
+        })
     }
 
     /// Returns calls that will not be made. Makes a single attempt: after a lost answer of
     /// PostgreSQL, a second one could return them twice.
     pub async fn give_calls_back(
         &self,
-        project: &ProjectName,
+        key: &KeyId,
         lane: Lane,
         unused: Unused,
     ) -> Result<(), WarehouseError> {
         self.once(async {
             let doing = "returning calls to the budget";
             let mut connection = self.pool.acquire().await.doing(doing)?;
-            put_back(&mut connection, project, lane, unused).await
+            put_back(&mut connection, key, lane, unused).await
         })
         .await
     }
@@ -143,8 +184,10 @@ impl Warehouse {
     /// Returns the number of calls of each project today.
     pub async fn calls_reports(&self) -> Result<Vec<CallsReport>, WarehouseError> {
         let rows = sqlx::query!(
-            "select project, lane, taken from argos_sync.budget
-             where day = (argos_sync.clock() at time zone 'utc')::date order by project, lane"
+            r#"select project, lane, sum(taken)::bigint as "taken!"
+             from argos_sync.project_key join argos_sync.key_budget using (key_id)
+             where day = (argos_sync.clock() at time zone 'utc')::date
+             group by project, lane order by project, lane"#
         )
         .fetch_all(&self.pool)
         .await
@@ -162,23 +205,14 @@ impl Warehouse {
     }
 }
 
-/// The time of the next call.
-fn next_start(free_at: DateTime<Utc>, now: DateTime<Utc>, interval: TimeDelta) -> DateTime<Utc> {
-    if free_at > now + VOID_AHEAD.max(interval * 100) {
-        now
-    } else {
-        free_at.clamp(now, now + AHEAD_MAX.max(interval * 2))
-    }
-}
-
 async fn read_spending(
     connection: &mut PgConnection,
-    project: &ProjectName,
+    key: &KeyId,
     now: DateTime<Utc>,
 ) -> Result<Spending, WarehouseError> {
     let rows = sqlx::query!(
-        "select lane, taken, lapsed from argos_sync.budget where project = $1 and day = $2",
-        project.as_str(),
+        "select lane, taken, lapsed from argos_sync.key_budget where key_id = $1 and day = $2",
+        &key.0,
         now.date_naive(),
     )
     .fetch_all(connection)
@@ -196,35 +230,17 @@ async fn read_spending(
 
 async fn put_back(
     connection: &mut PgConnection,
-    project: &ProjectName,
+    key: &KeyId,
     lane: Lane,
     unused: Unused,
 ) -> Result<(), WarehouseError> {
     sqlx::query!(
-        "update argos_sync.budget set taken = greatest(0, taken - $4)
-         where project = $1 and day = $2 and lane = $3",
-        project.as_str(),
+        "update argos_sync.key_budget set taken = greatest(0, taken - $4)
+         where key_id = $1 and day = $2 and lane = $3",
+        &key.0,
         unused.day,
         lane.as_str(),
         i64::from(unused.calls),
-    )
-    .execute(connection)
-    .await
-    .map(drop)
-    .doing(TAKING)
-}
-
-/// Deletes old days. Called once a day, before the first call.
-async fn prune(
-    connection: &mut PgConnection,
-    project: &ProjectName,
-    today: NaiveDate,
-) -> Result<(), WarehouseError> {
-    sqlx::query!(
-        "delete from argos_sync.budget where project = $1 and day < $2::date - $3::integer",
-        project.as_str(),
-        today,
-        DAYS_KEPT,
     )
     .execute(connection)
     .await
@@ -238,29 +254,4 @@ fn lane_of(word: &str) -> Option<Lane> {
 
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_queue_up_to_a_minute_and_what_is_hours_ahead_is_void() {
-        let now = DateTime::UNIX_EPOCH;
-        for (free_at_seconds, interval_seconds, expected) in [
-            (-5, 0, 0),
-            (50, 0, 50),
-            (100, 0, 60),
-            (3600, 0, 60),
-            (3601, 0, 0),
-            // One call every ten minutes.
-            (1500, 600, 1200),
-            (60_000, 600, 1200),
-            (60_001, 600, 0),
-        ] {
-            let free_at = now + TimeDelta::seconds(free_at_seconds);
-            let start = next_start(free_at, now, TimeDelta::seconds(interval_seconds));
-            assert_eq!((start - now).num_seconds(), expected, "{free_at_seconds}");
-        }
-    }
 }

@@ -171,7 +171,20 @@ async fn take_back(
          runs as (
             update argos_sync.run set expires_at = $1 + make_interval(secs => $3)
             where ended_at is null and expires_at > $1 + make_interval(secs => $3)),
-         rates as (update argos_sync.rate set free_at = $1 where free_at > $1),
+         rates as (
+            update argos_sync.key_rate
+            set free_at = least(free_at, $1),
+                adjusted_at = case when adjusted_at > $1 then $1 else adjusted_at end,
+                list_slow_at = case when list_slow_at > $1 then $1 else list_slow_at end,
+                detail_slow_at = case when detail_slow_at > $1 then $1 else detail_slow_at end,
+                -- No pause is longer than an hour.
+                paused_until = case when paused_until > $1 then least(
+                    paused_until - make_interval(secs => $2), $1 + interval '1 hour')
+                    else paused_until end
+            where free_at > $1 or adjusted_at > $1 or paused_until > $1),
+         backfills as (
+            update argos_sync.backfill set requested_at = $1
+            where ended_at is null and requested_at > $1),
          suspects as (
             update argos_sync.suspect
             set absent_at = case when absent_at > $1 then $1 else absent_at end,

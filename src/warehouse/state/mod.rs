@@ -17,5 +17,6 @@ pub(super) mod pass;
 pub(super) mod project;
 pub(super) mod project_rows;
 pub(super) mod proof;
+pub(super) mod rate;
 pub(super) mod retention;
 pub(super) mod run;

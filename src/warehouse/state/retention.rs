@@ -1,4 +1,5 @@
-//! Deletes old runs, passes and detail calls. They are a log, which must not grow without limit.
+//! Deletes old runs, passes, detail calls and budgets. They are a log, which must not grow without
+//! limit.
 
 use crate::warehouse::postgres::{
     error::{Doing as _, WarehouseError},
@@ -17,9 +18,13 @@ const CALLS_KEPT_DAYS: i32 = 30;
 /// Maximum number of detail calls deleted at a time: they are many and small.
 const CALLS_STEP: i64 = 20_000;
 
+/// Retention of the budgets and rates of keys, in days.
+const KEYS_KEPT_DAYS: i32 = 40;
+
 impl Warehouse {
     /// Deletes some of the runs and passes that ended more than 90 days ago, oldest first. Returns
-    /// their number. Detail calls are deleted after 30 days.
+    /// their number. Detail calls are deleted after 30 days, and the budgets and rates of keys 40
+    /// days after the last call.
     ///
     /// Passes that coverage refers to are kept. So are unsuccessful passes whose days no later pass
     /// has covered, and passes of a backfill that has not ended.
@@ -35,6 +40,17 @@ impl Warehouse {
             .execute(&self.pool)
             .await
             .doing("deleting old detail calls")?;
+            sqlx::query!(
+                "with budgets as (
+                    delete from argos_sync.key_budget
+                    where day < (argos_sync.clock() at time zone 'utc')::date - $1::integer)
+                 delete from argos_sync.key_rate
+                 where free_at < argos_sync.clock() - make_interval(days => $1)",
+                KEYS_KEPT_DAYS,
+            )
+            .execute(&self.pool)
+            .await
+            .doing("deleting old budgets")?;
             sqlx::query_scalar!(
                 r#"with
                  old_run as materialized (

@@ -29,8 +29,11 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         eprintln!("  round {number} of {}", arguments.rounds);
         let lists = once(server, &simulator, Settings::LISTS).await;
         assert_eq!(lists.tally.details, 0, "detail calls of a run that makes none");
-        let settings =
-            Settings { details: "on_change", detail_workers: Some(WORKERS), ..Settings::LISTS };
+        let settings = Settings {
+            details: "on_change",
+            calls_in_flight_max: Some(WORKERS),
+            ..Settings::LISTS
+        };
         let all = once(server, &simulator, settings).await;
         let calls = all.tally.details as f64;
         assert!(calls >= f64::from(submissions), "each submission gets a detail call: {calls}");

@@ -23,8 +23,8 @@ const LOOK_DELAY: Duration = Duration::from_millis(20);
 pub(crate) struct Settings {
     /// `sync.details`
     pub(crate) details: &'static str,
-    /// `sync.detail_workers`
-    pub(crate) detail_workers: Option<u32>,
+    /// `client.calls_in_flight_max`
+    pub(crate) calls_in_flight_max: Option<u32>,
     /// `sync.workers`
     pub(crate) workers: Option<u32>,
     /// `sync.window_days`
@@ -37,7 +37,7 @@ impl Settings {
     /// Lists alone, at full speed.
     pub(crate) const LISTS: Self = Self {
         details: "never",
-        detail_workers: None,
+        calls_in_flight_max: None,
         workers: None,
         window_days: None,
         page_size: None,
@@ -59,13 +59,13 @@ impl Settings {
             }
         };
         key("page_size", self.page_size);
+        key("calls_in_flight_max", self.calls_in_flight_max);
         let _infallible = writeln!(text, "[sync]\ndetails = \"{}\"", self.details);
         let mut key = |name: &str, value: Option<u32>| {
             if let Some(value) = value {
                 let _infallible = writeln!(text, "{name} = {value}");
             }
         };
-        key("detail_workers", self.detail_workers);
         key("workers", self.workers);
         key("window_days", self.window_days);
         text

@@ -1,0 +1,68 @@
+//! The rate of a project's calls, as `status` prints it.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::{domain::RateCause, warehouse::RateReport};
+
+/// The rate of a project's key.
+#[derive(Serialize)]
+pub(super) struct Rate {
+    /// The adaptive rate; `None`: the configuration fixes it.
+    calls_per_second: Option<f64>,
+    changed_at: Option<DateTime<Utc>>,
+    /// Why the rate last changed: `healthy`, `refused`, `timed_out` or `slow`.
+    cause: Option<&'static str>,
+    /// The rate at which the vendor last refused calls or slowed down.
+    refused_calls_per_second: Option<f64>,
+    /// The end of the pause that the vendor asked for.
+    paused_until: Option<DateTime<Utc>>,
+}
+
+impl Rate {
+    pub(super) fn of(report: &RateReport) -> Self {
+        Self {
+            calls_per_second: report.calls_per_second,
+            changed_at: report.changed.map(|(at, _)| at),
+            cause: report.changed.map(|(_, cause)| cause.as_str()),
+            refused_calls_per_second: report.refused_calls_per_second,
+            paused_until: report.paused_until,
+        }
+    }
+
+    /// Returns a line about an adaptive rate, and one about a pause of the vendor.
+    pub(super) fn as_text(&self, project: &str) -> String {
+        let mut text = String::new();
+        let cause = self.cause.and_then(RateCause::of);
+        if let (Some(calls), Some(at), Some(cause)) =
+            (self.calls_per_second, self.changed_at, cause)
+        {
+            let (at, why) = (time(at), self.reason(cause, calls));
+            let _infallible =
+                writeln!(text, "{project}: {calls:.1} calls a second since {at} UTC: {why}");
+        }
+        if let Some(until) = self.paused_until.map(time) {
+            let _infallible =
+                writeln!(text, "{project}: no calls before {until} UTC: the vendor asked for it");
+        }
+        text
+    }
+
+    fn reason(&self, cause: RateCause, calls: f64) -> String {
+        let refused = self.refused_calls_per_second.unwrap_or(calls);
+        match cause {
+            RateCause::Healthy => "the vendor answers in time".to_owned(),
+            RateCause::Refused => format!("the vendor refused calls at {refused:.1} a second"),
+            RateCause::TimedOut => format!("the vendor did not answer at {refused:.1} a second"),
+            RateCause::Slow => {
+                format!("the vendor took twice as long as usual at {refused:.1} a second")
+            }
+        }
+    }
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
+}
