@@ -40,7 +40,7 @@ create table argos_sync.key_rate (
     calls_per_second double precision check (calls_per_second > 0),
     cause text collate "C" check (cause in ('healthy', 'refused', 'timed_out', 'slow')),
     refused_calls_per_second double precision,
-    cut_at timestamptz,
+    cuts bigint not null default 0,
     adjusted_at timestamptz,
     changed_at timestamptz,
     list_seconds double precision,
@@ -60,14 +60,16 @@ comment on column argos_sync.key_rate.free_at is
 comment on column argos_sync.key_rate.paused_until is
     'Time before which the vendor asked not to call (Retry-After). Null: never.';
 comment on column argos_sync.key_rate.calls_per_second is
-    'Current adaptive rate. Null: the rate is fixed by the configuration.';
+    'Current adaptive rate. Null: every process fixes the rate by its configuration.';
 comment on column argos_sync.key_rate.cause is
     'Reason for the last change of the rate. healthy: the vendor answered in time. refused: it '
     'refused calls with 429 or 503. timed_out: it did not answer in time. slow: its answers took '
     'twice as long as usual.';
 comment on column argos_sync.key_rate.refused_calls_per_second is
     'Rate at which the vendor last refused calls or slowed down. Null: it never did.';
-comment on column argos_sync.key_rate.cut_at is 'Time of the last cut of the rate. Null: none.';
+comment on column argos_sync.key_rate.cuts is
+    'Number of cuts of the rate. Refusals of calls that were granted before the last cut do not '
+    'count.';
 comment on column argos_sync.key_rate.adjusted_at is
     'Time at which a process last reported answers.';
 comment on column argos_sync.key_rate.changed_at is 'Time at which the rate last changed.';
@@ -86,6 +88,8 @@ comment on column argos_sync.key_rate.detail_slow_at is
 comment on column argos_sync.key_rate.detail_slow_cuts is
     'Number of the last cuts in a row that did not change the latency of detail calls.';
 
--- No release has used these tables.
+-- No release has used these tables, and only argos-sync reads them.
+-- squawk-ignore ban-drop-table
 drop table argos_sync.budget;
+-- squawk-ignore ban-drop-table
 drop table argos_sync.rate;

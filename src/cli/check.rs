@@ -51,11 +51,18 @@ impl CallLimiter for Unordered {
         &'a self,
         _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
-        let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: f64::INFINITY };
+        let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: f64::INFINITY, cuts: 0 };
         ready(Ok(Some(Admission { read: ReadNumber(0), granted }))).boxed()
     }
 
-    fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
+    fn note<'a>(
+        &'a self,
+        _: &'a Admission,
+        _: AttemptOutcome,
+        _: Option<Duration>,
+    ) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
+    }
 }
 
 /// Checks everything and prints the findings.

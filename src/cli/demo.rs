@@ -157,7 +157,8 @@ async fn show_open(
         "PostgreSQL is running. Reading all records, with a detail call for each submission \
          ...\n\n",
     );
-    let backfill = BackfillRequest { window, stream: None, project: None, restart: false };
+    let backfill =
+        BackfillRequest { window, stream: None, project: None, restart: false, job: None };
     let start = tokio::time::Instant::now();
     let ended = progress_bar::watch(&world.progress, backfill.run(&world)).await;
     let seconds = start.elapsed().as_secs_f64();

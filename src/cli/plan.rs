@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     domain::{CallRate, Lane, Pace, Stream, Window},
-    planner::{self, Cost, ListCost},
+    planner::{self, Cost, ListCost, Task},
     sync::{PlanInput, Project, World},
     warehouse::{DetailMode, RateReport},
 };
@@ -93,11 +93,18 @@ impl Limits {
         }
     }
 
+    /// The minimum duration of this number of calls because of the calls per day.
+    fn budget_time(&self, calls: u64) -> Duration {
+        let days = calls.saturating_sub(1).checked_div(u64::from(self.calls_per_day));
+        Duration::from_hours(24 * days.unwrap_or_default())
+    }
+
     /// Returns a row of the table.
     fn row(&self, lane: &str, passes: &str, calls: u64, what: &str) -> Vec<String> {
         let minutes = |rate: CallRate| {
             let is_limited = !rate.interval().is_zero();
-            if is_limited { minutes(rate.time_of(calls)) } else { "-".to_owned() }
+            let time = rate.time_of(calls).max(self.budget_time(calls));
+            if is_limited { minutes(time) } else { "-".to_owned() }
         };
         let (now, at_limit) = (minutes(self.rate), minutes(self.rate_max));
         let share = match self.calls_per_day {
@@ -128,7 +135,10 @@ impl Planned {
         let plan_input = PlanInput::of(world, project).await?;
         let tasks = match backfill {
             None => plan_input.tasks(),
-            Some(window) => project.backfill_tasks(world.settings.planner.window_days, window, &[]),
+            Some(days) => {
+                let windows = project.backfill_windows(days, plan_input.settings.window_days);
+                windows.into_iter().map(Task::of_backfill).collect()
+            }
         };
         let cost = planner::cost(&plan_input.settings, &plan_input.ledger, &tasks);
         let now = Duration::ZERO;

@@ -1,69 +1,186 @@
-//! The progress bar of a backfill: windows or detail calls done, their rate, and the time left.
+//! The progress of a backfill, as a bar or in the log: what is done and left, the rate, and the
+//! time left at that rate.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, interval};
+use tracing::info;
 
 use super::print;
-use crate::sync::{Progress, ProgressSnapshot};
+use crate::sync::{Part, Progress, ProgressSnapshot};
 
 const REDRAW: Duration = Duration::from_millis(200);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Draws a progress bar until the work is done, then removes it. Draws nothing unless
-/// [`print::is_watched`] returns true.
+/// The rate is measured over this time.
+const MEASURED: Duration = Duration::from_mins(5);
+
+/// Shows the progress until the work is done: as a bar if [`print::is_watched`] returns true,
+/// otherwise in the log every minute.
 pub(super) async fn watch<T>(progress: &Arc<Progress>, work: impl Future<Output = T>) -> T {
-    if !print::is_watched() {
-        return work.await;
-    }
-    let bar = print::bars().add(ProgressBar::new(0));
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left") {
+    let bar = print::is_watched().then(|| print::bars().add(ProgressBar::new(0)));
+    if let Some(bar) = &bar
+        && let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+    {
         bar.set_style(style);
     }
-    let start = Instant::now();
-    let mut detail_calls_since = None;
-    let mut ticks = interval(REDRAW);
+    let mut meter = Meter::default();
+    let mut ticks = interval(if bar.is_some() { REDRAW } else { LOG_EVERY });
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
             result = &mut work => {
-                bar.finish_and_clear();
+                if let Some(bar) = bar {
+                    bar.finish_and_clear();
+                }
                 return result;
             }
             _ = ticks.tick() => {
                 let seen = progress.look();
-                if seen.details_due > 0 && seen.windows_done == seen.windows {
-                    // An estimate from windows does not apply to detail calls.
-                    let since = *detail_calls_since.get_or_insert_with(|| {
-                        bar.reset();
-                        Instant::now()
-                    });
-                    draw_detail_calls(&bar, seen, since.elapsed());
-                } else {
-                    draw_windows(&bar, seen, start.elapsed());
+                let (phase, part) = Phase::of(&seen);
+                let pace = meter.note(phase, part, Instant::now());
+                match &bar {
+                    Some(bar) => draw(bar, phase, part, &seen, pace),
+                    None if part == Part::default() => {}
+                    None => log(phase, part, &seen, pace),
                 }
             }
         }
     }
 }
 
-fn draw_windows(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
-    bar.set_message(format!(
-        "windows, {} items, {}/s",
-        seen.items,
-        per_second(seen.items, elapsed)
-    ));
-    bar.set_length(seen.windows);
-    bar.set_position(seen.windows_done);
+/// What a backfill is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Lists,
+    DetailCalls,
 }
 
-fn draw_detail_calls(bar: &ProgressBar, seen: ProgressSnapshot, elapsed: Duration) {
-    let rate = per_second(seen.details_done, elapsed);
-    bar.set_message(format!("detail calls, {rate}/s, after {} items of lists", seen.items));
-    bar.set_length(seen.details_due);
-    bar.set_position(seen.details_done);
+impl Phase {
+    /// The current phase and its work. Detail calls follow when all windows are read.
+    fn of(seen: &ProgressSnapshot) -> (Self, Part) {
+        if seen.windows.left == 0 && seen.details != Part::default() {
+            (Self::DetailCalls, seen.details)
+        } else {
+            (Self::Lists, seen.windows)
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Lists => "windows",
+            Self::DetailCalls => "detail calls",
+        }
+    }
 }
 
-fn per_second(count: u64, elapsed: Duration) -> u128 {
-    u128::from(count) * 1000 / elapsed.as_millis().max(1)
+/// A measured rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct MeasuredPace {
+    per_second: f64,
+    time_left: Duration,
+}
+
+/// Measures the rate of a phase over the last minutes.
+#[derive(Debug, Default)]
+struct Meter {
+    phase: Option<Phase>,
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Meter {
+    /// Returns the rate; `None` until something was done.
+    fn note(&mut self, phase: Phase, part: Part, now: Instant) -> Option<MeasuredPace> {
+        if self.phase.replace(phase) != Some(phase) {
+            self.samples.clear();
+        }
+        self.samples.push_back((now, part.done));
+        // The first sample is the last one that is at least this old.
+        while self.samples.get(1).is_some_and(|(at, _)| now - *at >= MEASURED) {
+            self.samples.pop_front();
+        }
+        let (since, before) = self.samples.front()?;
+        let done = u32::try_from(part.done.saturating_sub(*before)).unwrap_or(u32::MAX);
+        let left = u32::try_from(part.left).unwrap_or(u32::MAX);
+        if done == 0 {
+            return None;
+        }
+        let (done, seconds) = (f64::from(done), (now - *since).as_secs_f64());
+        let time_left = Duration::try_from_secs_f64(f64::from(left) * seconds / done).ok()?;
+        Some(MeasuredPace { per_second: done / seconds, time_left })
+    }
+}
+
+fn draw(
+    bar: &ProgressBar,
+    phase: Phase,
+    part: Part,
+    seen: &ProgressSnapshot,
+    pace: Option<MeasuredPace>,
+) {
+    let (unit, items) = (phase.unit(), seen.items);
+    bar.set_message(match (phase, pace) {
+        (_, None) => format!("{unit}, {items} items"),
+        (Phase::Lists, Some(pace)) => {
+            format!("{unit}, {items} items, {} left for the lists", in_words(pace.time_left))
+        }
+        (Phase::DetailCalls, Some(MeasuredPace { per_second, time_left })) => {
+            format!("{unit}, {per_second:.1}/s, {} left", in_words(time_left))
+        }
+    });
+    bar.set_length(part.done + part.left);
+    bar.set_position(part.done);
+}
+
+fn log(phase: Phase, part: Part, seen: &ProgressSnapshot, pace: Option<MeasuredPace>) {
+    let (unit, total, items) = (phase.unit(), part.done + part.left, seen.items);
+    let left = pace.map_or("unknown".to_owned(), |pace| in_words(pace.time_left));
+    let per_minute = pace.map_or(0.0, |pace| (pace.per_second * 600.0).round() / 10.0);
+    info!(done = part.done, total, per_minute, left, items, "backfill: {unit}");
+}
+
+/// A duration with its two largest units, such as `1 h 5 min`.
+fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_rate_of_the_last_minutes() {
+        let mut meter = Meter::default();
+        let start = Instant::now();
+        let mut at = |phase, seconds, done, left| {
+            meter.note(phase, Part { done, left }, start + Duration::from_secs(seconds))
+        };
+        assert_eq!(at(Phase::Lists, 0, 0, 10), None);
+        assert_eq!(at(Phase::Lists, 60, 0, 10), None);
+        let pace = at(Phase::Lists, 120, 2, 8).map(|pace| pace.time_left);
+        assert_eq!(pace, Some(Duration::from_mins(8)));
+        // A phase begins with its own rate.
+        assert_eq!(at(Phase::DetailCalls, 130, 0, 1000), None);
+        let pace = |per_second, seconds| {
+            Some(MeasuredPace { per_second, time_left: Duration::from_secs(seconds) })
+        };
+        assert_eq!(at(Phase::DetailCalls, 230, 100, 900), pace(1.0, 900));
+        assert_eq!(at(Phase::DetailCalls, 430, 600, 400), pace(2.0, 200));
+        // After a standstill that is longer than what is measured, nothing is known.
+        assert_eq!(at(Phase::DetailCalls, 800, 600, 400), None);
+    }
+
+    #[test]
+    fn a_duration_is_told_with_its_two_largest_units() {
+        for (seconds, words) in
+            [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (9000, "2 h 30 min")]
+        {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
 }

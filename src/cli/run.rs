@@ -24,13 +24,18 @@ use crate::{
 /// The earliest year of a backfill. The vendor did not exist before.
 const FIRST_YEAR: i32 = 2000;
 
+/// Longest name of a job, in characters.
+const JOB_NAME_MAX: usize = 200;
+
 /// Arguments of `run`.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[derive(Debug, clap::Args)]
 pub(super) struct RunOptions {
     /// Do all work that is due now, then exit.
     #[arg(long, conflicts_with = "backfill")]
     once: bool,
-    /// Read these days (inclusive), then exit. Resumes an unfinished backfill of the same days.
+    /// Read these days (inclusive), then exit. Resumes an unfinished backfill of the same days, or
+    /// shares it with the processes that work on it.
     #[arg(long, value_name = "FROM..TO", value_parser = backfill_days)]
     backfill: Option<Window>,
     /// Backfill this stream only.
@@ -46,6 +51,17 @@ pub(super) struct RunOptions {
     /// does. Without this option, an item with an unchanged digest leaves its rows untouched.
     #[arg(long, requires = "backfill")]
     repair: bool,
+    /// Drop the unfinished backfill of these days instead. What it has read stays.
+    #[arg(
+        long,
+        requires = "backfill",
+        conflicts_with_all = ["restart", "repair", "job", "workers"]
+    )]
+    cancel: bool,
+    /// Name of the job that requests the backfill, such as the uid of a Kubernetes Job. Processes
+    /// of one name share its work, and once it is complete, they have nothing to do.
+    #[arg(long, value_name = "NAME", requires = "backfill", value_parser = job_name)]
+    job: Option<String>,
     /// Concurrent windows for each project, overrides `sync.workers`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -76,6 +92,15 @@ pub(super) fn backfill_days(text: &str) -> Result<Window, String> {
         return Err("the last day is in the future; the daemon reads new days by itself".to_owned());
     }
     Ok(window)
+}
+
+/// Parses the name of a job: 1 to 200 characters without control characters.
+fn job_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().count() > JOB_NAME_MAX || text.chars().any(char::is_control)
+    {
+        return Err(format!("expected 1 to {JOB_NAME_MAX} characters without control characters"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Runs the daemon, the work that is due now, or a backfill.
@@ -178,12 +203,16 @@ async fn work(
                 stream: options.stream.map(Into::into),
                 project: options.project.clone(),
                 restart: options.restart,
+                job: options.job.clone(),
             };
             if !world.projects.iter().any(|project| backfill.wants(project)) {
                 return Err(Failed::new(
                     ExitStatus::Usage,
                     "no configured project has that stream",
                 ));
+            }
+            if options.cancel {
+                return cancel(&world, &backfill).await;
             }
             if options.repair {
                 let wanted: Vec<_> =
@@ -198,6 +227,21 @@ async fn work(
         None => run_due(&world, world.projects.iter()).await,
     };
     conclude(&world, ended).await
+}
+
+/// Drops the unfinished backfill of each included project, and prints whether there was one.
+async fn cancel(world: &World, backfill: &BackfillRequest) -> Result<ExitStatus, Failed> {
+    for project in world.projects.iter().filter(|project| backfill.wants(project)) {
+        let (name, stream) = (project.name(), project.stream());
+        let was_open = world.warehouse.cancel_backfill(name, stream, backfill.window).await?;
+        let what = if was_open {
+            "cancelled; days that were read stay"
+        } else {
+            "there is no unfinished backfill of these days"
+        };
+        print::stdout(&format!("{name}: {what}\n"));
+    }
+    Ok(ExitStatus::Done)
 }
 
 /// Prints the outcome and the counts of each project. Returns the exit status of the worst outcome.

@@ -14,7 +14,8 @@ use crate::{
     config::Config,
     sync::host_time,
     warehouse::{
-        BlockedDay, CallsReport, ProjectReport, RateReport, RunReport, SchemaState, WarehouseError,
+        BackfillReport, BlockedDay, CallsReport, ProjectReport, RateReport, RunReport, SchemaState,
+        WarehouseError,
     },
 };
 use std::fmt::Write as _;
@@ -92,6 +93,7 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
             daemon_seen_at: opened.warehouse.daemon_seen_at().await?,
             projects,
             blocked_days: opened.warehouse.blocked_days().await?,
+            backfills: opened.warehouse.backfill_reports().await?,
             samples: opened.warehouse.sample_reports().await?,
             runs: opened.warehouse.run_reports(RUNS).await?,
             wrong_clocks: clocks::wrong_clocks(&opened.warehouse, host_time).await?,
@@ -128,7 +130,7 @@ fn calls_today(
         total: by_lane.iter().map(|(_, calls)| calls).sum(),
         limit: configured.map(|known| known.budget.calls_per_day).filter(|limit| *limit > 0),
         by_lane: by_lane.iter().map(|(lane, calls)| (lane.as_str(), *calls)).collect(),
-        rate: rate.map(Rate::of),
+        rate: rate.map(|rate| Rate::of(rate, configured.map(|known| known.pace))),
     }
 }
 
@@ -202,6 +204,7 @@ fn as_text(report: &StatusReport) -> String {
         calls,
         configured,
         blocked_days,
+        backfills,
         samples,
         runs,
         wrong_clocks,
@@ -230,6 +233,7 @@ fn as_text(report: &StatusReport) -> String {
     for (project, is_configured) in projects.iter().zip(configured) {
         text.push_str(&notes_as_text(project, *is_configured, blocked_days));
     }
+    text.extend(backfills.iter().map(backfill_as_text));
     for project in too_old {
         let _infallible = writeln!(
             text,
@@ -297,6 +301,16 @@ fn notes_as_text(
         tell(format_args!("could not read {more} more days: see status --json"));
     }
     text
+}
+
+/// Returns a line about an unfinished backfill.
+fn backfill_as_text(backfill: &BackfillReport) -> String {
+    let BackfillReport { project, days, requested_at, windows_left, .. } = backfill;
+    format!(
+        "\n{project} has an unfinished backfill of {days}, requested at {} UTC: {windows_left} \
+         windows are left; a daemon continues it, and `run --backfill {days} --cancel` drops it\n",
+        time(Some(*requested_at)),
+    )
 }
 
 /// Returns the reason why empty windows are unverified.

@@ -9,6 +9,7 @@ use super::{
     sparse::{self, Sparse},
     status_report::{CallsToday, StatusReport},
 };
+use crate::warehouse::BackfillReport;
 
 /// The output of `status --json`. It is separate from the reports, so that they can change without
 /// breaking programs that read it.
@@ -16,6 +17,7 @@ use super::{
 pub(super) struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
     blocked_days: Vec<BlockedDayJson<'a>>,
+    backfills: Vec<BackfillJson<'a>>,
     verification: Vec<SampleJson<'a>>,
     runs: Vec<RunJson<'a>>,
     wrong_clocks: &'a [WrongClock],
@@ -65,6 +67,17 @@ struct BlockedDayJson<'a> {
     day: chrono::NaiveDate,
     ended_at: Option<DateTime<Utc>>,
     error: Option<&'a str>,
+}
+
+/// An unfinished backfill. `to` is the last day.
+#[derive(Serialize)]
+struct BackfillJson<'a> {
+    project: &'a str,
+    stream: &'a str,
+    from: chrono::NaiveDate,
+    to: chrono::NaiveDate,
+    requested_at: DateTime<Utc>,
+    windows_left: i64,
 }
 
 #[derive(Serialize)]
@@ -131,6 +144,7 @@ pub(super) fn as_json(report: &StatusReport) -> StatusJson<'_> {
     StatusJson {
         projects,
         blocked_days,
+        backfills: report.backfills.iter().map(BackfillJson::of).collect(),
         verification,
         runs,
         wrong_clocks: &report.wrong_clocks,
@@ -151,6 +165,19 @@ fn blocked_days(report: &StatusReport) -> Vec<BlockedDayJson<'_>> {
             error: blocked.error.as_deref(),
         })
         .collect()
+}
+
+impl<'a> BackfillJson<'a> {
+    fn of(backfill: &'a BackfillReport) -> Self {
+        Self {
+            project: &backfill.project,
+            stream: &backfill.stream,
+            from: backfill.days.from(),
+            to: backfill.days.last(),
+            requested_at: backfill.requested_at,
+            windows_left: backfill.windows_left,
+        }
+    }
 }
 
 fn runs(report: &StatusReport) -> Vec<RunJson<'_>> {

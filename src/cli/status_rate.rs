@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::{domain::RateCause, warehouse::RateReport};
+use crate::{
+    domain::{Pace, RateCause},
+    warehouse::RateReport,
+};
 
 /// The rate of a project's key.
 #[derive(Serialize)]
@@ -22,12 +25,15 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    pub(super) fn of(report: &RateReport) -> Self {
+    /// `pace`: how this configuration paces the calls; `None` if it does not contain the project.
+    pub(super) fn of(report: &RateReport, pace: Option<Pace>) -> Self {
+        let adaptive = Some(report).filter(|_| !matches!(pace, Some(Pace::Fixed(_))));
+        let changed = adaptive.and_then(|report| report.changed);
         Self {
-            calls_per_second: report.calls_per_second,
-            changed_at: report.changed.map(|(at, _)| at),
-            cause: report.changed.map(|(_, cause)| cause.as_str()),
-            refused_calls_per_second: report.refused_calls_per_second,
+            calls_per_second: adaptive.and_then(|report| report.calls_per_second),
+            changed_at: changed.map(|(at, _)| at),
+            cause: changed.map(|(_, cause)| cause.as_str()),
+            refused_calls_per_second: adaptive.and_then(|report| report.refused_calls_per_second),
             paused_until: report.paused_until,
         }
     }

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{clocks::WrongClock, sparse::Sparse, status_rate::Rate};
-use crate::warehouse::{BlockedDay, Outcome, ProjectReport, RunReport, SampleReport};
+use crate::warehouse::{
+    BackfillReport, BlockedDay, Outcome, ProjectReport, RunReport, SampleReport,
+};
 
 /// The state of the warehouse and of each project.
 pub(super) struct StatusReport {
@@ -18,6 +20,8 @@ pub(super) struct StatusReport {
     /// Whether this configuration contains each project, in the order of `projects`.
     pub(super) configured: Vec<bool>,
     pub(super) blocked_days: Vec<BlockedDay>,
+    /// The unfinished backfills.
+    pub(super) backfills: Vec<BackfillReport>,
     pub(super) samples: Vec<SampleReport>,
     pub(super) runs: Vec<RunReport>,
     pub(super) wrong_clocks: Vec<WrongClock>,

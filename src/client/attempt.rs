@@ -100,10 +100,23 @@ pub(super) struct Attempt<'a> {
     pub(super) hidden: &'a [&'a str],
 }
 
+/// The answer, or why there is none.
+pub(super) type Answer = Result<(Envelope, Option<LargeAnswerPermit>), AttemptFailure>;
+
 impl Attempt<'_> {
     /// Sends the request and classifies the answer. Returns the answer with the permit for a size
     /// above its reservation, if it has one.
-    pub(super) async fn run(self) -> Result<(Envelope, Option<LargeAnswerPermit>), AttemptFailure> {
+    ///
+    /// Also returns the time from sending to the last byte of the answer; `None` if there was none,
+    /// or if its reader waited for memory in between.
+    pub(super) async fn run(self) -> (Answer, Option<Duration>) {
+        let mut latency = None;
+        let answer = self.exchange(&mut latency).await;
+        (answer, latency)
+    }
+
+    async fn exchange(self, latency: &mut Option<Duration>) -> Answer {
+        let started = Instant::now();
         let request = self.http.get(self.endpoint.clone()).query(&self.parameters);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
@@ -111,6 +124,7 @@ impl Attempt<'_> {
         let wait = retry_after(response.headers());
         if !status.is_success() {
             let body = self.refusal_body(response).await;
+            *latency = Some(started.elapsed());
             return Err(self.judge(
                 status.as_u16(),
                 VendorRefusal::open(&body, self.cipher.map(|cipher| &**cipher)),
@@ -122,6 +136,7 @@ impl Attempt<'_> {
             return Err(unreadable(UnreadableEnvelope::OtherSuccess(status.as_u16())));
         }
         let (body, larger) = self.body(response).await?;
+        *latency = larger.is_none().then(|| started.elapsed());
         let stream = self.stream;
         let call = if self.id.is_some() { Call::Detail } else { Call::List };
         let (cipher, look) = (self.cipher.cloned(), Arc::clone(self.look));

@@ -22,8 +22,9 @@ use super::{
     encryption::Cipher,
     envelope::{Envelope, Look},
     error::{ClientError, Fault},
-    limiter::{AttemptOutcome, CallLimiter},
+    limiter::CallLimiter,
     memory::LargeAnswerPermit,
+    outcome::outcome,
     page_size::{AfterFailure, Fitting, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
@@ -31,7 +32,7 @@ use super::{
     vendor_clock::VendorClock,
     vendor_error::RefusalMeaning,
 };
-use crate::domain::{Call, ReadNumber, Stream};
+use crate::domain::{ReadNumber, Stream};
 
 /// The state of one API key, shared by its workers.
 pub(super) struct Caller {
@@ -122,14 +123,13 @@ impl Caller {
             tries.attempts = tries.attempts.saturating_add(1);
             let count = request.count(fitting.size());
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
-            let started = Instant::now();
-            let result = attempt.run().await;
+            let (result, latency) = attempt.run().await;
             let wait = match &result {
                 Err(AttemptFailure::Passing { wait, .. }) => *wait,
                 Ok(_) | Err(AttemptFailure::Refused { .. } | AttemptFailure::Final(_)) => None,
             };
-            let outcome = outcome(request, &result, started.elapsed(), &tries);
-            limiter.note(&admission, outcome, wait);
+            let outcome = outcome(request, &result, latency, count, tries.last_fault.is_none());
+            limiter.note(&admission, outcome, wait).await;
             match result {
                 Ok((envelope, larger)) => {
                     // The size of a call with fewer items proves nothing about whole pages.
@@ -332,33 +332,6 @@ impl Tries {
     fn unavailable(&self, fault: Fault, wait: Option<Duration>, now: Instant) -> ClientError {
         let elapsed = now.saturating_duration_since(self.started);
         ClientError::Unavailable { fault, attempts: self.attempts, elapsed, not_before: wait }
-    }
-}
-
-/// What an attempt shows about the vendor's limits.
-fn outcome<T>(
-    request: &Request<'_>,
-    result: &Result<T, AttemptFailure>,
-    latency: Duration,
-    tries: &Tries,
-) -> AttemptOutcome {
-    let call = if request.is_page() { Call::List } else { Call::Detail };
-    let is_first = tries.last_fault.is_none();
-    match result {
-        Ok(_) | Err(AttemptFailure::Final(_) | AttemptFailure::Refused { .. }) => {
-            AttemptOutcome::Answered { call, latency }
-        }
-        Err(AttemptFailure::Passing { fault, .. }) => match fault {
-            Fault::Status { status: 429, .. } => AttemptOutcome::Refused,
-            Fault::Status { status: 503, .. } if is_first => AttemptOutcome::Unavailable,
-            Fault::TimedOut if is_first => AttemptOutcome::TimedOut,
-            Fault::Connect(_)
-            | Fault::TimedOut
-            | Fault::CutShort(_)
-            | Fault::Status { .. }
-            | Fault::Unreadable(_)
-            | Fault::TooLarge { .. } => AttemptOutcome::Other,
-        },
     }
 }
 

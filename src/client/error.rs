@@ -175,7 +175,7 @@ impl ClientError {
                 "work resumes by itself; raise `calls_per_day` if the budget is used up every day"
             }
             Self::Paused { .. } => {
-                "work resumes by itself after the pause; lower `calls_per_second` if it happens \
+                "work resumes by itself after the pause; lower `calls_per_second_max` if it happens \
                  often"
             }
             Self::Unavailable { fault, .. } => fault.advice(),
@@ -235,7 +235,8 @@ impl Fault {
                 "check the proxies between this machine and the API; the call is retried by itself"
             }
             Self::Status { status: 429, .. } => {
-                "lower `calls_per_second`, or ask the vendor for a higher limit"
+                "the rate of calls adapts by itself; if this happens often, lower \
+                 `calls_per_second_max` or ask the vendor for a higher limit"
             }
             Self::Status { .. } => {
                 "the vendor's servers fail: check the vendor's status; the call is retried by \

@@ -23,7 +23,12 @@ pub trait CallLimiter: Send + Sync {
     /// Notes what came of an admitted attempt, from which an adaptive rate is derived.
     ///
     /// `wait` is the time that the vendor asked all callers to wait.
-    fn note(&self, admission: &Admission, outcome: AttemptOutcome, wait: Option<Duration>);
+    fn note<'a>(
+        &'a self,
+        admission: &'a Admission,
+        outcome: AttemptOutcome,
+        wait: Option<Duration>,
+    ) -> BoxFuture<'a, ()>;
 }
 
 /// The permission to make one HTTP attempt.
@@ -42,8 +47,9 @@ pub enum AttemptOutcome {
     Answered {
         /// The kind of call.
         call: Call,
-        /// The time from sending the request to the last byte of the answer.
-        latency: Duration,
+        /// The time from sending the request to the last byte of the answer; `None` if it cannot
+        /// be compared with others.
+        latency: Option<Duration>,
     },
     /// It was refused because of the rate (429).
     Refused,

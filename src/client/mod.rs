@@ -27,6 +27,7 @@ mod envelope;
 mod error;
 mod limiter;
 mod memory;
+mod outcome;
 mod page_size;
 mod pages;
 mod pause;

@@ -62,6 +62,8 @@ pub struct GrantedRate {
     pub at: DateTime<Utc>,
     /// Calls a second.
     pub rate: f64,
+    /// How often the rate had been cut before.
+    pub cuts: i64,
 }
 
 /// How the calls of a key are paced.
@@ -167,8 +169,8 @@ pub struct SharedRate {
     pub rate: f64,
     /// The rate at which the vendor last refused calls or slowed down; `None` if it never did.
     pub refused: Option<f64>,
-    /// When the rate was last cut.
-    pub cut_at: Option<DateTime<Utc>>,
+    /// How often the rate was cut.
+    pub cuts: i64,
     /// When a process last reported answers.
     pub adjusted_at: DateTime<Utc>,
     /// When the rate last changed.
@@ -185,7 +187,7 @@ impl SharedRate {
         Self {
             rate: bounds.start.min(bounds.max),
             refused: None,
-            cut_at: None,
+            cuts: 0,
             adjusted_at: now,
             changed_at: now,
             cause: RateCause::Healthy,

@@ -18,7 +18,7 @@ mod revisit;
 mod sparse;
 mod windows;
 
-pub use adaptive_rate::{Latencies, RateReport, adjust};
+pub use adaptive_rate::{AnswerReport, Latencies, adjust};
 pub use budget::Budget;
 pub use cost::{Cost, ListCost, cost};
 pub use cycle::cycle_due;
@@ -26,7 +26,7 @@ pub use hints::HintSchedule;
 pub use recovery::{FailureKind, Recovery, recovery};
 pub use revisit::Revisit;
 pub use sparse::DetailSchedule;
-pub use windows::{backfill_days, missing};
+pub use windows::backfill_windows;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +41,13 @@ pub struct Task {
     pub lane: Lane,
     /// The scope of the pass.
     pub reading: ListScope,
+}
+
+impl Task {
+    /// A pass of a backfill.
+    pub fn of_backfill(window: Window) -> Self {
+        Self { lane: Lane::Backfill, reading: ListScope::Window(window) }
+    }
 }
 
 /// How often each part of history is read.

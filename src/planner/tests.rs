@@ -208,27 +208,29 @@ fn a_plan_tells_its_calls() {
 
 #[test]
 fn a_backfill_gives_each_worker_a_window_that_is_neither_tiny_nor_too_long() {
-    let days = |length: i64, workers| backfill_days(window(0, length), workers, 60);
-    assert_eq!(days(365, 8), 46);
-    assert_eq!(days(3650, 8), 60, "no longer than a window may be");
-    assert_eq!(days(90, 8), 30, "two days more are asked for than a window has");
-    assert_eq!(days(10, 1), 30);
-    assert_eq!(days(365, 0), 60);
-    assert_eq!(backfill_days(window(0, 365), 8, 1), 1);
+    let longest = |length: i64, workers, days_max| {
+        let windows = backfill_windows(window(0, length), workers, days_max);
+        windows.into_iter().map(Window::len_days).max()
+    };
+    assert_eq!(longest(365, 8, 60), Some(46));
+    assert_eq!(longest(3650, 8, 60), Some(60), "no longer than a window may be");
+    assert_eq!(longest(90, 8, 60), Some(30), "two days more are asked for than a window has");
+    assert_eq!(longest(10, 1, 60), Some(10));
+    assert_eq!(longest(365, 0, 60), Some(60));
+    assert_eq!(longest(365, 8, 1), Some(1));
 }
 
 proptest! {
     #[test]
-    fn missing_days_and_done_days_are_the_whole(
-        length in 1i64..200, done in proptest::collection::vec((0i64..200, 1i64..30), 0..8), size in 1u32..40,
+    fn the_windows_of_a_backfill_are_its_days(
+        length in 1i64..400, workers in 0usize..20, days_max in 1u32..100,
     ) {
-        let done: Vec<_> = done.into_iter().map(|(from, days)| window(from, from + days)).collect();
         let whole = window(0, length);
-        let mut days: Vec<_> = missing(whole, &done, size).into_iter().flat_map(Window::days).collect();
-        days.sort_unstable();
-        let want: Vec<_> = whole.days().filter(|day| !done.iter().any(|done| done.contains(*day))).collect();
-        prop_assert_eq!(days, want);
-        prop_assert!(missing(whole, &done, size).iter().all(|window| window.len_days() <= size));
+        let mut windows = backfill_windows(whole, workers, days_max);
+        prop_assert!(windows.iter().all(|window| window.len_days() <= days_max));
+        windows.reverse();
+        let days: Vec<_> = windows.into_iter().flat_map(Window::days).collect();
+        prop_assert_eq!(days, whole.days().collect::<Vec<_>>());
     }
 
     #[test]

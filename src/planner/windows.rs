@@ -8,32 +8,14 @@ use crate::domain::{Day, Lane, Window};
 /// Most calls of a window, unless a single day needs more.
 const CALLS_MAX: u32 = 50;
 
-/// The most days of a backfill's windows: few enough that each worker gets a window, but at least
-/// half of `days_max`, since each request covers two days more than its window.
-pub fn backfill_days(whole: Window, workers: usize, days_max: u32) -> u32 {
+/// Cuts the days of a backfill into windows of at most `days_max` days, the newest first.
+///
+/// They are short enough that each of `workers` gets one, but have at least half of `days_max`
+/// days, since each request covers two days more than its window.
+pub fn backfill_windows(whole: Window, workers: usize, days_max: u32) -> Vec<Window> {
     let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
-    whole.len_days().div_ceil(workers).clamp(days_max.div_ceil(2), days_max)
-}
-
-/// The days of a window that are not done, as windows of at most `days_max` days, the newest first.
-pub fn missing(window: Window, done: &[Window], days_max: u32) -> Vec<Window> {
-    let mut windows: Vec<Window> = Vec::new();
-    let mut run: Option<(Day, Day)> = None;
-    let mut close = |run: &mut Option<(Day, Day)>| {
-        if let Some((from, last)) = run.take()
-            && let Ok(whole) = Window::new(from, Window::day(last).to())
-        {
-            windows.extend(whole.pieces(days_max));
-        }
-    };
-    for day in window.days() {
-        if done.iter().any(|done| done.contains(day)) {
-            close(&mut run);
-        } else {
-            run = Some((run.map_or(day, |(from, _)| from), day));
-        }
-    }
-    close(&mut run);
+    let days = whole.len_days().div_ceil(workers).clamp(days_max.div_ceil(2), days_max);
+    let mut windows: Vec<_> = whole.pieces(days).collect();
     windows.reverse();
     windows
 }

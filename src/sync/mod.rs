@@ -39,7 +39,7 @@ pub use lists::hints::has_aml_lists;
 pub use outcome::{Conclusion, Ended, ProjectOutcome};
 pub use plan_input::PlanInput;
 pub use probe::{Fact, Finding, ProbeError, probe, probe_and_learn};
-pub use progress::{Progress, ProgressSnapshot};
+pub use progress::{Part, Progress, ProgressSnapshot};
 pub use project::Project;
 pub use settings::{ProjectSettings, SyncSettings};
 pub use world::World;

@@ -45,7 +45,7 @@ pub enum ProjectOutcome {
     Partial,
     /// The vendor refuses the key, or the key opens another account.
     Blocked,
-    /// The database lacks privileges or the schema.
+    /// The database lacks privileges or the schema, or the request contradicts an earlier one.
     Misconfigured,
     /// The database or the program failed.
     Failed,

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     client::{Client, SettingsError},
-    domain::{ByLane, Kind, Lane, ListScope, ProjectName, Stream, Window},
+    domain::{ByLane, Kind, Lane, ProjectName, Stream, Window},
     json::Paths,
     normalize::{self, Context, catalogue},
-    planner::{self, Task},
+    planner,
     warehouse::{Scope, Warehouse},
 };
 
@@ -131,13 +131,11 @@ impl Project {
         &self.budget
     }
 
-    /// The passes by which a backfill reads these days, without those that are done.
+    /// The windows in which a backfill reads these days, the newest first.
     ///
-    /// `window_days`: the most days of a window.
-    pub fn backfill_tasks(&self, window_days: u32, whole: Window, done: &[Window]) -> Vec<Task> {
-        let days_max = planner::backfill_days(whole, self.workers, window_days);
-        let task = |window| Task { lane: Lane::Backfill, reading: ListScope::Window(window) };
-        planner::missing(whole, done, days_max).into_iter().map(task).collect()
+    /// `days_max`: the most days of a window.
+    pub fn backfill_windows(&self, whole: Window, days_max: u32) -> Vec<Window> {
+        planner::backfill_windows(whole, self.workers, days_max)
     }
 
     /// Gives back the calls that no lane will make. Calls that cannot be given back count as made.

@@ -41,22 +41,25 @@ pub use postgres::surroundings::{Concern, Obstacle};
 pub use postgres::unreachable::Unreachable;
 pub use record::body::Body;
 pub use record::observation::Observation;
+pub use report::backfills::BackfillReport;
 pub use report::blocked_days::BlockedDay;
 pub use report::record::{RecordEvent, RecordStatus};
 pub use report::status::{DAEMON, DataTable, ProjectReport, RawBody, RunReport};
 pub use scope::{Count, DeletionRules, DetailMode, Keep, RawStorage, Scope};
 pub use state::account::{Binding, FirstKey, KeyProof};
-pub use state::backfill::Backfill;
+pub use state::backfill::{Backfill, OpenedBackfill, RequestedBackfill};
+pub use state::backfill_window::NextWindow;
 pub use state::budget::{
     Block, BlockDecision, BlockRequest, CallsReport, StoredRate, Taken, Unused,
 };
-pub use state::claim::Claim;
+pub use state::claim::{Claim, Claiming};
 pub use state::clock::SetBack;
+pub use state::coverage::ReadRequest;
 pub use state::detail_cycle::Cycle;
 pub use state::detail_left::DetailsLeft;
 pub use state::detail_queue::Priority;
 pub use state::findings::FindingUpdate;
-pub use state::lease::{Awaited, HeldDetail, Lease};
+pub use state::lease::{Awaited, HeldClaims, HeldDetail, Lease};
 pub use state::pass::{Checkpoint, GivenUp, Pass};
 pub use state::project::ProjectState;
 pub use state::project_rows::{Hindrance, KnownProject, ProjectRows};

@@ -18,7 +18,8 @@ impl TestWorld {
     }
 
     fn limit(&self, traffic: TrafficLimits) {
-        let knobs = Knobs { latency_ms: 20, traffic, ..Knobs::default() };
+        // Long enough that a busy machine does not double it.
+        let knobs = Knobs { latency_ms: 300, traffic, ..Knobs::default() };
         self.vendor.set_knobs(KEY, knobs).expect("a project");
     }
 
@@ -46,6 +47,22 @@ async fn the_rate_grows_while_the_vendor_answers_and_a_restart_keeps_it() {
         world.run(&["run", "--backfill", "2025-01-01..2025-01-02", "--project", "main"]).await;
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(world.rate().await.0 >= grown, "{grown}");
+}
+
+#[tokio::test]
+async fn a_process_with_a_fixed_rate_leaves_the_adaptive_rate_of_its_key_alone() {
+    let world = TestWorld::new(30, 0).await;
+    world.adapt("40");
+    world.limit(TrafficLimits::default());
+    let ran = world.run(&BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let adaptive = world.rate().await;
+    let fixed = [("client.calls_per_second", "1000")];
+    let ran = world.run_with(&fixed, &BACKFILL).await;
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(world.rate().await, adaptive);
+    let status = world.run_with(&fixed, &["status"]).await;
+    assert!(!status.stdout.contains("calls a second since"), "{status:?}");
 }
 
 #[tokio::test]

@@ -236,8 +236,8 @@ async fn migrating_twice_is_migrating_once() {
     assert_eq!(status.code(), 0, "{status:?}");
     let json: Value = serde_json::from_str(&status.stdout).expect("JSON");
     let nothing = serde_json::json!({
-        "projects": [], "blocked_days": [], "verification": [], "runs": [], "wrong_clocks": [],
-        "daemon_seen_at": null, "too_old": [],
+        "projects": [], "blocked_days": [], "backfills": [], "verification": [], "runs": [],
+        "wrong_clocks": [], "daemon_seen_at": null, "too_old": [],
     });
     assert_eq!(json, nothing);
 }

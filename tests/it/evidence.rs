@@ -151,6 +151,16 @@ pub(crate) async fn terminate(program: &Child) {
     signal(program.id().expect("the program runs"), "TERM").await;
 }
 
+/// Stops a program without its knowledge, until [`resume`].
+pub(crate) async fn suspend(program: &Child) {
+    signal(program.id().expect("the program runs"), "STOP").await;
+}
+
+/// Lets a stopped program continue.
+pub(crate) async fn resume(program: &Child) {
+    signal(program.id().expect("the program runs"), "CONT").await;
+}
+
 async fn signal(process: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().await;
     assert!(sent.expect("kill runs").success(), "the signal is sent");

@@ -56,6 +56,7 @@ mod rotation;
 mod runs;
 mod schema;
 mod server;
+mod shared_backfills;
 mod since;
 mod sparse;
 mod surroundings;

@@ -93,7 +93,7 @@ impl Room {
             .warehouse
             .claim(&self.scope.project, Stream::Submission, ListScope::Window(window), holder)
             .await;
-        let claim = claim.expect("an answer").expect("the claim");
+        let claim = claim.expect("an answer").claimed().expect("the claim");
         let pass = self.warehouse.open_pass(&claim, Lane::Recent, None).await.expect("a pass");
         Walk { claim, pass, page: 0 }
     }

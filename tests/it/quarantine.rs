@@ -60,7 +60,7 @@ impl OtherRelease {
                 let (project, stream) = (&self.scope.project, self.scope.stream);
                 let claim =
                     self.warehouse.claim(project, stream, ListScope::Window(window), "test").await;
-                let claim = claim.expect("an answer").expect("a claim");
+                let claim = claim.expect("an answer").claimed().expect("a claim");
                 let pass = self.warehouse.open_pass(&claim, Lane::Recent, None).await;
                 let pass = pass.expect("a pass");
                 let cursor = Cursor { id: read.0.to_string(), date: "d".to_owned() };

@@ -71,7 +71,12 @@ async fn a_run_without_work_of_its_own_ends_with_the_other_process_that_makes_it
     for patience in ["30", "0"] {
         let world = TestWorld::new(60, 0).await;
         without_deletions(&world);
-        let settings = [("sync.since", "2025-01-01"), ("sync.give_up_after_minutes", patience)];
+        let settings = [
+            ("sync.since", "2025-01-01"),
+            ("sync.give_up_after_minutes", patience),
+            // The first process takes longer for its calls than the second for its lists.
+            ("client.calls_in_flight_max", "4"),
+        ];
         world.slow_vendor(1500);
         let first =
             world.start_with(&settings, &["run", "--backfill", ALL_DAYS, "--project", "main"]);

@@ -241,7 +241,14 @@ async fn a_closed_gate_lets_nothing_through() {
             Box::pin(async { Err(closed) })
         }
 
-        fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
+        fn note<'a>(
+            &'a self,
+            _: &'a Admission,
+            _: AttemptOutcome,
+            _: Option<Duration>,
+        ) -> BoxFuture<'a, ()> {
+            Box::pin(async {})
+        }
     }
     let (server, client) = submissions([]).await;
     let hour = Some(Duration::from_hours(1));
@@ -273,7 +280,14 @@ async fn who_waits_at_the_gate_while_a_pause_begins_keeps_the_pause() {
             })
         }
 
-        fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
+        fn note<'a>(
+            &'a self,
+            _: &'a Admission,
+            _: AttemptOutcome,
+            _: Option<Duration>,
+        ) -> BoxFuture<'a, ()> {
+            Box::pin(async {})
+        }
     }
     let busy = status("429 Too Many Requests", "Retry-After: 1\r\n", "");
     let (server, client) = submissions([busy, ok(&page(1, None)), ok(&page(1, None))]).await;

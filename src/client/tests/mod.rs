@@ -36,12 +36,19 @@ impl CallLimiter for Open {
         Box::pin(async { Ok(Some(admission(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
     }
 
-    fn note(&self, _: &Admission, _: AttemptOutcome, _: Option<Duration>) {}
+    fn note<'a>(
+        &'a self,
+        _: &'a Admission,
+        _: AttemptOutcome,
+        _: Option<Duration>,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// An admission with this read number.
 fn admission(number: i64) -> Admission {
-    let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: 5.0 };
+    let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: 5.0, cuts: 0 };
     Admission { read: ReadNumber(number), granted }
 }
 

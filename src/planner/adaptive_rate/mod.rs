@@ -30,11 +30,11 @@ const RETURN: f64 = 0.95;
 const RETURN_SECONDS: f64 = 10.0;
 /// Growth a second above that, as a part of the refused rate.
 const PROBE: f64 = 0.00125;
-/// Growth factor a second while no limit is known, and once the vendor's limit has moved far away
-/// from the refused rate.
+/// Additional growth a second above the refused rate, as a part of the distance from it: the vendor
+/// accepts more than before.
+const PROBE_ABOVE: f64 = 0.05;
+/// Growth factor a second while no limit is known.
 const GROWTH: f64 = 1.25;
-/// Multiple of the refused rate from which on it no longer tells anything about the limit.
-const OUTDATED: f64 = 1.1;
 /// Part of the granted calls that must have been answered for the rate to grow. An unused rate
 /// proves nothing.
 const USE_MIN: f64 = 0.5;
@@ -48,14 +48,18 @@ const LATENCY_ANSWERS_MIN: u32 = 10;
 const SETTLE: TimeDelta = TimeDelta::seconds(5);
 /// A latency between these multiples of the one before the cut did not react to it.
 const UNCHANGED: (f64, f64) = (0.8, 1.25);
-/// A latency above this multiple of the one before the cut is cut again without waiting for
-/// [`SETTLE`]: the vendor still queues calls.
+/// A latency above this multiple of the highest one around the cut is cut again after
+/// [`GROWS_AFTER`] instead of [`SETTLE`]: the vendor still queues calls.
 const GROWS: f64 = 1.5;
+const GROWS_AFTER: TimeDelta = TimeDelta::seconds(1);
+/// Time for which a high latency counts without answers to calls of its kind.
+const FORGET: TimeDelta = TimeDelta::seconds(60);
 /// A latency that did not react to so many cuts in a row does not depend on the rate.
 const CUTS_WITHOUT_EFFECT: u32 = 2;
-/// How fast the baseline follows a lower and a higher latency, as a part of the difference.
+/// How fast the baseline follows a lower latency at each report, and a higher one each second, as a
+/// part of the difference. If it rose faster, a queue that grows slowly would go unnoticed.
 const FOLLOW_DOWN: f64 = 0.2;
-const FOLLOW_UP: f64 = 0.02;
+const FOLLOW_UP: f64 = 0.002;
 
 /// Answers to calls of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -75,7 +79,7 @@ impl Latencies {
         self.logarithms += latency.as_secs_f64().max(0.001).ln();
     }
 
-    /// Takes the answers if they are enough to tell a latency. Otherwise they wait for more.
+    /// Takes the answers if there are enough to judge their latency. Otherwise they wait for more.
     pub fn take(&mut self) -> Option<Self> {
         (self.answers >= LATENCY_ANSWERS_MIN).then(|| std::mem::take(self))
     }
@@ -88,7 +92,7 @@ impl Latencies {
 
 /// The answers that a process received since its last report.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct RateReport {
+pub struct AnswerReport {
     /// The grant of the newest calls that were refused with 429 or 503.
     pub refused: Option<GrantedRate>,
     /// The grant of the newest calls without an answer in time.
@@ -97,7 +101,7 @@ pub struct RateReport {
     pub answered: Option<GrantedRate>,
     /// The number of calls that were answered in time.
     pub answers: u32,
-    /// Their latencies and earlier ones, where they are enough to tell one.
+    /// Their latencies and earlier ones, if there are enough to judge them.
     pub latencies: ByCall<Option<Latencies>>,
 }
 
@@ -105,7 +109,7 @@ pub struct RateReport {
 #[must_use]
 pub fn adjust(
     before: &SharedRate,
-    report: &RateReport,
+    report: &AnswerReport,
     bounds: &RateBounds,
     now: DateTime<Utc>,
 ) -> SharedRate {
@@ -116,34 +120,43 @@ pub fn adjust(
 
 fn judged(
     before: &SharedRate,
-    report: &RateReport,
+    report: &AnswerReport,
     bounds: &RateBounds,
     now: DateTime<Utc>,
 ) -> SharedRate {
-    let after_cut = |granted: Option<GrantedRate>| {
-        granted.filter(|granted| before.cut_at.is_none_or(|cut_at| granted.at > cut_at))
-    };
+    let after_cut =
+        |granted: Option<GrantedRate>| granted.filter(|granted| granted.cuts >= before.cuts);
     if let Some(granted) = after_cut(report.refused) {
-        return cut(before, granted, RateCause::Refused, bounds, now);
+        let cut = cut(before, granted, RateCause::Refused, bounds, now);
+        return SharedRate { refused: Some(granted.rate), ..cut };
     }
     if let Some(granted) = after_cut(report.timed_out) {
-        return cut(before, granted, RateCause::TimedOut, bounds, now);
+        let cut = cut(before, granted, RateCause::TimedOut, bounds, now);
+        return SharedRate { refused: Some(granted.rate), ..cut };
     }
     let mut after = SharedRate { adjusted_at: now, ..before.clone() };
     let mut effect = Effect::Healthy;
     for (kind, latencies) in report.latencies.iter() {
         if let (Some(latencies), Some(granted)) = (latencies, report.answered) {
-            effect = effect.max(after.latencies[kind].judge(latencies.typical(), granted.at, now));
+            let latency = latencies.typical();
+            let since = before.adjusted_at;
+            effect = effect.max(after.latencies[kind].judge(latency, granted.at, since, now));
         }
+    }
+    if effect == Effect::Healthy && after.latencies.iter().any(|(_, known)| known.is_slow(now)) {
+        effect = Effect::Unsettled;
     }
     match (effect, report.answered) {
         (Effect::Congested, Some(granted)) => {
-            return cut(&after, granted, RateCause::Slow, bounds, now);
+            let cut = cut(&after, granted, RateCause::Slow, bounds, now);
+            // Calls that were queued before the first of several cuts prove nothing about a lower
+            // rate.
+            let is_first = before.latencies.iter().all(|(_, known)| known.slow.is_none());
+            let refused = if is_first { Some(granted.rate) } else { before.refused };
+            return SharedRate { refused, ..cut };
         }
         // The calls that the vendor has queued are done before the rate grows again.
         (Effect::Unsettled, _) => {}
-        // What is known about the limit is outdated.
-        (Effect::Independent, _) => after.refused = None,
         _ if is_used(before, report, now) => {
             after.rate = grown(before, seconds(before.adjusted_at, now));
             after.cause = RateCause::Healthy;
@@ -167,14 +180,28 @@ enum Effect {
 }
 
 impl KnownLatency {
-    /// Compares a latency with the usual one, and remembers it.
-    fn judge(&mut self, latency: f64, granted_at: DateTime<Utc>, now: DateTime<Utc>) -> Effect {
+    /// Whether the latency was too high when it was last judged. Forgotten if no calls of this kind
+    /// were answered since.
+    fn is_slow(&self, now: DateTime<Utc>) -> bool {
+        self.slow.is_some_and(|slow| now < slow.judged_at + FORGET)
+    }
+
+    /// Compares a latency with the usual one, and remembers it. `since` is the time of the report
+    /// before.
+    fn judge(
+        &mut self,
+        latency: f64,
+        granted_at: DateTime<Utc>,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Effect {
         let Some(baseline) = self.baseline else {
             self.baseline = Some(latency);
             return Effect::Healthy;
         };
         if latency <= baseline * SLOW {
-            let follow = if latency < baseline { FOLLOW_DOWN } else { FOLLOW_UP };
+            let follow =
+                if latency < baseline { FOLLOW_DOWN } else { FOLLOW_UP * seconds(since, now) };
             self.baseline = Some(baseline + (latency - baseline) * follow);
             self.slow = None;
             return Effect::Healthy;
@@ -185,7 +212,12 @@ impl KnownLatency {
             return Effect::Congested;
         };
         let change = latency / before.latency;
-        if granted_at > before.judged_at && change > GROWS {
+        if granted_at <= before.judged_at + GROWS_AFTER {
+            let latency = latency.max(before.latency);
+            self.slow = Some(SlowLatency { latency, ..before });
+            return Effect::Unsettled;
+        }
+        if change > GROWS {
             self.slow = slow(0);
             return Effect::Congested;
         }
@@ -218,8 +250,7 @@ fn cut(
 ) -> SharedRate {
     SharedRate {
         rate: before.rate.min(granted.rate * CUT).max(FLOOR).min(bounds.max),
-        refused: Some(granted.rate),
-        cut_at: Some(now),
+        cuts: before.cuts + 1,
         adjusted_at: now,
         cause,
         ..before.clone()
@@ -227,7 +258,7 @@ fn cut(
 }
 
 /// Whether the calls of the time since the last report were made.
-fn is_used(before: &SharedRate, report: &RateReport, now: DateTime<Utc>) -> bool {
+fn is_used(before: &SharedRate, report: &AnswerReport, now: DateTime<Utc>) -> bool {
     let possible = before.rate * seconds(before.adjusted_at, now);
     report.answers > 0 && f64::from(report.answers) >= possible * USE_MIN
 }
@@ -240,8 +271,11 @@ fn grown(before: &SharedRate, seconds: f64) -> f64 {
             let a_second = refused * (RETURN - CUT) / RETURN_SECONDS;
             (rate + a_second * seconds).min(refused * RETURN)
         }
-        Some(refused) if rate < refused * OUTDATED => rate + refused * PROBE * seconds,
-        _ => rate * GROWTH.powf(seconds),
+        Some(refused) => {
+            let above = (rate - refused).max(0.0);
+            rate + (refused * PROBE + above * PROBE_ABOVE) * seconds
+        }
+        None => rate * GROWTH.powf(seconds),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn finish(
     let patience = Patience::of(world);
     // Calls scheduled for later on purpose are not waited for.
     let mut left = world.warehouse.details_left(&project.scope, days, patience.time).await?;
-    world.progress.add_details_due(left.count());
+    world.progress.set_details_left(project.name(), left.count());
     let (mut rounds, mut unchanged) = (0, 0);
     while left.count() > 0 {
         let wanted = match days {
@@ -81,6 +81,7 @@ pub(super) async fn finish(
             Err(failure) => return Err(failure),
         };
         let now_left = world.warehouse.details_left(&project.scope, days, patience.time).await?;
+        world.progress.set_details_left(project.name(), now_left.count());
         let before = std::mem::replace(&mut left, now_left);
         if left.count() < before.count() {
             patience.renew();

@@ -1,7 +1,7 @@
-//! A round of due work: recent and unsettled days, then their detail calls, then the rest of
-//! history, then the remaining detail calls.
+//! A round of due work: recent and unsettled days, then their detail calls, then requested
+//! backfills, then the rest of history, then the remaining detail calls.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,14 +13,18 @@ use crate::{
         clocks,
         details::{drain, sparse, workers::WantedCalls},
         job::Job,
-        lists::{hints, windows::read_windows},
+        lists::{hints, queue::WantedWindows, windows::read_windows},
         outcome::{Conclusion, Ended, Failure},
         plan_input::PlanInput,
         project::Project,
         world::World,
     },
-    warehouse::{DAEMON, DetailMode, Priority, RunId, WarehouseError},
+    warehouse::{Backfill, DAEMON, DetailMode, Priority, RunId, WarehouseError},
 };
+
+/// A backfill is not over while a detail call that failed is retried within this time: more than the
+/// longest time between two attempts.
+const RETRIED_WITHIN: Duration = Duration::from_hours(24);
 
 /// Does all work that is due now in the given projects.
 pub async fn run_due<'p>(
@@ -47,13 +51,13 @@ async fn due(job: Job<'_>, yields: &CancellationToken) -> Result<Conclusion, Fai
     let plan_input = PlanInput::of(world, project).await?;
     let (urgent, mut rest): (VecDeque<Task>, VecDeque<Task>) =
         plan_input.tasks().into_iter().partition(|task| is_urgent(task.lane));
-    let mut windows = read_windows(job, None, urgent, yields).await?;
+    let mut windows = read_windows(job, WantedWindows::Tasks(urgent), yields).await?;
     // The vendor's first answer may show that a new day has already begun there.
     let clocks = clocks::read(world, project).await?;
     clocks::report(world, project, &clocks).await?;
     if let Some(task) = plan_input.missed(&clocks) {
         let tasks = VecDeque::from([task]);
-        windows = windows.then(read_windows(job, None, tasks, yields).await?);
+        windows = windows.then(read_windows(job, WantedWindows::Tasks(tasks), yields).await?);
     }
     if let Some(schedule) = sparse::schedule(world, project, &plan_input).await? {
         hints::follow(world, project, &plan_input, &schedule).await?;
@@ -63,13 +67,52 @@ async fn due(job: Job<'_>, yields: &CancellationToken) -> Result<Conclusion, Fai
         Ok(()) | Err(Failure::Client(_)) => {}
         Err(failure) => return Err(failure),
     }
+    let backfills = open_backfills(world, project).await?;
+    for backfill in &backfills {
+        if !yields.is_cancelled() {
+            let wanted = WantedWindows::Backfill(backfill);
+            windows = windows.and(read_windows(job, wanted, yields).await?);
+        }
+    }
     if !rest.is_empty() {
         // Older days may prove the date filter for recent ones.
         rest.extend(windows.unverified.drain(..).map(|(task, _)| task));
-        windows = windows.then(read_windows(job, None, rest, yields).await?);
+        windows = windows.then(read_windows(job, WantedWindows::Tasks(rest), yields).await?);
     }
     advance_cycle(world, project).await?;
-    finish(job, windows.end(project), None, yields).await
+    let end = finish(job, windows.end(project), None, yields).await?;
+    end_backfills(world, project, &backfills).await?;
+    Ok(end)
+}
+
+/// The backfills that a daemon works on: all that have not ended. A command with an end of its own
+/// does not, because a backfill can take hours.
+async fn open_backfills(world: &World, project: &Project) -> Result<Vec<Backfill>, WarehouseError> {
+    if world.is_daemon {
+        world.warehouse.open_backfills(project.name(), project.stream()).await
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Ends the backfills whose windows are read and whose detail calls are made, by whichever process.
+async fn end_backfills(
+    world: &World,
+    project: &Project,
+    backfills: &[Backfill],
+) -> Result<(), WarehouseError> {
+    for backfill in backfills {
+        // In this order, because the calls of a window are due before it is removed.
+        if !world.warehouse.is_backfill_read(backfill).await? {
+            continue;
+        }
+        let days = Some(backfill.days);
+        let left = world.warehouse.details_left(&project.scope, days, RETRIED_WITHIN).await?;
+        if left.count() == 0 {
+            world.warehouse.end_backfill(backfill).await?;
+        }
+    }
+    Ok(())
 }
 
 fn is_urgent(lane: Lane) -> bool {

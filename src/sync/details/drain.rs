@@ -83,7 +83,7 @@ async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<()
     };
     let made = answers.iter().filter(|(_, answer)| !matches!(answer, DetailAnswer::NotAsked));
     let calls = made.count();
-    world.progress.add_details_done(calls);
+    world.progress.add_details_done(project.name(), calls);
     debug!(
         project = %project.name(), calls, received = tally.received,
         updated = tally.updated, "detail calls stored"

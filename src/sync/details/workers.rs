@@ -26,6 +26,9 @@ use crate::{
 /// Detail calls claimed at a time, and most answers stored at a time.
 const BATCH: usize = 100;
 
+/// Calls that fail in a row, each as if because of its record, until they are stopped.
+const FAILURES_MAX: usize = 8;
+
 /// Longest wait for further answers after the first one before they are stored.
 const GATHERING: Duration = Duration::from_millis(200);
 
@@ -174,10 +177,8 @@ impl<'a> Calls<'a> {
                 self.failures_in_a_row = 0;
                 answers.add(due, answer, memory);
             }
-            // If as many calls in a row fail as there are workers, the cause is not a record.
-            Err(failure)
-                if is_of_the_record(&failure) && self.failures_in_a_row < self.workers() =>
-            {
+            // If so many calls in a row fail, the cause is not a record.
+            Err(failure) if is_of_the_record(&failure) && self.failures_in_a_row < FAILURES_MAX => {
                 report(self.project, &failure);
                 self.failures_in_a_row += 1;
                 answers.list.push((due, DetailAnswer::Failed));

@@ -4,5 +4,6 @@ pub(super) mod empty;
 pub(super) mod hints;
 pub(super) mod memory;
 pub(super) mod pass;
+pub(super) mod queue;
 pub(super) mod window;
 pub(super) mod windows;

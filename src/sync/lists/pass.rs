@@ -137,7 +137,7 @@ async fn store_fetched(
     let Job { world, project, run } = job;
     let page = &fetched.page;
     let stored = world.warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await?;
-    world.progress.add_items(page.observations.len());
+    world.progress.add_items(project.name(), page.observations.len());
     debug!(
         project = %project.name(), window = %claim.reading, page = page.number,
         received = stored.tally.received, inserted = stored.tally.inserted,

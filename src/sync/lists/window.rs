@@ -8,14 +8,15 @@ use super::pass;
 use crate::{
     client::{CallRemedy, ClientError},
     domain::{Lane, Window},
-    planner::{FailureKind, Recovery, Task, recovery},
+    planner::{FailureKind, Recovery, recovery},
     sync::{
         job::Job,
         outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
-        wait::{Woken, wait_for},
     },
-    warehouse::{Awaited, Claim, GivenUp, Pass, Proof, WarehouseError, WarehouseRemedy},
+    warehouse::{
+        Backfill, Claim, GivenUp, Pass, Proof, ReadRequest, WarehouseError, WarehouseRemedy,
+    },
 };
 
 /// How a window ended.
@@ -23,73 +24,74 @@ use crate::{
 pub(super) enum WindowEnd {
     /// It was read to its end.
     Read(Proof),
-    /// Another process is reading it.
-    Elsewhere,
-    /// Another process has read it to its end since this run began.
+    /// It was read to its end since it was requested, under another claim.
     ReadElsewhere,
     /// It was cut in two; read these instead.
     Halved(Window, Window),
+    /// Another process has taken over its claim.
+    Lost(Conclusion),
     /// It was left for later: what went wrong, and what to do.
     Left(Conclusion),
 }
 
-/// Reads a window under a claim of its own.
+impl WindowEnd {
+    /// Whether its days are covered.
+    fn is_covered(&self) -> bool {
+        match self {
+            Self::Read(Proof::Complete | Proof::CompleteEmpty) | Self::ReadElsewhere => true,
+            Self::Read(Proof::EmptyUnverified(_))
+            | Self::Halved(..)
+            | Self::Lost(_)
+            | Self::Left(_) => false,
+        }
+    }
+}
+
+/// Reads a claimed window and releases the claim. Removes the window from its backfill once it is
+/// covered.
 pub(super) async fn read(
     job: Job<'_>,
-    task: Task,
-    backfill_id: Option<i64>,
+    lane: Lane,
+    backfill: Option<&Backfill>,
+    claim: &Claim,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
+    let end = read_claimed(job, lane, backfill, claim, patience).await;
+    let is_covered = end.as_ref().is_ok_and(WindowEnd::is_covered);
+    release(job, claim, backfill.filter(|_| is_covered)).await;
+    end
+}
+
+/// Releases a claim. Removes its window from the backfill that it was read for.
+pub(super) async fn release(job: Job<'_>, claim: &Claim, read_for: Option<&Backfill>) {
     let Job { world, project, .. } = job;
-    let reading = task.reading;
-    let claim = loop {
-        let stream = project.stream();
-        match world.warehouse.claim(project.name(), stream, reading, &world.holder).await? {
-            Some(claim) => break claim,
-            None if world.stop.is_cancelled() => return Err(Failure::Interrupted),
-            None if world.is_daemon => {
-                info!(
-                    project = %project.name(), window = %reading,
-                    "another process is reading these days"
-                );
-                return Ok(WindowEnd::Elsewhere);
-            }
-            None => {}
-        }
-        let awaited = Awaited::Claims(project.name().clone(), project.stream(), reading);
-        match wait_for(world, project.name(), &awaited, None).await? {
-            Woken::Ready => {}
-            Woken::Stopped => return Err(Failure::Interrupted),
-            Woken::InVain => {
-                let why =
-                    format!("{reading}: another process claims these days and makes no progress");
-                return Ok(WindowEnd::Left(Conclusion::because(ProjectOutcome::Partial, why)));
-            }
-        }
+    let released = match read_for {
+        Some(backfill) => world.warehouse.finish_window(backfill, claim).await,
+        None => world.warehouse.release(claim).await,
     };
-    let end = read_claimed(job, task.lane, backfill_id, &claim, patience).await;
     // A claim that cannot be released expires.
-    if let Err(error) = world.warehouse.release(&claim).await {
-        warn!(%error, project = %project.name(), window = %reading,
+    if let Err(error) = released {
+        warn!(%error, project = %project.name(), window = %claim.reading,
             "could not release the claim; it expires by itself");
     }
-    end
 }
 
 async fn read_claimed(
     job: Job<'_>,
     lane: Lane,
-    backfill_id: Option<i64>,
+    backfill: Option<&Backfill>,
     claim: &Claim,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
     let Job { world, project, run } = job;
+    let request = backfill.map_or(ReadRequest::Run(run), ReadRequest::Backfill);
     // Another process may have received the same request and been faster.
-    if world.warehouse.was_read_during(claim, run).await? {
+    if world.warehouse.was_read_since(claim, request).await? {
         info!(project = %project.name(), window = %claim.reading,
             "another process has read these days in the meantime");
         return Ok(WindowEnd::ReadElsewhere);
     }
+    let backfill_id = backfill.map(|backfill| backfill.backfill_id);
     let pass = world.warehouse.open_pass(claim, lane, backfill_id).await?;
     let mut reading = WindowRead { job, claim, pass, patience };
     loop {
@@ -178,7 +180,10 @@ impl WindowRead<'_> {
                 let may_continue = self.patience.wait_for_limiter(world, not_before).await;
                 self.continue_if(may_continue, &error)
             }
-            Setback::ClaimLost(error) => Ok(self.left(&error, error.advice())),
+            Setback::ClaimLost(error) => {
+                let lost = self.postponed(&error, error.advice());
+                Ok(ControlFlow::Break(WindowEnd::Lost(lost)))
+            }
             Setback::ServerChanged(error) => {
                 info!(project = %name, %window, "{error}");
                 world.adopt_server().await?;
@@ -216,7 +221,7 @@ impl WindowRead<'_> {
                 Ok(self.left(error, error.advice()))
             }
             Recovery::Halve(first, second) => {
-                warehouse.give_up_pass(claim, pass, GivenUp::Split).await?;
+                warehouse.give_up_pass(claim, pass, GivenUp::Split(second.from())).await?;
                 Ok(ControlFlow::Break(WindowEnd::Halved(first, second)))
             }
             Recovery::Block => {
@@ -244,8 +249,11 @@ impl WindowRead<'_> {
 
     /// Leaves the window for a later run.
     fn left(&self, error: &dyn std::error::Error, advice: &str) -> ControlFlow<WindowEnd> {
+        ControlFlow::Break(WindowEnd::Left(self.postponed(error, advice)))
+    }
+
+    fn postponed(&self, error: &dyn std::error::Error, advice: &str) -> Conclusion {
         let why = format!("{}: {error}; {advice}", self.claim.reading);
-        let conclusion = Conclusion::because(ProjectOutcome::Partial, why);
-        ControlFlow::Break(WindowEnd::Left(conclusion))
+        Conclusion::because(ProjectOutcome::Partial, why)
     }
 }

@@ -2,22 +2,28 @@
 
 use std::collections::VecDeque;
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{LocalBoxFuture, OptionFuture},
+    stream::FuturesUnordered,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::window::{self, WindowEnd};
+use super::{
+    queue::{QueueEnd, Step, StepEnd, WantedWindows, WindowQueue},
+    window::{self, WindowEnd, release},
+};
 use crate::{
-    domain::ListScope,
     planner::Task,
     sync::{
         job::Job,
         outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
-        world::World,
+        wait::{Woken, a_moment, wait_for},
     },
-    warehouse::{Proof, Unverified},
+    warehouse::{Awaited, Claiming, HeldClaims, NextWindow, Proof, Unverified, WarehouseError},
 };
 
 /// The result of several passes.
@@ -25,6 +31,8 @@ pub(in crate::sync) struct WindowsRead {
     worst: Conclusion,
     /// Windows that were empty without proof, and the reason.
     pub(in crate::sync) unverified: VecDeque<(Task, Unverified)>,
+    /// The backfill was replaced by another, or cancelled.
+    pub(in crate::sync) is_dropped: bool,
 }
 
 impl WindowsRead {
@@ -38,153 +46,155 @@ impl WindowsRead {
 
     /// Adds passes made later, which have retried the unverified windows.
     pub(in crate::sync) fn then(self, later: Self) -> Self {
-        Self { worst: self.worst.or_worse(later.worst), unverified: later.unverified }
+        Self { worst: self.worst.or_worse(later.worst), ..later }
+    }
+
+    /// Adds passes of other windows.
+    pub(in crate::sync) fn and(mut self, other: Self) -> Self {
+        self.unverified.extend(other.unverified);
+        Self { worst: self.worst.or_worse(other.worst), ..self }
     }
 }
 
-/// Reads windows in order, as many at a time as the project has workers. Includes the halves of
+/// A wait until another process releases one of these claims.
+struct Waiting<'w> {
+    held: HeldClaims,
+    woken: LocalBoxFuture<'w, Result<Woken, WarehouseError>>,
+}
+
+/// Reads the wanted windows, as many at a time as the project has workers. Includes the halves of
 /// windows that are too large.
 ///
-/// A window that was empty without proof may be read once more at the end. After the first failure
-/// that is not specific to a window, no further windows are started.
+/// A window that another process reads is put aside, and waited for. A daemon leaves it to the other
+/// process. A window that was empty without proof may be read once more at the end. After the first
+/// failure that is not specific to a window, no further windows are started.
 pub(in crate::sync) async fn read_windows(
     job: Job<'_>,
-    backfill_id: Option<i64>,
-    tasks: VecDeque<Task>,
+    wanted: WantedWindows<'_>,
     yields: &CancellationToken,
 ) -> Result<WindowsRead, Failure> {
     let Job { world, project, .. } = job;
     let patience = Patience::of(world);
-    let read = async |task: Task| (task, window::read(job, task, backfill_id, &patience).await);
-    world.progress.add_windows(tasks.len());
-    let mut windows = WindowQueue::new(tasks);
+    let mut windows = WindowQueue::new(wanted, world.is_daemon);
     let mut failure = None;
     let mut in_flight = FuturesUnordered::new();
+    let mut waiting: Option<Waiting<'_>> = None;
     loop {
         while failure.is_none() && in_flight.len() < project.workers.max(1) {
             // The first window is always read, so that every round reads recent days.
-            if !windows.is_first && (patience.is_over() || yields.is_cancelled()) {
+            if !windows.is_first() && (patience.is_over() || yields.is_cancelled()) {
                 windows.leave_the_rest();
             }
-            let Some(task) = windows.next(in_flight.is_empty()) else { break };
-            in_flight.push(read(task));
+            let Some(step) = windows.next(in_flight.is_empty()) else { break };
+            in_flight.push(take(job, step, &patience));
         }
-        match in_flight.next().await {
-            None if failure.is_some() || !windows.waits_for_proof() => break,
-            None => {
+        let held = windows.held().filter(|_| failure.is_none());
+        if waiting.as_ref().map(|waiting| &waiting.held) != held.as_ref() {
+            waiting = held.map(|held| Waiting { woken: wait(job, held.clone()), held });
+        }
+        let woken = OptionFuture::from(waiting.as_mut().map(|waiting| &mut waiting.woken));
+        tokio::select! {
+            Some(end) = in_flight.next(), if !in_flight.is_empty() => match end {
+                Ok(end) => {
+                    report(job, &end);
+                    windows.note(end);
+                }
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            },
+            Some(woken) = woken => {
+                waiting = None;
+                match woken {
+                    Ok(Woken::Stopped) => failure = Some(Failure::Interrupted),
+                    Ok(woken) => windows.note_woken(woken),
+                    Err(error) => failure = Some(error.into()),
+                }
+            }
+            else => {
+                if failure.is_some() || !windows.waits_for_proof() {
+                    break;
+                }
                 if !world.warehouse.is_filter_proven(project.name()).await? {
                     break;
                 }
-                windows.is_proven = true;
-            }
-            Some((task, Ok(end))) => windows.note(world, project, task, end),
-            Some((_, Err(error))) => {
-                failure.get_or_insert(error);
+                windows.note_proven();
             }
         }
     }
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(windows.end()),
+    if let Some(failure) = failure {
+        if let Some(claim) = windows.take_claimed() {
+            release(job, &claim, None).await;
+        }
+        return Err(failure);
     }
+    let QueueEnd { worst, unverified, is_dropped } = windows.end();
+    Ok(WindowsRead { worst, unverified, is_dropped })
 }
 
-/// The windows still to be read, and the outcome of the others.
-struct WindowQueue {
-    queue: VecDeque<Task>,
-    unverified: VecDeque<(Task, Unverified)>,
-    worst: Conclusion,
-    /// Windows that were started and not read to their end.
-    left: usize,
-    is_first: bool,
-    is_second_try: bool,
-    /// Another process has proven the date filter meanwhile.
-    is_proven: bool,
+/// Takes one step of a worker.
+async fn take(job: Job<'_>, step: Step<'_>, patience: &Patience) -> Result<StepEnd, Failure> {
+    let Job { world, project, .. } = job;
+    let (name, stream, holder) = (project.name(), project.stream(), &world.holder);
+    if world.stop.is_cancelled() {
+        if let Step::ReadClaimed(claim, _) | Step::Release(claim) = &step {
+            release(job, claim, None).await;
+        }
+        return Err(Failure::Interrupted);
+    }
+    let (task, claim, backfill) = match step {
+        Step::Read(task, backfill) => {
+            match world.warehouse.claim(name, stream, task.reading, holder).await? {
+                Claiming::Claimed(claim) => (task, claim, backfill),
+                Claiming::Held(held) => return Ok(StepEnd::Held(task, held)),
+            }
+        }
+        Step::ReadClaimed(claim, backfill) => {
+            (Task::of_backfill(claim.window), claim, Some(backfill))
+        }
+        Step::Release(claim) => {
+            release(job, &claim, None).await;
+            return Ok(StepEnd::Released);
+        }
+        Step::ClaimNext { backfill, except, is_idle } => {
+            let claimed = world.warehouse.claim_next_window(backfill, &except, holder, is_idle);
+            let (next, left) = claimed.await?;
+            world.progress.set_windows_left(name, left);
+            // Another process removes the last window at this moment.
+            if is_idle && matches!(&next, NextWindow::Held(held) if held.is_empty()) {
+                a_moment(world).await;
+            }
+            return Ok(StepEnd::Next(next));
+        }
+    };
+    let end = window::read(job, task.lane, backfill, &claim, patience).await?;
+    Ok(StepEnd::Window(task, end))
 }
 
-impl WindowQueue {
-    fn new(queue: VecDeque<Task>) -> Self {
-        Self {
-            queue,
-            unverified: VecDeque::new(),
-            worst: Conclusion::of(ProjectOutcome::CompleteEmpty),
-            left: 0,
-            is_first: true,
-            is_second_try: false,
-            is_proven: false,
+/// Waits until another process releases one of these claims.
+fn wait(job: Job<'_>, held: HeldClaims) -> LocalBoxFuture<'_, Result<Woken, WarehouseError>> {
+    let Job { world, project, .. } = job;
+    async move {
+        let awaited = Awaited::Claims(project.name().clone(), project.stream(), held);
+        wait_for(world, project.name(), &awaited, None).await
+    }
+    .boxed_local()
+}
+
+/// Logs the end of a step.
+fn report(Job { world, project, .. }: Job<'_>, end: &StepEnd) {
+    let name = project.name();
+    match end {
+        StepEnd::Window(task, WindowEnd::Read(Proof::Complete | Proof::CompleteEmpty)) => {
+            info!(project = %name, lane = %task.lane, window = %task.reading, "window read");
         }
-    }
-
-    /// Whether only unverified empty windows are left, and another process may make their second
-    /// attempt worthwhile.
-    fn waits_for_proof(&self) -> bool {
-        self.queue.is_empty()
-            && !self.unverified.is_empty()
-            && !self.is_second_try
-            && !self.is_proven
-    }
-
-    /// The next window to read. Once nothing is in flight, the unverified windows get their second
-    /// attempt if any records arrived meanwhile.
-    fn next(&mut self, is_idle: bool) -> Option<Task> {
-        let is_proven = self.is_proven || self.worst.outcome >= ProjectOutcome::Complete;
-        let may_be_proven = !self.is_second_try && is_proven;
-        if self.queue.is_empty() && is_idle && may_be_proven {
-            self.queue = self.unverified.drain(..).map(|(task, _)| task).collect();
-            self.is_second_try = true;
+        StepEnd::Held(task, _) if world.is_daemon => {
+            info!(
+                project = %name, window = %task.reading,
+                "another process is reading these days"
+            );
         }
-        self.is_first = false;
-        self.queue.pop_front()
-    }
-
-    fn leave_the_rest(&mut self) {
-        if !self.queue.is_empty() {
-            let why = format!("{} windows were postponed", self.queue.len());
-            self.add(Conclusion::because(ProjectOutcome::Partial, why));
-            self.queue.clear();
-        }
-    }
-
-    fn add(&mut self, conclusion: Conclusion) {
-        let none_yet = Conclusion::of(ProjectOutcome::CompleteEmpty);
-        self.worst = std::mem::replace(&mut self.worst, none_yet).or_worse(conclusion);
-    }
-
-    fn note(&mut self, world: &World, project: &Project, task: Task, end: WindowEnd) {
-        let Task { lane, reading } = task;
-        match end {
-            WindowEnd::Read(Proof::EmptyUnverified(why)) => {
-                self.unverified.push_back((task, why));
-            }
-            WindowEnd::Read(proof) => {
-                self.add(Conclusion::of(ProjectOutcome::of(proof)));
-                world.progress.window_done();
-                info!(project = %project.name(), lane = %lane, window = %reading, "window read");
-            }
-            WindowEnd::Elsewhere => world.progress.window_done(),
-            WindowEnd::ReadElsewhere => {
-                self.add(Conclusion::of(ProjectOutcome::Complete));
-                world.progress.window_done();
-            }
-            WindowEnd::Halved(first, second) => {
-                world.progress.add_windows(1);
-                self.queue.push_front(Task { lane, reading: ListScope::Window(first) });
-                self.queue.push_front(Task { lane, reading: ListScope::Window(second) });
-            }
-            WindowEnd::Left(conclusion) => {
-                self.left += 1;
-                self.add(conclusion);
-            }
-        }
-    }
-
-    fn end(mut self) -> WindowsRead {
-        if let Some(why) = &mut self.worst.reason
-            && self.left > 1
-        {
-            *why = format!("{why} (and {} more windows)", self.left - 1);
-        }
-        WindowsRead { worst: self.worst, unverified: self.unverified }
+        _ => {}
     }
 }
 

@@ -104,6 +104,7 @@ mod tests {
             interval: TimeDelta::milliseconds(interval_milliseconds),
             wait: TimeDelta::seconds(wait_seconds),
             taken_at: DateTime::UNIX_EPOCH,
+            cuts: 0,
         }
     }
 
@@ -128,7 +129,7 @@ mod tests {
         let (mut call_block, now) = (CallBlock::new(), Instant::now());
         for (interval, rate) in [(200, 5.0), (2500, 0.4)] {
             call_block.hold(&block(2, interval, 0), now);
-            let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate };
+            let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate, cuts: 0 };
             let second = now + Duration::from_millis(interval.unsigned_abs());
             let slots: Vec<_> = (0..3).map(|_| call_block.take_slot(now)).collect();
             assert_eq!(

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     client::{self, Admission, AttemptOutcome},
     domain::{ByCall, Call, CallRate, GrantedRate, KeyId, Lane, Pace, SharedRate},
-    planner::{self, Budget, Latencies, RateReport},
+    planner::{self, AnswerReport, Budget, Latencies},
     sync::settings::ProjectSettings,
     warehouse::{BlockDecision, StoredRate, Warehouse, WarehouseError},
 };
@@ -29,9 +29,11 @@ const IN_FLIGHT: u128 = 3;
 const IN_FLIGHT_FIRST: usize = 8;
 const IN_FLIGHT_MIN: usize = 4;
 
-/// Most calls of a block, which also holds at most a second's calls. Limits the calls that a crash
-/// loses and the time that others wait.
+/// Most calls of a block. Limits the calls that a crash loses.
 const BLOCK_MAX: u32 = 250;
+/// A block also holds at most the calls of this part of a second. Limits the time that others wait,
+/// and the calls that are still made at the old rate after a cut.
+const BLOCKS_A_SECOND: u32 = 4;
 
 /// The pace of a key.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub(in crate::sync) struct KeyPace {
 /// What the answers of this process show.
 #[derive(Debug, Default)]
 struct Feedback {
-    report: RateReport,
+    report: AnswerReport,
     latencies: ByCall<Latencies>,
     /// When a call last failed with 503 or a timeout.
     failed_at: Option<Instant>,
@@ -61,7 +63,7 @@ struct Feedback {
 /// The feedback that accompanies a request for calls.
 #[derive(Debug)]
 pub(super) struct TakenFeedback {
-    pub(super) report: RateReport,
+    pub(super) report: AnswerReport,
     paused_until: Option<Instant>,
 }
 
@@ -129,7 +131,9 @@ impl KeyPace {
             AttemptOutcome::Answered { call, latency } => {
                 feedback.report.answers = feedback.report.answers.saturating_add(1);
                 newest(&mut feedback.report.answered, granted);
-                feedback.latencies[call].add(latency);
+                if let Some(latency) = latency {
+                    feedback.latencies[call].add(latency);
+                }
             }
             AttemptOutcome::Refused => newest(&mut feedback.report.refused, granted),
             AttemptOutcome::Unavailable => {
@@ -159,12 +163,30 @@ impl KeyPace {
         TakenFeedback { report, paused_until: feedback.paused_until.take() }
     }
 
+    /// Notes again what was taken and could not be stored.
+    pub(super) fn put_back(&self, taken: &TakenFeedback) {
+        let TakenFeedback { report, paused_until } = *taken;
+        let mut feedback = self.feedback();
+        feedback.paused_until = feedback.paused_until.max(paused_until);
+        feedback.report.answers = feedback.report.answers.saturating_add(report.answers);
+        let noted = &mut feedback.report;
+        for (grant, older) in [
+            (&mut noted.refused, report.refused),
+            (&mut noted.timed_out, report.timed_out),
+            (&mut noted.answered, report.answered),
+        ] {
+            if let Some(older) = older {
+                newest(grant, older);
+            }
+        }
+    }
+
     /// Decides how many of the `wanted` calls a lane gets, and at which pace.
     pub(super) fn decide(
         &self,
         budget: &Budget,
         (lane, wanted): (Lane, u32),
-        report: &RateReport,
+        report: &AnswerReport,
         stored: &StoredRate<'_>,
     ) -> BlockDecision {
         let StoredRate { shared, spending, now } = *stored;
@@ -180,7 +202,8 @@ impl KeyPace {
         };
         let interval = rate.interval();
         self.feedback().interval = interval;
-        let calls_max = rate.calls_a_second().map_or(BLOCK_MAX, |calls| calls.min(BLOCK_MAX));
+        let calls_max = rate.calls_a_second().map(|calls| (calls / BLOCKS_A_SECOND).max(1));
+        let calls_max = calls_max.map_or(BLOCK_MAX, |calls| calls.min(BLOCK_MAX));
         BlockDecision {
             grant: budget.grant(spending, lane, wanted.min(calls_max)),
             interval: TimeDelta::from_std(interval).unwrap_or_default(),
@@ -202,7 +225,7 @@ impl Feedback {
 }
 
 fn newest(grant: &mut Option<GrantedRate>, other: GrantedRate) {
-    if grant.is_none_or(|grant| grant.at < other.at) {
+    if grant.is_none_or(|grant| (grant.cuts, grant.at) < (other.cuts, other.at)) {
         *grant = Some(other);
     }
 }
@@ -235,7 +258,7 @@ mod tests {
     }
 
     fn granted(second: i64) -> GrantedRate {
-        GrantedRate { at: at(second), rate: 10.0 }
+        GrantedRate { at: at(second), rate: 10.0, cuts: 0 }
     }
 
     fn admission(second: i64) -> Admission {
@@ -271,7 +294,7 @@ mod tests {
     #[test]
     fn a_report_names_the_newest_grants_and_is_taken_once() {
         let (pace, now) = (adaptive(), Instant::now());
-        let answered = AttemptOutcome::Answered { call: Call::Detail, latency: SECOND };
+        let answered = AttemptOutcome::Answered { call: Call::Detail, latency: Some(SECOND) };
         for second in [2, 3, 1] {
             pace.note(&admission(second), answered, None, now);
             pace.note(&admission(second), AttemptOutcome::Refused, None, now);
@@ -279,7 +302,7 @@ mod tests {
         let report = pace.take().report;
         assert_eq!((report.answered, report.refused), (Some(granted(3)), Some(granted(3))));
         assert_eq!((report.answers, report.latencies[Call::Detail]), (3, None));
-        assert_eq!(pace.take().report, RateReport::default());
+        assert_eq!(pace.take().report, AnswerReport::default());
         // Latencies wait until they are enough to tell one.
         for _ in 0..7 {
             pace.note(&admission(4), answered, None, now);
@@ -309,7 +332,7 @@ mod tests {
             [(5.0, 80, 4), (50.0, 80, 12), (50.0, 400, 60), (50.0, 5000, 64), (0.0, 80, 64)]
         {
             let pace = key_pace(Pace::Fixed(CallRate::per_second(rate)));
-            let latency = Duration::from_millis(latency_milliseconds);
+            let latency = Some(Duration::from_millis(latency_milliseconds));
             let answered = AttemptOutcome::Answered { call: Call::Detail, latency };
             for _ in 0..10 {
                 pace.note(&admission(1), answered, None, Instant::now());
@@ -324,17 +347,18 @@ mod tests {
     }
 
     #[test]
-    fn a_block_holds_the_calls_of_a_second() {
+    fn a_block_holds_the_calls_of_a_quarter_of_a_second_and_at_least_one() {
         let budget = Budget { calls_per_day: 0, shares: crate::domain::ByLane::default() };
         let stored = StoredRate { shared: None, spending: &Spending::default(), now: at(0) };
         for (pace, calls, milliseconds) in [
-            (adaptive(), 5, 200),
+            (adaptive(), 1, 200),
+            (key_pace(Pace::Fixed(CallRate::per_second(50.0))), 12, 20),
             (key_pace(Pace::Fixed(CallRate::per_second(0.4))), 1, 2500),
             (key_pace(Pace::Fixed(CallRate::per_second(100_000.0))), 250, 0),
             (key_pace(Pace::Fixed(CallRate::per_second(0.0))), 250, 0),
         ] {
             let decision =
-                pace.decide(&budget, (Lane::Recent, 1000), &RateReport::default(), &stored);
+                pace.decide(&budget, (Lane::Recent, 1000), &AnswerReport::default(), &stored);
             assert_eq!(decision.grant.calls, calls);
             assert_eq!(decision.interval.num_milliseconds(), milliseconds);
         }

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::{call_block::CallBlock, key_pace::KeyPace};
 use crate::{
@@ -129,7 +130,14 @@ impl LaneLimiter {
                     self.pace.decide(&self.budget, (lane, wanted), &report, &stored)
                 })
             });
-            match taken.await? {
+            let taken = match taken.await {
+                Ok(taken) => taken,
+                Err(closed) => {
+                    self.pace.put_back(&feedback);
+                    return Err(closed);
+                }
+            };
+            match taken {
                 Taken::Calls(block) => {
                     call_block.hold(&block, Instant::now());
                     return Ok(());
@@ -147,6 +155,12 @@ impl LaneLimiter {
                 }
             }
         }
+    }
+
+    /// Stores a pause for other processes and for the next start.
+    async fn store_pause(&self, wait: Duration) -> Result<(), WarehouseError> {
+        let key = self.pace.key(&self.warehouse).await?;
+        self.warehouse.pause_key(key, TimeDelta::from_std(wait).unwrap_or_default()).await
     }
 
     fn used_up(&self, spending: &Spending, at: DateTime<Utc>) -> LimiterClosed {
@@ -205,8 +219,21 @@ impl CallLimiter for LaneLimiter {
         })
     }
 
-    fn note(&self, admission: &Admission, outcome: AttemptOutcome, wait: Option<Duration>) {
+    fn note<'a>(
+        &'a self,
+        admission: &'a Admission,
+        outcome: AttemptOutcome,
+        wait: Option<Duration>,
+    ) -> BoxFuture<'a, ()> {
         self.pace.note(admission, outcome, wait, Instant::now());
+        Box::pin(async move {
+            // The next block stores it if this fails. But no block may be taken before the restart.
+            if let Some(wait) = wait
+                && let Err(error) = self.store_pause(wait).await
+            {
+                debug!(%error, "could not store the pause that the vendor asked for");
+            }
+        })
     }
 }
 

@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// Retention of budgets, in days.
+pub(super) const KEPT_DAYS: i32 = 40;
+
 const TAKING: &str = "taking calls from the budget";
 
 /// Calls that were taken and will not be made.
@@ -93,6 +96,8 @@ pub struct Block {
     pub wait: TimeDelta,
     /// When the block was taken, by PostgreSQL's clock.
     pub taken_at: DateTime<Utc>,
+    /// How often an adaptive rate had been cut before.
+    pub cuts: i64,
 }
 
 impl Block {
@@ -103,7 +108,8 @@ impl Block {
 
     /// The rate at which its calls are granted; infinite without a limit.
     pub fn granted(&self) -> GrantedRate {
-        GrantedRate { at: self.taken_at, rate: self.interval.as_seconds_f64().recip() }
+        let rate = self.interval.as_seconds_f64().recip();
+        GrantedRate { at: self.taken_at, rate, cuts: self.cuts }
     }
 }
 
@@ -134,6 +140,9 @@ impl Warehouse {
             put_back(&mut transaction, key, lane, unused).await?;
         }
         let spending = read_spending(&mut transaction, key, now).await?;
+        if spending.taken() == 0 {
+            delete_old(&mut transaction, key).await?;
+        }
         let BlockDecision { grant, interval, shared } =
             decide(StoredRate { shared: stored.shared.as_ref(), spending: &spending, now });
         let paused_until = stored.paused_until.filter(|paused_until| *paused_until > now);
@@ -161,7 +170,11 @@ impl Warehouse {
         Ok(match paused_until {
             Some(until) => Taken::Paused { left: until - now, until },
             None if calls == 0 => Taken::UsedUp { spending, at: now },
-            None => Taken::Calls(Block { calls, interval, wait: start - now, taken_at: now }),
+            None => {
+                // A cut takes effect with the next block: calls of the old ones are still made.
+                let cuts = stored.shared.map_or(0, |shared| shared.cuts);
+                Taken::Calls(Block { calls, interval, wait: start - now, taken_at: now, cuts })
+            }
         })
     }
 
@@ -226,6 +239,21 @@ async fn read_spending(
         }
     }
     Ok(spending)
+}
+
+/// Deletes the budgets of a key from more than [`KEPT_DAYS`] ago.
+async fn delete_old(connection: &mut PgConnection, key: &KeyId) -> Result<(), WarehouseError> {
+    sqlx::query!(
+        "delete from argos_sync.key_budget
+         where key_id = $1
+           and day < (argos_sync.clock() at time zone 'utc')::date - $2::integer",
+        &key.0,
+        KEPT_DAYS,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .doing(TAKING)
 }
 
 async fn put_back(

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{claim::Claim, run::RunId};
+use super::{backfill::Backfill, claim::Claim, run::RunId};
 use crate::{
     domain::{Day, DayState, Ledger, ProjectName, Stream},
     warehouse::postgres::{
@@ -10,6 +10,15 @@ use crate::{
         pool::Warehouse,
     },
 };
+
+/// A request to read something: reads that began later satisfy it.
+#[derive(Debug, Clone, Copy)]
+pub enum ReadRequest<'a> {
+    /// What is due at the start of a run.
+    Run(RunId),
+    /// The days of a backfill.
+    Backfill(&'a Backfill),
+}
 
 struct DayRow {
     day: Day,
@@ -85,27 +94,40 @@ impl Warehouse {
         .await
     }
 
-    /// Whether another process has read everything in the claim since this run began.
-    pub async fn was_read_during(&self, claim: &Claim, run: RunId) -> Result<bool, WarehouseError> {
+    /// Whether everything in the claim was read since the request.
+    pub async fn was_read_since(
+        &self,
+        claim: &Claim,
+        request: ReadRequest<'_>,
+    ) -> Result<bool, WarehouseError> {
+        let (run, backfill_id) = match request {
+            ReadRequest::Run(run) => (Some(run.0), None),
+            ReadRequest::Backfill(backfill) => (None, Some(backfill.backfill_id)),
+        };
         self.retry(async || {
             sqlx::query_scalar!(
                 r#"select coalesce(case when $5 then (
                         select count(*) = $4::date - $3::date from argos_sync.coverage as covered
                         where covered.project = $1 and covered.stream = $2
-                          and day >= $3 and day < $4 and covered.fence > run.fence
-                          and as_of between run.started_at and argos_sync.clock())
+                          and day >= $3 and day < $4 and covered.fence > request.fence
+                          and as_of between request.began_at and argos_sync.clock())
                     else (
-                        select unfiltered_fence > run.fence
-                            and unfiltered_as_of between run.started_at and argos_sync.clock()
+                        select unfiltered_fence > request.fence
+                            and unfiltered_as_of between request.began_at and argos_sync.clock()
                         from argos_sync.project where project = $1) end, false)
                     as "was_read!"
-                   from argos_sync.run where run_id = $6"#,
+                   from (
+                    select fence, started_at as began_at from argos_sync.run where run_id = $6
+                    union all
+                    select fence, requested_at from argos_sync.backfill where backfill_id = $7
+                   ) as request"#,
                 claim.project.as_str(),
                 claim.stream.as_str(),
                 claim.window.from(),
                 claim.window.to(),
                 claim.reading.is_filtered(),
-                run.0,
+                run,
+                backfill_id,
             )
             .fetch_one(&self.pool)
             .await

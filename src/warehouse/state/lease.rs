@@ -1,11 +1,11 @@
 //! Leases of other processes that a caller waits for.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::{ListScope, ProjectName, Stream},
+    domain::{ProjectName, Stream},
     warehouse::postgres::{
         error::{Doing as _, WarehouseError},
         pool::Warehouse,
@@ -15,10 +15,34 @@ use crate::{
 /// An event caused by another process that a caller waits for.
 #[derive(Debug, Clone)]
 pub enum Awaited {
-    /// The claims that overlap these days are released.
-    Claims(ProjectName, Stream, ListScope),
+    /// One of these claims on windows is released.
+    Claims(ProjectName, Stream, HeldClaims),
     /// One of these claimed detail calls is answered or released.
     Details(ProjectName, Stream, Vec<HeldDetail>),
+}
+
+/// Claims of other processes on windows, by their fencing numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldClaims(BTreeSet<i64>);
+
+impl HeldClaims {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These claims and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+}
+
+impl FromIterator<i64> for HeldClaims {
+    fn from_iter<I: IntoIterator<Item = i64>>(fences: I) -> Self {
+        Self(fences.into_iter().collect())
+    }
 }
 
 /// A detail call that a process has claimed.
@@ -63,8 +87,8 @@ impl Warehouse {
     pub async fn leases(&self, awaited: &Awaited) -> Result<Vec<Lease>, WarehouseError> {
         self.retry(async || {
             let (rows, count_min) = match awaited {
-                Awaited::Claims(project, stream, reading) => {
-                    let window = reading.claimed();
+                Awaited::Claims(project, stream, HeldClaims(fences)) => {
+                    let fences: Vec<i64> = fences.iter().copied().collect();
                     let rows = sqlx::query_as!(
                         LeaseRow,
                         r#"select holder, expires_at as expires_at,
@@ -72,14 +96,13 @@ impl Warehouse {
                                 as "seconds!"
                          from argos_sync.claim
                          where project = $1 and stream = $2 and expires_at > argos_sync.clock()
-                           and window_from < $4 and $3 < window_to
+                           and fence = any ($3)
                          order by claim_id"#,
                         project.as_str(),
                         stream.as_str(),
-                        window.from(),
-                        window.to(),
+                        &fences,
                     );
-                    (rows.fetch_all(&self.pool).await, 1)
+                    (rows.fetch_all(&self.pool).await, fences.len())
                 }
                 Awaited::Details(project, stream, stored) => {
                     let ids: Vec<&str> = stored.iter().map(|stored| stored.id.as_str()).collect();
@@ -117,7 +140,7 @@ impl Warehouse {
 impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Claims(_, _, reading) => write!(f, "another process is reading {reading}"),
+            Self::Claims(..) => f.write_str("another process is reading days that are wanted"),
             Self::Details(..) => f.write_str("another process is making the last detail calls"),
         }
     }

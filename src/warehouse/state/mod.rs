@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod backfill;
+pub(super) mod backfill_window;
 pub(super) mod budget;
 pub(super) mod claim;
 pub(super) mod clock;

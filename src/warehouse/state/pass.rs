@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::claim::{self, Claim};
+use super::{
+    backfill_window,
+    claim::{self, Claim},
+};
 use crate::{
-    domain::{Cursor, CycleDetector, Digest, Lane},
+    domain::{Cursor, CycleDetector, Day, Digest, Lane},
     warehouse::postgres::{
         error::{Doing as _, WarehouseError},
         pool::Warehouse,
@@ -48,8 +51,8 @@ pub struct Checkpoint {
 /// How an open pass ends without covering its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
-    /// Its window was split in two.
-    Split,
+    /// Its window was split in two; the second half begins on this day.
+    Split(Day),
     /// Even a single day keeps failing.
     Blocked,
 }
@@ -57,7 +60,7 @@ pub enum GivenUp {
 impl GivenUp {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Split => "split",
+            Self::Split(_) => "split",
             Self::Blocked => "blocked",
         }
     }
@@ -222,6 +225,9 @@ impl Warehouse {
             .execute(&mut *transaction)
             .await
             .doing(doing)?;
+            if let GivenUp::Split(middle) = why {
+                backfill_window::halve_window(&mut transaction, pass.pass_id, middle).await?;
+            }
             transaction.commit().await.doing(doing)
         })
         .await

@@ -60,9 +60,9 @@ pub(super) async fn lock(
            on conflict (key_id) do update
            set paused_until = greatest(stored.paused_until, excluded.paused_until)
            returning argos_sync.clock() as "now!", free_at, paused_until, calls_per_second, cause,
-               refused_calls_per_second, cut_at, adjusted_at, changed_at, list_seconds,
-               list_slow_seconds, list_slow_at, list_slow_cuts, detail_seconds, detail_slow_seconds, detail_slow_at,
-               detail_slow_cuts"#,
+               refused_calls_per_second, cuts, adjusted_at, changed_at, list_seconds,
+               list_slow_seconds, list_slow_at, list_slow_cuts, detail_seconds,
+               detail_slow_seconds, detail_slow_at, detail_slow_cuts"#,
         &key.0,
         pause.map(TimeDelta::as_seconds_f64),
     )
@@ -89,7 +89,7 @@ pub(super) async fn lock(
     let shared = known.map(|(rate, adjusted_at)| SharedRate {
         rate,
         refused: row.refused_calls_per_second,
-        cut_at: row.cut_at,
+        cuts: row.cuts,
         adjusted_at,
         changed_at: row.changed_at.unwrap_or(adjusted_at),
         cause: row.cause.as_deref().and_then(RateCause::of).unwrap_or(RateCause::Healthy),
@@ -98,31 +98,42 @@ pub(super) async fn lock(
     Ok(KeyRate { now: row.now, free_at: row.free_at, paused_until: row.paused_until, shared })
 }
 
-/// Stores the time of the next call and the adaptive rate; `None`: the rate is fixed.
+/// Stores the time of the next call, and an adaptive rate.
 pub(super) async fn store(
     connection: &mut PgConnection,
     key: &KeyId,
     free_at: DateTime<Utc>,
     shared: Option<&SharedRate>,
 ) -> Result<(), WarehouseError> {
-    let latency = |call: Call| shared.map(|shared| shared.latencies[call]).unwrap_or_default();
-    let (list, detail) = (latency(Call::List), latency(Call::Detail));
+    let Some(shared) = shared else {
+        // Another process of the key may use an adaptive rate.
+        return sqlx::query!(
+            "update argos_sync.key_rate set free_at = $2 where key_id = $1",
+            &key.0,
+            free_at,
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+        .doing(TAKING);
+    };
+    let (list, detail) = (shared.latencies[Call::List], shared.latencies[Call::Detail]);
     let cuts = |slow: SlowLatency| i32::try_from(slow.without_effect).unwrap_or(i32::MAX);
     sqlx::query!(
         "update argos_sync.key_rate
          set free_at = $2, calls_per_second = $3, cause = $4, refused_calls_per_second = $5,
-            cut_at = $6, adjusted_at = $7, list_seconds = $8, list_slow_seconds = $9,
+            cuts = $6, adjusted_at = $7, list_seconds = $8, list_slow_seconds = $9,
             list_slow_at = $10, list_slow_cuts = $11, detail_seconds = $12,
             detail_slow_seconds = $13, detail_slow_at = $14, detail_slow_cuts = $15,
             changed_at = $16
          where key_id = $1",
         &key.0,
         free_at,
-        shared.map(|shared| shared.rate),
-        shared.map(|shared| shared.cause.as_str()),
-        shared.and_then(|shared| shared.refused),
-        shared.and_then(|shared| shared.cut_at),
-        shared.map(|shared| shared.adjusted_at),
+        shared.rate,
+        shared.cause.as_str(),
+        shared.refused,
+        shared.cuts,
+        shared.adjusted_at,
         list.baseline,
         list.slow.map(|slow| slow.latency),
         list.slow.map(|slow| slow.judged_at),
@@ -131,7 +142,7 @@ pub(super) async fn store(
         detail.slow.map(|slow| slow.latency),
         detail.slow.map(|slow| slow.judged_at),
         detail.slow.map(cuts),
-        shared.map(|shared| shared.changed_at),
+        shared.changed_at,
     )
     .execute(connection)
     .await
@@ -144,8 +155,7 @@ pub(super) async fn store(
 pub struct RateReport {
     /// The project's name.
     pub project: String,
-    /// The adaptive rate in calls a second; `None` if the configuration of the last process fixed
-    /// it.
+    /// The adaptive rate in calls a second; `None` if no process has used one.
     pub calls_per_second: Option<f64>,
     /// When and why it last changed.
     pub changed: Option<(DateTime<Utc>, RateCause)>,
@@ -163,6 +173,23 @@ impl Warehouse {
             .await
             .map(SecretSlice::from)
             .doing("reading the secret of key ids")
+    }
+
+    /// Stores that the vendor asked to make no calls with a key for this time. Makes a single
+    /// attempt.
+    pub async fn pause_key(&self, key: &KeyId, time: TimeDelta) -> Result<(), WarehouseError> {
+        sqlx::query!(
+            "update argos_sync.key_rate
+             set paused_until =
+                greatest(paused_until, argos_sync.clock() + make_interval(secs => $2))
+             where key_id = $1",
+            &key.0,
+            time.as_seconds_f64(),
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .doing("storing a pause of the vendor")
     }
 
     /// Returns the rate of the key that each project used last.

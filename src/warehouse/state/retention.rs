@@ -1,6 +1,7 @@
 //! Deletes old runs, passes, detail calls and budgets. They are a log, which must not grow without
 //! limit.
 
+use super::budget;
 use crate::warehouse::postgres::{
     error::{Doing as _, WarehouseError},
     pool::Warehouse,
@@ -17,9 +18,6 @@ const CALLS_KEPT_DAYS: i32 = 30;
 
 /// Maximum number of detail calls deleted at a time: they are many and small.
 const CALLS_STEP: i64 = 20_000;
-
-/// Retention of the budgets and rates of keys, in days.
-const KEYS_KEPT_DAYS: i32 = 40;
 
 impl Warehouse {
     /// Deletes some of the runs and passes that ended more than 90 days ago, oldest first. Returns
@@ -46,7 +44,7 @@ impl Warehouse {
                     where day < (argos_sync.clock() at time zone 'utc')::date - $1::integer)
                  delete from argos_sync.key_rate
                  where free_at < argos_sync.clock() - make_interval(days => $1)",
-                KEYS_KEPT_DAYS,
+                budget::KEPT_DAYS,
             )
             .execute(&self.pool)
             .await
