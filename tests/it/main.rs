@@ -44,6 +44,7 @@ mod odd_answers;
 mod oddities;
 mod order;
 mod output;
+mod poolers;
 mod privacy;
 mod probe;
 mod project_names;

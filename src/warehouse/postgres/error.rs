@@ -54,6 +54,9 @@ pub enum WarehouseError {
     /// Some migrations have not run.
     #[error("the schema is not up to date")]
     OlderSchema,
+    /// The schema cannot be migrated through a pooler in transaction mode.
+    #[error("the schema cannot be migrated through a connection pooler in transaction mode")]
+    PooledMigration,
     /// The server is older than the oldest supported version.
     #[error("PostgreSQL {version} is too old: the oldest supported version is 14")]
     OldServer {
@@ -153,6 +156,7 @@ impl WarehouseError {
             | Self::NewerSchema
             | Self::UnreleasedSchema
             | Self::OlderSchema
+            | Self::PooledMigration
             | Self::OldServer { .. }
             | Self::WrongEncoding { .. }
             | Self::CorruptRaw(_)
@@ -176,6 +180,7 @@ impl WarehouseError {
             | Self::NewerSchema
             | Self::UnreleasedSchema
             | Self::OlderSchema
+            | Self::PooledMigration
             | Self::OldServer { .. }
             | Self::WrongEncoding { .. } => true,
             Self::Refused { sqlstate, .. } => match SqlFault::of(sqlstate) {
@@ -183,11 +188,11 @@ impl WarehouseError {
                 | SqlFault::Credentials
                 | SqlFault::NoDatabase
                 | SqlFault::MissingObject
-                | SqlFault::OtherType => true,
+                | SqlFault::OtherType
+                | SqlFault::Pooler => true,
                 SqlFault::UniqueViolation
                 | SqlFault::Constraint
                 | SqlFault::Contention
-                | SqlFault::Pooler
                 | SqlFault::NoConnection
                 | SqlFault::ReadOnly
                 | SqlFault::DiskFull
@@ -231,6 +236,10 @@ impl WarehouseError {
                  backfill"
             }
             Self::OlderSchema => "run `argos-sync migrate`",
+            Self::PooledMigration => {
+                "run `argos-sync migrate` with a `database.url` that connects directly to \
+                 PostgreSQL; everything else works through the pooler"
+            }
             Self::OldServer { .. } => "upgrade the server, or use another one in `database.url`",
             Self::WrongEncoding { .. } => {
                 "create a database with `create database NAME encoding 'UTF8' template template0` \

@@ -57,8 +57,8 @@ pub enum SchemaState {
 }
 
 impl Warehouse {
-    /// Runs the pending migrations and then writes the comments. Needs a direct connection, not one
-    /// through a pooler.
+    /// Runs the pending migrations and then writes the comments. Refuses a pooler in transaction
+    /// mode.
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
         match self.schema_state().await? {
             SchemaState::Newer => return Err(WarehouseError::NewerSchema),
@@ -66,6 +66,7 @@ impl Warehouse {
             SchemaState::Missing | SchemaState::Older(_) | SchemaState::Current => {}
         }
         self.check_server().await?;
+        self.check_direct().await?;
         MIGRATOR.run(&self.pool).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)
             | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {

@@ -3,6 +3,7 @@
 
 pub(super) mod address;
 pub(super) mod array;
+pub(super) mod direct;
 pub(super) mod error;
 pub(super) mod known_server;
 pub(super) mod migrate;

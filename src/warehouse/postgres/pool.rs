@@ -60,6 +60,8 @@ impl Warehouse {
         // sqlx would log statements; the program does its own logging.
         let options = options
             .application_name("argos-sync")
+            // Poolers refuse start parameters that they do not know. All values are in binary form.
+            .extra_float_digits(None)
             .statement_cache_capacity(settings.statement_cache)
             .disable_statement_logging();
         let pool = |connections_max| {

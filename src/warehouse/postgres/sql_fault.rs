@@ -21,7 +21,7 @@ pub(super) enum SqlFault {
     MissingObject,
     /// A column or function has another type.
     OtherType,
-    /// A pooler does not forward the program's messages.
+    /// A pooler mixes up the prepared statements of its clients.
     Pooler,
     /// The server or the role has no connection left.
     NoConnection,
@@ -47,8 +47,8 @@ impl SqlFault {
             "3F000" | "42703" | "42P01" => Self::MissingObject,
             // 22P03: a value in binary format does not fit the type of its column.
             "22P03" | "42804" | "42883" => Self::OtherType,
-            // A protocol violation, or a prepared statement of another connection.
-            "08P01" | "26000" | "42P05" => Self::Pooler,
+            // A prepared statement of another connection. PgBouncer's own errors are 08P01.
+            "26000" | "42P05" => Self::Pooler,
             "53300" => Self::NoConnection,
             renewal::READ_ONLY => Self::ReadOnly,
             "53100" => Self::DiskFull,
@@ -72,8 +72,8 @@ impl SqlFault {
             Self::NoDatabase => "create the database named in `database.url`",
             Self::MissingObject => "run `argos-sync migrate`",
             Self::Pooler => {
-                "a connection pooler seems to be in use: switch it to session mode, see \
-                 \"Poolers\" in README.md"
+                "the connection pooler loses prepared statements: use PgBouncer 1.21 or newer with \
+                 `max_prepared_statements`, or session mode, see \"Poolers\" in README.md"
             }
             Self::NoConnection => {
                 "raise `max_connections` of the server or the limit of the role or database, or \
@@ -108,7 +108,8 @@ mod tests {
             ("23505", SqlFault::UniqueViolation),
             ("P0001", SqlFault::Constraint),
             ("40P01", SqlFault::Contention),
-            ("08P01", SqlFault::Pooler),
+            ("42P05", SqlFault::Pooler),
+            ("08P01", SqlFault::Unavailable),
             ("08006", SqlFault::Unavailable),
             ("25006", SqlFault::ReadOnly),
             ("25P02", SqlFault::Unavailable),
