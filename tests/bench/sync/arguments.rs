@@ -1,7 +1,8 @@
 //! The command line.
 
 pub(crate) const USAGE: &str = "cargo bench --features jemalloc --bench sync -- \
-    [--submissions N] [--rounds N] [--only load,workers,details,memory,present] [--scale]";
+    [--submissions N] [--rounds N] [--only load,workers,details,memory,present,vendor,processes] \
+    [--scale]";
 
 /// A part of the benchmark that can run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,10 +12,20 @@ pub(crate) enum Part {
     Details,
     Memory,
     Present,
+    Vendor,
+    Processes,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Load, Self::Workers, Self::Details, Self::Memory, Self::Present];
+    const ALL: [Self; 7] = [
+        Self::Load,
+        Self::Workers,
+        Self::Details,
+        Self::Memory,
+        Self::Present,
+        Self::Vendor,
+        Self::Processes,
+    ];
 
     /// Its name on the command line.
     pub(crate) fn as_str(self) -> &'static str {
@@ -24,6 +35,8 @@ impl Part {
             Self::Details => "details",
             Self::Memory => "memory",
             Self::Present => "present",
+            Self::Vendor => "vendor",
+            Self::Processes => "processes",
         }
     }
 
@@ -31,7 +44,7 @@ impl Part {
     fn is_long(self) -> bool {
         match self {
             Self::Load | Self::Workers | Self::Details => false,
-            Self::Memory | Self::Present => true,
+            Self::Memory | Self::Present | Self::Vendor | Self::Processes => true,
         }
     }
 }

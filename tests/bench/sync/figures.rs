@@ -14,6 +14,7 @@ pub(crate) enum Unit {
     Count,
     /// A ratio.
     Times,
+    Percent,
 }
 
 impl Unit {
@@ -27,6 +28,7 @@ impl Unit {
             }
             Self::Count => grouped(value),
             Self::Times => format!("{value:.2} x"),
+            Self::Percent => format!("{value:.2}%"),
         }
     }
 }

@@ -17,6 +17,8 @@
 //! | `details` | a detail call for each submission at 20 ms latency, compared with lists alone |
 //! | `memory` | first load of 10 N, for the peak memory (`--scale` or `--only`) |
 //! | `present` | N new submissions into 20 N and into an empty warehouse (`--scale` or `--only`) |
+//! | `vendor` | first load at an adaptive rate from vendors with limits (`--scale` or `--only`) |
+//! | `processes` | one backfill by 1, 2 and 4 processes (`--scale` or `--only`) |
 //!
 //! The limits are measured in the same round, on the same items. *Drain* is a plain client that
 //! reads the list and discards the pages. The *client limit* is parsing, digest and compression on
@@ -43,16 +45,19 @@ mod arguments;
 mod conditions;
 mod details;
 mod figures;
+mod limited;
 mod limits;
 mod load;
 mod measure;
 mod process;
+mod processes;
 mod program;
 mod promise;
 mod recorder;
 mod scale;
 mod server;
 mod simulator;
+mod vendor;
 mod workers;
 
 use std::process::ExitCode;
@@ -87,6 +92,8 @@ async fn main() -> ExitCode {
             Part::Details => details::run(&mut server, &arguments).await,
             Part::Memory => scale::memory(&mut server, &arguments).await,
             Part::Present => scale::present(&mut server, &arguments).await,
+            Part::Vendor => vendor::run(&mut server, &arguments).await,
+            Part::Processes => processes::run(&mut server, &arguments).await,
         };
         println!("{table}");
         promises.extend(kept);
