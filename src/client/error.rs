@@ -175,8 +175,8 @@ impl ClientError {
                 "work resumes by itself; raise `calls_per_day` if the budget is used up every day"
             }
             Self::Paused { .. } => {
-                "work resumes by itself after the pause; lower `calls_per_second_max` if it happens \
-                 often"
+                "work resumes by itself after the pause; lower `calls_per_second_max` if it \
+                 happens often"
             }
             Self::Unavailable { fault, .. } => fault.advice(),
             Self::Refused { status: 300..=399, .. } => {

@@ -22,8 +22,8 @@ use crate::{
     warehouse::{Backfill, DAEMON, DetailMode, Priority, RunId, WarehouseError},
 };
 
-/// A backfill is not over while a detail call that failed is retried within this time: more than the
-/// longest time between two attempts.
+/// A backfill is not over while a detail call that failed is retried within this time: more than
+/// the longest time between two attempts.
 const RETRIED_WITHIN: Duration = Duration::from_hours(24);
 
 /// Does all work that is due now in the given projects.

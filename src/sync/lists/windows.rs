@@ -65,9 +65,9 @@ struct Waiting<'w> {
 /// Reads the wanted windows, as many at a time as the project has workers. Includes the halves of
 /// windows that are too large.
 ///
-/// A window that another process reads is put aside, and waited for. A daemon leaves it to the other
-/// process. A window that was empty without proof may be read once more at the end. After the first
-/// failure that is not specific to a window, no further windows are started.
+/// A window that another process reads is put aside, and waited for. A daemon leaves it to the
+/// other process. A window that was empty without proof may be read once more at the end. After the
+/// first failure that is not specific to a window, no further windows are started.
 pub(in crate::sync) async fn read_windows(
     job: Job<'_>,
     wanted: WantedWindows<'_>,

@@ -44,8 +44,8 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         figures.note("both: CPU of PostgreSQL", Unit::Seconds, all.postgres_cpu_seconds);
     }
     let title = format!(
-        "details: {} submissions, {LATENCY_MS} ms latency, details = \"on_change\", {WORKERS} single \
-         calls in flight",
+        "details: {} submissions, {LATENCY_MS} ms latency, details = \"on_change\", {WORKERS} \
+         single calls in flight",
         grouped(f64::from(submissions)),
     );
     let promise = Promise::at_least(

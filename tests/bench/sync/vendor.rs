@@ -116,8 +116,8 @@ pub(crate) async fn run(server: &mut Server, arguments: &Arguments) -> (String, 
         ));
     }
     let title = format!(
-        "vendor: up to {} submissions, each with a detail call; {LATENCY_MS} ms latency, every 20th \
-         call five times as much; calls_per_second_max = {CALLS_PER_SECOND_MAX}",
+        "vendor: up to {} submissions, each with a detail call; {LATENCY_MS} ms latency, every \
+         20th call five times as much; calls_per_second_max = {CALLS_PER_SECOND_MAX}",
         grouped(f64::from(arguments.submissions)),
     );
     (format!("{}accepted calls a second over time:\n{plots}", figures.table(&title)), promises)
