@@ -1,4 +1,4 @@
-//! The progress of a backfill, as a bar or in the log: what is done and left, the rate, and the
+//! The progress of a backfill, as a bar or in the log: the work done and left, the rate, and the
 //! time left at that rate.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};

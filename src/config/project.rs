@@ -16,7 +16,7 @@ use crate::{
     warehouse::{DeletionRules, DetailMode, RawStorage},
 };
 
-/// An adaptive rate starts with so many calls a second.
+/// The first value of an adaptive rate, in calls a second.
 const CALLS_PER_SECOND_AT_FIRST: f64 = 5.0;
 
 /// Checks the section of a project. Returns one sentence if a value is not valid.

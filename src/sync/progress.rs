@@ -10,9 +10,9 @@ use crate::domain::ProjectName;
 /// Work of one kind: how much is done, and how much is left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Part {
-    /// What is done, by whichever process.
+    /// Work that is done, by any process.
     pub done: u64,
-    /// What is left.
+    /// Work that is left.
     pub left: u64,
 }
 
@@ -22,7 +22,7 @@ impl Part {
         self.left = self.left.saturating_sub(count);
     }
 
-    /// Sets what is left. What is missing was done by another process.
+    /// Sets the work that is left. The difference was done by this or another process.
     fn set_left(&mut self, left: u64) {
         self.done += self.left.saturating_sub(left);
         self.left = left;

@@ -9,9 +9,9 @@
 //! congestion causes one cut, however many processes see it.
 //!
 //! A rate is limited instead of the number of calls in flight, because the vendor's limits are
-//! rates, and because calls in flight of several processes cannot be counted together. What is
-//! known to go wrong in limiters by latency is avoided: refused calls have no latency, an unused
-//! rate does not grow, and a latency that does not fall with the rate becomes the new baseline.
+//! rates, and because calls in flight of several processes cannot be counted together. Known faults
+//! of limiters by latency are avoided: refused calls have no latency, an unused rate does not grow,
+//! and a latency that does not fall with the rate becomes the new baseline.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ const GROWS: f64 = 1.5;
 const GROWS_AFTER: TimeDelta = TimeDelta::seconds(1);
 /// Time for which a high latency counts without answers to calls of its kind.
 const FORGET: TimeDelta = TimeDelta::seconds(60);
-/// A latency that did not react to so many cuts in a row does not depend on the rate.
+/// Number of cuts in a row without a reaction that show that a latency does not depend on the rate.
 const CUTS_WITHOUT_EFFECT: u32 = 2;
 /// How fast the baseline follows a lower latency at each report, and a higher one each second, as a
 /// part of the difference. If it rose faster, a queue that grows slowly would go unnoticed.

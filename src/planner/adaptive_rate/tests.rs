@@ -168,8 +168,8 @@ impl Process {
     }
 }
 
-/// Plays processes that share a rate, for so many seconds. Each takes the calls of a quarter of a
-/// second at a time; the blocks of all follow one another.
+/// Plays `count` processes that share a rate, for this time in seconds. Each takes the calls of a
+/// quarter of a second at a time; the blocks of all follow one another.
 fn play(vendor: &mut dyn Vendor, count: u32, max: f64, seconds: f64) -> Played {
     let bounds = RateBounds { start: 5.0, max };
     let mut shared = start(5.0);
@@ -303,7 +303,7 @@ fn answered(granted_at: f64, answers: u32, latency: f64) -> AnswerReport {
 }
 
 /// The rate after a report at second 100. At second 99 it was 10 calls a second, the usual latency
-/// was 0.1 seconds, and the rate had been cut so often.
+/// was 0.1 seconds, and the rate had been cut `cuts` times.
 fn after(report: &AnswerReport, refused: Option<f64>, cuts: i64) -> (f64, RateCause) {
     let mut before = start(10.0);
     before.adjusted_at = at(99.0);

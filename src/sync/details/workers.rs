@@ -177,7 +177,7 @@ impl<'a> Calls<'a> {
                 self.failures_in_a_row = 0;
                 answers.add(due, answer, memory);
             }
-            // If so many calls in a row fail, the cause is not a record.
+            // If this number of calls fail in a row, the cause is not a record.
             Err(failure) if is_of_the_record(&failure) && self.failures_in_a_row < FAILURES_MAX => {
                 report(self.project, &failure);
                 self.failures_in_a_row += 1;

@@ -42,7 +42,7 @@ pub struct BlockRequest<'a> {
     pub pause: Option<TimeDelta>,
 }
 
-/// What is stored about a key when a block is taken.
+/// The stored state of a key when a block is taken.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredRate<'a> {
     /// The adaptive rate; `None` until a process has used one.

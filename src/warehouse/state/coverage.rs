@@ -14,7 +14,7 @@ use crate::{
 /// A request to read something: reads that began later satisfy it.
 #[derive(Debug, Clone, Copy)]
 pub enum ReadRequest<'a> {
-    /// What is due at the start of a run.
+    /// The work that is due at the start of a run.
     Run(RunId),
     /// The days of a backfill.
     Backfill(&'a Backfill),

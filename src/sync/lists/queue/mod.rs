@@ -54,7 +54,7 @@ pub(super) enum StepEnd {
     Released,
 }
 
-/// What is known about the windows of the backfill that are left.
+/// The state of the windows of the backfill that are left.
 #[derive(Debug)]
 enum Rest {
     /// One may be free.
@@ -317,7 +317,7 @@ impl<'b> WindowQueue<'b> {
         }
     }
 
-    /// Notes the end of a wait for what is held.
+    /// Notes the end of a wait for windows that other processes hold.
     pub(super) fn note_woken(&mut self, woken: Woken) {
         match woken {
             Woken::Ready => {
