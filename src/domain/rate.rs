@@ -109,7 +109,7 @@ impl<T> IndexMut<Call> for ByCall<T> {
     }
 }
 
-/// What is known about the latency of a kind of call, in seconds.
+/// The known latency of a kind of call, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct KnownLatency {
     /// The latency without congestion; `None` before the first answers.
@@ -121,7 +121,7 @@ pub struct KnownLatency {
 /// A latency that is too high.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SlowLatency {
-    /// The latency in seconds when it was last judged.
+    /// The highest latency in seconds around the time when it was last judged.
     pub latency: f64,
     /// When it was last judged.
     pub judged_at: DateTime<Utc>,

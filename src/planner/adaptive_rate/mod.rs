@@ -127,12 +127,10 @@ fn judged(
     let after_cut =
         |granted: Option<GrantedRate>| granted.filter(|granted| granted.cuts >= before.cuts);
     if let Some(granted) = after_cut(report.refused) {
-        let cut = cut(before, granted, RateCause::Refused, bounds, now);
-        return SharedRate { refused: Some(granted.rate), ..cut };
+        return cut(before, granted, RateCause::Refused, bounds, now);
     }
     if let Some(granted) = after_cut(report.timed_out) {
-        let cut = cut(before, granted, RateCause::TimedOut, bounds, now);
-        return SharedRate { refused: Some(granted.rate), ..cut };
+        return cut(before, granted, RateCause::TimedOut, bounds, now);
     }
     let mut after = SharedRate { adjusted_at: now, ..before.clone() };
     let mut effect = Effect::Healthy;
@@ -143,7 +141,8 @@ fn judged(
             effect = effect.max(after.latencies[kind].judge(latency, granted.at, since, now));
         }
     }
-    if effect == Effect::Healthy && after.latencies.iter().any(|(_, known)| known.is_slow(now)) {
+    let is_slow = |rate: &SharedRate| rate.latencies.iter().any(|(_, known)| known.is_slow(now));
+    if effect == Effect::Healthy && is_slow(&after) {
         effect = Effect::Unsettled;
     }
     match (effect, report.answered) {
@@ -151,8 +150,7 @@ fn judged(
             let cut = cut(&after, granted, RateCause::Slow, bounds, now);
             // Calls that were queued before the first of several cuts prove nothing about a lower
             // rate.
-            let is_first = before.latencies.iter().all(|(_, known)| known.slow.is_none());
-            let refused = if is_first { Some(granted.rate) } else { before.refused };
+            let refused = if is_slow(before) { before.refused } else { cut.refused };
             return SharedRate { refused, ..cut };
         }
         // The calls that the vendor has queued are done before the rate grows again.
@@ -170,9 +168,8 @@ fn judged(
 /// What a latency indicates about the rate, in order of importance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Effect {
+    /// The latency is not high, or does not depend on the rate.
     Healthy,
-    /// The latency is high, and was not high before the last cuts without depending on them.
-    Independent,
     /// The latency is high, and the last cut has not shown its effect yet.
     Unsettled,
     /// The rate is too high.
@@ -237,7 +234,7 @@ impl KnownLatency {
             return Effect::Congested;
         }
         *self = Self { baseline: Some(latency), slow: None };
-        Effect::Independent
+        Effect::Healthy
     }
 }
 
@@ -250,6 +247,7 @@ fn cut(
 ) -> SharedRate {
     SharedRate {
         rate: before.rate.min(granted.rate * CUT).max(FLOOR).min(bounds.max),
+        refused: Some(granted.rate),
         cuts: before.cuts + 1,
         adjusted_at: now,
         cause,

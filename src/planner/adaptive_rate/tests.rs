@@ -334,6 +334,23 @@ fn only_congestion_of_calls_granted_after_the_last_cut_cuts_the_rate() {
 }
 
 #[test]
+fn a_congestion_is_remembered_by_the_rate_of_its_first_cut() {
+    for (seconds_ago, refused) in [(20.0, 30.0), (200.0, 10.0)] {
+        let mut before = start(10.0);
+        before.refused = Some(30.0);
+        before.latencies[Call::Detail].baseline = Some(0.1);
+        let judged_at = at(300.0 - seconds_ago);
+        before.latencies[Call::List].slow =
+            Some(SlowLatency { latency: 5.0, judged_at, without_effect: 0 });
+        let bounds = RateBounds { start: 5.0, max: 50.0 };
+        let granted = GrantedRate { cuts: 0, ..granted(299.0) };
+        let report = AnswerReport { answered: Some(granted), ..answered(299.0, 10, 0.25) };
+        let after = adjust(&before, &report, &bounds, at(300.0));
+        assert_eq!((after.cause, after.refused), (RateCause::Slow, Some(refused)), "{seconds_ago}");
+    }
+}
+
+#[test]
 fn a_rate_grows_only_while_it_is_used_and_slowly_near_the_refused_one() {
     for (what, answers, refused, expected) in [
         ("no limit is known", 10, None, 12.5),
