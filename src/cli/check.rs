@@ -16,7 +16,7 @@ use super::{
     status::{UNCONFIGURED_ADVICE, last_run},
 };
 use crate::{
-    client::{Admission, AttemptOutcome, CallLimiter, ClientError, LimiterClosed},
+    client::{Admission, CallLimiter, ClientError, LimiterClosed},
     config::Config,
     domain::{GrantedRate, Lane, ProjectName, ReadNumber},
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
@@ -53,15 +53,6 @@ impl CallLimiter for Unordered {
     ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
         let granted = GrantedRate { at: DateTime::UNIX_EPOCH, rate: f64::INFINITY, cuts: 0 };
         ready(Ok(Some(Admission { read: ReadNumber(0), granted }))).boxed()
-    }
-
-    fn note<'a>(
-        &'a self,
-        _: &'a Admission,
-        _: AttemptOutcome,
-        _: Option<Duration>,
-    ) -> BoxFuture<'a, ()> {
-        ready(()).boxed()
     }
 }
 

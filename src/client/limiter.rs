@@ -20,15 +20,18 @@ pub trait CallLimiter: Send + Sync {
         is_paused: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>>;
 
-    /// Notes what came of an admitted attempt, from which an adaptive rate is derived.
+    /// Records the outcome of an admitted attempt, from which an adaptive rate is derived. A limiter
+    /// without one ignores it.
     ///
     /// `wait` is the time that the vendor asked all callers to wait.
     fn note<'a>(
         &'a self,
-        admission: &'a Admission,
-        outcome: AttemptOutcome,
-        wait: Option<Duration>,
-    ) -> BoxFuture<'a, ()>;
+        _admission: &'a Admission,
+        _outcome: AttemptOutcome,
+        _wait: Option<Duration>,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// The permission to make one HTTP attempt.

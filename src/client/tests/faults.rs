@@ -240,15 +240,6 @@ async fn a_closed_gate_lets_nothing_through() {
                 LimiterClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
             Box::pin(async { Err(closed) })
         }
-
-        fn note<'a>(
-            &'a self,
-            _: &'a Admission,
-            _: AttemptOutcome,
-            _: Option<Duration>,
-        ) -> BoxFuture<'a, ()> {
-            Box::pin(async {})
-        }
     }
     let (server, client) = submissions([]).await;
     let hour = Some(Duration::from_hours(1));
@@ -278,15 +269,6 @@ async fn who_waits_at_the_gate_while_a_pause_begins_keeps_the_pause() {
                 }
                 Ok((!is_paused()).then(|| admission(number)))
             })
-        }
-
-        fn note<'a>(
-            &'a self,
-            _: &'a Admission,
-            _: AttemptOutcome,
-            _: Option<Duration>,
-        ) -> BoxFuture<'a, ()> {
-            Box::pin(async {})
         }
     }
     let busy = status("429 Too Many Requests", "Retry-After: 1\r\n", "");

@@ -35,15 +35,6 @@ impl CallLimiter for Open {
     ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
         Box::pin(async { Ok(Some(admission(self.0.fetch_add(1, Ordering::SeqCst) + 1))) })
     }
-
-    fn note<'a>(
-        &'a self,
-        _: &'a Admission,
-        _: AttemptOutcome,
-        _: Option<Duration>,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
-    }
 }
 
 /// An admission with this read number.
