@@ -171,7 +171,7 @@ mod tests {
         };
         assert_eq!(at(Phase::DetailCalls, 230, 100, 900), pace(1.0, 900));
         assert_eq!(at(Phase::DetailCalls, 430, 600, 400), pace(2.0, 200));
-        // After a standstill that is longer than what is measured, nothing is known.
+        // After a standstill that is longer than the measured time, the rate is unknown.
         assert_eq!(at(Phase::DetailCalls, 800, 600, 400), None);
     }
 

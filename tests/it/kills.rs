@@ -322,7 +322,8 @@ async fn after_a_failover_connections_to_the_old_server_are_closed() {
                  return null;
              end $$;
              create trigger refuse before insert or update on argos_sync.pass execute function test.refuse();
-             create trigger refuse before insert or update on argos_sync.key_budget execute function test.refuse();",
+             create trigger refuse before insert or update on argos_sync.key_budget
+                execute function test.refuse();",
         )
         .await;
     let settings = [TINY_PAGES.as_slice(), &[("sync.give_up_after_minutes", "1")]].concat();

@@ -114,7 +114,7 @@ impl KeyPace {
         }
     }
 
-    /// Notes what came of an attempt.
+    /// Records the outcome of an attempt.
     pub(super) fn note(
         &self,
         admission: &Admission,
@@ -150,7 +150,7 @@ impl KeyPace {
         }
     }
 
-    /// Takes what was noted since the last time.
+    /// Takes the feedback recorded since the last time.
     pub(super) fn take(&self) -> TakenFeedback {
         let mut feedback = self.feedback();
         let mut report = std::mem::take(&mut feedback.report);
@@ -163,7 +163,7 @@ impl KeyPace {
         TakenFeedback { report, paused_until: feedback.paused_until.take() }
     }
 
-    /// Notes again what was taken and could not be stored.
+    /// Records taken feedback again that could not be stored.
     pub(super) fn put_back(&self, taken: &TakenFeedback) {
         let TakenFeedback { report, paused_until } = *taken;
         let mut feedback = self.feedback();

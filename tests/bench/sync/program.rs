@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) window_days: Option<u32>,
     /// `client.page_size`
     pub(crate) page_size: Option<u32>,
-    /// `client.calls_per_second_max`; without it, there is no limit.
+    /// `client.calls_per_second_max`; `None` means that `client.calls_per_second` is 0.
     pub(crate) calls_per_second_max: Option<u32>,
 }
 

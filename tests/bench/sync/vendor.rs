@@ -24,7 +24,7 @@ const CALLS_PER_SECOND_MAX: u32 = 200;
 const COLUMNS: usize = 60;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// A vendor and what is promised about it.
+/// A vendor and the bounds that must be kept.
 struct Case {
     name: &'static str,
     traffic: TrafficLimits,
