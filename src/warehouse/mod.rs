@@ -43,6 +43,7 @@ pub use record::body::Body;
 pub use record::observation::Observation;
 pub use report::backfills::BackfillReport;
 pub use report::blocked_days::BlockedDay;
+pub use report::days::{DayReport, WindowReport, WindowState};
 pub use report::record::{RecordEvent, RecordStatus};
 pub use report::status::{DAEMON, DataTable, ProjectReport, RawBody, RunReport};
 pub use scope::{Count, DeletionRules, DetailMode, Keep, RawStorage, Scope};

@@ -23,6 +23,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use sqlx::PgConnection;
 
+/// Most records that a report counts.
+const COUNTED_MAX: i32 = 250;
+
 /// Maximum number of records in a transaction.
 const STEP: u64 = 1000;
 
@@ -76,14 +79,13 @@ pub struct DrawnCalls {
 pub struct SparseReport {
     /// The project's name.
     pub project: String,
-    /// The number of such records.
+    /// The number of such records. More than 250 are counted once an hour.
     pub records: i64,
-    /// How many of them are due.
+    /// How many of them are due; 251 stands for more than 250.
     pub due: i64,
-    /// How many of them have no recorded detail call.
-    pub unread: i64,
-    /// The oldest last detail call among the others.
-    pub oldest_read_at: Option<DateTime<Utc>>,
+    /// The last detail call of the record whose next one is due first; `None` if no call is
+    /// scheduled or none was recorded.
+    pub first_read_at: Option<DateTime<Utc>>,
 }
 
 /// Parameters for making detail calls due.
@@ -291,19 +293,41 @@ impl Warehouse {
         .await
     }
 
-    /// Returns the number of such records of each project, and the time of their last detail calls.
+    /// Returns the number of such records of each project, and the last read of the one that is due
+    /// first.
     pub async fn sparse_reports(&self) -> Result<Vec<SparseReport>, WarehouseError> {
         sqlx::query_as!(
             SparseReport,
-            r#"select stored.project, count(*) as "records!",
-                count(*) filter (where stored.detail_next_at <= argos_sync.clock()) as "due!",
-                count(*) filter (where own.detail_read_at is null) as "unread!",
-                min(own.detail_read_at) as oldest_read_at
-               from argos_sync.record as stored
-               left join argos.submission as own on own.project = stored.project
-                   and own.submission_id = stored.id
-               where stored.sparse is not null and stored.stream = 'submission'
-               group by stored.project order by stored.project"#
+            r#"select project.project as "project!",
+                case when few.records <= $1 then few.records
+                    else greatest(few.records, project.sparse_records) end as "records!",
+                few.due as "due!", first.detail_read_at as first_read_at
+               from argos_sync.project
+               cross join lateral (
+                select
+                    (select count(*) from (
+                        select from argos_sync.record as own
+                        where own.project = project.project and own.stream = 'submission'
+                            and own.sparse is not null limit $1 + 1) as counted) as records,
+                    (select count(*) from (
+                        select from argos_sync.record as own
+                        where own.project = project.project and own.stream = 'submission'
+                            and own.sparse = any($2) and own.detail_next_at <= argos_sync.clock()
+                        limit $1 + 1) as counted) as due) as few
+               left join lateral (
+                select own.id from unnest($2::smallint[]) as rank
+                cross join lateral (
+                    select id, detail_next_at from argos_sync.record
+                    where record.project = project.project and record.stream = 'submission'
+                        and record.sparse = rank and record.detail_next_at is not null
+                    order by record.detail_next_at limit 1) as own
+                order by own.detail_next_at limit 1) as next on true
+               left join argos.submission as first
+                on first.project = project.project and first.submission_id = next.id
+               where project.kind = 'idcheck' and few.records > 0
+               order by project.project"#,
+            COUNTED_MAX,
+            &[SCREENED, OTHER],
         )
         .fetch_all(&self.pool)
         .await

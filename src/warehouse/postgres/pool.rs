@@ -106,6 +106,12 @@ impl Warehouse {
         Self { retries: None, ..self }
     }
 
+    /// Whether transactions of this warehouse, or of one with the same retries, are being retried
+    /// because PostgreSQL does not answer.
+    pub fn waits_for_postgresql(&self, now: tokio::time::Instant) -> bool {
+        self.retries.as_ref().is_some_and(|retries| retries.waits(now))
+    }
+
     /// Runs a transaction, and runs it again as the retry policy allows.
     pub(in crate::warehouse) async fn retry<T>(
         &self,

@@ -1,7 +1,7 @@
 //! Retries transactions while PostgreSQL is unavailable, so that received items are not lost (I11).
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use super::{
     error::{WarehouseError, WarehouseRemedy},
     unreachable::Unreachable,
 };
+use crate::metrics;
 
 /// Time for storing received items once the program has to end, over all transactions. With
 /// everything else, the program ends within ten seconds.
@@ -32,17 +33,25 @@ pub(super) struct RetryPolicy {
     stop: CancellationToken,
     /// Time from the beginning of an outage; `None` means no limit.
     patience: Option<Duration>,
-    /// When PostgreSQL stopped answering.
-    away_since: Arc<Mutex<Option<Instant>>>,
+    /// Set while PostgreSQL does not answer.
+    outage: Arc<Mutex<Option<Outage>>>,
     /// Set once the program has to end.
     shutdown_deadline: Arc<OnceLock<Instant>>,
+}
+
+/// An outage of PostgreSQL.
+#[derive(Debug, Clone, Copy)]
+struct Outage {
+    began: Instant,
+    /// The end of the last attempt.
+    tried: Instant,
 }
 
 impl RetryPolicy {
     /// Retries for `patience` from the beginning of an outage, or without limit if it is `None`.
     /// `stop` is cancelled when the program has to end.
     pub(super) fn new(stop: CancellationToken, patience: Option<Duration>) -> Self {
-        Self { stop, patience, away_since: Arc::default(), shutdown_deadline: Arc::default() }
+        Self { stop, patience, outage: Arc::default(), shutdown_deadline: Arc::default() }
     }
 
     /// Returns the same policy without a time limit.
@@ -78,6 +87,7 @@ impl RetryPolicy {
                     return Err(error);
                 }
                 let advice = error.advice();
+                metrics::count_database_retry();
                 warn!(%error, advice, delay_ms = delay.as_millis(), "write failed, retrying");
                 tokio::time::sleep(delay).await;
                 delay =
@@ -107,13 +117,28 @@ impl RetryPolicy {
         tokio::time::sleep_until(deadline.max(Instant::now() + MIN_ATTEMPT_TIME)).await;
     }
 
-    fn note_answer(&self) {
-        *self.away_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Whether transactions are being retried during an outage of PostgreSQL.
+    pub(super) fn waits(&self, now: Instant) -> bool {
+        let outage = *self.outage();
+        outage.is_some_and(|outage| {
+            now.saturating_duration_since(outage.tried) < ATTEMPT_TIME + DELAY_MAX
+        })
     }
 
+    fn note_answer(&self) {
+        *self.outage() = None;
+    }
+
+    /// Notes a failed attempt. Returns whether there is time for another one.
     fn has_time(&self) -> bool {
-        let mut away_since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = *away_since.get_or_insert_with(Instant::now);
-        self.patience.is_none_or(|patience| since.elapsed() < patience)
+        let now = Instant::now();
+        let mut outage = self.outage();
+        let outage = outage.get_or_insert(Outage { began: now, tried: now });
+        outage.tried = now;
+        self.patience.is_none_or(|patience| now - outage.began < patience)
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -111,7 +111,9 @@ impl Warehouse {
                     count(*) filter (where usename = current_user) as of_role,
                     count(*) filter (where datname = current_database()) as of_database
                 from pg_stat_activity
-                where backend_type = 'client backend'
+                where usename is not null
+                    -- Unknown without pg_read_all_stats.
+                    and coalesce(backend_type, 'client backend') = 'client backend'
                     and not (usename is not distinct from current_user
                         and application_name = 'argos-sync')),
              schemas as (

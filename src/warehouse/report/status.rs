@@ -23,9 +23,10 @@ pub struct ProjectReport {
     pub project: String,
     /// Its stream.
     pub stream: String,
-    /// Number of known records, including deleted ones.
+    /// Number of live records: of each covered day when it was last read, and of the days that are
+    /// read for the first time as far as they were received.
     pub records: i64,
-    /// Number of records that the vendor has deleted.
+    /// Number of deleted records of each covered day when it was last read.
     pub deleted: i64,
     /// The first covered day.
     pub covered_from: Option<NaiveDate>,
@@ -37,7 +38,7 @@ pub struct ProjectReport {
     pub covered_days_before: i64,
     /// Number of covered days from the requested day to yesterday.
     pub covered_days_since: i64,
-    /// Number of records of days before the requested day.
+    /// Number of live records of covered days before the requested day.
     pub records_before: i64,
     /// Number of days from the requested day to yesterday.
     pub days_since: i64,
@@ -47,7 +48,9 @@ pub struct ProjectReport {
     pub newest_as_of: Option<DateTime<Utc>>,
     /// Number of due detail calls.
     pub details_due: i64,
-    /// Number of items in quarantine.
+    /// `details_due` is estimated, from PostgreSQL's statistics.
+    pub is_details_due_estimated: bool,
+    /// Number of items in quarantine; more than 1,000 are estimated.
     pub quarantined: i64,
     /// Number of windows that are being read or wait to be resumed.
     pub passes_open: i64,
@@ -55,10 +58,17 @@ pub struct ProjectReport {
     pub empty_unverified: i64,
     /// Live records are known in one of the windows that appeared empty.
     pub is_doubted: bool,
-    /// Number of records that a pass missed and detail calls have not decided.
+    /// Number of records that a pass missed and detail calls have not decided; 1,001 stands for
+    /// more than 1,000.
     pub suspects: i64,
     /// Number of days with an alarm: a pass missed implausibly many records there.
     pub alarms: i64,
+    /// Number of paths at which items did not have the expected values.
+    pub drift_paths: i64,
+    /// Number of windows that running processes have claimed.
+    pub claims: i64,
+    /// When an operator paused the project.
+    pub paused_at: Option<DateTime<Utc>>,
     /// When the vendor began to refuse the key.
     pub blocked_at: Option<DateTime<Utc>>,
     /// The vendor's answer to the refused key.
@@ -75,6 +85,14 @@ pub struct ProjectReport {
 
 /// The command name of a daemon's rounds.
 pub const DAEMON: &str = "run";
+
+/// Most rows of a queue that are counted. A larger queue is estimated, so that the state of a large
+/// warehouse is read as quickly as that of a small one.
+const COUNTED_MAX: i32 = 1000;
+
+/// Number of a daemon's last rounds that show when it was last active. Rounds of several projects
+/// and processes overlap.
+const ROUNDS: i64 = 100;
 
 /// A run of the program.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,10 +151,15 @@ impl Warehouse {
         &self,
         since: Option<NaiveDate>,
     ) -> Result<Vec<ProjectReport>, WarehouseError> {
-        sqlx::query_file_as!(ProjectReport, "src/warehouse/report/sql/project_report.sql", since)
-            .fetch_all(&self.pool)
-            .await
-            .doing("reading the status of the projects")
+        sqlx::query_file_as!(
+            ProjectReport,
+            "src/warehouse/report/sql/project_report.sql",
+            since,
+            COUNTED_MAX
+        )
+        .fetch_all(&self.pool)
+        .await
+        .doing("reading the status of the projects")
     }
 
     /// Returns the last runs, newest first.
@@ -157,8 +180,11 @@ impl Warehouse {
                 coalesce(sum(quarantined), 0)::bigint as "quarantined!",
                 coalesce(sum(duplicate), 0)::bigint as "duplicate!",
                 coalesce(sum(skipped), 0)::bigint as "skipped!"
-             from argos_sync.run left join argos_sync.run_counter using (run_id)
-             group by run.run_id order by run.run_id desc limit $1"#,
+             from (select * from argos_sync.run order by run_id desc limit $1) as run
+             left join argos_sync.run_counter using (run_id)
+             group by run.run_id, run.command, run.started_at, run.ended_at, run.expires_at,
+                run.outcome
+             order by run.run_id desc"#,
             count_max
         )
         .fetch_all(&self.pool)
@@ -170,8 +196,11 @@ impl Warehouse {
     pub async fn daemon_seen_at(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
         sqlx::query_scalar!(
             "select max(coalesce(ended_at, least(expires_at, argos_sync.clock())))
-             from argos_sync.run where command = $1",
-            DAEMON
+             from (
+                select ended_at, expires_at from argos_sync.run
+                where command = $1 order by run_id desc limit $2) as latest",
+            DAEMON,
+            ROUNDS,
         )
         .fetch_one(&self.pool)
         .await

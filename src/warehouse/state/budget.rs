@@ -8,7 +8,9 @@ use sqlx::PgConnection;
 
 use super::rate;
 use crate::{
-    domain::{ByLane, Day, Grant, GrantedRate, KeyId, Lane, SharedRate, Spending, Spent},
+    domain::{
+        ByLane, Day, Grant, GrantedRate, KeyId, Lane, ProjectName, SharedRate, Spending, Spent,
+    },
     warehouse::postgres::{
         error::{Doing as _, WarehouseError},
         pool::Warehouse,
@@ -32,6 +34,8 @@ pub struct Unused {
 /// A request for a block of calls.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockRequest<'a> {
+    /// The project that makes the calls.
+    pub project: &'a ProjectName,
     /// The key that the calls are made with.
     pub key: &'a KeyId,
     /// The lane that makes them.
@@ -76,6 +80,8 @@ pub enum Taken {
         /// The time by PostgreSQL's clock.
         at: DateTime<Utc>,
     },
+    /// An operator has paused the project.
+    ProjectPaused,
     /// The vendor asked to make no calls with this key.
     Paused {
         /// The remaining time.
@@ -132,8 +138,15 @@ impl Warehouse {
         request: BlockRequest<'_>,
         decide: impl FnOnce(StoredRate<'_>) -> BlockDecision,
     ) -> Result<Taken, WarehouseError> {
-        let BlockRequest { key, lane, unused, pause } = request;
+        let BlockRequest { project, key, lane, unused, pause } = request;
         let mut transaction = self.begin(TAKING).await?;
+        if is_paused(&mut transaction, project).await? {
+            if let Some(unused) = unused {
+                put_back(&mut transaction, key, lane, unused).await?;
+            }
+            transaction.commit().await.doing(TAKING)?;
+            return Ok(Taken::ProjectPaused);
+        }
         let stored = rate::lock(&mut transaction, key, pause).await?;
         let now = stored.now;
         if let Some(unused) = unused {
@@ -216,6 +229,19 @@ impl Warehouse {
         }
         Ok(reports)
     }
+}
+
+/// Whether an operator has paused the project.
+async fn is_paused(
+    connection: &mut PgConnection,
+    project: &ProjectName,
+) -> Result<bool, WarehouseError> {
+    let paused_at = sqlx::query_scalar!(
+        "select paused_at from argos_sync.project where project = $1",
+        project.as_str(),
+    );
+    let paused_at = paused_at.fetch_optional(connection).await.doing(TAKING)?;
+    Ok(paused_at.flatten().is_some())
 }
 
 async fn read_spending(

@@ -3,9 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::Lane,
+    domain::{Day, Lane},
     warehouse::{
-        postgres::error::{Doing as _, WarehouseError},
+        postgres::{
+            error::{Doing as _, WarehouseError},
+            pool::Warehouse,
+        },
+        scope::Scope,
         tx::Tx,
     },
 };
@@ -69,4 +73,53 @@ pub(in crate::warehouse) async fn mark(
     .await
     .map(drop)
     .doing("storing due detail calls")
+}
+
+impl Warehouse {
+    /// Makes a detail call due for this record. Returns 0 if it is not known, else 1.
+    pub async fn request_detail(&self, scope: &Scope, id: &str) -> Result<u64, WarehouseError> {
+        self.retry(async || {
+            sqlx::query!(
+                "insert into argos_sync.detail_due as stored (project, stream, id, due_at, priority)
+                 select project, stream, id, argos_sync.clock(), $4 from argos_sync.record
+                 where project = $1 and stream = $2 and id = $3
+                 on conflict (project, stream, id) do update
+                 set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority),
+                     fence = 0, expires_at = '-infinity', failures = 0",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                id,
+                Priority::News.number(),
+            )
+            .execute(&self.pool)
+            .await
+            .map(|done| done.rows_affected())
+            .doing("requesting a detail call")
+        })
+        .await
+    }
+
+    /// Makes a detail call due for each live record of this day. Returns their number.
+    pub async fn request_details(&self, scope: &Scope, day: Day) -> Result<u64, WarehouseError> {
+        self.retry(async || {
+            sqlx::query!(
+                "insert into argos_sync.detail_due as stored (project, stream, id, due_at, priority)
+                 select project, stream, id, argos_sync.clock(), $4 from argos_sync.record
+                 where project = $1 and stream = $2 and window_day = $3 and deleted_at is null
+                 order by id
+                 on conflict (project, stream, id) do update
+                 set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority),
+                     fence = 0, expires_at = '-infinity', failures = 0",
+                scope.project.as_str(),
+                scope.stream.as_str(),
+                day,
+                Priority::History.number(),
+            )
+            .execute(&self.pool)
+            .await
+            .map(|done| done.rows_affected())
+            .doing("requesting detail calls")
+        })
+        .await
+    }
 }

@@ -114,6 +114,38 @@ impl Warehouse {
         .await
     }
 
+    /// Pauses a project: no process makes calls for it. Returns false if it was paused already.
+    pub async fn pause_project(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        self.retry(async || {
+            sqlx::query!(
+                "update argos_sync.project set paused_at = argos_sync.clock()
+                 where project = $1 and paused_at is null",
+                project.as_str(),
+            )
+            .execute(&self.pool)
+            .await
+            .map(|done| done.rows_affected() > 0)
+            .doing("pausing a project")
+        })
+        .await
+    }
+
+    /// Ends the pause of a project. Returns false if it was not paused.
+    pub async fn resume_project(&self, project: &ProjectName) -> Result<bool, WarehouseError> {
+        self.retry(async || {
+            sqlx::query!(
+                "update argos_sync.project set paused_at = null
+                 where project = $1 and paused_at is not null",
+                project.as_str(),
+            )
+            .execute(&self.pool)
+            .await
+            .map(|done| done.rows_affected() > 0)
+            .doing("resuming a project")
+        })
+        .await
+    }
+
     /// Records that the vendor accepts a project's key.
     pub async fn unblock(&self, project: &ProjectName) -> Result<(), WarehouseError> {
         self.retry(async || {

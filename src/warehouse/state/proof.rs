@@ -135,19 +135,21 @@ async fn cover(
         ListScope::Window(window) => {
             sqlx::query!(
                 "insert into argos_sync.coverage as stored
-                    (project, stream, day, as_of, pass_id, records, fence)
-                 select $1, $2, day::date, $5, $6, coalesce(live.records, 0), $7
+                    (project, stream, day, as_of, pass_id, records, deleted, fence)
+                 select $1, $2, day::date, $5, $6, coalesce(known.records, 0),
+                    coalesce(known.deleted, 0), $7
                  from generate_series($3::date::timestamp, $4::date::timestamp, interval '1 day')
                     as day
                  left join (
-                    select window_day, count(*) as records from argos_sync.record
+                    select window_day, count(*) filter (where deleted_at is null) as records,
+                        count(deleted_at) as deleted
+                    from argos_sync.record
                     where project = $1 and stream = $2 and window_day between $3 and $4
-                        and deleted_at is null
-                    group by window_day) as live on live.window_day = day::date
+                    group by window_day) as known on known.window_day = day::date
                  order by day
                  on conflict (project, stream, day) do update
                  set as_of = excluded.as_of, pass_id = excluded.pass_id, records = excluded.records,
-                    fence = excluded.fence
+                    deleted = excluded.deleted, fence = excluded.fence
                  where stored.fence <= excluded.fence",
                 claim.project.as_str(),
                 claim.stream.as_str(),

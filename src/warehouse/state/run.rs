@@ -37,6 +37,20 @@ pub struct Tally {
     pub skipped: i64,
 }
 
+impl Tally {
+    /// Each outcome with the number of its items.
+    pub fn by_outcome(self) -> [(&'static str, i64); 6] {
+        [
+            ("inserted", self.inserted),
+            ("updated", self.updated),
+            ("unchanged", self.unchanged),
+            ("quarantined", self.quarantined),
+            ("duplicate", self.duplicate),
+            ("skipped", self.skipped),
+        ]
+    }
+}
+
 impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.received += other.received;
@@ -58,6 +72,8 @@ pub enum Outcome {
     CompleteEmpty,
     /// Nothing was received, and it is not proven to be empty.
     EmptyUnverified,
+    /// Nothing failed, and work is left for a later run or for another process.
+    InProgress,
     /// A part could not be read.
     Partial,
     /// The vendor refuses a key.
@@ -69,12 +85,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 8] = [
+        Self::Complete,
+        Self::CompleteEmpty,
+        Self::EmptyUnverified,
+        Self::InProgress,
+        Self::Partial,
+        Self::Blocked,
+        Self::Interrupted,
+        Self::Failed,
+    ];
+
     /// The word used in tables and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::CompleteEmpty => "complete_empty",
             Self::EmptyUnverified => "empty_unverified",
+            Self::InProgress => "in_progress",
             Self::Partial => "partial",
             Self::Blocked => "blocked",
             Self::Interrupted => "interrupted",
