@@ -15,10 +15,13 @@
 //!   schedules.
 //! - [`config`]: turns files, environment and secrets into checked settings.
 //! - [`telemetry`]: sets up logging.
+//! - `status`: gathers the state of the warehouse for people and monitors.
+//! - [`service`]: the daemon's HTTP service: health, metrics, and the status as JSON and as a page.
 //! - [`cli`]: the commands, their output and their exit codes.
 //!
-//! In addition, `blocking` runs CPU-bound work. Two modules are cargo features: `embedded`, an
-//! embedded PostgreSQL, and `simulator`, the vendor's API as a program.
+//! In addition, `blocking` runs CPU-bound work, and `metrics` counts what the modules do. Two
+//! modules are cargo features: `embedded`, an embedded PostgreSQL, and `simulator`, the vendor's
+//! API as a program.
 
 mod blocking;
 pub mod cli;
@@ -28,10 +31,13 @@ pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod json;
+mod metrics;
 pub mod normalize;
 pub mod planner;
+pub mod service;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+mod status;
 pub mod sync;
 pub mod telemetry;
 pub mod warehouse;
