@@ -15,16 +15,16 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{
     attempt::{Attempt, AttemptFailure, http_client},
     encryption::Cipher,
     envelope::{Envelope, Look},
     error::{ClientError, Fault},
-    limiter::CallLimiter,
+    limiter::{AttemptReport, CallLimiter},
     memory::LargeAnswerPermit,
-    outcome::outcome,
+    outcome::{outcome, status_class},
     page_size::{AfterFailure, Fitting, PageSize, Strain},
     pause::Pause,
     request::{DateStyle, Request, endpoint},
@@ -115,7 +115,7 @@ impl Caller {
         let mut fitting = self.page_size.fit(Instant::now());
         let mut tries = Tries::new(&self.settings);
         loop {
-            self.wait_for_pause(&tries).await?;
+            self.wait_for_pause(limiter, &tries).await?;
             let is_paused = || !self.pause.left(Instant::now()).is_zero();
             let admitted = limiter.acquire(&is_paused).await.map_err(ClientError::Limiter)?;
             let Some(admission) = admitted else { continue };
@@ -123,13 +123,21 @@ impl Caller {
             tries.attempts = tries.attempts.saturating_add(1);
             let count = request.count(fitting.size());
             let attempt = self.attempt(request, fitting.size(), style, &hidden)?;
+            let sent_at = Instant::now();
             let (result, latency) = attempt.run().await;
             let wait = match &result {
                 Err(AttemptFailure::Passing { wait, .. }) => *wait,
                 Ok(_) | Err(AttemptFailure::Refused { .. } | AttemptFailure::Final(_)) => None,
             };
-            let outcome = outcome(request, &result, latency, count, tries.last_fault.is_none());
-            limiter.note(&admission, outcome, wait).await;
+            let is_retry = tries.last_fault.is_some();
+            let report = AttemptReport {
+                outcome: outcome(request, &result, latency, count, !is_retry),
+                wait,
+                status: status_class(&result),
+                took: sent_at.elapsed(),
+                is_retry,
+            };
+            limiter.note(&admission, report).await;
             match result {
                 Ok((envelope, larger)) => {
                     // The size of a call with fewer items proves nothing about whole pages.
@@ -160,7 +168,7 @@ impl Caller {
                     if let Some(delay) =
                         self.after(request, &mut fitting, &mut tries, fault, wait)?
                     {
-                        sleep(delay).await;
+                        limiter.pause(delay).await;
                     }
                 }
             }
@@ -201,7 +209,11 @@ impl Caller {
     }
 
     /// Waits while the vendor has asked for a pause for this key.
-    async fn wait_for_pause(&self, tries: &Tries) -> Result<(), ClientError> {
+    async fn wait_for_pause(
+        &self,
+        limiter: &dyn CallLimiter,
+        tries: &Tries,
+    ) -> Result<(), ClientError> {
         loop {
             let now = Instant::now();
             let pause = self.pause.left(now);
@@ -211,7 +223,7 @@ impl Caller {
             if pause > tries.time_left(now) {
                 return Err(tries.paused(pause, now));
             }
-            sleep(pause).await;
+            limiter.pause(pause).await;
         }
     }
 

@@ -146,6 +146,11 @@ pub enum CallRemedy {
 }
 
 impl ClientError {
+    /// Whether the call is only postponed by a budget or a pause, and nothing has failed.
+    pub fn is_planned(&self) -> bool {
+        matches!(self, Self::Limiter(LimiterClosed { is_planned: true, .. }))
+    }
+
     /// Returns the remedy of this error. This is the only such classification.
     pub fn remedy(&self) -> CallRemedy {
         match self {

@@ -20,16 +20,14 @@ pub trait CallLimiter: Send + Sync {
         is_paused: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>>;
 
-    /// Records the outcome of an admitted attempt, from which an adaptive rate is derived. A limiter
-    /// without one ignores it.
-    ///
-    /// `wait` is the time that the vendor asked all callers to wait.
-    fn note<'a>(
-        &'a self,
-        _admission: &'a Admission,
-        _outcome: AttemptOutcome,
-        _wait: Option<Duration>,
-    ) -> BoxFuture<'a, ()> {
+    /// Waits before the next attempt, because one failed or the vendor asked for a pause.
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
+
+    /// Records the outcome of an admitted attempt, from which an adaptive rate is derived. A
+    /// limiter without one ignores it.
+    fn note<'a>(&'a self, _admission: &'a Admission, _attempt: AttemptReport) -> BoxFuture<'a, ()> {
         Box::pin(async {})
     }
 }
@@ -41,6 +39,21 @@ pub struct Admission {
     pub read: ReadNumber,
     /// The rate at which it was granted.
     pub granted: GrantedRate,
+}
+
+/// An HTTP attempt that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptReport {
+    /// What it shows about the vendor's limits.
+    pub outcome: AttemptOutcome,
+    /// The time that the vendor asked all callers to wait.
+    pub wait: Option<Duration>,
+    /// The class of its HTTP status, or of the failure.
+    pub status: &'static str,
+    /// The time that it took.
+    pub took: Duration,
+    /// An attempt of the same call failed before.
+    pub is_retry: bool,
 }
 
 /// What one HTTP attempt shows about the vendor's limits.
@@ -72,6 +85,9 @@ pub struct LimiterClosed {
     pub reason: String,
     /// Time until the limiter may open again; `None` if the program is stopping.
     pub not_before: Option<Duration>,
+    /// Calls are only postponed: the budget is used up, or the vendor asked for a pause. Nothing
+    /// has failed.
+    pub is_planned: bool,
 }
 
 impl fmt::Display for LimiterClosed {

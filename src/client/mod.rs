@@ -58,7 +58,7 @@ pub use self::{
     end::Doubt,
     envelope::{Item, Look, UnknownMember, UnreadableEnvelope},
     error::{CallRemedy, ClientError, Fault},
-    limiter::{Admission, AttemptOutcome, CallLimiter, LimiterClosed},
+    limiter::{Admission, AttemptOutcome, AttemptReport, CallLimiter, LimiterClosed},
     memory::{AnswerReservation, LargeAnswerPermit},
     pages::{Page, Resume},
     request::{DateStyle, Find},

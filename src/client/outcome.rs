@@ -50,3 +50,30 @@ pub(super) fn outcome(
         },
     }
 }
+
+/// The class of an attempt's HTTP status, or of the failure, as a label of metrics.
+pub(super) fn status_class(result: &Answer) -> &'static str {
+    let fault = match result {
+        // An unknown date style or id also has the status of a refusal.
+        Err(AttemptFailure::Refused { status, .. }) => return class_of(*status),
+        Ok(_) => return class_of(200),
+        Err(AttemptFailure::Final(_)) => return "unreadable",
+        Err(AttemptFailure::Passing { fault, .. }) => fault,
+    };
+    match fault {
+        Fault::Status { status, .. } => class_of(*status),
+        Fault::TimedOut => "timeout",
+        Fault::Connect(_) | Fault::CutShort(_) => "connection",
+        Fault::Unreadable(_) | Fault::TooLarge { .. } => "unreadable",
+    }
+}
+
+fn class_of(status: u16) -> &'static str {
+    match status {
+        429 => "429",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}

@@ -236,8 +236,11 @@ async fn a_closed_gate_lets_nothing_through() {
             &'a self,
             _is_paused: &'a (dyn Fn() -> bool + Send + Sync),
         ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
-            let closed =
-                LimiterClosed { reason: "the day's calls are used up".into(), not_before: self.0 };
+            let closed = LimiterClosed {
+                reason: "the day's calls are used up".into(),
+                not_before: self.0,
+                is_planned: true,
+            };
             Box::pin(async { Err(closed) })
         }
     }
