@@ -31,7 +31,7 @@ pub use rate::{
     ByCall, CallRate, GrantedRate, KnownLatency, Pace, RateBounds, RateCause, SharedRate,
     SlowLatency,
 };
-pub use schedule::{Bells, InvalidSchedule, Schedule};
+pub use schedule::{Bells, InvalidSchedule, Schedule, longest_gap};
 pub use share::{CONFIDENCE_PERCENT, percent_at_most, share_below};
 pub use sparse::{HintPlace, SparseRecord};
 pub use window::{Day, InvalidWindow, ListScope, Window};

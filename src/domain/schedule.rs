@@ -11,6 +11,9 @@ use croner::{
 /// Longest sleep between two polls of the clock.
 const LOOKS_AT_LEAST_EVERY: TimeDelta = TimeDelta::seconds(10);
 
+/// Most occurrences that are compared to find the longest gap: a week of one every five minutes.
+const OCCURRENCES_MAX: usize = 2016;
+
 /// A cron expression with six fields, seconds first, in UTC.
 #[derive(Debug, Clone)]
 pub struct Schedule(Cron);
@@ -45,6 +48,27 @@ impl Schedule {
     }
 }
 
+/// Returns the longest time between two occurrences of any of these schedules in the week after
+/// `from`, or among the first thousands of them. At least a minute.
+pub fn longest_gap(schedules: &[Schedule], from: DateTime<Utc>) -> TimeDelta {
+    let end = from + TimeDelta::days(7);
+    let mut last = from;
+    let mut longest = TimeDelta::minutes(1);
+    for _ in 0..OCCURRENCES_MAX {
+        let Some(next) = next_of(schedules, last).filter(|_| last < end) else { break };
+        // The time until the first occurrence is only a part of a gap.
+        if last > from {
+            longest = longest.max(next - last);
+        }
+        last = next;
+    }
+    longest
+}
+
+fn next_of(schedules: &[Schedule], after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    schedules.iter().filter_map(|schedule| schedule.next(after)).min()
+}
+
 /// Polls schedules against a wall clock that may be set forward or back.
 #[derive(Debug)]
 pub struct Bells {
@@ -72,7 +96,7 @@ impl Bells {
     }
 
     fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.schedules.iter().filter_map(|schedule| schedule.next(after)).min()
+        next_of(&self.schedules, after)
     }
 }
 
@@ -95,6 +119,22 @@ mod tests {
             ("0 0 0 30 2 *", Err(InvalidSchedule::NeverRings)),
         ] {
             assert_eq!(text.parse::<Schedule>().map(drop), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_longest_gap_is_between_occurrences_of_any_schedule() {
+        for (schedules, minutes) in [
+            (&["0 */5 * * * *"][..], 5),
+            (&["0 0 3 * * *"], 24 * 60),
+            (&["0 0 8-18 * * *"], 14 * 60),
+            (&["0 0 8-18 * * *", "0 30 0 * * *"], 7 * 60 + 30),
+            (&["0 0 6 * * MON"], 7 * 24 * 60),
+            (&["*/5 * * * * *"], 1),
+        ] {
+            let schedules: Vec<Schedule> =
+                schedules.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(longest_gap(&schedules, at(0, 30)).num_minutes(), minutes);
         }
     }
 

@@ -84,7 +84,7 @@ impl Budget {
     }
 
     /// Calls per day guaranteed to a lane.
-    pub(super) fn share(&self, lane: Lane) -> u64 {
+    pub fn share(&self, lane: Lane) -> u64 {
         u64::from(self.calls_per_day) * u64::from(self.shares[lane].min(100)) / 100
     }
 }

@@ -1,9 +1,8 @@
 //! Compares the clocks that a project's work depends on, and reports those that disagree.
 
 use chrono::{DateTime, Utc};
-use tracing::warn;
 
-use super::{project::Project, world::World};
+use super::{project::Project, told::tell, world::World};
 use crate::{
     domain::{Clocks, Lane},
     warehouse::WarehouseError,
@@ -32,7 +31,8 @@ pub(super) async fn report(
     clocks: &Clocks,
 ) -> Result<(), WarehouseError> {
     for skew in clocks.skews() {
-        warn!(project = %project.name(), "{skew}; correct the wrong clock");
+        let topic = format!("{:?} clock", skew.clock);
+        tell!(warn, project, &topic, skew; "{skew}; correct the wrong clock");
     }
     world.warehouse.note_vendor_clock(project.name(), clocks).await
 }

@@ -1,17 +1,19 @@
 //! The outcome of a project's work: failures become outcomes, and a rejected project is blocked.
 
-use tracing::{error, warn};
-
 use super::{
     binding::NotBound,
     outcome::{Conclusion, Failure, ProjectOutcome},
     project::Project,
+    told::tell,
     world::World,
 };
 use crate::{
     client::CallRemedy,
     warehouse::{self, WarehouseError},
 };
+
+/// The topic of the failure that ended a project's work.
+const STOPPED: &str = "stopped";
 
 /// Turns the result of a project's work into an outcome with a message for the operator.
 pub(super) async fn conclude(
@@ -40,17 +42,17 @@ pub(super) async fn conclude_failure(
             Ok(Conclusion::of(ProjectOutcome::Interrupted))
         }
         Failure::Warehouse(fault) if fault.remedy() != warehouse::WarehouseRemedy::CallPerson => {
-            warn!(
-                project = %project.name(), error = %fault, advice = fault.advice(),
-                "the project stopped"
+            tell!(
+                warn, project, STOPPED, fault;
+                error = %fault, advice = fault.advice(), "the project stopped"
             );
             let reason = format!("{fault}; {}", fault.advice());
             Ok(Conclusion::because(ProjectOutcome::Partial, reason))
         }
         Failure::Warehouse(fault) => {
-            error!(
-                project = %project.name(), error = %fault, advice = fault.advice(),
-                "the project failed"
+            tell!(
+                error, project, STOPPED, fault;
+                error = %fault, advice = fault.advice(), "the project failed"
             );
             let outcome = if fault.is_of_setup() {
                 ProjectOutcome::Misconfigured
@@ -61,7 +63,7 @@ pub(super) async fn conclude_failure(
         }
         Failure::NotBound(fault) => {
             let why = fault.in_words(project.name());
-            error!(project = %project.name(), error = why, "the project stopped");
+            tell!(error, project, STOPPED, why; error = why, "the project stopped");
             match fault {
                 NotBound::Other(_) => {
                     world.warehouse.block(project.name(), &why).await?;
@@ -70,11 +72,15 @@ pub(super) async fn conclude_failure(
                 NotBound::OtherFirst => Ok(Conclusion::because(ProjectOutcome::Partial, why)),
             }
         }
+        Failure::Client(fault) if fault.is_planned() => {
+            tell!(warn, project, STOPPED, fault; reason = %fault, "the project waits");
+            Ok(Conclusion::because(ProjectOutcome::InProgress, fault.to_string()))
+        }
         Failure::Client(fault) => {
             let why = format!("{fault}; {}", fault.advice());
-            error!(
-                project = %project.name(), error = %fault, advice = fault.advice(),
-                "the project stopped"
+            tell!(
+                error, project, STOPPED, fault;
+                error = %fault, advice = fault.advice(), "the project stopped"
             );
             if fault.remedy() == CallRemedy::BlockProject {
                 let reason = fault.to_string();

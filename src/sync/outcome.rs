@@ -39,6 +39,8 @@ pub enum ProjectOutcome {
     CompleteEmpty,
     /// Everything was read.
     Complete,
+    /// Nothing failed. The rest waits for its time, the budget or another process.
+    InProgress,
     /// Nothing was received, without proof that nothing exists.
     EmptyUnverified,
     /// A part could not be read.
@@ -61,6 +63,11 @@ impl ProjectOutcome {
             Proof::EmptyUnverified(_) => Self::EmptyUnverified,
         }
     }
+
+    /// The outcome of work that this error has left for later.
+    pub(super) fn after(error: &ClientError) -> Self {
+        if error.is_planned() { Self::InProgress } else { Self::Partial }
+    }
 }
 
 impl From<ProjectOutcome> for Outcome {
@@ -68,6 +75,7 @@ impl From<ProjectOutcome> for Outcome {
         match outcome {
             ProjectOutcome::CompleteEmpty => Self::CompleteEmpty,
             ProjectOutcome::Complete => Self::Complete,
+            ProjectOutcome::InProgress => Self::InProgress,
             ProjectOutcome::EmptyUnverified => Self::EmptyUnverified,
             ProjectOutcome::Partial => Self::Partial,
             ProjectOutcome::Blocked => Self::Blocked,

@@ -1,6 +1,9 @@
 //! A project at work.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -9,16 +12,19 @@ use super::{
     binding::Account,
     details::answer_memory::AnswerSizes,
     lists::memory::ItemBytes,
+    pulse::{Pauses, Pulse},
     rate::{key_pace::KeyPace, lane_limiter::LaneLimiter},
     settings::ProjectSettings,
+    told::Told,
 };
 use crate::{
     client::{Client, SettingsError},
     domain::{ByLane, Kind, Lane, ProjectName, Stream, Window},
     json::Paths,
+    metrics::{self, CommitKind},
     normalize::{self, Context, catalogue},
     planner,
-    warehouse::{Scope, Warehouse},
+    warehouse::{Scope, Tally, Warehouse},
 };
 
 /// The access of a lane to the API.
@@ -46,6 +52,11 @@ pub struct Project {
     pub(super) answer_sizes: Arc<AnswerSizes>,
     /// The vendor account that the project is bound to.
     account: Arc<Mutex<Account>>,
+    pulse: Arc<Pulse>,
+    /// The problems that were logged.
+    pub(super) told: Arc<Told>,
+    /// The schedule that the last round computed.
+    detail_schedule: Arc<Mutex<Option<planner::DetailSchedule>>>,
 }
 
 impl Project {
@@ -57,9 +68,11 @@ impl Project {
     ) -> Result<Self, SettingsError> {
         let stream = settings.kind.stream();
         let pace = Arc::new(KeyPace::new(&settings));
+        let pulse = Arc::new(Pulse::new(settings.client.request_timeout));
         let limiter = |lane| {
-            let (warehouse, stop) = (warehouse.clone(), stop.clone());
-            Arc::new(LaneLimiter::new(warehouse, stop, Arc::clone(&pace), lane, settings.budget))
+            let pauses = Pauses { stop: stop.clone(), pulse: Arc::clone(&pulse) };
+            let (warehouse, pace) = (warehouse.clone(), Arc::clone(&pace));
+            Arc::new(LaneLimiter::new(warehouse, pauses, pace, lane, settings.budget))
         };
         let volatile = catalogue::volatile_paths(stream).iter().copied();
         let volatile =
@@ -98,6 +111,9 @@ impl Project {
             item_bytes: Arc::default(),
             answer_sizes: Arc::default(),
             account: Arc::default(),
+            pulse,
+            told: Arc::default(),
+            detail_schedule: Arc::default(),
         })
     }
 
@@ -109,6 +125,11 @@ impl Project {
     /// The project's stream.
     pub fn stream(&self) -> Stream {
         self.scope.stream
+    }
+
+    /// Whether its work continues.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// How its items are stored.
@@ -146,6 +167,25 @@ impl Project {
                     "could not return unused calls to the budget");
             }
         }
+    }
+
+    /// Notes a transaction that stored items.
+    pub(super) fn note_stored(&self, kind: CommitKind, took: Duration, tally: Tally) {
+        self.pulse.step();
+        metrics::observe_commit(self.name(), kind, took);
+        for (outcome, count) in tally.by_outcome() {
+            metrics::count_items(self.name(), self.stream(), outcome, count);
+        }
+    }
+
+    /// The schedule of detail calls that the last round computed; `None` if there was none.
+    pub fn detail_schedule(&self) -> Option<planner::DetailSchedule> {
+        *self.detail_schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores the schedule of a round.
+    pub(super) fn set_detail_schedule(&self, schedule: planner::DetailSchedule) {
+        *self.detail_schedule.lock().unwrap_or_else(PoisonError::into_inner) = Some(schedule);
     }
 
     /// The vendor account that the project is bound to, as known to this process.

@@ -13,11 +13,8 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::{process_id, stop::pause, world::World};
-use crate::{
-    domain::ProjectName,
-    warehouse::{Awaited, Lease, WarehouseError},
-};
+use super::{process_id, project::Project, stop::pause, world::World};
+use crate::warehouse::{Awaited, Lease, WarehouseError};
 
 /// Average time between two polls. It varies, so that processes do not poll in step.
 const POLL: Duration = Duration::from_millis(500);
@@ -40,35 +37,46 @@ pub(super) enum Woken {
 /// Waits for the event, but not longer than until there is other work.
 pub(super) async fn wait_for(
     world: &World,
-    project: &ProjectName,
+    project: &Project,
     awaited: &Awaited,
     other_work_in: Option<Duration>,
 ) -> Result<Woken, WarehouseError> {
-    info!(project = %project, "waiting: {awaited}");
+    info!("waiting: {awaited}");
+    let began = Instant::now();
+    let woken = project.pulse().wait(poll(world, awaited, other_work_in)).await?;
+    let waited_ms = began.elapsed().as_millis();
+    debug!(?woken, waited_ms, "done waiting");
+    Ok(woken)
+}
+
+/// Polls the leases in the way until one of them ends, or another reason ends the wait.
+async fn poll(
+    world: &World,
+    awaited: &Awaited,
+    other_work_in: Option<Duration>,
+) -> Result<Woken, WarehouseError> {
     let began = Instant::now();
     let other_work_at = other_work_in.map(|time| began + time);
     let mut watch = Watch::new(began);
-    let woken = loop {
+    loop {
         let leases = world.warehouse.leases(awaited).await?;
         if leases.is_empty() || free_one_that_is_gone(world, &leases).await? {
-            break Woken::Ready;
+            return Ok(Woken::Ready);
         }
         let now = Instant::now();
         watch.note(&leases, now);
         if other_work_at.is_some_and(|at| now >= at) {
-            break Woken::Ready;
+            return Ok(Woken::Ready);
         }
         if watch.is_over(now) {
-            break Woken::InVain;
+            return Ok(Woken::InVain);
         }
         let next = now + around(POLL);
         let next = other_work_at.map_or(next, |at| next.min(at));
         if !pause(&world.stop, next - now).await {
-            break Woken::Stopped;
+            return Ok(Woken::Stopped);
         }
-    };
-    debug!(project = %project, ?woken, waited_ms = began.elapsed().as_millis(), "done waiting");
-    Ok(woken)
+    }
 }
 
 /// Waits for about one poll interval; returns whether the program goes on.

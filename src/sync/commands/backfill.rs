@@ -78,7 +78,7 @@ impl BackfillRequest {
         let backfill = match world.warehouse.open_backfill(request, run).await? {
             OpenedBackfill::Open(backfill) => backfill,
             OpenedBackfill::Complete => {
-                info!(project = %project.name(), "this job's backfill is complete");
+                info!("this job's backfill is complete");
                 return Ok(Conclusion::of(ProjectOutcome::Complete));
             }
             OpenedBackfill::OtherDays(days) => {

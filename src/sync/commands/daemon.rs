@@ -14,15 +14,22 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::info;
 
 use super::{maintenance, round::run_due_until};
 use crate::{
     domain::Bells,
+    metrics,
     sync::{
-        clocks::host_time, outcome::ProjectOutcome, project::Project, stop::pause, world::World,
+        clocks::host_time,
+        each_minute::seconds,
+        outcome::{Ended, ProjectOutcome},
+        project::Project,
+        stop::pause,
+        told::tell,
+        world::World,
     },
-    warehouse,
+    warehouse::{self, Outcome, RunId, Tally},
 };
 
 /// Wakes the loop of a project. Any number of rings during a round causes one more round, and makes
@@ -59,6 +66,11 @@ const REREAD_EVERY: Duration = Duration::from_secs(5);
 pub async fn run_daemon(world: &World, has_new_secret: &(dyn Fn() -> bool + Sync)) {
     let world = world.of_daemon();
     let bells: Vec<_> = world.projects.iter().map(|_| Bell::default()).collect();
+    for project in &world.projects {
+        for outcome in Outcome::ALL {
+            metrics::begin_rounds(project.name(), project.stream(), outcome.as_str());
+        }
+    }
     let is_refused = AtomicBool::new(false);
     let loops = world.projects.iter().zip(&bells).map(|(project, bell)| {
         // Work missed while the daemon was down is due at once.
@@ -109,29 +121,57 @@ async fn work_on_bells(world: &World, project: &Project, bell: &Bell, is_refused
         tokio::select! {
             biased;
             () = world.stop.cancelled() => return,
-            () = bell.rung.notified() => {}
+            () = project.pulse().wait(bell.rung.notified()) => {}
         }
         if Instant::now() < resting_until {
             continue;
         }
         let next_round = bell.begin_round();
+        let began = Instant::now();
         match run_due_until(world, std::iter::once(project), &next_round).await {
             Ok((run, ended)) => {
                 let outcome = ended.worst();
+                log_round(world, project, run, &ended, began.elapsed()).await;
+                count_round(project, outcome.into());
                 if outcome == ProjectOutcome::Blocked {
                     is_refused.store(true, Relaxed);
                     resting_until = Instant::now() + world.settings.blocked_retry;
                 }
-                info!(project = %project.name(), run = run.0, ?outcome, "round done");
             }
             Err(fault) => {
                 let advice = fault.advice();
-                error!(
+                count_round(project, Outcome::Failed);
+                tell!(
+                    error, project, "round", fault;
                     project = %project.name(), error = %fault, advice,
                     "the round failed; the next one retries"
                 );
             }
         }
+        project.told.end_round();
+        project.pulse().step();
         maintenance::after_round(world, project, &next_round).await;
     }
+}
+
+/// Logs the end of a round with its counts.
+async fn log_round(world: &World, project: &Project, run: RunId, ended: &Ended, took: Duration) {
+    let name = project.name();
+    // The counts are stored as well: a failure to read them is not worth a line.
+    let tally = world.warehouse.clone().without_retries().run_tally(run, project.scope()).await;
+    let Tally { received, inserted, updated, quarantined, .. } = tally.unwrap_or_default();
+    let outcome = Outcome::from(ended.worst()).as_str();
+    let rest = ended.projects.first().and_then(|(_, conclusion)| {
+        let is_news = conclusion.outcome == ProjectOutcome::InProgress;
+        conclusion.reason.as_deref().filter(|_| is_news)
+    });
+    let seconds = seconds(took);
+    info!(
+        project = %name, run = run.0, outcome, received, inserted, updated, quarantined, seconds,
+        rest, "round ended"
+    );
+}
+
+fn count_round(project: &Project, outcome: Outcome) {
+    metrics::count_round(project.name(), project.stream(), outcome.as_str());
 }

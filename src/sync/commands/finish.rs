@@ -103,8 +103,13 @@ pub(super) async fn finish(
             return Err(Failure::Interrupted);
         }
         if !goes_on {
+            let outcome = match &error {
+                Some(error) => ProjectOutcome::after(error),
+                None if yields.is_cancelled() || left.later == 0 => ProjectOutcome::InProgress,
+                None => ProjectOutcome::Partial,
+            };
             let why = what_is_left(&left, error);
-            return Ok(read.or_worse(Conclusion::because(ProjectOutcome::Partial, why)));
+            return Ok(read.or_worse(Conclusion::because(outcome, why)));
         }
     }
     Ok(read)
@@ -126,7 +131,7 @@ async fn wait_for_others(
     }
     let (name, stream) = (project.name().clone(), project.stream());
     let awaited = Awaited::Details(name, stream, left.held_by.clone());
-    Ok(wait_for(world, project.name(), &awaited, left.next).await? == Woken::Ready)
+    Ok(wait_for(world, project, &awaited, left.next).await? == Woken::Ready)
 }
 
 /// Waits until calls can be retried; returns whether they can.
@@ -137,7 +142,7 @@ async fn wait_for_a_try(
     error: Option<&ClientError>,
     rounds: i32,
 ) -> bool {
-    let Job { world, project, .. } = job;
+    let Job { world, .. } = job;
     // Free calls need not wait for those that failed before.
     let next = if left.free > 0 { None } else { left.next };
     let delay = match error {
@@ -148,7 +153,8 @@ async fn wait_for_a_try(
     let Some(delay) = delay else { return false };
     let why = error.map_or("the last attempt failed".to_owned(), ToString::to_string);
     info!(
-        project = %project.name(), calls = left.count(), seconds = delay.as_secs(),
+        calls = left.count(),
+        seconds = delay.as_secs(),
         "waiting before retrying detail calls: {why}"
     );
     pause(&world.stop, delay).await

@@ -8,6 +8,7 @@ pub(super) mod finish;
 pub(super) mod maintenance;
 pub(super) mod quarantine;
 pub(super) mod renormalize;
+pub(super) mod resync;
 pub(super) mod round;
 pub(super) mod run;
 pub(super) mod verify;

@@ -79,6 +79,7 @@ async fn rebuild(
         else {
             break;
         };
+        project.pulse().step();
         done += chunk;
         behind = last;
     }

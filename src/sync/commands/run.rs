@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, debug, error_span, info, warn};
 
 use crate::{
     sync::{
@@ -33,20 +33,25 @@ pub(super) async fn run_projects<'p>(
     let run = world.warehouse.begin_run(command, &world.holder).await?;
     free_gone_holders(&world.warehouse).await?;
     let work = &work;
-    let running = projects.map(|project| async move {
-        let result = match world.warehouse.register(project.name(), &project.kind).await {
-            Ok(()) => match prepare(world, project).await {
-                Ok(()) => {
-                    let done = work(Job { world, project, run }).await;
-                    verified(world, project, done).await
-                }
-                Err(failure) => Err(failure),
-            },
-            Err(error) => Err(error.into()),
-        };
-        project.give_calls_back(&world.warehouse).await;
-        let conclusion = conclude(world, project, result).await?;
-        Ok((project.name().clone(), conclusion))
+    let running = projects.map(|project| {
+        // At this level, so that warnings have the span whatever the log filter is.
+        let span = error_span!("run", id = run.0, project = %project.name());
+        async move {
+            let result = match world.warehouse.register(project.name(), &project.kind).await {
+                Ok(()) => match prepare(world, project).await {
+                    Ok(()) => {
+                        let done = work(Job { world, project, run }).await;
+                        verified(world, project, done).await
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Err(error) => Err(error.into()),
+            };
+            project.give_calls_back(&world.warehouse).await;
+            let conclusion = conclude(world, project, result).await?;
+            Ok((project.name().clone(), conclusion))
+        }
+        .instrument(span)
     });
     let projects =
         with_heartbeat(HEARTBEAT, join_all(running), async || renew(world, run).await).await;

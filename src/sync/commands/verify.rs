@@ -123,6 +123,7 @@ pub(super) async fn verify_some(
         while !left.is_empty() && !is_over() {
             let chunk = warehouse.verify_ids(scope, left).await?;
             warehouse.note_compared(scope, &chunk, is_sample).await?;
+            project.pulse().step();
             if is_sample {
                 tell(project, &chunk);
             }

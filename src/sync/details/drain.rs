@@ -2,15 +2,20 @@
 
 use std::future::ready;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::workers::{Calls, WantedCalls};
 use crate::{
     client::DetailResponse,
     domain::{Lane, ReadNumber},
+    metrics::CommitKind,
     normalize::mark_in,
-    sync::{account, job::Job, outcome::Failure, project::Project, world::World},
+    sync::{
+        account, each_minute::EachMinute, job::Job, outcome::Failure, project::Project,
+        world::World,
+    },
     warehouse::{DetailAnswer, DueDetail, Observation, WarehouseError},
 };
 
@@ -27,6 +32,7 @@ pub(in crate::sync) async fn drain(
     yields: &CancellationToken,
 ) -> Result<(), Failure> {
     let Job { world, project, .. } = job;
+    let (mut progress, mut done) = (EachMinute::default(), 0);
     loop {
         if world.stop.is_cancelled() {
             return Err(Failure::Interrupted);
@@ -46,6 +52,8 @@ pub(in crate::sync) async fn drain(
                 give_back(job, claimed).await;
                 return Err(failure);
             }
+            done += claimed.len();
+            progress.note(|| info!(done, "detail calls are being made"));
             answers = next;
             if yields.is_cancelled() {
                 calls.close();
@@ -66,7 +74,7 @@ async fn give_back(job: Job<'_>, claimed: Vec<DueDetail>) {
     let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
     if let Err(error) = world.warehouse.commit_details(&project.scope, run, &not_made, false).await
     {
-        warn!(project = %project.name(), %error,
+        warn!(%error,
             "could not release detail calls; their claims expire after some minutes");
     }
 }
@@ -76,18 +84,17 @@ async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<()
     let Job { world, project, run } = job;
     account::admit(world, project, None).await?;
     let has_control = has_control(world, project, answers).await?;
+    let began = Instant::now();
     let stored = world.warehouse.commit_details(&project.scope, run, answers, has_control);
     let tally = match stored.await {
         Err(WarehouseError::ServerChanged) => return ask_again(job, answers).await,
         stored => stored?,
     };
+    project.note_stored(CommitKind::Details, began.elapsed(), tally);
     let made = answers.iter().filter(|(_, answer)| !matches!(answer, DetailAnswer::NotAsked));
     let calls = made.count();
     world.progress.add_details_done(project.name(), calls);
-    debug!(
-        project = %project.name(), calls, received = tally.received,
-        updated = tally.updated, "detail calls stored"
-    );
+    debug!(calls, received = tally.received, updated = tally.updated, "detail calls stored");
     Ok(())
 }
 
@@ -95,7 +102,7 @@ async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<()
 async fn ask_again(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<(), Failure> {
     let Job { world, project, run } = job;
     warn!(
-        project = %project.name(), error = %WarehouseError::ServerChanged,
+        error = %WarehouseError::ServerChanged,
         "retrying detail calls"
     );
     world.adopt_server().await?;
@@ -148,7 +155,7 @@ async fn has_control(
             }
             Ok(_) => {}
             Err(error) => {
-                warn!(project = %project.name(), %error, "a control call failed");
+                warn!(%error, "a control call failed");
                 return Ok(false);
             }
         }

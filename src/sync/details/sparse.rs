@@ -29,6 +29,7 @@ pub(in crate::sync) async fn schedule(
         project.budget(),
         drawn.records,
     );
+    project.set_detail_schedule(schedule);
     let next = |record: &_, now| schedule.next(record, now);
     for _ in 0..DATINGS {
         let too_late = schedule.too_late();

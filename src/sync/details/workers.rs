@@ -13,13 +13,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::answer_memory::{AnswerMemory, UsedMemory};
 use crate::{
     client::{CallRemedy, ClientError, DetailResponse},
     domain::Lane,
-    sync::{account, outcome::Failure, project::Project, world::World},
+    sync::{account, outcome::Failure, project::Project, told::tell, world::World},
     warehouse::{DetailAnswer, DueDetail, Observation, Priority},
 };
 
@@ -309,7 +308,10 @@ impl DetailCaller {
 
 fn report(project: &Project, failure: &Failure) {
     if let Failure::Client(error) = failure {
-        warn!(project = %project.name(), %error, advice = error.advice(), "a detail call failed");
+        tell!(
+            warn, project, "detail call", error;
+            %error, advice = error.advice(), "a detail call failed"
+        );
     }
 }
 

@@ -34,7 +34,6 @@ pub(super) async fn is_doubted(job: Job<'_>, claim: &Claim, pass: &Pass) -> Resu
     let found = find(project, expected.iter().take(tried), found_max).await?;
     if !found.is_empty() {
         warn!(
-            project = %project.name(), window = %claim.reading,
             "the list is empty, but a detail call finds a record of these days: the window is \
              unverified"
         );
@@ -47,7 +46,6 @@ pub(super) async fn is_doubted(job: Job<'_>, claim: &Claim, pass: &Pass) -> Resu
     let has_control = !find(project, controls.iter(), 1).await?.is_empty();
     if !has_control {
         warn!(
-            project = %project.name(), window = %claim.reading,
             "the list is empty, and detail calls find no record of any day: the window is \
              unverified"
         );
@@ -61,7 +59,7 @@ async fn mark(job: Job<'_>, claim: &Claim, found: &[&str]) -> Result<(), Failure
     let marked = world.warehouse.mark_unlisted(&project.scope, claim, run, found).await?;
     if marked > 0 {
         info!(
-            project = %project.name(), window = %claim.reading, records = marked,
+            records = marked,
             "lists of these days leave out records that exist; later passes do not expect them"
         );
     }

@@ -66,7 +66,7 @@ pub(in crate::sync) async fn follow(
             Ok(calls) => calls,
             Err(Failure::Client(error)) if error.remedy() != CallRemedy::Stop => {
                 info!(
-                    project = %project.name(), %window, %error,
+                    %window, %error,
                     "a list of AML data could not be read; scheduled detail calls continue"
                 );
                 break;
@@ -99,7 +99,7 @@ async fn read(world: &World, project: &Project, window: Window) -> Result<u64, F
         account::admit(world, project, page.vendor_project.as_deref()).await?;
         let hints: Vec<Hint> = page.items.iter().filter_map(|item| hint(project, item)).collect();
         let due = world.warehouse.take_hints(&project.scope, &hints).await?;
-        debug!(project = %project.name(), %window, due, "AML data compared");
+        debug!(%window, due, "AML data compared");
     }
 }
 

@@ -2,6 +2,7 @@
 //! one is written.
 
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -11,8 +12,12 @@ use super::{
 use crate::{
     client::{ClientError, Page, Resume},
     domain::ListScope,
+    metrics::CommitKind,
     normalize::Note,
-    sync::{account, job::Job, outcome::Failure, project::Project, world::World},
+    sync::{
+        account, each_minute::EachMinute, job::Job, outcome::Failure, project::Project,
+        world::World,
+    },
     warehouse::{
         Checkpoint, Claim, Count, PageStored, PageToStore, Pass, Proof, SeenIds, Tally,
         WarehouseError,
@@ -22,7 +27,14 @@ use crate::{
 /// Reads the claimed window from the pass's checkpoint to its end.
 ///
 /// A received page is stored even if the program has to end; a request in flight is dropped.
-pub(super) async fn read(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result<Proof, Failure> {
+///
+/// Adds the stored items to `tally`.
+pub(super) async fn read(
+    job: Job<'_>,
+    claim: &Claim,
+    pass: &mut Pass,
+    tally: &mut Tally,
+) -> Result<Proof, Failure> {
     let Job { world, project, .. } = job;
     let resume = pass.checkpoint.clone().map(|checkpoint| Resume {
         cursor: checkpoint.cursor,
@@ -30,10 +42,7 @@ pub(super) async fn read(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result
         cycle: checkpoint.cycle,
     });
     if let Some(resume) = &resume {
-        info!(
-            project = %project.name(), window = %claim.reading, page = resume.page,
-            "resuming from the checkpoint"
-        );
+        info!(page = resume.page, "resuming from the checkpoint");
     }
     // Only an uninterrupted pass can determine which records it missed (I7).
     let compares = resume.is_none() && world.warehouse.can_miss(claim).await?;
@@ -45,12 +54,13 @@ pub(super) async fn read(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result
     };
     let mut bytes = PageBytes::new(&project.item_bytes, project.page_size());
     let mut next = fetch(world, project, &mut pages, &bytes).await;
+    let mut progress = EachMinute::default();
     loop {
         let mut fetched = next?;
         if let Some(seen) = &mut seen {
             seen.add(fetched.page.read, fetched.page.ids());
         }
-        let checkpoint = fetched.checkpoint();
+        let (checkpoint, page) = (fetched.checkpoint(), fetched.page.number);
         let is_last = checkpoint.is_none();
         let has_brought = pass.received > 0 || !fetched.page.observations.is_empty();
         if is_last && !has_brought && claim.reading.is_filtered() {
@@ -67,6 +77,8 @@ pub(super) async fn read(job: Job<'_>, claim: &Claim, pass: &mut Pass) -> Result
         };
         let (stored, fetched) = tokio::join!(storing, fetching);
         let stored = stored?;
+        *tally += stored.tally;
+        progress.note(|| info!(page, received = tally.received, "the window is being read"));
         let Tally { received, inserted, updated, .. } = stored.tally;
         bytes.note_written(inserted + updated, received);
         pass.checkpoint = checkpoint;
@@ -136,18 +148,25 @@ async fn store_fetched(
 ) -> Result<PageStored, WarehouseError> {
     let Job { world, project, run } = job;
     let page = &fetched.page;
+    let began = Instant::now();
     let stored = world.warehouse.commit_page(&project.scope, claim, pass, run, page, seen).await?;
+    project.note_stored(CommitKind::Page, began.elapsed(), stored.tally);
     world.progress.add_items(project.name(), page.observations.len());
     debug!(
-        project = %project.name(), window = %claim.reading, page = page.number,
-        received = stored.tally.received, inserted = stored.tally.inserted,
-        updated = stored.tally.updated, unchanged = stored.tally.unchanged,
-        quarantined = stored.tally.quarantined, duplicate = stored.tally.duplicate,
-        skipped = stored.tally.skipped, "page stored"
+        page = page.number,
+        received = stored.tally.received,
+        inserted = stored.tally.inserted,
+        updated = stored.tally.updated,
+        unchanged = stored.tally.unchanged,
+        quarantined = stored.tally.quarantined,
+        duplicate = stored.tally.duplicate,
+        skipped = stored.tally.skipped,
+        "page stored"
     );
     if let Some(Count { live, missing }) = stored.alarm {
         warn!(
-            project = %project.name(), window = %claim.reading, live, missing,
+            live,
+            missing,
             advice = "run `argos-sync deletions list`, then approve or reject",
             "implausibly many records are missing; deletion suspended"
         );

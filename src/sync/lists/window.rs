@@ -2,7 +2,8 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{Instrument as _, debug, error_span, info, warn};
 
 use super::pass;
 use crate::{
@@ -10,12 +11,14 @@ use crate::{
     domain::{Lane, Window},
     planner::{FailureKind, Recovery, recovery},
     sync::{
+        each_minute::seconds,
         job::Job,
         outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
+        told::tell,
     },
     warehouse::{
-        Backfill, Claim, GivenUp, Pass, Proof, ReadRequest, WarehouseError, WarehouseRemedy,
+        Backfill, Claim, GivenUp, Pass, Proof, ReadRequest, Tally, WarehouseError, WarehouseRemedy,
     },
 };
 
@@ -64,14 +67,14 @@ pub(super) async fn read(
 
 /// Releases a claim. Removes its window from the backfill that it was read for.
 pub(super) async fn release(job: Job<'_>, claim: &Claim, read_for: Option<&Backfill>) {
-    let Job { world, project, .. } = job;
+    let Job { world, .. } = job;
     let released = match read_for {
         Some(backfill) => world.warehouse.finish_window(backfill, claim).await,
         None => world.warehouse.release(claim).await,
     };
     // A claim that cannot be released expires.
     if let Err(error) = released {
-        warn!(%error, project = %project.name(), window = %claim.reading,
+        warn!(%error, window = %claim.reading,
             "could not release the claim; it expires by itself");
     }
 }
@@ -83,26 +86,31 @@ async fn read_claimed(
     claim: &Claim,
     patience: &Patience,
 ) -> Result<WindowEnd, Failure> {
-    let Job { world, project, run } = job;
+    let Job { world, run, .. } = job;
     let request = backfill.map_or(ReadRequest::Run(run), ReadRequest::Backfill);
     // Another process may have received the same request and been faster.
     if world.warehouse.was_read_since(claim, request).await? {
-        info!(project = %project.name(), window = %claim.reading,
+        info!(window = %claim.reading,
             "another process has read these days in the meantime");
         return Ok(WindowEnd::ReadElsewhere);
     }
     let backfill_id = backfill.map(|backfill| backfill.backfill_id);
     let pass = world.warehouse.open_pass(claim, lane, backfill_id).await?;
-    let mut reading = WindowRead { job, claim, pass, patience };
-    loop {
-        let setback = match reading.attempt().await {
-            Ok(proof) => return Ok(WindowEnd::Read(proof)),
-            Err(failure) => Setback::from(failure),
-        };
-        if let ControlFlow::Break(end) = reading.recover(setback).await? {
-            return Ok(end);
+    // At this level, so that warnings have the span whatever the log filter is.
+    let span = error_span!("pass", id = pass.pass_id, %lane, window = %claim.reading);
+    let mut reading = WindowRead { job, claim, pass, patience, tally: Tally::default() };
+    let reading = async {
+        loop {
+            let setback = match reading.attempt().await {
+                Ok(proof) => return Ok(WindowEnd::Read(proof)),
+                Err(failure) => Setback::from(failure),
+            };
+            if let ControlFlow::Break(end) = reading.recover(setback).await? {
+                return Ok(end);
+            }
         }
-    }
+    };
+    reading.instrument(span).await
 }
 
 /// Why an attempt did not reach the end of its window.
@@ -155,37 +163,53 @@ struct WindowRead<'a> {
     claim: &'a Claim,
     pass: Pass,
     patience: &'a Patience,
+    /// The items that were stored, by outcome.
+    tally: Tally,
 }
 
 impl WindowRead<'_> {
     /// Reads from the checkpoint to the end of the window.
     async fn attempt(&mut self) -> Result<Proof, Failure> {
         let checkpoint = self.pass.checkpoint.clone();
-        let read = pass::read(self.job, self.claim, &mut self.pass).await;
+        let began = Instant::now();
+        let read = pass::read(self.job, self.claim, &mut self.pass, &mut self.tally).await;
+        if let Ok(Proof::Complete | Proof::CompleteEmpty) = &read {
+            self.log_end(began.elapsed());
+        }
         if read.is_ok() || self.pass.checkpoint != checkpoint {
             self.patience.renew();
         }
         read
     }
 
+    /// Logs a window that was read completely, at `debug` if it did not change anything.
+    fn log_end(&self, took: Duration) {
+        let Tally { received, inserted, updated, quarantined, .. } = self.tally;
+        let seconds = seconds(took);
+        if self.pass.lane == Lane::Backfill || inserted + updated + quarantined > 0 {
+            info!(received, inserted, updated, quarantined, seconds, "window read");
+        } else {
+            debug!(received, seconds, "window read; nothing has changed");
+        }
+    }
+
     /// Prepares the next attempt, or ends the window.
     async fn recover(&mut self, setback: Setback) -> Result<ControlFlow<WindowEnd>, Failure> {
         let Job { world, project, .. } = self.job;
-        let (name, window) = (project.name(), self.claim.reading);
         match setback {
             Setback::Window(error, kind) => self.recover_window(&error, kind).await,
             // The checkpoint and size of the window stay.
             Setback::LimiterClosed(error, not_before) => {
-                warn!(project = %name, %window, %error, "window postponed");
+                tell!(warn, project, "postponed", error; %error, "window postponed");
                 let may_continue = self.patience.wait_for_limiter(world, not_before).await;
                 self.continue_if(may_continue, &error)
             }
             Setback::ClaimLost(error) => {
-                let lost = self.postponed(&error, error.advice());
+                let lost = self.postponed(ProjectOutcome::InProgress, &error, error.advice());
                 Ok(ControlFlow::Break(WindowEnd::Lost(lost)))
             }
             Setback::ServerChanged(error) => {
-                info!(project = %name, %window, "{error}");
+                info!("{error}");
                 world.adopt_server().await?;
                 Ok(ControlFlow::Continue(()))
             }
@@ -199,11 +223,9 @@ impl WindowRead<'_> {
         error: &ClientError,
         kind: FailureKind,
     ) -> Result<ControlFlow<WindowEnd>, Failure> {
-        let Self { job: Job { world, project, .. }, claim, pass, patience } = self;
-        warn!(
-            project = %project.name(), window = %claim.reading, %error, advice = error.advice(),
-            "window failed"
-        );
+        let Self { job: Job { world, project, .. }, claim, pass, patience, .. } = self;
+        let topic = claim.reading.to_string();
+        tell!(warn, project, &topic, error; %error, advice = error.advice(), "window failed");
         let warehouse = &world.warehouse;
         warehouse.note_failure(claim, pass, &error.to_string()).await?;
         let has_checkpoint = pass.checkpoint.is_some();
@@ -218,7 +240,7 @@ impl WindowRead<'_> {
             }
             Recovery::RestartLater => {
                 warehouse.restart_pass(claim, pass).await?;
-                Ok(self.left(error, error.advice()))
+                Ok(self.left(error))
             }
             Recovery::Halve(first, second) => {
                 warehouse.give_up_pass(claim, pass, GivenUp::Split(second.from())).await?;
@@ -226,9 +248,9 @@ impl WindowRead<'_> {
             }
             Recovery::Block => {
                 warehouse.give_up_pass(claim, pass, GivenUp::Blocked).await?;
-                Ok(self.left(error, error.advice()))
+                Ok(self.left(error))
             }
-            Recovery::GiveUp => Ok(self.left(error, error.advice())),
+            Recovery::GiveUp => Ok(self.left(error)),
         }
     }
 
@@ -243,17 +265,23 @@ impl WindowRead<'_> {
         } else if self.job.world.stop.is_cancelled() {
             Err(Failure::Interrupted)
         } else {
-            Ok(self.left(error, error.advice()))
+            Ok(self.left(error))
         }
     }
 
     /// Leaves the window for a later run.
-    fn left(&self, error: &dyn std::error::Error, advice: &str) -> ControlFlow<WindowEnd> {
-        ControlFlow::Break(WindowEnd::Left(self.postponed(error, advice)))
+    fn left(&self, error: &ClientError) -> ControlFlow<WindowEnd> {
+        let outcome = ProjectOutcome::after(error);
+        ControlFlow::Break(WindowEnd::Left(self.postponed(outcome, error, error.advice())))
     }
 
-    fn postponed(&self, error: &dyn std::error::Error, advice: &str) -> Conclusion {
+    fn postponed(
+        &self,
+        outcome: ProjectOutcome,
+        error: &dyn std::error::Error,
+        advice: &str,
+    ) -> Conclusion {
         let why = format!("{}: {error}; {advice}", self.claim.reading);
-        Conclusion::because(ProjectOutcome::Partial, why)
+        Conclusion::because(outcome, why)
     }
 }

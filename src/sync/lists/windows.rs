@@ -8,11 +8,11 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     queue::{QueueEnd, Step, StepEnd, WantedWindows, WindowQueue},
-    window::{self, WindowEnd, release},
+    window::{self, release},
 };
 use crate::{
     planner::Task,
@@ -21,9 +21,10 @@ use crate::{
         outcome::{Conclusion, Failure, ProjectOutcome},
         patience::Patience,
         project::Project,
+        told::tell,
         wait::{Woken, a_moment, wait_for},
     },
-    warehouse::{Awaited, Claiming, HeldClaims, NextWindow, Proof, Unverified, WarehouseError},
+    warehouse::{Awaited, Claiming, HeldClaims, NextWindow, Unverified, WarehouseError},
 };
 
 /// The result of several passes.
@@ -176,31 +177,23 @@ fn wait(job: Job<'_>, held: HeldClaims) -> LocalBoxFuture<'_, Result<Woken, Ware
     let Job { world, project, .. } = job;
     async move {
         let awaited = Awaited::Claims(project.name().clone(), project.stream(), held);
-        wait_for(world, project.name(), &awaited, None).await
+        wait_for(world, project, &awaited, None).await
     }
     .boxed_local()
 }
 
 /// Logs the end of a step.
-fn report(Job { world, project, .. }: Job<'_>, end: &StepEnd) {
-    let name = project.name();
-    match end {
-        StepEnd::Window(task, WindowEnd::Read(Proof::Complete | Proof::CompleteEmpty)) => {
-            info!(project = %name, lane = %task.lane, window = %task.reading, "window read");
-        }
-        StepEnd::Held(task, _) if world.is_daemon => {
-            info!(
-                project = %name, window = %task.reading,
-                "another process is reading these days"
-            );
-        }
-        _ => {}
+fn report(Job { world, .. }: Job<'_>, end: &StepEnd) {
+    if let StepEnd::Held(task, _) = end
+        && world.is_daemon
+    {
+        info!(window = %task.reading, "another process is reading these days");
     }
 }
 
 /// A message about windows that were empty without proof; `task` is the first of them.
 fn unverified_note(project: &Project, task: &Task, why: Unverified) -> Conclusion {
-    let (name, reading) = (project.name(), task.reading);
+    let reading = task.reading;
     let why = match why {
         Unverified::Filter => {
             "this project's date filter has never returned anything; check the days and the key"
@@ -211,7 +204,8 @@ fn unverified_note(project: &Project, task: &Task, why: Unverified) -> Conclusio
              result is the same, ask the vendor why its list is empty"
         }
     };
-    warn!(project = %name, window = %reading, "empty, unverified: {why}");
+    let topic = format!("empty {reading}");
+    tell!(warn, project, &topic, why; window = %reading, "empty, unverified: {why}");
     let why = format!("empty, unverified: {reading}: {why}");
     Conclusion::because(ProjectOutcome::EmptyUnverified, why)
 }

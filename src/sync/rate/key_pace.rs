@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     client::{self, Admission, AttemptOutcome},
-    domain::{ByCall, Call, CallRate, GrantedRate, KeyId, Lane, Pace, SharedRate},
+    domain::{ByCall, Call, CallRate, GrantedRate, KeyId, Lane, Pace, ProjectName, SharedRate},
     planner::{self, AnswerReport, Budget, Latencies},
     sync::settings::ProjectSettings,
     warehouse::{BlockDecision, StoredRate, Warehouse, WarehouseError},
@@ -38,6 +38,8 @@ const BLOCKS_A_SECOND: u32 = 4;
 /// The pace of a key.
 #[derive(Debug)]
 pub(in crate::sync) struct KeyPace {
+    /// The project whose calls are paced here.
+    pub(super) project: ProjectName,
     pace: Pace,
     in_flight_max: usize,
     api_key: SecretString,
@@ -78,6 +80,7 @@ impl TakenFeedback {
 impl KeyPace {
     pub(in crate::sync) fn new(settings: &ProjectSettings) -> Self {
         Self {
+            project: settings.name.clone(),
             pace: settings.pace,
             in_flight_max: settings.calls_in_flight_max,
             api_key: settings.client.api_key.clone(),
@@ -241,6 +244,7 @@ mod tests {
 
     fn key_pace(pace: Pace) -> KeyPace {
         KeyPace {
+            project: "main".parse().unwrap(),
             pace,
             in_flight_max: 64,
             api_key: "key".into(),

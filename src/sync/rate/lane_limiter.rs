@@ -12,15 +12,15 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::Instant};
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{call_block::CallBlock, key_pace::KeyPace};
 use crate::{
-    client::{Admission, AttemptOutcome, CallLimiter, LimiterClosed},
-    domain::{GrantedRate, Lane, Spending},
+    client::{Admission, AttemptReport, CallLimiter, LimiterClosed},
+    domain::{GrantedRate, Lane, ProjectName, Spending},
+    metrics,
     planner::Budget,
-    sync::stop::pause,
+    sync::pulse::Pauses,
     warehouse::{BlockRequest, Taken, Warehouse, WarehouseError, WarehouseRemedy},
 };
 
@@ -31,6 +31,9 @@ use crate::{
 const CLOSED_FOR: Duration = Duration::from_secs(5);
 const DELAY_MIN: Duration = Duration::from_millis(50);
 
+/// The limiter of a paused project is closed for this time: longer than a command waits for it.
+const PAUSED_FOR: Duration = Duration::from_mins(5);
+
 /// A pause of the vendor up to this length is waited for; during a longer one, the limiter is
 /// closed.
 const PAUSE_WAITED_FOR: Duration = Duration::from_secs(10);
@@ -39,7 +42,7 @@ const PAUSE_WAITED_FOR: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(in crate::sync) struct LaneLimiter {
     warehouse: Warehouse,
-    stop: CancellationToken,
+    pauses: Pauses,
     pace: Arc<KeyPace>,
     lane: Lane,
     budget: Budget,
@@ -66,7 +69,7 @@ impl Drop for Permit<'_> {
 impl LaneLimiter {
     pub(in crate::sync) fn new(
         warehouse: Warehouse,
-        stop: CancellationToken,
+        pauses: Pauses,
         pace: Arc<KeyPace>,
         lane: Lane,
         budget: Budget,
@@ -74,7 +77,7 @@ impl LaneLimiter {
         Self {
             // The limiter closes instead of waiting for PostgreSQL.
             warehouse: warehouse.without_retries(),
-            stop,
+            pauses,
             pace,
             lane,
             budget,
@@ -111,7 +114,7 @@ impl LaneLimiter {
             (slot.at, Permit { granted, not_made: &self.not_made, is_made: false })
         };
         let wait = slot.saturating_duration_since(Instant::now());
-        if wait.is_zero() || pause(&self.stop, wait).await { Ok(permit) } else { Err(ending()) }
+        if wait.is_zero() || self.pauses.pause(wait).await { Ok(permit) } else { Err(ending()) }
     }
 
     async fn take_block(&self, call_block: &mut CallBlock) -> Result<(), LimiterClosed> {
@@ -122,10 +125,10 @@ impl LaneLimiter {
         let key = self.patiently(|| self.pace.key(&self.warehouse)).await?;
         loop {
             let taken = self.patiently(|| {
-                let (lane, unused, pause) =
-                    (self.lane, unused.take(), feedback.pause(Instant::now()));
+                let (project, lane, unused, pause) =
+                    (&self.pace.project, self.lane, unused.take(), feedback.pause(Instant::now()));
                 let (report, request) =
-                    (feedback.report, BlockRequest { key, lane, unused, pause });
+                    (feedback.report, BlockRequest { project, key, lane, unused, pause });
                 self.warehouse.take_calls(request, move |stored| {
                     self.pace.decide(&self.budget, (lane, wanted), &report, &stored)
                 })
@@ -142,13 +145,14 @@ impl LaneLimiter {
                     call_block.hold(&block, Instant::now());
                     return Ok(());
                 }
+                Taken::ProjectPaused => return Err(project_paused(&self.pace.project)),
                 Taken::UsedUp { spending, at } => return Err(self.used_up(&spending, at)),
                 Taken::Paused { left, until } => {
                     let left = left.to_std().unwrap_or_default();
                     if left > PAUSE_WAITED_FOR {
                         return Err(paused(left, until));
                     }
-                    if !pause(&self.stop, left).await {
+                    if !self.pauses.pause(left).await {
                         return Err(ending());
                     }
                     feedback = self.pace.take();
@@ -173,7 +177,8 @@ impl LaneLimiter {
             self.budget.calls_per_day,
             from.format("%H:%M"),
         );
-        LimiterClosed { reason, not_before: Some(Duration::from_secs(seconds.into())) }
+        let not_before = Some(Duration::from_secs(seconds.into()));
+        LimiterClosed { reason, not_before, is_planned: true }
     }
 
     /// Runs a query, and retries it for a while if that may help.
@@ -184,7 +189,7 @@ impl LaneLimiter {
         let end = Instant::now() + CLOSED_FOR;
         let mut delay = DELAY_MIN;
         loop {
-            if self.stop.is_cancelled() {
+            if self.pauses.stop.is_cancelled() {
                 return Err(ending());
             }
             let error = match ask().await {
@@ -195,9 +200,10 @@ impl LaneLimiter {
                 return Err(LimiterClosed {
                     reason: error.to_string(),
                     not_before: Some(CLOSED_FOR),
+                    is_planned: false,
                 });
             }
-            pause(&self.stop, delay).await;
+            self.pauses.pause(delay).await;
             delay *= 2;
         }
     }
@@ -209,7 +215,9 @@ impl CallLimiter for LaneLimiter {
         is_paused: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Admission>, LimiterClosed>> {
         Box::pin(async move {
+            let asked_at = Instant::now();
             let mut permit = self.permit().await?;
+            metrics::count_throttle(&self.pace.project, self.lane, asked_at.elapsed());
             if is_paused() {
                 return Ok(None);
             }
@@ -219,13 +227,19 @@ impl CallLimiter for LaneLimiter {
         })
     }
 
-    fn note<'a>(
-        &'a self,
-        admission: &'a Admission,
-        outcome: AttemptOutcome,
-        wait: Option<Duration>,
-    ) -> BoxFuture<'a, ()> {
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let waiting = self.pauses.pulse.wait(tokio::time::sleep(time));
+            waiting.await;
+            metrics::count_throttle(&self.pace.project, self.lane, time);
+        })
+    }
+
+    fn note<'a>(&'a self, admission: &'a Admission, attempt: AttemptReport) -> BoxFuture<'a, ()> {
+        let AttemptReport { outcome, wait, status, took, is_retry } = attempt;
         self.pace.note(admission, outcome, wait, Instant::now());
+        metrics::count_attempt(&self.pace.project, self.lane, status, took, is_retry);
+        self.pauses.pulse.step();
         Box::pin(async move {
             // The next block stores it if this fails. But no block may be taken before the restart.
             if let Some(wait) = wait
@@ -241,9 +255,15 @@ fn paused(left: Duration, until: DateTime<Utc>) -> LimiterClosed {
     // Rounded up, as in `used_up`.
     let until = (until + TimeDelta::seconds(59)).format("%H:%M");
     let reason = format!("the vendor asked for a pause; next calls at {until} UTC");
-    LimiterClosed { reason, not_before: Some(left) }
+    LimiterClosed { reason, not_before: Some(left), is_planned: true }
+}
+
+fn project_paused(project: &ProjectName) -> LimiterClosed {
+    let reason = format!("the project is paused; `argos-sync resume {project}` continues");
+    LimiterClosed { reason, not_before: Some(PAUSED_FOR), is_planned: true }
 }
 
 fn ending() -> LimiterClosed {
-    LimiterClosed { reason: "the program is stopping".to_owned(), not_before: None }
+    let reason = "the program is stopping".to_owned();
+    LimiterClosed { reason, not_before: None, is_planned: true }
 }

@@ -204,14 +204,14 @@ impl<'b> WindowQueue<'b> {
         let tasks = self.tasks.drain(..).chain(held).count();
         if tasks > 0 {
             let why = format!("{tasks} windows were postponed");
-            self.add(Conclusion::because(ProjectOutcome::Partial, why));
+            self.add(Conclusion::because(ProjectOutcome::InProgress, why));
         }
         match self.rest {
             // Another window may be free, or become free.
             Rest::MayBeFree | Rest::Held(_) => {
                 self.rest = Rest::Done;
                 let why = "the rest of the backfill was postponed".to_owned();
-                self.add(Conclusion::because(ProjectOutcome::Partial, why));
+                self.add(Conclusion::because(ProjectOutcome::InProgress, why));
             }
             Rest::InFlight => self.rest = Rest::Done,
             Rest::Claiming { .. } | Rest::Claimed(_) | Rest::Done => {}
