@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     checklist::{Checklist, Form},
-    clocks,
     exit::{ExitStatus, Failed},
     open::{self, Opened},
     status::{UNCONFIGURED_ADVICE, last_run},
@@ -19,6 +18,7 @@ use crate::{
     client::{Admission, CallLimiter, ClientError, LimiterClosed},
     config::Config,
     domain::{GrantedRate, Lane, ProjectName, ReadNumber},
+    status::clocks,
     sync::{self, Finding, KeyStanding, ProbeError, Project, World, host_time},
     warehouse::{Concern, KnownProject, Obstacle, Protection, SchemaState, WarehouseError},
 };

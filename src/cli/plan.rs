@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     exit::{ExitStatus, Failed},
     open, print, run,
-    sparse::{self, Sparse},
 };
 use crate::{
     config::Config,
     domain::{CallRate, Lane, Pace, Stream, Window},
     planner::{self, Cost, ListCost, Task},
+    status::sparse::{self, Schedules, Sparse},
     sync::{PlanInput, Project, World},
     warehouse::{DetailMode, RateReport},
 };
@@ -38,7 +38,7 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<ExitS
             None => world.projects.iter().collect(),
             Some(name) => vec![open::project_named(&world, Some(name))?],
         };
-        let sparse = sparse::of_all(config, &opened.warehouse).await?;
+        let sparse = sparse::of_all(config, &opened.warehouse, Schedules::Computed).await?;
         let rates = opened.warehouse.rate_reports().await?;
         let mut rows = Vec::new();
         let mut notes = String::new();

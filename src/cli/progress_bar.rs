@@ -8,7 +8,10 @@ use tokio::time::{Instant, interval};
 use tracing::info;
 
 use super::print;
-use crate::sync::{Part, Progress, ProgressSnapshot};
+use crate::{
+    status::words,
+    sync::{Part, Progress, ProgressSnapshot},
+};
 
 const REDRAW: Duration = Duration::from_millis(200);
 const LOG_EVERY: Duration = Duration::from_mins(1);
@@ -123,10 +126,10 @@ fn draw(
     bar.set_message(match (phase, pace) {
         (_, None) => format!("{unit}, {items} items"),
         (Phase::Lists, Some(pace)) => {
-            format!("{unit}, {items} items, {} left for the lists", in_words(pace.time_left))
+            format!("{unit}, {items} items, {} left for the lists", words::duration(pace.time_left))
         }
         (Phase::DetailCalls, Some(MeasuredPace { per_second, time_left })) => {
-            format!("{unit}, {per_second:.1}/s, {} left", in_words(time_left))
+            format!("{unit}, {per_second:.1}/s, {} left", words::duration(time_left))
         }
     });
     bar.set_length(part.done + part.left);
@@ -135,18 +138,9 @@ fn draw(
 
 fn log(phase: Phase, part: Part, seen: &ProgressSnapshot, pace: Option<MeasuredPace>) {
     let (unit, total, items) = (phase.unit(), part.done + part.left, seen.items);
-    let left = pace.map_or("unknown".to_owned(), |pace| in_words(pace.time_left));
+    let left = pace.map_or("unknown".to_owned(), |pace| words::duration(pace.time_left));
     let per_minute = pace.map_or(0.0, |pace| (pace.per_second * 600.0).round() / 10.0);
     info!(done = part.done, total, per_minute, left, items, "backfill: {unit}");
-}
-
-/// A duration with its two largest units, such as `1 h 5 min`.
-fn in_words(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..60 => format!("{seconds} s"),
-        seconds @ ..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
 }
 
 #[cfg(test)]
@@ -173,14 +167,5 @@ mod tests {
         assert_eq!(at(Phase::DetailCalls, 430, 600, 400), pace(2.0, 200));
         // After a standstill that is longer than the measured time, the rate is unknown.
         assert_eq!(at(Phase::DetailCalls, 800, 600, 400), None);
-    }
-
-    #[test]
-    fn a_duration_is_told_with_its_two_largest_units() {
-        for (seconds, words) in
-            [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (9000, "2 h 30 min")]
-        {
-            assert_eq!(in_words(Duration::from_secs(seconds)), words);
-        }
     }
 }

@@ -1,21 +1,21 @@
 //! `status`: shows the freshness and completeness of the warehouse.
 
 use super::{
-    clocks,
     exit::{ExitStatus, Failed},
     open, print,
-    samples::sample_as_text,
-    sparse::{self, Sparse},
-    status_json::as_json,
-    status_rate::Rate,
-    status_report::{CallsToday, StatusReport},
 };
 use crate::{
     config::Config,
-    sync::host_time,
+    status::{
+        clocks,
+        json::as_json,
+        report::{CallsToday, StatusReport},
+        samples::sample_as_text,
+        sparse::{Schedules, Sparse},
+        words,
+    },
     warehouse::{
-        BackfillReport, BlockedDay, CallsReport, ProjectReport, RateReport, RunReport, SchemaState,
-        WarehouseError,
+        BackfillReport, BlockedDay, ProjectReport, RunReport, SchemaState, WarehouseError,
     },
 };
 use std::fmt::Write as _;
@@ -48,9 +48,6 @@ fn age(text: &str) -> Result<TimeDelta, String> {
     }
 }
 
-/// Number of runs shown.
-const RUNS: i64 = 5;
-
 /// Advice about a project of the warehouse that this configuration does not contain.
 pub(super) const UNCONFIGURED_ADVICE: &str = "its rows are not updated, unless another \
      configuration contains it; see `argos-sync project --help`";
@@ -62,47 +59,19 @@ const BLOCKED_DAYS: usize = 10;
 /// if there is no warehouse.
 pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<ExitStatus, Failed> {
     let opened = open::database(config).await?;
-    let reports = async {
+    let report = async {
         match opened.warehouse.schema_state().await? {
             SchemaState::Missing => return Ok(None),
             SchemaState::Unreleased => return Err(WarehouseError::UnreleasedSchema),
             SchemaState::Older(_) | SchemaState::Current | SchemaState::Newer => {}
         }
-        let since = config.sync.planner.since;
-        let projects = opened.warehouse.project_reports(since).await?;
-        let calls = opened.warehouse.calls_reports().await?;
-        let rates = opened.warehouse.rate_reports().await?;
-        let now = opened.warehouse.now().await?;
-        let oldest = options.max_age.and_then(|age| now.checked_sub_signed(age));
-        let is_too_old = |project: &&ProjectReport| {
-            config.has_project(&project.project)
-                && oldest.is_some_and(|oldest| project.newest_as_of < Some(oldest))
-        };
-        Ok(Some(StatusReport {
-            since,
-            calls: projects
-                .iter()
-                .map(|project| calls_today(config, project, &calls, &rates))
-                .collect(),
-            configured: projects.iter().map(|known| config.has_project(&known.project)).collect(),
-            too_old: projects
-                .iter()
-                .filter(is_too_old)
-                .map(|known| known.project.clone())
-                .collect(),
-            daemon_seen_at: opened.warehouse.daemon_seen_at().await?,
-            projects,
-            blocked_days: opened.warehouse.blocked_days().await?,
-            backfills: opened.warehouse.backfill_reports().await?,
-            samples: opened.warehouse.sample_reports().await?,
-            runs: opened.warehouse.run_reports(RUNS).await?,
-            wrong_clocks: clocks::wrong_clocks(&opened.warehouse, host_time).await?,
-            sparse: sparse::of_all(config, &opened.warehouse).await?,
-        }))
+        let read =
+            StatusReport::read(&opened.warehouse, config, options.max_age, Schedules::Computed);
+        read.await.map(Some)
     };
-    let reports: Result<_, WarehouseError> = reports.await;
+    let report: Result<_, WarehouseError> = report.await;
     opened.close().await?;
-    let Some(report) = reports? else {
+    let Some(report) = report? else {
         return Err(Failed::new(
             ExitStatus::Wrong,
             "the database has no warehouse yet: `argos-sync migrate` or any run creates one",
@@ -114,24 +83,6 @@ pub(super) async fn status(config: &Config, options: &StatusOptions) -> Result<E
         print::stdout(&as_text(&report));
     }
     Ok(if report.is_wrong() { ExitStatus::Wrong } else { ExitStatus::Done })
-}
-
-fn calls_today(
-    config: &Config,
-    project: &ProjectReport,
-    calls: &[CallsReport],
-    rates: &[RateReport],
-) -> CallsToday {
-    let rate = rates.iter().find(|rate| rate.project == project.project);
-    let calls = calls.iter().find(|calls| calls.project == project.project);
-    let by_lane = calls.map(|calls| calls.calls).unwrap_or_default();
-    let configured = config.projects.iter().find(|known| known.name.as_str() == project.project);
-    CallsToday {
-        total: by_lane.iter().map(|(_, calls)| calls).sum(),
-        limit: configured.map(|known| known.budget.calls_per_day).filter(|limit| *limit > 0),
-        by_lane: by_lane.iter().map(|(lane, calls)| (lane.as_str(), *calls)).collect(),
-        rate: rate.map(|rate| Rate::of(rate, configured.map(|known| known.pace))),
-    }
 }
 
 fn calls_as_text(name: &str, calls: &CallsToday) -> String {
@@ -170,7 +121,7 @@ fn projects_as_text(projects: &[ProjectReport]) -> String {
                 project.records.to_string(),
                 project.covered_days.to_string(),
                 time(project.newest_as_of),
-                project.details_due.to_string(),
+                queue(project.details_due, project.is_details_due_estimated),
                 project.quarantined.to_string(),
                 project.passes_open.to_string(),
             ]
@@ -187,6 +138,12 @@ fn projects_as_text(projects: &[ProjectReport]) -> String {
         "open",
     ];
     print::table(&head, &rows)
+}
+
+/// Returns the length of a queue; `~` marks an estimate.
+fn queue(length: i64, is_estimated: bool) -> String {
+    let mark = if is_estimated { "~" } else { "" };
+    format!("{mark}{length}")
 }
 
 /// Returns a line with the first and the last covered day.
@@ -267,6 +224,10 @@ fn notes_as_text(
         let ended = last_run(project.last_ended_at);
         tell(format_args!("is not in this configuration; {ended}: {UNCONFIGURED_ADVICE}"));
     }
+    if project.paused_at.is_some() {
+        let since = time(project.paused_at);
+        tell(format_args!("is paused since {since} UTC: `argos-sync resume {name}` continues"));
+    }
     if let Some(reason) = &project.blocked_reason {
         tell(format_args!("is blocked since {}: {reason}", time(project.blocked_at)));
     }
@@ -274,7 +235,7 @@ fn notes_as_text(
         tell(format_args!(
             "has {} empty, unverified windows: {}",
             project.empty_unverified,
-            empty_reason(project)
+            words::empty_reason(project)
         ));
     }
     if project.alarms > 0 {
@@ -287,9 +248,10 @@ fn notes_as_text(
         tell(format_args!("has an open pass that last failed with: {error}"));
     }
     // The notes above cover other problems.
-    if let (Some(outcome @ ("partial" | "failed")), Some(reason)) =
+    if let (Some(outcome @ ("partial" | "failed" | "in_progress")), Some(reason)) =
         (project.last_outcome.as_deref(), &project.last_run_error)
     {
+        let outcome = words::outcome(Some(outcome));
         tell(format_args!("last ended {outcome} at {}: {reason}", time(project.last_ended_at)));
     }
     let days: Vec<_> = blocked_days.iter().filter(|day| day.project == *name).collect();
@@ -313,15 +275,6 @@ fn backfill_as_text(backfill: &BackfillReport) -> String {
     )
 }
 
-/// Returns the reason why empty windows are unverified.
-fn empty_reason(project: &ProjectReport) -> &'static str {
-    if project.is_doubted {
-        "live records are known there, and detail calls do not prove that they are deleted"
-    } else {
-        "the date filter of this project has never returned anything"
-    }
-}
-
 fn time(time: Option<DateTime<Utc>>) -> String {
     time.map_or("-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string())
 }
@@ -335,7 +288,7 @@ fn runs_as_text(runs: &[RunReport]) -> String {
             vec![
                 run.run_id.to_string(),
                 time(Some(run.started_at)),
-                in_words(run.outcome.as_deref()).to_owned(),
+                words::outcome(run.outcome.as_deref()).to_owned(),
                 run.command.clone(),
             ]
         })
@@ -346,17 +299,8 @@ fn runs_as_text(runs: &[RunReport]) -> String {
 }
 
 fn counts_as_text(run: &RunReport) -> String {
-    let counts = [
-        ("received", run.received),
-        ("inserted", run.inserted),
-        ("updated", run.updated),
-        ("unchanged", run.unchanged),
-        ("quarantined", run.quarantined),
-        ("duplicate", run.duplicate),
-        ("skipped", run.skipped),
-    ];
-    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
-    let counts: Vec<_> = counts.map(|(what, count)| format!("{count} {what}")).collect();
+    let counts = words::run_counts(run).map(|(what, count)| format!("{count} {what}"));
+    let counts: Vec<_> = counts.collect();
     if counts.is_empty() { String::new() } else { format!("     {}\n", counts.join(", ")) }
 }
 
@@ -365,15 +309,5 @@ pub(super) fn last_run(ended_at: Option<DateTime<Utc>>) -> String {
     match ended_at {
         None => "it has no finished run".to_owned(),
         Some(_) => format!("its last run ended at {} UTC", time(ended_at)),
-    }
-}
-
-/// Returns a stored outcome in words; `None` means that the run has not ended.
-fn in_words(outcome: Option<&str>) -> &str {
-    match outcome {
-        None => "running",
-        Some("complete_empty") => "complete and empty",
-        Some("empty_unverified") => "empty, unverified",
-        Some(word) => word,
     }
 }

@@ -9,25 +9,25 @@ use crate::{
 };
 
 /// Advice about any differing clock.
-pub(super) const ADVICE: &str = "correct the wrong clock: argos-sync uses the latest of all \
+pub(crate) const ADVICE: &str = "correct the wrong clock: argos-sync uses the latest of all \
      clocks for the newest days, and PostgreSQL's for everything else";
 
 /// A clock that differs from PostgreSQL's clock.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct WrongClock {
+pub(crate) struct WrongClock {
     /// The owner of the clock: `host` or `vendor`.
-    clock: &'static str,
+    pub(crate) clock: &'static str,
     /// The project whose vendor has this clock; `None` for this machine's clock.
-    project: Option<String>,
+    pub(crate) project: Option<String>,
     /// Lead over PostgreSQL's clock in seconds; negative if the clock is slow.
-    ahead_seconds: i64,
+    pub(crate) ahead_seconds: i64,
     #[serde(skip)]
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Returns the clocks that differ from PostgreSQL's clock. A vendor's clock counts with the
 /// difference that was last stored.
-pub(super) async fn wrong_clocks(
+pub(crate) async fn wrong_clocks(
     warehouse: &Warehouse,
     host: impl FnOnce() -> DateTime<Utc>,
 ) -> Result<Vec<WrongClock>, WarehouseError> {
@@ -39,7 +39,7 @@ fn of_all(clocks: &[(String, Clocks)]) -> Vec<WrongClock> {
     let mut wrong: Vec<WrongClock> = Vec::new();
     for (project, clocks) in clocks {
         for skew in clocks.skews() {
-            let clock = wrong_clock(project, &skew);
+            let clock = WrongClock::of(project, &skew);
             if clock.project.is_some() || wrong.iter().all(|known| known.project.is_some()) {
                 wrong.push(clock);
             }
@@ -48,13 +48,17 @@ fn of_all(clocks: &[(String, Clocks)]) -> Vec<WrongClock> {
     wrong
 }
 
-fn wrong_clock(project: &str, skew: &Skew) -> WrongClock {
-    let (clock, project) = match skew.clock {
-        OtherClock::Host => ("host", None),
-        OtherClock::Vendor => ("vendor", Some(project.to_owned())),
-    };
-    let text = project.as_ref().map_or_else(|| skew.to_string(), |name| format!("{name}: {skew}"));
-    WrongClock { clock, project, ahead_seconds: skew.ahead.num_seconds(), text }
+impl WrongClock {
+    /// The clock with this difference, as found for this project.
+    pub(crate) fn of(project: &str, skew: &Skew) -> Self {
+        let (clock, project) = match skew.clock {
+            OtherClock::Host => ("host", None),
+            OtherClock::Vendor => ("vendor", Some(project.to_owned())),
+        };
+        let text =
+            project.as_ref().map_or_else(|| skew.to_string(), |name| format!("{name}: {skew}"));
+        Self { clock, project, ahead_seconds: skew.ahead.num_seconds(), text }
+    }
 }
 
 #[cfg(test)]

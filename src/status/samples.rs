@@ -17,23 +17,17 @@ fn share_of(sample: &SampleReport) -> f64 {
 
 /// Returns lines with the upper bound for all records and with the records known to differ. Empty
 /// if no record was drawn and none is known to differ.
-pub(super) fn sample_as_text(sample: &SampleReport) -> String {
-    let SampleReport { project, compared, differing, known, .. } = sample;
+pub(crate) fn sample_as_text(sample: &SampleReport) -> String {
+    let SampleReport { project, known, .. } = sample;
     let mut text = String::new();
     let mut tell = |line: std::fmt::Arguments<'_>| {
         let _infallible = writeln!(text, "\n{project}{line}");
     };
-    if let Some(since) = sample.since {
-        let share = percent_at_most(share_of(sample));
-        tell(format_args!(
-            ": records with differing rows below {share} with {CONFIDENCE_PERCENT}% confidence: \
-             {differing} of {compared} drawn at random since {since} differ from their raw items"
-        ));
+    if let Some(bound) = bound(sample) {
+        tell(format_args!(": {bound}"));
     }
     if *known > 0 {
-        let tables = sample.known_by_table.iter();
-        let tables: Vec<_> = tables.map(|(table, records)| format!("{table} {records}")).collect();
-        let tables = tables.join(", ");
+        let tables = tables(sample);
         tell(format_args!(
             " has {known} records that differ from their raw items or have none ({tables}): \
              `argos-sync verify --project {project} --repair` rewrites them"
@@ -42,9 +36,26 @@ pub(super) fn sample_as_text(sample: &SampleReport) -> String {
     text
 }
 
+/// Returns a clause with the upper bound for all records; `None` if no record was drawn.
+pub(crate) fn bound(sample: &SampleReport) -> Option<String> {
+    let SampleReport { compared, differing, .. } = sample;
+    let (since, share) = (sample.since?, percent_at_most(share_of(sample)));
+    Some(format!(
+        "records with differing rows below {share} with {CONFIDENCE_PERCENT}% confidence: \
+         {differing} of {compared} drawn at random since {since} differ from their raw items"
+    ))
+}
+
+/// Returns the tables of the records known to differ, with their numbers.
+pub(crate) fn tables(sample: &SampleReport) -> String {
+    let tables = sample.known_by_table.iter();
+    let tables: Vec<_> = tables.map(|(table, records)| format!("{table} {records}")).collect();
+    tables.join(", ")
+}
+
 /// The sample of a project in `status --json`.
 #[derive(Serialize)]
-pub(super) struct SampleJson<'a> {
+pub(crate) struct SampleJson<'a> {
     project: &'a str,
     stream: &'a str,
     since: Option<chrono::NaiveDate>,
@@ -58,7 +69,7 @@ pub(super) struct SampleJson<'a> {
 
 impl<'a> SampleJson<'a> {
     /// Converts a report for `status --json`.
-    pub(super) fn of(sample: &'a SampleReport) -> Self {
+    pub(crate) fn of(sample: &'a SampleReport) -> Self {
         Self {
             project: &sample.project,
             stream: &sample.stream,

@@ -12,21 +12,21 @@ use crate::{
 
 /// The rate of a project's key.
 #[derive(Serialize)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// The adaptive rate; `None`: the configuration fixes it.
-    calls_per_second: Option<f64>,
+    pub(crate) calls_per_second: Option<f64>,
     changed_at: Option<DateTime<Utc>>,
     /// Why the rate last changed: `healthy`, `refused`, `timed_out` or `slow`.
     cause: Option<&'static str>,
     /// The rate at which the vendor last refused calls or slowed down.
     refused_calls_per_second: Option<f64>,
     /// The end of the pause that the vendor asked for.
-    paused_until: Option<DateTime<Utc>>,
+    pub(crate) paused_until: Option<DateTime<Utc>>,
 }
 
 impl Rate {
     /// `pace`: how this configuration paces the calls; `None` if it does not contain the project.
-    pub(super) fn of(report: &RateReport, pace: Option<Pace>) -> Self {
+    pub(crate) fn of(report: &RateReport, pace: Option<Pace>) -> Self {
         let adaptive = Some(report).filter(|_| !matches!(pace, Some(Pace::Fixed(_))));
         let changed = adaptive.and_then(|report| report.changed);
         Self {
@@ -39,13 +39,10 @@ impl Rate {
     }
 
     /// Returns a line about an adaptive rate, and one about a pause of the vendor.
-    pub(super) fn as_text(&self, project: &str) -> String {
+    pub(crate) fn as_text(&self, project: &str) -> String {
         let mut text = String::new();
-        let cause = self.cause.and_then(RateCause::of);
-        if let (Some(calls), Some(at), Some(cause)) =
-            (self.calls_per_second, self.changed_at, cause)
-        {
-            let (at, why) = (time(at), self.reason(cause, calls));
+        if let (Some(calls), Some((at, why))) = (self.calls_per_second, self.last_change()) {
+            let at = time(at);
             let _infallible =
                 writeln!(text, "{project}: {calls:.1} calls a second since {at} UTC: {why}");
         }
@@ -54,6 +51,12 @@ impl Rate {
                 writeln!(text, "{project}: no calls before {until} UTC: the vendor asked for it");
         }
         text
+    }
+
+    /// When and why an adaptive rate last changed.
+    pub(crate) fn last_change(&self) -> Option<(DateTime<Utc>, String)> {
+        let cause = self.cause.and_then(RateCause::of)?;
+        Some((self.changed_at?, self.reason(cause, self.calls_per_second?)))
     }
 
     fn reason(&self, cause: RateCause, calls: f64) -> String {

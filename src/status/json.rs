@@ -5,16 +5,16 @@ use serde::Serialize;
 
 use super::{
     clocks::WrongClock,
+    report::{CallsToday, StatusReport},
     samples::SampleJson,
     sparse::{self, Sparse},
-    status_report::{CallsToday, StatusReport},
 };
 use crate::warehouse::BackfillReport;
 
 /// The output of `status --json`. It is separate from the reports, so that they can change without
 /// breaking programs that read it.
 #[derive(Serialize)]
-pub(super) struct StatusJson<'a> {
+pub(crate) struct StatusJson<'a> {
     projects: Vec<ProjectJson<'a>>,
     blocked_days: Vec<BlockedDayJson<'a>>,
     backfills: Vec<BackfillJson<'a>>,
@@ -45,11 +45,16 @@ struct ProjectJson<'a> {
     oldest_as_of: Option<DateTime<Utc>>,
     newest_as_of: Option<DateTime<Utc>>,
     details_due: i64,
+    /// `details_due` is an estimate.
+    details_due_estimated: bool,
     quarantined: i64,
     open_passes: i64,
     empty_unverified_windows: i64,
     suspects: i64,
     deletion_alarms: i64,
+    drift_paths: i64,
+    claims: i64,
+    paused_at: Option<DateTime<Utc>>,
     blocked_at: Option<DateTime<Utc>>,
     blocked_reason: Option<&'a str>,
     open_pass_error: Option<&'a str>,
@@ -96,7 +101,7 @@ struct RunJson<'a> {
     skipped: i64,
 }
 
-pub(super) fn as_json(report: &StatusReport) -> StatusJson<'_> {
+pub(crate) fn as_json(report: &StatusReport) -> StatusJson<'_> {
     let projects = report
         .projects
         .iter()
@@ -119,11 +124,15 @@ pub(super) fn as_json(report: &StatusReport) -> StatusJson<'_> {
             oldest_as_of: project.oldest_as_of,
             newest_as_of: project.newest_as_of,
             details_due: project.details_due,
+            details_due_estimated: project.is_details_due_estimated,
             quarantined: project.quarantined,
             open_passes: project.passes_open,
             empty_unverified_windows: project.empty_unverified,
             suspects: project.suspects,
             deletion_alarms: project.alarms,
+            drift_paths: project.drift_paths,
+            claims: project.claims,
+            paused_at: project.paused_at,
             blocked_at: project.blocked_at,
             blocked_reason: project.blocked_reason.as_deref(),
             open_pass_error: project.open_pass_error.as_deref(),
