@@ -1,6 +1,8 @@
 //! Sets up logging. Log lines contain projects, windows and counts; never a person, a key or an
 //! address with a query.
 
+use std::sync::OnceLock;
+
 use tracing_subscriber::{
     EnvFilter, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
@@ -13,6 +15,24 @@ use crate::config::LogFormat;
 #[error("`log.filter` is not a valid filter: {0}")]
 pub struct InvalidFilter(String);
 
+type SetFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// Replaces the filter of the logging that was set up.
+static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
+
+fn parsed(filter: &str) -> Result<EnvFilter, InvalidFilter> {
+    EnvFilter::builder().parse(filter).map_err(|error| InvalidFilter(error.to_string()))
+}
+
+/// Replaces the log filter. Without logging, nothing changes.
+pub fn set_filter(filter: &str) -> Result<(), InvalidFilter> {
+    let filter = parsed(filter)?;
+    match SET_FILTER.get() {
+        Some(set) if !set(filter) => Err(InvalidFilter("logging has ended".to_owned())),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Sends log lines to the writer from now on, in colour on a terminal.
 pub fn init(
     format: LogFormat,
@@ -20,10 +40,8 @@ pub fn init(
     is_terminal: bool,
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
 ) -> Result<(), InvalidFilter> {
-    let filter =
-        EnvFilter::builder().parse(filter).map_err(|error| InvalidFilter(error.to_string()))?;
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(parsed(filter)?)
         .with_writer(writer)
         // The library reports them with `eprintln!`, which panics if stderr cannot be written.
         .log_internal_errors(false)
@@ -32,9 +50,22 @@ pub fn init(
     // may contain personal data (I8).
     let own = filter_fn(|line| line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME")));
     // A second set-up in one process, as in tests, changes nothing.
-    let _already_set = match format {
-        LogFormat::Text => builder.with_target(false).finish().with(own).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(own).try_init(),
+    let (is_first, set): (_, SetFilter) = match format {
+        LogFormat::Text => {
+            let builder = builder.with_target(false).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| handle.reload(filter).is_ok();
+            (builder.finish().with(own).try_init().is_ok(), Box::new(set))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| handle.reload(filter).is_ok();
+            (builder.finish().with(own).try_init().is_ok(), Box::new(set))
+        }
     };
+    if is_first {
+        let _set_before = SET_FILTER.set(set);
+    }
     Ok(())
 }

@@ -53,7 +53,9 @@ impl From<ProjectOutcome> for ExitStatus {
     fn from(outcome: ProjectOutcome) -> Self {
         match outcome {
             ProjectOutcome::Complete | ProjectOutcome::CompleteEmpty => Self::Done,
-            ProjectOutcome::EmptyUnverified | ProjectOutcome::Partial => Self::Partial,
+            ProjectOutcome::InProgress
+            | ProjectOutcome::EmptyUnverified
+            | ProjectOutcome::Partial => Self::Partial,
             ProjectOutcome::Blocked => Self::Blocked,
             ProjectOutcome::Misconfigured => Self::Config,
             ProjectOutcome::Failed => Self::Fault,

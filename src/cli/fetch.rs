@@ -49,7 +49,7 @@ enum FetchTarget {
 
 /// A value that is not empty, given as an argument, on standard input (`-`) or in a file (`@FILE`).
 #[derive(Debug, Clone)]
-struct Given(String);
+pub(super) struct Given(pub(super) String);
 
 impl FromStr for Given {
     type Err = String;

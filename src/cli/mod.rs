@@ -3,14 +3,16 @@
 
 mod check;
 mod checklist;
-mod clocks;
 mod configuration;
+mod control;
+mod daemon;
 mod deletions;
 #[cfg(all(feature = "simulator", feature = "embedded"))]
 mod demo;
 mod exit;
 mod explain;
 mod fetch;
+mod health;
 mod open;
 mod plan;
 mod print;
@@ -20,15 +22,10 @@ mod quarantine;
 mod raw;
 mod renormalize;
 mod run;
-mod samples;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
-mod sparse;
 mod status;
-mod status_json;
-mod status_rate;
-mod status_report;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -77,6 +74,11 @@ enum Command {
     /// items, or the last run of a project failed. Pending work and interrupted runs are shown but
     /// are not an error: the next run continues them.
     Status(status::StatusOptions),
+    /// Ask the running daemon whether it works.
+    ///
+    /// Prints the answer of its HTTP service at `http.listen`. Exits with 1 if a check fails or no
+    /// daemon answers.
+    Health(health::HealthOptions),
     /// Check the configuration, the database and the keys, and probe the API.
     ///
     /// Verifies that each key opens the account that its project is bound to. About eight calls for
@@ -100,6 +102,18 @@ enum Command {
     /// Rebind a project to another account, or delete or rename the rows of a removed project.
     #[command(subcommand)]
     Project(project::ProjectCommand),
+    /// Stop all calls of a project, except those of `check`, until it is resumed.
+    ///
+    /// Applies to every process of this warehouse, within a second. Received data are stored. The
+    /// project stays paused when the daemon starts again.
+    Pause(control::ProjectArgument),
+    /// Let a paused project continue.
+    Resume(control::ProjectArgument),
+    /// Request that the daemon reads days or one record again.
+    ///
+    /// Days are read by a backfill, and each of their known records by a detail call. Without a
+    /// daemon, `run --backfill` and `fetch` read them at once.
+    Resync(control::ResyncOptions),
     /// List, retry or drop items that could not be stored.
     Quarantine(quarantine::QuarantineOptions),
     /// Rebuild the rows of an older release from the stored raw items. Makes no calls.
@@ -205,6 +219,9 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
             deletions::deletions(&configured(&cli.options)?, &command).await
         }
         Command::Project(command) => project::project(&configured(&cli.options)?, &command).await,
+        Command::Pause(argument) => control::pause(&configured(&cli.options)?, &argument).await,
+        Command::Resume(argument) => control::resume(&configured(&cli.options)?, &argument).await,
+        Command::Resync(options) => control::resync(&configured(&cli.options)?, &options).await,
         Command::Quarantine(options) => {
             quarantine::quarantine(&configured(&cli.options)?, &options).await
         }
@@ -212,6 +229,10 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failed> {
             renormalize::renormalize(&configured(&cli.options)?, &options).await
         }
         Command::Verify(options) => verify::verify(&configured(&cli.options)?, &options).await,
+        Command::Health(options) => {
+            let path = configuration::found(cli.options.config.as_deref())?;
+            health::health(path.as_deref(), &options).await
+        }
         Command::Config(command) => configuration::config(&command, cli.options.config.as_deref()),
         Command::Migrate => migrate(&configured(&cli.options)?).await,
     }
@@ -223,6 +244,7 @@ fn configured(options: &Global) -> Result<Config, Failed> {
     let mut config = Config::load(path.as_deref())?;
     if let Some(filter) = &options.log {
         config.log_filter.clone_from(filter);
+        config.is_log_filter_fixed = true;
     }
     telemetry::init(
         config.log_format,

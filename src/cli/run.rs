@@ -1,13 +1,12 @@
 //! `run`: runs the daemon, the work that is due now, or a backfill.
 
-use std::sync::OnceLock;
-
 use chrono::Datelike as _;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     StreamArgument,
+    daemon::daemon,
     exit::{ExitStatus, Failed},
     open::{self, Opened},
     print, progress_bar, signal, verify,
@@ -15,9 +14,7 @@ use super::{
 use crate::{
     config::Config,
     domain::{Day, ProjectName, Window},
-    sync::{
-        BackfillRequest, Conclusion, Ended, ProjectOutcome, Verify, World, run_daemon, run_due,
-    },
+    sync::{BackfillRequest, Conclusion, Ended, ProjectOutcome, Verify, World, run_due},
     warehouse::{RunId, Tally, WarehouseError},
 };
 
@@ -62,6 +59,10 @@ pub(super) struct RunOptions {
     /// of one name share its work, and once it is complete, they have nothing to do.
     #[arg(long, value_name = "NAME", requires = "backfill", value_parser = job_name)]
     job: Option<String>,
+    /// End with 0 instead of 65 if nothing failed and the rest waits for the budget or for another
+    /// process.
+    #[arg(long, requires = "once")]
+    waiting_is_ok: bool,
     /// Concurrent windows for each project, overrides `sync.workers`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -124,6 +125,7 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
              \"2024-01-01\"",
         ));
     }
+    log_start(&config);
     if is_daemon {
         return daemon(config, &stop).await;
     }
@@ -136,57 +138,18 @@ pub(super) async fn run(config: &Config, options: &RunOptions) -> Result<ExitSta
     result
 }
 
-/// Runs the daemon. Restarts it whenever a new secret replaces a refused one.
-async fn daemon(mut config: Config, stop: &CancellationToken) -> Result<ExitStatus, Failed> {
-    loop {
-        let Some(opened) = open_patiently(&config, stop).await? else {
-            return Ok(ExitStatus::Done);
-        };
-        let rounds = stop.child_token();
-        let renewed = OnceLock::new();
-        let world = open::world(&config, &opened.warehouse, &rounds);
-        if let Ok(world) = &world {
-            info!(projects = world.projects.len(), "the daemon is running");
-            run_daemon(world, &|| match config.with_new_secrets() {
-                Ok(Some(config)) => renewed.set(config).is_ok(),
-                // A file that cannot be read now is read again later.
-                Ok(None) | Err(_) => false,
-            })
-            .await;
-        }
-        opened.close().await?;
-        world?;
-        if stop.is_cancelled() {
-            return Ok(ExitStatus::Done);
-        }
-        if let Some(renewed) = renewed.into_inner() {
-            config = renewed;
-        }
-    }
-}
-
-/// Opens the warehouse, and waits for PostgreSQL without a time limit (I11). Returns `None` if the
-/// program has to end first.
-async fn open_patiently(
-    config: &Config,
-    stop: &CancellationToken,
-) -> Result<Option<Opened>, Failed> {
-    loop {
-        let opened = tokio::select! {
-            () = stop.cancelled() => return Ok(None),
-            opened = open::migrated(config) => opened,
-        };
-        match opened {
-            Err(failed) if failed.status == ExitStatus::Interrupted => {
-                warn!("waiting for PostgreSQL: {failed}");
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(None),
-                    () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
-                }
-            }
-            opened => return opened.map(Some),
-        }
-    }
+/// Logs what will run. The address of the database contains no secret.
+fn log_start(config: &Config) {
+    let projects: Vec<_> = config.projects.iter().map(|project| project.name.as_str()).collect();
+    let since = config.sync.planner.since.map(|since| since.to_string());
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = config.file(),
+        database = config.database_address(),
+        projects = projects.join(", "),
+        since,
+        "argos-sync is starting"
+    );
 }
 
 async fn work(
@@ -226,6 +189,12 @@ async fn work(
         }
         None => run_due(&world, world.projects.iter()).await,
     };
+    if options.waiting_is_ok
+        && matches!(&ended, Ok((_, ended)) if ended.worst() == ProjectOutcome::InProgress)
+    {
+        conclude(&world, ended).await?;
+        return Ok(ExitStatus::Done);
+    }
     conclude(&world, ended).await
 }
 
@@ -293,6 +262,7 @@ pub(super) fn words(outcome: ProjectOutcome) -> &'static str {
         ProjectOutcome::Complete => "complete",
         ProjectOutcome::CompleteEmpty => "complete and empty",
         ProjectOutcome::EmptyUnverified => "empty, unverified",
+        ProjectOutcome::InProgress => "in progress",
         ProjectOutcome::Partial => "partial",
         ProjectOutcome::Blocked => "blocked",
         ProjectOutcome::Misconfigured => "misconfigured",

@@ -1,9 +1,10 @@
 //! SIGTERM and SIGINT: the first signal requests an orderly stop, the second one exits at once.
+//! SIGHUP: the daemon reads secrets and the log filter again.
 
 use std::time::Duration;
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -16,13 +17,19 @@ use super::{
 /// Signals within this time after the first one are ignored.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
+fn no_signals(error: &std::io::Error) -> Failed {
+    Failed::new(ExitStatus::Fault, format!("cannot listen for signals: {error}"))
+}
+
+/// Listens for SIGHUP from now on.
+pub(super) fn hangups() -> Result<Signal, Failed> {
+    signal(SignalKind::hangup()).map_err(|error| no_signals(&error))
+}
+
 /// Starts listening for signals. Returns a token that the first signal cancels.
 pub(super) fn listen() -> Result<CancellationToken, Failed> {
-    let no_signals = |error: std::io::Error| {
-        Failed::new(ExitStatus::Fault, format!("cannot listen for signals: {error}"))
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
     let stop = CancellationToken::new();
     let rung = stop.clone();
     tokio::spawn(async move {

@@ -51,7 +51,7 @@ fn flatten(lines: &mut Vec<String>, is_known: &dyn Fn(&str) -> bool, key: &str, 
 }
 
 /// The URL without password and parameters.
-fn without_secrets(url: &str) -> String {
+pub(super) fn without_secrets(url: &str) -> String {
     let Some(Address { scheme, user, password, host, parameters }) = Address::split(url) else {
         return HIDDEN.to_owned();
     };

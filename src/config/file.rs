@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) budget: BudgetSection,
     pub(super) raw: Raw,
     pub(super) privacy: Privacy,
+    pub(super) http: HttpSection,
     pub(super) log: Log,
     #[serde(default)]
     pub(super) project: BTreeMap<String, ProjectSection>,
@@ -129,6 +130,14 @@ pub(super) struct Privacy {
     pub(super) pseudonym_key: Option<SecretString>,
     pub(super) pseudonym_key_file: Option<PathBuf>,
     pub(super) pseudonym_key_credential: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpSection {
+    pub(super) listen: String,
+    #[serde(deserialize_with = "list")]
+    pub(super) hosts: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

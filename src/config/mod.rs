@@ -17,6 +17,7 @@ mod words;
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -49,10 +50,14 @@ pub struct Config {
     pub sync: sync::SyncSettings,
     /// The projects, by name.
     pub projects: Vec<sync::ProjectSettings>,
+    /// The daemon's HTTP service.
+    pub http: Http,
     /// The format of log lines.
     pub log_format: LogFormat,
     /// The log filter.
     pub log_filter: String,
+    /// The command line overrides the configured log filter.
+    pub is_log_filter_fixed: bool,
     /// The configuration file, if it contains a secret and every user of the machine may read it.
     pub readable_by_all: Option<PathBuf>,
     has_secret_inside: bool,
@@ -71,7 +76,32 @@ pub struct Database {
     statement_cache: usize,
 }
 
+impl Config {
+    /// The path of the configuration file; `None` if there is none.
+    pub fn file(&self) -> Option<String> {
+        self.path.as_ref().map(|path| path.display().to_string())
+    }
+
+    /// The address of the database without its secrets, for people.
+    pub fn database_address(&self) -> String {
+        match &self.database.url {
+            Some(url) => effective::without_secrets(url.expose_secret()),
+            None => "embedded".to_owned(),
+        }
+    }
+}
+
 impl Database {
+    fn of(section: &file::DatabaseSection, url: Option<SecretString>) -> Self {
+        Self {
+            url,
+            migrate: section.migrate,
+            connections_max: section.connections_max.get(),
+            connect_timeout: seconds(section.connect_timeout_seconds),
+            statement_cache: section.statement_cache.get(),
+        }
+    }
+
     /// The settings of the warehouse at this URL.
     pub fn at(&self, url: SecretString) -> warehouse::WarehouseSettings {
         warehouse::WarehouseSettings {
@@ -81,6 +111,15 @@ impl Database {
             statement_cache: self.statement_cache,
         }
     }
+}
+
+/// The daemon's HTTP service.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where it listens; `None`: it is off.
+    pub listen: Option<SocketAddr>,
+    /// The accepted host names, besides IP addresses and localhost.
+    pub hosts: Vec<String>,
 }
 
 /// Why the configuration is not valid: every problem that was found.
@@ -220,6 +259,10 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
                 .to_owned(),
         );
     }
+    let http = http(file.http.clone()).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Http { listen: None, hosts: Vec::new() }
+    });
     let schedules = schedules(&file.sync.schedules).unwrap_or_else(|problem| {
         problems.push(problem);
         Vec::new()
@@ -232,17 +275,13 @@ fn check(file: file::File, environment: &BTreeSet<String>) -> Result<Config, Con
         path: None,
         has_secret_inside: exposure::has_secret_inside(&file, environment),
         data_dir,
-        database: Database {
-            url,
-            migrate: file.database.migrate,
-            connections_max: file.database.connections_max.get(),
-            connect_timeout: seconds(file.database.connect_timeout_seconds),
-            statement_cache: file.database.statement_cache.get(),
-        },
+        database: Database::of(&file.database, url),
         sync: sync_settings(&file, schedules),
         projects: checked,
+        http,
         log_format: file.log.format,
         log_filter: file.log.filter,
+        is_log_filter_fixed: false,
     })
 }
 
@@ -264,6 +303,26 @@ fn equal_keys(projects: &[(&String, &file::ProjectSection, Option<SecretString>)
         }
     }
     problems
+}
+
+/// The address of the daemon's HTTP service; `None`: it is off. Reads no secret.
+pub fn http_listen(path: Option<&Path>) -> Result<Option<SocketAddr>, ConfigError> {
+    let listen = sources::http_listen(path)
+        .map_err(|problem| ConfigError { problems: vec![sentence(&problem)] })?;
+    let section = file::HttpSection { listen, hosts: Vec::new() };
+    http(section).map(|http| http.listen).map_err(|problem| ConfigError { problems: vec![problem] })
+}
+
+/// The daemon's HTTP service.
+fn http(given: file::HttpSection) -> Result<Http, String> {
+    let file::HttpSection { listen, hosts } = given;
+    if listen == "off" {
+        return Ok(Http { listen: None, hosts });
+    }
+    let listen = listen.parse().map_err(|_no_address| {
+        "`http.listen` must be an IP address with a port, such as 127.0.0.1:8642, or \"off\""
+    })?;
+    Ok(Http { listen: Some(listen), hosts })
 }
 
 /// The daemon's schedules, at least one.

@@ -41,6 +41,11 @@ pub(super) fn sources(path: Option<&Path>) -> Sources {
     sources.add_source(environment)
 }
 
+/// The value of `http.listen`.
+pub(super) fn http_listen(path: Option<&Path>) -> Result<String, config::ConfigError> {
+    sources(path).build()?.get_string("http.listen")
+}
+
 /// The format of log lines, for messages about a configuration that is not valid. Returns the
 /// default if the value cannot be read.
 pub fn log_format(path: Option<&Path>) -> LogFormat {
