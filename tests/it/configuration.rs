@@ -224,7 +224,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 async fn every_key_is_documented_and_every_documented_key_is_known() {
     let world = TestWorld::new(0, 0).await;
     let documented = documented();
-    assert_eq!(documented.len(), 12, "{documented:?}");
+    assert_eq!(documented.len(), 13, "{documented:?}");
     for (section, keys) in &documented {
         let text = match section.as_str() {
             "" => "nonsense_key = 1\n".to_owned(),

@@ -151,6 +151,11 @@ pub(crate) async fn terminate(program: &Child) {
     signal(program.id().expect("the program runs"), "TERM").await;
 }
 
+/// Sends SIGHUP.
+pub(crate) async fn hang_up(program: &Child) {
+    signal(program.id().expect("the program runs"), "HUP").await;
+}
+
 /// Stops a program without its knowledge, until [`resume`].
 pub(crate) async fn suspend(program: &Child) {
     signal(program.id().expect("the program runs"), "STOP").await;
@@ -213,4 +218,9 @@ impl Clock {
             .await
             .expect("the clock");
     }
+}
+
+/// Notes that a test was skipped, because this machine lacks something.
+pub(crate) fn skipped(why: &str) {
+    println!("notice: skipped: {why}");
 }

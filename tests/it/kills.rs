@@ -251,7 +251,7 @@ async fn a_page_that_postgresql_refused_is_stored_again_without_another_call() {
 }
 
 /// A connection to the database of a world that can be cut permanently.
-async fn wire(world: &TestWorld) -> (String, tokio::task::JoinHandle<()>) {
+pub(crate) async fn wire(world: &TestWorld) -> (String, tokio::task::JoinHandle<()>) {
     let (scheme, rest) = world.database.url.split_once("://").expect("an address");
     let (user, rest) = rest.rsplit_once('@').expect("a user");
     let (server, name) = rest.split_once('/').expect("a database");

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    evidence::{SLOW, ended_within},
+    evidence::{SLOW, ended_within, skipped},
     truth::assert_equal,
     world::{ALL_DAYS, TestWorld},
 };
@@ -119,10 +119,6 @@ fn password(url: &str) -> String {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
-fn skipped(what: &str) {
-    println!("notice: skipped: {what}");
 }
 
 /// A backfill by two processes, one of which is killed and resumed, and a round of due work.

@@ -136,7 +136,9 @@ async fn scheduled_calls_keep_to_half_of_the_share_and_approved_records_come_fir
         format!("main: lists omit kyc or aml for {all} submissions: detail calls read each within");
     assert!(planned.stdout.contains(&promise), "{planned:?}");
     assert!(
-        planned.stdout.contains(", at most 3 a day; the oldest read is of 2025-04-0"),
+        planned
+            .stdout
+            .contains(", at most 3 a day; the one that is due first was read at 2025-04-0"),
         "{planned:?}"
     );
     let status = world.run_with(&few, &["status"]).await;

@@ -105,6 +105,8 @@ impl TestWorld {
             .arg(self.config())
             .args(arguments)
             .env("NO_COLOR", "1")
+            // Tests that need the HTTP service choose a port.
+            .env("ARGOS_SYNC__HTTP__LISTEN", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
