@@ -1,13 +1,16 @@
 //! The queue of records that need a detail call, with their priority.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use crate::{
     domain::{Day, Lane},
     warehouse::{
         postgres::{
             error::{Doing as _, WarehouseError},
-            pool::Warehouse,
+            pool::{self, Warehouse},
         },
         scope::Scope,
         tx::Tx,
@@ -77,48 +80,60 @@ pub(in crate::warehouse) async fn mark(
 
 impl Warehouse {
     /// Makes a detail call due for this record. Returns 0 if it is not known, else 1.
-    pub async fn request_detail(&self, scope: &Scope, id: &str) -> Result<u64, WarehouseError> {
-        self.retry(async || {
-            sqlx::query!(
-                "insert into argos_sync.detail_due as stored (project, stream, id, due_at, priority)
-                 select project, stream, id, argos_sync.clock(), $4 from argos_sync.record
-                 where project = $1 and stream = $2 and id = $3
-                 on conflict (project, stream, id) do update
-                 set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority),
-                     fence = 0, expires_at = '-infinity', failures = 0",
+    pub async fn request_detail(
+        &self,
+        scope: &Arc<Scope>,
+        id: &str,
+    ) -> Result<u64, WarehouseError> {
+        self.request(scope, Priority::News, async |connection| {
+            sqlx::query_scalar!(
+                "select id from argos_sync.record where project = $1 and stream = $2 and id = $3",
                 scope.project.as_str(),
                 scope.stream.as_str(),
                 id,
-                Priority::News.number(),
             )
-            .execute(&self.pool)
+            .fetch_all(connection)
             .await
-            .map(|done| done.rows_affected())
-            .doing("requesting a detail call")
         })
         .await
     }
 
     /// Makes a detail call due for each live record of this day. Returns their number.
-    pub async fn request_details(&self, scope: &Scope, day: Day) -> Result<u64, WarehouseError> {
-        self.retry(async || {
-            sqlx::query!(
-                "insert into argos_sync.detail_due as stored (project, stream, id, due_at, priority)
-                 select project, stream, id, argos_sync.clock(), $4 from argos_sync.record
-                 where project = $1 and stream = $2 and window_day = $3 and deleted_at is null
-                 order by id
-                 on conflict (project, stream, id) do update
-                 set due_at = excluded.due_at, priority = least(stored.priority, excluded.priority),
-                     fence = 0, expires_at = '-infinity', failures = 0",
+    pub async fn request_details(
+        &self,
+        scope: &Arc<Scope>,
+        day: Day,
+    ) -> Result<u64, WarehouseError> {
+        self.request(scope, Priority::History, async |connection| {
+            sqlx::query_scalar!(
+                "select id from argos_sync.record
+                 where project = $1 and stream = $2 and window_day = $3 and deleted_at is null",
                 scope.project.as_str(),
                 scope.stream.as_str(),
                 day,
-                Priority::History.number(),
             )
-            .execute(&self.pool)
+            .fetch_all(connection)
             .await
-            .map(|done| done.rows_affected())
-            .doing("requesting detail calls")
+        })
+        .await
+    }
+
+    /// Makes a detail call due for each selected record. Returns their number.
+    async fn request(
+        &self,
+        scope: &Arc<Scope>,
+        priority: Priority,
+        select: impl AsyncFn(&mut PgConnection) -> Result<Vec<String>, sqlx::Error>,
+    ) -> Result<u64, WarehouseError> {
+        self.retry(async || {
+            let doing = "requesting detail calls";
+            let mut transaction = self.begin(doing).await?;
+            let now = pool::now(&mut transaction).await?;
+            let ids = select(&mut transaction).await.doing(doing)?;
+            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+            mark(&mut Tx::new(&mut transaction, scope, now), &ids, priority, now).await?;
+            transaction.commit().await.doing(doing)?;
+            Ok(ids.len() as u64)
         })
         .await
     }
