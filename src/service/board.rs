@@ -226,7 +226,7 @@ fn is_complete(name: &ProjectName, project: Option<&ProjectReport>) -> Check {
     let Some(project) = project else {
         return Check::wrong(subject, "no round has begun yet");
     };
-    let days = project.days_since - project.covered_days_since;
+    let days = project.unread_days();
     match (days, project.details_due) {
         (1.., _) => Check::wrong(subject, format!("{days} days are not read yet")),
         (_, 1..) => Check::wrong(subject, format!("{} detail calls are due", project.details_due)),
@@ -254,9 +254,8 @@ fn readiness(known: Option<&KnownState>, outage: Option<&Outage>, now: Instant) 
         None => Check::wrong("schema", "it is not known yet"),
     };
     let blocked = known.map(|known| {
-        let configured = known.report.projects.iter().zip(&known.report.configured);
-        let mut blocked = configured.filter(|(_, is_configured)| **is_configured).peekable();
-        blocked.peek().is_some() && blocked.all(|(project, _)| project.blocked_at.is_some())
+        let mut configured = known.report.configured_projects().peekable();
+        configured.peek().is_some() && configured.all(|(project, _)| project.blocked_at.is_some())
     });
     let projects = match blocked {
         Some(true) => Check::wrong(

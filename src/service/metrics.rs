@@ -145,8 +145,10 @@ fn ages(gauges: &mut Gauges<'_>, known: &KnownState) -> std::fmt::Result {
             &|_: &_| Some(number(promises.oldest.num_seconds())),
         ),
     ] {
-        let values =
-            configured(known).filter_map(|(project, _)| Some((labels(project), value(project)?)));
+        let values = known
+            .report
+            .configured_projects()
+            .filter_map(|(project, _)| Some((labels(project), value(project)?)));
         gauges.all(name, help, values)?;
     }
     Ok(())
@@ -172,7 +174,7 @@ fn counts(gauges: &mut Gauges<'_>, known: &KnownState) -> std::fmt::Result {
     let counts: [Gauge<'_, ProjectReport, i64>; 15] = [
         (names::RECORDS, "Live records.", &|own| own.records),
         (names::COVERAGE_MISSING, "Days from sync.since to yesterday that are not read.", &|own| {
-            own.days_since - own.covered_days_since
+            own.unread_days()
         }),
         (names::COVERAGE_BLOCKED, "Days that could not be read.", &blocked_days),
         (names::UNVERIFIED_WINDOWS, "Windows that appear empty without proof.", &|own| {
@@ -201,15 +203,17 @@ fn counts(gauges: &mut Gauges<'_>, known: &KnownState) -> std::fmt::Result {
         }),
     ];
     for (name, help, count) in counts {
-        let values =
-            configured(known).map(|(project, _)| (labels(project), number(count(project))));
+        let values = known
+            .report
+            .configured_projects()
+            .map(|(project, _)| (labels(project), number(count(project))));
         gauges.all(name, help, values)?;
     }
     Ok(())
 }
 
 fn calls(gauges: &mut Gauges<'_>, known: &KnownState) -> std::fmt::Result {
-    let today = configured(known).flat_map(|(project, calls)| {
+    let today = known.report.configured_projects().flat_map(|(project, calls)| {
         calls.by_lane.iter().map(|(lane, count)| {
             ([("project", project.project.as_str()), ("lane", *lane)], whole(*count))
         })
@@ -227,19 +231,12 @@ fn calls(gauges: &mut Gauges<'_>, known: &KnownState) -> std::fmt::Result {
         }),
     ];
     for (name, help, figure) in figures {
-        let values = configured(known).filter_map(|(project, calls)| {
+        let values = known.report.configured_projects().filter_map(|(project, calls)| {
             Some(([("project", project.project.as_str())], figure(calls)?))
         });
         gauges.all(name, help, values)?;
     }
     Ok(())
-}
-
-/// The projects of this configuration, each with its calls.
-fn configured(known: &KnownState) -> impl Iterator<Item = (&ProjectReport, &CallsToday)> {
-    let report = &known.report;
-    let projects = report.projects.iter().zip(&report.calls).zip(&report.configured);
-    projects.filter(|(_, is_configured)| **is_configured).map(|(project, _)| project)
 }
 
 fn labels(project: &ProjectReport) -> StreamLabels<'_> {

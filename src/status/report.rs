@@ -86,6 +86,14 @@ impl StatusReport {
         })
     }
 
+    /// The projects of this configuration, each with its calls.
+    pub(crate) fn configured_projects(
+        &self,
+    ) -> impl Iterator<Item = (&ProjectReport, &CallsToday)> {
+        let projects = self.projects.iter().zip(&self.calls).zip(&self.configured);
+        projects.filter(|(_, is_configured)| **is_configured).map(|(project, _)| project)
+    }
+
     /// Whether an operator must act. Pending work, and work that the next round retries, does not
     /// count.
     pub(crate) fn is_wrong(&self) -> bool {

@@ -167,12 +167,8 @@ impl Verdict {
 /// The days since `sync.since` that are not read yet and the due detail calls, of all configured
 /// projects.
 fn pending(known: &KnownState) -> (i64, i64) {
-    let report = &known.report;
-    let configured = report.projects.iter().zip(&report.configured);
-    let configured = configured.filter(|(_, is_configured)| **is_configured);
-    configured.fold((0, 0), |(days, details), (project, _)| {
-        let unread = (project.days_since - project.covered_days_since).max(0);
-        (days + unread, details + project.details_due)
+    known.report.configured_projects().fold((0, 0), |(days, details), (project, _)| {
+        (days + project.unread_days().max(0), details + project.details_due)
     })
 }
 

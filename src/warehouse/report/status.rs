@@ -83,6 +83,13 @@ pub struct ProjectReport {
     pub last_run_error: Option<String>,
 }
 
+impl ProjectReport {
+    /// Number of days from the requested day to yesterday that are not covered.
+    pub fn unread_days(&self) -> i64 {
+        self.days_since - self.covered_days_since
+    }
+}
+
 /// The command name of a daemon's rounds.
 pub const DAEMON: &str = "run";
 
