@@ -56,7 +56,7 @@ pub(super) fn status_class(result: &Answer) -> &'static str {
     let fault = match result {
         // An unknown date style or id also has the status of a refusal.
         Err(AttemptFailure::Refused { status, .. }) => return class_of(*status),
-        Ok(_) => return class_of(200),
+        Ok(_) => return "2xx",
         Err(AttemptFailure::Final(_)) => return "unreadable",
         Err(AttemptFailure::Passing { fault, .. }) => fault,
     };

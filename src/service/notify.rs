@@ -2,7 +2,7 @@
 //!
 //! Nothing is sent where no service manager listens (`NOTIFY_SOCKET`).
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::time::Instant;
@@ -34,27 +34,24 @@ pub(super) fn status(line: &str) {
     send(&[NotifyState::Status(line)]);
 }
 
-/// Feeds the watchdog, if systemd has set one, until `stop` is cancelled. Then tells systemd that
-/// the daemon is stopping.
+/// Feeds the watchdog until `stop` is cancelled. Then tells systemd that the daemon is stopping.
+pub(super) async fn follow(board: &Board, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => stopping(),
+        () = feed_watchdog(board) => {}
+    }
+}
+
+/// Feeds the watchdog, if systemd has set one, without end.
 ///
 /// It is fed only if each project has taken a step since it was last fed, or waits. A stuck loop
 /// therefore starves it, although this task continues.
-pub(super) async fn follow(board: &Board, stop: &CancellationToken) {
+async fn feed_watchdog(board: &Board) {
     let limit = sd_notify::watchdog_enabled().filter(|limit| *limit > Duration::ZERO);
-    let Some(limit) = limit else {
-        stop.cancelled().await;
-        stopping();
-        return;
-    };
+    let Some(limit) = limit else { return pending().await };
     let mut fed_at = Instant::now();
     loop {
-        tokio::select! {
-            () = stop.cancelled() => {
-                stopping();
-                return;
-            }
-            () = tokio::time::sleep(limit / CHECKS) => {}
-        }
+        tokio::time::sleep(limit / CHECKS).await;
         let now = Instant::now();
         if board.moves_since(fed_at, now) {
             send(&[NotifyState::Watchdog]);

@@ -15,8 +15,6 @@ pub(super) struct Sample {
     pub(super) at: DateTime<Utc>,
     /// Calls made on the UTC day of `at`.
     pub(super) calls_today: u64,
-    /// Adaptive rate in calls a second; `None` if the configuration fixes it.
-    pub(super) calls_per_second: Option<f64>,
     pub(super) details_due: i64,
 }
 
@@ -35,7 +33,6 @@ impl Trends {
             samples.push_back(Sample {
                 at,
                 calls_today: calls.total,
-                calls_per_second: calls.rate.as_ref().and_then(|rate| rate.calls_per_second),
                 details_due: project.details_due,
             });
         }

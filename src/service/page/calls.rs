@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn sample(at: DateTime<Utc>, calls_today: u64) -> Sample {
-        Sample { at, calls_today, calls_per_second: None, details_due: 0 }
+        Sample { at, calls_today, details_due: 0 }
     }
 
     #[test]
