@@ -1,7 +1,7 @@
 //! The files of `deploy/`: they match each other and the build. CI checks their syntax.
 
 /// A file of the repository.
-fn text(path: &str) -> String {
+pub(crate) fn text(path: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(path).expect("a text")
 }

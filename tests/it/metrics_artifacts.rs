@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::deploy::text;
+
 /// The series of a histogram are its name with these suffixes.
 const HISTOGRAM_SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
@@ -10,12 +12,6 @@ const DOCUMENT: &str = "docs/metrics.md";
 const RULES: &str = "deploy/prometheus/alerts.yaml";
 const RULE_TESTS: &str = "deploy/prometheus/alerts.test.yaml";
 const RUNBOOK: &str = "docs/operations.md";
-
-/// A file of the repository.
-fn text(path: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    std::fs::read_to_string(path).expect("a text")
-}
 
 fn is_metric(word: &str) -> bool {
     let is_part = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
