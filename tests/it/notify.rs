@@ -122,8 +122,8 @@ async fn a_daemon_without_postgresql_is_ready_and_feeds_the_watchdog() {
 async fn a_stuck_loop_starves_the_watchdog() {
     let world = TestWorld::new(40, 10).await;
     assert_eq!(world.run(&["migrate"]).await.code(), 0);
-    // The first statement about any pass waits for this lock, and nothing says that it is a wait
-    // that will end.
+    // The first statement about a pass waits for this lock. The program does not know whether the
+    // wait will end.
     let mut lock = world.pool.begin().await.expect("a transaction");
     sqlx::raw_sql("lock table argos_sync.pass in access exclusive mode")
         .execute(&mut *lock)

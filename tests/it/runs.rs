@@ -154,7 +154,8 @@ async fn what_ended_long_ago_is_forgotten_and_what_still_means_something_is_not(
             ('old', '0', now() - interval '91 days', now() - interval '91 days', 'complete'),
             ('young', '0', now() - interval '89 days', now() - interval '89 days', 'complete');
          insert into argos_sync.backfill (backfill_id, project, stream, window_from, window_to, requested_at)
-            overriding system value values (99, 'other', 'submission', '2010-01-01', '2011-01-01', now());
+            overriding system value
+            values (99, 'other', 'submission', '2010-01-01', '2011-01-01', now());
          insert into argos_sync.pass
             (project, stream, lane, backfill_id, window_from, window_to, state, fence, started_at, advanced_at, ended_at, last_error)
          select 'main', 'submission', 'backfill', backfill_id, day::date, day::date + 1, state, 0, ended_at, ended_at, ended_at, name

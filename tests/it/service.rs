@@ -261,8 +261,8 @@ async fn while_postgresql_is_away_the_daemon_is_alive_and_shows_what_it_knew() {
 #[tokio::test]
 async fn a_daemon_that_starts_before_postgresql_is_alive_and_not_ready() {
     let world = TestWorld::new(5, 5).await;
-    let nobody = free_port().await;
-    let url = format!("postgres://someone:secret@{nobody}/nothing?sslmode=disable");
+    let unused = free_port().await;
+    let url = format!("postgres://someone:secret@{unused}/nothing?sslmode=disable");
     let daemon = Daemon::start(&world, &[("database.url", &url)]).await;
     assert_eq!(daemon.until("/livez", StatusCode::OK).await, "ok\n");
     let why = daemon.until("/readyz", StatusCode::SERVICE_UNAVAILABLE).await;

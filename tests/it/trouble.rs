@@ -1,7 +1,8 @@
 //! Living through trouble (I11): PostgreSQL restarts, is away, read-only or full; the API is down;
 //! the process has few descriptors, little memory, no home. Each test asserts the final state.
 //!
-//! `ARGOS_SYNC_OUTAGE_SECONDS` lengthens the outages of PostgreSQL and of the API, for runs by hand.
+//! `ARGOS_SYNC_OUTAGE_SECONDS` lengthens the outages of PostgreSQL and of the API, for runs by
+//! hand.
 
 use std::{
     os::unix::fs::{PermissionsExt as _, chown},
@@ -308,14 +309,14 @@ async fn a_backfill_needs_fewer_than_64_descriptors() {
 async fn a_user_without_home_and_name_runs_a_backfill() {
     let vendor = TestWorld::new(40, 10).await;
     let world = vendor.twin().await;
-    let nobody = 54_321;
-    let own = |path: &Path| chown(path, Some(nobody), Some(nobody));
+    let uid = 54_321;
+    let own = |path: &Path| chown(path, Some(uid), Some(uid));
     if own(world.dir.path()).and_then(|()| own(&world.config())).is_err() {
         return skipped("this process may not change owners");
     }
     let shell = format!(
         "unset HOME XDG_STATE_HOME; cd /; \
-         exec setpriv --reuid {nobody} --regid {nobody} --clear-groups \"$0\" \"$@\""
+         exec setpriv --reuid {uid} --regid {uid} --clear-groups \"$0\" \"$@\""
     );
     let ran = run_below(&world, &shell, &BACKFILL).await;
     assert_eq!(ran.code(), 0, "{ran:?}");

@@ -119,7 +119,7 @@ pub(super) fn pending(
     ]
 }
 
-/// Returns what was found wrong with the data of a project. The warnings explain each.
+/// Returns the problems of a project's data. The warnings explain each.
 pub(super) fn findings(known: &KnownState, project: &ProjectReport) -> Vec<Line> {
     let report = &known.report;
     let name = project.project.as_str();

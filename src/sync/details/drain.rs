@@ -74,8 +74,7 @@ async fn give_back(job: Job<'_>, claimed: Vec<DueDetail>) {
     let not_made: Vec<_> = claimed.into_iter().map(|due| (due, DetailAnswer::NotAsked)).collect();
     if let Err(error) = world.warehouse.commit_details(&project.scope, run, &not_made, false).await
     {
-        warn!(%error,
-            "could not release detail calls; their claims expire after some minutes");
+        warn!(%error, "could not release detail calls; their claims expire after some minutes");
     }
 }
 
@@ -101,10 +100,7 @@ async fn store(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<()
 /// Discards answers requested before PostgreSQL was restored or failed over. Their calls stay due.
 async fn ask_again(job: Job<'_>, answers: &[(DueDetail, DetailAnswer)]) -> Result<(), Failure> {
     let Job { world, project, run } = job;
-    warn!(
-        error = %WarehouseError::ServerChanged,
-        "retrying detail calls"
-    );
+    warn!(error = %WarehouseError::ServerChanged, "retrying detail calls");
     world.adopt_server().await?;
     let not_made: Vec<_> =
         answers.iter().map(|(due, _)| (due.clone(), DetailAnswer::NotAsked)).collect();
