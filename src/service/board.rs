@@ -21,16 +21,15 @@ use crate::{
 const LATE: Duration = Duration::from_mins(1);
 
 /// The last known state of the warehouse.
-#[derive(Clone)]
 pub(super) struct KnownState {
-    pub(super) report: Arc<StatusReport>,
+    pub(super) report: StatusReport,
     /// The days that were read, by project and day.
-    pub(super) days: Arc<[DayReport]>,
+    pub(super) days: Vec<DayReport>,
     /// The windows that are not read completely.
-    pub(super) windows: Arc<[WindowReport]>,
+    pub(super) windows: Vec<WindowReport>,
     /// The recent course of each project.
-    pub(super) trends: Arc<Trends>,
-    pub(super) json: Arc<str>,
+    pub(super) trends: Trends,
+    pub(super) json: String,
     pub(super) schema: SchemaState,
     pub(super) promises: Promises,
     /// When it was read, by the host's clock.
@@ -85,7 +84,7 @@ pub(super) struct Outage {
 pub(super) struct Board {
     /// The work of the daemon; `None` while it waits for PostgreSQL at its start.
     work: Mutex<Option<Work>>,
-    known: Mutex<Option<KnownState>>,
+    known: Mutex<Option<Arc<KnownState>>>,
     outage: Mutex<Option<Outage>>,
 }
 
@@ -138,7 +137,7 @@ impl Board {
     }
 
     pub(super) fn note_state(&self, state: KnownState) {
-        *lock(&self.known) = Some(state);
+        *lock(&self.known) = Some(Arc::new(state));
         *lock(&self.outage) = None;
     }
 
@@ -146,7 +145,7 @@ impl Board {
         *lock(&self.outage) = Some(outage);
     }
 
-    pub(super) fn known(&self) -> Option<KnownState> {
+    pub(super) fn known(&self) -> Option<Arc<KnownState>> {
         lock(&self.known).clone()
     }
 
@@ -216,7 +215,7 @@ impl Board {
 
     /// Whether the daemon can work.
     pub(super) fn readiness(&self, now: Instant) -> Vec<Check> {
-        readiness(self.known().as_ref(), self.outage().as_ref(), now)
+        readiness(self.known().as_deref(), self.outage().as_ref(), now)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keeps the board up to date.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -82,14 +82,14 @@ async fn read(
             .await?;
     let json = serde_json::to_string_pretty(&as_json(&report))
         .map_err(|_invalid| WarehouseError::Shape { doing: "writing the status" })?;
-    let mut trends = board.known().map(|known| known.trends).unwrap_or_default();
-    Arc::make_mut(&mut trends).add(&report, read_at);
+    let mut trends = board.known().map(|known| known.trends.clone()).unwrap_or_default();
+    trends.add(&report, read_at);
     Ok(KnownState {
-        report: Arc::new(report),
-        days: warehouse.day_reports().await?.into(),
-        windows: warehouse.window_reports().await?.into(),
+        report,
+        days: warehouse.day_reports().await?,
+        windows: warehouse.window_reports().await?,
         trends,
-        json: json.into(),
+        json,
         schema,
         promises,
         read_at,

@@ -98,7 +98,7 @@ async fn status_json(State(board): State<Arc<Board>>) -> Response {
         (header::AGE, known.age(Instant::now()).as_secs().to_string()),
         (header::LAST_MODIFIED, known.read_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
     ];
-    (headers, known.json.to_string()).into_response()
+    (headers, known.json.clone()).into_response()
 }
 
 fn answer_metrics(registry: &Registry, headers: &HeaderMap) -> Response {

@@ -1,6 +1,6 @@
 //! Invented states for tests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use tokio::time::Instant;
@@ -169,11 +169,11 @@ fn report(projects: Vec<ProjectReport>) -> StatusReport {
 }
 
 fn known(mut report: StatusReport, days: Vec<DayReport>, samples: &[(u64, i64)]) -> KnownState {
-    let trends = Arc::new(trends(&mut report, samples));
+    let trends = trends(&mut report, samples);
     KnownState {
-        report: Arc::new(report),
-        days: days.into(),
-        windows: Arc::new([]),
+        report,
+        days,
+        windows: Vec::new(),
         trends,
         json: "{}".into(),
         schema: SchemaState::Current,

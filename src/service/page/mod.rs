@@ -41,7 +41,7 @@ pub(super) fn render(board: &Board, reloads: bool) -> Result<String, askama::Err
     let is_late = known.as_ref().is_some_and(|known| !known.is_fresh(now));
     let outage = board.outage().or_else(|| is_late.then(late));
     let facts = Facts {
-        known: known.as_ref(),
+        known: known.as_deref(),
         outage: outage.as_ref(),
         liveness: &board.liveness(now),
         age: age.and_then(|age| TimeDelta::from_std(age).ok()).unwrap_or_default(),
